@@ -1,0 +1,34 @@
+#pragma once
+#include <lamina/model.h>
+
+#include <filesystem>
+#include <unordered_set>
+
+#include "storage/storage.h"
+#include "weights/weight_tree.h"
+
+namespace lamina::checkpoint {
+
+struct SaveRequest {
+  bool overwrite = true;
+  std::optional<double> max_shard_size;
+  bool keep_entries_together = false;
+  std::unordered_set<weights::NodeId> skip;
+  std::function<void(std::uint64_t, std::uint64_t)> progress;
+};
+
+struct LoadRequest {
+  bool skip_mismatch = false;
+  std::unordered_set<weights::NodeId> skip;
+  std::function<void(std::uint64_t, std::uint64_t)> progress;
+};
+
+/// Writes the tree's variables to `path` by Keras's rules (see Model::save_weights).
+void save(const weights::WeightTree& tree, const std::filesystem::path& path, const SaveRequest& request,
+          storage::Storage& storage = storage::posix());
+
+/// Reads the tree's variables from `path` (see Model::load_weights): all of them, or none.
+void load(const weights::WeightTree& tree, const std::filesystem::path& path, const LoadRequest& request,
+          storage::Storage& storage = storage::posix());
+
+}  // namespace lamina::checkpoint

@@ -1,0 +1,36 @@
+#include <lamina/log.h>
+
+#include <cstdio>
+#include <mutex>
+
+namespace lamina {
+namespace {
+
+std::mutex& mutex() {
+  static std::mutex instance;
+  return instance;
+}
+
+WarningHandler& handler() {
+  static WarningHandler instance;
+  return instance;
+}
+
+}  // namespace
+
+WarningHandler set_warning_handler(WarningHandler replacement) {
+  std::lock_guard lock(mutex());
+  std::swap(handler(), replacement);
+  return replacement;
+}
+
+void warn(std::string_view message) {
+  std::lock_guard lock(mutex());
+  if (handler()) {
+    handler()(message);
+  } else {
+    std::fprintf(stderr, "lamina: warning: %.*s\n", static_cast<int>(message.size()), message.data());
+  }
+}
+
+}  // namespace lamina

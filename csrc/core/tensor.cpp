@@ -1,0 +1,125 @@
+#include <lamina/tensor.h>
+
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+#include "core/buffer.h"
+
+namespace lamina {
+namespace {
+
+template <class From, class To>
+To convert(From value) {
+  if constexpr (std::is_same_v<From, To>) {
+    return value;
+  } else if constexpr (std::is_same_v<From, float16> || std::is_same_v<From, bfloat16>) {
+    return convert<float, To>(static_cast<float>(value));
+  } else if constexpr (std::is_same_v<To, float16> || std::is_same_v<To, bfloat16>) {
+    return To(static_cast<float>(value));
+  } else if constexpr (std::is_same_v<To, bool>) {
+    return value != From{};
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    // Out of range is undefined in C++; files and users may hold anything, so saturate (NaN gives 0).
+    if (!(value == value)) return To{};
+    if (value <= static_cast<From>(std::numeric_limits<To>::min())) return std::numeric_limits<To>::min();
+    if (value >= static_cast<From>(std::numeric_limits<To>::max())) return std::numeric_limits<To>::max();
+    return static_cast<To>(value);
+  } else {
+    return static_cast<To>(value);
+  }
+}
+
+}  // namespace
+
+Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
+  if (device.kind != Device::Kind::kCpu) {
+    throw ValueError("This build of Lamina has no backend for the device " + device.str() + ".");
+  }
+  Tensor t;
+  t.size_ = shape.size();
+  t.shape_ = std::move(shape);
+  t.dtype_ = dtype;
+  t.device_ = device;
+  std::size_t bytes = 0;
+  if (__builtin_mul_overflow(static_cast<std::size_t>(t.size_), dtype_size(dtype), &bytes)) {
+    throw ValueError("The shape " + t.shape_.str() + " holds more bytes than can be counted.");
+  }
+  t.owner_ = core::allocate_host(bytes);
+  t.data_ = t.owner_.get();
+  t.defined_ = true;
+  return t;
+}
+
+Tensor Tensor::zeros(Shape shape, DType dtype) {
+  Tensor t = empty(std::move(shape), dtype);
+  std::memset(t.data_, 0, t.nbytes());
+  return t;
+}
+
+Tensor Tensor::from_bytes(std::span<const std::byte> bytes, Shape shape, DType dtype) {
+  Tensor t = empty(std::move(shape), dtype);
+  if (bytes.size() != t.nbytes()) {
+    throw ValueError("A tensor of shape " + t.shape_.str() + " and dtype " +
+                     std::string(dtype_name(dtype)) + " takes " + std::to_string(t.nbytes()) +
+                     " bytes; received " + std::to_string(bytes.size()) + ".");
+  }
+  if (!bytes.empty()) std::memcpy(t.data_, bytes.data(), bytes.size());
+  return t;
+}
+
+Tensor Tensor::view(void* data, Shape shape, DType dtype, std::shared_ptr<void> owner, Device device) {
+  Tensor t;
+  t.size_ = shape.size();
+  t.shape_ = std::move(shape);
+  t.dtype_ = dtype;
+  t.device_ = device;
+  t.owner_ = std::move(owner);
+  t.data_ = data;
+  t.defined_ = true;
+  return t;
+}
+
+Tensor Tensor::clone() const {
+  if (!defined_) return {};
+  return from_bytes(bytes(), shape_, dtype_);
+}
+
+Tensor Tensor::cast(DType dtype) const {
+  if (!defined_ || dtype == dtype_) return *this;
+  Tensor out = empty(shape_, dtype);
+  dispatch(dtype_, [&]<class From>(From) {
+    dispatch(dtype, [&]<class To>(To) {
+      const auto* in = static_cast<const From*>(data_);
+      auto* result = static_cast<To*>(out.data_);
+      for (std::int64_t i = 0; i < size_; ++i) result[i] = convert<From, To>(in[i]);
+    });
+  });
+  return out;
+}
+
+Tensor Tensor::reshape(Shape shape) const {
+  if (shape.size() != size_) {
+    throw ValueError("Cannot reshape a tensor of shape " + shape_.str() + " into " + shape.str() + ".");
+  }
+  Tensor t = *this;
+  t.shape_ = std::move(shape);
+  return t;
+}
+
+void Tensor::require(DType dtype) const {
+  if (!defined_) throw ValueError("The tensor is undefined.");
+  if (dtype != dtype_) {
+    throw ValueError("The tensor holds " + std::string(dtype_name(dtype_)) + ", not " +
+                     std::string(dtype_name(dtype)) + ".");
+  }
+}
+
+bool bitwise_equal(const Tensor& a, const Tensor& b) {
+  if (a.defined() != b.defined()) return false;
+  if (!a.defined()) return true;
+  return a.shape() == b.shape() && a.dtype() == b.dtype() &&
+         (a.nbytes() == 0 || std::memcmp(a.raw(), b.raw(), a.nbytes()) == 0);
+}
+
+}  // namespace lamina

@@ -1,0 +1,48 @@
+#include "graph/program.h"
+
+namespace lamina::graph {
+
+ValueId Builder::emit(ops::OpSpec spec, std::vector<ValueId> inputs, std::vector<Param> params) {
+  const ValueId y = program_.add_value(std::visit([](const auto& op) { return op.y; }, spec));
+  program_.ops.push_back({std::move(spec), std::move(inputs), std::move(params), y, layer_});
+  return y;
+}
+
+ValueId Builder::activation(ValueId x, ops::Activation activation) {
+  if (activation.kind == ops::Unary::kLinear) return x;
+  return emit(ops::UnaryOp{spec(x), spec(x), activation}, {x});
+}
+
+ValueId Builder::binary(ops::Binary kind, ValueId x0, ValueId x1) {
+  const Shape& a = shape(x0);
+  const Shape& b = shape(x1);
+  const std::size_t rank = std::max(a.rank(), b.rank());
+  std::vector<std::int64_t> dims(rank);
+  for (std::size_t i = 0; i < rank; ++i) {
+    const std::int64_t da = i < a.rank() ? a.dims()[a.rank() - 1 - i] : 1;
+    const std::int64_t db = i < b.rank() ? b.dims()[b.rank() - 1 - i] : 1;
+    if (da != db && da != 1 && db != 1) {
+      throw ValueError("Shapes " + a.str() + " and " + b.str() + " cannot be broadcast together.");
+    }
+    dims[rank - 1 - i] = da == 1 ? db : da;
+  }
+  return emit(ops::BinaryOp{kind, spec(x0), spec(x1), {Shape(std::move(dims)), dtype(x0)}, {}}, {x0, x1});
+}
+
+ValueId Builder::reshape(ValueId x, Shape shape) {
+  if (this->shape(x) == shape) return x;
+  return emit(ops::Reshape{spec(x), {std::move(shape), dtype(x)}}, {x});
+}
+
+ValueId Builder::transpose(ValueId x, std::vector<std::size_t> perm) {
+  std::vector<std::int64_t> dims;
+  for (std::size_t p : perm) dims.push_back(shape(x).dims().at(p));
+  return emit(ops::Transpose{spec(x), {Shape(std::move(dims)), dtype(x)}, std::move(perm)}, {x});
+}
+
+ValueId Builder::cast(ValueId x, DType to) {
+  if (dtype(x) == to) return x;
+  return emit(ops::Cast{spec(x), {shape(x), to}}, {x});
+}
+
+}  // namespace lamina::graph

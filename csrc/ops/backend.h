@@ -1,0 +1,68 @@
+#pragma once
+#include <lamina/tensor.h>
+
+#include <memory>
+#include <span>
+
+#include "ops/spec.h"
+
+namespace lamina::ops {
+
+/// What a kernel reads and writes during one run.
+struct KernelArgs {
+  std::span<const void* const> inputs;
+  std::span<void* const> outputs;
+  void* workspace = nullptr;  ///< `workspace_bytes()` bytes, 64-byte aligned, contents undefined
+};
+
+/// One operation, ready to run for one set of shapes.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  /// Takes (and repacks) the parameters; called before the first run and whenever a weight changed.
+  /// The kernel keeps what it needs: the tensors passed may be freed afterwards unless it shares them.
+  virtual void load_parameters(std::span<const Tensor> params);
+  [[nodiscard]] virtual std::size_t workspace_bytes() const { return 0; }
+  /// True when output 0 may be the same memory as input `index`.
+  [[nodiscard]] virtual bool can_run_in_place(std::size_t index) const {
+    (void)index;
+    return false;
+  }
+  virtual void run(const KernelArgs& args) = 0;
+};
+
+using KernelPtr = std::unique_ptr<Kernel>;
+
+/// A device's implementation of every primitive operation. Throws UnsupportedError for a spec that it
+/// cannot run (naming op and dtype), BackendError when its library fails.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  [[nodiscard]] virtual Device device() const = 0;
+  [[nodiscard]] virtual KernelPtr make(const Conv2D&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const Conv2DTranspose&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const Dense&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const Pool2D&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const Reduce&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const UnaryOp&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const BinaryOp&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const BatchNorm&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const LayerNorm&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const Softmax&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const Concat&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const Pad&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const Resize2D&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const Transpose&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const Reshape&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const Gather&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const Cast&) = 0;
+
+  [[nodiscard]] KernelPtr make(const OpSpec& spec) {
+    return std::visit([this](const auto& op) { return make(op); }, spec);
+  }
+};
+
+/// The backend of a device, made for the caller. Throws ValueError when this build has none for it.
+[[nodiscard]] std::shared_ptr<Backend> make_backend(Device device);
+
+}  // namespace lamina::ops

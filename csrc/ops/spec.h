@@ -1,0 +1,186 @@
+#pragma once
+#include <lamina/dtype.h>
+#include <lamina/shape.h>
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <variant>
+#include <vector>
+
+// The primitive operations as plain values. Layers lower to them, passes rewrite them, a Backend turns
+// each into a Kernel. Images are NHWC, all shapes concrete. "inputs" are values that flow; "params" are
+// tensors that change only when weights do, so a kernel may repack them once.
+// Adding an operation: a struct here, a member of OpSpec; the compiler then names each missing body.
+namespace lamina::ops {
+
+struct TensorSpec {
+  Shape shape;
+  DType dtype = DType::kFloat32;
+  [[nodiscard]] std::size_t nbytes() const {
+    return static_cast<std::size_t>(shape.size()) * dtype_size(dtype);
+  }
+  friend bool operator==(const TensorSpec&, const TensorSpec&) = default;
+};
+
+enum class Unary : std::uint8_t {
+#define LAMINA_UNARY(enumerator, name, functor) enumerator,
+#include "kernels/elementwise.def"
+#undef LAMINA_UNARY
+};
+
+enum class Binary : std::uint8_t {
+#define LAMINA_BINARY(enumerator, name, functor) enumerator,
+#include "kernels/elementwise.def"
+#undef LAMINA_BINARY
+};
+
+/// An elementwise function with its parameters; their meaning is beside each functor.
+struct Activation {
+  Unary kind = Unary::kLinear;
+  double a = 0, b = 0, c = 0;
+  friend bool operator==(const Activation&, const Activation&) = default;
+};
+
+/// relu with Keras's parameters.
+[[nodiscard]] inline Activation relu(double negative_slope = 0,
+                                     double max_value = std::numeric_limits<double>::infinity(),
+                                     double threshold = 0) {
+  return {Unary::kRelu, negative_slope, max_value, threshold};
+}
+
+using Pair = std::array<std::int64_t, 2>;
+
+/// inputs: x (N,H,W,C) [, residual like y]; params: kernel (KH,KW,C/groups,F) [, bias (F)].
+/// y = act(conv(x) + bias) + residual. Depthwise: groups == C (filters f belong to group f*groups/F).
+struct Conv2D {
+  TensorSpec x, y;
+  Pair kernel{1, 1}, strides{1, 1}, dilation{1, 1}, pad_before{0, 0}, pad_after{0, 0};
+  std::int64_t groups = 1;
+  bool bias = false, residual = false;
+  Activation activation{};
+};
+
+/// The gradient of Conv2D with respect to its input. inputs: x (N,H,W,C); params: kernel (KH,KW,F,C)
+/// [, bias (F)]. `pad_*` crop the full output: y_size = (x_size-1)*stride + dilated_kernel - pads,
+/// where a negative pad_after appends rows that only the bias reaches (output_padding).
+struct Conv2DTranspose {
+  TensorSpec x, y;
+  Pair kernel{1, 1}, strides{1, 1}, dilation{1, 1}, pad_before{0, 0}, pad_after{0, 0};
+  bool bias = false;
+  Activation activation{};
+};
+
+/// inputs: x (..., K) [, residual like y]; params: kernel (K, N) [, bias (N)]. y (..., N).
+struct Dense {
+  TensorSpec x, y;
+  bool bias = false, residual = false;
+  Activation activation{};
+};
+
+/// inputs: x (N,H,W,C). Average leaves padding out of the count, as Keras does.
+struct Pool2D {
+  enum class Kind : std::uint8_t { kMax, kAverage };
+  Kind kind = Kind::kMax;
+  TensorSpec x, y;
+  Pair window{1, 1}, strides{1, 1}, pad_before{0, 0}, pad_after{0, 0};
+};
+
+/// inputs: x; reduces `axes` (sorted, non-negative). y's shape says whether they are kept.
+struct Reduce {
+  enum class Kind : std::uint8_t { kMean, kMax };
+  Kind kind = Kind::kMean;
+  TensorSpec x, y;
+  std::vector<std::size_t> axes;
+};
+
+/// inputs: x. Elementwise.
+struct UnaryOp {
+  TensorSpec x, y;
+  Activation activation{};
+};
+
+/// inputs: x0, x1, broadcast as numpy does; one dtype. y = act(op(x0, x1)).
+struct BinaryOp {
+  Binary kind = Binary::kAdd;
+  TensorSpec x0, x1, y;
+  Activation activation{};
+};
+
+/// inputs: x; params: [gamma,] [beta,] moving_mean, moving_variance, each (size of `axis`).
+/// y = act((x - mean) / sqrt(variance + epsilon) * gamma + beta), elements widened to float.
+struct BatchNorm {
+  TensorSpec x, y;
+  std::size_t axis = 3;
+  double epsilon = 1e-3;
+  bool scale = true, center = true;
+  Activation activation{};
+};
+
+/// inputs: x; params: [gamma,] [beta] with the sizes of `axes` (sorted) in order. Biased variance.
+struct LayerNorm {
+  TensorSpec x, y;
+  std::vector<std::size_t> axes;
+  double epsilon = 1e-3;
+  bool scale = true, center = true, rms = false;
+};
+
+/// inputs: x. Softmax over `axes` jointly.
+struct Softmax {
+  TensorSpec x, y;
+  std::vector<std::size_t> axes;
+  bool log = false;
+};
+
+/// inputs: any number along `axis`, one dtype.
+struct Concat {
+  std::vector<TensorSpec> xs;
+  TensorSpec y;
+  std::size_t axis = 0;
+};
+
+/// inputs: x. Constant padding; a negative amount crops.
+struct Pad {
+  TensorSpec x, y;
+  std::vector<std::int64_t> before, after;
+  double value = 0;
+};
+
+/// inputs: x (N,H,W,C) -> y (N,H',W',C), half-pixel centres, no antialiasing (jax.image.resize's rules).
+struct Resize2D {
+  enum class Kind : std::uint8_t { kNearest, kBilinear, kBicubic, kLanczos3, kLanczos5 };
+  Kind kind = Kind::kNearest;
+  TensorSpec x, y;
+};
+
+/// inputs: x. y dimension i is x dimension perm[i].
+struct Transpose {
+  TensorSpec x, y;
+  std::vector<std::size_t> perm;
+};
+
+/// inputs: x. The same bytes under another shape; the plan makes it a view.
+struct Reshape {
+  TensorSpec x, y;
+};
+
+/// inputs: ids (any shape; integer or floating dtype, truncated); params: table (rows, width).
+/// y: ids.shape + (width). An id outside [0, rows) throws ValueError when the kernel runs.
+struct Gather {
+  TensorSpec ids, y;
+  std::int64_t rows = 0;
+};
+
+/// inputs: x; y has another dtype.
+struct Cast {
+  TensorSpec x, y;
+};
+
+using OpSpec = std::variant<Conv2D, Conv2DTranspose, Dense, Pool2D, Reduce, UnaryOp, BinaryOp, BatchNorm,
+                            LayerNorm, Softmax, Concat, Pad, Resize2D, Transpose, Reshape, Gather, Cast>;
+
+/// "Conv2D", "Dense", ...: for messages, profiles and tests.
+[[nodiscard]] std::string_view op_name(const OpSpec& spec);
+
+}  // namespace lamina::ops

@@ -1,0 +1,61 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lamina::storage {
+
+using Path = std::filesystem::path;
+
+/// A file open for positioned reads. Safe to use from several threads at once.
+class ReadableFile {
+ public:
+  virtual ~ReadableFile() = default;
+  [[nodiscard]] virtual const Path& path() const = 0;
+  [[nodiscard]] virtual std::uint64_t size() const = 0;
+  /// Fills `out` from `offset`. Throws StorageError on an I/O error, FormatError when the file ends
+  /// before `out` is full.
+  virtual void read_at(std::uint64_t offset, std::span<std::byte> out) const = 0;
+};
+
+/// A file being made. Positioned writes are safe from several threads at once; the rest is not.
+/// The destructor closes without reporting; call `close()` to learn of an error.
+class WritableFile {
+ public:
+  virtual ~WritableFile() = default;
+  [[nodiscard]] virtual const Path& path() const = 0;
+  /// Sets the length, reserving space where the file system can. Throws StorageError (ENOSPC early).
+  virtual void resize(std::uint64_t size) = 0;
+  virtual void write_at(std::uint64_t offset, std::span<const std::byte> bytes) = 0;
+  /// Returns when the bytes and the length are on stable storage.
+  virtual void sync() = 0;
+  virtual void close() = 0;
+};
+
+/// Everything that Lamina does to a file system, in the manner of LevelDB's Env, so that tests can
+/// fail, tear or forget each operation. Errors are StorageError (FileNotFoundError for ENOENT) that
+/// name the call, the path and the system's reason.
+class Storage {
+ public:
+  virtual ~Storage() = default;
+  [[nodiscard]] virtual std::unique_ptr<ReadableFile> open(const Path& path) = 0;
+  /// Creates or truncates `path`.
+  [[nodiscard]] virtual std::unique_ptr<WritableFile> create(const Path& path) = 0;
+  [[nodiscard]] virtual bool exists(const Path& path) = 0;
+  /// Replaces `to` in one step.
+  virtual void rename(const Path& from, const Path& to) = 0;
+  virtual void remove(const Path& path) = 0;
+  /// Names (not paths) of the entries of a directory, sorted.
+  [[nodiscard]] virtual std::vector<std::string> list(const Path& directory) = 0;
+  /// Makes creations, renames and removals in `directory` durable.
+  virtual void sync_directory(const Path& directory) = 0;
+};
+
+/// The process's file system. Shared and stateless.
+[[nodiscard]] Storage& posix();
+
+}  // namespace lamina::storage

@@ -1,0 +1,59 @@
+#pragma once
+#include <stdexcept>
+#include <string>
+
+namespace lamina {
+
+/// Root of everything that Lamina throws on purpose.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// An argument, a shape, a name or a configuration that cannot be used (Keras's ValueError).
+class ValueError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A class or an option of a Keras configuration that Lamina does not have; names it and its layer.
+class UnsupportedError : public ValueError {
+ public:
+  using ValueError::ValueError;
+};
+
+/// Weights that do not fit the model; the message lists every mismatch.
+class MismatchError : public ValueError {
+ public:
+  using ValueError::ValueError;
+};
+
+/// The operating system refused an operation on a file (Keras's OSError); `code()` is the errno.
+class StorageError : public Error {
+ public:
+  StorageError(const std::string& message, int code) : Error(message), code_(code) {}
+  [[nodiscard]] int code() const noexcept { return code_; }
+
+ private:
+  int code_;
+};
+
+/// A file that should be there is not.
+class FileNotFoundError : public StorageError {
+ public:
+  using StorageError::StorageError;
+};
+
+/// A file that is damaged, malicious, or not what its name says.
+class FormatError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A compute library (oneDNN, CUDA, cuDNN, cuBLAS) reported a failure.
+class BackendError : public Error {
+ public:
+  using Error::Error;
+};
+
+}  // namespace lamina

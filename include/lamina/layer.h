@@ -1,0 +1,187 @@
+#pragma once
+#include <lamina/tensor.h>
+#include <lamina/variable.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace lamina {
+
+class Layer;
+using LayerPtr = std::shared_ptr<Layer>;
+
+namespace graph {
+class Builder;
+using ValueId = std::size_t;
+}  // namespace graph
+
+/// Keras's dtype policy: what a layer computes in and what it stores. "float32", "float64", "float16",
+/// "bfloat16", "mixed_float16", "mixed_bfloat16" (compute in the narrow type, store float32).
+struct DTypePolicy {
+  std::string name = "float32";
+  DType compute = DType::kFloat32;
+  DType variable = DType::kFloat32;
+  /// Throws ValueError for a name that is no policy.
+  static DTypePolicy from_name(std::string_view name);
+};
+
+namespace detail {
+struct Node;
+}
+
+/// A placeholder that flows through layers while a graph is built (Keras's KerasTensor).
+class SymbolicTensor {
+ public:
+  SymbolicTensor() = default;
+  SymbolicTensor(std::shared_ptr<detail::Node> node, std::size_t index, Shape shape, DType dtype)
+      : node_(std::move(node)), index_(index), shape_(std::move(shape)), dtype_(dtype) {}
+
+  /// Batch first; kNone where a dimension is not known.
+  [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
+  [[nodiscard]] DType dtype() const noexcept { return dtype_; }
+  [[nodiscard]] const std::shared_ptr<detail::Node>& node() const noexcept { return node_; }
+  [[nodiscard]] std::size_t index() const noexcept { return index_; }
+  [[nodiscard]] bool defined() const noexcept { return node_ != nullptr; }
+
+ private:
+  std::shared_ptr<detail::Node> node_;
+  std::size_t index_ = 0;
+  Shape shape_;
+  DType dtype_ = DType::kFloat32;
+};
+
+using SymbolicTensors = std::vector<SymbolicTensor>;
+
+namespace detail {
+/// One call of a layer: the edge set of the graph. Layers do not know their nodes, so a graph lives
+/// exactly as long as the tensors and models that refer to it.
+struct Node {
+  LayerPtr layer;
+  SymbolicTensors inputs;
+  std::vector<Shape> output_shapes;
+  std::vector<DType> output_dtypes;
+};
+}  // namespace detail
+
+/// Something that a layer holds under an attribute name, as Keras's walk sees it: a layer, or a list
+/// of such things (Keras's list, tuple or dict).
+struct Attribute;
+struct AttributeList {
+  std::vector<Attribute> items;
+};
+struct Attribute {
+  std::string name;  ///< empty inside a list
+  std::variant<LayerPtr, std::shared_ptr<AttributeList>> value;
+};
+
+/// A unit of a model: variables, sublayers and what they compute. Held by shared_ptr; applying one
+/// layer several times shares its variables.
+///
+/// To write one, derive, create variables in `build` with `add_weight` and sublayers in the constructor
+/// with `track`, and override `call` to say what is computed in terms of other layers.
+class Layer : public std::enable_shared_from_this<Layer> {
+ public:
+  Layer(const Layer&) = delete;
+  Layer& operator=(const Layer&) = delete;
+  virtual ~Layer() = default;
+
+  /// Keras's class name: "Conv2D". Paths in weights files are made from it.
+  [[nodiscard]] virtual std::string class_name() const = 0;
+  /// Unique unless given: "conv2d", "conv2d_1", ... Takes no part in paths.
+  [[nodiscard]] const std::string& name() const;
+  [[nodiscard]] bool trainable() const noexcept { return trainable_; }
+  void set_trainable(bool trainable) noexcept { trainable_ = trainable; }
+  [[nodiscard]] const DTypePolicy& dtype_policy() const noexcept { return policy_; }
+  [[nodiscard]] bool built() const noexcept { return built_; }
+  /// "<Dense name=dense, built=True>", as Keras prints a layer.
+  [[nodiscard]] std::string repr() const;
+
+  /// Creates the variables for these input shapes (batch first); a second call does nothing.
+  /// Throws ValueError naming the layer when a shape does not suit it.
+  void build(const std::vector<Shape>& input_shapes);
+
+  /// Applies the layer to placeholders: builds it if need be, and records the call.
+  /// Throws ValueError naming the layer when the inputs do not suit it.
+  SymbolicTensor operator()(const SymbolicTensor& input);
+  SymbolicTensor operator()(const SymbolicTensors& inputs);
+  /// The same for a layer with several outputs.
+  SymbolicTensors apply(const SymbolicTensors& inputs);
+
+  /// Output shapes for input shapes, unknown dimensions included.
+  [[nodiscard]] virtual std::vector<Shape> compute_output_shape(const std::vector<Shape>& inputs) = 0;
+  /// Output dtypes; the policy's compute dtype unless overridden.
+  [[nodiscard]] virtual std::vector<DType> compute_output_dtype(const std::vector<DType>& inputs);
+
+  /// Writes the layer's operations for concrete inputs. Called by the plan's compiler.
+  [[nodiscard]] virtual std::vector<graph::ValueId> lower(graph::Builder& builder,
+                                                          const std::vector<graph::ValueId>& inputs) = 0;
+
+  /// This layer's own variables: trainable first, then the others, each in creation order; that is the
+  /// order of its datasets "0", "1", ... (keras_format.md 4).
+  [[nodiscard]] std::vector<VariablePtr> own_variables() const;
+  /// Own variables and those of all sublayers, depth first, each once.
+  [[nodiscard]] std::vector<VariablePtr> variables() const;
+  /// Sublayers and lists of them under their attribute names, in assignment order.
+  [[nodiscard]] const std::vector<Attribute>& attributes() const noexcept { return attributes_; }
+
+ protected:
+  struct Base {
+    std::string name;          ///< empty: made from the class name
+    std::string dtype;         ///< policy name; empty: the global policy
+    bool trainable = true;
+  };
+  explicit Layer(Base base);
+
+  /// Creates the variables. `input_shapes` as given to `build()`.
+  virtual void on_build(const std::vector<Shape>& input_shapes) { (void)input_shapes; }
+
+  /// Creates a variable named "<layer>/<name>" of the policy's variable dtype (or `dtype`).
+  VariablePtr add_weight(std::string name, Shape shape, Variable::Initializer initializer,
+                         bool trainable = true);
+  VariablePtr add_weight(std::string name, Shape shape, Variable::Initializer initializer, bool trainable,
+                         DType dtype);
+  /// Registers a sublayer (or a list) under the attribute's name and returns it.
+  LayerPtr track(std::string attribute, LayerPtr layer);
+  void track(std::string attribute, AttributeList list);
+
+  /// Throws ValueError: "Layer 'conv' (Conv2D): <what>".
+  [[noreturn]] void fail(const std::string& what) const;
+
+  bool built_ = false;
+
+ private:
+  mutable std::string name_;
+  DTypePolicy policy_;
+  bool trainable_;
+  std::vector<VariablePtr> trainable_variables_, non_trainable_variables_;
+  std::vector<Attribute> attributes_;
+};
+
+/// A layer in the hand: callable, copyable, converts to LayerPtr.
+class LayerRef {
+ public:
+  LayerRef(LayerPtr layer) : layer_(std::move(layer)) {}  // NOLINT: implicit on purpose
+  template <class Derived>
+    requires std::is_base_of_v<Layer, Derived>
+  LayerRef(std::shared_ptr<Derived> layer) : layer_(std::move(layer)) {}  // NOLINT
+  SymbolicTensor operator()(const SymbolicTensor& input) const { return (*layer_)(input); }
+  SymbolicTensor operator()(const SymbolicTensors& inputs) const { return (*layer_)(inputs); }
+  Layer* operator->() const noexcept { return layer_.get(); }
+  Layer& operator*() const noexcept { return *layer_; }
+  operator LayerPtr() const noexcept { return layer_; }  // NOLINT
+
+ private:
+  LayerPtr layer_;
+};
+
+/// Forgets all automatic names, so that the next Dense is "dense" again (keras.utils.clear_session).
+void clear_session();
+/// Sets the policy that layers without a dtype take. Default "float32".
+void set_dtype_policy(std::string_view name);
+/// Seeds initialisers and everything random that is not given a seed (keras.utils.set_random_seed).
+void set_random_seed(std::uint64_t seed);
+
+}  // namespace lamina

@@ -1,0 +1,61 @@
+#pragma once
+#include <lamina/tensor.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace lamina {
+
+/// A named tensor that a layer or an optimizer owns, and that weights files hold.
+///
+/// The value is made by the initialiser at first use, so building a model and then loading its weights
+/// neither computes nor allocates values that are thrown away. Not synchronised: two threads must not
+/// use one variable while either may materialise or assign it.
+class Variable {
+ public:
+  using Initializer = std::function<Tensor(const Shape&, DType)>;
+
+  Variable(std::string name, Shape shape, DType dtype, Initializer initializer, bool trainable = true);
+  /// A variable that holds `value` from the start.
+  Variable(std::string name, Tensor value, bool trainable = true);
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  /// "dense/kernel": the owner's name and the variable's, as Keras prints it.
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  void set_path(std::string path) { path_ = std::move(path); }
+  [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
+  [[nodiscard]] DType dtype() const noexcept { return dtype_; }
+  [[nodiscard]] bool trainable() const noexcept { return trainable_; }
+  [[nodiscard]] std::size_t nbytes() const {
+    return static_cast<std::size_t>(shape_.size()) * dtype_size(dtype_);
+  }
+
+  /// The value, materialised if need be. Throws ValueError after `release()`.
+  [[nodiscard]] const Tensor& value() const;
+  /// True when `value()` would return without running the initialiser.
+  [[nodiscard]] bool materialized() const noexcept { return value_.defined(); }
+  /// Replaces the value (the tensor is shared, not copied; another dtype is cast).
+  /// Throws ValueError when the shape differs; the old value then stays.
+  void assign(Tensor value);
+  /// Frees the value: for prediction with packed weights. `assign` brings the variable back.
+  void release() noexcept;
+  [[nodiscard]] bool released() const noexcept { return released_; }
+  /// Grows with every assign, so that packed copies know when they are stale.
+  [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
+
+ private:
+  std::string name_;
+  std::string path_;
+  Shape shape_;
+  DType dtype_;
+  bool trainable_;
+  bool released_ = false;
+  std::uint64_t version_ = 1;
+  mutable Initializer initializer_;
+  mutable Tensor value_;
+};
+
+using VariablePtr = std::shared_ptr<Variable>;
+
+}  // namespace lamina
