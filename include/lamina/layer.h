@@ -2,6 +2,8 @@
 #include <lamina/tensor.h>
 #include <lamina/variable.h>
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -56,6 +58,12 @@ class SymbolicTensor {
 using SymbolicTensors = std::vector<SymbolicTensor>;
 
 namespace detail {
+/// Grows with every node made, so that a layer's calls have an order.
+inline std::uint64_t next_node_serial() noexcept {
+  static std::atomic<std::uint64_t> serial{0};
+  return serial++;
+}
+
 /// One call of a layer: the edge set of the graph. Layers do not know their nodes, so a graph lives
 /// exactly as long as the tensors and models that refer to it.
 struct Node {
@@ -63,6 +71,7 @@ struct Node {
   SymbolicTensors inputs;
   std::vector<Shape> output_shapes;
   std::vector<DType> output_dtypes;
+  std::uint64_t serial = next_node_serial();
 };
 }  // namespace detail
 
