@@ -7,3 +7,8 @@ if(LAMINA_SANITIZE)
     $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${LAMINA_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all>)
   target_link_options(lamina_flags INTERFACE -fsanitize=${LAMINA_SANITIZE})
 endif()
+if(LAMINA_BUILD_FUZZ)
+  target_compile_options(lamina_flags INTERFACE
+    -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(lamina_flags INTERFACE -fsanitize=address,undefined)
+endif()

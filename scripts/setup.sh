@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Installs what is missing, and nothing else; does nothing where all is there.
+#   scripts/setup.sh build   what building and running needs (Debian packages)
+#   scripts/setup.sh test    the same, the lint and fuzz tools, and a Python environment with Keras
+# The Python environment is build/venv, or the directory in LAMINA_VENV.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+readonly purpose="${1:-test}"
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+packages() { grep -hv '^#' "$@"; }
+
+install_debian() {
+  local missing=()
+  for package in $(packages "$@"); do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  command -v apt-get >/dev/null || { echo "setup: please install: ${missing[*]}" >&2; exit 1; }
+  echo "setup: installing ${missing[*]}"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+install_python() {
+  local venv="${LAMINA_VENV:-build/venv}"
+  local stamp="$venv/lamina-requirements.txt"
+  cmp -s scripts/requirements.txt "$stamp" && return
+  echo "setup: installing the Python packages of scripts/requirements.txt into $venv"
+  [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+  "$venv/bin/python" -m pip install -q --disable-pip-version-check -r scripts/requirements.txt
+  cp scripts/requirements.txt "$stamp"
+}
+
+case "$purpose" in
+  build) install_debian scripts/packages.txt ;;
+  test)
+    install_debian scripts/packages.txt scripts/packages-test.txt
+    install_python
+    ;;
+  *) echo "setup: expected 'build' or 'test', not '$purpose'" >&2; exit 2 ;;
+esac
