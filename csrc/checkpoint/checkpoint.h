@@ -2,6 +2,8 @@
 #include <lamina/model.h>
 
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <unordered_set>
 
 #include "storage/storage.h"

@@ -15,7 +15,7 @@ struct LayoutDataset {
   DType dtype;
 };
 
-/// A `vars` group to be written; `name` empty: no attribute.
+/// A `vars` group to be written, with the attribute `name` when `has_name`.
 struct LayoutGroup {
   std::string path;
   std::string name;
@@ -29,16 +29,18 @@ struct MetadataBlock {
   std::vector<std::byte> bytes;
 };
 
-/// A finished HDF5 file but for the tensors' bytes: write `metadata`, then each tensor at its offset, in
-/// any order, and the file is one that h5py reads.
+/// A finished HDF5 file but for the tensors' bytes: write `metadata`, then each tensor at its
+/// offset, in any order, and the file is one that h5py reads.
 struct Layout {
   std::uint64_t file_size = 0;
-  std::vector<MetadataBlock> metadata;              ///< ascending, not overlapping
-  std::vector<std::vector<std::uint64_t>> offsets;  ///< per group, per dataset; 0 for an empty dataset
+  std::vector<MetadataBlock> metadata;  ///< ascending, not overlapping
+  std::vector<std::vector<std::uint64_t>>
+      offsets;  ///< per group, per dataset; 0 for an empty dataset
 };
 
 /// Lays a file out: what HDF5 itself writes for these groups, with contiguous datasets, early
-/// allocation and no fill (keras_format.md 3). Touches no file. Throws FormatError with HDF5's message.
+/// allocation and no fill (keras_format.md 3). Touches no file. Throws FormatError with HDF5's
+/// message.
 [[nodiscard]] Layout make_layout(const std::vector<LayoutGroup>& groups);
 
 }  // namespace lamina::h5

@@ -46,6 +46,8 @@ class Storage {
   /// Creates or truncates `path`.
   [[nodiscard]] virtual std::unique_ptr<WritableFile> create(const Path& path) = 0;
   [[nodiscard]] virtual bool exists(const Path& path) = 0;
+  /// Gives the file `from` a second name. Returns false where the file system has no such thing.
+  [[nodiscard]] virtual bool link(const Path& from, const Path& to) = 0;
   /// Replaces `to` in one step.
   virtual void rename(const Path& from, const Path& to) = 0;
   virtual void remove(const Path& path) = 0;

@@ -1,0 +1,34 @@
+#pragma once
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lamina::checkpoint {
+
+/// One line of the index's `weight_map`: which shards hold variables of a group.
+struct IndexEntry {
+  std::string path;                ///< "/layers/dense/vars"
+  std::vector<std::string> files;  ///< distinct, in order of writing
+  bool as_list = false;            ///< Keras: a string for one variable, a list for more
+};
+
+/// The JSON file beside a sharded checkpoint.
+struct Index {
+  bool any_variable = false;
+  double total_size = 0;
+  std::vector<IndexEntry> entries;
+};
+
+/// The text that Keras writes, to the byte (keras_format.md 8.3).
+[[nodiscard]] std::string index_text(const Index& index);
+
+/// More than this no index of a real model has; text from strangers is refused beyond it.
+inline constexpr std::size_t kLargestIndex = std::size_t{16} << 20;
+
+/// Reads an index that nobody vouches for: sizes, nesting and file names are checked (a shard lies
+/// in the index's own directory). `source` is named in messages. Throws FormatError.
+[[nodiscard]] Index parse_index(std::string_view text, const std::string& source);
+
+}  // namespace lamina::checkpoint

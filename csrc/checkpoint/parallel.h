@@ -1,0 +1,16 @@
+#pragma once
+#include <cstddef>
+#include <functional>
+
+namespace lamina::checkpoint {
+
+/// Threads for input and output: at least two, for one waits while the other copies.
+[[nodiscard]] std::size_t io_threads();
+
+/// Calls `task(i)` for i < count, in ascending order of starting, from up to `threads` threads.
+/// After an exception no further task is started; the first one is thrown when all threads are
+/// done.
+void parallel_for(std::size_t count, std::size_t threads,
+                  const std::function<void(std::size_t)>& task);
+
+}  // namespace lamina::checkpoint

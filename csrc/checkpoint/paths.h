@@ -1,0 +1,35 @@
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace lamina::checkpoint {
+
+/// Where a save goes.
+struct SaveTarget {
+  std::filesystem::path file;  ///< the `.weights.h5` file, or the `.json` index
+  bool sharded = false;
+};
+
+/// Keras's rules for the name given to save_weights (keras_format.md 1.1, 8.1). Throws ValueError
+/// with Keras's words; warns when a sharded save is renamed to `.json`.
+[[nodiscard]] SaveTarget save_target(const std::filesystem::path& path,
+                                     std::optional<double> max_shard_size);
+
+enum class LoadKind { kSingle, kSharded, kArchive };
+
+/// What a name given to load_weights stands for (1.2). Throws ValueError with Keras's words, and
+/// UnsupportedError for the legacy `.h5` format.
+[[nodiscard]] LoadKind load_kind(const std::filesystem::path& path);
+
+/// "model" for "dir/model.weights.json".
+[[nodiscard]] std::string shard_base(const std::filesystem::path& index);
+
+/// "model_00002.weights.h5".
+[[nodiscard]] std::string shard_name(const std::string& base, std::size_t shard);
+
+/// True for the names that `shard_name(base, i)` gives.
+[[nodiscard]] bool is_shard_name(std::string_view name, std::string_view base);
+
+}  // namespace lamina::checkpoint

@@ -1,0 +1,28 @@
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "checkpoint/progress.h"
+#include "storage/storage.h"
+
+namespace lamina::checkpoint {
+
+/// Bytes in memory and their place in a file.
+struct WriteExtent {
+  storage::WritableFile* file;
+  std::uint64_t offset;
+  std::span<const std::byte> bytes;
+};
+
+struct ReadExtent {
+  const storage::ReadableFile* file;
+  std::uint64_t offset;
+  std::span<std::byte> bytes;
+};
+
+/// Moves the bytes with several threads; large extents are divided among them.
+void write_extents(const std::vector<WriteExtent>& extents, Progress& progress);
+void read_extents(const std::vector<ReadExtent>& extents, Progress& progress);
+
+}  // namespace lamina::checkpoint

@@ -1,0 +1,85 @@
+#include <fcntl.h>
+#include <lamina/error.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <system_error>
+
+#include "storage/posix_file.h"
+
+namespace lamina::storage {
+
+void raise_posix(const char* call, const Path& path, int code) {
+  const std::string message = std::string(call) + " failed for '" + path.string() +
+                              "': " + std::generic_category().message(code);
+  if (code == ENOENT) throw FileNotFoundError(message, code);
+  throw StorageError(message, code);
+}
+
+namespace {
+
+class PosixStorage final : public Storage {
+ public:
+  std::unique_ptr<ReadableFile> open(const Path& path) override {
+    return std::make_unique<PosixReadableFile>(path);
+  }
+
+  std::unique_ptr<WritableFile> create(const Path& path) override {
+    return std::make_unique<PosixWritableFile>(path);
+  }
+
+  bool exists(const Path& path) override {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) == 0) return true;
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    raise_posix("stat", path, errno);
+  }
+
+  bool link(const Path& from, const Path& to) override {
+    if (::link(from.c_str(), to.c_str()) == 0) return true;
+    if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK) return false;
+    raise_posix("link", to, errno);
+  }
+
+  void rename(const Path& from, const Path& to) override {
+    checked("rename", to, [&] { return std::rename(from.c_str(), to.c_str()); });
+  }
+
+  void remove(const Path& path) override {
+    checked("unlink", path, [&] { return ::unlink(path.c_str()); });
+  }
+
+  std::vector<std::string> list(const Path& directory) override {
+    std::vector<std::string> names;
+    std::error_code code;
+    std::filesystem::directory_iterator entry(directory, code), end;
+    for (; !code && entry != end; entry.increment(code)) {
+      names.push_back(entry->path().filename().string());
+    }
+    if (code) raise_posix("readdir", directory, code.value());
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  void sync_directory(const Path& directory) override {
+    const Descriptor fd(checked("open", directory, [&] {
+      return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }));
+    while (::fsync(fd.get()) != 0) {
+      if (errno == EINTR) continue;
+      // Some file systems sync no directories; there a rename is as durable as it can be.
+      if (errno == EINVAL || errno == ENOTSUP) return;
+      raise_posix("fsync", directory, errno);
+    }
+  }
+};
+
+}  // namespace
+
+Storage& posix() {
+  static PosixStorage instance;
+  return instance;
+}
+
+}  // namespace lamina::storage

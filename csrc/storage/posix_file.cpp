@@ -1,0 +1,116 @@
+#include "storage/posix_file.h"
+
+#include <fcntl.h>
+#include <lamina/error.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+namespace lamina::storage {
+namespace {
+
+constexpr std::size_t kLargestCall = std::size_t{1} << 30;  // Linux moves at most 2 GiB a call
+constexpr std::uint64_t kDirectAlignment = 4096;
+constexpr std::size_t kDirectSmallest = std::size_t{1} << 20;
+
+}  // namespace
+
+PosixReadableFile::PosixReadableFile(Path path) : path_(std::move(path)) {
+  // O_NONBLOCK: a pipe of that name must not hang us before it is refused.
+  fd_ = Descriptor(checked(
+      "open", path_, [&] { return ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
+  struct stat status {};
+  checked("fstat", path_, [&] { return ::fstat(fd_.get(), &status); });
+  if (S_ISDIR(status.st_mode)) raise_posix("open", path_, EISDIR);
+  if (!S_ISREG(status.st_mode)) raise_posix("open", path_, EINVAL);
+  size_ = static_cast<std::uint64_t>(status.st_size);
+}
+
+void PosixReadableFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const ssize_t n = checked("pread", path_, [&] {
+      return ::pread(fd_.get(), out.data(), std::min(out.size(), kLargestCall),
+                     static_cast<off_t>(offset));
+    });
+    if (n == 0) {
+      throw FormatError("'" + path_.string() + "' ends at byte " + std::to_string(offset) +
+                        " where " + std::to_string(out.size()) + " more bytes were expected.");
+    }
+    out = out.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+}
+
+PosixWritableFile::PosixWritableFile(Path path) : path_(std::move(path)) {
+  fd_ = Descriptor(checked("open", path_, [&] {
+    return ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  }));
+  // Not every file system has O_DIRECT; without it everything goes through the cache.
+  direct_ = Descriptor(::open(path_.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC));
+  direct_usable_ = static_cast<bool>(direct_);
+}
+
+void PosixWritableFile::resize(std::uint64_t size) {
+  if (size > 0) {
+    int code = 0;
+    do {
+      code = ::fallocate(fd_.get(), 0, 0, static_cast<off_t>(size)) == 0 ? 0 : errno;
+    } while (code == EINTR);
+    if (code != 0 && code != EOPNOTSUPP && code != ENOSYS) raise_posix("fallocate", path_, code);
+  }
+  checked("ftruncate", path_, [&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); });
+}
+
+void PosixWritableFile::write_all(int fd, std::uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = checked("pwrite", path_, [&] {
+      return ::pwrite(fd, bytes.data(), std::min(bytes.size(), kLargestCall),
+                      static_cast<off_t>(offset));
+    });
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+}
+
+bool PosixWritableFile::try_direct(std::uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n =
+        ::pwrite(direct_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno != EINVAL) raise_posix("pwrite", path_, errno);
+    if (n <= 0 || static_cast<std::uint64_t>(n) % kDirectAlignment != 0) {
+      // The device wants another alignment, or stopped in the middle of a block: use the cache.
+      direct_usable_ = false;
+      return false;
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+  return true;
+}
+
+void PosixWritableFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
+  const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
+  const bool aligned = offset % kDirectAlignment == 0 && address % kDirectAlignment == 0;
+  if (aligned && bytes.size() >= kDirectSmallest && direct_usable_) {
+    const std::size_t whole = bytes.size() / kDirectAlignment * kDirectAlignment;
+    if (try_direct(offset, bytes.first(whole))) {
+      offset += whole;
+      bytes = bytes.subspan(whole);
+    }
+  }
+  write_all(fd_.get(), offset, bytes);
+}
+
+void PosixWritableFile::sync() {
+  checked("fsync", path_, [&] { return ::fsync(fd_.get()); });
+}
+
+void PosixWritableFile::close() {
+  direct_usable_ = false;
+  direct_ = Descriptor();
+  // Not repeated when interrupted: the descriptor is gone then, and may be another file's.
+  if (fd_ && ::close(fd_.release()) != 0 && errno != EINTR) raise_posix("close", path_, errno);
+}
+
+}  // namespace lamina::storage

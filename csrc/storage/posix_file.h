@@ -1,0 +1,43 @@
+#pragma once
+#include <atomic>
+
+#include "storage/posix_call.h"
+#include "storage/storage.h"
+
+namespace lamina::storage {
+
+class PosixReadableFile final : public ReadableFile {
+ public:
+  explicit PosixReadableFile(Path path);
+  [[nodiscard]] const Path& path() const override { return path_; }
+  [[nodiscard]] std::uint64_t size() const override { return size_; }
+  void read_at(std::uint64_t offset, std::span<std::byte> out) const override;
+
+ private:
+  Path path_;
+  Descriptor fd_;
+  std::uint64_t size_ = 0;
+};
+
+/// Writes through the page cache, and past it (O_DIRECT) what is large and aligned: the copy into
+/// the cache and the flush out of it cost more than the write itself.
+class PosixWritableFile final : public WritableFile {
+ public:
+  explicit PosixWritableFile(Path path);
+  [[nodiscard]] const Path& path() const override { return path_; }
+  void resize(std::uint64_t size) override;
+  void write_at(std::uint64_t offset, std::span<const std::byte> bytes) override;
+  void sync() override;
+  void close() override;
+
+ private:
+  void write_all(int fd, std::uint64_t offset, std::span<const std::byte> bytes);
+  bool try_direct(std::uint64_t offset, std::span<const std::byte> bytes);
+
+  Path path_;
+  Descriptor fd_;
+  Descriptor direct_;
+  std::atomic<bool> direct_usable_ = false;
+};
+
+}  // namespace lamina::storage

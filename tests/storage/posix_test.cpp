@@ -1,0 +1,153 @@
+#include <gtest/gtest.h>
+#include <lamina/error.h>
+#include <lamina/tensor.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <fstream>
+#include <numeric>
+#include <random>
+#include <thread>
+
+#include "storage/storage.h"
+#include "tests/fakes/temporary_directory.h"
+
+namespace lamina::storage {
+namespace {
+
+using lamina::testing::TemporaryDirectory;
+
+std::vector<std::byte> random_bytes(std::size_t n) {
+  const unsigned seed = std::random_device{}();
+  ::testing::Test::RecordProperty("seed", static_cast<int>(seed));
+  std::mt19937 random(seed);
+  std::vector<std::byte> bytes(n);
+  for (std::byte& b : bytes) b = static_cast<std::byte>(random());
+  return bytes;
+}
+
+std::vector<std::byte> read_all(const Path& path) {
+  const auto file = posix().open(path);
+  std::vector<std::byte> bytes(file->size(), std::byte{0xa5});
+  file->read_at(0, bytes);
+  return bytes;
+}
+
+TEST(PosixStorage, ReadsBackWhatSeveralThreadsWrote) {
+  const TemporaryDirectory directory;
+  const auto bytes = random_bytes(300'007);
+  const auto file = posix().create(directory / "f");
+  file->resize(bytes.size());
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t part = 0; part < 7; ++part) {
+      threads.emplace_back([&, part] {
+        const std::size_t from = bytes.size() * part / 7, to = bytes.size() * (part + 1) / 7;
+        file->write_at(from, std::span(bytes).subspan(from, to - from));
+      });
+    }
+  }
+  file->sync();
+  file->close();
+  EXPECT_EQ(read_all(directory / "f"), bytes);
+}
+
+TEST(PosixStorage, WritesLargeAlignedBytesAndTheirTailAtTheirPlace) {
+  const TemporaryDirectory directory;
+  const auto bytes = random_bytes((std::size_t{3} << 20) + 1234);
+  // Page-aligned, as large tensors are: the way past the page cache, tail and neighbours through
+  // it.
+  const Tensor tensor =
+      Tensor::from_bytes(bytes, Shape{static_cast<std::int64_t>(bytes.size())}, DType::kUInt8);
+  ASSERT_EQ(reinterpret_cast<std::uintptr_t>(tensor.raw()) % 4096, 0u);
+  const auto file = posix().create(directory / "f");
+  const auto edge = random_bytes(4096);
+  file->resize(4096 + bytes.size() + 10);
+  file->write_at(0, edge);
+  file->write_at(4096, tensor.bytes());
+  file->write_at(4096 + bytes.size(), std::span(edge).first(10));
+  file->close();
+  std::vector<std::byte> expected = edge;
+  expected.insert(expected.end(), bytes.begin(), bytes.end());
+  expected.insert(expected.end(), edge.begin(), edge.begin() + 10);
+  EXPECT_EQ(read_all(directory / "f"), expected);
+}
+
+TEST(PosixStorage, CreateTruncatesAndResizeCutsOrFillsWithZeros) {
+  const TemporaryDirectory directory;
+  posix().create(directory / "f")->write_at(0, random_bytes(1000));
+  const auto file = posix().create(directory / "f");
+  file->resize(100);
+  EXPECT_EQ(read_all(directory / "f"), std::vector<std::byte>(100));
+  file->resize(0);
+  EXPECT_EQ(posix().open(directory / "f")->size(), 0u);
+}
+
+TEST(PosixStorage, ReadingPastTheEndNamesTheFileAndThePlace) {
+  const TemporaryDirectory directory;
+  posix().create(directory / "short")->write_at(0, random_bytes(10));
+  const auto file = posix().open(directory / "short");
+  std::vector<std::byte> out(4);
+  try {
+    file->read_at(8, out);
+    FAIL();
+  } catch (const FormatError& error) {
+    EXPECT_EQ(std::string(error.what()), "'" + (directory / "short").string() +
+                                             "' ends at byte 10 where 2 more bytes were expected.");
+  }
+}
+
+TEST(PosixStorage, MissingFilesAreFileNotFound) {
+  const TemporaryDirectory directory;
+  try {
+    (void)posix().open(directory / "none");
+    FAIL();
+  } catch (const FileNotFoundError& error) {
+    EXPECT_EQ(error.code(), ENOENT);
+    EXPECT_EQ(std::string(error.what()),
+              "open failed for '" + (directory / "none").string() + "': No such file or directory");
+  }
+  EXPECT_THROW((void)posix().create(directory / "no" / "f"), FileNotFoundError);
+  EXPECT_THROW(posix().remove(directory / "none"), FileNotFoundError);
+  EXPECT_THROW(posix().rename(directory / "none", directory / "x"), FileNotFoundError);
+  EXPECT_THROW((void)posix().list(directory / "none"), FileNotFoundError);
+  EXPECT_THROW(posix().sync_directory(directory / "none"), FileNotFoundError);
+}
+
+TEST(PosixStorage, RefusesWhatIsNoRegularFileWithoutHanging) {
+  const TemporaryDirectory directory;
+  EXPECT_THROW((void)posix().open(directory.path()), StorageError);
+  ASSERT_EQ(::mkfifo((directory / "pipe").c_str(), 0600), 0);
+  EXPECT_THROW((void)posix().open(directory / "pipe"), StorageError);
+}
+
+TEST(PosixStorage, RenameReplacesAndASecondNameKeepsTheOldFile) {
+  const TemporaryDirectory directory;
+  const auto old_bytes = random_bytes(10), new_bytes = random_bytes(20);
+  posix().create(directory / "f")->write_at(0, old_bytes);
+  posix().create(directory / "g")->write_at(0, new_bytes);
+  ASSERT_TRUE(posix().link(directory / "f", directory / "kept"));
+  posix().rename(directory / "g", directory / "f");
+  posix().sync_directory(directory.path());
+  EXPECT_EQ(read_all(directory / "f"), new_bytes);
+  EXPECT_EQ(read_all(directory / "kept"), old_bytes);
+  EXPECT_FALSE(posix().exists(directory / "g"));
+  EXPECT_EQ(posix().list(directory.path()), (std::vector<std::string>{"f", "kept"}));
+  posix().remove(directory / "f");
+  EXPECT_FALSE(posix().exists(directory / "f"));
+  EXPECT_FALSE(posix().exists(directory / "kept" / "below a file"));
+}
+
+TEST(PosixStorage, AFullDeviceIsReportedWithItsCode) {
+  if (!std::filesystem::exists("/dev/full")) FAIL() << "no /dev/full on this machine";
+  const auto file = posix().create("/dev/full");
+  try {
+    file->write_at(0, random_bytes(10));
+    FAIL();
+  } catch (const StorageError& error) {
+    EXPECT_EQ(error.code(), ENOSPC);
+  }
+}
+
+}  // namespace
+}  // namespace lamina::storage
