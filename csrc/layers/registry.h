@@ -8,9 +8,15 @@
 namespace lamina::layers {
 
 /// Makes a layer from Keras's class name and `config` object (the inner one: name, dtype, options).
-/// Nothing when the class is not a registered layer (models are the caller's). Throws UnsupportedError
-/// naming the layer and the option that is unknown or has a value that Lamina lacks.
-[[nodiscard]] LayerPtr layer_from_config(const std::string& class_name, const nlohmann::json& config);
+/// Nothing when the class is not a registered layer (models are the caller's). Throws
+/// UnsupportedError naming the layer and the option that is unknown or has a value that Lamina
+/// lacks.
+[[nodiscard]] LayerPtr layer_from_config(const std::string& class_name,
+                                         const nlohmann::json& config);
+
+/// A placeholder of an InputLayer, with a node of its own: ask once for each graph. Throws
+/// ValueError when `layer` is no InputLayer.
+[[nodiscard]] SymbolicTensor input_placeholder(Layer& layer);
 
 /// Registered class names, sorted, for messages and the README's table.
 [[nodiscard]] std::vector<std::string> registered_layers();

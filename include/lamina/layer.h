@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -20,8 +22,9 @@ class Builder;
 using ValueId = std::size_t;
 }  // namespace graph
 
-/// Keras's dtype policy: what a layer computes in and what it stores. "float32", "float64", "float16",
-/// "bfloat16", "mixed_float16", "mixed_bfloat16" (compute in the narrow type, store float32).
+/// Keras's dtype policy: what a layer computes in and what it stores. "float32", "float64",
+/// "float16", "bfloat16", "mixed_float16", "mixed_bfloat16" (compute in the narrow type, store
+/// float32).
 struct DTypePolicy {
   std::string name = "float32";
   DType compute = DType::kFloat32;
@@ -75,8 +78,8 @@ struct Node {
 };
 }  // namespace detail
 
-/// Something that a layer holds under an attribute name, as Keras's walk sees it: a layer, or a list
-/// of such things (Keras's list, tuple or dict).
+/// Something that a layer holds under an attribute name, as Keras's walk sees it: a layer, or a
+/// list of such things (Keras's list, tuple or dict).
 struct Attribute;
 struct AttributeList {
   std::vector<Attribute> items;
@@ -86,11 +89,21 @@ struct Attribute {
   std::variant<LayerPtr, std::shared_ptr<AttributeList>> value;
 };
 
+/// What a layer demands of its inputs (keras.InputSpec); checked each time that it is applied.
+struct InputSpec {
+  std::optional<std::size_t> count = 1;  ///< number of inputs; none: any
+  std::optional<std::size_t> ndim = {};  ///< exact rank, batch included
+  std::optional<std::size_t> min_ndim = {};
+  std::map<std::int64_t, std::int64_t> axes =
+      {};  ///< size that an axis must have, once it is known
+};
+
 /// A unit of a model: variables, sublayers and what they compute. Held by shared_ptr; applying one
-/// layer several times shares its variables.
+/// layer several times shares its variables. Building graphs is for one thread at a time.
 ///
-/// To write one, derive, create variables in `build` with `add_weight` and sublayers in the constructor
-/// with `track`, and override `call` to say what is computed in terms of other layers.
+/// To write one, derive, make sublayers in the constructor and `track` each under the name that a
+/// Keras class would give its attribute, and override `call` to say what is computed in terms of
+/// them; shapes and lowering then follow by tracing `call` on placeholders.
 class Layer : public std::enable_shared_from_this<Layer> {
  public:
   Layer(const Layer&) = delete;
@@ -102,7 +115,8 @@ class Layer : public std::enable_shared_from_this<Layer> {
   /// Unique unless given: "conv2d", "conv2d_1", ... Takes no part in paths.
   [[nodiscard]] const std::string& name() const;
   [[nodiscard]] bool trainable() const noexcept { return trainable_; }
-  void set_trainable(bool trainable) noexcept { trainable_ = trainable; }
+  /// Sets the flag here and on every tracked sublayer. The order of variables does not change.
+  virtual void set_trainable(bool trainable);
   [[nodiscard]] const DTypePolicy& dtype_policy() const noexcept { return policy_; }
   [[nodiscard]] bool built() const noexcept { return built_; }
   /// "<Dense name=dense, built=True>", as Keras prints a layer.
@@ -119,17 +133,22 @@ class Layer : public std::enable_shared_from_this<Layer> {
   /// The same for a layer with several outputs.
   SymbolicTensors apply(const SymbolicTensors& inputs);
 
-  /// Output shapes for input shapes, unknown dimensions included.
-  [[nodiscard]] virtual std::vector<Shape> compute_output_shape(const std::vector<Shape>& inputs) = 0;
-  /// Output dtypes; the policy's compute dtype unless overridden.
+  /// What the layer computes, said with other layers. Layers of the library write operations
+  /// instead
+  /// (`on_lower`); for one that does neither this throws ValueError.
+  [[nodiscard]] virtual SymbolicTensors call(const SymbolicTensors& inputs);
+  /// Output shapes for input shapes, unknown dimensions included. Default: traces `call`.
+  [[nodiscard]] virtual std::vector<Shape> compute_output_shape(const std::vector<Shape>& inputs);
+  /// Output dtypes; by default the policy's compute dtype. One element stands for every output.
   [[nodiscard]] virtual std::vector<DType> compute_output_dtype(const std::vector<DType>& inputs);
 
-  /// Writes the layer's operations for concrete inputs. Called by the plan's compiler.
-  [[nodiscard]] virtual std::vector<graph::ValueId> lower(graph::Builder& builder,
-                                                          const std::vector<graph::ValueId>& inputs) = 0;
+  /// Writes the layer's operations for concrete inputs, floating inputs cast to the compute dtype
+  /// first (see `autocast`). Called by the plan's compiler.
+  [[nodiscard]] std::vector<graph::ValueId> lower(graph::Builder& builder,
+                                                  const std::vector<graph::ValueId>& inputs);
 
-  /// This layer's own variables: trainable first, then the others, each in creation order; that is the
-  /// order of its datasets "0", "1", ... (keras_format.md 4).
+  /// This layer's own variables: trainable first, then the others, each in creation order; that is
+  /// the order of its datasets "0", "1", ... (keras_format.md 4).
   [[nodiscard]] std::vector<VariablePtr> own_variables() const;
   /// Own variables and those of all sublayers, depth first, each once.
   [[nodiscard]] std::vector<VariablePtr> variables() const;
@@ -138,20 +157,27 @@ class Layer : public std::enable_shared_from_this<Layer> {
 
  protected:
   struct Base {
-    std::string name;          ///< empty: made from the class name
-    std::string dtype;         ///< policy name; empty: the global policy
+    std::string name;   ///< empty: made from the class name
+    std::string dtype;  ///< policy name; empty: the global policy
     bool trainable = true;
   };
   explicit Layer(Base base);
 
-  /// Creates the variables. `input_shapes` as given to `build()`.
-  virtual void on_build(const std::vector<Shape>& input_shapes) { (void)input_shapes; }
+  /// Creates the variables. `input_shapes` as given to `build()`. Default: builds the sublayers, if
+  /// there are any, by tracing `call`.
+  virtual void on_build(const std::vector<Shape>& input_shapes);
+  /// Writes the operations. Default: traces `call` on placeholders of these shapes and lowers that.
+  [[nodiscard]] virtual std::vector<graph::ValueId> on_lower(
+      graph::Builder& builder, const std::vector<graph::ValueId>& inputs);
+  /// True when floating inputs are cast to the compute dtype before `on_lower` (Keras's autocast).
+  [[nodiscard]] virtual bool autocast() const { return true; }
 
-  /// Creates a variable named "<layer>/<name>" of the policy's variable dtype (or `dtype`).
+  /// Creates a variable with the path "<layer>/<name>" of the policy's variable dtype (or `dtype`).
+  /// Throws ValueError when the shape is not fully known.
   VariablePtr add_weight(std::string name, Shape shape, Variable::Initializer initializer,
                          bool trainable = true);
-  VariablePtr add_weight(std::string name, Shape shape, Variable::Initializer initializer, bool trainable,
-                         DType dtype);
+  VariablePtr add_weight(std::string name, Shape shape, Variable::Initializer initializer,
+                         bool trainable, DType dtype);
   /// Registers a sublayer (or a list) under the attribute's name and returns it.
   LayerPtr track(std::string attribute, LayerPtr layer);
   void track(std::string attribute, AttributeList list);
@@ -160,8 +186,11 @@ class Layer : public std::enable_shared_from_this<Layer> {
   [[noreturn]] void fail(const std::string& what) const;
 
   bool built_ = false;
+  InputSpec input_spec_;
 
  private:
+  void check_inputs(const std::vector<Shape>& shapes) const;
+
   mutable std::string name_;
   DTypePolicy policy_;
   bool trainable_;
@@ -172,10 +201,13 @@ class Layer : public std::enable_shared_from_this<Layer> {
 /// A layer in the hand: callable, copyable, converts to LayerPtr.
 class LayerRef {
  public:
-  LayerRef(LayerPtr layer) : layer_(std::move(layer)) {}  // NOLINT: implicit on purpose
+  /// Names the layer, so that automatic names follow the order in which layers are made.
+  LayerRef(LayerPtr layer) : layer_(std::move(layer)) {  // NOLINT: implicit on purpose
+    (void)layer_->name();
+  }
   template <class Derived>
-    requires std::is_base_of_v<Layer, Derived>
-  LayerRef(std::shared_ptr<Derived> layer) : layer_(std::move(layer)) {}  // NOLINT
+  requires std::is_base_of_v<Layer, Derived> LayerRef(std::shared_ptr<Derived> layer)
+      : LayerRef(LayerPtr(std::move(layer))) {}  // NOLINT
   SymbolicTensor operator()(const SymbolicTensor& input) const { return (*layer_)(input); }
   SymbolicTensor operator()(const SymbolicTensors& inputs) const { return (*layer_)(inputs); }
   Layer* operator->() const noexcept { return layer_.get(); }
@@ -186,7 +218,8 @@ class LayerRef {
   LayerPtr layer_;
 };
 
-/// Forgets all automatic names, so that the next Dense is "dense" again (keras.utils.clear_session).
+/// Forgets all automatic names, so that the next Dense is "dense" again
+/// (keras.utils.clear_session).
 void clear_session();
 /// Sets the policy that layers without a dtype take. Default "float32".
 void set_dtype_policy(std::string_view name);

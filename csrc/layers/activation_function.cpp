@@ -1,0 +1,128 @@
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string_view>
+
+#include "layers/arguments.h"
+
+namespace lamina::layers {
+namespace {
+
+using ops::Unary;
+
+struct Elementwise {
+  std::string_view name;
+  ops::Activation activation;
+};
+
+// Names whose parameters are Keras's defaults.
+const std::array kElementwise{
+    Elementwise{"", {Unary::kLinear}},
+    Elementwise{"linear", {Unary::kLinear}},
+    Elementwise{"relu", ops::relu()},
+    Elementwise{"relu6", ops::relu(0, 6)},
+    Elementwise{"leaky_relu", ops::relu(0.2)},
+    Elementwise{"elu", {Unary::kElu, 1}},
+    Elementwise{"selu", {Unary::kSelu}},
+    Elementwise{"silu", {Unary::kSilu}},
+    Elementwise{"swish", {Unary::kSilu}},
+    Elementwise{"gelu", {Unary::kGelu}},
+    Elementwise{"sigmoid", {Unary::kSigmoid}},
+    Elementwise{"hard_sigmoid", {Unary::kHardSigmoid}},
+    Elementwise{"hard_silu", {Unary::kHardSilu}},
+    Elementwise{"hard_swish", {Unary::kHardSilu}},
+    Elementwise{"tanh", {Unary::kTanh}},
+    Elementwise{"softplus", {Unary::kSoftplus}},
+    Elementwise{"softsign", {Unary::kSoftsign}},
+    Elementwise{"exponential", {Unary::kExponential}},
+    Elementwise{"mish", {Unary::kMish}},
+};
+
+// What Keras has and Lamina has not.
+constexpr std::array<std::string_view, 12> kUnsupported{
+    "celu",        "glu",       "hard_shrink", "hard_tanh",      "log_sigmoid", "soft_shrink",
+    "sparse_plus", "sparsemax", "squareplus",  "sparse_sigmoid", "tanh_shrink", "threshold"};
+
+std::optional<ops::Activation> elementwise(const ActivationFunction& function) {
+  const std::vector<double>& p = function.parameters;
+  if (!p.empty()) {
+    if (function.name == "relu") return ops::relu(p.at(0), p.at(1), p.at(2));
+    if (function.name == "leaky_relu") return ops::relu(p.at(0));
+    if (function.name == "elu") return ops::Activation{Unary::kElu, p.at(0)};
+    if (function.name == "gelu")
+      return ops::Activation{p.at(0) != 0 ? Unary::kGeluTanh : Unary::kGelu};
+  }
+  for (const Elementwise& row : kElementwise) {
+    if (row.name == function.name) return row.activation;
+  }
+  return std::nullopt;
+}
+
+bool is_softmax(const ActivationFunction& function) {
+  return function.name == "softmax" || function.name == "log_softmax";
+}
+
+}  // namespace
+
+ActivationFunction ActivationFunction::relu(double negative_slope, double max_value,
+                                            double threshold) {
+  ActivationFunction function("relu");
+  function.parameters = {negative_slope, max_value, threshold};
+  return function;
+}
+
+ActivationFunction ActivationFunction::leaky_relu(double negative_slope) {
+  ActivationFunction function("leaky_relu");
+  function.parameters = {negative_slope};
+  return function;
+}
+
+ActivationFunction ActivationFunction::elu(double alpha) {
+  ActivationFunction function("elu");
+  function.parameters = {alpha};
+  return function;
+}
+
+ActivationFunction ActivationFunction::gelu(bool approximate) {
+  ActivationFunction function("gelu");
+  function.parameters = {approximate ? 1.0 : 0.0};
+  return function;
+}
+
+ActivationFunction ActivationFunction::softmax(Axes axis) {
+  ActivationFunction function("softmax");
+  function.parameters.assign(axis.values.begin(), axis.values.end());
+  return function;
+}
+
+bool is_elementwise(const ActivationFunction& function) {
+  return !is_softmax(function);
+}
+
+void check_activation(const ActivationFunction& function) {
+  if (elementwise(function) || is_softmax(function)) return;
+  for (const std::string_view name : kUnsupported) {
+    if (name == function.name) {
+      throw UnsupportedError("The activation '" + function.name + "' is not supported.");
+    }
+  }
+  throw ValueError("Could not interpret activation function identifier: " + function.name);
+}
+
+graph::ValueId lower_activation(graph::Builder& builder, graph::ValueId x,
+                                const ActivationFunction& function) {
+  if (const auto activation = elementwise(function)) return builder.activation(x, *activation);
+  check_activation(function);
+  const Shape& shape = builder.shape(x);
+  std::vector<std::size_t> axes;
+  for (const double axis : function.parameters) {
+    axes.push_back(shape.index(static_cast<std::int64_t>(axis)));
+  }
+  if (axes.empty()) axes.push_back(shape.index(-1));
+  std::sort(axes.begin(), axes.end());
+  return builder.emit(ops::Softmax{builder.spec(x), builder.spec(x), std::move(axes),
+                                   function.name == "log_softmax"},
+                      {x});
+}
+
+}  // namespace lamina::layers

@@ -1,0 +1,173 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "layers/axes.h"
+#include "layers/declarations.h"
+#include "layers/library_layer.h"
+
+namespace lamina::layers {
+namespace {
+
+/// Activation, ReLU, LeakyReLU, ELU and Softmax: one function, no variables.
+template <class Options>
+class FunctionLayer final : public LibraryLayer<Options> {
+ public:
+  FunctionLayer(std::string class_name, Options options, ActivationFunction function)
+      : LibraryLayer<Options>(std::move(class_name), std::move(options)),
+        function_(std::move(function)) {
+    this->checked([&] { check_activation(function_); });
+    this->built_ = true;
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
+    if (!is_elementwise(function_)) {
+      for (const double axis : function_.parameters) {
+        (void)this->axis_index(inputs.at(0), static_cast<std::int64_t>(axis));
+      }
+    }
+    return inputs;
+  }
+
+ protected:
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    return {lower_activation(builder, this->computable(builder, inputs.at(0)), function_)};
+  }
+
+ private:
+  ActivationFunction function_;
+};
+
+template <class Options>
+LayerRef function_layer(const char* class_name, Options options, ActivationFunction function) {
+  return make_layer<FunctionLayer<Options>>(class_name, std::move(options), std::move(function));
+}
+
+class PReLULayer final : public LibraryLayer<PReLUOptions> {
+ public:
+  explicit PReLULayer(PReLUOptions options) : LibraryLayer("PReLU", std::move(options)) {}
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override { return inputs; }
+
+ protected:
+  void on_build(const Shapes& inputs) override {
+    const Shape& in = inputs.at(0);
+    Shape shape(std::vector<std::int64_t>(in.begin() + 1, in.end()));
+    for (const std::int64_t axis : options_.shared_axes.values) {
+      if (axis < 1 || axis >= static_cast<std::int64_t>(in.rank())) {
+        fail("`shared_axes` has an axis out of range for input shape " + in.str() +
+             ". Received: " + std::to_string(axis));
+      }
+      shape[axis - 1] = 1;
+    }
+    input_spec_.ndim = in.rank();
+    for (std::size_t i = 1; i < in.rank(); ++i) {
+      if (shape.dims()[i - 1] != 1) input_spec_.axes[static_cast<std::int64_t>(i)] = in.dims()[i];
+    }
+    alpha_ = add_weight("alpha", std::move(shape), options_.alpha_initializer.bind());
+  }
+
+  // relu(x) + alpha * -relu(-x)
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    const ValueId x = computable(builder, inputs.at(0));
+    const ops::Activation negate{ops::Unary::kScaleShift, -1, 0};
+    const ValueId positive = builder.activation(x, ops::relu());
+    const ValueId negative =
+        builder.activation(builder.activation(builder.activation(x, negate), ops::relu()), negate);
+    std::vector<std::size_t> kept;  // axes along which alpha varies
+    for (std::size_t i = 0; i < alpha_->shape().rank(); ++i) {
+      if (alpha_->shape().dims()[i] != 1) kept.push_back(i + 1);
+    }
+    ColumnAffine affine;
+    affine.scale = reshaped_param(alpha_, compute_dtype(), {alpha_->shape().size()});
+    return {builder.binary(ops::Binary::kAdd, positive,
+                           column_affine(builder, negative, kept, std::move(affine)))};
+  }
+
+ private:
+  VariablePtr alpha_;
+};
+
+}  // namespace
+
+LayerRef Activation(ActivationOptions options) {
+  ActivationFunction function = options.activation;
+  return function_layer("Activation", std::move(options), std::move(function));
+}
+
+LayerRef ReLU(ReLUOptions options) {
+  const double max_value = options.max_value.value_or(std::numeric_limits<double>::infinity());
+  const auto refuse = [](const char* option, double value) {
+    throw ValueError(std::string(option) +
+                     " of a ReLU layer cannot be a negative value. Received: " + option + "=" +
+                     std::to_string(value));
+  };
+  if (!(max_value >= 0)) refuse("max_value", max_value);
+  if (!(options.negative_slope >= 0)) refuse("negative_slope", options.negative_slope);
+  if (!(options.threshold >= 0)) refuse("threshold", options.threshold);
+  const auto function =
+      ActivationFunction::relu(options.negative_slope, max_value, options.threshold);
+  return function_layer("ReLU", std::move(options), function);
+}
+
+LayerRef LeakyReLU(LeakyReLUOptions options) {
+  if (!(options.negative_slope >= 0)) {
+    throw ValueError(
+        "The negative_slope value of a Leaky ReLU layer cannot be None or negative value. "
+        "Expected a float. Received: negative_slope=" +
+        std::to_string(options.negative_slope));
+  }
+  const auto function = ActivationFunction::leaky_relu(options.negative_slope);
+  return function_layer("LeakyReLU", std::move(options), function);
+}
+
+LayerRef ELU(ELUOptions options) {
+  const auto function = ActivationFunction::elu(options.alpha);
+  return function_layer("ELU", std::move(options), function);
+}
+
+LayerRef Softmax(SoftmaxOptions options) {
+  const auto function = ActivationFunction::softmax(options.axis);
+  return function_layer("Softmax", std::move(options), function);
+}
+
+LayerRef PReLU(PReLUOptions options) {
+  return make_layer<PReLULayer>(std::move(options));
+}
+
+template <>
+ActivationOptions from_config(ConfigReader& config) {
+  return config.common(ActivationOptions{.activation = config.activation("activation")});
+}
+
+template <>
+ReLUOptions from_config(ConfigReader& config) {
+  return config.common(ReLUOptions{.max_value = config.optional_number("max_value"),
+                                   .negative_slope = config.number("negative_slope", 0),
+                                   .threshold = config.number("threshold", 0)});
+}
+
+template <>
+LeakyReLUOptions from_config(ConfigReader& config) {
+  return config.common(LeakyReLUOptions{.negative_slope = config.number("negative_slope", 0.3)});
+}
+
+template <>
+ELUOptions from_config(ConfigReader& config) {
+  return config.common(ELUOptions{.alpha = config.number("alpha", 1)});
+}
+
+template <>
+SoftmaxOptions from_config(ConfigReader& config) {
+  return config.common(SoftmaxOptions{.axis = config.axes("axis", -1)});
+}
+
+template <>
+PReLUOptions from_config(ConfigReader& config) {
+  config.ignore({"alpha_regularizer", "alpha_constraint"});
+  return config.common(
+      PReLUOptions{.alpha_initializer = config.initializer("alpha_initializer", "zeros"),
+                   .shared_axes = config.axes("shared_axes", {})});
+}
+
+}  // namespace lamina::layers

@@ -1,0 +1,76 @@
+#include "layers/declarations.h"
+#include "layers/library_layer.h"
+
+namespace lamina::layers {
+namespace {
+
+class BatchNormalizationLayer final : public LibraryLayer<BatchNormalizationOptions> {
+ public:
+  explicit BatchNormalizationLayer(BatchNormalizationOptions options)
+      : LibraryLayer("BatchNormalization", std::move(options)) {}
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
+    (void)axis_index(inputs.at(0), options_.axis);
+    return inputs;
+  }
+
+ protected:
+  void on_build(const Shapes& inputs) override {
+    const Shape& in = inputs.at(0);
+    const std::int64_t size = in.dims()[axis_index(in, options_.axis)];
+    if (options_.scale) gamma_ = add_weight("gamma", {size}, options_.gamma_initializer.bind());
+    if (options_.center) beta_ = add_weight("beta", {size}, options_.beta_initializer.bind());
+    mean_ = add_weight("moving_mean", {size}, options_.moving_mean_initializer.bind(), false);
+    variance_ =
+        add_weight("moving_variance", {size}, options_.moving_variance_initializer.bind(), false);
+    input_spec_.ndim = in.rank();
+    input_spec_.axes = {{options_.axis, size}};
+  }
+
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    const ValueId x = computable(builder, inputs.at(0));
+    ops::BatchNorm op;
+    op.x = builder.spec(x);
+    op.y = op.x;
+    op.axis = axis_index(op.x.shape, options_.axis);
+    op.epsilon = options_.epsilon;
+    op.scale = options_.scale;
+    op.center = options_.center;
+    // Narrow types are widened for this layer: no autocast of its variables.
+    const DType dtype = compute_dtype() == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32;
+    std::vector<graph::Param> params;
+    for (const VariablePtr& variable : {gamma_, beta_, mean_, variance_}) {
+      if (variable) params.push_back(graph::Param::of(variable, dtype));
+    }
+    return {builder.emit(std::move(op), {x}, std::move(params))};
+  }
+
+ private:
+  VariablePtr gamma_, beta_, mean_, variance_;
+};
+
+}  // namespace
+
+LayerRef BatchNormalization(BatchNormalizationOptions options) {
+  return make_layer<BatchNormalizationLayer>(std::move(options));
+}
+
+template <>
+BatchNormalizationOptions from_config(ConfigReader& config) {
+  config.ignore({"beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint",
+                 "synchronized", "renorm_clipping", "renorm_momentum"});
+  config.require("renorm", false);
+  return config.common(BatchNormalizationOptions{
+      .axis = config.single("axis", -1),
+      .momentum = config.number("momentum", 0.99),
+      .epsilon = config.number("epsilon", 1e-3),
+      .center = config.boolean("center", true),
+      .scale = config.boolean("scale", true),
+      .beta_initializer = config.initializer("beta_initializer", "zeros"),
+      .gamma_initializer = config.initializer("gamma_initializer", "ones"),
+      .moving_mean_initializer = config.initializer("moving_mean_initializer", "zeros"),
+      .moving_variance_initializer = config.initializer("moving_variance_initializer", "ones"),
+  });
+}
+
+}  // namespace lamina::layers

@@ -1,0 +1,121 @@
+#include "layers/conv_base.h"
+#include "layers/declarations.h"
+
+namespace lamina::layers {
+namespace {
+
+template <class Options>
+class PlainConv final : public ConvLayer<Options> {
+ public:
+  PlainConv(std::string class_name, Options options, ConvGeometry geometry)
+      : ConvLayer<Options>(std::move(class_name), std::move(options), std::move(geometry)) {
+    const Options& o = this->options_;
+    if (o.filters <= 0) {
+      this->fail(
+          "Invalid value for argument `filters`. Expected a strictly positive value. Received "
+          "filters=" +
+          std::to_string(o.filters) + ".");
+    }
+    if (o.groups <= 0) {
+      this->fail("The number of groups must be a positive integer. Received: groups=" +
+                 std::to_string(o.groups) + ".");
+    }
+    if (o.filters % o.groups != 0) {
+      this->fail(
+          "The number of filters must be evenly divisible by the number of groups. Received: "
+          "groups=" +
+          std::to_string(o.groups) + ", filters=" + std::to_string(o.filters) + ".");
+    }
+    this->checked([&] { check_dilation(this->geometry_.strides, this->geometry_.dilation_rate); });
+  }
+
+ protected:
+  [[nodiscard]] std::int64_t out_channels(const Shape&) const override {
+    return this->options_.filters;
+  }
+
+  void on_build(const Shapes& inputs) override {
+    const Options& o = this->options_;
+    const std::int64_t in = this->channels(inputs.at(0));
+    if (in != kNone && in % o.groups != 0) {
+      this->fail(
+          "The number of input channels must be evenly divisible by the number of groups. "
+          "Received groups=" +
+          std::to_string(o.groups) + ", but the input has " + std::to_string(in) +
+          " channels (full input shape is " + inputs[0].str() + ").");
+    }
+    this->require_channels(inputs[0]);
+    kernel_ = this->add_weight("kernel",
+                               this->kernel_shape(in == kNone ? kNone : in / o.groups, o.filters),
+                               o.kernel_initializer.bind());
+    if (o.use_bias) bias_ = this->add_weight("bias", {o.filters}, o.bias_initializer.bind());
+  }
+
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    const Options& o = this->options_;
+    const ValueId x = this->to_nhwc(builder, inputs.at(0));
+    const Shape kernel = this->kernel_shape_2d(builder.shape(x)[-1] / o.groups, o.filters);
+    return this->finish(
+        builder, this->convolve(builder, x, reshaped_param(kernel_, this->compute_dtype(), kernel),
+                                o.filters, o.groups, bias_));
+  }
+
+ private:
+  VariablePtr kernel_, bias_;
+};
+
+}  // namespace
+
+LayerRef Conv1D(Conv1DOptions options) {
+  ConvGeometry geometry{1,
+                        {1, options.kernel_size},
+                        {1, options.strides},
+                        {1, options.dilation_rate},
+                        options.padding,
+                        options.data_format};
+  return make_layer<PlainConv<Conv1DOptions>>("Conv1D", std::move(options), std::move(geometry));
+}
+
+LayerRef Conv2D(Conv2DOptions options) {
+  ConvGeometry geometry{2,
+                        options.kernel_size,
+                        options.strides,
+                        options.dilation_rate,
+                        options.padding,
+                        options.data_format};
+  return make_layer<PlainConv<Conv2DOptions>>("Conv2D", std::move(options), std::move(geometry));
+}
+
+namespace {
+template <class Options>
+Options common_conv(ConfigReader& config, Options options) {
+  config.ignore({"kernel_regularizer", "bias_regularizer", "activity_regularizer",
+                 "kernel_constraint", "bias_constraint", "lora_alpha"});
+  config.require("lora_rank");
+  options.filters = config.integer("filters");
+  options.padding = config.string("padding", "valid");
+  options.data_format = config.data_format();
+  options.groups = config.integer("groups", 1);
+  options.activation = config.activation("activation");
+  options.use_bias = config.boolean("use_bias", true);
+  options.kernel_initializer = config.initializer("kernel_initializer", "glorot_uniform");
+  options.bias_initializer = config.initializer("bias_initializer", "zeros");
+  return config.common(std::move(options));
+}
+}  // namespace
+
+template <>
+Conv1DOptions from_config(ConfigReader& config) {
+  return common_conv(config, Conv1DOptions{.kernel_size = config.single("kernel_size"),
+                                           .strides = config.single("strides", 1),
+                                           .dilation_rate = config.single("dilation_rate", 1)});
+}
+
+template <>
+Conv2DOptions from_config(ConfigReader& config) {
+  return common_conv(config, Conv2DOptions{.kernel_size = config.pair("kernel_size"),
+                                           .strides = config.pair("strides", 1),
+                                           .dilation_rate = config.pair("dilation_rate", 1)});
+}
+
+}  // namespace lamina::layers

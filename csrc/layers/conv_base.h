@@ -1,0 +1,155 @@
+#pragma once
+#include <string>
+
+#include "layers/library_layer.h"
+
+namespace lamina::layers {
+
+/// What the convolutions have in common: images in either data format, 1D as 2D with one row.
+struct ConvGeometry {
+  std::size_t rank = 2;  ///< spatial axes
+  IntPair kernel_size, strides, dilation_rate;
+  std::string padding, data_format;
+
+  [[nodiscard]] bool channels_first() const { return data_format == kChannelsFirst; }
+  [[nodiscard]] std::int64_t channel_axis() const { return channels_first() ? 1 : -1; }
+};
+
+/// Base of the convolutions: checks, shapes, and the way of an image into and out of NHWC.
+template <class Options>
+class ConvLayer : public LibraryLayer<Options> {
+ public:
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
+    const Shape& in = inputs.at(0);
+    Shape out = in;
+    out[geometry_.channel_axis()] = out_channels(in);
+    for (std::size_t i = 0; i < geometry_.rank; ++i) {
+      const std::int64_t axis = spatial_axis(i);
+      out[axis] = spatial_size(i, in[axis]);
+      if (in[axis] != kNone && out[axis] <= 0) {
+        this->fail(
+            "Computed output size would be zero or negative. Received `inputs shape=" + in.str() +
+            "`, output shape=" + out.str() + ", `padding=" + geometry_.padding + "`.");
+      }
+    }
+    return {out};
+  }
+
+ protected:
+  ConvLayer(std::string class_name, Options options, ConvGeometry geometry)
+      : LibraryLayer<Options>(std::move(class_name), std::move(options)),
+        geometry_(std::move(geometry)) {
+    this->checked([&] {
+      geometry_.padding = check_padding(geometry_.padding, geometry_.rank == 1);
+      check_pair("kernel_size", geometry_.kernel_size, 1);
+      check_pair("strides", geometry_.strides, 1);
+      check_pair("dilation_rate", geometry_.dilation_rate, 1);
+      check_data_format(geometry_.data_format);
+      check_activation(this->options_.activation);
+    });
+    // Keras asks for at least this rank and fails later for more.
+    this->input_spec_.ndim = geometry_.rank + 2;
+  }
+
+  [[nodiscard]] virtual std::int64_t out_channels(const Shape& input) const = 0;
+  [[nodiscard]] virtual std::int64_t spatial_size(std::size_t i, std::int64_t size) const {
+    return window_count(geometry_.padding, size, window(i), stride(i));
+  }
+
+  [[nodiscard]] std::int64_t channels(const Shape& shape) const {
+    return shape[geometry_.channel_axis()];
+  }
+  [[nodiscard]] std::int64_t spatial_axis(std::size_t i) const {
+    return static_cast<std::int64_t>(i) + (geometry_.channels_first() ? 2 : 1);
+  }
+  // Axis i of `rank`; a 1D layer's only axis is the second of its pairs.
+  [[nodiscard]] std::int64_t member(IntPair pair, std::size_t i) const {
+    return i + 2 == geometry_.rank ? pair.first : pair.second;
+  }
+  [[nodiscard]] std::int64_t window(std::size_t i) const {
+    return dilated(member(geometry_.kernel_size, i), member(geometry_.dilation_rate, i));
+  }
+  [[nodiscard]] std::int64_t stride(std::size_t i) const { return member(geometry_.strides, i); }
+
+  /// (kernel..., a, b).
+  [[nodiscard]] Shape kernel_shape(std::int64_t a, std::int64_t b) const {
+    if (geometry_.rank == 1) return {geometry_.kernel_size.second, a, b};
+    return {geometry_.kernel_size.first, geometry_.kernel_size.second, a, b};
+  }
+  /// The same with two spatial axes.
+  [[nodiscard]] Shape kernel_shape_2d(std::int64_t a, std::int64_t b) const {
+    return {geometry_.kernel_size.first, geometry_.kernel_size.second, a, b};
+  }
+
+  void require_channels(const Shape& input) {
+    this->input_spec_.axes = {{geometry_.channel_axis(), channels(input)}};
+    (void)compute_output_shape({input});
+  }
+
+  [[nodiscard]] ValueId to_nhwc(Builder& builder, ValueId x) const {
+    x = this->computable(builder, x);
+    if (geometry_.channels_first()) x = to_channels_last(builder, x);
+    if (geometry_.rank == 1) {
+      const Shape& shape = builder.shape(x);
+      x = builder.reshape(x, {shape[0], 1, shape[1], shape[2]});
+    }
+    return x;
+  }
+  [[nodiscard]] ValueId from_nhwc(Builder& builder, ValueId y) const {
+    if (geometry_.rank == 1) {
+      const Shape& shape = builder.shape(y);
+      y = builder.reshape(y, {shape[0], shape[2], shape[3]});
+    }
+    return geometry_.channels_first() ? to_channels_first(builder, y) : y;
+  }
+
+  /// A convolution of x (NHWC) with the layer's geometry. `kernel` (KH, KW, C / groups, filters).
+  [[nodiscard]] ValueId convolve(Builder& builder, ValueId x, graph::Param kernel,
+                                 std::int64_t filters, std::int64_t groups,
+                                 const VariablePtr& bias) const {
+    const Shape& in = builder.shape(x);
+    ops::Conv2D op;
+    op.x = builder.spec(x);
+    op.kernel = to_pair(geometry_.kernel_size);
+    op.strides = to_pair(geometry_.strides);
+    op.dilation = to_pair(geometry_.dilation_rate);
+    op.groups = groups;
+    Shape out{in[0], 1, 1, filters};
+    for (std::size_t i = 0; i < 2; ++i) {
+      const std::int64_t size = in[static_cast<std::int64_t>(i) + 1];
+      const std::int64_t window = dilated(op.kernel[i], op.dilation[i]);
+      const AxisPadding pad = i == 0 && geometry_.rank == 1
+                                  ? AxisPadding{}
+                                  : window_padding(geometry_.padding, size, window, op.strides[i]);
+      op.pad_before[i] = pad.before;
+      op.pad_after[i] = pad.after;
+      out[static_cast<std::int64_t>(i) + 1] =
+          (size + pad.before + pad.after - window) / op.strides[i] + 1;
+    }
+    op.y = {std::move(out), this->compute_dtype()};
+    return emit_with_bias(builder, std::move(op), x, std::move(kernel), bias);
+  }
+
+  template <class Op>
+  [[nodiscard]] ValueId emit_with_bias(Builder& builder, Op op, ValueId x, graph::Param kernel,
+                                       const VariablePtr& bias) const {
+    std::vector<graph::Param> params{std::move(kernel)};
+    op.bias = bias != nullptr;
+    if (op.bias) params.push_back(graph::Param::of(bias, this->compute_dtype()));
+    return builder.emit(std::move(op), {x}, std::move(params));
+  }
+
+  /// The layer's activation, and back to its data format.
+  [[nodiscard]] Ids finish(Builder& builder, ValueId y) const {
+    const ActivationFunction& activation = this->options_.activation;
+    // Before the change of layout where the order does not matter, so that it can be fused.
+    if (is_elementwise(activation)) {
+      return {from_nhwc(builder, lower_activation(builder, y, activation))};
+    }
+    return {lower_activation(builder, from_nhwc(builder, y), activation)};
+  }
+
+  ConvGeometry geometry_;
+};
+
+}  // namespace lamina::layers

@@ -1,0 +1,72 @@
+#include "layers/declarations.h"
+#include "layers/library_layer.h"
+
+namespace lamina::layers {
+namespace {
+
+class DenseLayer final : public LibraryLayer<DenseOptions> {
+ public:
+  explicit DenseLayer(DenseOptions options) : LibraryLayer("Dense", std::move(options)) {
+    if (options_.units <= 0) {
+      fail("Received an invalid value for `units`, expected a positive integer. Received: units=" +
+           std::to_string(options_.units));
+    }
+    checked([&] { check_activation(options_.activation); });
+    input_spec_.min_ndim = 2;
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
+    Shape shape = inputs.at(0);
+    shape[-1] = options_.units;
+    return {shape};
+  }
+
+ protected:
+  void on_build(const Shapes& inputs) override {
+    const std::int64_t in = inputs.at(0)[-1];
+    kernel_ = add_weight("kernel", {in, options_.units}, options_.kernel_initializer.bind());
+    if (options_.use_bias) {
+      bias_ = add_weight("bias", {options_.units}, options_.bias_initializer.bind());
+    }
+    input_spec_.axes = {{-1, in}};
+  }
+
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    const ValueId x = computable(builder, inputs.at(0));
+    const DType dtype = compute_dtype();
+    ops::Dense op;
+    op.x = builder.spec(x);
+    op.y = {compute_output_shape({op.x.shape})[0], dtype};
+    op.bias = options_.use_bias;
+    std::vector<graph::Param> params{graph::Param::of(kernel_, dtype)};
+    if (op.bias) params.push_back(graph::Param::of(bias_, dtype));
+    const ValueId y = builder.emit(std::move(op), {x}, std::move(params));
+    return {lower_activation(builder, y, options_.activation)};
+  }
+
+ private:
+  VariablePtr kernel_, bias_;
+};
+
+}  // namespace
+
+LayerRef Dense(DenseOptions options) {
+  return make_layer<DenseLayer>(std::move(options));
+}
+
+template <>
+DenseOptions from_config(ConfigReader& config) {
+  config.ignore({"kernel_regularizer", "bias_regularizer", "activity_regularizer",
+                 "kernel_constraint", "bias_constraint", "lora_alpha"});
+  config.require("lora_rank");
+  config.require("quantization_config");
+  return config.common(DenseOptions{
+      .units = config.integer("units"),
+      .activation = config.activation("activation"),
+      .use_bias = config.boolean("use_bias", true),
+      .kernel_initializer = config.initializer("kernel_initializer", "glorot_uniform"),
+      .bias_initializer = config.initializer("bias_initializer", "zeros"),
+  });
+}
+
+}  // namespace lamina::layers

@@ -1,0 +1,161 @@
+#include "layers/conv_base.h"
+#include "layers/declarations.h"
+
+namespace lamina::layers {
+namespace {
+
+template <class Options>
+ConvGeometry geometry_of(const Options& options) {
+  return {2,
+          options.kernel_size,
+          options.strides,
+          options.dilation_rate,
+          options.padding,
+          options.data_format};
+}
+
+/// What starts with one filter (or `depth_multiplier` filters) for each input channel.
+template <class Options>
+class DepthwiseBase : public ConvLayer<Options> {
+ protected:
+  DepthwiseBase(std::string class_name, Options options)
+      : ConvLayer<Options>(std::move(class_name), options, geometry_of(options)) {
+    if (this->options_.depth_multiplier <= 0) {
+      this->fail(
+          "Invalid value for argument `depth_multiplier`. Expected a strictly positive value. "
+          "Received depth_multiplier=" +
+          std::to_string(this->options_.depth_multiplier) + ".");
+    }
+  }
+
+  [[nodiscard]] std::int64_t expanded(std::int64_t in) const {
+    return in == kNone ? kNone : in * this->options_.depth_multiplier;
+  }
+
+  void add_depthwise_kernel(const char* name, const Shape& input) {
+    this->require_channels(input);
+    depthwise_kernel_ = this->add_weight(
+        name, this->kernel_shape(this->channels(input), this->options_.depth_multiplier),
+        this->options_.depthwise_initializer.bind());
+  }
+
+  // Keras's (KH, KW, C, M) is, byte for byte, the kernel (KH, KW, 1, C * M) of C groups.
+  [[nodiscard]] ValueId depthwise(Builder& builder, ValueId x, const VariablePtr& bias) const {
+    const std::int64_t in = builder.shape(x)[-1];
+    return this->convolve(builder, x,
+                          reshaped_param(depthwise_kernel_, this->compute_dtype(),
+                                         this->kernel_shape_2d(1, expanded(in))),
+                          expanded(in), in, bias);
+  }
+
+ private:
+  VariablePtr depthwise_kernel_;
+};
+
+class DepthwiseConv2DLayer final : public DepthwiseBase<DepthwiseConv2DOptions> {
+ public:
+  explicit DepthwiseConv2DLayer(DepthwiseConv2DOptions options)
+      : DepthwiseBase("DepthwiseConv2D", std::move(options)) {}
+
+ protected:
+  [[nodiscard]] std::int64_t out_channels(const Shape& input) const override {
+    return expanded(channels(input));
+  }
+
+  void on_build(const Shapes& inputs) override {
+    add_depthwise_kernel("kernel", inputs.at(0));
+    if (options_.use_bias) {
+      bias_ = add_weight("bias", {out_channels(inputs[0])}, options_.bias_initializer.bind());
+    }
+  }
+
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    return finish(builder, depthwise(builder, to_nhwc(builder, inputs.at(0)), bias_));
+  }
+
+ private:
+  VariablePtr bias_;
+};
+
+class SeparableConv2DLayer final : public DepthwiseBase<SeparableConv2DOptions> {
+ public:
+  explicit SeparableConv2DLayer(SeparableConv2DOptions options)
+      : DepthwiseBase("SeparableConv2D", std::move(options)) {
+    if (options_.filters <= 0) {
+      fail(
+          "Invalid value for argument `filters`. Expected a strictly positive value. Received "
+          "filters=" +
+          std::to_string(options_.filters) + ".");
+    }
+  }
+
+ protected:
+  [[nodiscard]] std::int64_t out_channels(const Shape&) const override { return options_.filters; }
+
+  void on_build(const Shapes& inputs) override {
+    add_depthwise_kernel("depthwise_kernel", inputs.at(0));
+    pointwise_kernel_ =
+        add_weight("pointwise_kernel", {1, 1, expanded(channels(inputs[0])), options_.filters},
+                   options_.pointwise_initializer.bind());
+    if (options_.use_bias) {
+      bias_ = add_weight("bias", {options_.filters}, options_.bias_initializer.bind());
+    }
+  }
+
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    const ValueId middle = depthwise(builder, to_nhwc(builder, inputs.at(0)), nullptr);
+    ops::Conv2D op;
+    op.x = builder.spec(middle);
+    op.y = op.x;
+    op.y.shape[-1] = options_.filters;
+    const ValueId y = emit_with_bias(builder, std::move(op), middle,
+                                     graph::Param::of(pointwise_kernel_, compute_dtype()), bias_);
+    return finish(builder, y);
+  }
+
+ private:
+  VariablePtr pointwise_kernel_, bias_;
+};
+
+template <class Options>
+Options common_depthwise(ConfigReader& config, Options options) {
+  config.ignore({"depthwise_regularizer", "pointwise_regularizer", "bias_regularizer",
+                 "activity_regularizer", "depthwise_constraint", "pointwise_constraint",
+                 "bias_constraint"});
+  options.kernel_size = config.pair("kernel_size");
+  options.strides = config.pair("strides", 1);
+  options.padding = config.string("padding", "valid");
+  options.data_format = config.data_format();
+  options.dilation_rate = config.pair("dilation_rate", 1);
+  options.depth_multiplier = config.integer("depth_multiplier", 1);
+  options.activation = config.activation("activation");
+  options.use_bias = config.boolean("use_bias", true);
+  options.depthwise_initializer = config.initializer("depthwise_initializer", "glorot_uniform");
+  options.bias_initializer = config.initializer("bias_initializer", "zeros");
+  return config.common(std::move(options));
+}
+
+}  // namespace
+
+LayerRef DepthwiseConv2D(DepthwiseConv2DOptions options) {
+  return make_layer<DepthwiseConv2DLayer>(std::move(options));
+}
+
+LayerRef SeparableConv2D(SeparableConv2DOptions options) {
+  return make_layer<SeparableConv2DLayer>(std::move(options));
+}
+
+template <>
+DepthwiseConv2DOptions from_config(ConfigReader& config) {
+  return common_depthwise(config, DepthwiseConv2DOptions{});
+}
+
+template <>
+SeparableConv2DOptions from_config(ConfigReader& config) {
+  return common_depthwise(config,
+                          SeparableConv2DOptions{.filters = config.integer("filters"),
+                                                 .pointwise_initializer = config.initializer(
+                                                     "pointwise_initializer", "glorot_uniform")});
+}
+
+}  // namespace lamina::layers

@@ -1,0 +1,49 @@
+#include <lamina/error.h>
+#include <lamina/layer.h>
+
+#include <mutex>
+
+#include "layers/dtype_policy.h"
+
+namespace lamina {
+namespace {
+
+struct GlobalPolicy {
+  std::mutex mutex;
+  DTypePolicy policy;
+};
+
+GlobalPolicy& global_policy() {
+  static GlobalPolicy global;
+  return global;
+}
+
+}  // namespace
+
+DTypePolicy DTypePolicy::from_name(std::string_view name) {
+  if (name == "mixed_float16") return {std::string(name), DType::kFloat16, DType::kFloat32};
+  if (name == "mixed_bfloat16") return {std::string(name), DType::kBFloat16, DType::kFloat32};
+  try {
+    const DType dtype = dtype_from_name(name);
+    return {std::string(name), dtype, dtype};
+  } catch (const ValueError&) {
+    throw ValueError("Cannot convert '" + std::string(name) +
+                     "' to a mixed precision DTypePolicy. Valid policies include 'mixed_float16', "
+                     "'mixed_bfloat16', and the name of any float dtype such as 'float32'.");
+  }
+}
+
+DTypePolicy layers::current_dtype_policy() {
+  GlobalPolicy& global = global_policy();
+  const std::lock_guard lock(global.mutex);
+  return global.policy;
+}
+
+void set_dtype_policy(std::string_view name) {
+  DTypePolicy policy = DTypePolicy::from_name(name);
+  GlobalPolicy& global = global_policy();
+  const std::lock_guard lock(global.mutex);
+  global.policy = std::move(policy);
+}
+
+}  // namespace lamina

@@ -1,0 +1,70 @@
+#include "layers/declarations.h"
+#include "layers/library_layer.h"
+
+namespace lamina::layers {
+namespace {
+
+class EmbeddingLayer final : public LibraryLayer<EmbeddingOptions> {
+ public:
+  explicit EmbeddingLayer(EmbeddingOptions options)
+      : LibraryLayer("Embedding", std::move(options)) {
+    if (options_.input_dim <= 0) {
+      fail("`input_dim` must be a positive integer. Received: input_dim=" +
+           std::to_string(options_.input_dim));
+    }
+    if (options_.output_dim <= 0) {
+      fail("`output_dim` must be a positive integer. Received: output_dim=" +
+           std::to_string(options_.output_dim));
+    }
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
+    Shape out = inputs.at(0);
+    out.push_back(options_.output_dim);
+    return {out};
+  }
+
+ protected:
+  void on_build(const Shapes&) override {
+    embeddings_ = add_weight("embeddings", {options_.input_dim, options_.output_dim},
+                             options_.embeddings_initializer.bind());
+  }
+
+  [[nodiscard]] bool autocast() const override { return false; }  // indices
+
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    const ValueId ids = inputs.at(0);
+    const ops::TensorSpec spec = builder.spec(ids);
+    ops::Gather op;
+    op.ids = spec;
+    op.y = {compute_output_shape({spec.shape})[0], compute_dtype()};
+    op.rows = options_.input_dim;
+    return {builder.emit(std::move(op), {ids}, {graph::Param::of(embeddings_, compute_dtype())})};
+  }
+
+ private:
+  VariablePtr embeddings_;
+};
+
+}  // namespace
+
+LayerRef Embedding(EmbeddingOptions options) {
+  return make_layer<EmbeddingLayer>(std::move(options));
+}
+
+template <>
+EmbeddingOptions from_config(ConfigReader& config) {
+  config.ignore({"embeddings_regularizer", "activity_regularizer", "embeddings_constraint",
+                 "lora_alpha", "input_length"});
+  config.require("lora_rank");
+  config.require("quantization_config");
+  config.require("weights");
+  return config.common(EmbeddingOptions{
+      .input_dim = config.integer("input_dim"),
+      .output_dim = config.integer("output_dim"),
+      .embeddings_initializer = config.initializer("embeddings_initializer", "uniform"),
+      .mask_zero = config.boolean("mask_zero", false),
+  });
+}
+
+}  // namespace lamina::layers

@@ -1,0 +1,134 @@
+// Layers that change an image's size without variables: ZeroPadding2D, UpSampling2D.
+#include <optional>
+#include <string_view>
+
+#include "layers/declarations.h"
+#include "layers/library_layer.h"
+
+namespace lamina::layers {
+namespace {
+
+std::int64_t first_spatial_axis(const std::string& data_format) {
+  return data_format == kChannelsFirst ? 2 : 1;
+}
+
+class ZeroPadding2DLayer final : public MovingLayer<ZeroPadding2DOptions> {
+ public:
+  explicit ZeroPadding2DLayer(ZeroPadding2DOptions options)
+      : MovingLayer("ZeroPadding2D", std::move(options)) {
+    checked([&] {
+      check_pair("1st entry of padding", options_.padding.height, 0);
+      check_pair("2nd entry of padding", options_.padding.width, 0);
+      check_data_format(options_.data_format);
+    });
+    input_spec_.ndim = 4;
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
+    Shape out = inputs.at(0);
+    std::int64_t axis = first_spatial_axis(options_.data_format);
+    for (const IntPair& pad : {options_.padding.height, options_.padding.width}) {
+      if (out[axis] != kNone) out[axis] += pad.first + pad.second;
+      ++axis;
+    }
+    return {out};
+  }
+
+ protected:
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    const ValueId x = inputs.at(0);
+    const ops::TensorSpec spec = builder.spec(x);
+    ops::Pad op;
+    op.x = spec;
+    op.y = {compute_output_shape({spec.shape})[0], spec.dtype};
+    op.before.assign(4, 0);
+    op.after.assign(4, 0);
+    auto axis = static_cast<std::size_t>(first_spatial_axis(options_.data_format));
+    for (const IntPair& pad : {options_.padding.height, options_.padding.width}) {
+      op.before[axis] = pad.first;
+      op.after[axis++] = pad.second;
+    }
+    return {builder.emit(std::move(op), {x})};
+  }
+};
+
+using Kind = ops::Resize2D::Kind;
+
+std::optional<Kind> interpolation_kind(std::string_view name) {
+  if (name == "nearest") return Kind::kNearest;
+  if (name == "bilinear") return Kind::kBilinear;
+  if (name == "bicubic") return Kind::kBicubic;
+  if (name == "lanczos3") return Kind::kLanczos3;
+  if (name == "lanczos5") return Kind::kLanczos5;
+  return std::nullopt;
+}
+
+class UpSampling2DLayer final : public MovingLayer<UpSampling2DOptions> {
+ public:
+  explicit UpSampling2DLayer(UpSampling2DOptions options)
+      : MovingLayer("UpSampling2D", std::move(options)) {
+    checked([&] {
+      check_pair("size", options_.size, 1);
+      check_data_format(options_.data_format);
+    });
+    const auto kind = interpolation_kind(options_.interpolation);
+    if (!kind) {
+      fail("Invalid `interpolation` argument: \"" + options_.interpolation +
+           "\". Expected one of 'bicubic', 'bilinear', 'lanczos3', 'lanczos5', 'nearest'.");
+    }
+    kind_ = *kind;
+    input_spec_.ndim = 4;
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
+    Shape out = inputs.at(0);
+    const std::int64_t axis = first_spatial_axis(options_.data_format);
+    if (out[axis] != kNone) out[axis] *= options_.size.first;
+    if (out[axis + 1] != kNone) out[axis + 1] *= options_.size.second;
+    return {out};
+  }
+
+ protected:
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    const bool channels_first = options_.data_format == kChannelsFirst;
+    ValueId x = kind_ == Kind::kNearest ? inputs.at(0) : computable(builder, inputs.at(0));
+    if (channels_first) x = to_channels_last(builder, x);
+    ops::Resize2D op;
+    op.kind = kind_;
+    op.x = builder.spec(x);
+    op.y = op.x;
+    op.y.shape[1] *= options_.size.first;
+    op.y.shape[2] *= options_.size.second;
+    const ValueId y = builder.emit(std::move(op), {x});
+    return {channels_first ? to_channels_first(builder, y) : y};
+  }
+
+ private:
+  Kind kind_ = Kind::kNearest;
+};
+
+}  // namespace
+
+LayerRef ZeroPadding2D(ZeroPadding2DOptions options) {
+  return make_layer<ZeroPadding2DLayer>(std::move(options));
+}
+
+LayerRef UpSampling2D(UpSampling2DOptions options) {
+  return make_layer<UpSampling2DLayer>(std::move(options));
+}
+
+template <>
+ZeroPadding2DOptions from_config(ConfigReader& config) {
+  return config.common(ZeroPadding2DOptions{.padding = config.padding2d("padding"),
+                                            .data_format = config.data_format()});
+}
+
+template <>
+UpSampling2DOptions from_config(ConfigReader& config) {
+  return config.common(
+      UpSampling2DOptions{.size = config.pair("size", 2),
+                          .data_format = config.data_format(),
+                          .interpolation = config.string("interpolation", "nearest")});
+}
+
+}  // namespace lamina::layers

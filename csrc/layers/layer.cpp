@@ -1,0 +1,250 @@
+#include <fmt/format.h>
+#include <lamina/error.h>
+#include <lamina/layer.h>
+
+#include <unordered_set>
+
+#include "graph/program.h"
+#include "layers/arguments.h"
+#include "layers/dtype_policy.h"
+#include "layers/naming.h"
+#include "layers/trace.h"
+
+namespace lamina {
+namespace {
+
+std::vector<Shape> shapes_of(const SymbolicTensors& tensors) {
+  std::vector<Shape> shapes;
+  for (const SymbolicTensor& tensor : tensors) shapes.push_back(tensor.shape());
+  return shapes;
+}
+
+std::vector<DType> dtypes_of(const SymbolicTensors& tensors) {
+  std::vector<DType> dtypes;
+  for (const SymbolicTensor& tensor : tensors) dtypes.push_back(tensor.dtype());
+  return dtypes;
+}
+
+template <class Visit>
+void for_each_layer(const Attribute& attribute, const Visit& visit) {
+  if (const auto* layer = std::get_if<LayerPtr>(&attribute.value)) {
+    visit(*layer);
+    return;
+  }
+  for (const Attribute& item : std::get<std::shared_ptr<AttributeList>>(attribute.value)->items) {
+    for_each_layer(item, visit);
+  }
+}
+
+}  // namespace
+
+Layer::Layer(Base base)
+    : name_(std::move(base.name)),
+      policy_(base.dtype.empty() ? layers::current_dtype_policy()
+                                 : DTypePolicy::from_name(base.dtype)),
+      trainable_(base.trainable) {
+  if (name_.find('/') != std::string::npos) {
+    throw ValueError(
+        "Argument `name` must be a string and cannot contain character `/`. Received: name=" +
+        name_);
+  }
+}
+
+const std::string& Layer::name() const {
+  if (name_.empty()) name_ = layers::auto_name(class_name());
+  return name_;
+}
+
+std::string Layer::repr() const {
+  return fmt::format("<{} name={}, built={}>", class_name(), name(), built_ ? "True" : "False");
+}
+
+void Layer::set_trainable(bool trainable) {
+  trainable_ = trainable;
+  for (const Attribute& attribute : attributes_) {
+    for_each_layer(attribute,
+                   [trainable](const LayerPtr& layer) { layer->set_trainable(trainable); });
+  }
+}
+
+void Layer::build(const std::vector<Shape>& input_shapes) {
+  if (built_) return;
+  on_build(input_shapes);
+  built_ = true;
+}
+
+SymbolicTensor Layer::operator()(const SymbolicTensor& input) {
+  return (*this)(SymbolicTensors{input});
+}
+
+SymbolicTensor Layer::operator()(const SymbolicTensors& inputs) {
+  SymbolicTensors outputs = apply(inputs);
+  if (outputs.size() != 1) {
+    fail("has " + std::to_string(outputs.size()) + " outputs; use `apply` to get all of them.");
+  }
+  return std::move(outputs.front());
+}
+
+SymbolicTensors Layer::apply(const SymbolicTensors& inputs) {
+  if (inputs.empty()) fail("was applied to no inputs.");
+  for (const SymbolicTensor& input : inputs) {
+    if (!input.defined()) fail("was applied to an undefined tensor.");
+  }
+  auto node = std::make_shared<detail::Node>();
+  const std::vector<Shape> shapes = shapes_of(inputs);
+  (void)name();
+  check_inputs(shapes);
+  build(shapes);
+  node->layer = shared_from_this();
+  node->inputs = inputs;
+  node->output_shapes = compute_output_shape(shapes);
+  node->output_dtypes = compute_output_dtype(dtypes_of(inputs));
+  if (node->output_dtypes.size() == 1) {
+    node->output_dtypes.resize(node->output_shapes.size(), node->output_dtypes.front());
+  }
+  SymbolicTensors outputs;
+  for (std::size_t i = 0; i < node->output_shapes.size(); ++i) {
+    for (const std::int64_t dim : node->output_shapes[i]) {
+      if (dim > layers::kLargestDim)
+        fail("Its output " + node->output_shapes[i].str() + " is too large.");
+    }
+    outputs.emplace_back(node, i, node->output_shapes[i], node->output_dtypes.at(i));
+  }
+  return outputs;
+}
+
+SymbolicTensors Layer::call(const SymbolicTensors&) {
+  fail("does not define what it computes: override `call`.");
+}
+
+std::vector<Shape> Layer::compute_output_shape(const std::vector<Shape>& inputs) {
+  const std::vector<DType> dtypes(inputs.size(), policy_.compute);
+  return shapes_of(
+      layers::trace(inputs, dtypes, [this](const SymbolicTensors& x) { return call(x); }).outputs);
+}
+
+std::vector<DType> Layer::compute_output_dtype(const std::vector<DType>&) {
+  return {policy_.compute};
+}
+
+std::vector<graph::ValueId> Layer::lower(graph::Builder& builder,
+                                         const std::vector<graph::ValueId>& inputs) {
+  const std::string outer = builder.set_layer(name());
+  std::vector<graph::ValueId> cast = inputs;
+  if (autocast()) {
+    for (graph::ValueId& id : cast) {
+      if (is_floating(builder.dtype(id))) id = builder.cast(id, policy_.compute);
+    }
+  }
+  std::vector<graph::ValueId> outputs = on_lower(builder, cast);
+  builder.set_layer(outer);
+  return outputs;
+}
+
+void Layer::on_build(const std::vector<Shape>& input_shapes) {
+  if (!attributes_.empty()) (void)compute_output_shape(input_shapes);
+}
+
+std::vector<graph::ValueId> Layer::on_lower(graph::Builder& builder,
+                                            const std::vector<graph::ValueId>& inputs) {
+  std::vector<Shape> shapes;
+  std::vector<DType> dtypes;
+  for (const graph::ValueId id : inputs) {
+    shapes.push_back(builder.shape(id));
+    dtypes.push_back(builder.dtype(id));
+  }
+  const layers::Trace traced =
+      layers::trace(shapes, dtypes, [this](const SymbolicTensors& x) { return call(x); });
+  return layers::lower_graph(builder, traced.inputs, traced.outputs, inputs);
+}
+
+std::vector<VariablePtr> Layer::own_variables() const {
+  std::vector<VariablePtr> all = trainable_variables_;
+  all.insert(all.end(), non_trainable_variables_.begin(), non_trainable_variables_.end());
+  return all;
+}
+
+std::vector<VariablePtr> Layer::variables() const {
+  std::vector<VariablePtr> all;
+  std::unordered_set<const Variable*> seen;
+  const auto add = [&](const std::vector<VariablePtr>& variables) {
+    for (const VariablePtr& variable : variables) {
+      if (seen.insert(variable.get()).second) all.push_back(variable);
+    }
+  };
+  add(own_variables());
+  for (const Attribute& attribute : attributes_) {
+    for_each_layer(attribute, [&add](const LayerPtr& layer) { add(layer->variables()); });
+  }
+  return all;
+}
+
+VariablePtr Layer::add_weight(std::string name, Shape shape, Variable::Initializer initializer,
+                              bool trainable) {
+  return add_weight(std::move(name), std::move(shape), std::move(initializer), trainable,
+                    policy_.variable);
+}
+
+VariablePtr Layer::add_weight(std::string name, Shape shape, Variable::Initializer initializer,
+                              bool trainable, DType dtype) {
+  const std::string path = this->name() + "/" + name;
+  if (!shape.is_known()) {
+    fail(
+        "Shapes used to initialize variables must be fully-defined (no `None` dimensions). "
+        "Received: "
+        "shape=" +
+        shape.str() + " for variable path='" + path + "'");
+  }
+  auto variable = std::make_shared<Variable>(std::move(name), std::move(shape), dtype,
+                                             std::move(initializer), trainable);
+  variable->set_path(path);
+  (trainable ? trainable_variables_ : non_trainable_variables_).push_back(variable);
+  return variable;
+}
+
+LayerPtr Layer::track(std::string attribute, LayerPtr layer) {
+  if (!layer) throw ValueError("The sublayer '" + attribute + "' is null.");
+  (void)layer->name();
+  attributes_.push_back({std::move(attribute), layer});
+  return layer;
+}
+
+void Layer::track(std::string attribute, AttributeList list) {
+  attributes_.push_back({std::move(attribute), std::make_shared<AttributeList>(std::move(list))});
+}
+
+void Layer::fail(const std::string& what) const {
+  throw ValueError("Layer '" + name() + "' (" + class_name() + "): " + what);
+}
+
+void Layer::check_inputs(const std::vector<Shape>& shapes) const {
+  const InputSpec& spec = input_spec_;
+  if (spec.count && *spec.count != shapes.size()) {
+    throw ValueError("Layer \"" + name() + "\" expects " + std::to_string(*spec.count) +
+                     " input(s), but it received " + std::to_string(shapes.size()) +
+                     " input tensors.");
+  }
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const Shape& shape = shapes[i];
+    const auto incompatible = [&](const std::string& what) {
+      throw ValueError("Input " + std::to_string(i) + " of layer \"" + name() +
+                       "\" is incompatible with the layer: expected " + what);
+    };
+    const std::string found =
+        ", found ndim=" + std::to_string(shape.rank()) + ". Full shape received: " + shape.str();
+    if (spec.ndim && shape.rank() != *spec.ndim) {
+      incompatible("ndim=" + std::to_string(*spec.ndim) + found);
+    }
+    if (spec.min_ndim && shape.rank() < *spec.min_ndim) {
+      incompatible("min_ndim=" + std::to_string(*spec.min_ndim) + found);
+    }
+    for (const auto& [axis, size] : spec.axes) {
+      if (size != kNone && shape[axis] != size && shape[axis] != kNone) {
+        incompatible("axis " + std::to_string(axis) + " of input shape to have value " +
+                     std::to_string(size) + ", but received input with shape " + shape.str());
+      }
+    }
+  }
+}
+
+}  // namespace lamina

@@ -1,0 +1,90 @@
+#include <algorithm>
+
+#include "layers/declarations.h"
+#include "layers/library_layer.h"
+
+namespace lamina::layers {
+namespace {
+
+class LayerNormalizationLayer final : public LibraryLayer<LayerNormalizationOptions> {
+ public:
+  explicit LayerNormalizationLayer(LayerNormalizationOptions options)
+      : LibraryLayer("LayerNormalization", std::move(options)), axes_(options_.axis.values) {
+    if (axes_.empty()) fail("Expected at least one axis for the argument 'axis'.");
+    std::sort(axes_.begin(), axes_.end());  // as given, before negative ones are resolved: so Keras
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
+    (void)indices(inputs.at(0));
+    return inputs;
+  }
+
+ protected:
+  void on_build(const Shapes& inputs) override {
+    Shape shape;
+    for (const std::int64_t axis : axes_) {
+      shape.push_back(inputs.at(0).dims()[axis_index(inputs[0], axis)]);
+    }
+    if (options_.scale) gamma_ = add_weight("gamma", shape, options_.gamma_initializer.bind());
+    if (options_.center) beta_ = add_weight("beta", shape, options_.beta_initializer.bind());
+  }
+
+  [[nodiscard]] bool autocast() const override { return false; }
+
+  // Keras casts the result, not the input, to the compute dtype.
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    ValueId x = inputs.at(0);
+    if (!is_floating(builder.dtype(x))) x = computable(builder, x);
+    ops::LayerNorm op;
+    op.x = builder.spec(x);
+    op.y = op.x;
+    op.axes = indices(op.x.shape);
+    op.epsilon = options_.epsilon;
+    op.scale = options_.scale;
+    op.center = options_.center;
+    Shape sizes;
+    for (const std::size_t axis : op.axes) sizes.push_back(op.x.shape.dims()[axis]);
+    const DType dtype = op.x.dtype == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32;
+    std::vector<graph::Param> params;
+    for (const VariablePtr& variable : {gamma_, beta_}) {
+      if (variable) params.push_back(reshaped_param(variable, dtype, sizes));
+    }
+    return {builder.cast(builder.emit(std::move(op), {x}, std::move(params)), compute_dtype())};
+  }
+
+ private:
+  [[nodiscard]] std::vector<std::size_t> indices(const Shape& shape) const {
+    std::vector<std::size_t> result;
+    for (const std::int64_t axis : axes_) result.push_back(axis_index(shape, axis));
+    std::sort(result.begin(), result.end());
+    if (std::adjacent_find(result.begin(), result.end()) != result.end()) {
+      fail("The argument 'axis' names one axis of " + shape.str() + " twice.");
+    }
+    return result;
+  }
+
+  std::vector<std::int64_t> axes_;
+  VariablePtr gamma_, beta_;
+};
+
+}  // namespace
+
+LayerRef LayerNormalization(LayerNormalizationOptions options) {
+  return make_layer<LayerNormalizationLayer>(std::move(options));
+}
+
+template <>
+LayerNormalizationOptions from_config(ConfigReader& config) {
+  config.ignore({"beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"});
+  config.require("rms_scaling", false);
+  return config.common(LayerNormalizationOptions{
+      .axis = config.axes("axis", -1),
+      .epsilon = config.number("epsilon", 1e-3),
+      .center = config.boolean("center", true),
+      .scale = config.boolean("scale", true),
+      .beta_initializer = config.initializer("beta_initializer", "zeros"),
+      .gamma_initializer = config.initializer("gamma_initializer", "ones"),
+  });
+}
+
+}  // namespace lamina::layers

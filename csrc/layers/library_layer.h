@@ -1,0 +1,84 @@
+#pragma once
+#include <lamina/layers.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graph/program.h"
+#include "layers/arguments.h"
+
+namespace lamina::layers {
+
+using graph::Builder;
+using graph::ValueId;
+using Ids = std::vector<ValueId>;
+using Shapes = std::vector<Shape>;
+
+/// A layer made from an options struct, with one output.
+template <class Options>
+class LibraryLayer : public Layer {
+ public:
+  [[nodiscard]] std::string class_name() const override { return class_name_; }
+
+ protected:
+  LibraryLayer(std::string class_name, Options options)
+      : Layer({options.name, options.dtype, options.trainable}),
+        options_(std::move(options)),
+        class_name_(std::move(class_name)) {}
+
+  void on_build(const Shapes&) override {}
+
+  [[nodiscard]] DType compute_dtype() const { return dtype_policy().compute; }
+
+  /// Runs a check of arguments; what it finds is thrown naming the layer.
+  template <class Check>
+  auto checked(const Check& check) const {
+    try {
+      return check();
+    } catch (const ValueError& error) {
+      this->fail(error.what());
+    }
+  }
+
+  /// `axis` of `shape` as an index, or ValueError naming the layer.
+  [[nodiscard]] std::size_t axis_index(const Shape& shape, std::int64_t axis) const {
+    const auto rank = static_cast<std::int64_t>(shape.rank());
+    if (axis < -rank || axis >= rank) {
+      this->fail("Axis " + std::to_string(axis) + " is out of bounds for input shape " +
+                 shape.str() + ". Received: axis=" + std::to_string(axis));
+    }
+    return shape.index(axis);
+  }
+
+  /// The input cast to the compute dtype: integers too, which autocast leaves alone.
+  [[nodiscard]] ValueId computable(Builder& builder, ValueId x) const {
+    return builder.cast(x, compute_dtype());
+  }
+
+  const Options options_;
+
+ private:
+  std::string class_name_;
+};
+
+/// For layers that only move elements: integers keep their dtype.
+template <class Options>
+class MovingLayer : public LibraryLayer<Options> {
+ public:
+  [[nodiscard]] std::vector<DType> compute_output_dtype(const std::vector<DType>& inputs) override {
+    return {is_floating(inputs.at(0)) ? this->compute_dtype() : inputs[0]};
+  }
+
+ protected:
+  using LibraryLayer<Options>::LibraryLayer;
+};
+
+/// Makes a layer and names it, so that automatic names follow the order of construction.
+template <class T, class... Args>
+[[nodiscard]] LayerRef make_layer(Args&&... args) {
+  return LayerRef(std::make_shared<T>(std::forward<Args>(args)...));
+}
+
+}  // namespace lamina::layers

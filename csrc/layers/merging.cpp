@@ -1,0 +1,203 @@
+#include <algorithm>
+#include <optional>
+
+#include "layers/declarations.h"
+#include "layers/library_layer.h"
+
+namespace lamina::layers {
+namespace {
+
+std::string list(const Shapes& shapes) {
+  std::string text = "[";
+  for (const Shape& shape : shapes) text += (text.size() > 1 ? ", " : "") + shape.str();
+  return text + "]";
+}
+
+// `narrow` with axes of size 1 after the batch, up to `rank`.
+Shape padded(const Shape& shape, std::size_t rank) {
+  std::vector<std::int64_t> dims(shape.begin(), shape.end());
+  dims.insert(dims.begin() + 1, rank - shape.rank(), 1);
+  return Shape(std::move(dims));
+}
+
+// The inputs as one dtype: their own when it is the same integer type, else the compute dtype.
+Ids unified(Builder& builder, Ids inputs, DType compute) {
+  const DType first = builder.dtype(inputs.at(0));
+  const bool same = std::all_of(inputs.begin(), inputs.end(),
+                                [&](ValueId id) { return builder.dtype(id) == first; });
+  if (!same) {
+    for (ValueId& id : inputs) id = builder.cast(id, compute);
+  }
+  return inputs;
+}
+
+class MergeLayer final : public LibraryLayer<MergeOptions> {
+ public:
+  struct Kind {
+    const char* class_name;
+    ops::Binary op;
+    bool mean = false;
+    std::optional<std::size_t> inputs = {};
+  };
+
+  MergeLayer(Kind kind, MergeOptions options)
+      : LibraryLayer(kind.class_name, std::move(options)), kind_(kind) {
+    input_spec_.count = std::nullopt;
+    input_spec_.min_ndim = 1;
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
+    if (kind_.inputs && inputs.size() != *kind_.inputs) {
+      fail("A `" + class_name() + "` layer should be called on exactly " +
+           std::to_string(*kind_.inputs) + " inputs. Received: " + list(inputs));
+    }
+    Shape out = inputs.at(0);
+    for (std::size_t i = 1; i < inputs.size(); ++i) out = merged(out, inputs[i], inputs);
+    return {out};
+  }
+
+ protected:
+  void on_build(const Shapes& inputs) override { (void)compute_output_shape(inputs); }
+
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    const Ids xs = unified(builder, inputs, compute_dtype());
+    std::size_t rank = 0;
+    for (const ValueId x : xs) rank = std::max(rank, builder.shape(x).rank());
+    ValueId y = builder.reshape(xs.at(0), padded(builder.shape(xs[0]), rank));
+    for (std::size_t i = 1; i < xs.size(); ++i) {
+      y = builder.binary(kind_.op, y, builder.reshape(xs[i], padded(builder.shape(xs[i]), rank)));
+    }
+    if (kind_.mean) {
+      y = builder.activation(computable(builder, y),
+                             {ops::Unary::kScaleShift, 1.0 / static_cast<double>(xs.size()), 0});
+    }
+    return {y};
+  }
+
+ private:
+  [[nodiscard]] Shape merged(const Shape& a, const Shape& b, const Shapes& all) const {
+    if (a[0] != kNone && b[0] != kNone && a[0] != b[0]) {
+      fail("Cannot merge tensors with different batch sizes. Received tensors with shapes " +
+           list(all));
+    }
+    const std::size_t rank = std::max(a.rank(), b.rank());
+    const Shape x = padded(a, rank), y = padded(b, rank);
+    Shape out{x[0] == kNone ? y[0] : x[0]};
+    for (std::size_t i = 1; i < rank; ++i) {
+      const std::int64_t dx = x.dims()[i], dy = y.dims()[i];
+      // A missing axis (padded) gives way; two axes of which one is unknown stay unknown, as in
+      // Keras.
+      if (i + a.rank() < rank + 1 || i + b.rank() < rank + 1) {
+        out.push_back(i + a.rank() < rank + 1 ? dy : dx);
+      } else if (dx == kNone || dy == kNone) {
+        out.push_back(kNone);
+      } else if (dx != 1 && dy != 1 && dx != dy) {
+        fail("Inputs have incompatible shapes. Received shapes " + tail(a) + " and " + tail(b));
+      } else {
+        out.push_back(dx == 1 ? dy : dx);
+      }
+    }
+    return out;
+  }
+
+  static std::string tail(const Shape& shape) {
+    return Shape(std::vector<std::int64_t>(shape.begin() + 1, shape.end())).str();
+  }
+
+  Kind kind_;
+};
+
+class ConcatenateLayer final : public LibraryLayer<ConcatenateOptions> {
+ public:
+  explicit ConcatenateLayer(ConcatenateOptions options)
+      : LibraryLayer("Concatenate", std::move(options)) {
+    input_spec_.count = std::nullopt;
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
+    Shape out = inputs.at(0);
+    const std::size_t axis = axis_index(out, options_.axis);
+    for (std::size_t i = 1; i < inputs.size(); ++i) {
+      const Shape& shape = inputs[i];
+      if (shape.rank() != out.rank()) mismatch(inputs);
+      for (std::size_t k = 0; k < out.rank(); ++k) {
+        const std::int64_t dim = shape.dims()[k];
+        std::int64_t& total = out[static_cast<std::int64_t>(k)];
+        if (k == axis) {
+          total = total == kNone || dim == kNone ? kNone : total + dim;
+        } else if (total == kNone) {
+          total = dim;
+        } else if (dim != kNone && dim != total) {
+          mismatch(inputs);
+        }
+      }
+    }
+    return {out};
+  }
+
+ protected:
+  void on_build(const Shapes& inputs) override { (void)compute_output_shape(inputs); }
+
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    const Ids xs = unified(builder, inputs, compute_dtype());
+    if (xs.size() == 1) return xs;
+    ops::Concat op;
+    Shapes shapes;
+    for (const ValueId x : xs) {
+      op.xs.push_back(builder.spec(x));
+      shapes.push_back(builder.shape(x));
+    }
+    op.y = {compute_output_shape(shapes)[0], op.xs[0].dtype};
+    op.axis = axis_index(op.y.shape, options_.axis);
+    return {builder.emit(std::move(op), xs)};
+  }
+
+ private:
+  [[noreturn]] void mismatch(const Shapes& inputs) const {
+    fail(
+        "A `Concatenate` layer requires inputs with matching shapes except for the concatenation "
+        "axis. "
+        "Received: input_shape=" +
+        list(inputs));
+  }
+};
+
+LayerRef merge(MergeLayer::Kind kind, MergeOptions options) {
+  return make_layer<MergeLayer>(kind, std::move(options));
+}
+
+}  // namespace
+
+LayerRef Add(MergeOptions options) {
+  return merge({"Add", ops::Binary::kAdd}, std::move(options));
+}
+LayerRef Subtract(MergeOptions options) {
+  return merge({"Subtract", ops::Binary::kSubtract, false, 2}, std::move(options));
+}
+LayerRef Multiply(MergeOptions options) {
+  return merge({"Multiply", ops::Binary::kMultiply}, std::move(options));
+}
+LayerRef Average(MergeOptions options) {
+  return merge({"Average", ops::Binary::kAdd, true}, std::move(options));
+}
+LayerRef Maximum(MergeOptions options) {
+  return merge({"Maximum", ops::Binary::kMaximum}, std::move(options));
+}
+LayerRef Minimum(MergeOptions options) {
+  return merge({"Minimum", ops::Binary::kMinimum}, std::move(options));
+}
+LayerRef Concatenate(ConcatenateOptions options) {
+  return make_layer<ConcatenateLayer>(std::move(options));
+}
+
+template <>
+MergeOptions from_config(ConfigReader& config) {
+  return config.common(MergeOptions{});
+}
+
+template <>
+ConcatenateOptions from_config(ConfigReader& config) {
+  return config.common(ConcatenateOptions{.axis = config.integer("axis", -1)});
+}
+
+}  // namespace lamina::layers

@@ -1,0 +1,196 @@
+#include <algorithm>
+#include <cmath>
+
+#include "layers/axes.h"
+#include "layers/declarations.h"
+#include "layers/library_layer.h"
+
+namespace lamina::layers {
+namespace {
+
+// keras.backend.epsilon(): the least standard deviation that Normalization divides by.
+constexpr double kEpsilon = 1e-7;
+
+/// `array` repeated to the sizes of `shape` (of equal or higher rank), or nothing when it does not
+/// fit.
+std::optional<std::vector<double>> broadcast(const ArrayLike& array, const Shape& shape) {
+  const Variable::Initializer expand = Initializer(initializers::Constant{array}).bind();
+  try {
+    const Tensor values = expand(shape, DType::kFloat64);
+    const auto elements = values.data<double>();
+    return std::vector<double>(elements.begin(), elements.end());
+  } catch (const ValueError&) {
+    return std::nullopt;
+  }
+}
+
+class RescalingLayer final : public LibraryLayer<RescalingOptions> {
+ public:
+  explicit RescalingLayer(RescalingOptions options)
+      : LibraryLayer("Rescaling", std::move(options)) {
+    if (!options_.scale.given || !options_.offset.given) fail("You must pass a `scale` argument.");
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override { return inputs; }
+
+ protected:
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    const ValueId x = computable(builder, inputs.at(0));
+    const ArrayLike &scale = options_.scale, &offset = options_.offset;
+    const std::size_t rank = std::max(scale.shape.rank(), offset.shape.rank());
+    if (rank == 0) {
+      return {builder.activation(
+          x, {ops::Unary::kScaleShift, scale.values.at(0), offset.values.at(0)})};
+    }
+    const Shape& in = builder.shape(x);
+    if (rank > in.rank()) unfit(in);
+    std::vector<std::size_t> kept;  // the last axes
+    Shape sizes;
+    for (std::size_t i = in.rank() - rank; i < in.rank(); ++i) {
+      kept.push_back(i);
+      sizes.push_back(in.dims()[i]);
+    }
+    auto scales = broadcast(scale, sizes), offsets = broadcast(offset, sizes);
+    if (!scales || !offsets) unfit(in);
+    ColumnAffine affine;
+    affine.scale = constant_param(std::move(*scales), compute_dtype());
+    affine.offset = constant_param(std::move(*offsets), compute_dtype());
+    return {column_affine(builder, x, kept, std::move(affine))};
+  }
+
+ private:
+  [[noreturn]] void unfit(const Shape& input) const {
+    fail("`scale` of shape " + options_.scale.shape.str() + " and `offset` of shape " +
+         options_.offset.shape.str() + " do not broadcast to the input shape " + input.str() + ".");
+  }
+};
+
+class NormalizationLayer final : public LibraryLayer<NormalizationOptions> {
+ public:
+  explicit NormalizationLayer(NormalizationOptions options)
+      : LibraryLayer("Normalization", std::move(options)) {
+    const ArrayLike &mean = options_.mean, &variance = options_.variance;
+    if (mean.given != variance.given) {
+      fail("When setting values directly, both `mean` and `variance` must be set.");
+    }
+    if (mean.shape != variance.shape) {
+      fail(
+          "When setting values directly, `mean` and `variance` must have the same shape. Received: "
+          "mean shape " +
+          mean.shape.str() + " and variance shape " + variance.shape.str());
+    }
+    if (mean.shape.rank() > options_.axis.values.size()) {
+      fail("The rank of `mean` must be less than or equal to the number of axes (" +
+           std::to_string(options_.axis.values.size()) + "). Received: mean shape " +
+           mean.shape.str());
+    }
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override { return inputs; }
+
+ protected:
+  void on_build(const Shapes& inputs) override {
+    const Shape& in = inputs.at(0);
+    for (const std::int64_t axis : options_.axis.values) kept_.push_back(axis_index(in, axis));
+    std::sort(kept_.begin(), kept_.end());
+    Shape sizes;
+    for (const std::size_t axis : kept_) {
+      if (in.dims()[axis] == kNone) {
+        fail("All `axis` values to be kept must have a known shape. Received inputs.shape=" +
+             in.str() + ", with unknown axis at index " + std::to_string(axis));
+      }
+      sizes.push_back(in.dims()[axis]);
+      input_spec_.axes[static_cast<std::int64_t>(axis)] = in.dims()[axis];
+    }
+    input_spec_.ndim = in.rank();
+    if (options_.mean.given) {
+      take_given(sizes);
+      return;
+    }
+    mean_ = add_weight("mean", sizes, Initializer("zeros").bind(), false);
+    variance_ = add_weight("variance", sizes, Initializer("ones").bind(), false);
+    (void)add_weight("count", {}, Initializer("zeros").bind(), false, DType::kInt32);
+  }
+
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    const ValueId x = computable(builder, inputs.at(0));
+    ColumnAffine affine;
+    if (options_.invert) {
+      affine.scale = statistic(false, [](double variance) { return deviation(variance); });
+      affine.offset = statistic(true, [](double mean) { return mean; });
+    } else {
+      affine.mean = statistic(true, [](double mean) { return mean; });
+      affine.variance = statistic(
+          false, [](double variance) { return deviation(variance) * deviation(variance); });
+    }
+    return {column_affine(builder, x, kept_, std::move(affine))};
+  }
+
+ private:
+  static double deviation(double variance) { return std::max(std::sqrt(variance), kEpsilon); }
+
+  void take_given(const Shape& sizes) {
+    auto mean = broadcast(options_.mean, sizes), variance = broadcast(options_.variance, sizes);
+    if (!mean || !variance) {
+      fail("`mean` and `variance` of shape " + options_.mean.shape.str() +
+           " do not broadcast to the kept axes " + sizes.str() + ".");
+    }
+    given_mean_ = std::move(*mean);
+    given_variance_ = std::move(*variance);
+  }
+
+  // The mean or the variance, each element mapped; follows its variable where there is one.
+  template <class Map>
+  [[nodiscard]] graph::Param statistic(bool mean, Map map) const {
+    const DType dtype = compute_dtype() == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32;
+    const VariablePtr variable = mean ? mean_ : variance_;
+    const auto mapped = [map, dtype](Tensor values) {
+      for (double& value : values.data<double>()) value = map(value);
+      return values.cast(dtype);
+    };
+    if (!variable) {
+      const std::vector<double>& given = mean ? given_mean_ : given_variance_;
+      return {
+          {}, [mapped, given] {
+            return mapped(Tensor::from<double>(given, {static_cast<std::int64_t>(given.size())}));
+          }};
+    }
+    return {{variable}, [variable, mapped] {
+              const Tensor& value = variable->value();
+              const Tensor flat = value.reshape({value.size()});
+              // A cast makes new bytes unless the dtype is the same already.
+              return mapped(flat.dtype() == DType::kFloat64 ? flat.clone()
+                                                            : flat.cast(DType::kFloat64));
+            }};
+  }
+
+  std::vector<std::size_t> kept_;
+  VariablePtr mean_, variance_;
+  std::vector<double> given_mean_, given_variance_;
+};
+
+}  // namespace
+
+LayerRef Rescaling(RescalingOptions options) {
+  return make_layer<RescalingLayer>(std::move(options));
+}
+
+LayerRef Normalization(NormalizationOptions options) {
+  return make_layer<NormalizationLayer>(std::move(options));
+}
+
+template <>
+RescalingOptions from_config(ConfigReader& config) {
+  return config.common(
+      RescalingOptions{.scale = config.array("scale", {}), .offset = config.array("offset", 0.0)});
+}
+
+template <>
+NormalizationOptions from_config(ConfigReader& config) {
+  return config.common(NormalizationOptions{.axis = config.axes("axis", -1),
+                                            .mean = config.array("mean", {}),
+                                            .variance = config.array("variance", {}),
+                                            .invert = config.boolean("invert", false)});
+}
+
+}  // namespace lamina::layers

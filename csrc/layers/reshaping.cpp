@@ -1,0 +1,158 @@
+#include <algorithm>
+#include <numeric>
+
+#include "layers/declarations.h"
+#include "layers/library_layer.h"
+
+namespace lamina::layers {
+namespace {
+
+Shape without_batch(const Shape& shape) {
+  return Shape(std::vector<std::int64_t>(shape.begin() + 1, shape.end()));
+}
+
+Shape with_batch(std::int64_t batch, const Shape& rest) {
+  Shape shape{batch};
+  for (const std::int64_t dim : rest) shape.push_back(dim);
+  return shape;
+}
+
+class ReshapeLayer final : public MovingLayer<ReshapeOptions> {
+ public:
+  explicit ReshapeLayer(ReshapeOptions options) : MovingLayer("Reshape", std::move(options)) {
+    const Shape& target = options_.target_shape;
+    for (const std::int64_t dim : target) {
+      if (dim < -1) {
+        fail(
+            "Each dimension in `target_shape` must be a non-negative integer, or `-1` for a single "
+            "unknown dimension. Received: target_shape=" +
+            target.str() + ".");
+      }
+    }
+    if (std::count(target.begin(), target.end(), -1) > 1) {
+      fail(
+          "There must be at most one unknown dimension (-1) in `target_shape`. Received: "
+          "target_shape=" +
+          target.str() + ".");
+    }
+    input_spec_.min_ndim = 1;
+    built_ = true;
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
+    const Shape in = without_batch(inputs.at(0));
+    Shape target = options_.target_shape;
+    const auto unknown = std::find(target.begin(), target.end(), kNone);
+    if (in.is_known()) {
+      if (unknown != target.end()) {
+        target[unknown - target.begin()] = inferred(in, target, unknown - target.begin());
+      } else if (in.size() != target.size()) {
+        fail("The total size of the tensor must be unchanged. Received: input_shape=" + in.str() +
+             ", target_shape=" + target.str());
+      }
+    }
+    return {with_batch(inputs[0][0], target)};
+  }
+
+ protected:
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    const ValueId x = inputs.at(0);
+    return {builder.reshape(x, compute_output_shape({builder.shape(x)})[0])};
+  }
+
+ private:
+  [[nodiscard]] std::int64_t inferred(const Shape& in, Shape target, std::int64_t axis) const {
+    target[axis] = 1;
+    const std::int64_t known = target.size();
+    if (known == 0 || in.size() % known != 0) {
+      fail(
+          "The total size of the tensor must be unchanged, however, the input size cannot by "
+          "divided by "
+          "the specified dimensions in target_shape. Received: input_shape=" +
+          in.str() + ", target_shape=" + options_.target_shape.str());
+    }
+    return in.size() / known;
+  }
+};
+
+class FlattenLayer final : public MovingLayer<FlattenOptions> {
+ public:
+  explicit FlattenLayer(FlattenOptions options) : MovingLayer("Flatten", std::move(options)) {
+    checked([&] { check_data_format(options_.data_format); });
+    input_spec_.min_ndim = 1;
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
+    const Shape rest = without_batch(inputs.at(0));
+    return {{inputs[0][0], rest.is_known() ? rest.size() : kNone}};
+  }
+
+ protected:
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    ValueId x = inputs.at(0);
+    const Shape out = compute_output_shape({builder.shape(x)})[0];
+    if (options_.data_format == kChannelsFirst && builder.shape(x).rank() > 2) {
+      x = to_channels_last(builder, x);
+    }
+    return {builder.reshape(x, out)};
+  }
+};
+
+class PermuteLayer final : public MovingLayer<PermuteOptions> {
+ public:
+  explicit PermuteLayer(PermuteOptions options) : MovingLayer("Permute", std::move(options)) {
+    const std::vector<std::int64_t>& dims = options_.dims;
+    std::vector<std::int64_t> expected(dims.size());
+    std::iota(expected.begin(), expected.end(), 1);
+    if (!std::is_permutation(dims.begin(), dims.end(), expected.begin(), expected.end())) {
+      fail(
+          "Invalid permutation argument `dims` for Permute Layer. The set of indices in `dims` "
+          "must be "
+          "consecutive and start from 1. Received dims=" +
+          Shape(dims).str());
+    }
+    input_spec_.ndim = dims.size() + 1;
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
+    Shape out{inputs.at(0)[0]};
+    for (const std::int64_t dim : options_.dims) out.push_back(inputs[0][dim]);
+    return {out};
+  }
+
+ protected:
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    std::vector<std::size_t> perm{0};
+    for (const std::int64_t dim : options_.dims) perm.push_back(static_cast<std::size_t>(dim));
+    return {builder.transpose(inputs.at(0), std::move(perm))};
+  }
+};
+
+}  // namespace
+
+LayerRef Reshape(ReshapeOptions options) {
+  return make_layer<ReshapeLayer>(std::move(options));
+}
+LayerRef Flatten(FlattenOptions options) {
+  return make_layer<FlattenLayer>(std::move(options));
+}
+LayerRef Permute(PermuteOptions options) {
+  return make_layer<PermuteLayer>(std::move(options));
+}
+
+template <>
+ReshapeOptions from_config(ConfigReader& config) {
+  return config.common(ReshapeOptions{.target_shape = config.shape("target_shape")});
+}
+
+template <>
+FlattenOptions from_config(ConfigReader& config) {
+  return config.common(FlattenOptions{.data_format = config.data_format()});
+}
+
+template <>
+PermuteOptions from_config(ConfigReader& config) {
+  return config.common(PermuteOptions{.dims = config.shape("dims").dims()});
+}
+
+}  // namespace lamina::layers

@@ -1,0 +1,101 @@
+#pragma once
+#include <lamina/variable.h>
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lamina {
+
+/// A small array of numbers for options that Keras takes as a number or a (nested) list:
+/// `1.0 / 255`, `{0.485, 0.456, 0.406}`, or values with a shape. Default-constructed: not given.
+struct ArrayLike {
+  ArrayLike() = default;
+  ArrayLike(double value) : values{value}, given(true) {}  // NOLINT: implicit on purpose
+  ArrayLike(std::initializer_list<double> list)            // NOLINT
+      : ArrayLike(std::vector<double>(list)) {}
+  ArrayLike(std::vector<double> list)  // NOLINT
+      : values(std::move(list)), shape{static_cast<std::int64_t>(values.size())}, given(true) {}
+  /// Throws ValueError when the number of values is not that of `shape`.
+  ArrayLike(std::vector<double> list, Shape shape);
+
+  std::vector<double> values;
+  Shape shape;
+  bool given = false;
+};
+
+/// Keras's initializers as values. Draws depend on the seed, and without one on the global seed
+/// (`set_random_seed`; random unless set) and on how many variables were created before: never on
+/// threads or on the order in which variables are first used. Throw ValueError for bad arguments
+/// when converted to an Initializer.
+namespace initializers {
+
+struct Constant {
+  ArrayLike value = 0.0;  ///< a number, or an array that broadcasts to the variable's shape
+};
+struct RandomNormal {
+  double mean = 0.0, stddev = 0.05;
+  std::optional<std::uint64_t> seed = {};
+};
+/// Draws further than two standard deviations from the mean are drawn again.
+struct TruncatedNormal {
+  double mean = 0.0, stddev = 0.05;
+  std::optional<std::uint64_t> seed = {};
+};
+/// [minval, maxval).
+struct RandomUniform {
+  double minval = -0.05, maxval = 0.05;
+  std::optional<std::uint64_t> seed = {};
+};
+/// Variance scale / n, n by `mode`: "fan_in", "fan_out", "fan_avg"; `distribution`: "normal" or
+/// "truncated_normal" (the same), "untruncated_normal", "uniform".
+struct VarianceScaling {
+  double scale = 1.0;
+  std::string mode = "fan_in";
+  std::string distribution = "truncated_normal";
+  std::optional<std::uint64_t> seed = {};
+};
+/// A matrix (the last axis against all others) with orthonormal rows or columns, times `gain`.
+struct Orthogonal {
+  double gain = 1.0;
+  std::optional<std::uint64_t> seed = {};
+};
+/// gain * identity; two-dimensional shapes only.
+struct Identity {
+  double gain = 1.0;
+};
+
+}  // namespace initializers
+
+/// How a variable gets its first value: a Keras name ("glorot_uniform", "HeNormal", "zeros", ...),
+/// one of the structs above, or a function of one's own.
+class Initializer {
+ public:
+  Initializer(const char* name);                              // NOLINT: implicit on purpose
+  Initializer(const std::string& name);                       // NOLINT
+  Initializer(initializers::Constant constant);               // NOLINT
+  Initializer(initializers::RandomNormal normal);             // NOLINT
+  Initializer(initializers::TruncatedNormal normal);          // NOLINT
+  Initializer(initializers::RandomUniform uniform);           // NOLINT
+  Initializer(const initializers::VarianceScaling& scaling);  // NOLINT
+  Initializer(initializers::Orthogonal orthogonal);           // NOLINT
+  Initializer(initializers::Identity identity);               // NOLINT
+  Initializer(Variable::Initializer function);                // NOLINT
+
+  /// The function for one new variable; takes the variable's place in the random sequence.
+  [[nodiscard]] Variable::Initializer bind() const;
+
+ private:
+  // Values from the random stream `stream` of the generator keyed by `key`.
+  using Draw = std::function<Tensor(std::uint64_t key, std::uint64_t stream, const Shape&, DType)>;
+  explicit Initializer(Draw draw, std::optional<std::uint64_t> seed = {})
+      : draw_(std::move(draw)), seed_(seed) {}
+
+  Draw draw_;
+  std::optional<std::uint64_t> seed_;
+};
+
+}  // namespace lamina
