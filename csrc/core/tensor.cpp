@@ -1,37 +1,11 @@
 #include <lamina/tensor.h>
 
 #include <cstring>
-#include <limits>
-#include <type_traits>
 
 #include "core/buffer.h"
+#include "core/convert.h"
 
 namespace lamina {
-namespace {
-
-template <class From, class To>
-To convert(From value) {
-  if constexpr (std::is_same_v<From, To>) {
-    return value;
-  } else if constexpr (std::is_same_v<From, float16> || std::is_same_v<From, bfloat16>) {
-    return convert<float, To>(static_cast<float>(value));
-  } else if constexpr (std::is_same_v<To, float16> || std::is_same_v<To, bfloat16>) {
-    return To(static_cast<float>(value));
-  } else if constexpr (std::is_same_v<To, bool>) {
-    return value != From{};
-  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    // Out of range is undefined in C++; files and users may hold anything, so saturate (NaN gives 0).
-    if (!(value == value)) return To{};
-    if (value <= static_cast<From>(std::numeric_limits<To>::min())) return std::numeric_limits<To>::min();
-    if (value >= static_cast<From>(std::numeric_limits<To>::max())) return std::numeric_limits<To>::max();
-    return static_cast<To>(value);
-  } else {
-    return static_cast<To>(value);
-  }
-}
-
-}  // namespace
-
 Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
   if (device.kind != Device::Kind::kCpu) {
     throw ValueError("This build of Lamina has no backend for the device " + device.str() + ".");
@@ -92,7 +66,7 @@ Tensor Tensor::cast(DType dtype) const {
     dispatch(dtype, [&]<class To>(To) {
       const auto* in = static_cast<const From*>(data_);
       auto* result = static_cast<To*>(out.data_);
-      for (std::int64_t i = 0; i < size_; ++i) result[i] = convert<From, To>(in[i]);
+      for (std::int64_t i = 0; i < size_; ++i) result[i] = core::convert<From, To>(in[i]);
     });
   });
   return out;

@@ -119,6 +119,7 @@ struct BatchNorm {
 };
 
 /// inputs: x; params: [gamma,] [beta] with the sizes of `axes` (sorted) in order. Biased variance.
+/// `rms` is Keras's rms_scaling: x / sqrt(variance + epsilon) [* gamma], the mean not subtracted.
 struct LayerNorm {
   TensorSpec x, y;
   std::vector<std::size_t> axes;

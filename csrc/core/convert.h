@@ -1,0 +1,35 @@
+#pragma once
+#include <lamina/float16.h>
+
+#include <limits>
+#include <type_traits>
+
+namespace lamina::core {
+
+/// One element as another type: floats round to nearest even, floats to integers truncate and
+/// saturate.
+template <class From, class To>
+To convert(From value) {
+  if constexpr (std::is_same_v<From, To>) {
+    return value;
+  } else if constexpr (std::is_same_v<From, float16> || std::is_same_v<From, bfloat16>) {
+    return convert<float, To>(static_cast<float>(value));
+  } else if constexpr (std::is_same_v<To, float16> || std::is_same_v<To, bfloat16>) {
+    return To(static_cast<float>(value));
+  } else if constexpr (std::is_same_v<To, bool>) {
+    return value != From{};
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    // Out of range is undefined in C++; files and users may hold anything, so saturate (NaN gives
+    // 0).
+    if (!(value == value)) return To{};
+    if (value <= static_cast<From>(std::numeric_limits<To>::min()))
+      return std::numeric_limits<To>::min();
+    if (value >= static_cast<From>(std::numeric_limits<To>::max()))
+      return std::numeric_limits<To>::max();
+    return static_cast<To>(value);
+  } else {
+    return static_cast<To>(value);
+  }
+}
+
+}  // namespace lamina::core

@@ -1,0 +1,13 @@
+#include "ops/backend.h"
+
+#include <lamina/error.h>
+
+namespace lamina::ops {
+
+void Kernel::load_parameters(std::span<const Tensor> params) {
+  if (!params.empty()) {
+    throw ValueError("A kernel without parameters received " + std::to_string(params.size()) + ".");
+  }
+}
+
+}  // namespace lamina::ops

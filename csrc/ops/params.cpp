@@ -1,0 +1,113 @@
+#include "ops/params.h"
+
+#include <lamina/error.h>
+
+namespace lamina::ops {
+namespace {
+
+struct ParamShapes {
+  using Shapes = std::vector<Shape>;
+
+  Shapes operator()(const Conv2D& op) const {
+    Shapes shapes{{op.kernel[0], op.kernel[1], op.x.shape[3] / op.groups, op.y.shape[3]}};
+    if (op.bias) shapes.push_back({op.y.shape[3]});
+    return shapes;
+  }
+  Shapes operator()(const Conv2DTranspose& op) const {
+    Shapes shapes{{op.kernel[0], op.kernel[1], op.y.shape[3], op.x.shape[3]}};
+    if (op.bias) shapes.push_back({op.y.shape[3]});
+    return shapes;
+  }
+  Shapes operator()(const Dense& op) const {
+    Shapes shapes{{op.x.shape[-1], op.y.shape[-1]}};
+    if (op.bias) shapes.push_back({op.y.shape[-1]});
+    return shapes;
+  }
+  Shapes operator()(const BatchNorm& op) const {
+    const std::size_t count = 2 + (op.scale ? 1 : 0) + (op.center ? 1 : 0);
+    return Shapes(count, Shape{op.x.shape[static_cast<std::int64_t>(op.axis)]});
+  }
+  Shapes operator()(const LayerNorm& op) const {
+    Shape shape;
+    for (const std::size_t axis : op.axes)
+      shape.push_back(op.x.shape[static_cast<std::int64_t>(axis)]);
+    return Shapes((op.scale ? 1 : 0) + (op.center ? 1 : 0), shape);
+  }
+  Shapes operator()(const Gather& op) const { return {{op.rows, op.y.shape[-1]}}; }
+  // What has no parameters is named, so that a new operation must say.
+  Shapes operator()(const Pool2D&) const { return {}; }
+  Shapes operator()(const Reduce&) const { return {}; }
+  Shapes operator()(const UnaryOp&) const { return {}; }
+  Shapes operator()(const BinaryOp&) const { return {}; }
+  Shapes operator()(const Softmax&) const { return {}; }
+  Shapes operator()(const Concat&) const { return {}; }
+  Shapes operator()(const Pad&) const { return {}; }
+  Shapes operator()(const Resize2D&) const { return {}; }
+  Shapes operator()(const Transpose&) const { return {}; }
+  Shapes operator()(const Reshape&) const { return {}; }
+  Shapes operator()(const Cast&) const { return {}; }
+};
+
+struct InputSpecs {
+  using Specs = std::vector<TensorSpec>;
+
+  Specs operator()(const Conv2D& op) const { return with_residual(op); }
+  Specs operator()(const Dense& op) const { return with_residual(op); }
+  Specs operator()(const BinaryOp& op) const { return {op.x0, op.x1}; }
+  Specs operator()(const Concat& op) const { return op.xs; }
+  Specs operator()(const Gather& op) const { return {op.ids}; }
+  template <class Op>
+  Specs operator()(const Op& op) const {
+    return {op.x};
+  }
+
+ private:
+  template <class Op>
+  static Specs with_residual(const Op& op) {
+    return op.residual ? Specs{op.x, op.y} : Specs{op.x};
+  }
+};
+
+std::string text(const TensorSpec& spec) {
+  return spec.shape.str() + " " + std::string(dtype_name(spec.dtype));
+}
+
+}  // namespace
+
+std::vector<Shape> param_shapes(const OpSpec& spec) {
+  return std::visit(ParamShapes{}, spec);
+}
+
+std::vector<TensorSpec> input_specs(const OpSpec& spec) {
+  return std::visit(InputSpecs{}, spec);
+}
+
+const TensorSpec& output_spec(const OpSpec& spec) {
+  return std::visit([](const auto& op) -> const TensorSpec& { return op.y; }, spec);
+}
+
+std::string describe(const OpSpec& spec) {
+  std::string result(op_name(spec));
+  const char* separator = " ";
+  for (const TensorSpec& input : input_specs(spec)) {
+    result += separator + text(input);
+    separator = ", ";
+  }
+  return result + " -> " + text(output_spec(spec));
+}
+
+void check_params(const OpSpec& spec, std::span<const Tensor> params) {
+  const std::vector<Shape> shapes = param_shapes(spec);
+  if (params.size() != shapes.size()) {
+    throw ValueError(describe(spec) + " takes " + std::to_string(shapes.size()) +
+                     " parameters; received " + std::to_string(params.size()) + ".");
+  }
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    if (params[i].shape() != shapes[i]) {
+      throw ValueError("Parameter " + std::to_string(i) + " of " + describe(spec) + " has shape " +
+                       shapes[i].str() + "; received " + params[i].shape().str() + ".");
+    }
+  }
+}
+
+}  // namespace lamina::ops

@@ -1,0 +1,69 @@
+#include <cstdint>
+
+#include "core/convert.h"
+#include "ops/elementwise.h"
+#include "ops/reference/element.h"
+#include "ops/reference/evaluate.h"
+#include "ops/strides.h"
+
+namespace lamina::ops::reference {
+namespace {
+
+/// Integer arithmetic wraps, as numpy's does, and floating arithmetic is the functor's.
+template <class T>
+T apply(Binary kind, T x, T y) {
+  return with_binary(kind, [&](auto op) {
+    if constexpr (!std::is_integral_v<T>)
+      return op(x, y);
+    else if (kind == Binary::kMaximum || kind == Binary::kMinimum)
+      return static_cast<T>(op(x, y));
+    else
+      return static_cast<T>(op(static_cast<std::uint64_t>(x), static_cast<std::uint64_t>(y)));
+  });
+}
+
+}  // namespace
+
+void evaluate(const UnaryOp& op, const Operands& operands) {
+  dispatch_floating(op.y.dtype, [&]<class T>() {
+    const T* x = operands.input<T>(0);
+    T* y = operands.output<T>();
+    with_unary<compute_t<T>>(op.activation, [&](auto act) {
+      for (std::int64_t i = 0; i < op.y.shape.size(); ++i) y[i] = narrow<T>(act(widen(x[i])));
+    });
+  });
+}
+
+void evaluate(const BinaryOp& op, const Operands& operands) {
+  const Strides strides0 = broadcast_strides(op.x0.shape, op.y.shape);
+  const Strides strides1 = broadcast_strides(op.x1.shape, op.y.shape);
+  dispatch_number(op.y.dtype, [&]<class T>() {
+    using C = compute_t<T>;
+    const T* x0 = operands.input<T>(0);
+    const T* x1 = operands.input<T>(1);
+    T* y = operands.output<T>();
+    std::vector<std::int64_t> offsets;
+    offsets.reserve(static_cast<std::size_t>(op.y.shape.size()));
+    for_each_offset(op.y.shape.dims(), strides1, [&](std::int64_t at) { offsets.push_back(at); });
+    std::size_t i = 0;
+    for_each_offset(op.y.shape.dims(), strides0, [&](std::int64_t at) {
+      C value = apply<C>(op.kind, widen(x0[at]), widen(x1[offsets[i]]));
+      if constexpr (std::is_floating_point_v<C>) {
+        value = with_unary<C>(op.activation, [&](auto act) { return act(value); });
+      }
+      y[i++] = narrow<T>(value);
+    });
+  });
+}
+
+void evaluate(const Cast& op, const Operands& operands) {
+  dispatch(op.x.dtype, [&]<class From>(From) {
+    dispatch(op.y.dtype, [&]<class To>(To) {
+      const From* x = operands.input<From>(0);
+      To* y = operands.output<To>();
+      for (std::int64_t i = 0; i < op.y.shape.size(); ++i) y[i] = core::convert<From, To>(x[i]);
+    });
+  });
+}
+
+}  // namespace lamina::ops::reference

@@ -1,0 +1,102 @@
+#include "ops/reference/reference_backend.h"
+
+#include "ops/params.h"
+#include "ops/reference/element.h"
+#include "ops/reference/evaluate.h"
+
+namespace lamina::ops {
+namespace {
+
+template <class Op>
+class ReferenceKernel final : public Kernel {
+ public:
+  explicit ReferenceKernel(const Op& op) : op_(op) { reference::require_supported(op); }
+
+  void load_parameters(std::span<const Tensor> params) override {
+    check_params(op_, params);
+    const DType dtype =
+        std::is_same_v<Op, Gather> ? op_.y.dtype : reference::compute_dtype(op_.y.dtype);
+    params_.clear();
+    for (const Tensor& param : params) params_.push_back(param.cast(dtype));
+  }
+  [[nodiscard]] bool can_run_in_place(std::size_t index) const override {
+    if constexpr (std::is_same_v<Op, UnaryOp> || std::is_same_v<Op, BatchNorm> ||
+                  std::is_same_v<Op, Reshape>) {
+      return index == 0;
+    } else if constexpr (std::is_same_v<Op, BinaryOp>) {
+      return (index == 0 ? op_.x0 : op_.x1) == op_.y;
+    } else if constexpr (std::is_same_v<Op, Conv2D> || std::is_same_v<Op, Dense>) {
+      return index == 1 && op_.residual;
+    } else {
+      return false;
+    }
+  }
+  void run(const KernelArgs& args) override {
+    reference::evaluate(op_, {args.inputs, params_, args.outputs[0]});
+  }
+
+ private:
+  Op op_;
+  std::vector<Tensor> params_;
+};
+
+template <class Op>
+KernelPtr reference_kernel(const Op& op) {
+  return std::make_unique<ReferenceKernel<Op>>(op);
+}
+
+}  // namespace
+
+KernelPtr ReferenceBackend::make(const Conv2D& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const Conv2DTranspose& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const Dense& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const Pool2D& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const Reduce& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const UnaryOp& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const BinaryOp& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const BatchNorm& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const LayerNorm& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const Softmax& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const Concat& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const Pad& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const Resize2D& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const Transpose& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const Reshape& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const Gather& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const Cast& op) {
+  return reference_kernel(op);
+}
+
+}  // namespace lamina::ops

@@ -1,0 +1,31 @@
+#pragma once
+#include "ops/backend.h"
+
+namespace lamina::ops {
+
+/// Every operation as its definition reads: the oracle of the tests, and the body of whatever
+/// another backend lacks. Slow, single-threaded.
+class ReferenceBackend final : public Backend {
+ public:
+  [[nodiscard]] Device device() const override { return Device::cpu(); }
+  [[nodiscard]] KernelPtr make(const Conv2D& op) override;
+  [[nodiscard]] KernelPtr make(const Conv2DTranspose& op) override;
+  [[nodiscard]] KernelPtr make(const Dense& op) override;
+  [[nodiscard]] KernelPtr make(const Pool2D& op) override;
+  [[nodiscard]] KernelPtr make(const Reduce& op) override;
+  [[nodiscard]] KernelPtr make(const UnaryOp& op) override;
+  [[nodiscard]] KernelPtr make(const BinaryOp& op) override;
+  [[nodiscard]] KernelPtr make(const BatchNorm& op) override;
+  [[nodiscard]] KernelPtr make(const LayerNorm& op) override;
+  [[nodiscard]] KernelPtr make(const Softmax& op) override;
+  [[nodiscard]] KernelPtr make(const Concat& op) override;
+  [[nodiscard]] KernelPtr make(const Pad& op) override;
+  [[nodiscard]] KernelPtr make(const Resize2D& op) override;
+  [[nodiscard]] KernelPtr make(const Transpose& op) override;
+  [[nodiscard]] KernelPtr make(const Reshape& op) override;
+  [[nodiscard]] KernelPtr make(const Gather& op) override;
+  [[nodiscard]] KernelPtr make(const Cast& op) override;
+  using Backend::make;
+};
+
+}  // namespace lamina::ops
