@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# All tests. Installs what is missing, then runs every step below, whatever became of those before it,
+# and closes with the number of checks passed and failed; logs and results stay under build/.
+#   scripts/test.sh [STEP...]   only these steps (see the list at the end)
+# LAMINA_FUZZ_SECONDS: time for each fuzz target (60). LAMINA_JOBS: parallel jobs (all cores).
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+readonly jobs="${LAMINA_JOBS:-$(nproc)}" fuzz_seconds="${LAMINA_FUZZ_SECONDS:-60}"
+readonly results="$PWD/build/results"
+export LAMINA_VENV="${LAMINA_VENV:-$PWD/build/venv}"
+export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1 CLICOLOR_FORCE=0
+export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+
+build() {  # PRESET [TARGET...]
+  local preset="$1"
+  shift
+  cmake --preset "$preset" && cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$@"}
+}
+
+run_tests() {  # STEP PRESET [CTEST ARGUMENT...]
+  local folder="$results/$1" preset="$2"
+  shift 2
+  mkdir -p "$folder"
+  # Each GoogleTest program leaves its cases here; ctest leaves the verdict on each program.
+  GTEST_OUTPUT="xml:$folder/" LAMINA_RESULTS="$folder" \
+    ctest --preset "$preset" -j "$jobs" --timeout 900 --output-junit "$folder/ctest.xml" "$@"
+}
+
+release() { build release && run_tests release release -LE interop; }
+interop() { build release && run_tests interop release -L interop; }
+asan() { build asan && run_tests asan asan -LE interop; }
+# libgomp and oneDNN are not built for ThreadSanitizer: only what makes threads of its own is tested.
+tsan() {
+  build tsan test_storage test_h5 test_checkpoint && run_tests tsan tsan -R '^(storage|h5|checkpoint)$'
+}
+
+# The static library is built without CUDA, so that such a machine is tried too.
+install_and_use() {
+  build release && scripts/check_install.sh build/release build/check/shared &&
+    build static && scripts/check_install.sh build/static build/check/static
+}
+
+sources() { git ls-files -co --exclude-standard -- "$@" | grep -E '\.(h|cpp|cu|cuh)$'; }
+
+format() { sources include csrc kernels tests bench | xargs clang-format --dry-run -Werror; }
+
+# Half a minute a file is not rare: the readers of untrusted files and what all rests on.
+tidy() {
+  sources csrc/core csrc/storage csrc/weights csrc/h5 csrc/checkpoint csrc/cli | grep 'cpp$' |
+    xargs -P "$jobs" -n 1 clang-tidy --quiet -p build/release
+}
+
+fuzz() {
+  build fuzz || return
+  local target name
+  local -a running=()
+  for target in build/fuzz/bin/fuzz_*; do
+    [ -x "$target" ] || { echo "no fuzz target was built"; return 1; }
+    name="$(basename "$target")"
+    mkdir -p "build/corpus/$name"
+    while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do sleep 1; done
+    "$target" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+      -artifact_prefix="build/corpus/$name-" "build/corpus/$name" \
+      "tests/fuzz/corpus/${name#fuzz_}" >"build/logs/$name.log" 2>&1 &
+    running+=($!)
+  done
+  local failed=0
+  for pid in "${running[@]}"; do wait "$pid" || failed=1; done
+  tail -n 4 build/logs/fuzz_*.log
+  return $failed
+}
+
+step() {  # NAME
+  local name="$1" start=$SECONDS verdict=passed
+  "$name" >"build/logs/$name.log" 2>&1 || verdict=FAILED
+  printf '%-16s %-6s %5d s\n' "$name" "$verdict" $((SECONDS - start)) | tee -a "$results/steps.txt"
+  if [ "$verdict" = FAILED ]; then
+    echo "--- the end of build/logs/$name.log:"
+    tail -n 60 "build/logs/$name.log"
+    echo "---"
+  fi
+}
+
+setup_start=$SECONDS
+scripts/setup.sh test || exit 1
+rm -rf "$results" && mkdir -p "$results" build/logs
+printf '%-16s %-6s %5d s\n' setup passed $((SECONDS - setup_start))
+if [ $# -eq 0 ]; then set -- release interop install_and_use asan tsan fuzz format tidy; fi
+for name in "$@"; do step "$name"; done
+
+if [ -n "$(type -P nvcc)" ]; then gpu="the device code was compiled"; else gpu="no CUDA toolkit: no device code was compiled"; fi
+printf 'Exercised here in %d s: %s. Not exercised: the GPU (%s, none was run).\n' $SECONDS "$*" "$gpu"
+scripts/tally.py "$results"
