@@ -1,0 +1,68 @@
+#include "h5/links.h"
+
+#include <algorithm>
+
+namespace lamina::h5 {
+namespace {
+
+void check_name(const std::string& name) {
+  if (name.empty() || name == "." || name.find('/') != std::string::npos) {
+    malformed("a link with the name \"{}\"", name);
+  }
+}
+
+void sort_and_check(Links& links) {
+  for (const Link& link : links) check_name(link.name);
+  std::sort(links.begin(), links.end(),
+            [](const Link& a, const Link& b) { return a.name < b.name; });
+  const auto twice = std::adjacent_find(
+      links.begin(), links.end(), [](const Link& a, const Link& b) { return a.name == b.name; });
+  if (twice != links.end()) malformed("two links with the name \"{}\"", twice->name);
+}
+
+}  // namespace
+
+Link read_link_message(std::span<const std::byte> message, Widths widths) {
+  constexpr unsigned kHasKind = 0x08, kHasOrder = 0x04, kHasCharset = 0x10;
+  Cursor cursor(message);
+  cursor.expect_version(1, "a link");
+  const unsigned flags = cursor.u8();
+  const unsigned kind = flags & kHasKind ? cursor.u8() : 0;
+  if (flags & kHasOrder) cursor.skip(8);
+  if (flags & kHasCharset) cursor.skip(1);
+  const std::uint64_t length = cursor.uint(std::size_t{1} << (flags & 3));
+  if (length > kLongestName) malformed("a name of more than {} bytes", kLongestName);
+  Link link;
+  link.name = cursor.text(length);
+  switch (kind) {
+    case 0:
+      link.address = cursor.address(widths);
+      break;
+    case 1:
+      link.kind = Link::Kind::kSoft;
+      break;
+    case 64:
+      link.kind = Link::Kind::kExternal;
+      break;
+    default:
+      link.kind = Link::Kind::kOther;
+      break;
+  }
+  return link;
+}
+
+Links read_links(Metadata& metadata, const ObjectHeader& group) {
+  Links links;
+  if (group.find(MessageType::kSymbolTable) != nullptr) {
+    read_symbol_table(metadata, group.body(MessageType::kSymbolTable, "symbol table"), links);
+  }
+  for (const Message& message : group.messages()) {
+    if (message.type != MessageType::kLink) continue;
+    if (message.shared) malformed("a shared link, which is not read");
+    links.push_back(read_link_message(message.body, metadata.widths));
+  }
+  sort_and_check(links);
+  return links;
+}
+
+}  // namespace lamina::h5

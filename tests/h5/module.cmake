@@ -1,0 +1,1 @@
+target_sources(test_h5 PRIVATE ${CMAKE_CURRENT_LIST_DIR}/hdf5_image.cpp)
