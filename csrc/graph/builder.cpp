@@ -26,7 +26,8 @@ ValueId Builder::binary(ops::Binary kind, ValueId x0, ValueId x1) {
     }
     dims[rank - 1 - i] = da == 1 ? db : da;
   }
-  return emit(ops::BinaryOp{kind, spec(x0), spec(x1), {Shape(std::move(dims)), dtype(x0)}, {}}, {x0, x1});
+  return emit(ops::BinaryOp{kind, spec(x0), spec(x1), {Shape(std::move(dims)), dtype(x0)}, {}},
+              {x0, x1});
 }
 
 ValueId Builder::reshape(ValueId x, Shape shape) {

@@ -13,8 +13,8 @@ namespace lamina::graph {
 
 using ValueId = std::size_t;
 
-/// A tensor that changes only when its source variables do. Before the passes it is a variable's value;
-/// afterwards it may be computed from several (a kernel with batch normalisation folded in).
+/// A tensor that changes only when its source variables do. Before the passes it is a variable's
+/// value; afterwards it may be computed from several (a kernel with batch normalisation folded in).
 struct Param {
   std::vector<VariablePtr> sources;
   std::function<Tensor()> value;
@@ -33,8 +33,8 @@ struct Op {
   std::string layer;  ///< the layer that emitted it, for messages
 };
 
-/// A model lowered for one set of input shapes: straight-line, in execution order, each value written
-/// once. A plain value: passes make a new one from an old one.
+/// A model lowered for one set of input shapes: straight-line, in execution order, each value
+/// written once. A plain value: passes make a new one from an old one.
 struct Program {
   std::vector<ops::TensorSpec> values;
   std::vector<ValueId> inputs, outputs;
@@ -55,7 +55,8 @@ class Builder {
   [[nodiscard]] const Shape& shape(ValueId id) const { return program_.values[id].shape; }
   [[nodiscard]] DType dtype(ValueId id) const { return program_.values[id].dtype; }
 
-  /// Appends `spec`, whose TensorSpecs the caller has filled, and returns its output (the spec's `y`).
+  /// Appends `spec`, whose TensorSpecs the caller has filled, and returns its output (the spec's
+  /// `y`).
   ValueId emit(ops::OpSpec spec, std::vector<ValueId> inputs, std::vector<Param> params = {});
 
   // Shorthands that fill in the specs.

@@ -1,0 +1,73 @@
+#include "graph/parameters.h"
+
+#include <malloc.h>
+
+#include <algorithm>
+
+namespace lamina::graph {
+
+void Parameters::add(ops::Kernel& kernel, const std::vector<Param>& params) {
+  if (params.empty()) return;
+  Entry entry{&kernel, &params, {}, false};
+  for (const Param& param : params) {
+    for (const VariablePtr& variable : param.sources) {
+      const auto known = [&](const Source& source) { return source.variable == variable.get(); };
+      if (std::none_of(entry.sources.begin(), entry.sources.end(), known)) {
+        entry.sources.push_back({variable.get(), 0});
+      }
+    }
+  }
+  entries_.push_back(std::move(entry));
+}
+
+bool Parameters::stale(const Entry& entry) {
+  return !entry.packed ||
+         std::any_of(entry.sources.begin(), entry.sources.end(), [](const Source& source) {
+           return source.packed_version != source.variable->version();
+         });
+}
+
+void Parameters::pack(Entry& entry) {
+  entry.packed = false;  // until every step below has succeeded
+  std::vector<Tensor> values;
+  for (const Param& param : *entry.params) values.push_back(param.value());
+  entry.kernel->load_parameters(values);
+  for (Source& source : entry.sources) source.packed_version = source.variable->version();
+  entry.packed = true;
+}
+
+Parameters::Counts Parameters::stale_readers() const {
+  Counts counts;
+  for (const Entry& entry : entries_) {
+    for (const Source& source : entry.sources) counts[source.variable] += stale(entry);
+  }
+  return counts;
+}
+
+void Parameters::release_read(const Entry& entry, Counts& waiting) {
+  for (const Source& source : entry.sources) {
+    if (--waiting[source.variable] == 0) source.variable->release();
+  }
+}
+
+void Parameters::refresh(bool release) {
+  if (!release) {
+    for (Entry& entry : entries_) {
+      if (stale(entry)) pack(entry);
+    }
+    return;
+  }
+  Counts waiting = stale_readers();
+  for (const auto& [variable, readers] : waiting) {
+    if (readers == 0) variable->release();
+  }
+  for (Entry& entry : entries_) {
+    if (!stale(entry)) continue;
+    pack(entry);
+    release_read(entry, waiting);
+  }
+  // glibc keeps freed memory below its (growing) mmap threshold; give it back, that was the point.
+  malloc_trim(0);
+}
+
+}  // namespace lamina::graph

@@ -1,0 +1,39 @@
+#pragma once
+#include "graph/program.h"
+
+// Each pass makes a program that computes the same from another; none touches a variable. They are
+// independent of each other: `optimize` gives the order in which they pay.
+namespace lamina::graph {
+
+/// Removes operations that change nothing (linear activations, no-op reshapes, pads, casts, ...),
+/// and makes transposes and reductions that only move or drop dimensions of size one into reshapes.
+[[nodiscard]] Program drop_identities(Program program);
+
+/// Removes what no output depends on.
+[[nodiscard]] Program drop_dead(Program program);
+
+/// Moves activations and normalisations over the last axis before a reshape, beside the operation
+/// that can take them in (Conv1D is a Conv2D between reshapes).
+[[nodiscard]] Program sink_reshapes(Program program);
+
+/// Zero padding of rows and columns becomes padding of the convolutions that read it.
+[[nodiscard]] Program fold_padding(Program program);
+
+/// Inference batch normalisation becomes part of the kernel and bias of the Conv2D, Conv2DTranspose
+/// or Dense before it, where that has no other reader. Folded in double; float32 and float64 only,
+/// for a folded half-precision kernel could overflow where the unfolded did not.
+[[nodiscard]] Program fold_batch_norm(Program program);
+
+/// Elementwise functions become the activation of the operation before them.
+[[nodiscard]] Program fuse_activations(Program program);
+
+/// `conv + residual` becomes one operation, where the residual is there before the convolution.
+[[nodiscard]] Program fuse_residuals(Program program);
+
+/// Gives every output of the program a value of its own that is not an input of it.
+[[nodiscard]] Program separate_outputs(Program program);
+
+/// All of the above.
+[[nodiscard]] Program optimize(Program program);
+
+}  // namespace lamina::graph

@@ -1,0 +1,69 @@
+#include "graph/verify.h"
+
+#include <lamina/error.h>
+
+#include "graph/op_access.h"
+
+namespace lamina::graph {
+namespace {
+
+std::string describe(const ops::TensorSpec& spec) {
+  return spec.shape.str() + " " + std::string(dtype_name(spec.dtype));
+}
+
+[[noreturn]] void refuse(const Op& op, const std::string& what) {
+  throw ValueError("The operation " + std::string(ops::op_name(op.spec)) + " of the layer '" +
+                   op.layer + "' " + what);
+}
+
+void verify_inputs(const Program& program, const Op& op, const std::vector<bool>& written) {
+  const auto specs = input_specs(op.spec);
+  if (specs.size() != op.inputs.size()) {
+    refuse(op, "takes " + std::to_string(specs.size()) + " inputs; received " +
+                   std::to_string(op.inputs.size()) + ".");
+  }
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const ValueId id = op.inputs[i];
+    if (id >= program.values.size() || !written[id])
+      refuse(op, "reads a value before it is written.");
+    if (specs[i] != program.values[id]) {
+      refuse(op, "expects its input " + std::to_string(i) + " as " + describe(specs[i]) +
+                     "; it is " + describe(program.values[id]) + ".");
+    }
+  }
+}
+
+void verify_output(const Program& program, const Op& op, const std::vector<bool>& written) {
+  if (op.output >= program.values.size()) refuse(op, "writes a value that does not exist.");
+  if (written[op.output]) refuse(op, "writes a value that was written before.");
+  if (output_spec(op.spec) != program.values[op.output]) {
+    refuse(op, "writes " + describe(output_spec(op.spec)) + " into a value of " +
+                   describe(program.values[op.output]) + ".");
+  }
+}
+
+}  // namespace
+
+void verify(const Program& program) {
+  std::vector<bool> written(program.values.size(), false);
+  for (ValueId id : program.inputs) {
+    if (id >= program.values.size()) throw ValueError("An input of the program does not exist.");
+    written[id] = true;
+  }
+  for (const Op& op : program.ops) {
+    verify_inputs(program, op, written);
+    verify_output(program, op, written);
+    if (op.params.size() != param_count(op.spec)) {
+      refuse(op, "takes " + std::to_string(param_count(op.spec)) + " parameters; received " +
+                     std::to_string(op.params.size()) + ".");
+    }
+    written[op.output] = true;
+  }
+  for (ValueId id : program.outputs) {
+    if (id >= program.values.size() || !written[id]) {
+      throw ValueError("An output of the program is never written.");
+    }
+  }
+}
+
+}  // namespace lamina::graph
