@@ -31,6 +31,13 @@ SaveTarget save_target(const std::filesystem::path& path, std::optional<double> 
   return {index, true};
 }
 
+std::filesystem::path resolved(const std::filesystem::path& path) {
+  std::error_code code;
+  if (!std::filesystem::is_symlink(path, code)) return path;
+  const std::filesystem::path target = std::filesystem::weakly_canonical(path, code);
+  return code ? path : target;
+}
+
 LoadKind load_kind(const std::filesystem::path& path) {
   const std::string name = path.string();
   if (name.ends_with(".keras")) return LoadKind::kArchive;

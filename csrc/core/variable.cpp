@@ -40,7 +40,8 @@ void Variable::assign(Tensor value) {
                      shape_.str() + ", Received: value.shape=" + value.shape().str() +
                      ". Target variable: " + path_);
   }
-  value_ = value.cast(dtype_);
+  // A value that fits is moved, which cannot fail: a load gives all variables their values, or none.
+  value_ = value.dtype() == dtype_ ? std::move(value) : value.cast(dtype_);
   initializer_ = nullptr;
   released_ = false;
   ++version_;

@@ -1,0 +1,24 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "storage/storage.h"
+
+namespace lamina::checkpoint {
+
+/// Bytes of an archive's member: a window of a file.
+struct ArchiveMember {
+  std::shared_ptr<const storage::ReadableFile> file;
+  std::uint64_t base = 0;
+  std::uint64_t size = 0;
+};
+
+/// Finds a member of a ZIP archive that nobody vouches for. A stored member is a window of the
+/// archive itself; a deflated one is inflated into memory and its checksum compared. Throws
+/// FormatError naming the archive: for what is no archive, for a missing, encrypted or otherwise
+/// compressed member, and for one that would grow beyond all measure.
+[[nodiscard]] ArchiveMember open_member(std::shared_ptr<const storage::ReadableFile> archive,
+                                        const std::string& name);
+
+}  // namespace lamina::checkpoint

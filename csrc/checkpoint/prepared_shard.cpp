@@ -1,0 +1,54 @@
+#include "checkpoint/prepared_shard.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+using weights::WeightEntry;
+using weights::WeightTree;
+
+h5::LayoutGroup layout_group(const ShardGroup& group, const WeightTree& tree,
+                             const std::vector<WeightEntry>& entries) {
+  const WeightEntry& entry = entries[group.entry];
+  const weights::WeightNode& node = tree.nodes[entry.node];
+  h5::LayoutGroup out{entry.path, node.name, group.has_name, {}};
+  for (const std::size_t i : group.variables) {
+    const auto& [key, variable] = node.variables[i];
+    out.datasets.push_back({key, variable->shape(), variable->dtype()});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<WriteExtent> PreparedShard::extents(storage::WritableFile* file) const {
+  std::vector<WriteExtent> out;
+  out.reserve(layout.metadata.size() + tensors.size());
+  for (const auto& block : layout.metadata) out.push_back({file, block.offset, block.bytes});
+  for (const auto& [offset, tensor] : tensors) out.push_back({file, offset, tensor.bytes()});
+  return out;
+}
+
+std::uint64_t PreparedShard::bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& block : layout.metadata) sum += block.bytes.size();
+  for (const auto& [offset, tensor] : tensors) sum += tensor.nbytes();
+  return sum;
+}
+
+PreparedShard prepare_shard(const Shard& shard, std::string name, const WeightTree& tree,
+                            const std::vector<WeightEntry>& entries) {
+  PreparedShard out{std::move(name), {}, {}};
+  std::vector<h5::LayoutGroup> groups;
+  for (const ShardGroup& group : shard.groups) groups.push_back(layout_group(group, tree, entries));
+  out.layout = h5::make_layout(groups);
+  for (std::size_t g = 0; g < shard.groups.size(); ++g) {
+    const auto& variables = tree.nodes[entries[shard.groups[g].entry].node].variables;
+    for (std::size_t k = 0; k < shard.groups[g].variables.size(); ++k) {
+      const Tensor& value = variables[shard.groups[g].variables[k]].variable->value();
+      if (value.nbytes() > 0) out.tensors.emplace_back(out.layout.offsets[g][k], value);
+    }
+  }
+  return out;
+}
+
+}  // namespace lamina::checkpoint

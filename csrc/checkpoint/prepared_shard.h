@@ -1,0 +1,29 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "checkpoint/shard_plan.h"
+#include "checkpoint/transfer.h"
+#include "h5/layout.h"
+#include "weights/weight_tree.h"
+
+namespace lamina::checkpoint {
+
+/// A shard of which every byte and its place is known. Shares the variables' values, copies none.
+struct PreparedShard {
+  std::string name;
+  h5::Layout layout;
+  std::vector<std::pair<std::uint64_t, Tensor>> tensors;  ///< by offset
+
+  [[nodiscard]] std::vector<WriteExtent> extents(storage::WritableFile* file) const;
+  [[nodiscard]] std::uint64_t bytes() const;
+};
+
+/// Lays a shard out and takes hold of its values. Throws ValueError for a value that was released.
+[[nodiscard]] PreparedShard prepare_shard(const Shard& shard, std::string name,
+                                          const weights::WeightTree& tree,
+                                          const std::vector<weights::WeightEntry>& entries);
+
+}  // namespace lamina::checkpoint

@@ -1,0 +1,173 @@
+#include <gmock/gmock.h>
+#include <lamina/error.h>
+
+#include "checkpoint/checkpoint.h"
+#include "tests/checkpoint/trees.h"
+#include "tests/fakes/captured_warnings.h"
+#include "tests/fakes/faulty_storage.h"
+#include "tests/fakes/temporary_directory.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+using lamina::testing::CapturedWarnings;
+using lamina::testing::FaultyStorage;
+using lamina::testing::poisoned_copy;
+using lamina::testing::random_tensor;
+using lamina::testing::same_values;
+using lamina::testing::snapshot;
+using lamina::testing::TemporaryDirectory;
+using lamina::testing::TreeBuilder;
+using ::testing::ElementsAreArray;
+using ::testing::HasSubstr;
+
+constexpr double kGB = 1024.0 * 1024.0 * 1024.0;
+
+struct Way {
+  const char* name;
+  std::optional<double> first_limit, second_limit;  // bytes: the second save has fewer shards
+};
+
+class Faults : public ::testing::TestWithParam<Way> {
+ protected:
+  Faults() : path_(directory_ / GetParam().name) {
+    for (int i = 0; i < 4; ++i) {
+      const std::string name = "x_" + std::to_string(i);
+      builder_.layer("layers/" + name, name,
+                     {random_tensor(random_, {8}, DType::kFloat32),
+                      random_tensor(random_, {2}, DType::kFloat16)});
+    }
+  }
+
+  SaveRequest request(const std::optional<double>& limit) {
+    SaveRequest out;
+    if (limit) out.max_shard_size = *limit / kGB;
+    return out;
+  }
+  void save_first() { save(builder_.tree, path_, request(GetParam().first_limit)); }
+  void save_second(storage::Storage& storage) {
+    save(other_, path_, request(GetParam().second_limit), storage);
+  }
+  bool holds(const weights::WeightTree& tree) {
+    const auto copy = poisoned_copy(tree);
+    load(copy, path_, {});
+    return same_values(snapshot(copy), snapshot(tree));
+  }
+  std::vector<std::string> files() { return storage::posix().list(directory_.path()); }
+  void clear() {
+    for (const std::string& file : files()) storage::posix().remove(directory_ / file);
+  }
+  void new_values() {
+    other_ = poisoned_copy(builder_.tree);
+    for (auto& node : other_.nodes) {
+      for (auto& v : node.variables) {
+        v.variable->assign(random_tensor(random_, v.variable->shape(), v.variable->dtype()));
+      }
+    }
+  }
+
+  TemporaryDirectory directory_;
+  std::filesystem::path path_;
+  std::mt19937 random_{std::random_device{}()};
+  TreeBuilder builder_;
+  weights::WeightTree other_;
+};
+
+TEST_P(Faults, AtAnyCallOfASaveLeaveTheOldCheckpoint) {
+  FaultyStorage storage;
+  std::size_t failed = 0;
+  for (std::size_t n = 0;; ++n) {
+    SCOPED_TRACE(n);
+    clear();
+    save_first();
+    const auto old_files = files();
+    new_values();
+    const std::size_t before = storage.faults();
+    storage.fail_at(n);
+    CapturedWarnings warnings;
+    bool thrown = false;
+    try {
+      save_second(storage);
+    } catch (const StorageError& error) {
+      thrown = true;
+      EXPECT_THAT(error.what(), HasSubstr("injected fault"));
+      EXPECT_THAT(error.what(), HasSubstr(directory_.path().string()));
+    }
+    const bool reached = storage.faults() > before;
+    storage.fail_never();
+    if (thrown) {
+      ++failed;
+      EXPECT_THAT(files(), ElementsAreArray(old_files));
+      EXPECT_TRUE(holds(builder_.tree));
+      save_second(storage);
+    }  // else none was due, or it struck the cleaning up, which tries again
+    EXPECT_TRUE(holds(other_));
+    for (const std::string& file : files()) EXPECT_FALSE(file.starts_with("."));
+    if (!reached) break;
+  }
+  EXPECT_GT(failed, 10u);
+}
+
+TEST_P(Faults, ThatLastLeaveTheOldCheckpointOrTheNewOne) {
+  FaultyStorage storage;
+  for (std::size_t n = 0;; ++n) {
+    SCOPED_TRACE(n);
+    clear();
+    save_first();
+    new_values();
+    const std::size_t before = storage.faults();
+    storage.fail_at(n, true);
+    CapturedWarnings warnings;
+    try {
+      save_second(storage);
+    } catch (const StorageError&) {
+    }
+    const bool reached = storage.faults() > before;
+    storage.fail_never();
+    if (!GetParam().first_limit) EXPECT_TRUE(holds(builder_.tree) || holds(other_));
+    save_second(storage);
+    EXPECT_TRUE(holds(other_));
+    if (!reached) break;
+  }
+}
+
+TEST_P(Faults, AtAnyCallOfALoadLeaveTheModel) {
+  save_first();
+  FaultyStorage storage;
+  for (std::size_t n = 0;; ++n) {
+    SCOPED_TRACE(n);
+    const auto copy = poisoned_copy(builder_.tree);
+    const auto before = snapshot(copy);
+    storage.fail_at(n);
+    try {
+      load(copy, path_, {}, storage);
+    } catch (const StorageError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("injected fault"));
+      EXPECT_TRUE(same_values(snapshot(copy), before));
+      continue;
+    }
+    EXPECT_TRUE(same_values(snapshot(copy), snapshot(builder_.tree)));
+    EXPECT_LT(storage.calls(), n + 1);
+    EXPECT_GT(n, 2u);
+    break;
+  }
+}
+
+TEST_P(Faults, OfAFileSystemWithoutLinksDoNotStopASave) {
+  save_first();
+  new_values();
+  FaultyStorage storage;
+  storage.forbid_links();
+  save_second(storage);
+  EXPECT_TRUE(holds(other_));
+  for (const std::string& file : files()) EXPECT_FALSE(file.starts_with("."));
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, Faults,
+                         ::testing::Values(Way{"m.weights.h5", {}, {}},
+                                           Way{"s.weights.json", 40, 80},
+                                           Way{"t.weights.json", 80, 40}),
+                         [](const auto& info) { return std::string(1, info.param.name[0]); });
+
+}  // namespace
+}  // namespace lamina::checkpoint
