@@ -10,8 +10,9 @@ namespace lamina::testing {
 /// A directory of a test's own, gone with it.
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "lamina-XXXXXX").string();
+  TemporaryDirectory() : TemporaryDirectory(std::filesystem::temp_directory_path()) {}
+  explicit TemporaryDirectory(const std::filesystem::path& parent) {
+    std::string name = (parent / "lamina-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
     path_ = name;
   }
@@ -30,5 +31,12 @@ class TemporaryDirectory {
  private:
   std::filesystem::path path_;
 };
+
+/// Where syncing costs nothing, for tests that save a thousand times; the usual place where there
+/// is none.
+inline std::filesystem::path memory_directory() {
+  return std::filesystem::is_directory("/dev/shm") ? "/dev/shm"
+                                                   : std::filesystem::temp_directory_path();
+}
 
 }  // namespace lamina::testing
