@@ -79,7 +79,8 @@ class PReLULayer final : public LibraryLayer<PReLUOptions> {
       if (alpha_->shape().dims()[i] != 1) kept.push_back(i + 1);
     }
     ColumnAffine affine;
-    affine.scale = reshaped_param(alpha_, compute_dtype(), {alpha_->shape().size()});
+    affine.scale =
+        reshaped_param(alpha_, statistics_dtype(compute_dtype()), {alpha_->shape().size()});
     return {builder.binary(ops::Binary::kAdd, positive,
                            column_affine(builder, negative, kept, std::move(affine)))};
   }

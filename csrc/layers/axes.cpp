@@ -40,7 +40,7 @@ graph::ValueId column_affine(graph::Builder& builder, graph::ValueId x,
                              const std::vector<std::size_t>& kept, ColumnAffine affine) {
   const ColumnView view(builder, x, kept);
   const auto columns = static_cast<std::size_t>(builder.shape(view.value())[1]);
-  const DType dtype = builder.dtype(x) == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32;
+  const DType dtype = statistics_dtype(builder.dtype(x));
   ops::BatchNorm op;
   op.x = builder.spec(view.value());
   op.y = op.x;
@@ -65,6 +65,13 @@ graph::Param constant_param(std::vector<double> values, DType dtype) {
       {}, [values = std::move(values), dtype] {
         return Tensor::from<double>(values, {static_cast<std::int64_t>(values.size())}).cast(dtype);
       }};
+}
+
+std::vector<double> rounded(const std::vector<double>& values, DType dtype) {
+  const Tensor exact = Tensor::from<double>(values, {static_cast<std::int64_t>(values.size())});
+  const Tensor back = exact.cast(dtype).cast(DType::kFloat64);
+  const auto elements = back.data<double>();
+  return {elements.begin(), elements.end()};
 }
 
 }  // namespace lamina::layers

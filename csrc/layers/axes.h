@@ -33,4 +33,13 @@ struct ColumnAffine {
 /// A parameter that never changes.
 [[nodiscard]] graph::Param constant_param(std::vector<double> values, DType dtype);
 
+/// The dtype of a normalisation's parameters where it computes in `compute`: narrow ones are
+/// widened.
+[[nodiscard]] inline DType statistics_dtype(DType compute) {
+  return compute == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32;
+}
+
+/// The values as they are after a cast to `dtype`.
+[[nodiscard]] std::vector<double> rounded(const std::vector<double>& values, DType dtype);
+
 }  // namespace lamina::layers

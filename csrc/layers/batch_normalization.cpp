@@ -1,3 +1,4 @@
+#include "layers/axes.h"
 #include "layers/declarations.h"
 #include "layers/library_layer.h"
 
@@ -37,7 +38,7 @@ class BatchNormalizationLayer final : public LibraryLayer<BatchNormalizationOpti
     op.scale = options_.scale;
     op.center = options_.center;
     // Narrow types are widened for this layer: no autocast of its variables.
-    const DType dtype = compute_dtype() == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32;
+    const DType dtype = statistics_dtype(compute_dtype());
     std::vector<graph::Param> params;
     for (const VariablePtr& variable : {gamma_, beta_, mean_, variance_}) {
       if (variable) params.push_back(graph::Param::of(variable, dtype));

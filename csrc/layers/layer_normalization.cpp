@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "layers/axes.h"
 #include "layers/declarations.h"
 #include "layers/library_layer.h"
 
@@ -44,7 +45,7 @@ class LayerNormalizationLayer final : public LibraryLayer<LayerNormalizationOpti
     op.center = options_.center;
     Shape sizes;
     for (const std::size_t axis : op.axes) sizes.push_back(op.x.shape.dims()[axis]);
-    const DType dtype = op.x.dtype == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32;
+    const DType dtype = statistics_dtype(op.x.dtype);
     std::vector<graph::Param> params;
     for (const VariablePtr& variable : {gamma_, beta_}) {
       if (variable) params.push_back(reshaped_param(variable, dtype, sizes));

@@ -99,7 +99,7 @@ LayerRef pooling_1d(const char* class_name, Options options, Kind kind) {
 
 template <class Options>
 Options read_2d(ConfigReader& config) {
-  return config.common(Options{.pool_size = config.pair("pool_size", 2),
+  return config.common(Options{.pool_size = config.pair("pool_size", Options{}.pool_size),
                                .strides = config.optional_pair("strides"),
                                .padding = config.string("padding", "valid"),
                                .data_format = config.data_format()});
@@ -107,7 +107,7 @@ Options read_2d(ConfigReader& config) {
 
 template <class Options>
 Options read_1d(ConfigReader& config) {
-  return config.common(Options{.pool_size = config.single("pool_size", 2),
+  return config.common(Options{.pool_size = config.single("pool_size", Options{}.pool_size),
                                .strides = config.optional_single("strides"),
                                .padding = config.string("padding", "valid"),
                                .data_format = config.data_format()});

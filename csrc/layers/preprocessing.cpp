@@ -40,7 +40,8 @@ class RescalingLayer final : public LibraryLayer<RescalingOptions> {
     const std::size_t rank = std::max(scale.shape.rank(), offset.shape.rank());
     if (rank == 0) {
       return {builder.activation(
-          x, {ops::Unary::kScaleShift, scale.values.at(0), offset.values.at(0)})};
+          x, {ops::Unary::kScaleShift, rounded(scale.values, compute_dtype()).at(0),
+              rounded(offset.values, compute_dtype()).at(0)})};
     }
     const Shape& in = builder.shape(x);
     if (rank > in.rank()) unfit(in);
@@ -52,9 +53,10 @@ class RescalingLayer final : public LibraryLayer<RescalingOptions> {
     }
     auto scales = broadcast(scale, sizes), offsets = broadcast(offset, sizes);
     if (!scales || !offsets) unfit(in);
+    const DType dtype = statistics_dtype(compute_dtype());
     ColumnAffine affine;
-    affine.scale = constant_param(std::move(*scales), compute_dtype());
-    affine.offset = constant_param(std::move(*offsets), compute_dtype());
+    affine.scale = constant_param(rounded(*scales, compute_dtype()), dtype);
+    affine.offset = constant_param(rounded(*offsets, compute_dtype()), dtype);
     return {column_affine(builder, x, kept, std::move(affine))};
   }
 
@@ -142,25 +144,20 @@ class NormalizationLayer final : public LibraryLayer<NormalizationOptions> {
   // The mean or the variance, each element mapped; follows its variable where there is one.
   template <class Map>
   [[nodiscard]] graph::Param statistic(bool mean, Map map) const {
-    const DType dtype = compute_dtype() == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32;
+    const DType dtype = statistics_dtype(compute_dtype()), narrow = compute_dtype();
     const VariablePtr variable = mean ? mean_ : variance_;
-    const auto mapped = [map, dtype](Tensor values) {
-      for (double& value : values.data<double>()) value = map(value);
-      return values.cast(dtype);
+    const auto mapped = [map, dtype, narrow](const std::vector<double>& values) {
+      std::vector<double> result = rounded(values, narrow);  // Keras casts first
+      for (double& value : result) value = map(value);
+      return Tensor::from<double>(result, {static_cast<std::int64_t>(result.size())}).cast(dtype);
     };
     if (!variable) {
-      const std::vector<double>& given = mean ? given_mean_ : given_variance_;
-      return {
-          {}, [mapped, given] {
-            return mapped(Tensor::from<double>(given, {static_cast<std::int64_t>(given.size())}));
-          }};
+      return {{}, [mapped, given = mean ? given_mean_ : given_variance_] { return mapped(given); }};
     }
     return {{variable}, [variable, mapped] {
-              const Tensor& value = variable->value();
-              const Tensor flat = value.reshape({value.size()});
-              // A cast makes new bytes unless the dtype is the same already.
-              return mapped(flat.dtype() == DType::kFloat64 ? flat.clone()
-                                                            : flat.cast(DType::kFloat64));
+              const Tensor values = variable->value().cast(DType::kFloat64);
+              const auto elements = values.data<double>();
+              return mapped({elements.begin(), elements.end()});
             }};
   }
 

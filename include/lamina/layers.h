@@ -344,7 +344,7 @@ struct MaxPooling2DOptions {
 [[nodiscard]] LayerRef MaxPooling2D(MaxPooling2DOptions options = {});
 
 struct AveragePooling2DOptions {
-  IntPair pool_size = 2;
+  IntPair pool_size = 0;
   std::optional<IntPair> strides = {};
   std::string padding = "valid";
   std::string data_format = "channels_last";
@@ -352,7 +352,7 @@ struct AveragePooling2DOptions {
   std::string dtype = {};
   bool trainable = true;
 };
-[[nodiscard]] LayerRef AveragePooling2D(AveragePooling2DOptions options = {});
+[[nodiscard]] LayerRef AveragePooling2D(AveragePooling2DOptions options);
 
 /// (batch, steps, channels) -> (batch, steps', channels).
 struct MaxPooling1DOptions {
@@ -367,7 +367,7 @@ struct MaxPooling1DOptions {
 [[nodiscard]] LayerRef MaxPooling1D(MaxPooling1DOptions options = {});
 
 struct AveragePooling1DOptions {
-  std::int64_t pool_size = 2;
+  std::int64_t pool_size = 0;
   std::optional<std::int64_t> strides = {};
   std::string padding = "valid";
   std::string data_format = "channels_last";
@@ -375,7 +375,7 @@ struct AveragePooling1DOptions {
   std::string dtype = {};
   bool trainable = true;
 };
-[[nodiscard]] LayerRef AveragePooling1D(AveragePooling1DOptions options = {});
+[[nodiscard]] LayerRef AveragePooling1D(AveragePooling1DOptions options);
 
 // Global pooling: (batch, ..., channels) -> (batch, channels), or with `keepdims` the pooled axes
 // stay with size 1.

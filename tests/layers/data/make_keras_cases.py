@@ -1,0 +1,256 @@
+"""Writes keras_cases.json: every layer with its options, as real Keras computes it.
+
+Run: KERAS_BACKEND=jax python make_keras_cases.py
+Each case holds a layer's configuration as model.to_json() writes it, symbolic input and output shapes,
+the variables in file order, and one batch in and out. Tensors are {"shape", "dtype", "values"}.
+"""
+
+import json
+import os
+import pathlib
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+import keras
+import numpy as np
+from keras import layers as L
+
+rng = np.random.default_rng(20240607)
+
+
+def tensor(array):
+    array = np.asarray(array)
+    values = array.astype("float64").ravel() if array.dtype.kind not in "iub" else array.ravel()
+    return {
+        "shape": list(array.shape),
+        "dtype": str(array.dtype),
+        "values": [float(f"{v:.8g}") if array.dtype.kind not in "iub" else int(v) for v in values],
+    }
+
+
+def random_input(shape, dtype):
+    shape = [2 if d is None and i == 0 else 5 if d is None else d for i, d in enumerate(shape)]
+    if dtype == "int32":
+        return rng.integers(0, 4, shape).astype("int32")
+    return rng.normal(0, 1.5, shape).round(2).astype(dtype)  # short in the file
+
+
+def randomise(layer):
+    values = []
+    for v in layer.weights:
+        if v.name == "count":
+            value = np.array(3)
+        elif "variance" in v.name:
+            value = rng.uniform(0.3, 2, v.shape).round(2)
+        else:
+            value = rng.normal(0, 0.7, v.shape).round(2)
+        v.assign(value)
+        values.append(
+            {
+                "name": v.name,
+                "trainable": v.trainable,
+                "value": tensor(np.asarray(v.value).astype(v.dtype)),
+            }
+        )
+    if isinstance(layer, L.Normalization):
+        layer.finalize_state()
+    return values
+
+
+def case(layer, *shapes, dtype="float32", numbers=True):
+    """Applies `layer` to inputs of `shapes` (batch first)."""
+    inputs = [L.Input(batch_shape=s, dtype=dtype) for s in shapes]
+    output = layer(inputs if len(inputs) > 1 else inputs[0])
+    config = json.loads(keras.Model(inputs, output).to_json())
+    entry = next(c for c in config["config"]["layers"] if c["config"]["name"] == layer.name)
+    variables = randomise(layer)
+    result = {
+        "class_name": entry["class_name"],
+        "config": entry["config"],
+        "input_shapes": [list(s) for s in shapes],
+        "output_shape": list(output.shape),
+        "output_dtype": str(output.dtype),
+        "variables": variables,
+    }
+    if numbers:
+        xs = [random_input(s, dtype) for s in shapes]
+        y = layer(xs if len(xs) > 1 else xs[0])
+        result["inputs"] = [tensor(x) for x in xs]
+        result["output"] = tensor(np.asarray(y).astype("float32") if "bfloat16" in str(y.dtype) else y)
+    return result
+
+
+IMAGE = (None, 7, 6, 4)
+ODD = (2, 5, 7, 3)
+FIRST = (None, 4, 7, 6)
+
+
+def convolutions():
+    for padding in ("valid", "same"):
+        for strides in (1, 2, (1, 3), (3, 2)):
+            yield case(L.Conv2D(3, (3, 2), strides=strides, padding=padding), IMAGE)
+    yield case(L.Conv2D(4, 3, padding="same", dilation_rate=(2, 1), activation="silu"), IMAGE)
+    yield case(L.Conv2D(6, 3, groups=2, use_bias=False, activation="relu"), IMAGE)
+    yield case(L.Conv2D(3, 3, strides=2, padding="same", data_format="channels_first"), FIRST)
+    yield case(L.Conv2D(3, 2, data_format="channels_first", activation="softmax"), FIRST)
+    yield case(L.Conv2D(2, 3, padding="same"), (None, None, None, 4))
+    for padding in ("valid", "same", "causal"):
+        yield case(L.Conv1D(3, 3, padding=padding), (None, 8, 4))
+        yield case(L.Conv1D(3, 4, strides=2, padding=padding, activation="tanh"), (None, 9, 4))
+        yield case(L.Conv1D(3, 2, dilation_rate=3, padding=padding), (None, 9, 4))
+    yield case(L.Conv1D(4, 3, groups=2, data_format="channels_first"), (None, 4, 8))
+    for padding in ("valid", "same"):
+        yield case(L.DepthwiseConv2D(3, padding=padding, depth_multiplier=2), IMAGE)
+        yield case(L.DepthwiseConv2D((2, 3), strides=2, padding=padding, activation="silu"), IMAGE)
+    yield case(L.DepthwiseConv2D(3, dilation_rate=2, padding="same", use_bias=False), IMAGE)
+    yield case(L.DepthwiseConv2D(3, padding="same", data_format="channels_first"), FIRST)
+    for padding in ("valid", "same"):
+        yield case(L.SeparableConv2D(3, 3, strides=2, padding=padding, depth_multiplier=2), IMAGE)
+    yield case(L.SeparableConv2D(3, 2, use_bias=False, activation="relu6", dilation_rate=2), IMAGE)
+    yield case(L.SeparableConv2D(3, 3, padding="same", data_format="channels_first"), FIRST)
+    for padding in ("valid", "same"):
+        for kernel, strides in ((3, 1), (3, 2), (2, 3), ((4, 2), (2, 1)), (1, 2)):
+            yield case(L.Conv2DTranspose(2, kernel, strides=strides, padding=padding), (None, 4, 3, 3))
+        for extra in (0, 1):
+            yield case(
+                L.Conv2DTranspose(2, 3, strides=2, padding=padding, output_padding=extra),
+                (None, 4, 3, 3),
+            )
+        yield case(L.Conv2DTranspose(2, 3, padding=padding, dilation_rate=2), (None, 4, 3, 3))
+    yield case(
+        L.Conv2DTranspose(2, 3, strides=2, data_format="channels_first", activation="elu", use_bias=False),
+        (None, 3, 4, 3),
+    )
+
+
+def core():
+    yield case(L.Dense(3), (None, 4))
+    yield case(L.Dense(3, use_bias=False, activation="softmax"), (None, 2, 4))
+    yield case(L.Dense(2, activation=L.LeakyReLU(negative_slope=0.1)), (None, 4))
+    yield case(L.Dense(2, kernel_initializer=keras.initializers.HeNormal(3), kernel_regularizer="l2"), (3, 4))
+    yield case(L.Dense(2, kernel_initializer=keras.initializers.Constant([1.0, 2.0])), (3, 4))
+    yield case(L.Dense(2, dtype="float64"), (None, 4), dtype="float64")
+    yield case(L.Dense(3), (None, 4), dtype="int32")
+    yield case(L.Embedding(4, 3), (None, 5), dtype="int32")
+    yield case(L.Embedding(4, 3, mask_zero=True), (None, 2, 3), dtype="int32")
+
+
+def normalizations():
+    yield case(L.BatchNormalization(), IMAGE)
+    yield case(L.BatchNormalization(axis=1, center=False, epsilon=0.01), IMAGE)
+    yield case(L.BatchNormalization(scale=False), (None, 4))
+    yield case(L.BatchNormalization(center=False, scale=False, axis=-2), (None, 3, 4))
+    yield case(L.LayerNormalization(), IMAGE)
+    yield case(L.LayerNormalization(axis=[1, 2], center=False), (None, 3, 4))
+    yield case(L.LayerNormalization(axis=[3, 1], scale=False), (None, 3, 2, 4))
+    yield case(L.LayerNormalization(axis=[-1, -2], epsilon=0.1), (None, 3, 2, 4))
+    yield case(L.Normalization(), (None, 3, 4))
+    yield case(L.Normalization(axis=None), (None, 3, 4))
+    yield case(L.Normalization(axis=(1, -1)), (None, 3, 2, 4))
+    yield case(L.Normalization(axis=1, invert=True), (None, 3, 2))
+    yield case(L.Normalization(mean=[1.0, 2.0, 0.5], variance=[3.0, 4.0, 0.0]), (None, 2, 3))
+    yield case(L.Normalization(axis=(1, 2), mean=[[1.0], [2.0]], variance=[[3.0], [4.0]]), (None, 2, 3))
+    yield case(L.Normalization(axis=None, mean=1.5, variance=4.0, invert=True), (None, 2, 3))
+    yield case(L.Rescaling(1 / 127.5, offset=-1), (None, 3, 4))
+    yield case(L.Rescaling([0.5, 0.25, 2.0], offset=[1.0, 2.0, 3.0]), (None, 2, 3))
+    yield case(L.Rescaling([[0.5], [0.25]], offset=1.0), (None, 2, 3))
+    yield case(L.Rescaling(1 / 255), (None, 3, 4), dtype="int32")
+
+
+def activations():
+    names = (
+        "linear relu relu6 leaky_relu elu selu silu swish gelu sigmoid hard_sigmoid hard_silu hard_swish"
+        " tanh softplus softsign exponential mish softmax log_softmax"
+    )
+    for name in names.split():
+        yield case(L.Activation(name), (None, 3, 4))
+    yield case(L.Activation(L.ReLU(3.0)), (None, 6))
+    yield case(L.ReLU(), (None, 6))
+    yield case(L.ReLU(1.0, 0.2, 0.5), (None, 3, 6))
+    yield case(L.ReLU(negative_slope=0.3), (None, 3, 6))
+    yield case(L.LeakyReLU(), (None, 6))
+    yield case(L.LeakyReLU(0.1), (None, 6))
+    yield case(L.ELU(0.7), (None, 6))
+    yield case(L.Softmax(), (None, 3, 4))
+    yield case(L.Softmax(axis=1), (None, 3, 4))
+    yield case(L.Softmax(axis=[1, 2]), (None, 3, 4))
+    yield case(L.PReLU(), (None, 3, 4))
+    yield case(L.PReLU(shared_axes=[1]), (None, 3, 4))
+    yield case(L.PReLU(shared_axes=[1, 2]), (None, 3, 4))
+    yield case(L.Dropout(0.4, seed=1, noise_shape=(2, 1)), (2, 6))
+
+
+def pooling():
+    yield case(L.MaxPooling2D(), IMAGE)
+    for cls in (L.MaxPooling2D, L.AveragePooling2D):
+        yield case(cls(2), IMAGE)
+        yield case(cls((3, 2), padding="same"), ODD)
+        yield case(cls(3, strides=(2, 1), padding="same"), ODD)
+        yield case(cls(2, strides=1, padding="same", data_format="channels_first"), FIRST)
+        yield case(cls(2), (None, None, 6, 3))
+    for cls in (L.MaxPooling1D, L.AveragePooling1D):
+        yield case(cls(2), (None, 7, 4))
+        yield case(cls(3, strides=2, padding="same"), (None, 8, 4))
+        yield case(cls(2, data_format="channels_first"), (None, 4, 7))
+    for cls in (L.GlobalAveragePooling2D, L.GlobalMaxPooling2D):
+        yield case(cls(), IMAGE)
+        yield case(cls(keepdims=True), (None, None, None, 4))
+        yield case(cls(data_format="channels_first"), FIRST)
+        yield case(cls(data_format="channels_first", keepdims=True), FIRST)
+    for cls in (L.GlobalAveragePooling1D, L.GlobalMaxPooling1D):
+        yield case(cls(), (None, 7, 4))
+        yield case(cls(data_format="channels_first", keepdims=True), (None, 4, 7))
+
+
+def reshaping():
+    yield case(L.ZeroPadding2D(), ODD)
+    yield case(L.ZeroPadding2D((0, 2)), ODD)
+    yield case(L.ZeroPadding2D(((1, 2), (3, 0))), (None, None, 4, 2))
+    yield case(L.ZeroPadding2D(((1, 2), (3, 0)), data_format="channels_first"), FIRST)
+    for interpolation in ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"):
+        yield case(L.UpSampling2D((2, 3), interpolation=interpolation), (None, 3, 2, 2))
+    yield case(L.UpSampling2D(2, data_format="channels_first"), (None, 2, None, 3))
+    yield case(L.UpSampling2D(2, data_format="channels_first", interpolation="bilinear"), (None, 2, 4, 3))
+    yield case(L.Reshape((3, 4)), (None, 12))
+    yield case(L.Reshape((2, -1)), (None, 3, 4))
+    yield case(L.Reshape((-1, 2)), (None, None, 4))
+    yield case(L.Reshape((1, 1, 4)), (None, 4), dtype="int32")
+    yield case(L.Flatten(), IMAGE)
+    yield case(L.Flatten(data_format="channels_first"), FIRST)
+    yield case(L.Flatten(), (None, None, 2))
+    yield case(L.Flatten(), (None,))
+    yield case(L.Permute((3, 1, 2)), (None, 2, 3, 4))
+    yield case(L.Permute((2, 1)), (None, None, 4))
+
+
+def merging():
+    for cls in (L.Add, L.Multiply, L.Average, L.Maximum, L.Minimum):
+        yield case(cls(), (None, 3, 4), (None, 3, 4), (None, 3, 4))
+        yield case(cls(), (None, 2, 3, 4), (None, 1, 1, 4))
+        yield case(cls(), (None, 4), (None, 3, 4))
+        yield case(cls(), (None, None, 4), (2, 5, 1))
+    yield case(L.Subtract(), (None, 3, 4), (None, 3, 4))
+    yield case(L.Concatenate(), (None, 3, 4), (None, 3, 2))
+    yield case(L.Concatenate(axis=1), (None, 3, 4), (None, None, 4), (None, 1, 4))
+
+
+def narrow():
+    for policy in ("bfloat16", "mixed_bfloat16", "float16", "mixed_float16"):
+        yield case(L.Dense(3, dtype=policy, activation="relu"), (None, 4), numbers=False)
+        yield case(L.BatchNormalization(dtype=policy), (None, 4), numbers=False)
+        yield case(L.LayerNormalization(dtype=policy), (None, 4), numbers=False)
+        yield case(L.Embedding(4, 3, dtype=policy), (None, 5), dtype="int32", numbers=False)
+        yield case(L.Flatten(dtype=policy), (None, 5), dtype="int32", numbers=False)
+
+
+def main():
+    keras.config.set_floatx("float32")
+    groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow)
+    cases = [c for group in groups for c in group()]
+    path = pathlib.Path(__file__).with_name("keras_cases.json")
+    lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)
+    path.write_text(f'{{"keras":"{keras.__version__}","cases":[\n{lines}\n]}}\n')
+    print(len(cases), "cases,", path.stat().st_size, "bytes")
+
+
+if __name__ == "__main__":
+    main()
