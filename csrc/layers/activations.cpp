@@ -13,9 +13,12 @@ namespace {
 template <class Options>
 class FunctionLayer final : public LibraryLayer<Options> {
  public:
-  FunctionLayer(std::string class_name, Options options, ActivationFunction function)
+  /// `problem`: what is wrong with the options, if anything is.
+  FunctionLayer(std::string class_name, Options options, ActivationFunction function,
+                const std::string& problem)
       : LibraryLayer<Options>(std::move(class_name), std::move(options)),
         function_(std::move(function)) {
+    if (!problem.empty()) this->fail(problem);
     this->checked([&] { check_activation(function_); });
     this->built_ = true;
   }
@@ -39,8 +42,18 @@ class FunctionLayer final : public LibraryLayer<Options> {
 };
 
 template <class Options>
-LayerRef function_layer(const char* class_name, Options options, ActivationFunction function) {
-  return make_layer<FunctionLayer<Options>>(class_name, std::move(options), std::move(function));
+LayerRef function_layer(const char* class_name, Options options, ActivationFunction function,
+                        const std::string& problem = {}) {
+  return make_layer<FunctionLayer<Options>>(class_name, std::move(options), std::move(function),
+                                            problem);
+}
+
+// Empty when `value` is not negative (nor NaN).
+std::string negative(const char* option, double value) {
+  if (value >= 0) return {};
+  return std::string(option) +
+         " of a ReLU layer cannot be a negative value. Received: " + option + "=" +
+         std::to_string(value);
 }
 
 class PReLULayer final : public LibraryLayer<PReLUOptions> {
@@ -98,28 +111,23 @@ LayerRef Activation(ActivationOptions options) {
 
 LayerRef ReLU(ReLUOptions options) {
   const double max_value = options.max_value.value_or(std::numeric_limits<double>::infinity());
-  const auto refuse = [](const char* option, double value) {
-    throw ValueError(std::string(option) +
-                     " of a ReLU layer cannot be a negative value. Received: " + option + "=" +
-                     std::to_string(value));
-  };
-  if (!(max_value >= 0)) refuse("max_value", max_value);
-  if (!(options.negative_slope >= 0)) refuse("negative_slope", options.negative_slope);
-  if (!(options.threshold >= 0)) refuse("threshold", options.threshold);
   const auto function =
       ActivationFunction::relu(options.negative_slope, max_value, options.threshold);
-  return function_layer("ReLU", std::move(options), function);
+  const std::string problem = negative("max_value", max_value) +
+                              negative("negative_slope", options.negative_slope) +
+                              negative("threshold", options.threshold);
+  return function_layer("ReLU", std::move(options), function, problem);
 }
 
 LayerRef LeakyReLU(LeakyReLUOptions options) {
-  if (!(options.negative_slope >= 0)) {
-    throw ValueError(
-        "The negative_slope value of a Leaky ReLU layer cannot be None or negative value. "
-        "Expected a float. Received: negative_slope=" +
-        std::to_string(options.negative_slope));
-  }
   const auto function = ActivationFunction::leaky_relu(options.negative_slope);
-  return function_layer("LeakyReLU", std::move(options), function);
+  const std::string problem =
+      options.negative_slope >= 0
+          ? ""
+          : "The negative_slope value of a Leaky ReLU layer cannot be None or negative value. "
+            "Expected a float. Received: negative_slope=" +
+                std::to_string(options.negative_slope);
+  return function_layer("LeakyReLU", std::move(options), function, problem);
 }
 
 LayerRef ELU(ELUOptions options) {

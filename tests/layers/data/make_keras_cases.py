@@ -67,6 +67,7 @@ def case(layer, *shapes, dtype="float32", numbers=True):
         "class_name": entry["class_name"],
         "config": entry["config"],
         "input_shapes": [list(s) for s in shapes],
+        "input_dtype": dtype,
         "output_shape": list(output.shape),
         "output_dtype": str(output.dtype),
         "variables": variables,

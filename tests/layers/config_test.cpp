@@ -1,0 +1,175 @@
+#include <gtest/gtest.h>
+#include <lamina/layers.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "layers/registry.h"
+#include "tests/layers/execute.h"
+
+using namespace lamina;
+using nlohmann::json;
+
+namespace {
+
+// What making the layer says, or "" when it works.
+template <class E = UnsupportedError>
+std::string refusal(const char* class_name, const char* config) {
+  try {
+    (void)layers::layer_from_config(class_name, json::parse(config));
+    return "";
+  } catch (const E& error) {
+    return error.what();
+  }
+}
+
+void expect_text(const std::string& text, const std::string& part) {
+  EXPECT_NE(text.find(part), std::string::npos) << text;
+}
+
+std::string activation_of(const char* activation) {
+  const json config = {{"name", "a"}, {"activation", json::parse(activation)}};
+  const LayerPtr layer = layers::layer_from_config("Activation", config);
+  const Tensor y = lamina::testing::execute(*layer, {Tensor::from<float>({-2, 1, 9}, {1, 3})})[0];
+  std::string text;
+  for (const float v : y.data<float>()) text += std::to_string(v + 0.0F).substr(0, 5) + " ";
+  return text;
+}
+
+}  // namespace
+
+TEST(LayerConfig, AnUnknownClassIsNoLayer) {
+  EXPECT_EQ(layers::layer_from_config("LSTM", json::object()), nullptr);
+  const auto names = layers::registered_layers();
+  EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
+  EXPECT_NE(std::find(names.begin(), names.end(), "Conv2DTranspose"), names.end());
+}
+
+TEST(LayerConfig, MissingOptionsHaveKerasDefaults) {
+  const LayerPtr layer =
+      layers::layer_from_config("Conv2D", json::parse(R"({"filters": 2, "kernel_size": 3})"));
+  layer->build({{1, 9, 9, 4}});
+  EXPECT_EQ(layer->own_variables().size(), 2u);
+  EXPECT_EQ(layer->compute_output_shape({{1, 9, 9, 4}})[0], (Shape{1, 7, 7, 2}));
+}
+
+TEST(LayerConfig, AnUnknownOptionIsRefusedByName) {
+  const std::string text = refusal("Dense", R"({"name": "head", "units": 2, "sparsity": 0.5})");
+  expect_text(text, "'head'");
+  expect_text(text, "Dense");
+  expect_text(text, "'sparsity'");
+}
+
+TEST(LayerConfig, AValueThatIsNotSupportedIsRefusedWithItsOption) {
+  const std::tuple<const char*, const char*, const char*> cases[] = {
+      {"BatchNormalization", R"({"name": "x", "renorm": true})", "'renorm'"},
+      {"LayerNormalization", R"({"name": "x", "rms_scaling": true})", "'rms_scaling'"},
+      {"Dense", R"({"name": "x", "units": 2, "lora_rank": 4})", "'lora_rank'"},
+      {"Dense", R"({"name": "x", "units": 2, "quantization_config": {"a": 1}})",
+       "'quantization_config'"},
+      {"Dense", R"({"name": "x", "units": "two"})", "'units'"},
+      {"Dense", R"({"name": "x", "units": 2.5})", "'units'"},
+      {"Dense", R"({"name": "x"})", "'units'"},
+      {"Dense", R"({"name": "x", "units": 2, "use_bias": "no"})", "'use_bias'"},
+      {"Dense", R"({"name": "x", "units": 2, "activation": "glu"})", "'activation'"},
+      {"Dense", R"({"name": "x", "units": 2, "activation": 7})", "'activation'"},
+      {"Dense", R"({"name": "x", "units": 2, "kernel_initializer": "mine"})",
+       "'kernel_initializer'"},
+      {"Dense",
+       R"({"name": "x", "units": 2, "kernel_initializer": {"class_name": "STFT", "config": {}}})",
+       "'kernel_initializer'"},
+      {"Dense", R"({"name": "x", "units": 2, "dtype": "int8_from_float32"})", "'dtype'"},
+      {"Dense",
+       R"({"name": "x", "units": 2, "dtype": {"class_name": "QuantizedDTypePolicy", "config":
+           {"mode": "int8", "source_name": "float32"}}})",
+       "'dtype'"},
+      {"Conv2D", R"({"name": "x", "filters": 2, "kernel_size": [3, 3, 3]})", "'kernel_size'"},
+      {"Conv1D", R"({"name": "x", "filters": 2, "kernel_size": [3, 3]})", "'kernel_size'"},
+      {"InputLayer", R"({"name": "x", "batch_shape": [null, 3], "sparse": true})", "'sparse'"},
+      {"InputLayer", R"({"name": "x", "batch_shape": [null, -3]})", "'batch_shape'"},
+      {"Rescaling", R"({"name": "x", "scale": [[1, 2], [3]]})", "'scale'"},
+      {"Dense", R"({"name": "x", "units": 18446744073709551615})", "'units'"},
+  };
+  for (const auto& [class_name, config, option] : cases) {
+    const std::string text = refusal(class_name, config);
+    EXPECT_NE(text.find(option), std::string::npos) << config << " -> " << text;
+    EXPECT_NE(text.find("'x'"), std::string::npos) << text;
+    EXPECT_NE(text.find(class_name), std::string::npos) << text;
+  }
+}
+
+TEST(LayerConfig, BadOptionsAreRefusedInKerasWords) {
+  const std::tuple<const char*, const char*, const char*> cases[] = {
+      {"Dense", R"({"name": "x", "units": 0})", "Received an invalid value for `units`"},
+      {"Conv2D", R"({"name": "x", "filters": 0, "kernel_size": 3})",
+       "Invalid value for argument `filters`"},
+      {"Conv2D", R"({"name": "x", "filters": 3, "kernel_size": 3, "groups": 2})",
+       "must be evenly divisible by the number of groups"},
+      {"Conv2D", R"({"name": "x", "filters": 3, "kernel_size": 0})", "The `kernel_size` argument"},
+      {"Conv2D", R"({"name": "x", "filters": 3, "kernel_size": 3, "strides": -1})",
+       "The `strides` argument"},
+      {"Conv2D", R"({"name": "x", "filters": 3, "kernel_size": 1099511627776})",
+       "The `kernel_size` argument"},
+      {"Conv2D",
+       R"({"name": "x", "filters": 3, "kernel_size": 3, "strides": 2, "dilation_rate": 2})",
+       "`strides > 1` not supported in conjunction with `dilation_rate > 1`"},
+      {"Conv2D", R"({"name": "x", "filters": 3, "kernel_size": 3, "padding": "causal"})",
+       "The `padding` argument must be one of"},
+      {"Conv2D", R"({"name": "x", "filters": 3, "kernel_size": 3, "data_format": "NCHW"})",
+       "The `data_format` argument must be one of"},
+      {"Conv2DTranspose", R"({"name": "x", "filters": 3, "kernel_size": 3, "output_padding": 1})",
+       "`output_padding` must be strictly less than `strides`"},
+      {"DepthwiseConv2D", R"({"name": "x", "kernel_size": 3, "depth_multiplier": 0})",
+       "Invalid value for argument `depth_multiplier`"},
+      {"Dropout", R"({"name": "x", "rate": 1.5})", "Invalid value received for argument `rate`"},
+      {"ReLU", R"({"name": "x", "max_value": -1})", "max_value of a ReLU layer"},
+      {"LeakyReLU", R"({"name": "x", "negative_slope": -1})",
+       "The negative_slope value of a Leaky ReLU"},
+      {"Reshape", R"({"name": "x", "target_shape": [-1, -1]})",
+       "There must be at most one unknown dimension"},
+      {"Permute", R"({"name": "x", "dims": [1, 3]})", "Invalid permutation argument `dims`"},
+      {"Embedding", R"({"name": "x", "input_dim": 0, "output_dim": 2})",
+       "`input_dim` must be a positive"},
+      {"Normalization", R"({"name": "x", "mean": [1.0]})",
+       "both `mean` and `variance` must be set"},
+      {"Normalization", R"({"name": "x", "mean": [1.0], "variance": [1.0, 2.0]})",
+       "must have the same shape"},
+      {"UpSampling2D", R"({"name": "x", "interpolation": "area"})",
+       "Invalid `interpolation` argument"},
+      {"AveragePooling2D", R"({"name": "x"})", "The `pool_size` argument"},
+  };
+  for (const auto& [class_name, config, words] : cases) {
+    const std::string text = refusal<ValueError>(class_name, config);
+    EXPECT_NE(text.find(words), std::string::npos) << config << " -> " << text;
+    EXPECT_NE(text.find("'x'"), std::string::npos) << text;
+  }
+}
+
+TEST(LayerConfig, RegularizersAndConstraintsDoNotMatter) {
+  EXPECT_EQ(refusal("Dense", R"({"units": 2, "kernel_regularizer": {"class_name": "L2"},
+                                 "bias_constraint": {"class_name": "NonNeg"}})"),
+            "");
+}
+
+TEST(LayerConfig, ActivationsAreNamesFunctionsOrLayers) {
+  EXPECT_EQ(activation_of(R"("relu6")"), "0.000 1.000 6.000 ");
+  EXPECT_EQ(activation_of("null"), "-2.00 1.000 9.000 ");
+  EXPECT_EQ(activation_of(R"({"module": "builtins", "class_name": "function", "config": "relu",
+                              "registered_name": "function"})"),
+            "0.000 1.000 9.000 ");
+  EXPECT_EQ(activation_of(R"({"class_name": "ReLU", "config": {"name": "r", "max_value": 3.0}})"),
+            "0.000 1.000 3.000 ");
+  EXPECT_EQ(activation_of(R"({"class_name": "LeakyReLU", "config": {"negative_slope": 0.5}})"),
+            "-1.00 1.000 9.000 ");
+}
+
+TEST(LayerConfig, InitializersKeepTheirSeed) {
+  const char* config = R"({"units": 4, "kernel_initializer":
+      {"module": "keras.initializers", "class_name": "HeNormal", "config": {"seed": 3},
+       "registered_name": null}})";
+  const LayerPtr a = layers::layer_from_config("Dense", json::parse(config));
+  const LayerPtr b = layers::layer_from_config("Dense", json::parse(config));
+  a->build({{1, 8}});
+  b->build({{1, 8}});
+  EXPECT_TRUE(bitwise_equal(a->own_variables()[0]->value(), b->own_variables()[0]->value()));
+}
