@@ -43,8 +43,10 @@ template <class T>
 struct Relu {
   T a, b, c;
   LAMINA_HOST_DEVICE T operator()(T x) const {
-    const T y = x >= c ? x : a * (x - c);
-    return y > b ? b : (x == c && c > T(0) ? x : y);
+    // A slope of 0 gives 0 for minus infinity too, and NaN stays NaN.
+    const T below = a == T(0) && x == x ? T(0) : a * (x - c);
+    const T y = x > c ? x : below;
+    return y > b ? b : y;
   }
 };
 

@@ -51,9 +51,8 @@ LayerRef function_layer(const char* class_name, Options options, ActivationFunct
 // Empty when `value` is not negative (nor NaN).
 std::string negative(const char* option, double value) {
   if (value >= 0) return {};
-  return std::string(option) +
-         " of a ReLU layer cannot be a negative value. Received: " + option + "=" +
-         std::to_string(value);
+  return std::string(option) + " of a ReLU layer cannot be a negative value. Received: " + option +
+         "=" + std::to_string(value);
 }
 
 class PReLULayer final : public LibraryLayer<PReLUOptions> {
