@@ -1,0 +1,116 @@
+#include <vector>
+
+#include "ops/cpu/kernels.h"
+#include "ops/cpu/parallel.h"
+#include "ops/strides.h"
+
+namespace lamina::ops::cpu {
+namespace {
+
+/// A dimension of the output and the steps that it takes in each operand (0: repeated).
+struct Axis {
+  std::int64_t size, step0, step1;
+};
+
+/// The output's dimensions, neighbours merged wherever both operands step through them evenly.
+std::vector<Axis> merged_axes(const BinaryOp& op) {
+  const Strides strides0 = broadcast_strides(op.x0.shape, op.y.shape);
+  const Strides strides1 = broadcast_strides(op.x1.shape, op.y.shape);
+  std::vector<Axis> axes;
+  for (std::size_t i = 0; i < op.y.shape.rank(); ++i) {
+    const Axis axis{op.y.shape.dims()[i], strides0[i], strides1[i]};
+    if (axis.size == 1) continue;
+    const bool joins = !axes.empty() && axes.back().step0 == axis.step0 * axis.size &&
+                       axes.back().step1 == axis.step1 * axis.size;
+    if (joins) {
+      axes.back() = {axes.back().size * axis.size, axis.step0, axis.step1};
+    } else {
+      axes.push_back(axis);
+    }
+  }
+  if (axes.empty()) axes.push_back({1, 1, 1});
+  return axes;
+}
+
+/// One innermost row; each case is a loop that the compiler vectorises.
+template <class F>
+void row(const F& f, const Axis& axis, const float* x0, const float* x1, float* y,
+         std::int64_t size) {
+  if (axis.step0 != 0 && axis.step1 != 0) {
+    for (std::int64_t i = 0; i < size; ++i) y[i] = f(x0[i], x1[i]);
+  } else if (axis.step0 != 0) {
+    const float constant = *x1;
+    for (std::int64_t i = 0; i < size; ++i) y[i] = f(x0[i], constant);
+  } else {
+    const float constant = *x0;
+    for (std::int64_t i = 0; i < size; ++i) y[i] = f(constant, x1[i]);
+  }
+}
+
+class BinaryKernel final : public Kernel {
+ public:
+  explicit BinaryKernel(const BinaryOp& op)
+      : op_(op), outer_(merged_axes(op)), inner_(outer_.back()) {
+    outer_.pop_back();
+    for (const Axis& axis : outer_) rows_ *= axis.size;
+  }
+  [[nodiscard]] bool can_run_in_place(std::size_t index) const override {
+    return (index == 0 ? op_.x0 : op_.x1) == op_.y;
+  }
+  void run(const KernelArgs& args) override {
+    with_binary(op_.kind, [&](auto op) {
+      if (op_.activation.kind == Unary::kLinear) {
+        run_with(args, op);
+      } else {
+        with_unary<float>(op_.activation, [&](auto act) {
+          run_with(args, [=](float a, float b) { return act(op(a, b)); });
+        });
+      }
+    });
+  }
+
+ private:
+  template <class F>
+  void run_with(const KernelArgs& args, const F& f) const {
+    const auto* x0 = static_cast<const float*>(args.inputs[0]);
+    const auto* x1 = static_cast<const float*>(args.inputs[1]);
+    auto* y = static_cast<float*>(args.outputs[0]);
+    if (rows_ == 1) {
+      parallel_ranges(inner_.size, 1, [&](std::int64_t begin, std::int64_t end) {
+        row(f, inner_, x0 + begin * inner_.step0, x1 + begin * inner_.step1, y + begin,
+            end - begin);
+      });
+      return;
+    }
+    parallel_ranges(rows_, inner_.size, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const auto [at0, at1] = offsets(i);
+        row(f, inner_, x0 + at0, x1 + at1, y + i * inner_.size, inner_.size);
+      }
+    });
+  }
+  /// Where row `i` of the output begins in each operand.
+  [[nodiscard]] std::pair<std::int64_t, std::int64_t> offsets(std::int64_t i) const {
+    std::pair<std::int64_t, std::int64_t> at{0, 0};
+    for (std::size_t k = outer_.size(); k-- > 0;) {
+      const std::int64_t index = i % outer_[k].size;
+      i /= outer_[k].size;
+      at.first += index * outer_[k].step0;
+      at.second += index * outer_[k].step1;
+    }
+    return at;
+  }
+
+  BinaryOp op_;
+  std::vector<Axis> outer_;
+  Axis inner_;
+  std::int64_t rows_ = 1;
+};
+
+}  // namespace
+
+KernelPtr make_binary(const BinaryOp& op) {
+  return std::make_unique<BinaryKernel>(op);
+}
+
+}  // namespace lamina::ops::cpu

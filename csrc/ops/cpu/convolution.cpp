@@ -1,0 +1,111 @@
+#include "ops/cpu/kernels.h"
+#include "ops/cpu/onednn.h"
+#include "ops/cpu/parallel.h"
+#include "ops/params.h"
+
+namespace lamina::ops::cpu {
+namespace {
+
+using Forward = dnnl::convolution_forward;
+
+/// oneDNN counts the zeros between taps, Keras the distance.
+Dims dilation_of(const Pair& dilation) {
+  return {dilation[0] - 1, dilation[1] - 1};
+}
+Dims dims(const Pair& pair) {
+  return {pair[0], pair[1]};
+}
+
+/// Keras's kernel (KH, KW, C/groups, F) as oneDNN's logical (groups,) F/groups, C/groups, KH, KW.
+dnnl::memory::desc kernel_desc(const Conv2D& op) {
+  const std::int64_t channels = op.x.shape[3] / op.groups;
+  const std::int64_t filters = op.y.shape[3];
+  const std::int64_t row = op.kernel[1] * channels * filters;
+  const std::int64_t column = channels * filters;
+  const auto f32 = dnnl::memory::data_type::f32;
+  if (op.groups == 1) {
+    return {Dims{filters, channels, op.kernel[0], op.kernel[1]}, f32,
+            Dims{1, filters, row, column}};
+  }
+  const std::int64_t each = filters / op.groups;
+  return {Dims{op.groups, each, channels, op.kernel[0], op.kernel[1]}, f32,
+          Dims{each, 1, filters, row, column}};
+}
+
+struct Epilogue {
+  dnnl::post_ops post_ops;
+  bool fused;  ///< activation and residual are in post_ops
+};
+
+Epilogue epilogue_of(const Conv2D& op) {
+  Epilogue result{};
+  result.fused = append_activation(result.post_ops, op.activation);
+  if (result.fused && op.residual) result.post_ops.append_sum(1);
+  return result;
+}
+
+Forward::primitive_desc describe_forward(const dnnl::engine& engine, const Conv2D& op,
+                                         const dnnl::post_ops& post_ops) {
+  const auto bias = op.bias ? dense({op.y.shape[3]}) : dnnl::memory::desc();
+  const Forward::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
+                           nhwc(op.x.shape), any(kernel_desc(op).dims()), bias, nhwc(op.y.shape),
+                           dims(op.strides), dilation_of(op.dilation), dims(op.pad_before),
+                           dims(op.pad_after));
+  return {desc, attributes(post_ops), engine};
+}
+
+class Conv2DKernel final : public Kernel {
+ public:
+  Conv2DKernel(const dnnl::engine& engine, const Conv2D& op, const Epilogue& epilogue)
+      : op_(op),
+        fused_(epilogue.fused),
+        desc_(describe_forward(engine, op, epilogue.post_ops)),
+        primitive_(primitive<Forward>(desc_, engine)) {
+    primitive_.bind(DNNL_ARG_SRC, desc_.src_desc());
+    primitive_.bind(DNNL_ARG_DST, desc_.dst_desc());
+  }
+
+  void load_parameters(std::span<const Tensor> params) override {
+    check_params(op_, params);
+    checked(op_, [&] {
+      primitive_.load(DNNL_ARG_WEIGHTS, kernel_desc(op_), params[0], desc_.weights_desc());
+      if (op_.bias) primitive_.load(DNNL_ARG_BIAS, desc_.bias_desc(), params[1], desc_.bias_desc());
+    });
+  }
+  [[nodiscard]] std::size_t workspace_bytes() const override {
+    return primitive_.scratchpad_bytes();
+  }
+  [[nodiscard]] bool can_run_in_place(std::size_t index) const override {
+    return index == 1 && op_.residual && fused_;
+  }
+  void run(const KernelArgs& args) override {
+    const void* residual = op_.residual ? args.inputs[1] : nullptr;
+    // The sum post-op adds to what the output holds.
+    if (residual != nullptr && fused_ && residual != args.outputs[0]) {
+      parallel_copy(residual, args.outputs[0], op_.y.nbytes());
+    }
+    checked(op_, [&] {
+      primitive_.set(DNNL_ARG_SRC, args.inputs[0]);
+      primitive_.set(DNNL_ARG_DST, args.outputs[0]);
+      primitive_.execute(args.workspace);
+    });
+    if (!fused_) {
+      finish(op_.activation, static_cast<const float*>(residual),
+             static_cast<float*>(args.outputs[0]), op_.y.shape.size());
+    }
+  }
+
+ private:
+  Conv2D op_;
+  bool fused_;
+  Forward::primitive_desc desc_;
+  Primitive primitive_;
+};
+
+}  // namespace
+
+KernelPtr make_conv2d(const dnnl::engine& engine, const Conv2D& op) {
+  return std::make_unique<Conv2DKernel>(engine, op, epilogue_of(op));
+}
+
+}  // namespace lamina::ops::cpu

@@ -1,0 +1,40 @@
+#pragma once
+#include <dnnl.hpp>
+
+#include "ops/backend.h"
+#include "ops/reference/reference_backend.h"
+
+namespace lamina::ops {
+
+/// The CPU: float32 on oneDNN and on loops of our own, float16 and bfloat16 widened to it, and the
+/// reference for float64, integers and whatever is left. Kernels may outlive the backend.
+class CpuBackend final : public Backend {
+ public:
+  /// Throws BackendError when oneDNN has no CPU engine.
+  CpuBackend();
+  [[nodiscard]] Device device() const override { return Device::cpu(); }
+  [[nodiscard]] KernelPtr make(const Conv2D& op) override;
+  [[nodiscard]] KernelPtr make(const Conv2DTranspose& op) override;
+  [[nodiscard]] KernelPtr make(const Dense& op) override;
+  [[nodiscard]] KernelPtr make(const Pool2D& op) override;
+  [[nodiscard]] KernelPtr make(const Reduce& op) override;
+  [[nodiscard]] KernelPtr make(const UnaryOp& op) override;
+  [[nodiscard]] KernelPtr make(const BinaryOp& op) override;
+  [[nodiscard]] KernelPtr make(const BatchNorm& op) override;
+  [[nodiscard]] KernelPtr make(const LayerNorm& op) override;
+  [[nodiscard]] KernelPtr make(const Softmax& op) override;
+  [[nodiscard]] KernelPtr make(const Concat& op) override;
+  [[nodiscard]] KernelPtr make(const Pad& op) override;
+  [[nodiscard]] KernelPtr make(const Resize2D& op) override;
+  [[nodiscard]] KernelPtr make(const Transpose& op) override;
+  [[nodiscard]] KernelPtr make(const Reshape& op) override;
+  [[nodiscard]] KernelPtr make(const Gather& op) override;
+  [[nodiscard]] KernelPtr make(const Cast& op) override;
+  using Backend::make;
+
+ private:
+  dnnl::engine engine_;
+  ReferenceBackend reference_;
+};
+
+}  // namespace lamina::ops

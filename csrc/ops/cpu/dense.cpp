@@ -1,0 +1,81 @@
+#include "ops/cpu/kernels.h"
+#include "ops/cpu/onednn.h"
+#include "ops/cpu/parallel.h"
+#include "ops/params.h"
+
+namespace lamina::ops::cpu {
+namespace {
+
+using Forward = dnnl::inner_product_forward;
+
+struct Sizes {
+  std::int64_t rows, depth, units;
+  explicit Sizes(const Dense& op)
+      : rows(op.y.shape.size() / op.y.shape[-1]), depth(op.x.shape[-1]), units(op.y.shape[-1]) {}
+};
+
+/// Keras's kernel (K, N) as oneDNN's logical N, K.
+dnnl::memory::desc kernel_desc(const Sizes& sizes) {
+  return {Dims{sizes.units, sizes.depth}, dnnl::memory::data_type::f32, Dims{1, sizes.units}};
+}
+
+Forward::primitive_desc describe_forward(const dnnl::engine& engine, const Dense& op,
+                                         const dnnl::post_ops& post_ops) {
+  const Sizes sizes(op);
+  const Forward::desc desc(dnnl::prop_kind::forward_inference, dense({sizes.rows, sizes.depth}),
+                           any({sizes.units, sizes.depth}),
+                           op.bias ? dense({sizes.units}) : dnnl::memory::desc(),
+                           dense({sizes.rows, sizes.units}));
+  return {desc, attributes(post_ops), engine};
+}
+
+class DenseKernel final : public Kernel {
+ public:
+  DenseKernel(const dnnl::engine& engine, const Dense& op, const dnnl::post_ops& post_ops,
+              bool fused)
+      : op_(op),
+        fused_(fused),
+        desc_(describe_forward(engine, op, post_ops)),
+        primitive_(primitive<Forward>(desc_, engine)) {
+    primitive_.bind(DNNL_ARG_SRC, desc_.src_desc());
+    primitive_.bind(DNNL_ARG_DST, desc_.dst_desc());
+  }
+
+  void load_parameters(std::span<const Tensor> params) override {
+    check_params(op_, params);
+    checked(op_, [&] {
+      primitive_.load(DNNL_ARG_WEIGHTS, kernel_desc(Sizes(op_)), params[0], desc_.weights_desc());
+      if (op_.bias) primitive_.load(DNNL_ARG_BIAS, desc_.bias_desc(), params[1], desc_.bias_desc());
+    });
+  }
+  [[nodiscard]] std::size_t workspace_bytes() const override {
+    return primitive_.scratchpad_bytes();
+  }
+  void run(const KernelArgs& args) override {
+    checked(op_, [&] {
+      primitive_.set(DNNL_ARG_SRC, args.inputs[0]);
+      primitive_.set(DNNL_ARG_DST, args.outputs[0]);
+      primitive_.execute(args.workspace);
+    });
+    if (!fused_) {
+      finish(op_.activation, op_.residual ? static_cast<const float*>(args.inputs[1]) : nullptr,
+             static_cast<float*>(args.outputs[0]), op_.y.shape.size());
+    }
+  }
+
+ private:
+  Dense op_;
+  bool fused_;
+  Forward::primitive_desc desc_;
+  Primitive primitive_;
+};
+
+}  // namespace
+
+KernelPtr make_dense(const dnnl::engine& engine, const Dense& op) {
+  dnnl::post_ops post_ops;
+  const bool fused = !op.residual && append_activation(post_ops, op.activation);
+  return std::make_unique<DenseKernel>(engine, op, post_ops, fused);
+}
+
+}  // namespace lamina::ops::cpu

@@ -1,0 +1,113 @@
+#include <cstddef>
+#include <vector>
+
+#include "ops/cpu/kernels.h"
+#include "ops/cpu/parallel.h"
+#include "ops/params.h"
+
+namespace lamina::ops::cpu {
+namespace {
+
+bool is_half(DType dtype) {
+  return dtype == DType::kFloat16 || dtype == DType::kBFloat16;
+}
+
+template <class From, class To>
+void convert(const void* from, void* to, std::int64_t size) {
+  const auto* x = static_cast<const From*>(from);
+  auto* y = static_cast<To*>(to);
+  parallel_ranges(size, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) y[i] = static_cast<To>(static_cast<float>(x[i]));
+  });
+}
+
+void widen(DType dtype, const void* from, void* to, std::int64_t size) {
+  if (dtype == DType::kFloat16) return convert<float16, float>(from, to, size);
+  convert<bfloat16, float>(from, to, size);
+}
+
+void narrow(DType dtype, const void* from, void* to, std::int64_t size) {
+  if (dtype == DType::kFloat16) return convert<float, float16>(from, to, size);
+  convert<float, bfloat16>(from, to, size);
+}
+
+std::size_t aligned(std::size_t bytes) {
+  return (bytes + 63) / 64 * 64;
+}
+
+/// Workspace: the inner kernel's, then each widened input, then the wide output.
+class HalfAdapter final : public Kernel {
+ public:
+  HalfAdapter(const OpSpec& spec, KernelPtr inner)
+      : inner_(std::move(inner)), inputs_(input_specs(spec)), output_(output_spec(spec)) {
+    std::size_t offset = aligned(inner_->workspace_bytes());
+    for (const TensorSpec& input : inputs_) {
+      offsets_.push_back(offset);
+      if (is_half(input.dtype)) offset += wide_bytes(input);
+    }
+    output_offset_ = offset;
+    bytes_ = offset + wide_bytes(output_);
+    wide_inputs_.resize(inputs_.size());
+  }
+
+  void load_parameters(std::span<const Tensor> params) override { inner_->load_parameters(params); }
+  [[nodiscard]] std::size_t workspace_bytes() const override { return bytes_; }
+  void run(const KernelArgs& args) override {
+    auto* workspace = static_cast<std::byte*>(args.workspace);
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      wide_inputs_[i] = args.inputs[i];
+      if (!is_half(inputs_[i].dtype)) continue;
+      void* wide = workspace + offsets_[i];
+      widen(inputs_[i].dtype, args.inputs[i], wide, inputs_[i].shape.size());
+      wide_inputs_[i] = wide;
+    }
+    void* wide_output = workspace + output_offset_;
+    inner_->run({wide_inputs_, {&wide_output, 1}, workspace});
+    narrow(output_.dtype, wide_output, args.outputs[0], output_.shape.size());
+  }
+
+ private:
+  static std::size_t wide_bytes(const TensorSpec& spec) {
+    return aligned(static_cast<std::size_t>(spec.shape.size()) * sizeof(float));
+  }
+
+  KernelPtr inner_;
+  std::vector<TensorSpec> inputs_;
+  TensorSpec output_;
+  std::vector<std::size_t> offsets_;
+  std::size_t output_offset_ = 0, bytes_ = 0;
+  std::vector<const void*> wide_inputs_;
+};
+
+void widen_spec(TensorSpec& spec) {
+  if (is_half(spec.dtype)) spec.dtype = DType::kFloat32;
+}
+
+struct WidenInputs {
+  void operator()(BinaryOp& op) const {
+    widen_spec(op.x0);
+    widen_spec(op.x1);
+  }
+  void operator()(Concat& op) const {
+    for (TensorSpec& x : op.xs) widen_spec(x);
+  }
+  void operator()(Gather& op) const { widen_spec(op.ids); }
+  template <class Op>
+  void operator()(Op& op) const {
+    widen_spec(op.x);
+  }
+};
+
+}  // namespace
+
+OpSpec widened(OpSpec spec) {
+  std::visit(WidenInputs{}, spec);
+  std::visit([](auto& op) { widen_spec(op.y); }, spec);
+  return spec;
+}
+
+KernelPtr make_half_adapter(const OpSpec& spec, KernelPtr inner) {
+  return std::make_unique<HalfAdapter>(spec, std::move(inner));
+}
+
+}  // namespace lamina::ops::cpu

@@ -1,0 +1,38 @@
+#pragma once
+#include <dnnl.hpp>
+
+#include "ops/backend.h"
+
+// Makers of the CPU's kernels. Those that return nothing leave the case to the reference.
+namespace lamina::ops::cpu {
+
+// float32, on oneDNN.
+[[nodiscard]] KernelPtr make_conv2d(const dnnl::engine& engine, const Conv2D& op);
+[[nodiscard]] KernelPtr make_conv2d_transpose(const dnnl::engine& engine,
+                                              const Conv2DTranspose& op);
+[[nodiscard]] KernelPtr make_dense(const dnnl::engine& engine, const Dense& op);
+[[nodiscard]] KernelPtr make_pool2d(const dnnl::engine& engine, const Pool2D& op);
+[[nodiscard]] KernelPtr make_softmax(const dnnl::engine& engine, const Softmax& op);
+[[nodiscard]] KernelPtr make_unary(const dnnl::engine& engine, const UnaryOp& op);
+
+// float32, loops of our own.
+[[nodiscard]] KernelPtr make_binary(const BinaryOp& op);
+[[nodiscard]] KernelPtr make_batch_norm(const BatchNorm& op);
+[[nodiscard]] KernelPtr make_layer_norm(const LayerNorm& op);
+[[nodiscard]] KernelPtr make_reduce(const Reduce& op);
+[[nodiscard]] KernelPtr make_resize2d(const Resize2D& op);
+
+// Any dtype: bytes are moved, or converted.
+[[nodiscard]] KernelPtr make_concat(const Concat& op);
+[[nodiscard]] KernelPtr make_pad(const Pad& op);
+[[nodiscard]] KernelPtr make_transpose(const Transpose& op);
+[[nodiscard]] KernelPtr make_reshape(const Reshape& op);
+[[nodiscard]] KernelPtr make_cast(const Cast& op);
+
+/// Runs `widened`, the float32 kernel of the same operation, for the half-width floats of `spec`.
+[[nodiscard]] KernelPtr make_half_adapter(const OpSpec& spec, KernelPtr widened);
+
+/// `spec` with every half-width float made float32.
+[[nodiscard]] OpSpec widened(OpSpec spec);
+
+}  // namespace lamina::ops::cpu

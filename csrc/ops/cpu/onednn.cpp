@@ -1,0 +1,127 @@
+#include "ops/cpu/onednn.h"
+
+#include <lamina/error.h>
+
+#include <cmath>
+
+#include "ops/params.h"
+
+namespace lamina::ops::cpu {
+
+using dnnl::algorithm;
+
+void rethrow(const OpSpec& spec, const dnnl::error& error) {
+  throw BackendError("oneDNN failed on " + describe(spec) + ": " + error.what() + " (status " +
+                     std::to_string(error.status) + ").");
+}
+
+Dims nchw(const Shape& shape) {
+  return {shape[0], shape[3], shape[1], shape[2]};
+}
+
+dnnl::memory::desc nhwc(const Shape& shape) {
+  return {nchw(shape), dnnl::memory::data_type::f32, dnnl::memory::format_tag::nhwc};
+}
+
+dnnl::memory::desc any(const Dims& dims) {
+  return {dims, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any};
+}
+
+dnnl::memory::desc dense(const Dims& dims) {
+  Dims strides(dims.size());
+  dnnl::memory::dim step = 1;
+  for (std::size_t i = dims.size(); i-- > 0;) {
+    strides[i] = step;
+    step *= dims[i];
+  }
+  return {dims, dnnl::memory::data_type::f32, strides};
+}
+
+dnnl::primitive_attr attributes(const dnnl::post_ops& post_ops) {
+  dnnl::primitive_attr attr;
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  attr.set_post_ops(post_ops);
+  return attr;
+}
+
+namespace {
+
+bool append_relu(dnnl::post_ops& ops, const Activation& relu) {
+  const auto slope = static_cast<float>(relu.a);
+  const auto limit = static_cast<float>(relu.b);
+  if (relu.c != 0) return false;
+  if (std::isinf(relu.b)) {
+    ops.append_eltwise(1, algorithm::eltwise_relu, slope, 0);
+    return true;
+  }
+  if (slope != 0) return false;
+  ops.append_eltwise(1, algorithm::eltwise_clip, 0, limit);
+  return true;
+}
+
+}  // namespace
+
+bool append_activation(dnnl::post_ops& ops, const Activation& activation) {
+  const auto append = [&](algorithm kind, double alpha = 0, double beta = 0, double scale = 1) {
+    ops.append_eltwise(static_cast<float>(scale), kind, static_cast<float>(alpha),
+                       static_cast<float>(beta));
+    return true;
+  };
+  switch (activation.kind) {
+    case Unary::kLinear:
+      return true;
+    case Unary::kRelu:
+      return append_relu(ops, activation);
+    case Unary::kSilu:
+      return append(algorithm::eltwise_swish, 1);
+    case Unary::kGelu:
+      return append(algorithm::eltwise_gelu_erf);
+    case Unary::kGeluTanh:
+      return append(algorithm::eltwise_gelu_tanh);
+    case Unary::kSigmoid:
+      return append(algorithm::eltwise_logistic);
+    case Unary::kHardSigmoid:
+      return append(algorithm::eltwise_linear, 1.0 / 6, 0.5) &&
+             append(algorithm::eltwise_clip, 0, 1);
+    case Unary::kHardSilu:
+      return append(algorithm::eltwise_hardswish);
+    case Unary::kTanh:
+      return append(algorithm::eltwise_tanh);
+    case Unary::kElu:
+      return append(algorithm::eltwise_elu, activation.a);
+    case Unary::kSelu:
+      return append(algorithm::eltwise_elu, 1.67326324235437728482) &&
+             append(algorithm::eltwise_linear, 1.05070098735548049342);
+    case Unary::kSoftplus:
+      return append(algorithm::eltwise_soft_relu);
+    case Unary::kSoftsign:
+      return false;
+    case Unary::kExponential:
+      return append(algorithm::eltwise_exp);
+    case Unary::kMish:
+      return append(algorithm::eltwise_mish);
+    case Unary::kScaleShift:
+      return append(algorithm::eltwise_linear, activation.a, activation.b);
+  }
+  __builtin_unreachable();
+}
+
+void Primitive::load(int argument, const dnnl::memory::desc& from, const Tensor& source,
+                     const dnnl::memory::desc& to) {
+  const Tensor values = source.cast(DType::kFloat32);
+  dnnl::memory unpacked(from, engine_, const_cast<void*>(values.raw()));
+  auto found = arguments_.find(argument);
+  if (found == arguments_.end()) {
+    found = arguments_.emplace(argument, dnnl::memory(to, engine_)).first;
+  }
+  dnnl::reorder(unpacked, found->second).execute(stream_, unpacked, found->second);
+  stream_.wait();
+}
+
+void Primitive::execute(void* workspace) {
+  if (scratchpad_bytes_ != 0) set(DNNL_ARG_SCRATCHPAD, workspace);
+  primitive_.execute(stream_, arguments_);
+  stream_.wait();
+}
+
+}  // namespace lamina::ops::cpu

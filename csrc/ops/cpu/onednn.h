@@ -1,0 +1,79 @@
+#pragma once
+#include <lamina/tensor.h>
+
+#include <dnnl.hpp>
+#include <string>
+#include <unordered_map>
+
+#include "ops/spec.h"
+
+namespace lamina::ops::cpu {
+
+using Dims = dnnl::memory::dims;
+
+[[noreturn]] void rethrow(const OpSpec& spec, const dnnl::error& error);
+
+/// Runs `f`; oneDNN's errors become BackendErrors that name the operation and its shapes.
+template <class F>
+decltype(auto) checked(const OpSpec& spec, F&& f) {
+  try {
+    return f();
+  } catch (const dnnl::error& error) {
+    rethrow(spec, error);
+  }
+}
+
+/// The logical dims of an NHWC shape, in oneDNN's order N, C, H, W.
+[[nodiscard]] Dims nchw(const Shape& shape);
+[[nodiscard]] dnnl::memory::desc nhwc(const Shape& shape);
+[[nodiscard]] dnnl::memory::desc any(const Dims& dims);
+[[nodiscard]] dnnl::memory::desc dense(const Dims& dims);
+
+/// Attributes of every primitive here: scratch memory is the caller's.
+[[nodiscard]] dnnl::primitive_attr attributes(const dnnl::post_ops& post_ops = {});
+
+/// Appends the activation to `ops`. False, and nothing appended, when oneDNN has no such function.
+[[nodiscard]] bool append_activation(dnnl::post_ops& ops, const Activation& activation);
+
+/// A primitive with its arguments, ready to be pointed at buffers.
+class Primitive {
+ public:
+  template <class Kind>
+  Primitive(const typename Kind::primitive_desc& desc, const dnnl::engine& engine, Kind*)
+      : Primitive(Kind(desc), engine) {
+    scratchpad_bytes_ = desc.scratchpad_desc().get_size();
+    bind(DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc());
+  }
+
+  /// An argument whose buffer is given before each run.
+  void bind(int argument, const dnnl::memory::desc& desc) {
+    arguments_[argument] = dnnl::memory(desc, engine_, DNNL_MEMORY_NONE);
+  }
+  /// Copies `source`, laid out as `from`, into memory of its own laid out as `to`.
+  void load(int argument, const dnnl::memory::desc& from, const Tensor& source,
+            const dnnl::memory::desc& to);
+  void set(int argument, const void* data) {
+    arguments_.at(argument).set_data_handle(const_cast<void*>(data));
+  }
+  void execute(void* workspace);
+  [[nodiscard]] std::size_t scratchpad_bytes() const { return scratchpad_bytes_; }
+
+ private:
+  Primitive(dnnl::primitive primitive, const dnnl::engine& engine)
+      : engine_(engine), stream_(engine), primitive_(std::move(primitive)) {}
+
+  dnnl::engine engine_;
+  dnnl::stream stream_;
+  dnnl::primitive primitive_;
+  std::unordered_map<int, dnnl::memory> arguments_;
+  std::size_t scratchpad_bytes_ = 0;
+};
+
+/// The primitive of kind `Kind` that `desc` describes.
+template <class Kind>
+[[nodiscard]] Primitive primitive(const typename Kind::primitive_desc& desc,
+                                  const dnnl::engine& engine) {
+  return Primitive(desc, engine, static_cast<Kind*>(nullptr));
+}
+
+}  // namespace lamina::ops::cpu

@@ -1,0 +1,87 @@
+#include <limits>
+
+#include "ops/cpu/blocks.h"
+#include "ops/cpu/kernels.h"
+#include "ops/cpu/parallel.h"
+
+namespace lamina::ops::cpu {
+namespace {
+
+struct Mean {
+  static constexpr float kStart = 0;
+  float factor;
+  [[nodiscard]] float combine(float a, float b) const { return a + b; }
+  [[nodiscard]] float result(float a) const { return a * factor; }
+};
+
+struct Max {
+  static constexpr float kStart = -std::numeric_limits<float>::infinity();
+  [[nodiscard]] float combine(float a, float b) const { return kernels::MaximumOp{}(a, b); }
+  [[nodiscard]] float result(float a) const { return a; }
+};
+
+/// Rows that are summed before their sum is added to the whole: keeps float sums of many thousand
+/// elements accurate, and makes the order of additions independent of the number of threads.
+inline constexpr std::int64_t kRowsAtOnce = 64;
+/// Columns that one thread keeps in registers and first-level cache.
+inline constexpr std::int64_t kColumnsAtOnce = 64;
+
+class ReduceKernel final : public Kernel {
+ public:
+  ReduceKernel(const Reduce& op, const Blocks& blocks) : op_(op), blocks_(blocks) {}
+  void run(const KernelArgs& args) override {
+    if (op_.kind == Reduce::Kind::kMax) {
+      reduce(args, Max{});
+    } else {
+      reduce(args, Mean{static_cast<float>(1.0 / static_cast<double>(blocks_.middle))});
+    }
+  }
+
+ private:
+  template <class F>
+  void reduce(const KernelArgs& args, const F& f) const {
+    const auto* x = static_cast<const float*>(args.inputs[0]);
+    auto* y = static_cast<float*>(args.outputs[0]);
+    const std::int64_t tiles = (blocks_.inner + kColumnsAtOnce - 1) / kColumnsAtOnce;
+    const std::int64_t work = blocks_.middle * std::min(blocks_.inner, kColumnsAtOnce);
+    parallel_ranges(blocks_.outer * tiles, work, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int64_t outer = i / tiles;
+        const std::int64_t first = i % tiles * kColumnsAtOnce;
+        const std::int64_t columns = std::min(kColumnsAtOnce, blocks_.inner - first);
+        tile(f, x + outer * blocks_.middle * blocks_.inner + first,
+             y + outer * blocks_.inner + first, columns);
+      }
+    });
+  }
+
+  template <class F>
+  void tile(const F& f, const float* x, float* y, std::int64_t columns) const {
+    float total[kColumnsAtOnce];
+    std::fill_n(total, columns, F::kStart);
+    for (std::int64_t row = 0; row < blocks_.middle; row += kRowsAtOnce) {
+      float partial[kColumnsAtOnce];
+      std::fill_n(partial, columns, F::kStart);
+      const std::int64_t last = std::min(row + kRowsAtOnce, blocks_.middle);
+      for (std::int64_t i = row; i < last; ++i) {
+        for (std::int64_t c = 0; c < columns; ++c) {
+          partial[c] = f.combine(partial[c], x[i * blocks_.inner + c]);
+        }
+      }
+      for (std::int64_t c = 0; c < columns; ++c) total[c] = f.combine(total[c], partial[c]);
+    }
+    for (std::int64_t c = 0; c < columns; ++c) y[c] = f.result(total[c]);
+  }
+
+  Reduce op_;
+  Blocks blocks_;
+};
+
+}  // namespace
+
+KernelPtr make_reduce(const Reduce& op) {
+  const auto split = blocks(op.x.shape, op.axes);
+  return split ? std::make_unique<ReduceKernel>(op, *split) : nullptr;
+}
+
+}  // namespace lamina::ops::cpu

@@ -1,0 +1,217 @@
+#include "contract.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "ops/params.h"
+#include "ops/reference/reference_backend.h"
+
+namespace lamina::ops::contract {
+namespace {
+
+struct SetDType {
+  DType dtype;
+  void operator()(BinaryOp& op) const { op.x0.dtype = op.x1.dtype = op.y.dtype = dtype; }
+  void operator()(Concat& op) const {
+    for (TensorSpec& x : op.xs) x.dtype = dtype;
+    op.y.dtype = dtype;
+  }
+  void operator()(Gather& op) const { op.y.dtype = dtype; }
+  template <class Op>
+  void operator()(Op& op) const {
+    op.x.dtype = op.y.dtype = dtype;
+  }
+};
+
+/// Relative to the largest element: what rounding in the output and in sums over a few thousand
+/// allows.
+double tolerance(DType dtype) {
+  switch (dtype) {
+    case DType::kFloat32:
+      return 1e-5;
+    case DType::kFloat64:
+      return 1e-12;
+    case DType::kFloat16:
+      return 1.0 / 1024;
+    case DType::kBFloat16:
+      return 1.0 / 128;
+    case DType::kInt8:
+    case DType::kInt16:
+    case DType::kInt32:
+    case DType::kInt64:
+    case DType::kUInt8:
+    case DType::kUInt16:
+    case DType::kUInt32:
+    case DType::kUInt64:
+    case DType::kBool:
+      return 0;
+  }
+  return 0;
+}
+
+/// Errors are measured against the element itself and, as sums cancel, against its neighbours; not
+/// against a single outlier among them, which an exponential easily makes.
+void expect_close(const Tensor& got, const Tensor& wanted, double relative) {
+  ASSERT_EQ(got.size(), wanted.size());
+  const Tensor wide = got.cast(DType::kFloat64);
+  // What overflows in the result's type does so in the definition rounded to it.
+  const Tensor rounded = wanted.cast(got.dtype()).cast(DType::kFloat64);
+  double typical = 0;
+  for (const double value : wanted.data<double>()) typical = std::max(typical, std::abs(value));
+  typical = std::clamp(typical, 0.25, 16.0);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(wanted.size()); ++i) {
+    const double expected = wanted.data<double>()[i];
+    const double value = wide.data<double>()[i];
+    if (value == rounded.data<double>()[i]) continue;
+    const double allowed = relative * (std::abs(expected) + typical);
+    // Negated, so that NaN fails.
+    ASSERT_FALSE(!(std::abs(value - expected) <= allowed))
+        << "element " << i << ": " << value << ", expected " << expected << " +- " << allowed;
+  }
+}
+
+Tensor input_for(const OpSpec& spec, const TensorSpec& input, Random& random) {
+  const auto* gather = std::get_if<Gather>(&spec);
+  if (gather == nullptr) return random_tensor(input.shape, input.dtype, random);
+  Tensor ids = Tensor::empty(input.shape, DType::kInt64);
+  for (std::int64_t& id : ids.data<std::int64_t>()) id = pick(random, 0, gather->rows - 1);
+  return ids.cast(input.dtype);
+}
+
+std::vector<Tensor> random_params(const OpSpec& spec, Random& random) {
+  std::vector<Tensor> params;
+  for (const Shape& shape : param_shapes(spec)) {
+    Tensor values = random_tensor(shape, DType::kFloat64, random);
+    // Sums over a kernel's taps stay near 1: an exponential behind them would enlarge their
+    // rounding.
+    const double terms = shape.rank() < 2 ? 1.0 : static_cast<double>(shape.size() / shape[-1]);
+    for (double& value : values.data<double>()) value /= std::sqrt(terms);
+    params.push_back(values.cast(output_spec(spec).dtype));
+  }
+  if (std::holds_alternative<BatchNorm>(spec)) {  // a variance is positive
+    Tensor variance = params.back().cast(DType::kFloat64).clone();
+    for (double& value : variance.data<double>()) value = value * value + 0.1;
+    params.back() = variance.cast(output_spec(spec).dtype);
+  }
+  return params;
+}
+
+std::vector<Tensor> as_double(const std::vector<Tensor>& tensors) {
+  std::vector<Tensor> result;
+  for (const Tensor& tensor : tensors) result.push_back(tensor.cast(DType::kFloat64));
+  return result;
+}
+
+/// The arena that a plan would lend: 64-byte aligned, full of NaNs, guarded behind its end.
+class Workspace {
+ public:
+  explicit Workspace(std::size_t bytes)
+      : bytes_(bytes),
+        memory_(Tensor::empty({static_cast<std::int64_t>(bytes) + 64}, DType::kUInt8)) {
+    std::memset(memory_.raw(), 0xff, memory_.nbytes());
+  }
+  [[nodiscard]] void* data() { return memory_.raw(); }
+  void expect_guard_untouched() const {
+    const auto guard = memory_.data<std::uint8_t>().subspan(bytes_);
+    EXPECT_TRUE(std::all_of(guard.begin(), guard.end(), [](std::uint8_t byte) {
+      return byte == 0xff;
+    })) << "written behind the end of the workspace";
+  }
+
+ private:
+  std::size_t bytes_;
+  Tensor memory_;
+};
+
+void run_into(Kernel& kernel, const std::vector<Tensor>& inputs, void* output) {
+  std::vector<const void*> pointers;
+  for (const Tensor& input : inputs) pointers.push_back(input.raw());
+  Workspace workspace(kernel.workspace_bytes());
+  kernel.run({pointers, {&output, 1}, workspace.data()});
+  workspace.expect_guard_untouched();
+}
+
+Tensor reference_result(const OpSpec& spec, const std::vector<Tensor>& inputs,
+                        const std::vector<Tensor>& params) {
+  ReferenceBackend reference;
+  OpSpec wide = with_dtype(spec, DType::kFloat64);
+  std::vector<Tensor> wide_inputs = as_double(inputs);
+  if (auto* gather = std::get_if<Gather>(&wide)) gather->ids.dtype = DType::kFloat64;
+  const KernelPtr kernel = reference.make(wide);
+  kernel->load_parameters(as_double(params));
+  return run(*kernel, wide, wide_inputs);
+}
+
+void expect_in_place(Kernel& kernel, const std::vector<Tensor>& inputs, const Tensor& wanted) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!kernel.can_run_in_place(i)) continue;
+    std::vector<Tensor> shared = inputs;
+    shared[i] = inputs[i].clone();
+    run_into(kernel, shared, shared[i].raw());
+    EXPECT_EQ(std::memcmp(shared[i].raw(), wanted.raw(), wanted.nbytes()), 0)
+        << "in place of input " << i;
+  }
+}
+
+}  // namespace
+
+OpSpec with_dtype(OpSpec spec, DType dtype) {
+  std::visit(SetDType{dtype}, spec);
+  return spec;
+}
+
+Tensor random_tensor(const Shape& shape, DType dtype, Random& random) {
+  Tensor values = Tensor::empty(shape, DType::kFloat64);
+  std::normal_distribution<double> normal;
+  const double scale = is_floating(dtype) ? 1 : 40;
+  for (double& value : values.data<double>()) value = scale * normal(random);
+  return values.cast(dtype);
+}
+
+Tensor run(Kernel& kernel, const OpSpec& spec, const std::vector<Tensor>& inputs) {
+  Tensor output = Tensor::empty(output_spec(spec).shape, output_spec(spec).dtype);
+  if (output.nbytes() != 0) std::memset(output.raw(), 0xff, output.nbytes());
+  run_into(kernel, inputs, output.raw());
+  return output;
+}
+
+Activation random_activation(Random& random) {
+  switch (one_of<int>(random, {0, 1, 2, 3})) {
+    case 0:
+      return {};
+    case 1:
+      return one_of<Activation>(
+          random, {relu(), relu(0.2), relu(0, 1.5), relu(0.1, 1.0, 0.5), relu(0.3, 2.0)});
+    case 2:
+      return {Unary::kSilu};
+    default: {
+      const auto kinds = std::vector<Unary>{
+#define LAMINA_UNARY(enumerator, name, functor) Unary::enumerator,
+#include "kernels/elementwise.def"
+#undef LAMINA_UNARY
+      };
+      const Unary kind = one_of(random, kinds);
+      return kind == Unary::kRelu ? relu() : Activation{kind, 0.7, 0.3, 0};
+    }
+  }
+}
+
+void expect_contract(Backend& backend, const OpSpec& spec, Random& random) {
+  SCOPED_TRACE(describe(spec));
+  std::vector<Tensor> inputs;
+  for (const TensorSpec& input : input_specs(spec))
+    inputs.push_back(input_for(spec, input, random));
+  const KernelPtr kernel = backend.make(spec);
+  // Loaded twice, with different values: the second must replace the first.
+  kernel->load_parameters(random_params(spec, random));
+  std::vector<Tensor> params = random_params(spec, random);
+  kernel->load_parameters(params);
+  const Tensor result = run(*kernel, spec, inputs);
+  expect_close(result, reference_result(spec, inputs, params), tolerance(result.dtype()));
+  EXPECT_TRUE(bitwise_equal(run(*kernel, spec, inputs), result)) << "the second run differs";
+  expect_in_place(*kernel, inputs, result);
+}
+
+}  // namespace lamina::ops::contract

@@ -1,0 +1,52 @@
+#pragma once
+#include <gtest/gtest.h>
+#include <lamina/tensor.h>
+
+#include <functional>
+#include <ostream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "ops/backend.h"
+
+namespace lamina::ops::contract {
+
+using Random = std::mt19937;
+
+[[nodiscard]] inline std::int64_t pick(Random& random, std::int64_t low, std::int64_t high) {
+  return std::uniform_int_distribution<std::int64_t>(low, high)(random);
+}
+template <class T>
+[[nodiscard]] T one_of(Random& random, std::vector<T> values) {
+  return values[static_cast<std::size_t>(
+      pick(random, 0, static_cast<std::int64_t>(values.size()) - 1))];
+}
+
+/// A kind of operation and how to make a fresh case of it, in float32.
+struct Row {
+  std::string name;
+  std::function<OpSpec(Random&)> make;
+};
+inline void PrintTo(const Row& row, std::ostream* stream) {
+  *stream << row.name;
+}
+
+/// What every backend's kernel must do for `spec`: give the definition's values (computed in double
+/// by the reference) whatever its output and workspace held before, give them again to the bit, and
+/// in place where it says that it can.
+void expect_contract(Backend& backend, const OpSpec& spec, Random& random);
+
+/// `spec` with every float of another width.
+[[nodiscard]] OpSpec with_dtype(OpSpec spec, DType dtype);
+
+/// Standard normal values, or what `low` and `high` bound.
+[[nodiscard]] Tensor random_tensor(const Shape& shape, DType dtype, Random& random);
+
+/// Runs `kernel` into poisoned memory.
+[[nodiscard]] Tensor run(Kernel& kernel, const OpSpec& spec, const std::vector<Tensor>& inputs);
+
+/// An activation with parameters that mean something, of any kind.
+[[nodiscard]] Activation random_activation(Random& random);
+
+}  // namespace lamina::ops::contract
