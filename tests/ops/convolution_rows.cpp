@@ -40,6 +40,26 @@ OpSpec plain(Random& random) {
   return op;
 }
 
+/// A few pixels under wide, dilated kernels: some outputs see nothing but padding.
+OpSpec barely_reaching(Random& random) {
+  Conv2D op;
+  op.x.shape = {1, pick(random, 1, 2), pick(random, 1, 8),
+                one_of<std::int64_t>(random, {1, 3, 16})};
+  op.kernel = pick_pair(random, 2, 4);
+  op.dilation = pick_pair(random, 1, 3);
+  op.strides = pick_pair(random, 1, 3);
+  op.y.shape = {1, 0, 0, one_of<std::int64_t>(random, {1, 8, 32})};
+  for (int i = 0; i < 2; ++i) {
+    const std::int64_t extent = (op.kernel[i] - 1) * op.dilation[i] + 1;
+    op.pad_before[i] = pick(random, 0, 2) + extent - 1;
+    op.pad_after[i] = pick(random, 0, 2) + extent - 1;
+    const std::int64_t padded = op.x.shape[i + 1] + op.pad_before[i] + op.pad_after[i];
+    op.y.shape[i + 1] = (padded - extent) / op.strides[i] + 1;
+  }
+  choose_epilogue(op, random);
+  return op;
+}
+
 OpSpec pointwise_convolution(Random& random) {
   Conv2D op;
   op.x.shape = {pick(random, 1, 3), pick(random, 1, 9), pick(random, 1, 9), pick(random, 1, 96)};
@@ -121,6 +141,7 @@ OpSpec pool(Random& random, Pool2D::Kind kind) {
 
 std::vector<Row> convolution_rows() {
   return {{"Convolution", plain},
+          {"BarelyReachingConvolution", barely_reaching},
           {"PointwiseConvolution", pointwise_convolution},
           {"DepthwiseConvolution", depthwise},
           {"GroupedConvolution", grouped},

@@ -1,3 +1,5 @@
+#include <string_view>
+
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/onednn.h"
 #include "ops/cpu/parallel.h"
@@ -44,6 +46,22 @@ Epilogue epilogue_of(const Conv2D& op) {
   return result;
 }
 
+/// True when some output lies wholly in padding, or between dilated taps: no tap reaches the image.
+bool misses_the_image(const Conv2D& op) {
+  for (int i = 0; i < 2; ++i) {
+    for (std::int64_t out = 0; out < op.y.shape[i + 1]; ++out) {
+      bool reached = false;
+      for (std::int64_t tap = 0; tap < op.kernel[i]; ++tap) {
+        const std::int64_t in = out * op.strides[i] - op.pad_before[i] + tap * op.dilation[i];
+        reached = reached || (in >= 0 && in < op.x.shape[i + 1]);
+      }
+      if (!reached) return true;
+    }
+  }
+  return false;
+}
+
+/// Throws dnnl::error with dnnl_unimplemented when no implementation is left.
 Forward::primitive_desc describe_forward(const dnnl::engine& engine, const Conv2D& op,
                                          const dnnl::post_ops& post_ops) {
   const auto bias = op.bias ? dense({op.y.shape[3]}) : dnnl::memory::desc();
@@ -51,7 +69,13 @@ Forward::primitive_desc describe_forward(const dnnl::engine& engine, const Conv2
                            nhwc(op.x.shape), any(kernel_desc(op).dims()), bias, nhwc(op.y.shape),
                            dims(op.strides), dilation_of(op.dilation), dims(op.pad_before),
                            dims(op.pad_after));
-  return {desc, attributes(post_ops), engine};
+  Forward::primitive_desc result(desc, attributes(post_ops), engine);
+  if (!misses_the_image(op)) return result;
+  // oneDNN 2.6's brgemm convolutions leave wrong values where no tap reaches the image.
+  while (std::string_view(result.impl_info_str()).find("brg") != std::string_view::npos) {
+    if (!result.next_impl()) throw dnnl::error(dnnl_unimplemented, "no convolution but brgemm");
+  }
+  return result;
 }
 
 class Conv2DKernel final : public Kernel {

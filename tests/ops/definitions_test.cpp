@@ -1,0 +1,276 @@
+// Hand-made and jax-made cases: what the oracle itself is held to. Each runs on the reference and
+// on the CPU's backend.
+#include <gtest/gtest.h>
+#include <lamina/error.h>
+
+#include <cmath>
+#include <limits>
+
+#include "contract.h"
+#include "ops/params.h"
+#include "ops/reference/reference_backend.h"
+
+namespace lamina::ops::contract {
+namespace {
+
+using Floats = std::vector<float>;
+
+Floats ascending(std::int64_t size, float first = 0, float step = 1) {
+  Floats values(static_cast<std::size_t>(size));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = first + step * static_cast<float>(i);
+  return values;
+}
+
+void expect_values(const OpSpec& spec, const std::vector<Floats>& inputs,
+                   const std::vector<Floats>& params, const Floats& wanted) {
+  const std::vector<std::shared_ptr<Backend>> backends{std::make_shared<ReferenceBackend>(),
+                                                       make_backend(Device::cpu())};
+  std::vector<Tensor> input_tensors;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    input_tensors.push_back(Tensor::from(inputs[i], input_specs(spec)[i].shape));
+  }
+  std::vector<Tensor> param_tensors;
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    param_tensors.push_back(Tensor::from(params[i], param_shapes(spec)[i]));
+  }
+  for (const auto& backend : backends) {
+    SCOPED_TRACE(backend == backends[0] ? "reference" : "cpu");
+    const KernelPtr kernel = backend->make(spec);
+    kernel->load_parameters(param_tensors);
+    const Tensor result = run(*kernel, spec, input_tensors);
+    ASSERT_EQ(static_cast<std::size_t>(result.size()), wanted.size());
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      EXPECT_NEAR(result.data<float>()[i], wanted[i], 4e-6 * (1 + std::abs(wanted[i])))
+          << "element " << i;
+    }
+  }
+}
+
+TEST(Definitions, DepthwiseConvolutionWithMultiplier) {
+  const Conv2D op{
+      .x = {{1, 2, 3, 2}}, .y = {{1, 2, 3, 4}}, .kernel = {2, 2}, .pad_after = {1, 1}, .groups = 2};
+  expect_values(op, {ascending(12)}, {ascending(16, -8)},
+                {24,  40,  56,  76,  8,    32,  56,  84,  -32, -18, -8,  8,
+                 -80, -66, -60, -44, -104, -86, -76, -56, -80, -70, -66, -55});
+}
+
+TEST(Definitions, GroupedDilatedConvolution) {
+  const Conv2D op{
+      .x = {{1, 4, 4, 2}}, .y = {{1, 2, 3, 4}}, .kernel = {2, 2}, .dilation = {2, 1}, .groups = 2};
+  expect_values(op, {ascending(32, -1, 0.125F)}, {ascending(16, -7)},
+                {16.5, 17, 18, 19, 15.5, 17, 19, 21, 14.5, 17, 20, 23,
+                 12.5, 17, 22, 27, 11.5, 17, 23, 29, 10.5, 17, 24, 31});
+}
+
+TEST(Definitions, ConvolutionActivatesBeforeItAddsTheResidual) {
+  const Conv2D op{.x = {{1, 1, 2, 1}},
+                  .y = {{1, 1, 2, 1}},
+                  .bias = true,
+                  .residual = true,
+                  .activation = relu()};
+  // relu(2x + 1) + residual
+  expect_values(op, {{-3, 4}, {-10, -20}}, {{2}, {1}}, {-10, -11});
+}
+
+TEST(Definitions, TransposedConvolutionSameAndValid) {
+  Conv2DTranspose op{.x = {{1, 2, 3, 1}}, .y = {{1, 4, 6, 2}}, .kernel = {3, 3}, .strides = {2, 2}};
+  op.pad_after = {1, 1};
+  expect_values(op, {ascending(6, 1)}, {ascending(18, -5)},
+                {-5, -4, -3, -2, -11, -8, -6, -4, -17, -12, -9, -6, 1,  2,  3,  4,
+                 7,  10, 6,  8,  13,  18, 9,  12, -13, -8,  -3, 2,  -4, 8,  3,  10,
+                 8,  24, 9,  18, 4,   8,  12, 16, 25,  34,  15, 20, 31, 42, 18, 24});
+  op.pad_after = {0, 0};
+  op.y.shape = {1, 5, 7, 2};
+  expect_values(op, {ascending(6, 1)}, {ascending(18, -5)},
+                {-5, -4, -3, -2, -11, -8, -6, -4, -17, -12, -9,  -6,  -3, 0,  1,  2,  3,  4,
+                 7,  10, 6,  8,  13,  18, 9,  12, 15,  18,  -13, -8,  -3, 2,  -4, 8,  3,  10,
+                 8,  24, 9,  18, 27,  36, 4,  8,  12,  16,  25,  34,  15, 20, 31, 42, 18, 24,
+                 30, 36, 28, 32, 36,  40, 79, 88, 45,  50,  97,  108, 54, 60, 66, 72});
+}
+
+TEST(Definitions, TransposedConvolutionAppendsRowsThatOnlyTheBiasReaches) {
+  // Each pixel x becomes 2x 3x 0 by its kernel and stride; output_padding keeps the last 0.
+  const Conv2DTranspose op{.x = {{1, 1, 2, 1}},
+                           .y = {{1, 1, 6, 1}},
+                           .kernel = {1, 2},
+                           .strides = {1, 3},
+                           .pad_after = {0, -1},
+                           .bias = true};
+  expect_values(op, {{1, 10}}, {{2, 3}, {100}}, {102, 103, 100, 120, 130, 100});
+}
+
+TEST(Definitions, AveragePoolLeavesPaddingOut) {
+  Pool2D op{.kind = Pool2D::Kind::kAverage,
+            .x = {{1, 3, 3, 1}},
+            .y = {{1, 2, 2, 1}},
+            .window = {2, 2},
+            .strides = {2, 2},
+            .pad_after = {1, 1}};
+  expect_values(op, {ascending(9)}, {}, {2, 3.5, 6.5, 8});
+  op.kind = Pool2D::Kind::kMax;
+  expect_values(op, {ascending(9, -9)}, {}, {-5, -4, -2, -1});
+}
+
+TEST(Definitions, ResizeByJaxsRules) {
+  using Kind = Resize2D::Kind;
+  const Floats squares{0, 1, 4, 9, 16};
+  const std::vector<std::tuple<Kind, Floats, Floats>> cases{
+      {Kind::kNearest, {0, 0, 1, 4, 4, 9, 16, 16}, {0, 4, 16}},
+      {Kind::kBilinear,
+       {0, 0.4375, 1.1875, 3.0625, 5.5625, 8.6875, 12.9375, 16},
+       {0.3333333, 4, 13.66667}},
+      {Kind::kBicubic,
+       {-0.07195572, 0.2437493, 1.128906, 2.847656, 5.347656, 8.628906, 13.48818, 16.50369},
+       {0.1724135, 4, 14.24138}},
+      {Kind::kLanczos3,
+       {-0.008546464, 0.1952063, 1.110116, 2.928547, 5.041241, 8.493007, 13.74597, 16.55913},
+       {0.1092974, 4, 14.43742}},
+      {Kind::kLanczos5,
+       {-0.006691664, 0.04913476, 1.211931, 3.428782, 4.551299, 8.399365, 13.8499, 16.60056},
+       {0.01655588, 4, 14.48455}}};
+  for (const auto& [kind, up, down] : cases) {
+    SCOPED_TRACE(static_cast<int>(kind));
+    expect_values(Resize2D{kind, {{1, 5, 1, 1}}, {{1, 8, 1, 1}}}, {squares}, {}, up);
+    expect_values(Resize2D{kind, {{1, 1, 5, 1}}, {{1, 1, 3, 1}}}, {squares}, {}, down);
+  }
+}
+
+TEST(Definitions, Activations) {
+  const Floats x{-3.5, -1, -0.25, 0, 0.5, 1, 2, 4};
+  const std::vector<std::pair<Activation, Floats>> cases{
+      {{Unary::kLinear}, x},
+      {relu(0.1, 1.5, 0.5), {-0.4, -0.15, -0.075, -0.05, 0, 1, 1.5, 1.5}},
+      {{Unary::kSilu},
+       {-0.1025928, -0.2689414, -0.1094559, 0, 0.3112297, 0.7310586, 1.761594, 3.928055}},
+      {{Unary::kGelu},
+       {-0.0008142018, -0.1586553, -0.1003234, 0, 0.3457312, 0.8413447, 1.9545, 3.999873}},
+      {{Unary::kGeluTanh},
+       {-0.0006161481, -0.158808, -0.1003246, 0, 0.345714, 0.841192, 1.954598, 3.99993}},
+      {{Unary::kSigmoid},
+       {0.02931223, 0.2689414, 0.4378235, 0.5, 0.6224594, 0.7310586, 0.880797, 0.9820138}},
+      {{Unary::kHardSigmoid}, {0, 0.3333333, 0.4583333, 0.5, 0.5833334, 0.6666667, 0.8333334, 1}},
+      {{Unary::kHardSilu}, {0, -0.3333333, -0.1145833, 0, 0.2916667, 0.6666667, 1.666667, 4}},
+      {{Unary::kTanh},
+       {-0.9981779, -0.7615942, -0.2449187, 0, 0.4621172, 0.7615942, 0.9640276, 0.9993292}},
+      {{Unary::kElu, 1}, {-0.9698026, -0.6321205, -0.2211992, 0, 0.5, 1, 2, 4}},
+      {{Unary::kSelu},
+       {-1.705009, -1.111331, -0.3888902, 0, 0.5253505, 1.050701, 2.101402, 4.202804}},
+      {{Unary::kSoftplus},
+       {0.02975042, 0.3132617, 0.5759394, 0.6931472, 0.974077, 1.313262, 2.126928, 4.01815}},
+      {{Unary::kSoftsign}, {-0.7777778, -0.5, -0.2, 0, 0.3333333, 0.5, 0.6666667, 0.8}},
+      {{Unary::kExponential},
+       {0.03019738, 0.3678795, 0.7788008, 1, 1.648721, 2.718282, 7.389056, 54.59815}},
+      {{Unary::kMish},
+       {-0.1040957, -0.3034014, -0.129927, 0, 0.3752452, 0.8650985, 1.943959, 3.997413}},
+      {{Unary::kScaleShift, 2, 3}, {-4, 1, 2.5, 3, 4, 5, 7, 11}}};
+  for (const auto& [activation, wanted] : cases) {
+    SCOPED_TRACE(static_cast<int>(activation.kind));
+    expect_values(UnaryOp{{{8}}, {{8}}, activation}, {x}, {}, wanted);
+  }
+}
+
+TEST(Definitions, SoftmaxAndItsLogarithm) {
+  const Floats x{1, 2, 4, -1, 0, 3};
+  Softmax op{.x = {{2, 3}}, .y = {{2, 3}}, .axes = {1}};
+  expect_values(op, {x}, {}, {0.04201007, 0.1141952, 0.8437947, 0.01714783, 0.04661262, 0.9362395});
+  op.log = true;
+  expect_values(op, {x}, {}, {-3.169846, -2.169846, -0.169846, -4.065884, -3.065884, -0.06588391});
+}
+
+TEST(Definitions, Normalizations) {
+  const Floats x{1, 2, 4, -1, 0, 3};
+  const Floats gamma{1, 2, 3};
+  const Floats beta{0.5, 0, -1};
+  LayerNorm layer{.x = {{2, 3}}, .y = {{2, 3}}, .axes = {1}};
+  expect_values(layer, {x}, {gamma, beta},
+                {-0.5687017, -0.5343511, 3.00763, -0.480411, -0.7843288, 3.117726});
+  layer.rms = true;
+  layer.center = false;
+  expect_values(layer, {x}, {gamma}, {0.8015261, 3.206105, 9.618314, -0.5882466, 0, 5.294219});
+  const BatchNorm batch{.x = {{2, 3}}, .y = {{2, 3}}, .axis = 1};
+  expect_values(batch, {x}, {gamma, beta, {1, -1, 2}, {4, 1, 0.25}},
+                {0.5, 5.997002, 10.97607, -0.4998751, 1.999001, 4.988035});
+}
+
+TEST(Definitions, MovementOfElements) {
+  const Pad pad{.x = {{2, 3}}, .y = {{2, 4}}, .before = {1, -1}, .after = {-1, 2}, .value = 7};
+  expect_values(pad, {ascending(6)}, {}, {7, 7, 7, 7, 1, 2, 7, 7});
+  const Transpose transpose{.x = {{2, 3, 1}}, .y = {{3, 1, 2}}, .perm = {1, 2, 0}};
+  expect_values(transpose, {ascending(6)}, {}, {0, 3, 1, 4, 2, 5});
+  const Concat concat{.xs = {{{2, 1}}, {{2, 2}}}, .y = {{2, 3}}, .axis = 1};
+  expect_values(concat, {{1, 2}, {3, 4, 5, 6}}, {}, {1, 3, 4, 2, 5, 6});
+  const Gather gather{.ids = {{3}}, .y = {{3, 2}}, .rows = 2};
+  expect_values(gather, {{1, 0, 1.9F}}, {{10, 11, 20, 21}}, {20, 21, 10, 11, 20, 21});
+}
+
+TEST(Definitions, GatherRefusesIdsThatAreNoRow) {
+  const Gather op{.ids = {{2}}, .y = {{2, 1}}, .rows = 3};
+  const KernelPtr kernel = make_backend(Device::cpu())->make(op);
+  const std::vector<Tensor> table{Tensor::zeros({3, 1})};
+  kernel->load_parameters(table);
+  for (const float id : {3.0F, -1.0F, 1e30F, std::numeric_limits<float>::quiet_NaN()}) {
+    EXPECT_THROW((void)run(*kernel, op, {Tensor::from<float>({0, id}, {2})}), ValueError) << id;
+  }
+}
+
+TEST(Definitions, IntegersWrapAndAreMovedExactly) {
+  const auto backend = make_backend(Device::cpu());
+  const TensorSpec spec{{2}, DType::kInt64};
+  const std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  const auto apply = [&](Binary kind) {
+    const BinaryOp op{kind, spec, spec, spec, {}};
+    const KernelPtr kernel = backend->make(op);
+    const Tensor result =
+        run(*kernel, op,
+            {Tensor::from<std::int64_t>({most, -3}, {2}), Tensor::from<std::int64_t>({1, 4}, {2})});
+    return std::vector<std::int64_t>(result.data<std::int64_t>().begin(),
+                                     result.data<std::int64_t>().end());
+  };
+  EXPECT_EQ(apply(Binary::kAdd), (std::vector<std::int64_t>{-most - 1, 1}));
+  EXPECT_EQ(apply(Binary::kMultiply), (std::vector<std::int64_t>{most, -12}));
+  EXPECT_EQ(apply(Binary::kMaximum), (std::vector<std::int64_t>{most, 4}));
+  const BinaryOp divide{Binary::kDivide, spec, spec, spec, {}};
+  EXPECT_THROW((void)backend->make(divide), UnsupportedError);
+}
+
+TEST(Definitions, CastsBetweenEveryPairOfDTypes) {
+  const auto backend = make_backend(Device::cpu());
+  std::vector<DType> dtypes{
+#define LAMINA_DTYPE(enumerator, name, type, bits) DType::enumerator,
+#include <lamina/dtype.def>
+#undef LAMINA_DTYPE
+  };
+  Random random(7);
+  for (const DType from : dtypes) {
+    for (const DType to : dtypes) {
+      const Cast op{{{50}, from}, {{50}, to}};
+      const Tensor x = random_tensor({50}, from, random);
+      const KernelPtr kernel = backend->make(op);
+      EXPECT_TRUE(bitwise_equal(run(*kernel, op, {x}), x.cast(to)))
+          << dtype_name(from) << " to " << dtype_name(to);
+    }
+  }
+}
+
+TEST(Definitions, MaximumWithNaNIsNaN) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const TensorSpec spec{{2}};
+  const BinaryOp op{Binary::kMaximum, spec, spec, spec, {}};
+  const KernelPtr kernel = make_backend(Device::cpu())->make(op);
+  const Tensor result =
+      run(*kernel, op, {Tensor::from<float>({nan, 1}, {2}), Tensor::from<float>({1, nan}, {2})});
+  EXPECT_TRUE(std::isnan(result.data<float>()[0]));
+  EXPECT_TRUE(std::isnan(result.data<float>()[1]));
+}
+
+TEST(Definitions, EmptyBatchesAreNoTrouble) {
+  const auto backend = make_backend(Device::cpu());
+  const Dense op{.x = {{0, 3}}, .y = {{0, 2}}};
+  const KernelPtr kernel = backend->make(op);
+  const std::vector<Tensor> params{Tensor::zeros({3, 2})};
+  kernel->load_parameters(params);
+  EXPECT_EQ(run(*kernel, op, {Tensor::zeros({0, 3})}).size(), 0);
+}
+
+}  // namespace
+}  // namespace lamina::ops::contract
