@@ -25,15 +25,23 @@ std::vector<DType> dtypes_of(const SymbolicTensors& tensors) {
   return dtypes;
 }
 
+using SeenLists = std::unordered_set<const AttributeList*>;
+
 template <class Visit>
-void for_each_layer(const Attribute& attribute, const Visit& visit) {
+void for_each_layer(const Attribute& attribute, const Visit& visit, SeenLists& seen) {
   if (const auto* layer = std::get_if<LayerPtr>(&attribute.value)) {
     visit(*layer);
     return;
   }
-  for (const Attribute& item : std::get<std::shared_ptr<AttributeList>>(attribute.value)->items) {
-    for_each_layer(item, visit);
-  }
+  const auto& list = std::get<std::shared_ptr<AttributeList>>(attribute.value);
+  if (!seen.insert(list.get()).second) return;  // a list may hold itself
+  for (const Attribute& item : list->items) for_each_layer(item, visit, seen);
+}
+
+template <class Visit>
+void for_each_layer(const std::vector<Attribute>& attributes, const Visit& visit) {
+  SeenLists seen;
+  for (const Attribute& attribute : attributes) for_each_layer(attribute, visit, seen);
 }
 
 }  // namespace
@@ -61,10 +69,8 @@ std::string Layer::repr() const {
 
 void Layer::set_trainable(bool trainable) {
   trainable_ = trainable;
-  for (const Attribute& attribute : attributes_) {
-    for_each_layer(attribute,
-                   [trainable](const LayerPtr& layer) { layer->set_trainable(trainable); });
-  }
+  for_each_layer(attributes_,
+                 [trainable](const LayerPtr& layer) { layer->set_trainable(trainable); });
 }
 
 void Layer::build(const std::vector<Shape>& input_shapes) {
@@ -173,9 +179,7 @@ std::vector<VariablePtr> Layer::variables() const {
     }
   };
   add(own_variables());
-  for (const Attribute& attribute : attributes_) {
-    for_each_layer(attribute, [&add](const LayerPtr& layer) { add(layer->variables()); });
-  }
+  for_each_layer(attributes_, [&add](const LayerPtr& layer) { add(layer->variables()); });
   return all;
 }
 

@@ -151,7 +151,7 @@ class Layer : public std::enable_shared_from_this<Layer> {
   /// the order of its datasets "0", "1", ... (keras_format.md 4).
   [[nodiscard]] std::vector<VariablePtr> own_variables() const;
   /// Own variables and those of all sublayers, depth first, each once.
-  [[nodiscard]] std::vector<VariablePtr> variables() const;
+  [[nodiscard]] virtual std::vector<VariablePtr> variables() const;
   /// Sublayers and lists of them under their attribute names, in assignment order.
   [[nodiscard]] const std::vector<Attribute>& attributes() const noexcept { return attributes_; }
 

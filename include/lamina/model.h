@@ -11,12 +11,17 @@
 
 namespace lamina {
 
+namespace models {
+struct Graph;
+class Summary;
+}  // namespace models
+
 struct SaveOptions {
-  /// False: asks on the terminal before replacing a file ("[WARNING] ... already exists - overwrite?
-  /// [y/n]"); without a terminal an existing file is a ValueError.
+  /// False: asks on the terminal before replacing a file ("[WARNING] ... already exists -
+  /// overwrite? [y/n]"); without a terminal an existing file is a ValueError.
   bool overwrite = true;
-  /// Upper bound of one shard in GB (1024^3 bytes), by the variables' sizes. Needs a `.weights.json`
-  /// path, or turns a `.weights.h5` path into one with a warning, as Keras does.
+  /// Upper bound of one shard in GB (1024^3 bytes), by the variables' sizes. Needs a
+  /// `.weights.json` path, or turns a `.weights.h5` path into one with a warning, as Keras does.
   std::optional<double> max_shard_size = {};
   /// Keeps every layer's variables within one shard (Keras 3.10 to 3.14 misread entries that span).
   bool keep_entries_together = false;
@@ -49,62 +54,86 @@ struct CompileOptions {
 class Model;
 using ModelPtr = std::shared_ptr<Model>;
 
-/// A layer with inputs and outputs of its own that can be run, saved and loaded. Made as Functional,
-/// as Sequential, from a Keras configuration, or by deriving and overriding `call`.
+/// A layer with inputs and outputs of its own that can be run, saved and loaded. Made as
+/// Functional, as Sequential, from a Keras configuration, or by deriving from SubclassedModel.
 class Model : public Layer {
  public:
   ~Model() override;
 
-  /// Reads what Keras's `model.to_json()` writes. Throws FormatError for text that is no such thing,
-  /// UnsupportedError naming the class or option and its layer.
+  /// Reads what Keras's `model.to_json()` writes. Throws FormatError for text that is no such
+  /// thing, UnsupportedError naming the class or option and its layer.
   [[nodiscard]] static ModelPtr from_json(const std::filesystem::path& path);
-  [[nodiscard]] static ModelPtr from_json_text(std::string_view json);
-  /// Reads a `.keras` archive: configuration and weights.
+  /// The same for text; `source` names it in messages.
+  [[nodiscard]] static ModelPtr from_json_text(std::string_view json,
+                                               const std::string& source = "JSON text");
+  /// Reads a `.keras` archive: configuration and weights. Throws what `from_json` and
+  /// `load_weights` throw.
   [[nodiscard]] static ModelPtr load(const std::filesystem::path& path);
 
   /// Writes the weights as Keras 3 does; `path` ends in `.weights.h5`, or in `.weights.json` with
-  /// `max_shard_size`. Nothing is replaced before the new checkpoint is complete and on stable storage.
-  /// Throws ValueError for a bad name, an unbuilt model or an oversized variable; StorageError.
+  /// `max_shard_size`. Nothing is replaced before the new checkpoint is complete and on stable
+  /// storage. Throws ValueError for a bad name, an unbuilt model or an oversized variable;
+  /// StorageError.
   void save_weights(const std::filesystem::path& path, const SaveOptions& options = {}) const;
-  /// Reads `.weights.h5`, `.weights.json` with its shards, or the weights inside a `.keras` archive.
-  /// Throws FileNotFoundError, FormatError, MismatchError (listing every mismatch), StorageError; the
-  /// model is then as it was.
+  /// Reads `.weights.h5`, `.weights.json` with its shards, or the weights inside a `.keras`
+  /// archive. Throws FileNotFoundError, FormatError, MismatchError (listing every mismatch),
+  /// StorageError; the model is then as it was.
   void load_weights(const std::filesystem::path& path, const LoadOptions& options = {});
 
-  /// Runs the model on arrays of equal length along their first axis, batch by batch.
-  /// One call at a time for each model. Throws ValueError naming the input that does not fit.
+  /// Runs the model on arrays of equal length along their first axis, batch by batch. Inputs are
+  /// cast to the dtypes of `inputs()`; a missing or an extra last axis of size 1 is added or
+  /// dropped. A subclassed model that has not been built is built by its first data. One call at a
+  /// time for each model. Throws ValueError naming the input that does not fit.
   [[nodiscard]] Tensor predict(const Tensor& input, const PredictOptions& options = {});
   [[nodiscard]] std::vector<Tensor> predict(const std::vector<Tensor>& inputs,
                                             const PredictOptions& options = {});
-  /// Lowers the model for input shapes ahead of the first predict.
-  void compile_inference(const std::vector<Shape>& input_shapes, const CompileOptions& options = {});
+  /// Lowers the model for input shapes (batch first, all known) ahead of the first predict.
+  void compile_inference(const std::vector<Shape>& input_shapes,
+                         const CompileOptions& options = {});
 
-  /// Keras's table of layers, output shapes and parameter counts.
+  /// Keras's table of layers, output shapes and parameter counts, 76 columns wide.
   [[nodiscard]] std::string summary() const;
+  /// Elements of all variables. Throws ValueError when the model is not built.
   [[nodiscard]] std::int64_t count_params() const;
 
   /// The model's layers in Keras's order (`model.layers`).
   [[nodiscard]] virtual std::vector<LayerPtr> layers() const = 0;
+  /// Throws ValueError naming the layers there are.
   [[nodiscard]] LayerPtr get_layer(std::string_view name) const;
-  /// Placeholders of the graph, empty until the model is built.
+  /// Placeholders of the graph and what is computed from them; empty until the model is built.
   [[nodiscard]] virtual SymbolicTensors inputs() const = 0;
   [[nodiscard]] virtual SymbolicTensors outputs() const = 0;
 
+  /// Variables of all layers, each once.
+  [[nodiscard]] std::vector<VariablePtr> variables() const override;
+  void set_trainable(bool trainable) override;
+
  protected:
   explicit Model(Base base);
+  /// The calls that `summary` shows; null when there are none yet.
+  [[nodiscard]] virtual const models::Graph* graph() const { return nullptr; }
+  /// Forgets what was compiled: the model computes something else from now on.
+  void invalidate_plans() noexcept;
 
  private:
+  friend class models::Summary;
   struct Runtime;
+  Runtime& runtime();
+  [[nodiscard]] DType input_dtype(std::size_t index, DType given) const;
+  [[nodiscard]] std::vector<Tensor> standardize(const std::vector<Tensor>& inputs);
   std::unique_ptr<Runtime> runtime_;
 };
 
-/// A model between placeholders (keras.Model(inputs, outputs)).
+/// A model between placeholders (keras.Model(inputs, outputs)). May be derived from: sublayers that
+/// are `track`ed are saved beside those of the graph.
 class Functional : public Model {
  public:
   struct Options {
     std::string name = {};
     bool trainable = true;
   };
+  /// Throws ValueError when an output does not depend on `inputs` alone, or two layers share a
+  /// name. An input may be the output of a layer: a new placeholder then takes its place.
   static std::shared_ptr<Functional> create(SymbolicTensors inputs, SymbolicTensors outputs,
                                             Options options);
   static std::shared_ptr<Functional> create(SymbolicTensors inputs, SymbolicTensors outputs) {
@@ -113,9 +142,31 @@ class Functional : public Model {
   static std::shared_ptr<Functional> create(SymbolicTensor input, SymbolicTensor output) {
     return create(SymbolicTensors{std::move(input)}, SymbolicTensors{std::move(output)}, Options{});
   }
+  ~Functional() override;
+
+  [[nodiscard]] std::string class_name() const override { return "Functional"; }
+  [[nodiscard]] std::vector<LayerPtr> layers() const override;
+  [[nodiscard]] SymbolicTensors inputs() const override;
+  [[nodiscard]] SymbolicTensors outputs() const override;
+  [[nodiscard]] std::vector<Shape> compute_output_shape(const std::vector<Shape>& inputs) override;
+  [[nodiscard]] std::vector<DType> compute_output_dtype(const std::vector<DType>& inputs) override;
+
+ protected:
+  Functional(SymbolicTensors inputs, SymbolicTensors outputs, Options options);
+  Functional(SymbolicTensors inputs, SymbolicTensors outputs)
+      : Functional(std::move(inputs), std::move(outputs), Options{}) {}
+  [[nodiscard]] std::vector<graph::ValueId> on_lower(
+      graph::Builder& builder, const std::vector<graph::ValueId>& inputs) override;
+  [[nodiscard]] bool autocast() const override { return false; }
+  void on_build(const std::vector<Shape>&) override {}
+  [[nodiscard]] const models::Graph* graph() const override { return graph_.get(); }
+
+ private:
+  std::unique_ptr<models::Graph> graph_;
 };
 
-/// A stack of layers (keras.Sequential).
+/// A stack of layers (keras.Sequential). Built at once when it begins with an InputLayer (or a
+/// built model), else when it is first applied, built or run.
 class Sequential : public Model {
  public:
   struct Options {
@@ -123,18 +174,51 @@ class Sequential : public Model {
     bool trainable = true;
   };
   static std::shared_ptr<Sequential> create(std::vector<LayerRef> layers, Options options);
-  static std::shared_ptr<Sequential> create(std::vector<LayerRef> layers) {
+  static std::shared_ptr<Sequential> create(std::vector<LayerRef> layers = {}) {
     return create(std::move(layers), Options{});
   }
-  virtual void add(LayerRef layer) = 0;
+  ~Sequential() override;
+
+  /// Puts a layer on top. Throws ValueError when its name is taken or it does not fit.
+  void add(LayerRef layer);
+
+  [[nodiscard]] std::string class_name() const override { return "Sequential"; }
+  /// Without the InputLayer, as in Keras.
+  [[nodiscard]] std::vector<LayerPtr> layers() const override;
+  [[nodiscard]] SymbolicTensors inputs() const override;
+  [[nodiscard]] SymbolicTensors outputs() const override;
+  [[nodiscard]] std::vector<Shape> compute_output_shape(const std::vector<Shape>& inputs) override;
+  [[nodiscard]] std::vector<DType> compute_output_dtype(const std::vector<DType>& inputs) override;
+
+ protected:
+  explicit Sequential(std::vector<LayerRef> layers, Options options);
+  void on_build(const std::vector<Shape>& input_shapes) override;
+  [[nodiscard]] std::vector<graph::ValueId> on_lower(
+      graph::Builder& builder, const std::vector<graph::ValueId>& inputs) override;
+  [[nodiscard]] bool autocast() const override { return false; }
+  [[nodiscard]] const models::Graph* graph() const override;
+
+ private:
+  struct Stack;
+  void push(const LayerPtr& layer);
+  void build_if_possible();
+  void build_on(const LayerPtr& input_layer);
+  std::unique_ptr<Stack> stack_;
 };
 
 /// The base of models written by hand: derive, `track` sublayers in the constructor under the names
-/// that a Keras class would give its attributes, override `call`. Until it is called on placeholders or
-/// on data (or `build` is called), it has no graph and cannot be saved.
+/// that a Keras class would give its attributes, override `call`. Until it is applied to
+/// placeholders or data (or `build` is called), it has no variables and cannot be saved.
 class SubclassedModel : public Model {
  public:
-  [[nodiscard]] virtual SymbolicTensors call(const SymbolicTensors& inputs) = 0;
+  ~SubclassedModel() override;
+
+  [[nodiscard]] SymbolicTensors call(const SymbolicTensors& inputs) override = 0;
+  /// Tracked sublayers in the order in which they were tracked, lists flattened.
+  [[nodiscard]] std::vector<LayerPtr> layers() const override;
+  [[nodiscard]] SymbolicTensors inputs() const override;
+  [[nodiscard]] SymbolicTensors outputs() const override;
+  [[nodiscard]] std::vector<DType> compute_output_dtype(const std::vector<DType>& inputs) override;
 
  protected:
   struct Options {
@@ -143,6 +227,11 @@ class SubclassedModel : public Model {
   };
   SubclassedModel();
   explicit SubclassedModel(Options options);
+  void on_build(const std::vector<Shape>& input_shapes) override;
+  [[nodiscard]] const models::Graph* graph() const override { return graph_.get(); }
+
+ private:
+  std::unique_ptr<models::Graph> graph_;
 };
 
 }  // namespace lamina

@@ -1,0 +1,98 @@
+#include <lamina/model.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "models/graph_order.h"
+#include "models/input_check.h"
+#include "models/lowering.h"
+#include "models/operation.h"
+
+namespace lamina {
+namespace {
+
+models::Graph make_graph(const SymbolicTensors& inputs, const SymbolicTensors& outputs) {
+  models::Graph graph = models::map_graph(inputs, outputs);
+  if (std::all_of(inputs.begin(), inputs.end(), models::is_placeholder)) return graph;
+  models::Rewired cut = models::cut_at_inputs(inputs, outputs);
+  return models::map_graph(std::move(cut.inputs), std::move(cut.outputs));
+}
+
+// Shapes of every output for input shapes that need not be those that the graph was made with.
+class ShapeWalk {
+ public:
+  explicit ShapeWalk(const models::Graph& graph, const std::vector<Shape>& inputs) {
+    for (std::size_t i = 0; i < inputs.size(); ++i) set(graph.inputs[i], inputs[i]);
+    for (const models::NodePtr& node : graph.nodes()) {
+      if (node->inputs.empty()) continue;
+      std::vector<Shape> shapes;
+      for (const SymbolicTensor& input : node->inputs) shapes.push_back(get(input));
+      known_[node.get()] = node->layer->compute_output_shape(shapes);
+    }
+  }
+
+  const Shape& get(const SymbolicTensor& tensor) const {
+    return known_.at(tensor.node().get()).at(tensor.index());
+  }
+
+ private:
+  void set(const SymbolicTensor& tensor, const Shape& shape) {
+    known_[tensor.node().get()] = {shape};
+  }
+
+  std::unordered_map<const detail::Node*, std::vector<Shape>> known_;
+};
+
+}  // namespace
+
+Functional::Functional(SymbolicTensors inputs, SymbolicTensors outputs, Options options)
+    : Model({std::move(options.name), {}, options.trainable}),
+      graph_(std::make_unique<models::Graph>(make_graph(inputs, outputs))) {
+  built_ = true;
+}
+
+Functional::~Functional() = default;
+
+std::shared_ptr<Functional> Functional::create(SymbolicTensors inputs, SymbolicTensors outputs,
+                                               Options options) {
+  const std::shared_ptr<Functional> model(
+      new Functional(std::move(inputs), std::move(outputs), std::move(options)));
+  (void)model->name();  // automatic names follow the order in which things are made
+  return model;
+}
+
+std::vector<LayerPtr> Functional::layers() const {
+  std::vector<LayerPtr> out;
+  for (const LayerPtr& layer : graph_->operations) {
+    if (!models::is_operation(*layer)) out.push_back(layer);
+  }
+  return out;
+}
+
+SymbolicTensors Functional::inputs() const {
+  return graph_->inputs;
+}
+SymbolicTensors Functional::outputs() const {
+  return graph_->outputs;
+}
+
+std::vector<Shape> Functional::compute_output_shape(const std::vector<Shape>& inputs) {
+  models::check_input_shapes(class_name(), graph_->inputs, inputs);
+  const ShapeWalk walk(*graph_, inputs);
+  std::vector<Shape> out;
+  for (const SymbolicTensor& output : graph_->outputs) out.push_back(walk.get(output));
+  return out;
+}
+
+std::vector<DType> Functional::compute_output_dtype(const std::vector<DType>&) {
+  std::vector<DType> out;
+  for (const SymbolicTensor& output : graph_->outputs) out.push_back(output.dtype());
+  return out;
+}
+
+std::vector<graph::ValueId> Functional::on_lower(graph::Builder& builder,
+                                                 const std::vector<graph::ValueId>& inputs) {
+  return models::lower_between(builder, graph_->inputs, graph_->outputs, inputs);
+}
+
+}  // namespace lamina

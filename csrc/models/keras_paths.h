@@ -1,0 +1,25 @@
+#pragma once
+#include <lamina/model.h>
+
+#include <unordered_map>
+
+#include "weights/weight_tree.h"
+
+namespace lamina::models {
+
+/// A model as Keras's walk sees it, and which object became which node.
+struct NamedWeights {
+  weights::WeightTree tree;
+  std::unordered_map<const Layer*, weights::NodeId> nodes;
+};
+
+/// Lays the model's objects out under Keras's paths (keras_format.md 2): attributes in Keras's
+/// order, elements of lists named from their classes, every further way to an object kept as an
+/// alias. Throws ValueError for an attribute whose name Keras reserves and would leave out of the
+/// file.
+[[nodiscard]] NamedWeights name_weights(const Model& model);
+
+/// Keras's order of attribute names: uppercase, lowercase, private.
+[[nodiscard]] bool attribute_before(const std::string& a, const std::string& b);
+
+}  // namespace lamina::models

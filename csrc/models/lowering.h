@@ -1,0 +1,17 @@
+#pragma once
+#include <lamina/model.h>
+
+#include "graph/program.h"
+
+namespace lamina::models {
+
+/// The model as a program for inputs of these shapes and dtypes.
+[[nodiscard]] graph::Program lower_model(Model& model, const std::vector<ops::TensorSpec>& inputs);
+
+/// Lowers a model's graph in place: values are cast to the placeholders' dtypes first.
+[[nodiscard]] std::vector<graph::ValueId> lower_between(graph::Builder& builder,
+                                                        const SymbolicTensors& inputs,
+                                                        const SymbolicTensors& outputs,
+                                                        const std::vector<graph::ValueId>& values);
+
+}  // namespace lamina::models

@@ -1,0 +1,64 @@
+#include <lamina/model.h>
+
+#include <unordered_set>
+
+#include "models/runtime.h"
+#include "models/sublayers.h"
+
+namespace lamina {
+
+Model::Model(Base base) : Layer(std::move(base)) {
+  input_spec_.count.reset();  // a model checks its inputs itself
+}
+
+Model::~Model() = default;
+
+std::vector<VariablePtr> Model::variables() const {
+  std::vector<VariablePtr> all;
+  std::unordered_set<const Variable*> seen;
+  const auto add = [&](const std::vector<VariablePtr>& variables) {
+    for (const VariablePtr& variable : variables) {
+      if (seen.insert(variable.get()).second) all.push_back(variable);
+    }
+  };
+  add(own_variables());
+  for (const LayerPtr& layer : models::sublayers(*this)) add(layer->variables());
+  return all;
+}
+
+void Model::set_trainable(bool trainable) {
+  Layer::set_trainable(trainable);
+  for (const LayerPtr& layer : layers()) layer->set_trainable(trainable);
+}
+
+LayerPtr Model::get_layer(std::string_view name) const {
+  std::string existing;
+  for (const LayerPtr& layer : layers()) {
+    if (layer->name() == name) return layer;
+    existing += (existing.empty() ? "'" : ", '") + layer->name() + "'";
+  }
+  throw ValueError("No such layer: " + std::string(name) + ". Existing layers are: [" + existing +
+                   "].");
+}
+
+std::int64_t Model::count_params() const {
+  if (!built()) {
+    throw ValueError("You tried to call `count_params` on layer '" + name() +
+                     "', but the layer isn't built. You can build it manually via: "
+                     "`layer.build(input_shape)`.");
+  }
+  std::int64_t total = 0;
+  for (const VariablePtr& variable : variables()) total += variable->shape().size();
+  return total;
+}
+
+Model::Runtime& Model::runtime() {
+  if (!runtime_) runtime_ = std::make_unique<Runtime>();
+  return *runtime_;
+}
+
+void Model::invalidate_plans() noexcept {
+  runtime_.reset();
+}
+
+}  // namespace lamina

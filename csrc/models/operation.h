@@ -1,0 +1,27 @@
+#pragma once
+#include <lamina/layer.h>
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lamina::models {
+
+/// True for a call in a graph that is no layer to Keras (`x + y` on placeholders): it takes part in
+/// the order of the graph, but not in `layers`, and files hold nothing of it.
+[[nodiscard]] bool is_operation(const Layer& layer);
+
+/// An operand of an operation that is a number: where it stands and its value.
+struct Scalar {
+  std::size_t position;
+  double value;
+};
+
+/// An operation of `keras.ops` from its class name and configuration; null when Lamina has none of
+/// that name. The scalars of a call belong to the operation here, so each call makes one of its
+/// own.
+[[nodiscard]] LayerPtr make_operation(const std::string& class_name, const std::string& name,
+                                      const std::vector<Scalar>& scalars);
+
+}  // namespace lamina::models

@@ -1,0 +1,69 @@
+#include "models/runtime.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "models/lowering.h"
+
+namespace lamina {
+namespace {
+
+bool same_but_batch(const ops::TensorSpec& a, const ops::TensorSpec& b) {
+  return a.dtype == b.dtype && a.shape.rank() == b.shape.rank() &&
+         std::equal(a.shape.begin() + 1, a.shape.end(), b.shape.begin() + 1);
+}
+
+// `rows` and zeros behind them, `batch` rows in all.
+Tensor padded(const Tensor& rows, std::int64_t batch) {
+  if (rows.shape()[0] == batch) return rows;
+  Shape shape = rows.shape();
+  shape[0] = batch;
+  Tensor out = Tensor::zeros(std::move(shape), rows.dtype());
+  std::memcpy(out.raw(), rows.raw(), rows.nbytes());
+  return out;
+}
+
+}  // namespace
+
+graph::Plan& Model::Runtime::plan(Model& model, const Signature& signature) {
+  const auto it = std::find_if(entries_.begin(), entries_.end(),
+                               [&](const Entry& entry) { return entry.signature == signature; });
+  if (it != entries_.end()) {
+    entries_.splice(entries_.begin(), entries_, it);
+    return *entries_.front().plan;
+  }
+  if (!backend_) backend_ = ops::make_backend(Device::cpu());
+  if (entries_.size() >= kPlans) entries_.pop_back();
+  entries_.push_front(
+      {signature, graph::Plan::compile(models::lower_model(model, signature), backend_)});
+  return *entries_.front().plan;
+}
+
+const Model::Runtime::Entry* Model::Runtime::with_batch_at_least(const Signature& signature) const {
+  for (const Entry& entry : entries_) {
+    if (entry.signature.front().shape[0] >= signature.front().shape[0] &&
+        std::equal(signature.begin(), signature.end(), entry.signature.begin(),
+                   entry.signature.end(), same_but_batch)) {
+      return &entry;
+    }
+  }
+  return nullptr;
+}
+
+std::vector<Tensor> Model::Runtime::run(Model& model, std::vector<Tensor> batch,
+                                        const std::vector<DType>& dtypes, bool released,
+                                        std::int64_t& computed) {
+  Signature signature;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    batch[i] = batch[i].cast(dtypes[i]);
+    signature.push_back({batch[i].shape(), dtypes[i]});
+  }
+  if (released) {
+    if (const Entry* entry = with_batch_at_least(signature)) signature = entry->signature;
+  }
+  computed = signature.front().shape[0];
+  for (Tensor& input : batch) input = padded(input, computed);
+  return plan(model, signature).run(batch);
+}
+
+}  // namespace lamina

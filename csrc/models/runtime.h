@@ -1,0 +1,38 @@
+#pragma once
+#include <lamina/model.h>
+
+#include <list>
+#include <memory>
+
+#include "graph/plan.h"
+
+namespace lamina {
+
+/// The plans of one model, most recently used first.
+struct Model::Runtime {
+  using Signature = std::vector<ops::TensorSpec>;
+
+  /// The plan for inputs of this signature, compiled if need be.
+  graph::Plan& plan(Model& model, const Signature& signature);
+
+  /// Runs one batch, cast to `dtypes`. With `released` weights, which cannot be packed again, a
+  /// plan made earlier for a larger batch has to do, and zeros fill it up: `computed` says how many
+  /// rows it ran.
+  std::vector<Tensor> run(Model& model, std::vector<Tensor> batch, const std::vector<DType>& dtypes,
+                          bool released, std::int64_t& computed);
+
+ private:
+  struct Entry {
+    Signature signature;
+    std::unique_ptr<graph::Plan> plan;
+  };
+  const Entry* with_batch_at_least(const Signature& signature) const;
+
+  // Each plan holds packed weights, so few are kept: a full batch, a last one, and two more.
+  static constexpr std::size_t kPlans = 4;
+
+  std::shared_ptr<ops::Backend> backend_;
+  std::list<Entry> entries_;
+};
+
+}  // namespace lamina

@@ -1,0 +1,13 @@
+#pragma once
+/// Everything that Lamina offers.
+#include <lamina/applications.h>
+#include <lamina/device.h>
+#include <lamina/dtype.h>
+#include <lamina/error.h>
+#include <lamina/layer.h>
+#include <lamina/layers.h>
+#include <lamina/log.h>
+#include <lamina/model.h>
+#include <lamina/shape.h>
+#include <lamina/tensor.h>
+#include <lamina/variable.h>

@@ -1,0 +1,205 @@
+#include "helpers.h"
+
+namespace lamina {
+namespace {
+
+using namespace test;
+using Names = std::vector<std::string>;
+
+template <class ErrorType, class Call>
+std::string message(const Call& call) {
+  try {
+    call();
+  } catch (const ErrorType& error) {
+    return error.what();
+  }
+  ADD_FAILURE() << "accepted";
+  return {};
+}
+
+// keras.Model with two inputs, a nested list and a shared layer.
+class Tower : public SubclassedModel {
+ public:
+  Tower() {
+    first_ = track("first", dense(4, "first"));
+    head_ = track("zz_head", dense(2, "head"));
+    AttributeList list;
+    for (const char* name : {"b0", "b1"}) {
+      blocks_.push_back(dense(4, name));
+      list.items.push_back({"", LayerPtr(blocks_.back())});
+    }
+    track("blocks", std::move(list));
+  }
+  [[nodiscard]] std::string class_name() const override { return "Tower"; }
+  SymbolicTensors call(const SymbolicTensors& inputs) override {
+    SymbolicTensor x = (*first_)(inputs.at(0));
+    for (const LayerRef& block : blocks_) x = layers::Add()({block(x), x});
+    return {(*head_)(x), x};
+  }
+
+ private:
+  LayerPtr first_, head_;
+  std::vector<LayerRef> blocks_;
+};
+
+TEST(Sequential, BuildsAtOnceFromAnInputLayer) {
+  const auto model = Sequential::create({layers::InputLayer({.shape = Shape{3}}), dense(2, "d")});
+  EXPECT_TRUE(model->built());
+  EXPECT_EQ(names_of(model->layers()), Names{"d"});
+  EXPECT_EQ(model->outputs()[0].shape(), (Shape{kNone, 2}));
+}
+
+TEST(Sequential, WaitsWithoutOne) {
+  const auto model = Sequential::create({dense(2, "d"), dense(3, "e")});
+  EXPECT_FALSE(model->built());
+  EXPECT_TRUE(model->inputs().empty());
+  EXPECT_THROW((void)model->count_params(), ValueError);
+  EXPECT_NE(model->summary().find("0 (unbuilt)"), std::string::npos);
+  const Tensor result = model->predict(Tensor::zeros({4, 5}));
+  EXPECT_EQ(result.shape(), (Shape{4, 3}));
+  EXPECT_EQ(model->inputs()[0].shape(), (Shape{kNone, 5}));
+  EXPECT_EQ(model->count_params(), 5 * 2 + 2 + 2 * 3 + 3);
+}
+
+TEST(Sequential, TakesTheShapeOfAModelAtItsBottom) {
+  const auto x = input(3, "x");
+  const auto base = Functional::create(x, dense(2, "d")(x));
+  const auto model = Sequential::create({LayerRef(base), dense(4, "e")});
+  EXPECT_TRUE(model->built());
+  EXPECT_EQ(model->inputs()[0].shape(), (Shape{kNone, 3}));
+}
+
+TEST(Sequential, GrowsAfterPrediction) {
+  Random random;
+  const auto model = Sequential::create({layers::InputLayer({.shape = Shape{3}}), dense(2, "d")});
+  const Tensor data = random.tensor({2, 3});
+  EXPECT_EQ(model->predict(data).shape(), (Shape{2, 2}));
+  model->add(dense(5, "e"));
+  EXPECT_EQ(model->predict(data).shape(), (Shape{2, 5}));
+  EXPECT_EQ(names_of(model->layers()), (Names{"d", "e"}));
+}
+
+TEST(Sequential, RefusesALayerThatDoesNotFitAndStaysAsItWas) {
+  const auto model = Sequential::create({layers::InputLayer({.shape = Shape{3}}), dense(2, "d")});
+  EXPECT_THROW(model->add(layers::Conv2D({.filters = 2, .kernel_size = 3})), ValueError);
+  EXPECT_EQ(model->layers().size(), 1u);
+  EXPECT_EQ(model->predict(Tensor::zeros({1, 3})).shape(), (Shape{1, 2}));
+}
+
+TEST(Sequential, RefusesTwoLayersOfOneName) {
+  const std::string text = message<ValueError>([] {
+    Sequential::create({dense(2, "d"), dense(3, "d")});
+  });
+  EXPECT_NE(text.find("Name 'd' is already the name of a layer in this model"), std::string::npos);
+}
+
+TEST(Sequential, EmptyOnesCannotBeBuilt) {
+  const auto model = Sequential::create();
+  EXPECT_NE(message<ValueError>([&] {
+              model->build({{kNone, 2}});
+            }).find("has no layers"),
+            std::string::npos);
+}
+
+TEST(Functional, ChecksTheShapesOfACall) {
+  const auto x = input(3, "x");
+  const auto model = Functional::create(x, dense(2, "d")(x));
+  const auto wrong = input(4, "wrong");
+  EXPECT_NE(
+      message<ValueError>([&] { (*model)(wrong); }).find("For input 'x', expected shape (None, 3)"),
+      std::string::npos);
+}
+
+TEST(Functional, InfersOtherShapesThanItsOwn) {
+  const auto x = layers::Input({.shape = Shape{kNone, kNone, 1}});
+  const auto model = Functional::create(
+      x, layers::Conv2D({.filters = 2, .kernel_size = 3, .strides = 2, .padding = "same"})(x));
+  EXPECT_EQ(model->outputs()[0].shape(), (Shape{kNone, kNone, kNone, 2}));
+  EXPECT_EQ(model->compute_output_shape({{4, 9, 6, 1}})[0], (Shape{4, 5, 3, 2}));
+}
+
+TEST(Functional, AutomaticNamesCount) {
+  clear_session();
+  const auto make = [] {
+    const auto x = layers::Input({.shape = Shape{2}});
+    return Functional::create(x, layers::Dense({.units = 2})(x));
+  };
+  EXPECT_EQ(make()->name(), "functional");
+  const auto second = make();
+  EXPECT_EQ(second->name(), "functional_1");
+  EXPECT_EQ(names_of(second->layers()), (Names{"input_layer_1", "dense_1"}));
+  // Keras's Sequential makes a Functional inside, which counts.
+  (void)Sequential::create({layers::InputLayer({.shape = Shape{3}}), dense(2, "d")});
+  EXPECT_EQ(make()->name(), "functional_3");
+}
+
+TEST(Functional, TrainableReachesTheLayers) {
+  const auto x = input(3, "x");
+  const auto model = Functional::create(x, dense(2, "d")(x));
+  EXPECT_NE(model->summary().find("Non-trainable params: 0 (0.00 B)"), std::string::npos);
+  model->set_trainable(false);
+  EXPECT_FALSE(model->get_layer("d")->trainable());
+  EXPECT_NE(model->summary().find("Non-trainable params: 8 (32.00 B)"), std::string::npos);
+}
+
+TEST(Functional, UnknownLayersAreNamed) {
+  const auto x = input(3, "x");
+  const auto model = Functional::create(x, dense(2, "d")(x));
+  EXPECT_EQ(message<ValueError>([&] { (void)model->get_layer("e"); }),
+            "No such layer: e. Existing layers are: ['x', 'd'].");
+}
+
+TEST(Subclassed, LayersComeInAssignmentOrder) {
+  EXPECT_EQ(names_of(std::make_shared<Tower>()->layers()), (Names{"first", "head", "b0", "b1"}));
+}
+
+TEST(Subclassed, IsBuiltByItsFirstData) {
+  Random random;
+  const auto model = std::make_shared<Tower>();
+  EXPECT_FALSE(model->built());
+  const auto outputs = model->predict(std::vector<Tensor>{random.tensor({3, 5})});
+  ASSERT_EQ(outputs.size(), 2u);
+  EXPECT_EQ(outputs[0].shape(), (Shape{3, 2}));
+  EXPECT_EQ(outputs[1].shape(), (Shape{3, 4}));
+  EXPECT_EQ(model->count_params(), 5 * 4 + 4 + 2 * (4 * 4 + 4) + 4 * 2 + 2);
+  EXPECT_NE(model->summary().find("│ b1 (Dense)                      │ (None, 4)"),
+            std::string::npos)
+      << model->summary();
+}
+
+TEST(Subclassed, ComputesAsItsGraph) {
+  Random random;
+  const auto model = std::make_shared<Tower>();
+  model->build({{kNone, 5}});
+  random.fill(*model);
+  const auto x = input(5, "x");
+  const auto same = Functional::create({x}, model->apply({x}));
+  const Tensor data = random.tensor({6, 5});
+  const auto a = model->predict(std::vector<Tensor>{data}),
+             b = same->predict(std::vector<Tensor>{data});
+  EXPECT_TRUE(bitwise_equal(a[0], b[0]));
+  EXPECT_TRUE(bitwise_equal(a[1], b[1]));
+}
+
+TEST(Subclassed, IntegersReachAnEmbedding) {
+  class Lookup : public SubclassedModel {
+   public:
+    Lookup() { table_ = track("table", layers::Embedding({.input_dim = 5, .output_dim = 2})); }
+    [[nodiscard]] std::string class_name() const override { return "Lookup"; }
+    SymbolicTensors call(const SymbolicTensors& inputs) override {
+      return {(*table_)(inputs.at(0))};
+    }
+
+   private:
+    LayerPtr table_;
+  };
+  const auto model = std::make_shared<Lookup>();
+  const auto ids = Tensor::from<std::int32_t>({4, 0}, {1, 2});
+  (void)model->predict(ids);
+  model->variables()[0]->assign(Tensor::from<float>({0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, {5, 2}));
+  const Tensor rows = model->predict(ids);
+  EXPECT_TRUE(bitwise_equal(rows, Tensor::from<float>({8, 9, 0, 1}, {1, 2, 2})));
+}
+
+}  // namespace
+}  // namespace lamina
