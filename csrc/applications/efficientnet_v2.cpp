@@ -1,0 +1,267 @@
+#include <lamina/applications.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <span>
+
+// EfficientNetV2: a stem, stages of inverted bottlenecks (the first stages "fused": one full
+// convolution in place of expansion and depthwise convolution), and a head. Layer names are
+// Keras's.
+namespace lamina::applications {
+namespace {
+
+using namespace layers;
+
+struct Stage {
+  std::int64_t kernel, repeats, filters_in, filters_out, expand;
+  double squeeze;  // squeeze-and-excite ratio, 0: none
+  std::int64_t stride;
+  bool fused;
+};
+
+constexpr auto kStagesB = std::to_array<Stage>({{3, 1, 32, 16, 1, 0, 1, true},
+                                                {3, 2, 16, 32, 4, 0, 2, true},
+                                                {3, 2, 32, 48, 4, 0, 2, true},
+                                                {3, 3, 48, 96, 4, 0.25, 2, false},
+                                                {3, 5, 96, 112, 6, 0.25, 1, false},
+                                                {3, 8, 112, 192, 6, 0.25, 2, false}});
+constexpr auto kStagesS = std::to_array<Stage>({{3, 2, 24, 24, 1, 0, 1, true},
+                                                {3, 4, 24, 48, 4, 0, 2, true},
+                                                {3, 4, 48, 64, 4, 0, 2, true},
+                                                {3, 6, 64, 128, 4, 0.25, 2, false},
+                                                {3, 9, 128, 160, 6, 0.25, 1, false},
+                                                {3, 15, 160, 256, 6, 0.25, 2, false}});
+constexpr auto kStagesM = std::to_array<Stage>({{3, 3, 24, 24, 1, 0, 1, true},
+                                                {3, 5, 24, 48, 4, 0, 2, true},
+                                                {3, 5, 48, 80, 4, 0, 2, true},
+                                                {3, 7, 80, 160, 4, 0.25, 2, false},
+                                                {3, 14, 160, 176, 6, 0.25, 1, false},
+                                                {3, 18, 176, 304, 6, 0.25, 2, false},
+                                                {3, 5, 304, 512, 6, 0.25, 1, false}});
+constexpr auto kStagesL = std::to_array<Stage>({{3, 4, 32, 32, 1, 0, 1, true},
+                                                {3, 7, 32, 64, 4, 0, 2, true},
+                                                {3, 7, 64, 96, 4, 0, 2, true},
+                                                {3, 10, 96, 192, 4, 0.25, 2, false},
+                                                {3, 19, 192, 224, 6, 0.25, 1, false},
+                                                {3, 25, 224, 384, 6, 0.25, 2, false},
+                                                {3, 7, 384, 640, 6, 0.25, 1, false}});
+
+struct Variant {
+  std::string_view function, name;
+  double width, depth;
+  std::int64_t size;
+  std::span<const Stage> stages;
+  bool imagenet_statistics;  // B0 to B3 normalise with ImageNet's mean and variance
+};
+
+constexpr auto kVariants = std::to_array<Variant>({
+    {"EfficientNetV2B0", "efficientnetv2-b0", 1.0, 1.0, 224, kStagesB, true},
+    {"EfficientNetV2B1", "efficientnetv2-b1", 1.0, 1.1, 240, kStagesB, true},
+    {"EfficientNetV2B2", "efficientnetv2-b2", 1.1, 1.2, 260, kStagesB, true},
+    {"EfficientNetV2B3", "efficientnetv2-b3", 1.2, 1.4, 300, kStagesB, true},
+    {"EfficientNetV2S", "efficientnetv2-s", 1.0, 1.0, 384, kStagesS, false},
+    {"EfficientNetV2M", "efficientnetv2-m", 1.0, 1.0, 480, kStagesM, false},
+    {"EfficientNetV2L", "efficientnetv2-l", 1.0, 1.0, 480, kStagesL, false},
+});
+
+constexpr double kDropConnect = 0.2, kTopDropout = 0.2;
+
+// Filters in steps of eight, scaled by the variant's width.
+std::int64_t round_filters(std::int64_t filters, double width) {
+  const double scaled = static_cast<double>(filters) * width;
+  return std::max<std::int64_t>(8, static_cast<std::int64_t>(scaled + 4) / 8 * 8);
+}
+
+std::int64_t round_repeats(std::int64_t repeats, double depth) {
+  return static_cast<std::int64_t>(std::ceil(depth * static_cast<double>(repeats)));
+}
+
+Initializer conv_initializer() {
+  return initializers::VarianceScaling{
+      .scale = 2.0, .mode = "fan_out", .distribution = "truncated_normal"};
+}
+
+// Convolution without bias, batch normalisation and, where named, an activation.
+SymbolicTensor conv_bn(const SymbolicTensor& x, std::int64_t filters, std::int64_t kernel,
+                       std::int64_t stride, const std::string& conv, const std::string& bn,
+                       const std::string& activation) {
+  SymbolicTensor y = Conv2D({.filters = filters,
+                             .kernel_size = kernel,
+                             .strides = stride,
+                             .padding = "same",
+                             .use_bias = false,
+                             .kernel_initializer = conv_initializer(),
+                             .name = conv})(x);
+  y = BatchNormalization({.momentum = 0.9, .name = bn})(y);
+  return activation.empty() ? y : Activation({.activation = "silu", .name = activation})(y);
+}
+
+SymbolicTensor squeeze_excite(const SymbolicTensor& x, std::int64_t filters, std::int64_t reduced,
+                              const std::string& name) {
+  SymbolicTensor s = GlobalAveragePooling2D({.name = name + "se_squeeze"})(x);
+  s = Reshape({.target_shape = {1, 1, filters}, .name = name + "se_reshape"})(s);
+  s = Conv2D({.filters = reduced,
+              .kernel_size = 1,
+              .padding = "same",
+              .activation = "silu",
+              .kernel_initializer = conv_initializer(),
+              .name = name + "se_reduce"})(s);
+  s = Conv2D({.filters = filters,
+              .kernel_size = 1,
+              .padding = "same",
+              .activation = "sigmoid",
+              .kernel_initializer = conv_initializer(),
+              .name = name + "se_expand"})(s);
+  return Multiply({.name = name + "se_excite"})({x, s});
+}
+
+// `stage` with rounded filters and this block's stride. `drop`: rate on the residual path, 0: none.
+SymbolicTensor block(const SymbolicTensor& input, const Stage& stage, double drop,
+                     const std::string& name) {
+  const std::int64_t filters = stage.filters_in * stage.expand;
+  SymbolicTensor x = input;
+  if (stage.expand != 1) {
+    x = conv_bn(x, filters, stage.fused ? stage.kernel : 1, stage.fused ? stage.stride : 1,
+                name + "expand_conv", name + "expand_bn", name + "expand_activation");
+  }
+  if (!stage.fused) {
+    x = DepthwiseConv2D({.kernel_size = stage.kernel,
+                         .strides = stage.stride,
+                         .padding = "same",
+                         .use_bias = false,
+                         .depthwise_initializer = conv_initializer(),
+                         .name = name + "dwconv2"})(x);
+    x = BatchNormalization({.momentum = 0.9, .name = name + "bn"})(x);
+    x = Activation({.activation = "silu", .name = name + "activation"})(x);
+  }
+  if (stage.squeeze > 0) {
+    const auto reduced =
+        static_cast<std::int64_t>(static_cast<double>(stage.filters_in) * stage.squeeze);
+    x = squeeze_excite(x, filters, std::max<std::int64_t>(1, reduced), name);
+  }
+  const bool only_conv = stage.fused && stage.expand == 1;
+  x = conv_bn(x, stage.filters_out, only_conv ? stage.kernel : 1, only_conv ? stage.stride : 1,
+              name + "project_conv", name + "project_bn",
+              only_conv ? name + "project_activation" : "");
+  if (stage.stride != 1 || stage.filters_in != stage.filters_out) return x;
+  if (drop > 0) x = Dropout({.rate = drop, .name = name + "drop"})(x);
+  return Add({.name = name + "add"})({x, input});
+}
+
+SymbolicTensor all_blocks(SymbolicTensor x, const Variant& variant) {
+  std::int64_t total = 0, done = 0;
+  for (const Stage& stage : variant.stages) total += stage.repeats;
+  for (std::size_t i = 0; i < variant.stages.size(); ++i) {
+    Stage stage = variant.stages[i];
+    stage.filters_in = round_filters(stage.filters_in, variant.width);
+    stage.filters_out = round_filters(stage.filters_out, variant.width);
+    const std::int64_t repeats = round_repeats(stage.repeats, variant.depth);
+    for (std::int64_t j = 0; j < repeats; ++j, ++done) {
+      const std::string name = "block" + std::to_string(i + 1) + static_cast<char>('a' + j) + "_";
+      x = block(x, stage, kDropConnect * static_cast<double>(done) / static_cast<double>(total),
+                name);
+      stage.stride = 1;
+      stage.filters_in = stage.filters_out;
+    }
+  }
+  return x;
+}
+
+Shape input_shape(const EfficientNetV2Options& options, const Variant& variant) {
+  if (!options.input_shape) {
+    return options.include_top ? Shape{variant.size, variant.size, 3} : Shape{kNone, kNone, 3};
+  }
+  const Shape& shape = *options.input_shape;
+  if (shape.rank() != 3) throw ValueError("`input_shape` must be a tuple of three integers.");
+  for (int axis : {0, 1}) {
+    if (shape[axis] != kNone && shape[axis] < 32) {
+      throw ValueError("Input size must be at least 32x32; Received: input_shape=" + shape.str());
+    }
+  }
+  if (shape[2] <= 0)
+    throw ValueError("`input_shape` needs a number of channels; Received: " + shape.str());
+  return shape;
+}
+
+SymbolicTensor preprocess(const SymbolicTensor& x, const Variant& variant) {
+  if (!variant.imagenet_statistics || x.shape()[-1] != 3) {
+    return Rescaling({.scale = 1.0 / 128.0, .offset = -1.0})(x);
+  }
+  const SymbolicTensor scaled = Rescaling({.scale = 1.0 / 255})(x);
+  return Normalization({.axis = 3,
+                        .mean = {0.485, 0.456, 0.406},
+                        .variance = {0.229 * 0.229, 0.224 * 0.224, 0.225 * 0.225}})(scaled);
+}
+
+SymbolicTensor head(SymbolicTensor x, const EfficientNetV2Options& options) {
+  if (!options.include_top) {
+    if (options.pooling == "avg") return GlobalAveragePooling2D({.name = "avg_pool"})(x);
+    if (options.pooling == "max") return GlobalMaxPooling2D({.name = "max_pool"})(x);
+    if (options.pooling.empty()) return x;
+    throw ValueError("`pooling` must be \"avg\", \"max\" or empty; Received: " + options.pooling);
+  }
+  x = GlobalAveragePooling2D({.name = "avg_pool"})(x);
+  x = Dropout({.rate = kTopDropout, .name = "top_dropout"})(x);
+  return Dense({.units = options.classes,
+                .activation = options.classifier_activation,
+                .kernel_initializer =
+                    initializers::VarianceScaling{
+                        .scale = 1.0 / 3.0, .mode = "fan_out", .distribution = "uniform"},
+                .name = "predictions"})(x);
+}
+
+std::shared_ptr<Functional> build(const Variant& variant, const EfficientNetV2Options& options) {
+  const SymbolicTensor input = Input({.shape = input_shape(options, variant)});
+  SymbolicTensor x = options.include_preprocessing ? preprocess(input, variant) : input;
+  x = conv_bn(x, round_filters(variant.stages[0].filters_in, variant.width), 3, 2, "stem_conv",
+              "stem_bn", "stem_activation");
+  x = all_blocks(x, variant);
+  x = conv_bn(x, round_filters(1280, variant.width), 1, 1, "top_conv", "top_bn", "top_activation");
+  x = head(x, options);
+  return Functional::create(
+      {input}, {x}, {.name = options.name.empty() ? std::string(variant.name) : options.name});
+}
+
+}  // namespace
+
+std::shared_ptr<Functional> EfficientNetV2B0(EfficientNetV2Options options) {
+  return build(kVariants[0], options);
+}
+std::shared_ptr<Functional> EfficientNetV2B1(EfficientNetV2Options options) {
+  return build(kVariants[1], options);
+}
+std::shared_ptr<Functional> EfficientNetV2B2(EfficientNetV2Options options) {
+  return build(kVariants[2], options);
+}
+std::shared_ptr<Functional> EfficientNetV2B3(EfficientNetV2Options options) {
+  return build(kVariants[3], options);
+}
+std::shared_ptr<Functional> EfficientNetV2S(EfficientNetV2Options options) {
+  return build(kVariants[4], options);
+}
+std::shared_ptr<Functional> EfficientNetV2M(EfficientNetV2Options options) {
+  return build(kVariants[5], options);
+}
+std::shared_ptr<Functional> EfficientNetV2L(EfficientNetV2Options options) {
+  return build(kVariants[6], options);
+}
+
+std::shared_ptr<Functional> by_name(std::string_view name, EfficientNetV2Options options) {
+  for (const Variant& variant : kVariants) {
+    if (variant.function == name) return build(variant, options);
+  }
+  std::string known;
+  for (const Variant& variant : kVariants)
+    known += (known.empty() ? "" : ", ") + std::string(variant.function);
+  throw ValueError("There is no application '" + std::string(name) + "'; there are: " + known +
+                   ".");
+}
+
+std::vector<std::string_view> names() {
+  std::vector<std::string_view> out;
+  for (const Variant& variant : kVariants) out.push_back(variant.function);
+  return out;
+}
+
+}  // namespace lamina::applications
