@@ -1,7 +1,9 @@
 #include "h5/attribute.h"
 
+#include "h5/btree2.h"
 #include "h5/dataspace.h"
 #include "h5/datatype.h"
+#include "h5/fractal_heap.h"
 #include "h5/global_heap.h"
 
 namespace lamina::h5 {
@@ -46,6 +48,29 @@ std::optional<TextAttribute> text_of(Metadata& metadata, const Attribute& attrib
   return TextAttribute{read_global_heap_text(metadata, collection, index, length), true};
 }
 
+/// Attributes that are too many for the object header: in a fractal heap, with a B-tree of their
+/// names.
+std::optional<TextAttribute> find_dense(Metadata& metadata, std::span<const std::byte> info,
+                                        const std::string& name) {
+  constexpr unsigned kTracksOrder = 0x01;
+  Cursor cursor(info);
+  cursor.expect_version(0, "an attribute info message");
+  if (cursor.u8() & kTracksOrder) cursor.skip(2);
+  const std::uint64_t heap_address = cursor.address(metadata.widths);
+  const std::uint64_t tree_address = cursor.address(metadata.widths);
+  if (heap_address == kUndefined) return std::nullopt;
+  FractalHeap heap(metadata, heap_address);
+  std::optional<TextAttribute> result;
+  walk_btree2(metadata, tree_address, BTree2::kAttributeNames,
+              [&](std::span<const std::byte> record) {
+                if (result) return;
+                const auto message = heap.object(record);
+                const Attribute attribute = read_attribute(message);
+                if (attribute.name == name) result = text_of(metadata, attribute);
+              });
+  return result;
+}
+
 }  // namespace
 
 std::optional<TextAttribute> read_text_attribute(Metadata& metadata, const ObjectHeader& header,
@@ -55,7 +80,8 @@ std::optional<TextAttribute> read_text_attribute(Metadata& metadata, const Objec
     const Attribute attribute = read_attribute(message.body);
     if (attribute.name == name) return text_of(metadata, attribute);
   }
-  return std::nullopt;
+  const Message* info = header.find(MessageType::kAttributeInfo);
+  return info == nullptr ? std::nullopt : find_dense(metadata, info->body, name);
 }
 
 }  // namespace lamina::h5

@@ -180,9 +180,9 @@ bool FileTree::add_member(VarsGroup& vars, const std::string& key, std::uint64_t
 }
 
 void FileTree::describe(Dataset& dataset, const ObjectHeader& header) {
-  DatasetInfo info = read_dataset_info(metadata_, header);
-  dataset.shape = std::move(info.shape);
-  dataset.type = std::move(info.type);
+  const DatasetInfo info = read_dataset_info(metadata_, header);
+  dataset.shape = info.shape;
+  dataset.type = info.type;
   dataset.nbytes = info.nbytes;
   dataset.stored = stored_bytes(metadata_, info);
   dataset.problem = BombGuard::check(dataset);

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "h5/btree2.h"
+#include "h5/fractal_heap.h"
+
 namespace lamina::h5 {
 namespace {
 
@@ -18,6 +21,23 @@ void sort_and_check(Links& links) {
   const auto twice = std::adjacent_find(
       links.begin(), links.end(), [](const Link& a, const Link& b) { return a.name == b.name; });
   if (twice != links.end()) malformed("two links with the name \"{}\"", twice->name);
+}
+
+/// Links that are too many for the object header: in a fractal heap, with a B-tree of their names.
+void read_dense_links(Metadata& metadata, std::span<const std::byte> info, Links& links) {
+  constexpr unsigned kTracksOrder = 0x01;
+  constexpr std::size_t kHash = 4;
+  Cursor cursor(info);
+  cursor.expect_version(0, "a link info message");
+  if (cursor.u8() & kTracksOrder) cursor.skip(8);
+  const std::uint64_t heap_address = cursor.address(metadata.widths);
+  const std::uint64_t tree_address = cursor.address(metadata.widths);
+  if (heap_address == kUndefined) return;
+  FractalHeap heap(metadata, heap_address);
+  walk_btree2(metadata, tree_address, BTree2::kLinkNames, [&](std::span<const std::byte> record) {
+    if (record.size() < kHash) malformed("a B-tree record that is too short");
+    links.push_back(read_link_message(heap.object(record.subspan(kHash)), metadata.widths));
+  });
 }
 
 }  // namespace
@@ -61,6 +81,8 @@ Links read_links(Metadata& metadata, const ObjectHeader& group) {
     if (message.shared) malformed("a shared link, which is not read");
     links.push_back(read_link_message(message.body, metadata.widths));
   }
+  if (const Message* info = group.find(MessageType::kLinkInfo))
+    read_dense_links(metadata, info->body, links);
   sort_and_check(links);
   return links;
 }

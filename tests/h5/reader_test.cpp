@@ -68,7 +68,7 @@ TEST_P(EveryType, ComesBackToTheBit) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, EveryType, testing::Values(Format::kEarliest));
+INSTANTIATE_TEST_SUITE_P(Formats, EveryType, testing::Values(Format::kEarliest, Format::kLatest));
 
 TEST(Reader, SwapsBigEndianElements) {
   Hdf5Image image;
