@@ -54,6 +54,7 @@ class ConfigReader {
   /// name, dtype and trainable into the options, and then `finish()`.
   template <class Options>
   [[nodiscard]] Options common(Options options) {
+    ignore({"activity_regularizer"});  // any layer may have one
     options.name = string("name", "");
     options.dtype = dtype();
     options.trainable = boolean("trainable", true);

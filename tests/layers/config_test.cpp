@@ -151,6 +151,11 @@ TEST(LayerConfig, RegularizersAndConstraintsDoNotMatter) {
             "");
 }
 
+TEST(LayerConfig, AnyLayerMayHaveAnActivityRegularizer) {
+  EXPECT_EQ(refusal("Flatten", R"({"name": "x", "activity_regularizer": {"class_name": "L1"}})"),
+            "");
+}
+
 TEST(LayerConfig, ActivationsAreNamesFunctionsOrLayers) {
   EXPECT_EQ(activation_of(R"("relu6")"), "0.000 1.000 6.000 ");
   EXPECT_EQ(activation_of("null"), "-2.00 1.000 9.000 ");
