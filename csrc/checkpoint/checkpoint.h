@@ -26,11 +26,11 @@ struct LoadRequest {
 };
 
 /// Writes the tree's variables to `path` by Keras's rules (see Model::save_weights).
-void save(const weights::WeightTree& tree, const std::filesystem::path& path, const SaveRequest& request,
-          storage::Storage& storage = storage::posix());
+void save(const weights::WeightTree& tree, const std::filesystem::path& path,
+          const SaveRequest& request, storage::Storage& storage = storage::posix());
 
 /// Reads the tree's variables from `path` (see Model::load_weights): all of them, or none.
-void load(const weights::WeightTree& tree, const std::filesystem::path& path, const LoadRequest& request,
-          storage::Storage& storage = storage::posix());
+void load(const weights::WeightTree& tree, const std::filesystem::path& path,
+          const LoadRequest& request, storage::Storage& storage = storage::posix());
 
 }  // namespace lamina::checkpoint

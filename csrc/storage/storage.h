@@ -28,7 +28,8 @@ class WritableFile {
  public:
   virtual ~WritableFile() = default;
   [[nodiscard]] virtual const Path& path() const = 0;
-  /// Sets the length, reserving space where the file system can. Throws StorageError (ENOSPC early).
+  /// Sets the length, reserving space where the file system can. Throws StorageError (ENOSPC
+  /// early).
   virtual void resize(std::uint64_t size) = 0;
   virtual void write_at(std::uint64_t offset, std::span<const std::byte> bytes) = 0;
   /// Returns when the bytes and the length are on stable storage.

@@ -1,0 +1,179 @@
+#include "checkpoint/archive.h"
+
+#include <gmock/gmock.h>
+#include <lamina/error.h>
+#include <zip.h>
+
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "checkpoint/checkpoint.h"
+#include "tests/checkpoint/trees.h"
+#include "tests/fakes/temporary_directory.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+using lamina::testing::poisoned_copy;
+using lamina::testing::random_tensor;
+using lamina::testing::same_values;
+using lamina::testing::snapshot;
+using lamina::testing::TemporaryDirectory;
+using lamina::testing::TreeBuilder;
+using ::testing::HasSubstr;
+
+constexpr const char* kMember = "model.weights.h5";
+
+std::string text_of(const std::filesystem::path& path) {
+  std::ostringstream out;
+  out << std::ifstream(path, std::ios::binary).rdbuf();
+  return out.str();
+}
+
+void write(const std::filesystem::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
+}
+
+/// An archive as `model.save` makes one, with the member stored (as Keras does) or deflated.
+void make_archive(const std::filesystem::path& path, const std::string& member, bool deflated,
+                  const char* name = kMember) {
+  int code = 0;
+  zip_t* archive = zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code);
+  ASSERT_NE(archive, nullptr);
+  const auto add = [&](const char* entry, const std::string& bytes, bool shrink) {
+    zip_source_t* source = zip_source_buffer(archive, bytes.data(), bytes.size(), 0);
+    const zip_int64_t at = zip_file_add(archive, entry, source, 0);
+    ASSERT_GE(at, 0);
+    ASSERT_EQ(zip_set_file_compression(archive, at, shrink ? ZIP_CM_DEFLATE : ZIP_CM_STORE, 0), 0);
+  };
+  const std::string metadata = "{}";
+  add("metadata.json", metadata, false);
+  add(name, member, deflated);
+  ASSERT_EQ(zip_close(archive), 0);
+}
+
+class Archives : public ::testing::TestWithParam<bool> {
+ protected:
+  Archives() {
+    builder_.layer("layers/dense", "dense",
+                   {random_tensor(random_, {300, 70}, DType::kFloat32),
+                    random_tensor(random_, {70}, DType::kBFloat16)});
+    save(builder_.tree, directory_ / "m.weights.h5", {});
+    member_ = text_of(directory_ / "m.weights.h5");
+    make_archive(directory_ / "m.keras", member_, GetParam());
+    archive_ = text_of(directory_ / "m.keras");
+  }
+
+  /// The error of a load, which must leave the model as it was; nothing when it loads.
+  std::string refusal() {
+    const auto copy = poisoned_copy(builder_.tree);
+    const auto before = snapshot(copy);
+    try {
+      load(copy, directory_ / "m.keras", {});
+    } catch (const Error& error) {
+      EXPECT_TRUE(same_values(snapshot(copy), before));
+      EXPECT_THAT(error.what(), HasSubstr((directory_ / "m.keras").string()));
+      return error.what();
+    }
+    return {};
+  }
+
+  TemporaryDirectory directory_{lamina::testing::memory_directory()};
+  std::mt19937 random_{std::random_device{}()};
+  TreeBuilder builder_;
+  std::string member_, archive_;
+};
+
+TEST_P(Archives, GiveTheWeightsWithin) {
+  const auto copy = poisoned_copy(builder_.tree);
+  load(copy, directory_ / "m.keras", {});
+  EXPECT_TRUE(same_values(snapshot(copy), snapshot(builder_.tree)));
+}
+
+TEST_P(Archives, GiveTheMembersBytes) {
+  const ArchiveMember member = open_member(storage::posix().open(directory_ / "m.keras"), kMember);
+  ASSERT_EQ(member.size, member_.size());
+  std::string bytes(member.size, '\0');
+  member.file->read_at(member.base, std::as_writable_bytes(std::span(bytes)));
+  EXPECT_EQ(bytes, member_);
+}
+
+TEST_P(Archives, WithoutTheMemberAreRefused) {
+  make_archive(directory_ / "m.keras", member_, GetParam(), "model.weights.npz");
+  EXPECT_THAT(refusal(), HasSubstr("There is no item named 'model.weights.h5' in the archive"));
+}
+
+TEST_P(Archives, CutAnywhereAreRefused) {
+  for (std::size_t size = 0; size < archive_.size(); size += 499) {
+    write(directory_ / "m.keras", archive_.substr(0, size));
+    EXPECT_NE(refusal(), "") << size;
+  }
+}
+
+TEST_P(Archives, WithDamagedBytesNeverCrash) {
+  for (int round = 0; round < 300; ++round) {
+    std::string damaged = archive_;
+    // The directory at the end is where damage does most.
+    const std::size_t from = round % 2 == 0 ? 0 : damaged.size() - 200;
+    damaged[from + random_() % (damaged.size() - from)] ^= static_cast<char>(1 + random_() % 255);
+    write(directory_ / "m.keras", damaged);
+    (void)refusal();
+  }
+}
+
+TEST_P(Archives, ThatAreEncryptedOrPackedOtherwiseAreRefused) {
+  const std::size_t central = archive_.rfind(std::string("PK\x01\x02"));
+  std::string changed = archive_;
+  changed[central + 8] |= 1;
+  write(directory_ / "m.keras", changed);
+  EXPECT_THAT(refusal(), HasSubstr("encrypted"));
+  changed = archive_;
+  changed[central + 10] = 14;  // LZMA
+  write(directory_ / "m.keras", changed);
+  EXPECT_THAT(refusal(), HasSubstr("compressed in an unsupported way"));
+}
+
+TEST_P(Archives, ThatLieAboutASizeAreRefused) {
+  const std::size_t central = archive_.rfind(std::string("PK\x01\x02"));
+  for (const int change : {-1, 1}) {
+    std::string changed = archive_;
+    std::uint32_t size = 0;
+    std::memcpy(&size, &changed[central + 24], 4);
+    size += change;
+    std::memcpy(&changed[central + 24], &size, 4);
+    write(directory_ / "m.keras", changed);
+    EXPECT_NE(refusal(), "") << change;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, Archives, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "deflated" : "stored"; });
+
+TEST(Archive, ABombIsRefused) {
+  const TemporaryDirectory directory(lamina::testing::memory_directory());
+  make_archive(directory / "bomb.keras", std::string(std::size_t{80} << 20, '\0'), true);
+  TreeBuilder builder;
+  try {
+    load(builder.tree, directory / "bomb.keras", {});
+    FAIL();
+  } catch (const FormatError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("decompression bomb"));
+  }
+}
+
+TEST(Archive, WhatIsNoneIsRefusedInPythonsWords) {
+  const TemporaryDirectory directory;
+  write(directory / "m.keras", "This is no archive at all, but text of some length.");
+  TreeBuilder builder;
+  try {
+    load(builder.tree, directory / "m.keras", {});
+    FAIL();
+  } catch (const FormatError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("File is not a zip file"));
+  }
+  EXPECT_THROW(load(builder.tree, directory / "none.keras", {}), FileNotFoundError);
+}
+
+}  // namespace
+}  // namespace lamina::checkpoint
