@@ -153,12 +153,12 @@ void FileTree::collect(VarsGroup& vars, std::uint64_t address) {
     open.pop_back();
     if (place.depth > kMostNestingInVars)
       malformed("groups nested more than {} deep", kMostNestingInVars);
-    for (const Link& link : group(place.address).links) {
-      const std::string key = place.path + link.name;
+    for (const Link* link : in_creation_order(group(place.address).links)) {
+      const std::string key = place.path + link->name;
       metadata_.charge(key.size());
-      if (link.kind != Link::Kind::kHard) malformed("{} ({})", refusal(link.kind), key);
-      if (!add_member(vars, key, link.address))
-        open.push_back({key + "/", link.address, place.depth + 1});
+      if (link->kind != Link::Kind::kHard) malformed("{} ({})", refusal(link->kind), key);
+      if (!add_member(vars, key, link->address))
+        open.push_back({key + "/", link->address, place.depth + 1});
     }
   }
 }
@@ -168,6 +168,7 @@ bool FileTree::add_member(VarsGroup& vars, const std::string& key, std::uint64_t
   Dataset dataset;
   dataset.path = vars.path + "/" + key;
   dataset.header = address;
+  dataset.order = vars.datasets.size();
   try {
     const ObjectHeader header = read_object_header(metadata_, address);
     if (header.is_group()) return false;
@@ -215,21 +216,25 @@ void FileTree::walk() {
 }
 
 void FileTree::enter(const Place& place) {
-  for (const Link& link : group(place.address).links) {
-    const std::string child = place.path + "/" + link.name;
+  const std::size_t first = pending_.size();
+  for (const Link* link : in_creation_order(group(place.address).links)) {
+    const std::string child = place.path + "/" + link->name;
     metadata_.charge(child.size());
-    if (link.kind != Link::Kind::kHard) {
-      note(child, refusal(link.kind));
-    } else if (const Node& target = node(link.address); !target.problem.empty()) {
+    if (link->kind != Link::Kind::kHard) {
+      note(child, refusal(link->kind));
+    } else if (const Node& target = node(link->address); !target.problem.empty()) {
       note(child, target.problem);
-    } else if (target.kind == Node::Kind::kGroup && visited_.insert(link.address).second) {
-      if (link.name == kVars) {
-        (void)vars_at(child, link.address);
+    } else if (target.kind == Node::Kind::kGroup && visited_.insert(link->address).second) {
+      if (link->name == kVars) {
+        (void)vars_at(child, link->address);
+        vars_.at(child).order = entered_++;
       } else {
-        pending_.push_back({child, link.address, place.depth + 1});
+        pending_.push_back({child, link->address, place.depth + 1});
       }
     }
   }
+  // The last one is taken first: what was made first comes first, with all below it.
+  std::reverse(pending_.begin() + static_cast<std::ptrdiff_t>(first), pending_.end());
 }
 
 }  // namespace lamina::h5

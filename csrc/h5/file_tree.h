@@ -66,6 +66,7 @@ class FileTree {
   std::unordered_set<std::uint64_t> visited_;
   std::vector<std::string> problems_;
   bool walked_ = false;
+  std::size_t entered_ = 0;
 };
 
 }  // namespace lamina::h5

@@ -48,11 +48,12 @@ Link read_link_message(std::span<const std::byte> message, Widths widths) {
   cursor.expect_version(1, "a link");
   const unsigned flags = cursor.u8();
   const unsigned kind = flags & kHasKind ? cursor.u8() : 0;
-  if (flags & kHasOrder) cursor.skip(8);
+  const std::uint64_t order = flags & kHasOrder ? cursor.uint(8) : 0;
   if (flags & kHasCharset) cursor.skip(1);
   const std::uint64_t length = cursor.uint(std::size_t{1} << (flags & 3));
   if (length > kLongestName) malformed("a name of more than {} bytes", kLongestName);
   Link link;
+  link.order = order;
   link.name = cursor.text(length);
   switch (kind) {
     case 0:
@@ -80,11 +81,21 @@ Links read_links(Metadata& metadata, const ObjectHeader& group) {
     if (message.type != MessageType::kLink) continue;
     if (message.shared) malformed("a shared link, which is not read");
     links.push_back(read_link_message(message.body, metadata.widths));
+    // Zero for all that are not numbered, and for the first of those that are.
+    if (links.back().order == 0) links.back().order = links.size() - 1;
   }
   if (const Message* info = group.find(MessageType::kLinkInfo))
     read_dense_links(metadata, info->body, links);
   sort_and_check(links);
   return links;
+}
+
+std::vector<const Link*> in_creation_order(const Links& links) {
+  std::vector<const Link*> result;
+  for (const Link& link : links) result.push_back(&link);
+  std::stable_sort(result.begin(), result.end(),
+                   [](const Link* a, const Link* b) { return a->order < b->order; });
+  return result;
 }
 
 }  // namespace lamina::h5

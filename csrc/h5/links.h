@@ -11,6 +11,9 @@ struct Link {
   std::string name;
   Kind kind = Kind::kHard;
   std::uint64_t address = kUndefined;  ///< of a hard link's object header
+  /// Grows with creation, as far as the group tells: an old group appends each name to its heap, a
+  /// new one numbers its links if asked to, and else keeps a few in the order of their making.
+  std::uint64_t order = 0;
 };
 
 inline constexpr std::size_t kLongestName = 4096;
@@ -20,6 +23,9 @@ using Links = std::vector<Link>;
 
 /// Lists a group, old (symbol table) or new (link messages, or a fractal heap of them).
 [[nodiscard]] Links read_links(Metadata& metadata, const ObjectHeader& group);
+
+/// The links of a group, first made first.
+[[nodiscard]] std::vector<const Link*> in_creation_order(const Links& links);
 
 /// Appends the links of an old group, from its symbol table message.
 void read_symbol_table(Metadata& metadata, std::span<const std::byte> message, Links& links);

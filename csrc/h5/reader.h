@@ -41,6 +41,7 @@ struct Dataset {
   bool plain = false;
   std::string problem;       ///< why `find()` and `read()` refuse it; empty for a good one
   std::uint64_t header = 0;  ///< address of its object header; the same for all of its hard links
+  std::size_t order = 0;     ///< position among its group's datasets, as they were made
 };
 
 /// The weights that a file holds: every group called `vars` and its datasets.
@@ -49,6 +50,9 @@ struct VarsGroup {
   std::optional<std::string> name;          ///< the `name` attribute
   std::map<std::string, Dataset> datasets;  ///< by key; keys with '/' for nested groups
   std::string problem;  ///< why `find()` refuses all of it; empty for a good one
+  /// Position among the file's groups in the order in which a walk from the root made them: the
+  /// order of saving. Set by `Reader::groups()`.
+  std::size_t order = 0;
 };
 
 /// Reads HDF5 files that nobody vouches for. Each piece of metadata is parsed once, when first

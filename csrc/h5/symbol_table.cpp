@@ -43,6 +43,7 @@ void read_symbols(Metadata& metadata, std::uint64_t address, LocalHeap heap, Lin
     if (cursor.u32() == kCachedSoftLink) link.kind = Link::Kind::kSoft;
     cursor.skip(4 + 16);
     if (name >= heap.end - heap.begin) malformed("a name outside its local heap");
+    link.order = name;
     link.name = metadata.text(heap.begin + name, heap.end, kLongestName);
     links.push_back(std::move(link));
   }

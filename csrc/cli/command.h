@@ -1,0 +1,22 @@
+#pragma once
+#include <CLI/CLI.hpp>
+
+namespace lamina::cli {
+
+/// What a run of the command ends with; `diff` sets kDifferent, an error kFailed.
+enum ExitStatus : int { kSuccess = 0, kDifferent = 1, kFailed = 2 };
+
+// One function a subcommand, one file each: declares the options, and what is run after parsing.
+// `status` outlives the run.
+void add_summary(CLI::App& app);
+void add_init(CLI::App& app);
+void add_predict(CLI::App& app);
+void add_inspect(CLI::App& app);
+void add_diff(CLI::App& app, ExitStatus& status);
+void add_reshard(CLI::App& app);
+
+/// Parses the arguments and runs what they ask for. Errors are written to standard error on one
+/// line.
+[[nodiscard]] int run(int argc, const char* const* argv);
+
+}  // namespace lamina::cli

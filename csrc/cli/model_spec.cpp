@@ -1,0 +1,133 @@
+#include "cli/model_spec.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <lamina/error.h>
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace lamina::cli {
+namespace {
+
+using Options = applications::EfficientNetV2Options;
+
+[[noreturn]] void bad_value(std::string_view key, std::string_view value,
+                            std::string_view expected) {
+  throw ValueError(
+      fmt::format("Option '{}' of the model is '{}', expected {}", key, value, expected));
+}
+
+bool to_bool(std::string_view key, std::string_view value) {
+  if (value == "true" || value == "True" || value == "1") return true;
+  if (value == "false" || value == "False" || value == "0") return false;
+  bad_value(key, value, "true or false");
+}
+
+std::optional<std::int64_t> to_integer(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return {};
+  return value;
+}
+
+/// "480x480x3", an unknown dimension as "none".
+Shape to_shape(std::string_view key, std::string_view text) {
+  Shape shape;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find('x', begin), text.size());
+    const std::string_view dim = text.substr(begin, end - begin);
+    const auto value = dim == "none" || dim == "None" ? kNone : to_integer(dim);
+    if (!value) bad_value(key, text, "dimensions as 480x480x3");
+    shape.push_back(*value);
+    begin = end + 1;
+  }
+  return shape;
+}
+
+struct Option {
+  std::string_view key;
+  std::function<void(Options&, std::string_view key, std::string_view value)> set;
+};
+
+const std::vector<Option>& option_table() {
+  using Text = std::string_view;
+  static const std::vector<Option> kTable = {
+      {"include_top", [](Options& o, Text k, Text v) { o.include_top = to_bool(k, v); }},
+      {"input_shape", [](Options& o, Text k, Text v) { o.input_shape = to_shape(k, v); }},
+      {"pooling",
+       [](Options& o, Text k, Text v) {
+         if (v != "avg" && v != "max" && v != "none") bad_value(k, v, "avg, max or none");
+         o.pooling = v == "none" ? "" : v;
+       }},
+      {"classes",
+       [](Options& o, Text k, Text v) {
+         const auto classes = to_integer(v);
+         if (!classes || *classes < 1) bad_value(k, v, "a positive number");
+         o.classes = *classes;
+       }},
+      {"classifier_activation",
+       [](Options& o, Text, Text v) {
+         o.classifier_activation = v == "none" ? "linear" : std::string(v);
+       }},
+      {"include_preprocessing",
+       [](Options& o, Text k, Text v) { o.include_preprocessing = to_bool(k, v); }},
+      {"name", [](Options& o, Text, Text v) { o.name = v; }}};
+  return kTable;
+}
+
+void set_option(Options& options, std::string_view item) {
+  const auto& table = option_table();
+  const std::size_t equals = item.find('=');
+  const std::string_view key = item.substr(0, equals);
+  const auto option = std::ranges::find(table, key, &Option::key);
+  if (option == table.end()) {
+    std::vector<std::string_view> keys;
+    for (const Option& known : table) keys.push_back(known.key);
+    throw ValueError(
+        fmt::format("The model has no option '{}'; there are: {}", key, fmt::join(keys, ", ")));
+  }
+  if (equals == std::string_view::npos)
+    bad_value(key, "", "a value, as " + std::string(key) + "=...");
+  option->set(options, key, item.substr(equals + 1));
+}
+
+bool has_suffix(const std::string& spec, std::string_view suffix) {
+  return spec.ends_with(suffix);
+}
+
+}  // namespace
+
+Options parse_application_options(const std::string& text) {
+  Options options;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    set_option(options, std::string_view(text).substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return options;
+}
+
+bool carries_weights(const std::string& spec) {
+  return has_suffix(spec, ".keras");
+}
+
+ModelPtr make_model(const std::string& spec) {
+  const std::string name = spec.substr(0, spec.find(':'));
+  const auto known = applications::names();
+  if (std::ranges::find(known, name) != known.end()) {
+    const std::string options = name.size() < spec.size() ? spec.substr(name.size() + 1) : "";
+    return applications::by_name(name, parse_application_options(options));
+  }
+  if (has_suffix(spec, ".json")) return Model::from_json(spec);
+  if (has_suffix(spec, ".keras")) return Model::load(spec);
+  throw ValueError(fmt::format(
+      "'{}' is neither a path to a .json or .keras file nor an application; there are: {}", spec,
+      fmt::join(known, ", ")));
+}
+
+}  // namespace lamina::cli

@@ -1,0 +1,28 @@
+#pragma once
+#include <lamina/applications.h>
+#include <lamina/model.h>
+
+#include <string>
+
+namespace lamina::cli {
+
+/// What MODEL means on the command line, for the help of every subcommand.
+inline constexpr const char* kModelHelp =
+    "an application with options, as EfficientNetV2B0:classes=10,include_top=false, or a Keras "
+    ".json or "
+    ".keras file";
+
+/// The options after the colon of "EfficientNetV2B0:classes=10,include_top=false"; an empty text
+/// gives the defaults. Throws ValueError for an unknown option, listing those there are, and for a
+/// value that does not fit its option.
+[[nodiscard]] applications::EfficientNetV2Options parse_application_options(
+    const std::string& text);
+
+/// True when `spec` is a file that holds weights beside the model.
+[[nodiscard]] bool carries_weights(const std::string& spec);
+
+/// The model that `spec` names. Throws ValueError for a name that is neither an application nor a
+/// .json or .keras path, and what reading the file throws.
+[[nodiscard]] ModelPtr make_model(const std::string& spec);
+
+}  // namespace lamina::cli

@@ -1,0 +1,102 @@
+#include <fmt/format.h>
+#include <lamina/error.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/model_spec.h"
+#include "cli/npy.h"
+#include "core/progress.h"
+
+namespace lamina::cli {
+namespace {
+
+struct Arguments {
+  std::string model, weights, device = "cpu";
+  std::vector<std::string> inputs, outputs;
+  std::int64_t batch_size = 32;
+  bool skip_mismatch = false;
+};
+
+void require_cpu(const std::string& name) {
+  if (Device::from_name(name).kind != Device::Kind::kCpu) {
+    throw ValueError(
+        fmt::format("Device '{}' is not available: this build computes on the CPU only", name));
+  }
+}
+
+void require_count(std::string_view option, std::size_t given, std::size_t expected) {
+  if (given != expected) {
+    throw ValueError(fmt::format("The model has {0} {2}{3}, and --{2} was given {1} time{4}",
+                                 expected, given, option, expected == 1 ? "" : "s",
+                                 given == 1 ? "" : "s"));
+  }
+}
+
+void load(Model& model, const Arguments& arguments) {
+  if (arguments.weights.empty()) {
+    if (carries_weights(arguments.model)) return;
+    throw ValueError("--weights is required: only a .keras file carries its own");
+  }
+  Progress bar("load", 0, Progress::Style::kBytes);
+  model.load_weights(arguments.weights, {.skip_mismatch = arguments.skip_mismatch,
+                                         .progress = [&](std::uint64_t done, std::uint64_t total) {
+                                           bar.update(done, total);
+                                         }});
+}
+
+void predict(const Arguments& arguments) {
+  require_cpu(arguments.device);
+  const ModelPtr model = make_model(arguments.model);
+  require_count("input", arguments.inputs.size(), model->inputs().size());
+  require_count("output", arguments.outputs.size(), model->outputs().size());
+  load(*model, arguments);
+  std::vector<Tensor> inputs;
+  for (std::size_t i = 0; i < arguments.inputs.size(); ++i) {
+    // As Keras does: an array of another dtype is converted to the placeholder's.
+    inputs.push_back(read_npy(arguments.inputs[i]).cast(model->inputs()[i].dtype()));
+  }
+  const std::vector<Tensor> outputs =
+      model->predict(inputs, {.batch_size = arguments.batch_size, .verbose = true});
+  for (std::size_t i = 0; i < outputs.size(); ++i) write_npy(arguments.outputs[i], outputs[i]);
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("predict", "Run a model on .npy arrays");
+  const auto arguments = std::make_shared<Arguments>();
+  command->add_option("MODEL", arguments->model, kModelHelp)->required();
+  command
+      ->add_option("--weights", arguments->weights,
+                   "weights to load: .weights.h5, .weights.json or .keras")
+      ->type_name("W");
+  command
+      ->add_option("--input", arguments->inputs,
+                   "an array; once for each input, in the model's order")
+      ->required()
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("X.npy");
+  command->add_option("--output", arguments->outputs, "where to write; once for each output")
+      ->required()
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("Y.npy");
+  command->add_option("--batch-size", arguments->batch_size, "rows computed at a time")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  command->add_flag("--skip-mismatch", arguments->skip_mismatch,
+                    "leave layers that do not fit as they are, with a warning");
+  command->add_option("--device", arguments->device, "where to compute")
+      ->capture_default_str()
+      ->type_name("NAME");
+  command->callback([arguments] { predict(*arguments); });
+}
+
+}  // namespace lamina::cli

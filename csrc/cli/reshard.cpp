@@ -1,0 +1,108 @@
+#include <lamina/error.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "checkpoint/checkpoint.h"
+#include "cli/command.h"
+#include "cli/model_spec.h"
+#include "cli/stored_weights.h"
+#include "core/progress.h"
+#include "weights/weight_tree.h"
+
+namespace lamina::cli {
+namespace {
+
+struct Arguments {
+  std::string in, out, model;
+  std::optional<double> max_shard_size;
+};
+
+auto reports_to(Progress& bar) {
+  return [&bar](std::uint64_t done, std::uint64_t total) { bar.update(done, total); };
+}
+
+/// The stored groups as the children of a root, in the order in which they were written.
+weights::WeightTree read_tree(const StoredWeights& stored) {
+  Progress bar("load", stored.nbytes(), Progress::Style::kBytes);
+  std::uint64_t done = 0;
+  weights::WeightTree tree;
+  tree.nodes.emplace_back();
+  for (const StoredGroup& group : stored.groups()) {
+    const std::string object = group.path.substr(0, group.path.rfind('/'));
+    const weights::NodeId id = object.empty() ? 0 : tree.nodes.size();
+    if (id != 0) {
+      tree.nodes.emplace_back();
+      tree.nodes[0].edges.push_back({object.substr(1), id});
+    }
+    weights::WeightNode& node = tree.nodes[id];
+    node.name = group.name.value_or("");
+    node.repr = group.path;
+    for (const StoredVariable& variable : group.variables) {
+      node.variables.push_back(
+          {variable.key, std::make_shared<Variable>(group.path + "/" + variable.key,
+                                                    stored.read(group, variable))});
+      bar.update(done += variable.dataset.nbytes);
+    }
+  }
+  return tree;
+}
+
+void reshard_as_written(const Arguments& arguments) {
+  const StoredWeights stored(arguments.in);
+  stored.require_sound();
+  const weights::WeightTree tree = read_tree(stored);
+  Progress bar("save", 0, Progress::Style::kBytes);
+  checkpoint::SaveRequest request;
+  request.max_shard_size = arguments.max_shard_size;
+  request.progress = reports_to(bar);
+  checkpoint::save(tree, arguments.out, request);
+}
+
+void reshard_through_model(const Arguments& arguments) {
+  const ModelPtr model = make_model(arguments.model);
+  {
+    Progress bar("load", 0, Progress::Style::kBytes);
+    model->load_weights(arguments.in, {.progress = reports_to(bar)});
+  }
+  Progress bar("save", 0, Progress::Style::kBytes);
+  model->save_weights(arguments.out,
+                      {.max_shard_size = arguments.max_shard_size, .progress = reports_to(bar)});
+}
+
+}  // namespace
+
+void add_reshard(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("reshard", "Write weights again in one file, or in shards");
+  const auto arguments = std::make_shared<Arguments>();
+  command->add_option("IN", arguments->in, "a .weights.h5, .weights.json or .keras file")
+      ->required();
+  command
+      ->add_option("OUT", arguments->out,
+                   "the .weights.h5 file, or with --max-shard-size .weights.json")
+      ->required();
+  command
+      ->add_option("--max-shard-size", arguments->max_shard_size,
+                   "write shards of at most so many GB")
+      ->type_name("GB");
+  command
+      ->add_option(
+          "--model", arguments->model,
+          std::string("load the weights into this model and save it, rather than keep the order "
+                      "in which the file was written: ") +
+              kModelHelp)
+      ->type_name("MODEL");
+  command->callback([arguments] {
+    if (arguments->model.empty()) {
+      reshard_as_written(*arguments);
+    } else {
+      reshard_through_model(*arguments);
+    }
+  });
+}
+
+}  // namespace lamina::cli

@@ -1,0 +1,49 @@
+#include <fmt/format.h>
+#include <lamina/error.h>
+
+#include <exception>
+#include <string>
+
+#include "cli/command.h"
+#include "cli/text.h"
+
+namespace lamina::cli {
+namespace {
+
+int fail(const std::string& message) {
+  fmt::print(stderr, "lamina: error: {}\n", one_line(message));
+  return kFailed;
+}
+
+}  // namespace
+
+int run(int argc, const char* const* argv) {
+  CLI::App app("Runs Keras models and reads, writes and compares their weights.", "lamina");
+  app.set_version_flag("--version", LAMINA_VERSION);
+  app.require_subcommand(1);
+  ExitStatus status = kSuccess;
+  add_summary(app);
+  add_init(app);
+  add_predict(app);
+  add_inspect(app);
+  add_diff(app, status);
+  add_reshard(app);
+  // CLI11 would say that a subcommand is required, which is less than is known here.
+  const auto is_named = [&](CLI::App* command) { return command->check_name(argv[1]); };
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_named).empty()) {
+    return fail(fmt::format("There is no subcommand '{}'; see lamina --help", argv[1]));
+  }
+  try {
+    app.parse(argc, argv);
+    return status;
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    return fail(error.what());
+  } catch (const std::bad_alloc&) {
+    return fail("not enough memory");
+  } catch (const std::exception& error) {
+    return fail(error.what());
+  }
+}
+
+}  // namespace lamina::cli

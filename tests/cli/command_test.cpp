@@ -1,0 +1,103 @@
+// The command as a whole: help, versions, and how it fails.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/cli/binary.h"
+#include "tests/fakes/temporary_directory.h"
+
+using lamina::testing::Outcome;
+using lamina::testing::run_lamina;
+using lamina::testing::TemporaryDirectory;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+
+namespace {
+
+const TemporaryDirectory& scratch() {
+  static const TemporaryDirectory kDirectory;
+  return kDirectory;
+}
+
+Outcome run(std::vector<std::string> arguments) {
+  return run_lamina(scratch().path(), std::move(arguments));
+}
+
+/// The one line that a failing run writes.
+std::string error_line(std::vector<std::string> arguments) {
+  const Outcome outcome = run(std::move(arguments));
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
+  EXPECT_THAT(outcome.err, ::testing::StartsWith("lamina: error: "));
+  return outcome.err;
+}
+
+}  // namespace
+
+TEST(Command, HelpListsEverySubcommandAndEachHasItsOwn) {
+  const Outcome all = run({"--help"});
+  EXPECT_EQ(all.status, 0);
+  EXPECT_EQ(all.err, "");
+  for (const char* name : {"summary", "init", "predict", "inspect", "diff", "reshard"}) {
+    EXPECT_THAT(all.out, HasSubstr(name));
+    const Outcome one = run({name, "--help"});
+    EXPECT_EQ(one.status, 0);
+    EXPECT_EQ(one.err, "");
+    EXPECT_THAT(one.out,
+                AllOf(HasSubstr("Usage: lamina " + std::string(name)), HasSubstr("--help")));
+  }
+}
+
+TEST(Command, HelpNamesEveryOption) {
+  const std::pair<const char*, std::vector<const char*>> options[] = {
+      {"summary", {"MODEL"}},
+      {"init", {"MODEL", "--weights", "--max-shard-size", "--seed", "--no-overwrite"}},
+      {"predict",
+       {"MODEL", "--weights", "--input", "--output", "--skip-mismatch", "--device",
+        "--batch-size"}},
+      {"inspect", {"W", "--json"}},
+      {"diff", {"A", "B"}},
+      {"reshard", {"IN", "OUT", "--max-shard-size", "--model"}}};
+  for (const auto& [command, names] : options) {
+    const std::string help = run({command, "--help"}).out;
+    for (const char* name : names) EXPECT_THAT(help, HasSubstr(name)) << command;
+  }
+}
+
+TEST(Command, VersionIsANumber) {
+  const Outcome outcome = run({"--version"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.out, MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+\n"));
+}
+
+TEST(Command, UsageErrorsAreOneLineAndStatus2) {
+  EXPECT_THAT(error_line({}), HasSubstr("subcommand"));
+  EXPECT_THAT(error_line({"frobnicate"}), HasSubstr("frobnicate"));
+  EXPECT_THAT(error_line({"inspect"}), HasSubstr("W is required"));
+  EXPECT_THAT(error_line({"diff", "a"}), HasSubstr("B is required"));
+  EXPECT_THAT(error_line({"inspect", "a", "--frob"}), HasSubstr("--frob"));
+  EXPECT_THAT(error_line({"reshard", "a", "b", "--max-shard-size", "big"}),
+              HasSubstr("--max-shard-size"));
+  EXPECT_THAT(error_line({"init", "EfficientNetV2B0"}), HasSubstr("--weights is required"));
+}
+
+TEST(Command, MissingFilesAreNamed) {
+  for (const char* suffix : {".weights.h5", ".weights.json", ".keras"}) {
+    const std::string name = "nowhere" + std::string(suffix);
+    EXPECT_THAT(error_line({"inspect", name}), HasSubstr(name));
+    EXPECT_THAT(error_line({"diff", name, name}), HasSubstr(name));
+    EXPECT_THAT(error_line({"reshard", name, "out.weights.h5"}), HasSubstr(name));
+  }
+}
+
+TEST(Command, FilesOfAnotherKindAreNamed) {
+  std::ofstream(scratch() / "text.weights.h5")
+      << "This is no HDF5 file at all, and not a short one either.\n";
+  std::ofstream(scratch() / "text.weights.json") << "[1, 2";
+  EXPECT_THAT(error_line({"inspect", "text.weights.h5"}), HasSubstr("text.weights.h5"));
+  EXPECT_THAT(error_line({"inspect", "text.weights.json"}), HasSubstr("text.weights.json"));
+  EXPECT_THAT(error_line({"inspect", "weights.txt"}), HasSubstr("weights.txt"));
+}
