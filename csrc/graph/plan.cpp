@@ -2,6 +2,7 @@
 
 #include <lamina/error.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "graph/memory_plan.h"
@@ -128,8 +129,9 @@ void CompiledPlan::run_timed(Step& step, const std::vector<Tensor>& inputs,
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   run_step(step, inputs, outputs);
-  step.profile.seconds += std::chrono::duration<double>(Clock::now() - start).count();
-  ++step.profile.runs;
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  ProfileRow& row = step.profile;
+  row.seconds = row.runs++ == 0 ? seconds : std::min(row.seconds, seconds);
 }
 
 std::vector<Tensor> CompiledPlan::run(const std::vector<Tensor>& inputs) {

@@ -63,9 +63,8 @@ std::string header() {
 }
 
 std::string line(const ProfileRow& row, double total) {
-  const double seconds = row.runs == 0 ? 0 : row.seconds / static_cast<double>(row.runs);
-  const double rate = seconds > 0 ? 1e-9 / seconds : 0;
-  return fmt::format("{:8.3f} {:6.2f} {:7.1f} {:6.1f}  {:<34} {:<30} {}\n", seconds * 1e3,
+  const double rate = row.seconds > 0 ? 1e-9 / row.seconds : 0;
+  return fmt::format("{:8.3f} {:6.2f} {:7.1f} {:6.1f}  {:<34} {:<30} {}\n", row.seconds * 1e3,
                      total > 0 ? 100 * row.seconds / total : 0, row.flops * rate,
                      static_cast<double>(row.bytes) * rate, row.op, row.layer, row.shapes);
 }
@@ -93,7 +92,6 @@ std::string profile_table(std::vector<ProfileRow> rows, std::size_t limit) {
     total += row.seconds;
     ProfileRow& kind = kinds[row.op];
     kind.op = row.op;
-    kind.runs = row.runs;
     kind.flops += row.flops;
     kind.bytes += row.bytes;
     kind.seconds += row.seconds;
@@ -104,6 +102,7 @@ std::string profile_table(std::vector<ProfileRow> rows, std::size_t limit) {
   std::stable_sort(rows.begin(), rows.end(), slower);
   std::string text = header();
   for (std::size_t i = 0; i < std::min(limit, rows.size()); ++i) text += line(rows[i], total);
+  text += line({"total", "", "", 0, 0, 0, total}, total);
   std::vector<ProfileRow> sums;
   for (auto& [name, kind] : kinds) sums.push_back(std::move(kind));
   std::stable_sort(sums.begin(), sums.end(), slower);
