@@ -6,6 +6,7 @@
 #include <map>
 
 #include "graph/op_access.h"
+#include "ops/params.h"
 
 namespace lamina::graph {
 namespace {
@@ -75,12 +76,12 @@ ProfileRow profile_row(const Op& op) {
   ProfileRow row;
   row.op = kind_of(op) + fusions_of(op);
   row.layer = op.layer;
-  for (const ops::TensorSpec& spec : input_specs(op.spec)) {
+  for (const ops::TensorSpec& spec : ops::input_specs(op.spec)) {
     row.shapes += (row.shapes.empty() ? "" : ", ") + spec.shape.str();
     row.bytes += spec.nbytes();
   }
-  row.shapes += " -> " + output_spec(op.spec).shape.str();
-  row.bytes += output_spec(op.spec).nbytes();
+  row.shapes += " -> " + ops::output_spec(op.spec).shape.str();
+  row.bytes += ops::output_spec(op.spec).nbytes();
   row.flops = std::visit([](const auto& spec) { return flops_of(spec); }, op.spec);
   return row;
 }

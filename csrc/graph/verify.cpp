@@ -2,7 +2,7 @@
 
 #include <lamina/error.h>
 
-#include "graph/op_access.h"
+#include "ops/params.h"
 
 namespace lamina::graph {
 namespace {
@@ -17,7 +17,7 @@ std::string describe(const ops::TensorSpec& spec) {
 }
 
 void verify_inputs(const Program& program, const Op& op, const std::vector<bool>& written) {
-  const auto specs = input_specs(op.spec);
+  const auto specs = ops::input_specs(op.spec);
   if (specs.size() != op.inputs.size()) {
     refuse(op, "takes " + std::to_string(specs.size()) + " inputs; received " +
                    std::to_string(op.inputs.size()) + ".");
@@ -36,8 +36,8 @@ void verify_inputs(const Program& program, const Op& op, const std::vector<bool>
 void verify_output(const Program& program, const Op& op, const std::vector<bool>& written) {
   if (op.output >= program.values.size()) refuse(op, "writes a value that does not exist.");
   if (written[op.output]) refuse(op, "writes a value that was written before.");
-  if (output_spec(op.spec) != program.values[op.output]) {
-    refuse(op, "writes " + describe(output_spec(op.spec)) + " into a value of " +
+  if (ops::output_spec(op.spec) != program.values[op.output]) {
+    refuse(op, "writes " + describe(ops::output_spec(op.spec)) + " into a value of " +
                    describe(program.values[op.output]) + ".");
   }
 }
@@ -53,9 +53,9 @@ void verify(const Program& program) {
   for (const Op& op : program.ops) {
     verify_inputs(program, op, written);
     verify_output(program, op, written);
-    if (op.params.size() != param_count(op.spec)) {
-      refuse(op, "takes " + std::to_string(param_count(op.spec)) + " parameters; received " +
-                     std::to_string(op.params.size()) + ".");
+    if (op.params.size() != ops::param_shapes(op.spec).size()) {
+      refuse(op, "takes " + std::to_string(ops::param_shapes(op.spec).size()) +
+                     " parameters; received " + std::to_string(op.params.size()) + ".");
     }
     written[op.output] = true;
   }

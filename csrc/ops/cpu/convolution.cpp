@@ -129,6 +129,7 @@ class Conv2DKernel final : public Kernel {
 }  // namespace
 
 KernelPtr make_conv2d(const dnnl::engine& engine, const Conv2D& op) {
+  if (KernelPtr fast = make_winograd(op)) return fast;
   return std::make_unique<Conv2DKernel>(engine, op, epilogue_of(op));
 }
 

@@ -22,6 +22,9 @@ namespace lamina::ops::cpu {
 [[nodiscard]] KernelPtr make_reduce(const Reduce& op);
 [[nodiscard]] KernelPtr make_resize2d(const Resize2D& op);
 
+/// 3x3 convolutions of many channels, by Winograd's algorithm; nothing for others.
+[[nodiscard]] KernelPtr make_winograd(const Conv2D& op);
+
 // Any dtype: bytes are moved, or converted.
 [[nodiscard]] KernelPtr make_concat(const Concat& op);
 [[nodiscard]] KernelPtr make_pad(const Pad& op);
