@@ -1,0 +1,47 @@
+#pragma once
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+// Each measurement runs in a process of its own, so that its peak memory is its own too.
+namespace lamina::bench {
+
+inline std::string quoted(const std::string& word) {
+  std::string text = "'";
+  for (char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
+}
+
+/// Runs a command and returns what it printed. Throws when it does not exit with 0.
+inline std::string run_child(const std::vector<std::string>& command) {
+  std::string line;
+  for (const std::string& word : command) line += quoted(word) + ' ';
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(line.c_str(), "r"),
+                                                   [](FILE*) { return 0; });
+  if (pipe == nullptr) throw std::runtime_error("cannot start: " + line);
+  std::string text;
+  char buffer[4096];
+  while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe.get())) {
+    text.append(buffer, count);
+  }
+  const int status = pclose(pipe.get());
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) throw std::runtime_error("failed: " + line);
+  return text;
+}
+
+/// The peak resident memory of this process so far.
+inline std::size_t peak_rss_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    std::size_t kilobytes = 0;
+    if (word == "VmHWM:" && status >> kilobytes) return kilobytes * 1024;
+  }
+  return 0;
+}
+
+}  // namespace lamina::bench
