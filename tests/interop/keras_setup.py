@@ -1,0 +1,25 @@
+"""Imports Keras the way these tests need it: on JAX, on the CPU, with 64-bit types. Import this first.
+
+Compiling dominates when each small model runs once, so XLA is told not to optimise, and Keras's random
+initialisers, whose values every test overwrites, give zeros instead of compiling a generator a shape."""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "jax"
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["JAX_ENABLE_X64"] = "1"
+if os.environ.get("LAMINA_OPTIMIZE_XLA") != "1":
+    os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+
+import keras
+import numpy as np
+from keras.src.initializers import random_initializers
+
+
+def _zeros(shape, *args, dtype=None, **kwargs):
+    del args, kwargs
+    return keras.ops.convert_to_tensor(np.zeros(shape, "float32"), dtype=dtype)
+
+
+for _name in ("normal", "uniform", "truncated_normal"):
+    setattr(random_initializers.random, _name, _zeros)

@@ -1,0 +1,119 @@
+"""Speaks to `lamina_interop` (driver.cpp): one process, one JSON line a request, one a reply."""
+
+import json
+import os
+import pathlib
+import subprocess
+import warnings
+
+import ml_dtypes  # noqa: F401: gives numpy the name "bfloat16"
+import numpy as np
+
+
+class LaminaError(Exception):
+    """What Lamina threw: `kind` is the C++ class, "ValueError"."""
+
+    def __init__(self, kind, message):
+        super().__init__(f"{kind}: {message}")
+        self.kind, self.message = kind, message
+
+
+class Driver:
+    def __init__(self, program, scratch):
+        self.scratch = pathlib.Path(scratch)
+        self.warnings = []  # of the last request
+        self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        encoding="utf-8", env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+    def request(self, op, **arguments):
+        self.process.stdin.write(json.dumps({"op": op, **arguments}) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"lamina_interop died on {op}: status {self.process.wait()}")
+        reply = json.loads(line)
+        self.warnings = reply["warnings"]
+        if "error" in reply:
+            raise LaminaError(reply["error"], reply["message"])
+        return reply
+
+    def close(self):
+        self.process.stdin.close()
+        status = self.process.wait(timeout=60)
+        if status != 0:
+            raise RuntimeError(f"lamina_interop ended with status {status}")
+
+    def _model(self, op, **arguments):
+        return LaminaModel(self, self.request(op, **arguments)["model"])
+
+    def from_json(self, text):
+        """A model from what Keras's `to_json` gives."""
+        path = self.scratch / "model.json"
+        path.write_text(text, encoding="utf-8")
+        return self._model("from_json", path=str(path))
+
+    def load_archive(self, path):
+        return self._model("load_archive", path=str(path))
+
+    def application(self, name, **options):
+        return self._model("application", name=name, options=options)
+
+    def hand_written(self, name, dtype="float32"):
+        """A model of zoo.cpp, the twin of the class of that name in zoo.py."""
+        return self._model("hand_written", name=name, dtype=dtype)
+
+
+class LaminaModel:
+    def __init__(self, driver, number):
+        self.driver, self.number = driver, number
+
+    def request(self, op, **arguments):
+        return self.driver.request(op, model=self.number, **arguments)
+
+    def save_weights(self, path, **options):
+        self.request("save", path=str(path), **options)
+
+    def load_weights(self, path, **options):
+        self.request("load", path=str(path), **options)
+
+    def weights(self):
+        """[(path, shape, dtype)] of all variables."""
+        return [(w["path"], tuple(w["shape"]), w["dtype"]) for w in self.request("weights")["weights"]]
+
+    def summary(self):
+        return self.request("summary")["summary"]
+
+    def values(self):
+        """All variables' bytes, to see whether anything changed."""
+        path = self.driver.scratch / "values.bin"
+        self.request("values", path=str(path))
+        return path.read_bytes()
+
+    def predict(self, inputs, batch_size=32):
+        """Lists of arrays in and out."""
+        described = []
+        for index, array in enumerate(inputs):
+            path = self.driver.scratch / f"input_{index}.bin"
+            array = np.ascontiguousarray(array)
+            path.write_bytes(array.tobytes())
+            described.append({"path": str(path), "shape": list(array.shape), "dtype": array.dtype.name})
+        reply = self.request("predict", inputs=described, outputs=str(self.driver.scratch / "output_"),
+                             batch_size=batch_size)
+        return [np.fromfile(o["path"], np.dtype(o["dtype"])).reshape(o["shape"]) for o in reply["outputs"]]
+
+    def drop(self):
+        self.request("drop")
+
+
+def _of_keras(caught):
+    return [str(w.message) for w in caught if issubclass(w.category, UserWarning) and "keras" in w.filename]
+
+
+def keras_call(function, *arguments, **keywords):
+    """(result, warnings, error) of a call of Keras; other packages' warnings do not count."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            return function(*arguments, **keywords), _of_keras(caught), None
+        except Exception as error:  # noqa: BLE001: any error is a result here
+            return None, _of_keras(caught), error

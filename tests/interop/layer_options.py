@@ -1,0 +1,286 @@
+"""Random options for each layer that Lamina has: what `random_models` and `test_layers` draw from.
+
+Each entry of KINDS says which inputs a layer takes and draws keyword arguments for one of them. Shapes
+here have no batch."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+ACTIVATIONS = [
+    None, "linear", "relu", "relu6", "leaky_relu", "elu", "selu", "silu", "gelu", "sigmoid",
+    "hard_sigmoid", "hard_silu", "tanh", "softplus", "softsign", "exponential", "mish", "softmax",
+    "log_softmax",
+]
+# Those that neither blow up nor flatten what follows them: for activations deep inside a model.
+CALM_ACTIVATIONS = [None, "relu", "relu6", "leaky_relu", "elu", "silu", "gelu", "hard_silu", "tanh", "softsign"]
+INITIALIZERS = ["glorot_uniform", "glorot_normal", "he_normal", "he_uniform", "lecun_normal", "ones", "zeros",
+                "random_normal", "random_uniform", "truncated_normal", "variance_scaling"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """`draw(random, shape, calm)` gives keyword arguments for an input of that shape, or None where the
+    layer does not suit it. `calm` keeps away from options that make a whole model ill-conditioned."""
+
+    draw: Callable
+    ranks: tuple
+    inputs: str = "one"  # "one", "two" or "many": equal shapes, or shapes that broadcast
+    dtype: str = "float"
+
+
+def _activation(random, calm):
+    return random.choice(CALM_ACTIVATIONS if calm else ACTIVATIONS)
+
+
+def _data_format(random):
+    return random.choices(["channels_last", "channels_first"], [3, 1])[0]
+
+
+def _split(shape, data_format):
+    """(spatial sizes, channels)."""
+    return (shape[:-1], shape[-1]) if data_format == "channels_last" else (shape[1:], shape[0])
+
+
+def _per_axis(random, low, high, count):
+    """One number for all axes, or one for each, in the forms that Keras takes."""
+    values = tuple(random.randint(low, high) for _ in range(count))
+    return values[0] if random.random() < 0.4 or count == 1 and random.random() < 0.5 else values
+
+
+def _numbers(value, count):
+    return (value,) * count if isinstance(value, int) else tuple(value)
+
+
+def _window(random, spatial, paddings=("valid", "same"), dilate=True, kernel="kernel_size"):
+    """Window, strides, padding and dilation that fit; Keras has strides or dilation, not both."""
+    count = len(spatial)
+    size = _per_axis(random, 1, 3, count)
+    options = {kernel: size, "padding": random.choice(paddings)}
+    dilation = 1
+    if dilate and random.random() < 0.3:
+        dilation = options["dilation_rate"] = _per_axis(random, 1, 2, count)
+    else:
+        options["strides"] = _per_axis(random, 1, 3, count)
+    reach = [(k - 1) * d + 1 for k, d in zip(_numbers(size, count), _numbers(dilation, count))]
+    if options["padding"] == "valid" and any(r > s for r, s in zip(reach, spatial)):
+        return None
+    return options
+
+
+def _common_conv(random, calm):
+    return {"use_bias": random.random() < 0.7, "activation": _activation(random, calm),
+            "bias_initializer": random.choice(["zeros", "ones"])}
+
+
+def _conv(random, shape, calm):
+    data_format = _data_format(random)
+    spatial, channels = _split(shape, data_format)
+    paddings = ("valid", "same", "causal") if len(shape) == 2 and data_format == "channels_last" else ("valid", "same")
+    options = _window(random, spatial, paddings)
+    if options is None:
+        return None
+    groups = random.choice([g for g in range(1, channels + 1) if channels % g == 0])
+    return options | _common_conv(random, calm) | {
+        "filters": groups * random.randint(1, 4), "groups": groups, "data_format": data_format,
+        "kernel_initializer": random.choice(INITIALIZERS)}
+
+
+def _depthwise(random, shape, calm):
+    data_format = _data_format(random)
+    options = _window(random, _split(shape, data_format)[0])
+    return options and options | _common_conv(random, calm) | {
+        "depth_multiplier": random.randint(1, 3), "data_format": data_format}
+
+
+def _separable(random, shape, calm):
+    options = _depthwise(random, shape, calm)
+    return options and options | {"filters": random.randint(1, 5)}
+
+
+def _conv_transpose(random, shape, calm):
+    data_format = _data_format(random)
+    spatial, _ = _split(shape, data_format)
+    options = _window(random, spatial)
+    if options is None or math.prod(shape) > 600:
+        return None
+    strides = _numbers(options.get("strides", 1), 2)
+    if random.random() < 0.4:
+        options["output_padding"] = tuple(random.randint(0, s - 1) for s in strides)
+    return options | _common_conv(random, calm) | {"filters": random.randint(1, 4), "data_format": data_format}
+
+
+def _dense(random, shape, calm):
+    return {"units": random.randint(1, 7), "use_bias": random.random() < 0.7,
+            "activation": _activation(random, calm), "kernel_initializer": random.choice(INITIALIZERS)}
+
+
+def _batch_normalization(random, shape, calm):
+    rank = len(shape) + 1
+    axis = random.choice([-1, -1, random.randint(1, rank - 1), -random.randint(1, rank - 1)])
+    return {"axis": axis, "epsilon": random.choice([1e-3, 1e-2, 1e-5]), "momentum": random.random(),
+            "center": random.random() < 0.7, "scale": random.random() < 0.7}
+
+
+def _some_axes(random, rank):
+    axes = random.sample(range(1, rank), random.randint(1, rank - 1))
+    return [a - rank if random.random() < 0.5 else a for a in axes]
+
+
+def _layer_normalization(random, shape, calm):
+    rank = len(shape) + 1
+    # A lone value has no spread: its normal form is noise over epsilon.
+    axis = -1 if random.random() < 0.5 else sorted(a % rank for a in _some_axes(random, rank))
+    axes = [axis % rank] if isinstance(axis, int) else axis
+    if calm and math.prod(shape[a - 1] for a in axes) < 4:
+        return None
+    return {"axis": axis, "epsilon": random.choice([1e-3, 1e-2]) if calm else random.choice([1e-3, 1e-5]),
+            "center": random.random() < 0.7, "scale": random.random() < 0.7}
+
+
+def _relu(random, shape, calm):
+    return {"max_value": random.choice([None, random.uniform(0.5, 3)]), "negative_slope": random.choice([0.0, 0.2]),
+            "threshold": 0.0 if calm else random.choice([0.0, 0.5])}
+
+
+def _prelu(random, shape, calm):
+    rank = len(shape) + 1
+    return {"shared_axes": random.choice([None, [a for a in range(1, rank) if random.random() < 0.5] or None])}
+
+
+def _softmax(random, shape, calm):
+    rank = len(shape) + 1
+    return {"axis": random.choice([-1, random.randint(1, rank - 1), tuple(sorted(a % rank for a in _some_axes(random, rank)))])}
+
+
+def _pool(random, shape, calm):
+    data_format = _data_format(random)
+    options = _window(random, _split(shape, data_format)[0], dilate=False, kernel="pool_size")
+    if options is None:
+        return None
+    if random.random() < 0.3:
+        del options["strides"]
+    return options | {"data_format": data_format}
+
+
+def _global_pool(random, shape, calm):
+    return {"data_format": _data_format(random), "keepdims": random.random() < 0.5}
+
+
+def _zero_padding(random, shape, calm):
+    pair = lambda: (random.randint(0, 2), random.randint(0, 2))
+    return {"padding": random.choice([random.randint(0, 2), pair(), (pair(), pair())]), "data_format": _data_format(random)}
+
+
+def _up_sampling(random, shape, calm):
+    if math.prod(shape) > 600:
+        return None
+    return {"size": _per_axis(random, 1, 3, 2), "data_format": _data_format(random),
+            "interpolation": random.choice(["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"])}
+
+
+def _reshape(random, shape, calm):
+    left, target = math.prod(shape), []
+    for _ in range(random.randint(0, 2)):
+        target.append(random.choice([d for d in range(1, left + 1) if left % d == 0]))
+        left //= target[-1]
+    target.insert(random.randint(0, len(target)), left)
+    if random.random() < 0.5:
+        target[random.randrange(len(target))] = -1
+    return {"target_shape": tuple(target)}
+
+
+def _permute(random, shape, calm):
+    return {"dims": tuple(random.sample(range(1, len(shape) + 1), len(shape)))}
+
+
+def _concatenate(random, shape, calm):
+    rank = len(shape) + 1
+    return {"axis": random.choice([-1, random.randint(1, rank - 1)])}
+
+
+def _rescaling(random, shape, calm):
+    def number_or_list():
+        one = random.random() < 0.6
+        return random.uniform(-2, 2) if one else [random.uniform(-2, 2) for _ in range(shape[-1])]
+    return {"scale": number_or_list(), "offset": number_or_list()}
+
+
+def _normalization(random, shape, calm):
+    rank = len(shape) + 1
+    options = {"axis": random.choice([-1, None, random.randint(1, rank - 1)]), "invert": random.random() < 0.3}
+    if random.random() < 0.5:
+        size = 1 if options["axis"] is None else ((1,) + shape)[options["axis"]]
+        options["mean"] = [random.uniform(-1, 1) for _ in range(size)]
+        options["variance"] = [random.uniform(0.5, 2) for _ in range(size)]
+        if options["axis"] is None:
+            options["mean"], options["variance"] = options["mean"][0], options["variance"][0]
+    return options
+
+
+def _embedding(random, shape, calm):
+    return {"input_dim": 10, "output_dim": random.randint(1, 5)}
+
+
+_NOTHING = lambda random, shape, calm: {}
+_ANY = (1, 2, 3, 4)
+
+KINDS = {
+    "Dense": Kind(_dense, _ANY),
+    "Conv1D": Kind(_conv, (2,)),
+    "Conv2D": Kind(_conv, (3,)),
+    "DepthwiseConv2D": Kind(_depthwise, (3,)),
+    "SeparableConv2D": Kind(_separable, (3,)),
+    "Conv2DTranspose": Kind(_conv_transpose, (3,)),
+    "BatchNormalization": Kind(_batch_normalization, _ANY),
+    "LayerNormalization": Kind(_layer_normalization, _ANY),
+    "Activation": Kind(lambda random, shape, calm: {"activation": _activation(random, calm) or "linear"}, _ANY),
+    "ReLU": Kind(_relu, _ANY),
+    "LeakyReLU": Kind(lambda random, shape, calm: {"negative_slope": random.uniform(0, 1)}, _ANY),
+    "PReLU": Kind(_prelu, _ANY),
+    "ELU": Kind(lambda random, shape, calm: {"alpha": random.uniform(0.1, 2)}, _ANY),
+    "Softmax": Kind(_softmax, _ANY),
+    "Dropout": Kind(lambda random, shape, calm: {"rate": random.uniform(0, 0.9)}, _ANY),
+    "MaxPooling1D": Kind(_pool, (2,)),
+    "MaxPooling2D": Kind(_pool, (3,)),
+    "AveragePooling1D": Kind(_pool, (2,)),
+    "AveragePooling2D": Kind(_pool, (3,)),
+    "GlobalAveragePooling1D": Kind(_global_pool, (2,)),
+    "GlobalAveragePooling2D": Kind(_global_pool, (3,)),
+    "GlobalMaxPooling1D": Kind(_global_pool, (2,)),
+    "GlobalMaxPooling2D": Kind(_global_pool, (3,)),
+    "ZeroPadding2D": Kind(_zero_padding, (3,)),
+    "UpSampling2D": Kind(_up_sampling, (3,)),
+    "Reshape": Kind(_reshape, _ANY),
+    "Flatten": Kind(lambda random, shape, calm: {"data_format": _data_format(random)}, _ANY),
+    "Permute": Kind(_permute, _ANY),
+    "Add": Kind(_NOTHING, _ANY, "many"),
+    "Subtract": Kind(_NOTHING, _ANY, "two"),
+    "Multiply": Kind(_NOTHING, _ANY, "many"),
+    "Average": Kind(_NOTHING, _ANY, "many"),
+    "Maximum": Kind(_NOTHING, _ANY, "many"),
+    "Minimum": Kind(_NOTHING, _ANY, "many"),
+    "Concatenate": Kind(_concatenate, _ANY, "many"),
+    "Rescaling": Kind(_rescaling, _ANY),
+    "Normalization": Kind(_normalization, _ANY),
+    "Embedding": Kind(_embedding, (1, 2), dtype="int32"),
+}
+
+def random_shape(random, ranks):
+    """Sizes that leave room for windows, without the batch."""
+    rank = random.choice(ranks)
+    return {1: lambda: (random.randint(1, 8),),
+            2: lambda: (random.randint(4, 9), random.randint(1, 6)),
+            3: lambda: (random.randint(4, 9), random.randint(4, 9), random.randint(1, 6)),
+            4: lambda: tuple(random.randint(1, 4) for _ in range(4))}[rank]()
+
+
+def draw_options(random, name, shape, calm=False, attempts=20):
+    """Options of layer `name` for an input of this shape, or None where none were found."""
+    if len(shape) not in KINDS[name].ranks:
+        return None
+    for _ in range(attempts):
+        options = KINDS[name].draw(random, shape, calm)
+        if options is not None:
+            return options
+    return None

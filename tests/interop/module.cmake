@@ -1,0 +1,25 @@
+# The tests against real Keras: a C++ program that Python drives. They run in the environment that
+# scripts/setup.sh makes (LAMINA_VENV, else build/venv), or with the interpreter LAMINA_PYTHON; where
+# the packages are missing they fail.
+set(LAMINA_PYTHON "" CACHE FILEPATH "Python with Keras, for the tests against it")
+
+set(folder ${CMAKE_CURRENT_SOURCE_DIR}/interop)
+add_executable(lamina_interop
+  ${folder}/driver.cpp ${folder}/session.cpp ${folder}/tensor_file.cpp ${folder}/zoo.cpp)
+target_link_libraries(lamina_interop PRIVATE lamina lamina_flags nlohmann_json::nlohmann_json)
+
+function(lamina_interop_test name file)
+  add_test(NAME interop_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/interop/run.sh interop_${name} ${file})
+  set_tests_properties(interop_${name} PROPERTIES LABELS interop TIMEOUT 900
+    ENVIRONMENT "LAMINA_INTEROP=$<TARGET_FILE:lamina_interop>;LAMINA_PYTHON=${LAMINA_PYTHON};${ARGN}")
+endfunction()
+
+lamina_interop_test(applications test_applications.py)
+lamina_interop_test(comparison test_comparison.py)
+lamina_interop_test(errors test_errors.py)
+lamina_interop_test(files test_files.py)
+lamina_interop_test(layers test_layers.py)
+lamina_interop_test(random_models_0 test_random_models.py LAMINA_PART=0/2)
+lamina_interop_test(random_models_1 test_random_models.py LAMINA_PART=1/2)
+lamina_interop_test(keras_cases test_keras_cases.py)
+lamina_interop_test(zoo test_zoo.py)

@@ -1,0 +1,174 @@
+"""Random Keras models of the layers that Lamina has: branched, merged, nested, shared, with several
+inputs and outputs, under every dtype policy."""
+
+import math
+
+import keras
+
+from layer_options import KINDS, draw_options, random_shape
+
+POLICIES = ["float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16"]
+NAMES = ["kopf", "schicht_\u00e4\u00f6", "\u5c42", "a.b", "with space", "UPPER", "_private", "layers", "vars", "0"]
+SINGLE = [name for name, kind in KINDS.items() if kind.inputs == "one" and kind.dtype == "float"]
+MERGING = [name for name, kind in KINDS.items() if kind.inputs != "one"]
+MAX_SIZE = 4000  # elements of one tensor of a sample
+
+
+class ModelMaker:
+    """Grows one model; `random` decides everything."""
+
+    def __init__(self, random, policy):
+        self.random = random
+        self.policy = policy
+        self.used_names = set()
+        self.shareable = []
+
+    def name(self):
+        free = [name for name in NAMES if name not in self.used_names]
+        if not free or self.random.random() > 0.15:
+            return None
+        name = self.random.choice(free)
+        self.used_names.add(name)
+        return name
+
+    def layer(self, class_name, options):
+        options = dict(options)
+        name = self.name()
+        if name:
+            options["name"] = name
+        if self.random.random() < 0.1:
+            options["dtype"] = self.random.choice(POLICIES[:2]) if self.policy in POLICIES[:2] else self.policy
+        layer = getattr(keras.layers, class_name)(**options)
+        layer.trainable = self.random.random() > 0.2
+        return layer
+
+    def single(self, tensor):
+        """One layer on one tensor: new, or one that was used on an equal shape before."""
+        shape = tuple(tensor.shape[1:])
+        again = [layer for layer, known in self.shareable if known == shape]
+        if again and self.random.random() < 0.25:
+            return self.random.choice(again)(tensor)
+        for _ in range(50):
+            class_name = self.random.choice(SINGLE)
+            options = draw_options(self.random, class_name, shape, calm=True)
+            if options is None:
+                continue
+            layer = self.layer(class_name, options)
+            output = layer(tensor)
+            if 0 < math.prod(output.shape[1:]) <= MAX_SIZE:
+                self.shareable.append((layer, shape))
+                return output
+        return keras.layers.Activation("relu")(tensor)
+
+    def merge(self, tensors):
+        """A merging layer on tensors of equal shapes (or with axes of one for broadcasting)."""
+        first = self.random.choice(tensors)
+        partners = [t for t in tensors if t is not first and _broadcasts(t.shape[1:], first.shape[1:])]
+        if not partners:
+            return None
+        class_name = self.random.choice(MERGING)
+        count = 1 if KINDS[class_name].inputs == "two" else self.random.randint(1, min(3, len(partners)))
+        inputs = [first]
+        for partner in self.random.sample(partners, len(partners)):
+            if len(inputs) <= count and all(_broadcasts(partner.shape[1:], t.shape[1:]) for t in inputs):
+                inputs.append(partner)
+        if class_name == "Concatenate":
+            inputs = [t for t in inputs if t.shape == first.shape]
+            if len(inputs) < 2:
+                return None
+        options = draw_options(self.random, class_name, tuple(first.shape[1:]), calm=True)
+        output = self.layer(class_name, options)(inputs)
+        return output if math.prod(output.shape[1:]) <= MAX_SIZE else None
+
+    def nested(self, tensor, depth):
+        """A model inside the model, used once or twice."""
+        shape = tuple(tensor.shape[1:])
+        if self.random.random() < 0.4:
+            inner = keras.Sequential(name=self.name())
+            if self.random.random() < 0.7:
+                inner.add(keras.Input(shape, dtype=tensor.dtype))
+            probe = keras.Input(shape, dtype=tensor.dtype)
+            for _ in range(self.random.randint(1, 4)):
+                probe = self.single_into(inner, probe)
+        else:
+            maker = ModelMaker(self.random, self.policy)
+            inner = maker.functional(self.random.randint(1, 4), depth + 1, [(shape, tensor.dtype)], 1)
+        self.shareable.append((inner, shape))
+        return inner(tensor)
+
+    def single_into(self, stack, probe):
+        shape = tuple(probe.shape[1:])
+        for _ in range(50):
+            class_name = self.random.choice(SINGLE)
+            options = draw_options(self.random, class_name, shape, calm=True)
+            if options is None:
+                continue
+            trial = getattr(keras.layers, class_name)(**options)(probe)
+            if 0 < math.prod(trial.shape[1:]) <= MAX_SIZE:
+                stack.add(self.layer(class_name, options))
+                return trial
+        stack.add(keras.layers.Activation("relu"))
+        return probe
+
+    def functional(self, steps, depth=0, inputs=None, outputs=None):
+        """A Functional model; `inputs` are (shape, dtype) pairs."""
+        if inputs is None:
+            inputs = [(random_shape(self.random, (1, 2, 3, 3)), None) for _ in range(self.random.choice([1, 1, 2, 3]))]
+        placeholders = [keras.Input(shape, dtype=dtype) for shape, dtype in inputs]
+        tensors = list(placeholders)
+        if depth == 0 and self.random.random() < 0.15:
+            ids = keras.Input((self.random.randint(3, 6),), dtype="int32")
+            placeholders.append(ids)
+            tensors.append(keras.layers.Embedding(10, self.random.randint(1, 6))(ids))
+        for _ in range(steps):
+            choice = self.random.random()
+            # Recent tensors first, so that models grow deep as well as wide.
+            tensor = self.random.choice(tensors[-3:])
+            if choice < 0.2 and len(tensors) > 1:
+                made = self.merge(tensors)
+            elif choice < 0.32 and depth < 2:
+                made = self.nested(tensor, depth)
+            else:
+                made = self.single(tensor)
+            if made is not None:
+                tensors.extend(made if isinstance(made, list) else [made])
+        count = outputs or self.random.choice([1, 1, 1, 2, 3])
+        ends = tensors[-1:] + self.random.sample(tensors[len(placeholders):-1], max(0, min(count, len(tensors) - len(placeholders)) - 1))
+        self.random.shuffle(ends)
+        self.random.shuffle(placeholders)
+        one = lambda tensors: tensors[0] if len(tensors) == 1 else tensors
+        return keras.Model(one(placeholders), one(ends), name=self.name())
+
+    def sequential(self, steps):
+        shape = random_shape(self.random, (1, 2, 3))
+        model = keras.Sequential(name=self.name())
+        model.add(keras.Input(shape))
+        probe = keras.Input(shape)
+        for _ in range(steps):
+            probe = self.single_into(model, probe)
+        return model
+
+
+def _broadcasts(shape, other):
+    return len(shape) == len(other) and all(a == b or 1 in (a, b) for a, b in zip(shape, other))
+
+
+
+
+
+
+def random_model(random):
+    """(model, policy): a model under a policy, which stays the global one until the next call."""
+    policy = random.choice(POLICIES)
+    keras.utils.clear_session()
+    keras.config.set_dtype_policy(policy)
+    maker = ModelMaker(random, policy)
+    steps = random.randint(1, 14)
+    model = maker.sequential(steps) if random.random() < 0.2 else maker.functional(steps)
+    return model, policy
+
+
+def outputs(model, inputs):
+    """Keras's outputs as a list of numpy arrays, for a list of inputs in the order of `model.inputs`."""
+    result = model(inputs[0] if len(inputs) == 1 else inputs, training=False)
+    return [keras.ops.convert_to_numpy(x) for x in keras.tree.flatten(result)]

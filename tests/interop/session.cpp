@@ -1,0 +1,180 @@
+#include "session.h"
+
+#include <lamina/lamina.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tensor_file.h"
+#include "zoo.h"
+
+namespace lamina::interop {
+namespace {
+
+using nlohmann::json;
+
+// The class of an error of ours, most derived first.
+std::string class_of(const std::exception& error) {
+  if (dynamic_cast<const UnsupportedError*>(&error)) return "UnsupportedError";
+  if (dynamic_cast<const MismatchError*>(&error)) return "MismatchError";
+  if (dynamic_cast<const ValueError*>(&error)) return "ValueError";
+  if (dynamic_cast<const FileNotFoundError*>(&error)) return "FileNotFoundError";
+  if (dynamic_cast<const StorageError*>(&error)) return "StorageError";
+  if (dynamic_cast<const FormatError*>(&error)) return "FormatError";
+  if (dynamic_cast<const BackendError*>(&error)) return "BackendError";
+  return "std::exception";
+}
+
+std::vector<LayerPtr> layers_named(const Model& model, const json& names) {
+  std::vector<LayerPtr> layers;
+  for (const json& name : names) layers.push_back(model.get_layer(name.get<std::string>()));
+  return layers;
+}
+
+ModelPtr application(const json& request) {
+  applications::EfficientNetV2Options options;
+  for (const auto& [key, value] : request.at("options").items()) {
+    if (key == "classes") {
+      options.classes = value.get<std::int64_t>();
+    } else if (key == "include_top") {
+      options.include_top = value.get<bool>();
+    } else if (key == "include_preprocessing") {
+      options.include_preprocessing = value.get<bool>();
+    } else if (key == "pooling") {
+      options.pooling = value.get<std::string>();
+    } else if (key == "classifier_activation") {
+      options.classifier_activation = value.get<std::string>();
+    } else if (key == "input_shape") {
+      options.input_shape = Shape(value.get<std::vector<std::int64_t>>());
+    } else {
+      throw ValueError("unknown option of an application: " + key);
+    }
+  }
+  return applications::by_name(request.at("name").get<std::string>(), options);
+}
+
+json list_weights(const Model& model) {
+  json weights = json::array();
+  for (const VariablePtr& variable : model.variables()) {
+    weights.push_back({{"path", variable->path()},
+                       {"shape", variable->shape().dims()},
+                       {"dtype", std::string(dtype_name(variable->dtype()))}});
+  }
+  return {{"weights", std::move(weights)}};
+}
+
+json write_values(const Model& model, const std::string& path) {
+  std::ofstream file(path, std::ios::binary);
+  for (const VariablePtr& variable : model.variables()) {
+    const Tensor& value = variable->value();
+    file.write(static_cast<const char*>(value.raw()), static_cast<std::streamsize>(value.nbytes()));
+  }
+  file.close();
+  if (!file) throw ValueError(path + ": cannot be written");
+  return json::object();
+}
+
+json predict(Model& model, const json& request) {
+  std::vector<Tensor> inputs;
+  for (const json& input : request.at("inputs")) inputs.push_back(read_tensor(input));
+  PredictOptions options;
+  options.batch_size = request.at("batch_size").get<std::int64_t>();
+  json outputs = json::array();
+  for (const Tensor& output : model.predict(inputs, options)) {
+    const std::string path =
+        request.at("outputs").get<std::string>() + std::to_string(outputs.size());
+    outputs.push_back(write_tensor(output, path));
+  }
+  return {{"outputs", std::move(outputs)}};
+}
+
+SaveOptions save_options(const Model& model, const json& request) {
+  SaveOptions options;
+  options.overwrite = request.value("overwrite", true);
+  if (request.contains("max_shard_size"))
+    options.max_shard_size = request["max_shard_size"].get<double>();
+  options.keep_entries_together = request.value("keep_entries_together", false);
+  options.objects_to_skip = layers_named(model, request.value("objects_to_skip", json::array()));
+  return options;
+}
+
+LoadOptions load_options(const Model& model, const json& request) {
+  LoadOptions options;
+  options.skip_mismatch = request.value("skip_mismatch", false);
+  options.objects_to_skip = layers_named(model, request.value("objects_to_skip", json::array()));
+  return options;
+}
+
+}  // namespace
+
+json Session::answer(const json& request) {
+  json warnings = json::array();
+  const WarningHandler before =
+      set_warning_handler([&](std::string_view text) { warnings.push_back(text); });
+  json reply;
+  try {
+    reply = run(request);
+  } catch (const std::exception& error) {
+    reply = {{"error", class_of(error)}, {"message", error.what()}};
+  }
+  set_warning_handler(before);
+  reply["warnings"] = std::move(warnings);
+  return reply;
+}
+
+json Session::run(const json& request) {
+  if (request.at("op") == "clear_session") {
+    clear_session();
+    return json::object();
+  }
+  if (request["op"] == "reset") {
+    models_.clear();
+    clear_session();
+    return json::object();
+  }
+  if (!request.contains("model")) return make(request);
+  const int number = request["model"].get<int>();
+  if (request["op"] == "drop") {
+    models_.erase(number);
+    return json::object();
+  }
+  return use(*models_.at(number), request);
+}
+
+json Session::make(const json& request) {
+  const auto op = request.at("op").get<std::string>();
+  ModelPtr model;
+  if (op == "from_json") {
+    model = Model::from_json(request.at("path").get<std::string>());
+  } else if (op == "load_archive") {
+    model = Model::load(request.at("path").get<std::string>());
+  } else if (op == "application") {
+    model = application(request);
+  } else if (op == "hand_written") {
+    model =
+        zoo::make(request.at("name").get<std::string>(), request.at("dtype").get<std::string>());
+  } else {
+    throw ValueError("unknown request: " + op);
+  }
+  models_.emplace(next_, std::move(model));
+  return {{"model", next_++}};
+}
+
+json Session::use(Model& model, const json& request) {
+  const auto op = request.at("op").get<std::string>();
+  if (op == "save") {
+    model.save_weights(request.at("path").get<std::string>(), save_options(model, request));
+    return json::object();
+  }
+  if (op == "load") {
+    model.load_weights(request.at("path").get<std::string>(), load_options(model, request));
+    return json::object();
+  }
+  if (op == "predict") return predict(model, request);
+  if (op == "weights") return list_weights(model);
+  if (op == "values") return write_values(model, request.at("path").get<std::string>());
+  if (op == "summary") return {{"summary", model.summary()}};
+  throw ValueError("unknown request: " + op);
+}
+
+}  // namespace lamina::interop

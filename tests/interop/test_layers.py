@@ -1,0 +1,70 @@
+"""Each layer alone, with random options, under random dtype policies: Keras writes the weights, Lamina
+reads them and predicts the same, and writes the same file."""
+
+import keras
+import numpy as np
+import pytest
+
+import random_models
+import tolerances
+import values
+from h5_compare import checkpoint_differences
+from layer_options import KINDS, draw_options, random_shape
+
+SAMPLES = 3  # for each policy
+
+
+def _inputs(draw, name, shape):
+    """Placeholders for one layer: equal shapes, or for merging some that broadcast."""
+    kind = KINDS[name]
+    dtype = draw.choice(["int32", "int32", "float32", "uint8"]) if kind.dtype == "int32" else None
+    first = keras.Input(shape, dtype=dtype)
+    if kind.inputs == "one":
+        return first
+    count = 2 if kind.inputs == "two" else draw.randint(2, 4)
+    others = [shape] * (count - 1)
+    if name != "Concatenate":
+        others = [tuple(1 if draw.random() < 0.3 else size for size in shape) for _ in others]
+    return [first] + [keras.Input(other) for other in others]
+
+
+def _model(draw, name, policy):
+    """The layer in a model of its own; None where Keras refuses the options."""
+    shape = random_shape(draw, KINDS[name].ranks)
+    options = draw_options(draw, name, shape)
+    if options is None:
+        return None
+    keras.config.set_dtype_policy(policy)
+    inputs = _inputs(draw, name, shape)
+    return keras.Model(inputs, getattr(keras.layers, name)(**options)(inputs))
+
+
+def _try_model(draw, name, policy):
+    for _ in range(100):
+        model = _model(draw, name, policy)
+        if model is not None and all(np.prod(o.shape[1:]) > 0 for o in model.outputs):
+            return model
+    raise AssertionError(f"no options of {name} were found")
+
+
+@pytest.mark.parametrize("policy", random_models.POLICIES)
+@pytest.mark.parametrize("name", KINDS)
+def test_layer(name, policy, draw, rng, lamina, tmp_path):
+    for sample in range(SAMPLES):
+        model = _try_model(draw, name, policy)
+        values.randomize(model, rng)
+        folders = [tmp_path / f"{who}{sample}" for who in ("keras", "lamina")]
+        for folder in folders:
+            folder.mkdir()
+        model.save_weights(folders[0] / "m.weights.h5")
+        config = model.to_json()
+        ours = lamina.from_json(config)
+        ours.load_weights(folders[0] / "m.weights.h5")
+        ours.save_weights(folders[1] / "m.weights.h5")
+        assert checkpoint_differences(*folders) == [], config
+        inputs = [values.random_input(rng, (3, *x.shape[1:]), KINDS[name].dtype) for x in model.inputs]
+        theirs = random_models.outputs(model, inputs)
+        distance = tolerances.worst(ours.predict(inputs), theirs)
+        print(f"distance {name} {policy} {distance:.2e}")
+        assert distance <= tolerances.of_layer(name, policy), (distance, config)
+        ours.drop()

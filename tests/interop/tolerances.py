@@ -1,0 +1,65 @@
+"""How far Lamina's outputs may lie from Keras's, relative to the largest element of the output.
+
+One layer alone: a few units in the last place of the type it computes in, more for what sums much or
+subtracts near-equal numbers. The narrow types round each result, and XLA and oneDNN keep different
+intermediates wide, so two or three roundings may differ."""
+
+import numpy as np
+
+# Compute dtype: tolerance of one layer.
+LAYER = {"float32": 4e-6, "float64": 1e-13, "float16": 3e-3, "bfloat16": 2.4e-2}
+
+# Keras computes means in `result_type(x, "float32")`, which is float32 for float64 too; Lamina computes
+# these in float64.
+SINGLE_IN_KERAS = {"BatchNormalization", "LayerNormalization", "GlobalAveragePooling1D", "GlobalAveragePooling2D"}
+
+# (layer, dtype): where one layer needs more, and why.
+LAYER_EXCEPTIONS = {(name, "float64"): 2e-6 for name in SINGLE_IN_KERAS}
+
+# Whole random models: errors of up to some thirty layers pile up.
+MODEL = {"float32": 2e-4, "float64": 1e-11, "float16": 6e-2, "bfloat16": 3e-1}
+
+# EfficientNetV2's logits.
+APPLICATION = 1e-4
+
+
+def compute_dtype(policy):
+    return policy.removeprefix("mixed_")
+
+
+def of_layer(name, policy):
+    dtype = compute_dtype(policy)
+    return LAYER_EXCEPTIONS.get((name, dtype), LAYER[dtype])
+
+
+def of_model(model):
+    """By the narrowest type that any layer computes in; Keras itself computes some layers in less."""
+    tolerance = 0
+    for layer in model._flatten_layers(include_self=False):
+        dtype = layer.compute_dtype
+        if dtype == "float64" and type(layer).__name__ in SINGLE_IN_KERAS:
+            dtype = "float32"
+        tolerance = max(tolerance, MODEL.get(dtype, 0))
+    return tolerance or MODEL["float32"]
+
+
+def distance(ours, theirs):
+    """Largest difference relative to the largest element; infinite where the shapes, the dtypes or the
+    NaNs differ. Equal infinities are equal."""
+    if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+        return np.inf
+    a, b = ours.astype("float64"), theirs.astype("float64")
+    if not np.array_equal(np.isnan(a), np.isnan(b)):
+        return np.inf
+    finite = np.isfinite(a) & np.isfinite(b)
+    if not np.array_equal(a[~finite], b[~finite], equal_nan=True):
+        return np.inf
+    a, b = a[finite], b[finite]
+    if a.size == 0:
+        return 0.0
+    return float(np.max(np.abs(a - b)) / max(np.max(np.abs(b)), 1e-3))
+
+
+def worst(ours, theirs):
+    """The largest distance of two lists of outputs."""
+    return max(distance(a, b) for a, b in zip(ours, theirs, strict=True))
