@@ -28,9 +28,17 @@ Datatype read_type(Metadata& metadata, const ObjectHeader& header) {
   ParsedDatatype parsed = message->shared ? read_committed_datatype(metadata, message->body)
                                           : read_datatype(message->body);
   Datatype& type = parsed.type;
-  if (type.kind != Datatype::Class::kOpaque || type.size != 2 || parsed.has_tag) return type;
+  const bool opaque = type.kind == Datatype::Class::kOpaque;
+  // Numbers, or the bits of bfloat16 in the wrong type? The attribute tells; Keras reads neither.
+  const bool bits = type.kind == Datatype::Class::kInteger;
+  if (!(opaque || bits) || type.size != 2 || parsed.has_tag) return type;
   const auto attribute = read_text_attribute(metadata, header, "dtype");
-  if (!attribute) {
+  if (bits) {
+    if (attribute && attribute->value == "bfloat16") {
+      type.dtype.reset();
+      type.description += " with the attribute dtype=\"bfloat16\"";
+    }
+  } else if (!attribute) {
     type.description += " without the attribute dtype";
   } else if (attribute->value != "bfloat16") {
     type.description += " with the attribute dtype=\"" + attribute->value + "\"";
