@@ -1,6 +1,6 @@
-// Bodies of the elementwise operations, shared by the CUDA kernels and the CPU backend, so that their
-// arithmetic is tested where there is no GPU. T is float or double; narrower types are widened by the
-// caller. `a`, `b`, `c` are the parameters of the operation (see each).
+// Bodies of the elementwise operations, shared by the CUDA kernels and the CPU backend, so that
+// their arithmetic is tested where there is no GPU. T is float or double; narrower types are
+// widened by the caller. `a`, `b`, `c` are the parameters of the operation (see each).
 #pragma once
 #include <cmath>
 
@@ -12,11 +12,11 @@
 
 namespace lamina::kernels {
 
-#define LAMINA_UNARY_FUNCTOR(Name, expression)                               \
-  template <class T>                                                         \
-  struct Name {                                                              \
-    T a, b, c;                                                               \
-    LAMINA_HOST_DEVICE T operator()(T x) const { return expression; }        \
+#define LAMINA_UNARY_FUNCTOR(Name, expression)                        \
+  template <class T>                                                  \
+  struct Name {                                                       \
+    T a, b, c;                                                        \
+    LAMINA_HOST_DEVICE T operator()(T x) const { return expression; } \
   };
 
 template <class T>
@@ -50,7 +50,7 @@ struct Relu {
   }
 };
 
-LAMINA_UNARY_FUNCTOR(Silu, x * stable_sigmoid(x))
+LAMINA_UNARY_FUNCTOR(Silu, x* stable_sigmoid(x))
 LAMINA_UNARY_FUNCTOR(Gelu, T(0.5) * x * std::erfc(-x * T(0.70710678118654752440)))
 LAMINA_UNARY_FUNCTOR(GeluTanh, T(0.5) * x *
                                    (T(1) + std::tanh(T(0.79788456080286535588) *
@@ -71,10 +71,12 @@ LAMINA_UNARY_FUNCTOR(Mish, x* std::tanh(stable_softplus(x)))
 LAMINA_UNARY_FUNCTOR(ScaleShift, x* a + b)
 #undef LAMINA_UNARY_FUNCTOR
 
-#define LAMINA_BINARY_FUNCTOR(Name, expression)                                    \
-  struct Name {                                                                    \
-    template <class T>                                                             \
-    LAMINA_HOST_DEVICE T operator()(T x, T y) const { return expression; }         \
+#define LAMINA_BINARY_FUNCTOR(Name, expression)       \
+  struct Name {                                       \
+    template <class T>                                \
+    LAMINA_HOST_DEVICE T operator()(T x, T y) const { \
+      return expression;                              \
+    }                                                 \
   };
 LAMINA_BINARY_FUNCTOR(AddOp, x + y)
 LAMINA_BINARY_FUNCTOR(SubtractOp, x - y)

@@ -16,7 +16,8 @@ std::shared_ptr<void> allocate_host(std::size_t bytes) {
   const bool large = bytes >= kHugePage;
   const std::size_t alignment = large ? kHugePage : kCacheLine;
   if (bytes > SIZE_MAX - alignment) throw std::bad_alloc();
-  const std::size_t rounded = std::max((bytes + kCacheLine - 1) / kCacheLine * kCacheLine, kCacheLine);
+  const std::size_t rounded =
+      std::max((bytes + kCacheLine - 1) / kCacheLine * kCacheLine, kCacheLine);
   void* memory = std::aligned_alloc(alignment, (rounded + alignment - 1) / alignment * alignment);
   if (memory == nullptr) throw std::bad_alloc();
   // Advice only: where the kernel refuses, the memory is as good, just slower to fault in.

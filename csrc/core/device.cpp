@@ -14,7 +14,8 @@ Device Device::from_name(std::string_view name) {
     const auto [stop, status] = std::from_chars(name.data() + 5, end, index);
     if (status == std::errc() && stop == end && index >= 0) return cuda(index);
   }
-  throw ValueError("Unknown device '" + std::string(name) + "': expected cpu, cuda or cuda:<index>.");
+  throw ValueError("Unknown device '" + std::string(name) +
+                   "': expected cpu, cuda or cuda:<index>.");
 }
 
 std::string Device::str() const {

@@ -29,7 +29,8 @@ void warn(std::string_view message) {
   if (handler()) {
     handler()(message);
   } else {
-    std::fprintf(stderr, "lamina: warning: %.*s\n", static_cast<int>(message.size()), message.data());
+    std::fprintf(stderr, "lamina: warning: %.*s\n", static_cast<int>(message.size()),
+                 message.data());
   }
 }
 

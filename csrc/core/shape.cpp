@@ -35,7 +35,8 @@ std::string Shape::str() const {
 std::size_t Shape::index(std::int64_t axis) const {
   const auto rank = static_cast<std::int64_t>(dims_.size());
   if (axis < -rank || axis >= rank) {
-    throw ValueError("Axis " + std::to_string(axis) + " is out of range for the shape " + str() + ".");
+    throw ValueError("Axis " + std::to_string(axis) + " is out of range for the shape " + str() +
+                     ".");
   }
   return static_cast<std::size_t>(axis < 0 ? axis + rank : axis);
 }

@@ -42,7 +42,8 @@ Tensor Tensor::from_bytes(std::span<const std::byte> bytes, Shape shape, DType d
   return t;
 }
 
-Tensor Tensor::view(void* data, Shape shape, DType dtype, std::shared_ptr<void> owner, Device device) {
+Tensor Tensor::view(void* data, Shape shape, DType dtype, std::shared_ptr<void> owner,
+                    Device device) {
   Tensor t;
   t.size_ = shape.size();
   t.shape_ = std::move(shape);
@@ -74,7 +75,8 @@ Tensor Tensor::cast(DType dtype) const {
 
 Tensor Tensor::reshape(Shape shape) const {
   if (shape.size() != size_) {
-    throw ValueError("Cannot reshape a tensor of shape " + shape_.str() + " into " + shape.str() + ".");
+    throw ValueError("Cannot reshape a tensor of shape " + shape_.str() + " into " + shape.str() +
+                     ".");
   }
   Tensor t = *this;
   t.shape_ = std::move(shape);

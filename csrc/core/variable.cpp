@@ -2,7 +2,8 @@
 
 namespace lamina {
 
-Variable::Variable(std::string name, Shape shape, DType dtype, Initializer initializer, bool trainable)
+Variable::Variable(std::string name, Shape shape, DType dtype, Initializer initializer,
+                   bool trainable)
     : name_(std::move(name)),
       path_(name_),
       shape_(std::move(shape)),
@@ -23,9 +24,10 @@ Variable::Variable(std::string name, Tensor value, bool trainable)
 const Tensor& Variable::value() const {
   if (!value_.defined()) {
     if (released_) {
-      throw ValueError("The variable '" + path_ +
-                       "' was released after its weights were packed for prediction; load the weights "
-                       "again to use its value.");
+      throw ValueError(
+          "The variable '" + path_ +
+          "' was released after its weights were packed for prediction; load the weights "
+          "again to use its value.");
     }
     value_ = initializer_(shape_, dtype_);
     initializer_ = nullptr;
@@ -35,12 +37,14 @@ const Tensor& Variable::value() const {
 
 void Variable::assign(Tensor value) {
   if (value.shape() != shape_) {
-    throw ValueError("The shape of the target variable and the shape of the target value in "
-                     "`variable.assign(value)` must match. variable.shape=" +
-                     shape_.str() + ", Received: value.shape=" + value.shape().str() +
-                     ". Target variable: " + path_);
+    throw ValueError(
+        "The shape of the target variable and the shape of the target value in "
+        "`variable.assign(value)` must match. variable.shape=" +
+        shape_.str() + ", Received: value.shape=" + value.shape().str() +
+        ". Target variable: " + path_);
   }
-  // A value that fits is moved, which cannot fail: a load gives all variables their values, or none.
+  // A value that fits is moved, which cannot fail: a load gives all variables their values, or
+  // none.
   value_ = value.dtype() == dtype_ ? std::move(value) : value.cast(dtype_);
   initializer_ = nullptr;
   released_ = false;

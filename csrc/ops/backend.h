@@ -20,7 +20,8 @@ class Kernel {
  public:
   virtual ~Kernel() = default;
   /// Takes (and repacks) the parameters; called before the first run and whenever a weight changed.
-  /// The kernel keeps what it needs: the tensors passed may be freed afterwards unless it shares them.
+  /// The kernel keeps what it needs: the tensors passed may be freed afterwards unless it shares
+  /// them.
   virtual void load_parameters(std::span<const Tensor> params);
   [[nodiscard]] virtual std::size_t workspace_bytes() const { return 0; }
   /// True when output 0 may be the same memory as input `index`.
@@ -33,8 +34,8 @@ class Kernel {
 
 using KernelPtr = std::unique_ptr<Kernel>;
 
-/// A device's implementation of every primitive operation. Throws UnsupportedError for a spec that it
-/// cannot run (naming op and dtype), BackendError when its library fails.
+/// A device's implementation of every primitive operation. Throws UnsupportedError for a spec that
+/// it cannot run (naming op and dtype), BackendError when its library fails.
 class Backend {
  public:
   virtual ~Backend() = default;

@@ -25,6 +25,8 @@ struct Names {
 };
 }  // namespace
 
-std::string_view op_name(const OpSpec& spec) { return std::visit(Names{}, spec); }
+std::string_view op_name(const OpSpec& spec) {
+  return std::visit(Names{}, spec);
+}
 
 }  // namespace lamina::ops

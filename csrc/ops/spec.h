@@ -9,10 +9,10 @@
 #include <variant>
 #include <vector>
 
-// The primitive operations as plain values. Layers lower to them, passes rewrite them, a Backend turns
-// each into a Kernel. Images are NHWC, all shapes concrete. "inputs" are values that flow; "params" are
-// tensors that change only when weights do, so a kernel may repack them once.
-// Adding an operation: a struct here, a member of OpSpec; the compiler then names each missing body.
+// The primitive operations as plain values. Layers lower to them, passes rewrite them, a Backend
+// turns each into a Kernel. Images are NHWC, all shapes concrete. "inputs" are values that flow;
+// "params" are tensors that change only when weights do, so a kernel may repack them once. Adding
+// an operation: a struct here, a member of OpSpec; the compiler then names each missing body.
 namespace lamina::ops {
 
 struct TensorSpec {
@@ -53,7 +53,8 @@ struct Activation {
 using Pair = std::array<std::int64_t, 2>;
 
 /// inputs: x (N,H,W,C) [, residual like y]; params: kernel (KH,KW,C/groups,F) [, bias (F)].
-/// y = act(conv(x) + bias) + residual. Depthwise: groups == C (filters f belong to group f*groups/F).
+/// y = act(conv(x) + bias) + residual. Depthwise: groups == C (filters f belong to group
+/// f*groups/F).
 struct Conv2D {
   TensorSpec x, y;
   Pair kernel{1, 1}, strides{1, 1}, dilation{1, 1}, pad_before{0, 0}, pad_after{0, 0};
@@ -62,7 +63,8 @@ struct Conv2D {
   Activation activation{};
 };
 
-/// The gradient of Conv2D with respect to its input. inputs: x (N,H,W,C); params: kernel (KH,KW,F,C)
+/// The gradient of Conv2D with respect to its input. inputs: x (N,H,W,C); params: kernel
+/// (KH,KW,F,C)
 /// [, bias (F)]. `pad_*` crop the full output: y_size = (x_size-1)*stride + dilated_kernel - pads,
 /// where a negative pad_after appends rows that only the bias reaches (output_padding).
 struct Conv2DTranspose {
@@ -148,7 +150,8 @@ struct Pad {
   double value = 0;
 };
 
-/// inputs: x (N,H,W,C) -> y (N,H',W',C), half-pixel centres, no antialiasing (jax.image.resize's rules).
+/// inputs: x (N,H,W,C) -> y (N,H',W',C), half-pixel centres, no antialiasing (jax.image.resize's
+/// rules).
 struct Resize2D {
   enum class Kind : std::uint8_t { kNearest, kBilinear, kBicubic, kLanczos3, kLanczos5 };
   Kind kind = Kind::kNearest;
@@ -178,8 +181,9 @@ struct Cast {
   TensorSpec x, y;
 };
 
-using OpSpec = std::variant<Conv2D, Conv2DTranspose, Dense, Pool2D, Reduce, UnaryOp, BinaryOp, BatchNorm,
-                            LayerNorm, Softmax, Concat, Pad, Resize2D, Transpose, Reshape, Gather, Cast>;
+using OpSpec =
+    std::variant<Conv2D, Conv2DTranspose, Dense, Pool2D, Reduce, UnaryOp, BinaryOp, BatchNorm,
+                 LayerNorm, Softmax, Concat, Pad, Resize2D, Transpose, Reshape, Gather, Cast>;
 
 /// "Conv2D", "Dense", ...: for messages, profiles and tests.
 [[nodiscard]] std::string_view op_name(const OpSpec& spec);

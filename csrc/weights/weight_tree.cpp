@@ -32,7 +32,8 @@ std::string vars_path(const std::string& path) {
   return path.empty() ? "/vars" : "/" + path + "/vars";
 }
 
-std::vector<WeightEntry> save_order(const WeightTree& tree, const std::unordered_set<NodeId>& skip) {
+std::vector<WeightEntry> save_order(const WeightTree& tree,
+                                    const std::unordered_set<NodeId>& skip) {
   Walk walk{tree, skip, {}, {}};
   if (!tree.nodes.empty()) walk.visit(0, "");
   return std::move(walk.entries);

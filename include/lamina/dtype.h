@@ -7,7 +7,8 @@
 
 namespace lamina {
 
-/// Element types, with Keras's names. All are stored little-endian, as on every machine Lamina runs on.
+/// Element types, with Keras's names. All are stored little-endian, as on every machine Lamina runs
+/// on.
 enum class DType : std::uint8_t {
 #define LAMINA_DTYPE(enumerator, name, type, bits) enumerator,
 #include <lamina/dtype.def>
@@ -30,9 +31,9 @@ enum class DType : std::uint8_t {
 
 template <class T>
 struct dtype_of;
-#define LAMINA_DTYPE(enumerator, name, type, bits) \
-  template <>                                      \
-  struct dtype_of<type> {                          \
+#define LAMINA_DTYPE(enumerator, name, type, bits)    \
+  template <>                                         \
+  struct dtype_of<type> {                             \
     static constexpr DType value = DType::enumerator; \
   };
 #include <lamina/dtype.def>
@@ -40,8 +41,8 @@ struct dtype_of;
 template <class T>
 inline constexpr DType dtype_of_v = dtype_of<T>::value;
 
-/// Calls `f` with a value-initialised element of the C++ type behind `dtype`, and returns its result:
-/// `dispatch(dtype, [&]<class T>(T) { ... })`.
+/// Calls `f` with a value-initialised element of the C++ type behind `dtype`, and returns its
+/// result: `dispatch(dtype, [&]<class T>(T) { ... })`.
 template <class F>
 decltype(auto) dispatch(DType dtype, F&& f) {
   switch (dtype) {

@@ -4,7 +4,8 @@
 
 namespace lamina {
 
-/// IEEE 754 binary16, stored as bits; arithmetic is done in float. Conversions round to nearest even.
+/// IEEE 754 binary16, stored as bits; arithmetic is done in float. Conversions round to nearest
+/// even.
 struct float16 {
   std::uint16_t bits = 0;
 
@@ -40,7 +41,8 @@ struct float16 {
     const std::uint32_t exponent = (h >> 10) & 0x1fu;
     std::uint32_t mantissa = h & 0x3ffu;
     if (exponent == 0x1f) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
-    if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+    if (exponent != 0)
+      return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
     if (mantissa == 0) return std::bit_cast<float>(sign);
     std::uint32_t e = 113;
     while ((mantissa & 0x400u) == 0) {

@@ -5,11 +5,12 @@
 
 namespace lamina {
 
-/// Receives each warning (Keras's `warnings.warn`). May be called from any thread, one call at a time.
+/// Receives each warning (Keras's `warnings.warn`). May be called from any thread, one call at a
+/// time.
 using WarningHandler = std::function<void(std::string_view message)>;
 
-/// Replaces the handler and returns the previous one. The default writes "lamina: warning: ..." and a
-/// newline to standard error. An empty handler restores the default.
+/// Replaces the handler and returns the previous one. The default writes "lamina: warning: ..." and
+/// a newline to standard error. An empty handler restores the default.
 WarningHandler set_warning_handler(WarningHandler handler);
 
 /// Emits a warning through the current handler.

@@ -11,8 +11,8 @@
 
 namespace lamina {
 
-/// A dense, row-major array on one device. Copying a Tensor shares its bytes; `clone()` copies them.
-/// Concurrent reads are safe; a write needs exclusive access.
+/// A dense, row-major array on one device. Copying a Tensor shares its bytes; `clone()` copies
+/// them. Concurrent reads are safe; a write needs exclusive access.
 class Tensor {
  public:
   /// An undefined tensor: no shape, no bytes.
@@ -62,8 +62,8 @@ class Tensor {
 
   /// A copy with bytes of its own.
   [[nodiscard]] Tensor clone() const;
-  /// The same elements as `dtype`, converted as C++ converts (floats to nearest even); itself when it
-  /// has that dtype already.
+  /// The same elements as `dtype`, converted as C++ converts (floats to nearest even); itself when
+  /// it has that dtype already.
   [[nodiscard]] Tensor cast(DType dtype) const;
   /// The same bytes under another shape of equal size. Throws ValueError otherwise.
   [[nodiscard]] Tensor reshape(Shape shape) const;
@@ -80,7 +80,8 @@ class Tensor {
   bool defined_ = false;
 };
 
-/// True when shape, dtype and every byte agree (so NaNs with equal bits are equal, 0.0 and -0.0 not).
+/// True when shape, dtype and every byte agree (so NaNs with equal bits are equal, 0.0 and -0.0
+/// not).
 [[nodiscard]] bool bitwise_equal(const Tensor& a, const Tensor& b);
 
 }  // namespace lamina

@@ -9,14 +9,15 @@ namespace lamina {
 
 /// A named tensor that a layer or an optimizer owns, and that weights files hold.
 ///
-/// The value is made by the initialiser at first use, so building a model and then loading its weights
-/// neither computes nor allocates values that are thrown away. Not synchronised: two threads must not
-/// use one variable while either may materialise or assign it.
+/// The value is made by the initialiser at first use, so building a model and then loading its
+/// weights neither computes nor allocates values that are thrown away. Not synchronised: two
+/// threads must not use one variable while either may materialise or assign it.
 class Variable {
  public:
   using Initializer = std::function<Tensor(const Shape&, DType)>;
 
-  Variable(std::string name, Shape shape, DType dtype, Initializer initializer, bool trainable = true);
+  Variable(std::string name, Shape shape, DType dtype, Initializer initializer,
+           bool trainable = true);
   /// A variable that holds `value` from the start.
   Variable(std::string name, Tensor value, bool trainable = true);
 
