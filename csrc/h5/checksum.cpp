@@ -76,6 +76,9 @@ std::span<const std::byte> verified(std::span<const std::byte> block, const char
   const auto body = block.first(block.size() - 4);
   std::uint32_t stored;
   std::memcpy(&stored, body.data() + body.size(), 4);
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+  return body;  // a fuzzer would not get past it
+#endif
   if (stored != metadata_checksum(body)) malformed("the checksum of {} does not match", what);
   return body;
 }

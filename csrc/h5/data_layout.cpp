@@ -67,7 +67,7 @@ void read_chunked_4(Cursor& cursor, Widths widths, DataLayout& layout) {
 DataLayout read_data_layout(std::span<const std::byte> message, Widths widths) {
   Cursor cursor(message);
   const unsigned version = cursor.u8();
-  if (version != 3 && version != 4)
+  if (version < 3 || version > 5)
     malformed("version {} of a data layout is not supported", version);
   DataLayout layout;
   switch (const unsigned kind = cursor.u8()) {

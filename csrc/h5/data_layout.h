@@ -9,7 +9,7 @@
 
 namespace lamina::h5 {
 
-/// How a dataset's elements are stored: the data layout message (versions 3 and 4).
+/// How a dataset's elements are stored: the data layout message (versions 3 to 5).
 struct DataLayout {
   enum class Kind : std::uint8_t { kCompact, kContiguous, kChunked, kVirtual };
   enum class Index : std::uint8_t {

@@ -21,11 +21,12 @@ enum Class : unsigned {
   kEnumeration = 8,
   kVariableLength = 9,
   kArray = 10,
+  kComplex = 11,
 };
 
 constexpr std::array kClassNames{"integer",  "float",           "time",     "string",
                                  "bitfield", "opaque",          "compound", "reference",
-                                 "enum",     "variable-length", "array"};
+                                 "enum",     "variable-length", "array",    "complex"};
 constexpr unsigned kVariableString = 1;
 
 struct Head {
@@ -173,6 +174,7 @@ ParsedDatatype read_datatype(std::span<const std::byte> message) {
     case kReference:
     case kVariableLength:
     case kArray:
+    case kComplex:
       type.description = kClassNames[head.kind];
       break;
   }

@@ -5,6 +5,7 @@
 #include <lamina/error.h>
 
 #include <chrono>
+#include <ctime>
 #include <random>
 
 #include "hdf5_image.h"
@@ -17,6 +18,7 @@ using testing::HasSubstr;
 /// Does all that can be done with a file. Returns true when nothing in it was refused.
 bool exercise(std::vector<std::byte> bytes) {
   bool good = true;
+  const std::clock_t begin = std::clock();
   const auto attempt = [&](const auto& f) {
     try {
       f();
@@ -38,6 +40,7 @@ bool exercise(std::vector<std::byte> bytes) {
     good &= reader.problems().empty();
     (void)reader.has_root_member("layers");
   });
+  EXPECT_LT(std::clock() - begin, CLOCKS_PER_SEC) << "more than a second of work";
   return good;
 }
 
@@ -268,15 +271,16 @@ TEST(Speed, TwentyThousandDatasetsOpenSoon) {
       image.dataset(vars + std::to_string(i), H5T_IEEE_F32LE, {1}, &value);
   }
   const std::vector<std::byte> bytes = image.bytes();
-  const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();
   const Reader reader = open(bytes);
   std::size_t count = 0;
   for (const VarsGroup* group : reader.groups()) count += group->datasets.size();
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  const double seconds =
+      static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;  // of this process alone
   EXPECT_EQ(count, std::size_t{kLayers * kVariables});
-  RecordProperty("milliseconds", static_cast<int>(seconds.count() * 1000));
-  std::cout << "20,000 datasets in " << seconds.count() * 1000 << " ms\n";
-  EXPECT_LT(seconds.count(), 5) << "even under sanitizers";
+  RecordProperty("milliseconds", static_cast<int>(seconds * 1000));
+  std::cout << "20,000 datasets in " << seconds * 1000 << " ms\n";
+  EXPECT_LT(seconds, 5) << "even under sanitizers";
 }
 
 }  // namespace
