@@ -23,6 +23,7 @@ struct Options {
   std::size_t runs = 10, rounds = 2, profile_rows = 0;
   double seconds = 10;
   int threads = 2;
+  bool realtime = false;
 };
 
 struct Paths {
@@ -56,6 +57,7 @@ std::vector<std::string> command(const Options& options, const Paths& paths,
     if (engine == "onnxruntime") add({"--onnx", paths.onnx(model, batch)});
   }
   add({"--runs", std::to_string(options.runs), "--seconds", fmt::format("{}", options.seconds)});
+  if (options.realtime) add({"--realtime"});
   return words;
 }
 
@@ -147,8 +149,10 @@ void compare(const Options& options, const char* program) {
   fmt::print("{:<18} {:>5}  {:<12} {:>10} {:>10} {:>8} {:>9} {:>9} {:>9}  {}\n", "model", "batch",
              "engine", "median ms", "min ms", "x " + options.engines[0], "ready s", "first s",
              "peak MiB", "differs");
-  Json report{
-      {"machine", options.machine}, {"threads", options.threads}, {"results", Json::array()}};
+  Json report{{"machine", options.machine},
+              {"threads", options.threads},
+              {"realtime", options.realtime},
+              {"results", Json::array()}};
   for (const std::string& model : options.models) {
     for (const std::int64_t batch : options.batches) {
       const Json rows = run_case(options, paths, model, batch);
@@ -175,6 +179,8 @@ int main(int argc, char** argv) {
                  "Stop a process's runs after these, having run thrice");
   app.add_option("--rounds", options.rounds,
                  "Processes of each engine, in turn; the best median counts");
+  app.add_flag("--realtime", options.realtime,
+               "Timed runs go before the machine's other work (root)");
   app.add_option("--json", options.json, "Write the results here");
   app.add_option("--machine", options.machine, "What to call this machine in the results");
   app.add_option("--directory", options.directory,

@@ -24,6 +24,7 @@ struct PredictCase {
   std::string output;   ///< where the first result goes, raw float32
   std::size_t runs = 10;
   double seconds = 10;
+  bool realtime = false;
 };
 
 inline double seconds_since(Clock::time_point start) {
@@ -66,6 +67,7 @@ inline void make_weights(const std::string& name, const std::string& path) {
 }
 
 inline Json measure(const PredictCase& test) {
+  if (test.realtime) take_precedence();
   const auto start = Clock::now();
   const auto model = applications::by_name(test.model);
   model->load_weights(test.weights);
