@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tensor_file.h"
+#include "trees.h"
 #include "zoo.h"
 
 namespace lamina::interop {
@@ -130,6 +131,10 @@ json Session::run(const json& request) {
   if (request["op"] == "reset") {
     models_.clear();
     clear_session();
+    return json::object();
+  }
+  if (request["op"] == "copy_tree") {
+    copy_tree(request);
     return json::object();
   }
   if (!request.contains("model")) return make(request);
