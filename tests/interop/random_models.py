@@ -92,6 +92,7 @@ class ModelMaker:
                 probe = self.single_into(inner, probe)
         else:
             maker = ModelMaker(self.random, self.policy)
+            maker.used_names = self.used_names  # the nested model takes its own name there, too
             inner = maker.functional(self.random.randint(1, 4), depth + 1, [(shape, tensor.dtype)], 1)
         self.shareable.append((inner, shape))
         return inner(tensor)
