@@ -7,7 +7,6 @@
 namespace lamina::graph {
 
 void Parameters::add(ops::Kernel& kernel, const std::vector<Param>& params) {
-  if (params.empty()) return;
   Entry entry{&kernel, &params, {}, false};
   for (const Param& param : params) {
     for (const VariablePtr& variable : param.sources) {

@@ -11,23 +11,28 @@ from h5_compare import checkpoint_differences
 from test_random_models import assert_same_weights
 
 
-def _random_application(name, rng, **options):
-    model = getattr(keras.applications, name)(weights=None, classifier_activation=None, **options)
-    _randomize(model, rng)
+def _random_application(name, rng, gain=4):
+    model = getattr(keras.applications, name)(weights=None, classifier_activation=None)
+    _randomize(model, rng, gain)
     return model
 
 
-def _randomize(model, rng):
+def _randomize(model, rng, gain=4):
     """Squeezing and gating damp a random signal: kernels make up for it, so that the input matters."""
-    values.randomize(model, rng, gain=4)
+    values.randomize(model, rng, gain=gain)
     _calm_residuals(model, rng)
 
 
 def _calm_residuals(model, rng):
-    """Dozens of random blocks add up: small residuals keep the logits from drowning the input."""
+    """Dozens of random blocks add up: small residuals keep the logits from drowning the input, and the
+    network from magnifying what any two libraries round apart (with 0.4 in place of 0.1 some draws of
+    EfficientNetV2L turned 1e-6 of the input into 1e-3 of the logits, in Keras alone)."""
     for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization) and "project" in layer.name:
-            layer.gamma.assign(rng.uniform(-0.4, 0.4, layer.gamma.shape))
+        if not isinstance(layer, keras.layers.BatchNormalization) or "project" not in layer.name:
+            continue
+        first_of_stage = layer.name.split("_")[0].endswith("a")  # no addition follows
+        bound = 0.4 if first_of_stage else 0.1
+        layer.gamma.assign(rng.uniform(-bound, bound, layer.gamma.shape))
 
 
 def _images(rng, size, count=1):
@@ -85,7 +90,7 @@ def test_efficientnet_v2_b0(rng, lamina, tmp_path):
 
 
 def test_efficientnet_v2_l(rng, lamina, tmp_path):
-    model = _random_application("EfficientNetV2L", rng)
+    model = _random_application("EfficientNetV2L", rng, gain=3)
     made = _exchange(model, "EfficientNetV2L", lamina, tmp_path)
     images = _images(rng, 480)
     logits = _assert_logits(model, made[1], images)

@@ -66,5 +66,5 @@ def test_layer(name, policy, draw, rng, lamina, tmp_path):
         theirs = random_models.outputs(model, inputs)
         distance = tolerances.worst(ours.predict(inputs), theirs)
         print(f"distance {name} {policy} {distance:.2e}")
-        assert distance <= tolerances.of_layer(name, policy), (distance, config)
+        assert distance <= tolerances.of_layer(name, policy, str(theirs[0].dtype)), (distance, config)
         ours.drop()

@@ -29,9 +29,15 @@ def compute_dtype(policy):
     return policy.removeprefix("mixed_")
 
 
-def of_layer(name, policy):
-    dtype = compute_dtype(policy)
+def of_layer(name, policy, result="float64"):
+    """`result` is the dtype of Keras's output (see `narrowed`)."""
+    dtype = "float32" if policy == "float64" and result == "float32" else compute_dtype(policy)
     return LAYER_EXCEPTIONS.get((name, dtype), LAYER[dtype])
+
+
+def narrowed(layer):
+    """Keras 3.15's tanh returns float32 for float64 (on JAX); Lamina keeps the layer's type."""
+    return getattr(getattr(layer, "activation", None), "__name__", "") == "tanh"
 
 
 def of_model(model):
@@ -39,7 +45,7 @@ def of_model(model):
     tolerance = 0
     for layer in model._flatten_layers(include_self=False):
         dtype = layer.compute_dtype
-        if dtype == "float64" and type(layer).__name__ in SINGLE_IN_KERAS:
+        if dtype == "float64" and (type(layer).__name__ in SINGLE_IN_KERAS or narrowed(layer)):
             dtype = "float32"
         tolerance = max(tolerance, MODEL.get(dtype, 0))
     return tolerance or MODEL["float32"]
@@ -47,8 +53,9 @@ def of_model(model):
 
 def distance(ours, theirs):
     """Largest difference relative to the largest element; infinite where the shapes, the dtypes or the
-    NaNs differ. Equal infinities are equal."""
-    if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+    NaNs differ (but for `narrowed`). Equal infinities are equal."""
+    both = (ours.dtype, theirs.dtype)
+    if ours.shape != theirs.shape or (ours.dtype != theirs.dtype and both != ("float64", "float32")):
         return np.inf
     a, b = ours.astype("float64"), theirs.astype("float64")
     if not np.array_equal(np.isnan(a), np.isnan(b)):
