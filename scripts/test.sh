@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # All tests. Installs what is missing, then runs every step below, whatever became of those before it,
 # and closes with the number of checks passed and failed; logs and results stay under build/.
-#   scripts/test.sh [STEP...]   only these steps (see the list at the end)
+#   scripts/test.sh [STEP...]   only these steps; see `everyday` and `thorough` below
 # LAMINA_FUZZ_SECONDS: time for each fuzz target (60). LAMINA_JOBS: parallel jobs (all cores).
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 readonly jobs="${LAMINA_JOBS:-$(nproc)}" fuzz_seconds="${LAMINA_FUZZ_SECONDS:-60}"
 readonly results="$PWD/build/results"
+# Without arguments: the everyday steps. The thorough ones build Lamina once more each; name them.
+readonly everyday=(release interop install_and_use format)
+readonly thorough=(static asan tsan fuzz tidy)
 export LAMINA_VENV="${LAMINA_VENV:-$PWD/build/venv}"
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1 CLICOLOR_FORCE=0
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
@@ -35,10 +38,8 @@ tsan() {
 }
 
 # The static library is built without CUDA, so that such a machine is tried too.
-install_and_use() {
-  build release && scripts/check_install.sh build/release build/check/shared &&
-    build static && scripts/check_install.sh build/static build/check/static
-}
+install_and_use() { build release && scripts/check_install.sh build/release build/check/shared; }
+static() { build static && scripts/check_install.sh build/static build/check/static; }
 
 sources() { git ls-files -co --exclude-standard -- "$@" | grep -E '\.(h|cpp|cu|cuh)$'; }
 
@@ -85,9 +86,10 @@ setup_start=$SECONDS
 scripts/setup.sh test || exit 1
 rm -rf "$results" && mkdir -p "$results" build/logs
 printf '%-16s %-6s %5d s\n' setup passed $((SECONDS - setup_start))
-if [ $# -eq 0 ]; then set -- release interop install_and_use asan tsan fuzz format tidy; fi
+if [ $# -eq 0 ]; then set -- "${everyday[@]}"; fi
 for name in "$@"; do step "$name"; done
 
 if [ -n "$(type -P nvcc)" ]; then gpu="the device code was compiled"; else gpu="no CUDA toolkit: no device code was compiled"; fi
-printf 'Exercised here in %d s: %s. Not exercised: the GPU (%s, none was run).\n' $SECONDS "$*" "$gpu"
+printf 'Exercised here in %d s: %s. Not exercised: the GPU (%s, none was run)%s.\n' $SECONDS "$*" "$gpu" \
+  "$([ "$*" = "${everyday[*]}" ] && echo "; ${thorough[*]}")"
 scripts/tally.py "$results"

@@ -28,11 +28,9 @@ def _calm_residuals(model, rng):
     network from magnifying what any two libraries round apart (with 0.4 in place of 0.1 some draws of
     EfficientNetV2L turned 1e-6 of the input into 1e-3 of the logits, in Keras alone)."""
     for layer in model._flatten_layers():
-        if not isinstance(layer, keras.layers.BatchNormalization) or "project" not in layer.name:
-            continue
-        first_of_stage = layer.name.split("_")[0].endswith("a")  # no addition follows
-        bound = 0.4 if first_of_stage else 0.1
-        layer.gamma.assign(rng.uniform(-bound, bound, layer.gamma.shape))
+        if isinstance(layer, keras.layers.BatchNormalization) and "project" in layer.name:
+            if not layer.name.split("_")[0].endswith("a"):  # the first of a stage: no addition follows
+                layer.gamma.assign(rng.uniform(-0.1, 0.1, layer.gamma.shape))
 
 
 def _images(rng, size, count=1):
