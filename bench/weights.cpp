@@ -40,6 +40,9 @@ class Unsynced final : public storage::Storage {
   void rename(const path& a, const path& b) override { storage::posix().rename(a, b); }
   void remove(const path& p) override { storage::posix().remove(p); }
   std::vector<std::string> list(const path& p) override { return storage::posix().list(p); }
+  std::unique_ptr<storage::Lock> try_lock(const path& p) override {
+    return storage::posix().try_lock(p);
+  }
   void sync_directory(const path&) override {}
 
  private:

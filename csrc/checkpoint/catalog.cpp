@@ -9,6 +9,7 @@
 #include "checkpoint/index.h"
 #include "checkpoint/paths.h"
 #include "checkpoint/read_text.h"
+#include "checkpoint/recovery.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -63,9 +64,28 @@ Catalog::Catalog(const std::filesystem::path& path, storage::Storage& storage) :
   std::sort(paths_.begin(), paths_.end());
 }
 
+// A save may put other files in place while these are opened: then they are opened again.
 void Catalog::open_shards(storage::Storage& storage) {
   sharded_ = true;
-  const Index index = parse_index(read_text(path_, storage), path_.string());
+  for (;;) {
+    settle(path_, storage);
+    const std::string text = read_text(path_, storage);
+    const auto was_replaced = [&] {
+      return is_unsettled(path_, storage) || read_text(path_, storage) != text;
+    };
+    try {
+      open_listed(parse_index(text, path_.string()), storage);
+    } catch (const Error&) {
+      if (was_replaced()) continue;
+      throw;
+    }
+    if (!was_replaced()) return;
+  }
+}
+
+void Catalog::open_listed(const Index& index, storage::Storage& storage) {
+  readers_.clear();
+  weight_map_.clear();
   std::unordered_map<std::string, std::size_t> opened;
   for (const IndexEntry& entry : index.entries) {
     std::vector<std::size_t>& readers = weight_map_[entry.path];

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "checkpoint/index.h"
 #include "h5/reader.h"
 #include "storage/storage.h"
 
@@ -43,6 +44,7 @@ class Catalog {
 
  private:
   void open_shards(storage::Storage& storage);
+  void open_listed(const Index& index, storage::Storage& storage);
   [[nodiscard]] const std::vector<std::size_t>* listed(const std::string& vars_path) const;
 
   std::filesystem::path path_;

@@ -1,108 +1,154 @@
 #include "checkpoint/commit.h"
 
-#include <fmt/format.h>
 #include <lamina/error.h>
-#include <lamina/log.h>
-#include <unistd.h>
 
-#include <random>
+#include <algorithm>
+
+#include "checkpoint/recovery.h"
+#include "checkpoint/recovery_record.h"
+
+// How a checkpoint NAME is replaced. Hidden files lie beside their places: `.FILE.SAVE.new` is the
+// file to come, `.FILE.SAVE.old` a second name of the one to go, SAVE an id of this save alone.
+//
+//   1. Take `.NAME.lock`, waiting for other saves and recoveries. The system gives it back when its
+//      holder dies, so what other saves have left by now was left by the dead.
+//   2. If a record `.NAME.recovery` is there, its save died: do 7 to 9 for it. Then remove hidden
+//      files that dead saves have left.
+//   3. Write every new file under its hidden name, and sync it.
+//   4. Give each file that is to be replaced or removed its second name.
+//
+// A single file is now renamed into its place, and the directory synced: one step for everybody.
+// The files of a sharded checkpoint go on:
+//
+//   5. Sync the directory: what the record will name is there whenever the record is.
+//   6. Write the record, hidden, sync it, and rename it to `.NAME.recovery`. Who opens the
+//      checkpoint from here on finds the record and goes through 7 to 9 first (recovery.cpp).
+//   7. Sync the directory. THE COMMIT POINT: a power cut before it may leave the old checkpoint,
+//      after it only the new one.
+//   8. Rename the new files into place, shards first and the index last, so that Keras, which knows
+//      no record, finds a whole checkpoint but in the instants between. Remove the shards that the
+//      new checkpoint does not have. Sync the directory. A hidden file that is not there was
+//      renamed by who died here before.
+//   9. Remove the hidden files, then the record, and sync the directory.
+//  10. Give the lock back.
+//
+// An error in 3 to 6 leaves the old files in place; the hidden ones are removed. An error in 7 or 8
+// is undone by a record of the opposite sense, which replaces the other in one step: it puts the
+// second names back and removes files that were not there before; then 7 to 9 are done for it. If
+// that fails as well, or the file system has no second names, the record in force stays and the
+// next open does what it says: the whole new checkpoint, or the whole old one. In 9 nothing can be
+// lost any more; what cannot be removed is warned of, and the next save tries again.
 
 namespace lamina::checkpoint {
 namespace {
 
-// Two processes that save to one path at once must not write into each other's files.
-std::string unique_id() {
-  std::random_device device;
-  return fmt::format("{}-{:08x}{:08x}", ::getpid(), device(), device());
-}
-
-/// Cleaning up has no caller to report to: tries twice, then says in a warning what is left undone.
-template <class F>
-bool quietly(F&& action) noexcept {
-  for (int attempt = 1; attempt <= 2; ++attempt) {
-    try {
-      action();
-      return true;
-    } catch (const std::exception& error) {
-      try {
-        if (attempt == 2)
-          warn(std::string("Cleaning up after a save was not possible: ") + error.what());
-      } catch (...) {
-      }
-    }
-  }
-  return false;
-}
+constexpr const char* kStays =
+    "the file system has no second names by which to undo the save; the next load or `lamina "
+    "recover` finishes it.";
 
 }  // namespace
 
-Commit::Commit(storage::Storage& storage, std::filesystem::path directory)
+Commit::Commit(storage::Storage& storage, const std::filesystem::path& checkpoint)
     : storage_(storage),
-      directory_(directory.empty() ? std::filesystem::path(".") : std::move(directory)),
-      id_(unique_id()) {}
+      place_(checkpoint),
+      lock_(lock_checkpoint(place_, storage)),
+      save_(make_save_name()) {
+  settle_locked(place_, storage_);
+  if (!lock_->exclusive()) return;  // nobody knows whose they are
+  remove_leftovers(
+      place_.directory, place_.name,
+      [&](std::string_view file) { return belongs_to(file, place_.name); }, storage_);
+}
 
 Commit::~Commit() {
-  put_back();
-  for (const Replacement& file : files_) {
-    if (file.staged) remove_if_there(temporary(file));
-    if (file.kept) remove_if_there(second(file));
-  }
+  if (!keep_hidden_) remove_hidden();
 }
 
-std::filesystem::path Commit::place(const Replacement& file) const {
-  return directory_ / file.name;
-}
-
-std::filesystem::path Commit::temporary(const Replacement& file) const {
-  return directory_ / ("." + file.name + "." + id_ + ".new");
-}
-
-std::filesystem::path Commit::second(const Replacement& file) const {
-  return directory_ / ("." + file.name + "." + id_ + ".old");
+std::filesystem::path Commit::hidden(const File& file, Copy copy) const {
+  return place_.at(hidden_name(file.name, save_, copy));
 }
 
 std::filesystem::path Commit::stage(const std::string& name) {
   files_.push_back({name, true});
-  return temporary(files_.back());
+  return hidden(files_.back(), Copy::kNew);
 }
 
-void Commit::keep_old(Replacement& file) {
-  file.existed = storage_.exists(place(file));
-  if (file.existed) file.kept = storage_.link(place(file), second(file));
+void Commit::keep_old_files() {
+  for (File& file : files_) {
+    file.existed = storage_.exists(place_.at(file.name));
+    if (file.existed) file.kept = storage_.link(place_.at(file.name), hidden(file, Copy::kOld));
+  }
 }
 
 void Commit::run(const std::vector<std::string>& obsolete) {
   for (const std::string& name : obsolete) files_.push_back({name});
-  for (Replacement& file : files_) keep_old(file);
-  for (Replacement& file : files_) {
-    if (file.staged) {
-      storage_.rename(temporary(file), place(file));
-      file.staged = false;
-      file.replaced = true;
-    } else if (file.existed) {
-      storage_.remove(place(file));
-      file.replaced = true;
-    }
-  }
-  storage_.sync_directory(directory_);
-  for (Replacement& file : files_) file.replaced = false;  // from here on there is no way back
-}
-
-void Commit::put_back() noexcept {
-  for (auto file = files_.rbegin(); file != files_.rend(); ++file) {
-    if (!file->replaced) continue;
-    if (file->kept) {
-      file->kept = !quietly([&] { storage_.rename(second(*file), place(*file)); });
-    } else if (!file->existed) {
-      quietly([&] { storage_.remove(place(*file)); });
-    }
+  keep_old_files();
+  if (files_.size() == 1) {
+    replace_one(files_.front());
+  } else {
+    replace_many();
   }
 }
 
-void Commit::remove_if_there(const std::filesystem::path& path) noexcept {
-  quietly([&] {
-    if (storage_.exists(path)) storage_.remove(path);
+void Commit::replace_one(const File& file) {
+  const auto path = place_.at(file.name);
+  storage_.rename(hidden(file, Copy::kNew), path);
+  try {
+    storage_.sync_directory(place_.directory);
+  } catch (...) {
+    if (file.kept) {
+      quietly([&] { storage_.rename(hidden(file, Copy::kOld), path); });
+    } else if (!file.existed) {
+      quietly([&] { storage_.remove(path); });
+    }
+    throw;
+  }
+}
+
+void Commit::replace_many() {
+  storage_.sync_directory(place_.directory);
+  RecoveryRecord record{save_, Copy::kNew, {}, {}};
+  for (const File& file : files_) {
+    if (file.staged || file.existed) {
+      (file.staged ? record.replace : record.remove).push_back(file.name);
+    }
+  }
+  try {
+    write_record(place_, record, storage_);
+    perform(place_, record, storage_);
+  } catch (...) {
+    undo_many();
+    throw;
+  }
+  finish(place_, record, storage_);
+  keep_hidden_ = true;  // none is left
+}
+
+void Commit::undo_many() noexcept {
+  RecoveryRecord record{save_, Copy::kOld, {}, {}};
+  bool possible = true;
+  for (const File& file : files_) {
+    (file.existed ? record.replace : record.remove).push_back(file.name);
+    possible = possible && file.existed == file.kept;
+  }
+  const bool undone = quietly([&] {
+    if (!storage_.exists(place_.record())) return;
+    if (!possible) throw Error(kStays);
+    write_record(place_, record, storage_);
+    perform(place_, record, storage_);
+    finish(place_, record, storage_);
   });
+  keep_hidden_ = !undone;
+}
+
+void Commit::remove_hidden() noexcept {
+  for (const File& file : files_) {
+    for (const Copy copy : {Copy::kNew, Copy::kOld}) {
+      quietly([&] {
+        if (storage_.exists(hidden(file, copy))) storage_.remove(hidden(file, copy));
+      });
+    }
+  }
 }
 
 }  // namespace lamina::checkpoint

@@ -1,52 +1,53 @@
 #pragma once
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "checkpoint/hidden_names.h"
 #include "storage/storage.h"
 
 namespace lamina::checkpoint {
 
-/// Replaces the files of a directory by new ones, all or none as far as the file system allows:
-///   1. every new file is written and synced under a temporary name beside its place (`stage`);
-///   2. the files to be replaced or removed get a second name, by which they survive;
-///   3. the new files are renamed into place in the order of staging (shards first, index last);
-///   4. files that the new checkpoint no longer has are removed, and the directory is synced;
-///   5. the second names are removed.
-/// An error in 2 to 4 puts the old files back. The destructor removes what is left of an attempt
-/// that was not committed. Where the file system has no second names, step 3 cannot be undone.
+/// Replaces a checkpoint's files by new ones, all or none, whenever the process or the power dies
+/// (the protocol is in commit.cpp). The destructor removes what is left of an attempt that was not
+/// committed.
 class Commit {
  public:
-  Commit(storage::Storage& storage, std::filesystem::path directory);
+  /// Waits for other saves to this checkpoint (its single file, or its index), finishes what one
+  /// that died had begun, and removes what such saves left behind.
+  Commit(storage::Storage& storage, const std::filesystem::path& checkpoint);
   ~Commit();
   Commit(const Commit&) = delete;
   Commit& operator=(const Commit&) = delete;
 
-  /// The temporary path under which to write the file that will be called `name`.
+  /// The hidden path under which to write, and sync, the file that will be called `name`.
   [[nodiscard]] std::filesystem::path stage(const std::string& name);
-  /// Puts the staged files in place and removes `obsolete` ones.
+  /// Puts the staged files in place in the order of staging (shards first, index last) and removes
+  /// `obsolete` ones. After an exception the old files are in their places.
   void run(const std::vector<std::string>& obsolete);
 
  private:
-  struct Replacement {
+  struct File {
     std::string name;
-    bool staged = false;  // the temporary name may exist
-    bool existed = false;
-    bool kept = false;      // the second name of the old file may exist
-    bool replaced = false;  // the old file, if any, is out of its place
+    bool staged = false;
+    bool existed = false;  // before this save
+    bool kept = false;     // the old file may have its second name
   };
 
-  [[nodiscard]] std::filesystem::path place(const Replacement& file) const;
-  [[nodiscard]] std::filesystem::path temporary(const Replacement& file) const;
-  [[nodiscard]] std::filesystem::path second(const Replacement& file) const;
-  void keep_old(Replacement& file);
-  void put_back() noexcept;
-  void remove_if_there(const std::filesystem::path& path) noexcept;
+  [[nodiscard]] std::filesystem::path hidden(const File& file, Copy copy) const;
+  void keep_old_files();
+  void replace_one(const File& file);
+  void replace_many();
+  void undo_many() noexcept;
+  void remove_hidden() noexcept;
 
   storage::Storage& storage_;
-  std::filesystem::path directory_;
-  std::string id_;
-  std::vector<Replacement> files_;
+  Place place_;
+  std::unique_ptr<storage::Lock> lock_;
+  std::string save_;
+  std::vector<File> files_;
+  bool keep_hidden_ = false;  // a record in force needs the hidden files
 };
 
 }  // namespace lamina::checkpoint

@@ -9,6 +9,7 @@
 #include "checkpoint/prepared_shard.h"
 #include "checkpoint/prompt.h"
 #include "checkpoint/read_text.h"
+#include "checkpoint/recovery.h"
 #include "checkpoint/shard_plan.h"
 #include "checkpoint/transfer.h"
 
@@ -109,6 +110,7 @@ void save(const WeightTree& tree, const path& given, const SaveRequest& request,
   if (target.sharded) limit = {*request.max_shard_size * kGigabyte, request.keep_entries_together};
   const ShardPlan plan = plan_shards(tree, entries, limit);
   const Files files = files_of(target, plan.shards.size());
+  if (target.sharded) settle(files.directory / files.index, storage);
   if (!request.overwrite && !may_replace(given, files, storage)) return;
 
   std::vector<PreparedShard> shards;
@@ -117,10 +119,10 @@ void save(const WeightTree& tree, const path& given, const SaveRequest& request,
     shards.push_back(prepare_shard(plan.shards[i], files.shards[i], tree, entries));
     total += shards.back().bytes();
   }
-  const std::vector<std::string> obsolete = obsolete_shards(files, storage);
 
   Progress progress(request.progress, total);
-  Commit commit(storage, files.directory);
+  Commit commit(storage, files.directory / (target.sharded ? files.index : files.shards.front()));
+  const std::vector<std::string> obsolete = obsolete_shards(files, storage);
   for (const PreparedShard& shard : shards) {
     write_shard(shard, commit.stage(shard.name), progress, storage);
   }

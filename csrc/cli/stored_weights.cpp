@@ -10,6 +10,7 @@
 #include "checkpoint/index.h"
 #include "checkpoint/paths.h"
 #include "checkpoint/read_text.h"
+#include "checkpoint/recovery.h"
 #include "storage/storage.h"
 
 namespace lamina::cli {
@@ -73,6 +74,7 @@ StoredWeights::StoredWeights(const fs::path& path) {
     }
     case checkpoint::LoadKind::kSharded: {
       sharded_ = true;
+      checkpoint::settle(path, storage::posix());
       const checkpoint::Index index =
           checkpoint::parse_index(checkpoint::read_text(path, storage::posix()), path.string());
       for (const std::string& shard : shards_of(index, path)) {

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "storage/posix_file.h"
+#include "storage/posix_lock.h"
 
 namespace lamina::storage {
 
@@ -61,6 +62,8 @@ class PosixStorage final : public Storage {
     std::sort(names.begin(), names.end());
     return names;
   }
+
+  std::unique_ptr<Lock> try_lock(const Path& path) override { return try_posix_lock(path); }
 
   void sync_directory(const Path& directory) override {
     const Descriptor fd(checked("open", directory, [&] {

@@ -37,6 +37,14 @@ class WritableFile {
   virtual void close() = 0;
 };
 
+/// The right to something, given back by the destructor, and by the system when its holder dies.
+class Lock {
+ public:
+  virtual ~Lock() = default;
+  /// False where the file system has no locks: then nobody knows who else is at work.
+  [[nodiscard]] virtual bool exclusive() const = 0;
+};
+
 /// Everything that Lamina does to a file system, in the manner of LevelDB's Env, so that tests can
 /// fail, tear or forget each operation. Errors are StorageError (FileNotFoundError for ENOENT) that
 /// name the call, the path and the system's reason.
@@ -54,6 +62,9 @@ class Storage {
   virtual void remove(const Path& path) = 0;
   /// Names (not paths) of the entries of a directory, sorted.
   [[nodiscard]] virtual std::vector<std::string> list(const Path& directory) = 0;
+  /// Takes hold of `path`, a file that stands for nothing but this lock: made if need be, removed
+  /// with the lock. Null when another process or thread holds it.
+  [[nodiscard]] virtual std::unique_ptr<Lock> try_lock(const Path& path) = 0;
   /// Makes creations, renames and removals in `directory` durable.
   virtual void sync_directory(const Path& directory) = 0;
 };

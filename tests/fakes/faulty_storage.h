@@ -56,6 +56,10 @@ class FaultyStorage final : public storage::Storage {
     step("readdir", directory);
     return inner_.list(directory);
   }
+  std::unique_ptr<storage::Lock> try_lock(const Path& path) override {
+    step("flock", path);
+    return inner_.try_lock(path);
+  }
   void sync_directory(const Path& directory) override {
     step("fsync", directory);
     inner_.sync_directory(directory);
