@@ -101,6 +101,7 @@ void Commit::replace_one(const File& file) {
     } else if (!file.existed) {
       quietly([&] { storage_.remove(path); });
     }
+    quietly([&] { storage_.sync_directory(place_.directory); });
     throw;
   }
 }

@@ -1,0 +1,211 @@
+// The power is cut, or the process killed, between any two operations of a save, of a recovery, and
+// of the undoing of a save that failed. No file is real: tests/fakes/crash_disk.h says what a power
+// cut may do.
+#include <gmock/gmock.h>
+
+#include <iostream>
+
+#include "checkpoint/index.h"
+#include "checkpoint/read_text.h"
+#include "tests/checkpoint/crash_scene.h"
+#include "tests/fakes/captured_warnings.h"
+#include "tests/fakes/faulty_storage.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+using lamina::testing::CapturedWarnings;
+using lamina::testing::CrashDisk;
+using lamina::testing::CrashScene;
+using lamina::testing::CrashStorage;
+using lamina::testing::FaultyStorage;
+using lamina::testing::one_power_cut;
+using lamina::testing::power_cuts;
+using lamina::testing::replayed;
+using ::testing::AnyOf;
+
+constexpr int kNothing = -1, kOld = 0, kNew = 1;
+
+struct Way {
+  const char* name;
+  const char* path;
+  bool replaces;
+  std::optional<double> first, second;  // bytes a shard
+};
+
+void PrintTo(const Way& way, std::ostream* out) {
+  *out << way.name;
+}
+
+class Crash : public ::testing::TestWithParam<Way> {
+ protected:
+  Crash() {
+    RecordProperty("seed", static_cast<int>(seed_));
+    std::cout << "seed " << seed_ << "\n";
+    CrashStorage storage;
+    if (GetParam().replaces) scene_.save(kOld, GetParam().first, storage);
+    before_ = storage.disk();
+  }
+
+  [[nodiscard]] int old() const { return GetParam().replaces ? kOld : kNothing; }
+  void save_new(storage::Storage& storage) { scene_.save(kNew, GetParam().second, storage); }
+
+  /// What a load finds there; after it and a recovery of the directory nothing hidden remains, the
+  /// checkpoint is the same, and can be saved over.
+  int checked(const CrashDisk& disk) {
+    CrashStorage storage(disk);
+    const int found = scene_.load(storage);
+    const Recovery done = recover_directory("d", storage);
+    EXPECT_TRUE(done.problems.empty() && done.in_use.empty());
+    EXPECT_EQ(scene_.load(storage), found);
+    expect_only_its_files(storage);
+    if (random_() % 16 == 0) {
+      scene_.save(2, GetParam().first, storage);
+      EXPECT_EQ(scene_.load(storage), 2);
+      for (const auto& [name, file] : storage.disk().names()) EXPECT_FALSE(name.starts_with('.'));
+    }
+    return found;
+  }
+
+  /// Nothing hidden, and no shard that the index does not list.
+  void expect_only_its_files(CrashStorage& storage) {
+    std::set<std::string> expected;
+    if (storage.exists(scene_.path())) expected.insert(GetParam().path);
+    if (GetParam().second && !expected.empty()) {
+      for (const auto& entry : parse_index(read_text(scene_.path(), storage), "").entries) {
+        expected.insert(entry.files.begin(), entry.files.end());
+      }
+    }
+    EXPECT_THAT(storage.list("d"), ::testing::ElementsAreArray(expected));
+  }
+
+  const unsigned seed_ = std::random_device{}();
+  std::mt19937 random_{seed_};
+  CrashScene scene_{random_, std::string("d/") + GetParam().path, 3};
+  CrashDisk before_;
+};
+
+TEST_P(Crash, AtAnyOperationOfASaveLeavesTheOldOrTheNewCheckpoint) {
+  CrashStorage storage(before_);
+  save_new(storage);
+  std::size_t states = 0, olds = 0;
+  CrashDisk disk = before_;
+  for (std::size_t k = 0; k <= storage.log().size(); ++k) {
+    SCOPED_TRACE(k);
+    if (k > 0) disk.apply(storage.log()[k - 1]);
+    std::vector<CrashDisk> after = power_cuts(disk, 16, random_);
+    after.push_back(disk);  // killed: nothing is lost, nothing is synced
+    for (const CrashDisk& state : after) {
+      const int found = checked(state);
+      ASSERT_THAT(found, AnyOf(old(), kNew));
+      if (k == storage.log().size()) {
+        ASSERT_EQ(found, kNew);
+      }
+      ++states;
+      olds += found != kNew;
+    }
+  }
+  std::cout << storage.log().size() << " operations, " << states << " states, " << olds
+            << " of them old\n";
+  EXPECT_GT(olds, 20u);
+  EXPECT_LT(olds, states);
+}
+
+// The recovery of a killed save, which nothing has synced, and that of one that lost its power.
+TEST_P(Crash, AtAnyOperationOfARecoveryLeavesTheOldOrTheNewCheckpoint) {
+  CrashStorage storage(before_);
+  save_new(storage);
+  for (std::size_t k = 0; k <= storage.log().size(); ++k) {
+    SCOPED_TRACE(k);
+    const CrashDisk killed = replayed(before_, storage.log(), k);
+    for (const CrashDisk& start : {killed, one_power_cut(killed, random_)}) {
+      CrashStorage recovering(start);
+      const int found = scene_.load(recovering);
+      ASSERT_THAT(found, AnyOf(old(), kNew));
+      CrashDisk disk = start;
+      for (std::size_t j = 0; j <= recovering.log().size(); ++j) {
+        if (j > 0) disk.apply(recovering.log()[j - 1]);
+        for (int sample = 0; sample < 4; ++sample) {
+          ASSERT_THAT(checked(one_power_cut(disk, random_)), AnyOf(old(), kNew));
+        }
+        ASSERT_EQ(checked(disk), found);
+      }
+    }
+  }
+}
+
+// A save that fails and undoes what it did, and dies while doing so.
+TEST_P(Crash, WhileAFailedSaveIsUndoneLeavesTheOldOrTheNewCheckpoint) {
+  for (std::size_t n = 0;; ++n) {
+    SCOPED_TRACE(n);
+    CrashStorage storage(before_);
+    FaultyStorage faulty(storage);
+    faulty.fail_at(n);
+    const CapturedWarnings warnings;
+    bool thrown = false;
+    try {
+      save_new(faulty);
+    } catch (const StorageError&) {
+      thrown = true;
+    }
+    const std::size_t count = storage.log().size();
+    for (int sample = 0; sample < 12; ++sample) {
+      // Most of them near the end, where the undoing is.
+      const std::size_t back = random_() % (sample < 3 ? count + 1 : std::min(count + 1, 25ul));
+      const CrashDisk disk = replayed(before_, storage.log(), count - back);
+      ASSERT_THAT(checked(disk), AnyOf(old(), kNew));
+      ASSERT_THAT(checked(one_power_cut(disk, random_)), AnyOf(old(), kNew));
+    }
+    ASSERT_EQ(checked(storage.disk()), thrown ? old() : kNew);
+    ASSERT_EQ(checked(one_power_cut(storage.disk(), random_)), thrown ? old() : kNew);
+    if (faulty.faults() == 0) break;
+  }
+}
+
+// Long lives: saves, loads and recoveries, one after the other, most of which die at some moment.
+TEST_P(Crash, AfterCrashLosesNothingThatWasReturned) {
+  CrashDisk disk = before_;
+  std::vector<int> possible{old()};
+  for (int life = 0; life < 400; ++life) {
+    SCOPED_TRACE(life);
+    CrashStorage storage(disk);
+    const unsigned deed = random_() % 4;
+    const int set = static_cast<int>(random_() % 3);
+    int found = set;
+    if (deed < 2) {
+      scene_.save(static_cast<std::size_t>(set), deed == 0 ? GetParam().first : GetParam().second,
+                  storage);
+    } else if (deed == 2) {
+      found = scene_.load(storage);
+      ASSERT_THAT(possible, ::testing::Contains(found));
+    } else {
+      (void)recover_directory("d", storage);
+      CrashStorage copy(storage.disk());
+      found = scene_.load(copy);
+      ASSERT_THAT(possible, ::testing::Contains(found));
+    }
+    const std::size_t end =
+        random_() % 8 == 0 ? storage.log().size() : random_() % (storage.log().size() + 1);
+    // A load makes nothing durable that a killed save of a single file had just renamed.
+    const bool settles = deed < 2 || GetParam().second;
+    if (end == storage.log().size() && settles) {
+      possible = {found};
+    } else {
+      possible.push_back(found);
+    }
+    const CrashDisk then = replayed(disk, storage.log(), end);
+    disk = random_() % 2 == 0 ? then : one_power_cut(then, random_);
+    ASSERT_THAT(possible, ::testing::Contains(checked(disk)));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, Crash,
+                         ::testing::Values(Way{"first_file", "m.weights.h5", false, {}, {}},
+                                           Way{"file", "m.weights.h5", true, {}, {}},
+                                           Way{"first_shards", "m.weights.json", false, 1300, 610},
+                                           Way{"fewer_shards", "m.weights.json", true, 610, 1300},
+                                           Way{"more_shards", "m.weights.json", true, 1300, 610}),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace lamina::checkpoint
