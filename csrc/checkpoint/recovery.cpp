@@ -35,7 +35,7 @@ void wait_until(const std::function<bool()>& done, const Place& place) {
   }
 }
 
-/// The record in force, if there is one and it is whole.
+/// The record in force. What is torn never was, and may stay where the directory is read-only.
 std::optional<RecoveryRecord> read_record(const Place& place, Storage& storage) {
   try {
     const path file = place.record();
@@ -134,14 +134,14 @@ void settle_locked(const Place& place, Storage& storage) {
 }
 
 bool is_unsettled(const path& checkpoint, Storage& storage) {
-  return storage.exists(Place(checkpoint).record());
+  const Place place(checkpoint);
+  return storage.exists(place.record()) && read_record(place, storage);
 }
 
 void settle(const path& checkpoint, Storage& storage) {
   const Place place(checkpoint);
   const auto settled = [&] {
-    // What is torn was never in force, and may stay where the directory cannot be written.
-    if (!storage.exists(place.record()) || !read_record(place, storage)) return true;
+    if (!is_unsettled(checkpoint, storage)) return true;
     const auto lock = storage.try_lock(place.lock());
     if (!lock) return false;
     settle_locked(place, storage);

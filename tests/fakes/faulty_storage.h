@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <limits>
 #include <memory>
+#include <system_error>
 
 #include "storage/storage.h"
 
@@ -18,9 +19,10 @@ class FaultyStorage final : public storage::Storage {
 
   explicit FaultyStorage(storage::Storage& inner = storage::posix()) : inner_(inner) {}
 
-  /// Call `n` fails from now on, and with `all_later` all after it.
-  void fail_at(std::size_t n, bool all_later = false) {
+  /// Call `n` fails from now on with the error `code`, and with `all_later` all after it.
+  void fail_at(std::size_t n, bool all_later = false, int code = EIO) {
     calls_ = 0;
+    code_ = code;
     first_ = n;
     last_ = all_later ? std::numeric_limits<std::size_t>::max() : n;
   }
@@ -75,9 +77,10 @@ class FaultyStorage final : public storage::Storage {
     ++faults_;
     return true;
   }
-  [[noreturn]] static void fail(const char* call, const Path& path) {
-    throw StorageError(std::string(call) + " failed for '" + path.string() + "': injected fault",
-                       EIO);
+  [[noreturn]] void fail(const char* call, const Path& path) const {
+    throw StorageError(std::string(call) + " failed for '" + path.string() + "': injected fault, " +
+                           std::generic_category().message(code_),
+                       code_);
   }
   void step(const char* call, const Path& path) {
     if (due()) fail(call, path);
@@ -111,7 +114,7 @@ class FaultyStorage final : public storage::Storage {
     void write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
       if (owner_.due()) {
         inner_->write_at(offset, bytes.first(bytes.size() / 2));
-        fail("pwrite", path());
+        owner_.fail("pwrite", path());
       }
       inner_->write_at(offset, bytes);
     }
@@ -134,6 +137,7 @@ class FaultyStorage final : public storage::Storage {
   std::atomic<std::size_t> faults_ = 0;
   std::size_t first_ = std::numeric_limits<std::size_t>::max();
   std::size_t last_ = std::numeric_limits<std::size_t>::max();
+  int code_ = EIO;
   bool links_ = true;
 };
 

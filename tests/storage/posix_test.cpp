@@ -3,6 +3,7 @@
 #include <lamina/tensor.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cerrno>
 #include <fstream>
 #include <numeric>
@@ -136,6 +137,50 @@ TEST(PosixStorage, RenameReplacesAndASecondNameKeepsTheOldFile) {
   posix().remove(directory / "f");
   EXPECT_FALSE(posix().exists(directory / "f"));
   EXPECT_FALSE(posix().exists(directory / "kept" / "below a file"));
+}
+
+TEST(PosixStorage, ALockHasOneHolderAndLeavesNoFile) {
+  const TemporaryDirectory directory;
+  auto held = posix().try_lock(directory / "l");
+  ASSERT_TRUE(held && held->exclusive());
+  EXPECT_FALSE(posix().try_lock(directory / "l"));
+  std::thread([&] { EXPECT_FALSE(posix().try_lock(directory / "l")); }).join();
+  EXPECT_TRUE(posix().try_lock(directory / "another"));
+  held.reset();
+  EXPECT_TRUE(posix().list(directory.path()).empty());
+  EXPECT_TRUE(posix().try_lock(directory / "l"));
+  // What a killed holder leaves is nobody's.
+  posix().create(directory / "l")->close();
+  EXPECT_TRUE(posix().try_lock(directory / "l"));
+  EXPECT_TRUE(posix().list(directory.path()).empty());
+}
+
+TEST(PosixStorage, ALockIsHeldByOneOfManyThreads) {
+  const TemporaryDirectory directory;
+  std::atomic<int> holders = 0, most = 0, turns = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&] {
+        for (int done = 0; done < 200;) {
+          const auto lock = posix().try_lock(directory / "l");
+          if (!lock) continue;
+          most = std::max<int>(most, ++holders);
+          ++done, ++turns;
+          --holders;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(most, 1);
+  EXPECT_EQ(turns, 800);
+}
+
+TEST(PosixStorage, ALockFollowsNoLink) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_symlink(directory / "elsewhere", directory / "l");
+  EXPECT_THROW((void)posix().try_lock(directory / "l"), StorageError);
+  EXPECT_FALSE(posix().exists(directory / "elsewhere"));
 }
 
 TEST(PosixStorage, AFullDeviceIsReportedWithItsCode) {

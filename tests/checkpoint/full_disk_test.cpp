@@ -1,0 +1,129 @@
+// A disk that is full for real. In a child, because limits and mounts are a process's own.
+#include <gtest/gtest.h>
+#include <lamina/error.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "tests/checkpoint/crash_scene.h"
+#include "tests/fakes/temporary_directory.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+using lamina::testing::CrashScene;
+using lamina::testing::TemporaryDirectory;
+
+[[noreturn]] void quit(const std::string& failure) {
+  std::fprintf(stderr, "%s", failure.empty() ? "held" : failure.c_str());
+  std::_Exit(failure.empty() ? 0 : 1);
+}
+
+void require(bool truth, const std::string& what) {
+  if (!truth) quit(what);
+}
+
+/// Saves over a good checkpoint with room for ever more bytes, until the save succeeds. `allow(n)`
+/// makes room for n bytes, `allow_all` for all.
+template <class Allow, class AllowAll>
+void save_until_it_fits(const std::filesystem::path& directory, const char* name,
+                        std::optional<double> limit, const Allow& allow,
+                        const AllowAll& allow_all) {
+  std::mt19937 random(std::random_device{}());
+  const CrashScene scene(random, (directory / name).string(), 2);
+  scene.save(0, limit, storage::posix());
+  const auto files = storage::posix().list(directory);
+  int failures = 0;
+  for (std::size_t room = 0;; room += 1000) {
+    allow(room);
+    bool failed = false;
+    try {
+      scene.save(1, limit, storage::posix());
+    } catch (const StorageError& error) {
+      failed = true;
+      require(error.code() == ENOSPC || error.code() == EFBIG, error.what());
+      require(std::string(error.what()).find(directory.string()) != std::string::npos,
+              error.what());
+    }
+    allow_all();
+    require(scene.load(storage::posix()) == (failed ? 0 : 1), "another checkpoint than expected");
+    require(storage::posix().list(directory) == files, "other files than before");
+    if (!failed) break;
+    ++failures;
+  }
+  require(failures > 0, "never full");
+  scene.save(0, limit, storage::posix());
+  require(scene.load(storage::posix()) == 0, "the next save");
+}
+
+/// The largest file may be of so many bytes: what a quota does, and needs no rights.
+void set_file_limit(rlim_t bytes) {
+  rlimit limit{};
+  require(::getrlimit(RLIMIT_FSIZE, &limit) == 0, "getrlimit");
+  limit.rlim_cur = std::min(bytes, limit.rlim_max);
+  require(::setrlimit(RLIMIT_FSIZE, &limit) == 0, "setrlimit");
+}
+
+[[noreturn]] void with_limited_files(const char* name, std::optional<double> limit) {
+  ::signal(SIGXFSZ, SIG_IGN);
+  const TemporaryDirectory directory(lamina::testing::memory_directory());
+  save_until_it_fits(
+      directory.path(), name, limit, [](std::size_t room) { set_file_limit(room); },
+      [] { set_file_limit(RLIM_INFINITY); });
+  std::filesystem::remove_all(directory.path());
+  quit("");
+}
+
+/// A tmpfs of one's own, for root, or where a user may make a namespace. False: neither.
+bool mount_small_disk(const std::filesystem::path& at) {
+  if (::unshare(CLONE_NEWNS) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+  return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         ::mount("none", at.c_str(), "tmpfs", 0, "size=256k") == 0;
+}
+
+/// A file that takes what room there is, but for some pages.
+void fill(const std::filesystem::path& file, std::size_t room) {
+  const auto ballast = storage::posix().create(file);
+  std::uint64_t size = std::filesystem::space(file.parent_path()).available;
+  room = room / 1000 * 4096;
+  if (size > room) ballast->resize(size - room);
+  ballast->close();
+}
+
+[[noreturn]] void on_a_small_disk(const char* name, std::optional<double> limit) {
+  const TemporaryDirectory directory;
+  if (!mount_small_disk(directory.path())) with_limited_files(name, limit);
+  const auto ballast = directory / "ballast";
+  std::filesystem::create_directory(directory / "d");
+  save_until_it_fits(
+      directory / "d", name, limit, [&](std::size_t room) { fill(ballast, room); },
+      [&] { std::filesystem::remove(ballast); });
+  ::umount(directory.path().c_str());
+  std::filesystem::remove_all(directory.path());
+  quit("");
+}
+
+class FullDisk : public ::testing::TestWithParam<std::pair<const char*, std::optional<double>>> {};
+
+TEST_P(FullDisk, LeavesTheOldCheckpointAndNothingElse) {
+  const auto& [name, limit] = GetParam();
+  EXPECT_EXIT(on_a_small_disk(name, limit), ::testing::ExitedWithCode(0), "held");
+}
+
+TEST_P(FullDisk, OfFilesThatMayNotGrowLeavesTheOldCheckpointAndNothingElse) {
+  const auto& [name, limit] = GetParam();
+  EXPECT_EXIT(with_limited_files(name, limit), ::testing::ExitedWithCode(0), "held");
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, FullDisk,
+                         ::testing::Values(std::pair("m.weights.h5", std::optional<double>()),
+                                           std::pair("m.weights.json",
+                                                     std::optional<double>(610))));
+
+}  // namespace
+}  // namespace lamina::checkpoint

@@ -1,0 +1,197 @@
+#include "checkpoint/recovery.h"
+
+#include <gmock/gmock.h>
+#include <zlib.h>
+
+#include <future>
+#include <iostream>
+
+#include "checkpoint/commit.h"
+#include "checkpoint/index.h"
+#include "checkpoint/read_text.h"
+#include "tests/checkpoint/crash_scene.h"
+#include "tests/fakes/captured_warnings.h"
+#include "tests/fakes/temporary_directory.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+using lamina::testing::CapturedWarnings;
+using lamina::testing::CrashScene;
+using lamina::testing::TemporaryDirectory;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr const char* kSave = "123-0123456789abcdef";
+
+class Recovering : public ::testing::Test {
+ protected:
+  Recovering() { std::cout << "seed " << seed_ << "\n"; }
+
+  void write(const std::string& name, const std::string& text) {
+    const auto file = storage::posix().create(directory_ / name);
+    file->write_at(0, std::as_bytes(std::span(text)));
+    file->close();
+  }
+  std::string text(const std::string& name) {
+    return read_text(directory_ / name, storage::posix());
+  }
+  std::vector<std::string> files() { return storage::posix().list(directory_.path()); }
+  Recovery recover() { return recover_directory(directory_.path(), storage::posix()); }
+  static std::string sealed(const std::string& line) {
+    return line + "\n" + fmt::format("crc32 {:08x}\n", crc32_of(line + "\n"));
+  }
+  static unsigned long crc32_of(const std::string& text) {
+    return ::crc32(0, reinterpret_cast<const Bytef*>(text.data()),
+                   static_cast<unsigned>(text.size()));
+  }
+
+  const unsigned seed_ = std::random_device{}();
+  std::mt19937 random_{seed_};
+  TemporaryDirectory directory_{lamina::testing::memory_directory()};
+  CrashScene scene_{random_, (directory_ / "m.weights.json").string(), 2};
+};
+
+TEST(RecoveryRecord, IsReadAsItWasWritten) {
+  const std::string name = "m\xff.weights.json";  // names are bytes, not text
+  const RecoveryRecord record{kSave,
+                              Copy::kOld,
+                              {"m\xff_00000.weights.h5", "m\xff_123456.weights.h5", name},
+                              {"m\xff_00007.weights.h5"}};
+  const auto back = parse_record(record_text(record, name), name, "source");
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->save, record.save);
+  EXPECT_EQ(back->copy, record.copy);
+  EXPECT_EQ(back->replace, record.replace);
+  EXPECT_EQ(back->remove, record.remove);
+}
+
+TEST(RecoveryRecord, IsIgnoredWhenTornOrFlippedAnywhere) {
+  const std::string name = "m.weights.json";
+  const std::string text = record_text({kSave, Copy::kNew, {"m_00000.weights.h5", name}, {}}, name);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    EXPECT_FALSE(parse_record(text.substr(0, i), name, "source")) << i;
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string flipped = text;
+      flipped[i] = static_cast<char>(flipped[i] ^ (1 << bit));
+      EXPECT_FALSE(parse_record(flipped, name, "source")) << i << " " << bit;
+    }
+  }
+}
+
+TEST_F(Recovering, RefusesARecordThatMeansOtherFiles) {
+  const char* const lines[] = {
+      R"({"version":2,"save":"1-0123456789abcdef","copy":"new","replace":[],"remove":["00000"]})",
+      R"({"version":1,"save":"../x","copy":"new","replace":["index"],"remove":[]})",
+      R"({"version":1,"save":"1-0123456789abcdef","copy":"x","replace":["index"],"remove":[]})",
+      R"({"version":1,"save":"1-0123456789abcdef","copy":"new","replace":[],"remove":["../../x"]})",
+      R"({"version":1,"save":"1-0123456789abcdef","copy":"new","replace":[],"remove":["0/../x"]})",
+      R"({"version":1,"save":"1-0123456789abcdef","copy":"new","replace":[],"remove":[7]})",
+      R"({"version":1,"save":"1-0123456789abcdef","copy":"new","replace":[],"remove":["0"]})",
+      R"({"version":1})",
+      R"([])",
+      R"([[[[)",
+  };
+  scene_.save(0, 1300, storage::posix());
+  for (const char* line : lines) {
+    SCOPED_TRACE(line);
+    write(".m.weights.json.recovery", sealed(line));
+    const auto before = files();
+    try {
+      (void)scene_.load(storage::posix());
+      ADD_FAILURE() << "was followed";
+    } catch (const FormatError& error) {
+      EXPECT_THAT(error.what(), HasSubstr((directory_ / ".m.weights.json.recovery").string()));
+    }
+    EXPECT_EQ(recover().problems.size(), 1u);
+    EXPECT_EQ(files(), before);
+    storage::posix().remove(directory_ / ".m.weights.json.recovery");
+  }
+  EXPECT_EQ(scene_.load(storage::posix()), 0);
+}
+
+TEST_F(Recovering, IgnoresATornRecordAndRemovesIt) {
+  scene_.save(0, 1300, storage::posix());
+  const auto before = files();
+  write(".m.weights.json.recovery", R"({"version":1,"save":"1-01234)");
+  EXPECT_EQ(scene_.load(storage::posix()), 0);
+  EXPECT_THAT(recover().removed, ElementsAre(".m.weights.json.recovery"));
+  EXPECT_EQ(files(), before);
+  EXPECT_EQ(scene_.load(storage::posix()), 0);
+}
+
+TEST_F(Recovering, TouchesNothingButWhatDeadSavesLeft) {
+  const std::vector<std::string> others = {
+      ".m.weights.json",
+      ".m.weights.json.123-0123456789abcdef.tmp",
+      ".m.weights.json.123-0123456789ABCDEF.new",
+      ".m.weights.json.123-0123456789abcde.new",
+      ".m.weights.json.x-0123456789abcdef.new",
+      "m.weights.json.123-0123456789abcdef.new",
+      ".123-0123456789abcdef.new",
+      "m_00009.weights.h5",
+      "notes.txt",
+  };
+  for (const std::string& name : others) write(name, name);
+  scene_.save(0, 610, storage::posix());
+  scene_.save(1, 1300, storage::posix());
+  const auto before = files();
+  write(hidden_name("m_00000.weights.h5", kSave, Copy::kNew), "");
+  write(hidden_name("m_00000.weights.h5", kSave, Copy::kOld), "");
+  write(hidden_name("m.weights.json.recovery", kSave, Copy::kNew), "");
+  write(".m.weights.json.lock", "");
+  write(hidden_name("other.weights.h5", kSave, Copy::kNew), "");
+  // A save cleans its own checkpoint, the command all of the directory.
+  scene_.save(1, 1300, storage::posix());
+  EXPECT_TRUE(
+      storage::posix().exists(directory_ / hidden_name("other.weights.h5", kSave, Copy::kNew)));
+  EXPECT_EQ(files().size(), before.size() + 1);
+  EXPECT_THAT(recover().removed, ElementsAre(hidden_name("other.weights.h5", kSave, Copy::kNew)));
+  EXPECT_EQ(files(), before);
+  for (const std::string& name : others) EXPECT_EQ(text(name), name);
+  EXPECT_THAT(recover().removed, IsEmpty());
+}
+
+TEST_F(Recovering, LeavesTheFilesOfALiveSave) {
+  scene_.save(0, 1300, storage::posix());
+  std::future<void> waiting;
+  {
+    Commit live(storage::posix(), scene_.path());
+    const auto staged = live.stage("m_00000.weights.h5");
+    write(staged.filename().string(), "new");
+    EXPECT_THAT(recover().in_use, ElementsAre("m.weights.json"));
+    // An index under another name that has the same shards.
+    const CrashScene twin(random_, (directory_ / "m.weights.weights.json").string(), 1);
+    twin.save(0, 1300, storage::posix());
+    // A file that has the name of one of its shards.
+    const CrashScene shard(random_, (directory_ / "m_00000.weights.h5").string(), 1);
+    shard.save(0, {}, storage::posix());
+    EXPECT_EQ(text(staged.filename().string()), "new");
+
+    auto next = std::async(std::launch::async, [&] { scene_.save(1, 1300, storage::posix()); });
+    EXPECT_EQ(next.wait_for(std::chrono::milliseconds(60)), std::future_status::timeout);
+    EXPECT_EQ(text(staged.filename().string()), "new");
+    waiting = std::move(next);
+  }
+  waiting.get();
+  EXPECT_EQ(scene_.load(storage::posix()), 1);
+  for (const std::string& name : files()) EXPECT_FALSE(name.starts_with('.')) << name;
+}
+
+TEST(HiddenNames, SayWhoseTheyAre) {
+  EXPECT_TRUE(belongs_to("m_00000.weights.h5", "m.weights.json"));
+  EXPECT_TRUE(belongs_to("m.weights.json", "m.weights.json"));
+  EXPECT_TRUE(belongs_to("m.weights.json.recovery", "m.weights.json"));
+  EXPECT_FALSE(belongs_to("m2_00000.weights.h5", "m.weights.json"));
+  EXPECT_FALSE(belongs_to("m_00000.weights.h5", "m.weights.h5"));
+  EXPECT_TRUE(is_save_name(make_save_name()));
+  EXPECT_NE(make_save_name(), make_save_name());
+  const std::string hidden = hidden_name("a.b", kSave, Copy::kOld);
+  ASSERT_TRUE(parse_hidden_name(hidden));
+  EXPECT_EQ(parse_hidden_name(hidden)->file, "a.b");
+  EXPECT_EQ(parse_hidden_name(hidden)->save, kSave);
+}
+
+}  // namespace
+}  // namespace lamina::checkpoint

@@ -1,0 +1,141 @@
+// Real processes, really killed: a child saves two sets of values in turn, now in few shards, now
+// in many, until SIGKILL ends it at a random moment. LAMINA_CRASH_KILLS: how often (1000).
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <system_error>
+#include <thread>
+
+#include "tests/checkpoint/crash_scene.h"
+#include "tests/fakes/temporary_directory.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+using lamina::testing::CrashScene;
+using lamina::testing::TemporaryDirectory;
+
+std::size_t kills() {
+  const char* text = std::getenv("LAMINA_CRASH_KILLS");
+  return text == nullptr ? 1000 : std::strtoul(text, nullptr, 10);
+}
+
+/// A child that does nothing but save, from its start until it is killed.
+class Saver {
+ public:
+  Saver(const CrashScene& scene, std::optional<double> odd, std::optional<double> even) {
+    pid_ = ::fork();
+    if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
+    if (pid_ == 0) save_for_ever(scene, odd, even);
+  }
+  ~Saver() { kill(); }
+  Saver(const Saver&) = delete;
+  Saver& operator=(const Saver&) = delete;
+
+  /// False: the child had ended by itself, which it never should.
+  bool kill() {
+    if (pid_ <= 0) return true;
+    ::kill(pid_, SIGKILL);
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = 0;
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+  }
+
+ private:
+  [[noreturn]] static void save_for_ever(const CrashScene& scene, std::optional<double> odd,
+                                         std::optional<double> even) {
+    try {
+      for (std::size_t i = 0;; ++i) {
+        scene.save(i % 2, i % 2 == 0 ? even : odd, storage::posix());
+      }
+    } catch (const std::exception& error) {
+      std::cerr << error.what() << std::endl;
+    }
+    std::_Exit(1);
+  }
+
+  pid_t pid_ = 0;
+};
+
+struct Way {
+  const char* name;
+  std::optional<double> odd, even;
+};
+
+class Kill : public ::testing::TestWithParam<Way> {
+ protected:
+  Kill() { std::cout << "seed " << seed_ << "\n"; }
+
+  [[nodiscard]] std::vector<std::string> hidden() const {
+    auto names = storage::posix().list(directory_.path());
+    std::erase_if(names, [](const std::string& name) { return !name.starts_with('.'); });
+    return names;
+  }
+
+  const unsigned seed_ = std::random_device{}();
+  std::mt19937 random_{seed_};
+  const TemporaryDirectory directory_{lamina::testing::memory_directory()};
+  const CrashScene scene_{random_, (directory_ / GetParam().name).string(), 2};
+};
+
+TEST_P(Kill, AtRandomMomentsNeverSpoilsTheCheckpoint) {
+  scene_.save(0, GetParam().even, storage::posix());
+  std::size_t interrupted = 0, committed = 0, found[2] = {};
+  const std::size_t count = kills();
+  for (std::size_t i = 0; i < count; ++i) {
+    SCOPED_TRACE(i);
+    Saver saver(scene_, GetParam().odd, GetParam().even);
+    std::this_thread::sleep_for(std::chrono::microseconds(random_() % 12'000));
+    ASSERT_TRUE(saver.kill());
+    interrupted += !hidden().empty();
+    committed += storage::posix().exists(Place(scene_.path()).record());
+    const int set = scene_.load(storage::posix());
+    ASSERT_GE(set, 0);
+    ++found[set];
+    if (i % 8 == 0) {
+      const Recovery done = recover_directory(directory_.path(), storage::posix());
+      ASSERT_TRUE(done.problems.empty() && done.in_use.empty());
+      ASSERT_TRUE(hidden().empty());
+      ASSERT_EQ(scene_.load(storage::posix()), set);
+    }
+  }
+  std::cout << count << " kills, " << interrupted << " within a save, " << committed
+            << " while files were put in place; loaded " << found[0] << " and " << found[1]
+            << " times\n";
+  scene_.save(1, GetParam().odd, storage::posix());
+  EXPECT_EQ(scene_.load(storage::posix()), 1);
+  EXPECT_TRUE(hidden().empty());
+  EXPECT_GT(interrupted, count / 10);
+  EXPECT_TRUE(found[0] > 0 && found[1] > 0);
+  if (GetParam().odd) {
+    EXPECT_GT(committed, count / 200);
+  }
+}
+
+// The children wait for each other, and what one that was killed left is not what another needs.
+TEST_P(Kill, OfOneOfTwoSaversLeavesTheOtherInPeace) {
+  scene_.save(0, GetParam().even, storage::posix());
+  Saver lives(scene_, GetParam().odd, GetParam().even);
+  for (std::size_t i = 0; i < 20; ++i) {
+    Saver dies(scene_, GetParam().odd, GetParam().even);
+    std::this_thread::sleep_for(std::chrono::microseconds(random_() % 12'000));
+    (void)recover_directory(directory_.path(), storage::posix());
+    ASSERT_TRUE(dies.kill());
+  }
+  ASSERT_TRUE(lives.kill());
+  EXPECT_GE(scene_.load(storage::posix()), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Ways, Kill, ::testing::Values(Way{"m.weights.json", 610, 1300}, Way{"m.weights.h5", {}, {}}),
+    [](const auto& info) { return std::string(info.param.odd ? "shards" : "file"); });
+
+}  // namespace
+}  // namespace lamina::checkpoint
