@@ -29,8 +29,7 @@
 //      no record, finds a whole checkpoint but in the instants between. Remove the shards that the
 //      new checkpoint does not have. Sync the directory. A hidden file that is not there was
 //      renamed by who died here before.
-//   9. Remove the hidden files, then the record, and sync the directory, so that no power cut
-//   brings
+//   9. Remove the hidden files, then the record, and sync the directory: no power cut shall bring
 //      the record back over what others have written since.
 //  10. Give the lock back.
 //

@@ -93,7 +93,7 @@ TEST_P(Crash, AtAnyOperationOfASaveLeavesTheOldOrTheNewCheckpoint) {
   for (std::size_t k = 0; k <= storage.log().size(); ++k) {
     SCOPED_TRACE(k);
     if (k > 0) disk.apply(storage.log()[k - 1]);
-    std::vector<CrashDisk> after = power_cuts(disk, 16, random_);
+    std::vector<CrashDisk> after = power_cuts(disk, 6, random_);
     after.push_back(disk);  // killed: nothing is lost, nothing is synced
     for (const CrashDisk& state : after) {
       const int found = checked(state);
@@ -125,7 +125,7 @@ TEST_P(Crash, AtAnyOperationOfARecoveryLeavesTheOldOrTheNewCheckpoint) {
       CrashDisk disk = start;
       for (std::size_t j = 0; j <= recovering.log().size(); ++j) {
         if (j > 0) disk.apply(recovering.log()[j - 1]);
-        for (int sample = 0; sample < 4; ++sample) {
+        for (int sample = 0; sample < 2; ++sample) {
           ASSERT_THAT(checked(one_power_cut(disk, random_)), AnyOf(old(), kNew));
         }
         ASSERT_EQ(checked(disk), found);
@@ -149,7 +149,7 @@ TEST_P(Crash, WhileAFailedSaveIsUndoneLeavesTheOldOrTheNewCheckpoint) {
       thrown = true;
     }
     const std::size_t count = storage.log().size();
-    for (int sample = 0; sample < 12; ++sample) {
+    for (int sample = 0; sample < 8; ++sample) {
       // Most of them near the end, where the undoing is.
       const std::size_t back = random_() % (sample < 3 ? count + 1 : std::min(count + 1, 25ul));
       const CrashDisk disk = replayed(before_, storage.log(), count - back);
@@ -166,7 +166,7 @@ TEST_P(Crash, WhileAFailedSaveIsUndoneLeavesTheOldOrTheNewCheckpoint) {
 TEST_P(Crash, AfterCrashLosesNothingThatWasReturned) {
   CrashDisk disk = before_;
   std::vector<int> possible{old()};
-  for (int life = 0; life < 400; ++life) {
+  for (int life = 0; life < 250; ++life) {
     SCOPED_TRACE(life);
     CrashStorage storage(disk);
     const unsigned deed = random_() % 4;
