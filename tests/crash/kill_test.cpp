@@ -19,6 +19,7 @@ namespace {
 
 using lamina::testing::CrashScene;
 using lamina::testing::TemporaryDirectory;
+using Clock = std::chrono::steady_clock;
 
 std::size_t kills() {
   const char* text = std::getenv("LAMINA_CRASH_KILLS");
@@ -28,10 +29,11 @@ std::size_t kills() {
 /// A child that does nothing but save, from its start until it is killed.
 class Saver {
  public:
-  Saver(const CrashScene& scene, std::optional<double> odd, std::optional<double> even) {
+  Saver(const CrashScene& scene, std::optional<double> odd, std::optional<double> even,
+        std::size_t first) {
     pid_ = ::fork();
     if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
-    if (pid_ == 0) save_for_ever(scene, odd, even);
+    if (pid_ == 0) save_for_ever(scene, odd, even, first);
   }
   ~Saver() { kill(); }
   Saver(const Saver&) = delete;
@@ -50,9 +52,9 @@ class Saver {
 
  private:
   [[noreturn]] static void save_for_ever(const CrashScene& scene, std::optional<double> odd,
-                                         std::optional<double> even) {
+                                         std::optional<double> even, std::size_t first) {
     try {
-      for (std::size_t i = 0;; ++i) {
+      for (std::size_t i = first;; ++i) {
         scene.save(i % 2, i % 2 == 0 ? even : odd, storage::posix());
       }
     } catch (const std::exception& error) {
@@ -69,6 +71,10 @@ struct Way {
   std::optional<double> odd, even;
 };
 
+void PrintTo(const Way& way, std::ostream* out) {
+  *out << way.name;
+}
+
 class Kill : public ::testing::TestWithParam<Way> {
  protected:
   Kill() { std::cout << "seed " << seed_ << "\n"; }
@@ -79,6 +85,24 @@ class Kill : public ::testing::TestWithParam<Way> {
     return names;
   }
 
+  /// How long a few saves take here, with this build, at present.
+  std::chrono::microseconds window() {
+    const auto begin = Clock::now();
+    for (std::size_t i = 0; i < 4; ++i) {
+      scene_.save(i % 2, i % 2 == 0 ? GetParam().even : GetParam().odd, storage::posix());
+    }
+    return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
+  }
+  /// Some moment within the window, or soon after a record is seen.
+  void wait(std::chrono::microseconds window, bool for_a_record) {
+    const auto until = Clock::now() + window * static_cast<int>(random_() % 1000) / 1000;
+    while (for_a_record && Clock::now() < until) {
+      if (!storage::posix().exists(Place(scene_.path()).record())) continue;
+      return std::this_thread::sleep_for(std::chrono::microseconds(random_() % 100));
+    }
+    std::this_thread::sleep_until(until);
+  }
+
   const unsigned seed_ = std::random_device{}();
   std::mt19937 random_{seed_};
   const TemporaryDirectory directory_{lamina::testing::memory_directory()};
@@ -86,13 +110,13 @@ class Kill : public ::testing::TestWithParam<Way> {
 };
 
 TEST_P(Kill, AtRandomMomentsNeverSpoilsTheCheckpoint) {
-  scene_.save(0, GetParam().even, storage::posix());
+  const auto some_saves = window();
   std::size_t interrupted = 0, committed = 0, found[2] = {};
   const std::size_t count = kills();
   for (std::size_t i = 0; i < count; ++i) {
     SCOPED_TRACE(i);
-    Saver saver(scene_, GetParam().odd, GetParam().even);
-    std::this_thread::sleep_for(std::chrono::microseconds(random_() % 12'000));
+    Saver saver(scene_, GetParam().odd, GetParam().even, random_() % 2);
+    wait(some_saves, GetParam().odd && i % 2 == 0);
     ASSERT_TRUE(saver.kill());
     interrupted += !hidden().empty();
     committed += storage::posix().exists(Place(scene_.path()).record());
@@ -114,18 +138,18 @@ TEST_P(Kill, AtRandomMomentsNeverSpoilsTheCheckpoint) {
   EXPECT_TRUE(hidden().empty());
   EXPECT_GT(interrupted, count / 10);
   EXPECT_TRUE(found[0] > 0 && found[1] > 0);
-  if (GetParam().odd) {
-    EXPECT_GT(committed, count / 200);
+  if (GetParam().odd && count >= 500) {
+    EXPECT_GT(committed, 0u);
   }
 }
 
 // The children wait for each other, and what one that was killed left is not what another needs.
 TEST_P(Kill, OfOneOfTwoSaversLeavesTheOtherInPeace) {
-  scene_.save(0, GetParam().even, storage::posix());
-  Saver lives(scene_, GetParam().odd, GetParam().even);
+  const auto some_saves = window();
+  Saver lives(scene_, GetParam().odd, GetParam().even, 0);
   for (std::size_t i = 0; i < 20; ++i) {
-    Saver dies(scene_, GetParam().odd, GetParam().even);
-    std::this_thread::sleep_for(std::chrono::microseconds(random_() % 12'000));
+    Saver dies(scene_, GetParam().odd, GetParam().even, 1);
+    wait(some_saves, false);
     (void)recover_directory(directory_.path(), storage::posix());
     ASSERT_TRUE(dies.kill());
   }
