@@ -50,7 +50,7 @@ std::vector<std::byte> check_fletcher32(std::vector<std::byte> bytes) {
 
 std::vector<std::byte> unshuffle(const std::vector<std::byte>& bytes, std::size_t element) {
   std::vector<std::byte> result(bytes);
-  if (element < 2) return result;
+  if (element < 2 || element > bytes.size()) return result;  // what a file says may be anything
   const std::size_t count = bytes.size() / element;
   for (std::size_t byte = 0; byte < element; ++byte) {
     const std::byte* plane = bytes.data() + byte * count;

@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include <fstream>
+#include <memory>
 
 #include "checkpoint/checkpoint.h"
 #include "tests/checkpoint/trees.h"
@@ -29,6 +30,28 @@ using ::testing::HasSubstr;
 
 constexpr int kLayers = 6;
 constexpr hsize_t kRows = 8, kColumns = 30;
+
+/// A gigabyte of zeros as zlib packs it: about one megabyte.
+const std::vector<Bytef>& packed_gigabyte() {
+  static std::vector<Bytef> packed;
+  if (!packed.empty()) return packed;
+  const std::vector<Bytef> zeros(std::size_t{1} << 20);
+  packed.resize(std::size_t{2} << 20);
+  z_stream stream{};
+  if (deflateInit(&stream, 9) != Z_OK) throw std::runtime_error("deflateInit failed");
+  stream.next_out = packed.data();
+  stream.avail_out = static_cast<uInt>(packed.size());
+  int status = Z_OK;
+  for (int megabyte = 0; megabyte <= 1024 && status == Z_OK; ++megabyte) {
+    stream.next_in = const_cast<Bytef*>(zeros.data());
+    stream.avail_in = static_cast<uInt>(megabyte < 1024 ? zeros.size() : 0);
+    status = deflate(&stream, megabyte < 1024 ? Z_NO_FLUSH : Z_FINISH);
+  }
+  packed.resize(stream.total_out);
+  deflateEnd(&stream);
+  if (status != Z_STREAM_END) throw std::runtime_error("deflate failed");
+  return packed;
+}
 
 class HostileFiles : public ::testing::Test {
  protected:
@@ -60,6 +83,23 @@ class HostileFiles : public ::testing::Test {
       image.dataset(vars + "/0", H5T_IEEE_F32LE, {kRows, kColumns}, values.data());
       image.dataset(vars + "/1", H5T_IEEE_F32LE, {kColumns}, values.data());
     }
+  }
+
+  /// The first layer's kernel is one chunk, whose bytes in the file unpack to a gigabyte of zeros.
+  std::unique_ptr<Hdf5Image> image_with_chunk(Format format, const std::vector<hsize_t>& chunk,
+                                              const std::vector<hsize_t>& maximum) {
+    auto image = std::make_unique<Hdf5Image>(format);
+    good_layers(*image, 1);
+    const Handle list = h5::test::chunked(chunk);
+    checked(H5Pset_deflate(list, 6));
+    image->dataset("layers/x_0/vars/0", H5T_IEEE_F32LE, {kRows, kColumns}, nullptr, list, maximum);
+    const std::vector<float> bias(kColumns);
+    image->dataset("layers/x_0/vars/1", H5T_IEEE_F32LE, {kColumns}, bias.data());
+    const Handle dataset(H5Dopen2(image->file(), "layers/x_0/vars/0", H5P_DEFAULT), H5Dclose);
+    const std::vector<Bytef>& packed = packed_gigabyte();
+    const hsize_t origin[] = {0, 0};
+    checked(H5Dwrite_chunk(dataset, H5P_DEFAULT, 0, origin, packed.size(), packed.data()));
+    return image;
   }
 
   /// The message of the lamina::Error that a load throws.
@@ -165,38 +205,16 @@ TEST_P(HostileFormats, ManySmallShapeBombs) {
   EXPECT_THAT(refusal("m.weights.h5"), HasSubstr("together"));
 }
 
-/// A chunk that fits the model, and whose compressed bytes unpack to a gigabyte.
 TEST_P(HostileFormats, DeflateBombs) {
-  const std::vector<Bytef> zeros(std::size_t{1} << 20);
-  std::vector<Bytef> packed;
-  z_stream stream{};
-  ASSERT_EQ(deflateInit(&stream, 9), Z_OK);
-  for (int megabyte = 0; megabyte <= 1024; ++megabyte) {
-    std::vector<Bytef> room(8192);
-    stream.next_in = const_cast<Bytef*>(zeros.data());
-    stream.avail_in = static_cast<uInt>(megabyte < 1024 ? zeros.size() : 0);
-    do {
-      stream.next_out = room.data();
-      stream.avail_out = static_cast<uInt>(room.size());
-      ASSERT_NE(deflate(&stream, megabyte < 1024 ? Z_NO_FLUSH : Z_FINISH), Z_STREAM_ERROR);
-      packed.insert(packed.end(), room.data(), stream.next_out);
-    } while (stream.avail_out == 0);
-  }
-  deflateEnd(&stream);
+  // A chunk that fits the model, and whose compressed bytes unpack to a gigabyte.
+  write("m.weights.h5", *image_with_chunk(GetParam(), {kRows, kColumns}, {kRows, kColumns}));
+  EXPECT_THAT(refusal("m.weights.h5"), HasSubstr("/layers/x_0/vars/0"));
+}
 
-  Hdf5Image image(GetParam());
-  good_layers(image, 1);
-  const Handle list = h5::test::chunked({kRows, kColumns});
-  checked(H5Pset_deflate(list, 6));
-  image.dataset("layers/x_0/vars/0", H5T_IEEE_F32LE, {kRows, kColumns}, nullptr, list);
-  const std::vector<float> bias(kColumns);
-  image.dataset("layers/x_0/vars/1", H5T_IEEE_F32LE, {kColumns}, bias.data());
-  {
-    const Handle dataset(H5Dopen2(image.file(), "layers/x_0/vars/0", H5P_DEFAULT), H5Dclose);
-    const hsize_t origin[] = {0, 0};
-    checked(H5Dwrite_chunk(dataset, H5P_DEFAULT, 0, origin, packed.size(), packed.data()));
-  }
-  write("m.weights.h5", image);
+TEST_P(HostileFormats, ChunksFarLargerThanTheirData) {
+  // Honest about its gigabyte, of which the model wants one row in a million.
+  const hsize_t rows = (hsize_t{1} << 30) / (kColumns * 4) + 1;
+  write("m.weights.h5", *image_with_chunk(GetParam(), {rows, kColumns}, {H5S_UNLIMITED, kColumns}));
   EXPECT_THAT(refusal("m.weights.h5"), HasSubstr("/layers/x_0/vars/0"));
 }
 
