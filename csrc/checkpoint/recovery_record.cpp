@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "checkpoint/paths.h"
 
@@ -14,6 +15,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
+constexpr std::size_t kLargest = std::size_t{1} << 20;  // a hundred thousand shards
 constexpr const char* kIndex = "index";
 constexpr std::string_view kShardEnd = ".weights.h5";
 
@@ -50,6 +52,7 @@ std::vector<std::string> from_json(const Json& texts, const std::string& name) {
 }
 
 RecoveryRecord parse_line(std::string_view line, const std::string& name) {
+  if (line.size() > kLargest) throw FormatError("more text than any save has to say");
   const Json json = Json::parse(line);
   if (json.at("version") != kVersion) throw FormatError("a version that is not known here");
   RecoveryRecord out;
@@ -60,6 +63,10 @@ RecoveryRecord parse_line(std::string_view line, const std::string& name) {
   out.copy = copy == "new" ? Copy::kNew : Copy::kOld;
   out.replace = from_json(json.at("replace"), name);
   out.remove = from_json(json.at("remove"), name);
+  std::set<std::string_view> seen(out.replace.begin(), out.replace.end());
+  seen.insert(out.remove.begin(), out.remove.end());
+  if (seen.size() != out.replace.size() + out.remove.size())
+    throw FormatError("a file named twice");
   return out;
 }
 

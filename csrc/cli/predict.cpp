@@ -13,6 +13,7 @@
 #include "cli/model_spec.h"
 #include "cli/npy.h"
 #include "core/progress.h"
+#include "storage/posix_call.h"
 
 namespace lamina::cli {
 namespace {
@@ -42,11 +43,9 @@ void require_count(std::string_view option, std::size_t given, std::size_t expec
 /// What a long computation would be lost for is found out before it.
 void require_places(const std::vector<std::string>& outputs) {
   for (const std::string& output : outputs) {
-    const std::filesystem::path parent = std::filesystem::absolute(output).parent_path();
-    if (::access(parent.c_str(), W_OK) == 0 && !std::filesystem::is_directory(output)) continue;
-    throw StorageError(fmt::format("'{}' cannot be written: '{}' is no directory to write to",
-                                   output, parent.string()),
-                       errno);
+    if (std::filesystem::is_directory(output)) storage::raise_posix("open", output, EISDIR);
+    const auto parent = std::filesystem::absolute(output).parent_path();
+    storage::checked("access", parent, [&] { return ::access(parent.c_str(), W_OK); });
   }
 }
 

@@ -27,6 +27,7 @@ using lamina::testing::random_tensor;
 using lamina::testing::same_values;
 using lamina::testing::snapshot;
 using ::testing::HasSubstr;
+using namespace std::string_literals;
 
 constexpr int kLayers = 6;
 constexpr hsize_t kRows = 8, kColumns = 30;
@@ -122,6 +123,11 @@ class HostileFiles : public ::testing::Test {
     return message;
   }
 
+  std::string refusal_of(Hdf5Image& image) {
+    write("m.weights.h5", image);
+    return refusal("m.weights.h5");
+  }
+
   std::string index_of(const std::string& shard) {
     return R"({"metadata": {"total_size": 1.0}, "weight_map": {"/layers/x_0/vars": ")" + shard +
            "\"}}";
@@ -149,9 +155,8 @@ TEST_P(HostileFormats, SoftLinks) {
   image.group("layers/x_0");
   checked(H5Lcreate_soft("/layers/x_1/vars", image.file(), "layers/x_0/vars", H5P_DEFAULT,
                          H5P_DEFAULT));
-  write("m.weights.h5", image);
-  EXPECT_THAT(refusal("m.weights.h5"), HasSubstr("/layers/x_0/vars: Not allowed: H5 file with "
-                                                 "SoftLink"));
+  EXPECT_THAT(refusal_of(image), HasSubstr("/layers/x_0/vars: Not allowed: H5 file with "
+                                           "SoftLink"));
 }
 
 TEST_P(HostileFormats, SoftLinksInsteadOfDatasets) {
@@ -160,8 +165,7 @@ TEST_P(HostileFormats, SoftLinksInsteadOfDatasets) {
   image.group("layers/x_0/vars");
   checked(H5Lcreate_soft("/layers/x_1/vars/0", image.file(), "layers/x_0/vars/0", H5P_DEFAULT,
                          H5P_DEFAULT));
-  write("m.weights.h5", image);
-  EXPECT_THAT(refusal("m.weights.h5"), HasSubstr("/layers/x_0/vars"));
+  EXPECT_THAT(refusal_of(image), HasSubstr("/layers/x_0/vars"));
 }
 
 TEST_P(HostileFormats, ExternalLinks) {
@@ -169,9 +173,8 @@ TEST_P(HostileFormats, ExternalLinks) {
   good_layers(image, 1);
   checked(
       H5Lcreate_external("/etc/passwd", "/", image.file(), "layers/x_0", H5P_DEFAULT, H5P_DEFAULT));
-  write("m.weights.h5", image);
-  EXPECT_THAT(refusal("m.weights.h5"), HasSubstr("/layers/x_0: Not allowed: H5 file with "
-                                                 "ExternalLink"));
+  EXPECT_THAT(refusal_of(image), HasSubstr("/layers/x_0: Not allowed: H5 file with "
+                                           "ExternalLink"));
 }
 
 TEST_P(HostileFormats, ExternalData) {
@@ -180,9 +183,8 @@ TEST_P(HostileFormats, ExternalData) {
   const Handle external = h5::test::creation_list();
   checked(H5Pset_external(external, "/etc/passwd", 0, kRows * kColumns * 4));
   image.dataset("layers/x_0/vars/0", H5T_IEEE_F32LE, {kRows, kColumns}, nullptr, external);
-  write("m.weights.h5", image);
-  EXPECT_THAT(refusal("m.weights.h5"), HasSubstr("/layers/x_0/vars/0: Not allowed: H5 file with "
-                                                 "external Dataset"));
+  EXPECT_THAT(refusal_of(image), HasSubstr("/layers/x_0/vars/0: Not allowed: H5 file with "
+                                           "external Dataset"));
 }
 
 TEST_P(HostileFormats, ShapeBombs) {
@@ -191,8 +193,7 @@ TEST_P(HostileFormats, ShapeBombs) {
   const Handle list = h5::test::chunked({1 << 20});
   checked(H5Pset_deflate(list, 6));
   image.dataset("layers/x_0/vars/0", H5T_IEEE_F32LE, {hsize_t{1} << 33}, nullptr, list);
-  write("m.weights.h5", image);
-  EXPECT_THAT(refusal("m.weights.h5"), HasSubstr("'/layers/x_0/vars/0' declares 32.00 GB"));
+  EXPECT_THAT(refusal_of(image), HasSubstr("'/layers/x_0/vars/0' declares 32.00 GB"));
 }
 
 TEST_P(HostileFormats, ManySmallShapeBombs) {
@@ -201,21 +202,21 @@ TEST_P(HostileFormats, ManySmallShapeBombs) {
     image.dataset(fmt::format("layers/x_{}/vars/0", i), H5T_IEEE_F32LE, {hsize_t{1} << 28},
                   nullptr);
   }
-  write("m.weights.h5", image);
-  EXPECT_THAT(refusal("m.weights.h5"), HasSubstr("together"));
+  EXPECT_THAT(refusal_of(image), HasSubstr("together"));
 }
 
 TEST_P(HostileFormats, DeflateBombs) {
   // A chunk that fits the model, and whose compressed bytes unpack to a gigabyte.
-  write("m.weights.h5", *image_with_chunk(GetParam(), {kRows, kColumns}, {kRows, kColumns}));
-  EXPECT_THAT(refusal("m.weights.h5"), HasSubstr("/layers/x_0/vars/0"));
+  EXPECT_THAT(refusal_of(*image_with_chunk(GetParam(), {kRows, kColumns}, {kRows, kColumns})),
+              HasSubstr("/layers/x_0/vars/0"));
 }
 
 TEST_P(HostileFormats, ChunksFarLargerThanTheirData) {
   // Honest about its gigabyte, of which the model wants one row in a million.
   const hsize_t rows = (hsize_t{1} << 30) / (kColumns * 4) + 1;
-  write("m.weights.h5", *image_with_chunk(GetParam(), {rows, kColumns}, {H5S_UNLIMITED, kColumns}));
-  EXPECT_THAT(refusal("m.weights.h5"), HasSubstr("/layers/x_0/vars/0"));
+  EXPECT_THAT(
+      refusal_of(*image_with_chunk(GetParam(), {rows, kColumns}, {H5S_UNLIMITED, kColumns})),
+      HasSubstr("/layers/x_0/vars/0"));
 }
 
 TEST_P(HostileFormats, TextInsteadOfNumbers) {
@@ -226,8 +227,7 @@ TEST_P(HostileFormats, TextInsteadOfNumbers) {
   const std::string values(kRows * kColumns * 4, 'x');
   image.dataset("layers/x_0/vars/0", text, {kRows, kColumns}, values.data());
   image.dataset("layers/x_0/vars/1", text, {kColumns}, values.data());
-  write("m.weights.h5", image);
-  EXPECT_THAT(refusal("m.weights.h5"), HasSubstr("/layers/x_0/vars/0"));
+  EXPECT_THAT(refusal_of(image), HasSubstr("/layers/x_0/vars/0"));
 }
 
 TEST_P(HostileFormats, KeysThatAreNoNumbers) {
@@ -236,8 +236,7 @@ TEST_P(HostileFormats, KeysThatAreNoNumbers) {
   const std::vector<float> values(kRows * kColumns);
   image.dataset("layers/x_0/vars/kernel", H5T_IEEE_F32LE, {kRows, kColumns}, values.data());
   image.dataset("layers/x_0/vars/bias", H5T_IEEE_F32LE, {kColumns}, values.data());
-  write("m.weights.h5", image);
-  EXPECT_THAT(refusal("m.weights.h5"), HasSubstr("/layers/x_0/vars"));
+  EXPECT_THAT(refusal_of(image), HasSubstr("/layers/x_0/vars"));
 }
 
 TEST_P(HostileFormats, AreCutAtEvery512thByte) {
@@ -266,9 +265,8 @@ TEST_F(HostileFiles, VirtualData) {
   const Handle space(H5Screate_simple(1, &size, nullptr), H5Sclose);
   checked(H5Pset_virtual(mapped, space, "other.h5", "/x", space));
   image.dataset("layers/x_0/vars/0", H5T_IEEE_F32LE, {size}, nullptr, mapped);
-  write("m.weights.h5", image);
-  EXPECT_THAT(refusal("m.weights.h5"), HasSubstr("/layers/x_0/vars/0: Not allowed: H5 file with "
-                                                 "virtual Dataset"));
+  EXPECT_THAT(refusal_of(image), HasSubstr("/layers/x_0/vars/0: Not allowed: H5 file with "
+                                           "virtual Dataset"));
 }
 
 TEST_F(HostileFiles, IndicesThatLeaveTheirDirectory) {
@@ -326,6 +324,33 @@ TEST_F(HostileFiles, IndicesThatAreNone) {
     SCOPED_TRACE(text);
     write("m.weights.json", text);
     EXPECT_NE(refusal("m.weights.json"), "");
+  }
+}
+
+/// A record of a save that never was, with a checksum that is right.
+TEST_F(HostileFiles, RecoveryRecords) {
+  SaveRequest sharded;
+  sharded.max_shard_size = 1;
+  save(builder_.tree, file("m.weights.json"), sharded);
+  std::string names;
+  for (int i = 0; i < 130'000; ++i) names += "\"00000\",";
+  for (
+      const std::string& line : {
+          std::string(1'000'000, '['),
+          std::string(16'000'000, '['),
+          R"({"a":)" + std::string(1'000'000, '['),
+          R"({"version":1,"save":"1-0123456789abcdef","copy":"new","remove":[],"replace":[)" +
+              names + "\"00000\"]}",
+          R"({"version":1,"save":"1-0123456789abcdef","copy":"new","remove":[],"replace":["/x"]})"s,
+          R"({"version":1,"save":"../../etc","copy":"new","remove":["index"],"replace":[]})"s,
+      }) {
+    SCOPED_TRACE(line.substr(0, 30));
+    const std::string text = line + "\n";
+    write(
+        ".m.weights.json.recovery",
+        text + fmt::format("crc32 {:08x}\n",
+                           ::crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size())));
+    EXPECT_THAT(refusal("m.weights.json"), HasSubstr(".m.weights.json.recovery"));
   }
 }
 
