@@ -15,6 +15,7 @@ namespace lamina {
 class Variable {
  public:
   using Initializer = std::function<Tensor(const Shape&, DType)>;
+  class Snapshot;
 
   Variable(std::string name, Shape shape, DType dtype, Initializer initializer,
            bool trainable = true);
@@ -34,6 +35,10 @@ class Variable {
 
   /// The value, materialised if need be. Throws ValueError after `release()`.
   [[nodiscard]] const Tensor& value() const;
+  /// The value as it is now, for use on any thread. An initialiser that has not run yet runs at the
+  /// snapshot's or the variable's first use, whichever comes first, once for both.
+  /// Throws ValueError after `release()`.
+  [[nodiscard]] Snapshot snapshot() const;
   /// True when `value()` would return without running the initialiser.
   [[nodiscard]] bool materialized() const noexcept { return value_.defined(); }
   /// Replaces the value (the tensor is shared, not copied; another dtype is cast).
@@ -46,6 +51,9 @@ class Variable {
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
 
  private:
+  struct FirstValue;
+  void require_value() const;
+
   std::string name_;
   std::string path_;
   Shape shape_;
@@ -53,8 +61,21 @@ class Variable {
   bool trainable_;
   bool released_ = false;
   std::uint64_t version_ = 1;
-  mutable Initializer initializer_;
+  mutable std::shared_ptr<FirstValue> first_;  // until the initialiser has run
   mutable Tensor value_;
+};
+
+/// What a variable's value was when the snapshot was taken. Assigning to the variable does not
+/// change it; writing into the tensor's memory does, for the bytes are shared.
+class Variable::Snapshot {
+ public:
+  /// Safe from several threads at once. Throws what the initialiser throws.
+  [[nodiscard]] Tensor value() const;
+
+ private:
+  friend class Variable;
+  std::shared_ptr<FirstValue> first_;
+  Tensor value_;
 };
 
 using VariablePtr = std::shared_ptr<Variable>;
