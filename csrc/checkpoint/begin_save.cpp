@@ -24,30 +24,44 @@ bool ask(SaveJob& job, const std::filesystem::path& given, storage::Storage& sto
   return may_replace(given, files, storage);
 }
 
-/// Objects that are not saved may have no values any more.
-Values take_values(const WeightTree& tree, const std::unordered_set<weights::NodeId>& skip) {
-  Values out(tree.nodes.size());
+/// Takes hold of the values. Only of what is saved must there be any: the rest may be released.
+void take_values(SaveJob& job) {
+  const WeightTree& tree = *job.tree;
+  bool any_released = false;
+  job.values.resize(tree.nodes.size());
   for (weights::NodeId node = 0; node < tree.nodes.size(); ++node) {
-    if (skip.contains(node)) continue;
-    out[node].reserve(tree.nodes[node].variables.size());
+    job.values[node].reserve(tree.nodes[node].variables.size());
     for (const auto& [key, variable] : tree.nodes[node].variables) {
-      out[node].push_back(variable->snapshot());
+      any_released = any_released || variable->released();
+      job.values[node].push_back(variable->released() ? Variable::Snapshot()
+                                                      : variable->snapshot());
     }
   }
-  return out;
+  if (!any_released) return;
+  if (!job.plan) job.plan = plan_save(job);
+  for (const weights::WeightEntry& entry : job.plan->entries) {
+    for (const auto& [key, variable] : tree.nodes[entry.node].variables) {
+      (void)variable->snapshot();
+    }
+  }
 }
 
 }  // namespace
 
 std::optional<SaveJob> begin_save(Tree tree, const std::filesystem::path& path, SaveRequest request,
                                   storage::Storage& storage) {
-  SaveJob job{std::move(tree), {}, save_target(path, request.max_shard_size), std::move(request)};
+  SaveTarget target = save_target(path, request.max_shard_size);
+  SaveJob job{.tree = std::move(tree),
+              .values = {},
+              .target = std::move(target),
+              .request = std::move(request),
+              .plan = {}};
   check_built(*job.tree);
   if (const auto limit = shard_limit(job); limit && !all_fit(*job.tree, *limit)) {
     job.plan = plan_save(job);
   }
   if (!job.request.overwrite && !ask(job, path, storage)) return {};
-  job.values = take_values(*job.tree, job.request.skip);
+  take_values(job);
   return job;
 }
 

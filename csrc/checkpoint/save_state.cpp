@@ -1,5 +1,6 @@
 #include "checkpoint/save_state.h"
 
+#include <fmt/format.h>
 #include <lamina/log.h>
 
 namespace lamina::checkpoint {
@@ -30,7 +31,8 @@ bool is_cancellation(const std::exception_ptr& failure) {
 SaveState::~SaveState() {
   if (!failure_) return;
   try {
-    warn("Saving " + what_ + " failed, and nothing waited for it: " + message_of(failure_));
+    warn(fmt::format("Saving '{}' failed, and nothing waited for it: {}", path_.string(),
+                     message_of(failure_)));
   } catch (...) {  // neither a destructor nor a warning may end the program
   }
 }
@@ -54,7 +56,7 @@ void SaveState::finish_copy() {
 }
 
 void SaveState::throw_if_cancelled() const {
-  if (cancelled_) throw CancelledError("Saving " + what_ + " was cancelled.");
+  if (cancelled_) throw CancelledError(fmt::format("Saving '{}' was cancelled.", path_.string()));
 }
 
 void SaveState::begin_commit() {

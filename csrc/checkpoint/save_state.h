@@ -4,8 +4,8 @@
 #include <atomic>
 #include <condition_variable>
 #include <exception>
+#include <filesystem>
 #include <mutex>
-#include <string>
 #include <utility>
 
 namespace lamina::checkpoint {
@@ -13,8 +13,8 @@ namespace lamina::checkpoint {
 /// What the thread that saves and those that wait for it tell each other. Safe from all of them.
 class SaveState {
  public:
-  /// `what` is named in the warning for a failure that nobody asked for.
-  explicit SaveState(std::string what) : what_(std::move(what)) {}
+  /// The path is named in messages.
+  explicit SaveState(std::filesystem::path path) : path_(std::move(path)) {}
   ~SaveState();
   SaveState(const SaveState&) = delete;
   SaveState& operator=(const SaveState&) = delete;
@@ -39,7 +39,8 @@ class SaveState {
   void wait() const;
   void wait_until_copied() const;
   [[nodiscard]] bool done() const;
-  /// Throws CancelledError when the save was cancelled, else its failure, which it then has no more.
+  /// Throws CancelledError when the save was cancelled, else its failure, which it then has no
+  /// more.
   void throw_failure();
   /// The failure of a save that is done, which it then has no more; null without one.
   [[nodiscard]] std::exception_ptr take_failure();
@@ -49,7 +50,7 @@ class SaveState {
  private:
   enum class Stage { kWaiting, kWriting, kCommitting, kDone };
 
-  const std::string what_;
+  const std::filesystem::path path_;
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   Stage stage_ = Stage::kWaiting;

@@ -64,12 +64,8 @@ const Tensor& Variable::value() const {
 
 Variable::Snapshot Variable::snapshot() const {
   require_value();
-  Snapshot out;
-  if (value_.defined()) {
-    out.value_ = value_;
-  } else {
-    out.first_ = first_;
-  }
+  Snapshot out(value_);
+  if (!value_.defined()) out.first_ = first_;
   return out;
 }
 

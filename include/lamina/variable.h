@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace lamina {
 
@@ -69,6 +70,9 @@ class Variable {
 /// change it; writing into the tensor's memory does, for the bytes are shared.
 class Variable::Snapshot {
  public:
+  Snapshot() = default;
+  /// The value of no variable.
+  explicit Snapshot(Tensor value) : value_(std::move(value)) {}
   /// Safe from several threads at once. Throws what the initialiser throws.
   [[nodiscard]] Tensor value() const;
 
