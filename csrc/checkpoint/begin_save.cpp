@@ -28,13 +28,15 @@ bool ask(SaveJob& job, const std::filesystem::path& given, storage::Storage& sto
 void take_values(SaveJob& job) {
   const WeightTree& tree = *job.tree;
   bool any_released = false;
-  job.values.resize(tree.nodes.size());
-  for (weights::NodeId node = 0; node < tree.nodes.size(); ++node) {
-    job.values[node].reserve(tree.nodes[node].variables.size());
-    for (const auto& [key, variable] : tree.nodes[node].variables) {
+  std::size_t count = 0;
+  for (const weights::WeightNode& node : tree.nodes) count += node.variables.size();
+  job.values.all.reserve(count);
+  job.values.first.reserve(tree.nodes.size());
+  for (const weights::WeightNode& node : tree.nodes) {
+    job.values.first.push_back(job.values.all.size());
+    for (const auto& [key, variable] : node.variables) {
       any_released = any_released || variable->released();
-      job.values[node].push_back(variable->released() ? Variable::Snapshot()
-                                                      : variable->snapshot());
+      job.values.all.push_back(variable->released() ? Variable::Snapshot() : variable->snapshot());
     }
   }
   if (!any_released) return;

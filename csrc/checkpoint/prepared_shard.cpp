@@ -45,9 +45,9 @@ PreparedShard prepare_shard(const Shard& shard, std::string name, const WeightTr
   for (const ShardGroup& group : shard.groups) groups.push_back(layout_group(group, tree, entries));
   out.layout = layout_cache().get(groups);
   for (std::size_t g = 0; g < shard.groups.size(); ++g) {
-    const std::vector<Variable::Snapshot>& node = values[entries[shard.groups[g].entry].node];
+    const weights::NodeId node = entries[shard.groups[g].entry].node;
     for (std::size_t k = 0; k < shard.groups[g].variables.size(); ++k) {
-      Tensor value = node[shard.groups[g].variables[k]].value();
+      Tensor value = values.at(node, shard.groups[g].variables[k]).value();
       if (value.nbytes() > 0) {
         out.tensors.emplace_back(out.layout->offsets[g][k], std::move(value));
       }

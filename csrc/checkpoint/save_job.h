@@ -13,8 +13,15 @@ namespace lamina::checkpoint {
 
 using Tree = std::shared_ptr<const weights::WeightTree>;
 
-/// The values of a tree's variables at one moment, by node and by variable.
-using Values = std::vector<std::vector<Variable::Snapshot>>;
+/// The values of a tree's variables at one moment.
+struct Values {
+  std::vector<Variable::Snapshot> all;  ///< node by node
+  std::vector<std::size_t> first;       ///< of each node
+
+  [[nodiscard]] const Variable::Snapshot& at(weights::NodeId node, std::size_t variable) const {
+    return all[first[node] + variable];
+  }
+};
 
 /// What of a tree goes where.
 struct SavePlan {

@@ -21,13 +21,9 @@ bool copies(SnapshotPolicy policy) {
 
 void stage_values(Values& values, SnapshotPolicy policy, SaveState& state) {
   if (!copies(policy)) return;
-  std::vector<Variable::Snapshot*> all;
-  for (auto& node : values) {
-    for (Variable::Snapshot& value : node) all.push_back(&value);
-  }
-  parallel_for(all.size(), io_threads(), [&](std::size_t i) {
+  parallel_for(values.all.size(), io_threads(), [&](std::size_t i) {
     state.throw_if_cancelled();
-    *all[i] = Variable::Snapshot(all[i]->value().clone());
+    values.all[i] = Variable::Snapshot(values.all[i].value().clone());
   });
   state.finish_copy();
 }

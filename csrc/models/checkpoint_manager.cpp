@@ -61,8 +61,9 @@ CheckpointManager::Begun CheckpointManager::begin(std::int64_t step, const Model
   }
   model.saves_->throw_failure();
   Begun out;
-  out.job = std::make_shared<SaveJob>(
-      models::begin_save(model, path(step), parts_->options.save, parts_->storage).value());
+  out.job = std::make_shared<SaveJob>(models::begin_save(model, model.saves_->names, path(step),
+                                                         parts_->options.save, parts_->storage)
+                                          .value());
   out.state = std::make_shared<SaveState>(path(step));
   out.work = [parts = parts_, job = out.job, step](SaveState& state) {
     const auto write = [&](const std::filesystem::path& file) {

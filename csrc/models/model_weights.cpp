@@ -30,19 +30,19 @@ std::unordered_set<weights::NodeId> nodes_of(const NamedWeights& named,
 
 }  // namespace
 
-std::optional<checkpoint::SaveJob> begin_save(const Model& model, const std::filesystem::path& path,
+std::optional<checkpoint::SaveJob> begin_save(const Model& model, KeptNames& names,
+                                              const std::filesystem::path& path,
                                               const AsyncSaveOptions& options,
                                               storage::Storage& storage) {
   require_built(model, "saving");
-  NamedWeights named = name_weights(model);
+  const std::shared_ptr<const NamedWeights> named = names.get(model);
   checkpoint::SaveRequest request{.overwrite = options.save.overwrite,
                                   .max_shard_size = options.save.max_shard_size,
                                   .keep_entries_together = options.save.keep_entries_together,
-                                  .skip = nodes_of(named, options.save.objects_to_skip),
+                                  .skip = nodes_of(*named, options.save.objects_to_skip),
                                   .progress = options.save.progress};
-  auto tree = std::make_shared<const weights::WeightTree>(std::move(named.tree));
-  std::optional<checkpoint::SaveJob> job =
-      checkpoint::begin_save(std::move(tree), path, std::move(request), storage);
+  std::optional<checkpoint::SaveJob> job = checkpoint::begin_save(
+      checkpoint::Tree(named, &named->tree), path, std::move(request), storage);
   if (job) job->snapshot = options.snapshot;
   return job;
 }
@@ -71,8 +71,8 @@ std::string key_of(const std::filesystem::path& path, const SaveOptions& options
 void Model::save_weights(const std::filesystem::path& path, const SaveOptions& options) const {
   saves_->throw_failure();
   checkpoint::save_queue().wait_for(key_of(path, options));
-  std::optional<checkpoint::SaveJob> job =
-      models::begin_save(*this, path, {options, SnapshotPolicy::kNone}, storage::posix());
+  std::optional<checkpoint::SaveJob> job = models::begin_save(
+      *this, saves_->names, path, {options, SnapshotPolicy::kNone}, storage::posix());
   if (!job) return;
   checkpoint::SaveState state(path);
   checkpoint::run_save(*job, storage::posix(), state);
@@ -85,7 +85,7 @@ SaveHandle Model::save_weights_async(const std::filesystem::path& path,
   // Whether there is something to be asked about shows when the earlier saves are over.
   if (!options.save.overwrite) checkpoint::save_queue().wait_for(key);
   std::optional<checkpoint::SaveJob> begun =
-      models::begin_save(*this, path, options, storage::posix());
+      models::begin_save(*this, saves_->names, path, options, storage::posix());
   if (!begun) return {};
   const auto job = std::make_shared<checkpoint::SaveJob>(std::move(*begun));
   const auto state = std::make_shared<checkpoint::SaveState>(path);

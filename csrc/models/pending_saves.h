@@ -4,11 +4,12 @@
 #include <vector>
 
 #include "checkpoint/save_state.h"
+#include "models/kept_names.h"
 
 namespace lamina::models {
 
-/// The asynchronous saves of one model, for its next save to hear of their failures. Safe from
-/// several threads.
+/// What a model remembers from save to save: those in the background, for the next save to hear of
+/// their failures, and its names. Safe from several threads.
 class PendingSaves {
  public:
   void add(std::shared_ptr<checkpoint::SaveState> state);
@@ -16,6 +17,8 @@ class PendingSaves {
   /// Throws the first failure that nobody has heard of, and forgets the saves that are over.
   void throw_failure();
   void wait_until_copied();
+
+  KeptNames names;
 
  private:
   std::mutex mutex_;
