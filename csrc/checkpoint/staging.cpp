@@ -23,7 +23,9 @@ void stage_values(Values& values, SnapshotPolicy policy, SaveState& state) {
   if (!copies(policy)) return;
   parallel_for(values.all.size(), io_threads(), [&](std::size_t i) {
     state.throw_if_cancelled();
-    values.all[i] = Variable::Snapshot(values.all[i].value().clone());
+    if (const Tensor value = values.all[i].value(); value.defined()) {
+      values.all[i].replace(value.clone());
+    }
   });
   state.finish_copy();
 }

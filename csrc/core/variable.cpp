@@ -64,13 +64,28 @@ const Tensor& Variable::value() const {
 
 Variable::Snapshot Variable::snapshot() const {
   require_value();
-  Snapshot out(value_);
-  if (!value_.defined()) out.first_ = first_;
+  Snapshot out;
+  out.variable_ = this;
+  if (value_.defined()) {
+    out.replace(value_);
+  } else {
+    out.first_ = first_;
+  }
   return out;
 }
 
 Tensor Variable::Snapshot::value() const {
-  return first_ ? first_->get() : value_;
+  if (variable_ == nullptr) return {};
+  if (first_) return first_->get();
+  return Tensor::view(const_cast<void*>(data_), variable_->shape_, variable_->dtype_, owner_,
+                      device_);
+}
+
+void Variable::Snapshot::replace(const Tensor& value) {
+  first_ = nullptr;
+  owner_ = value.owner();
+  data_ = value.raw();
+  device_ = value.device();
 }
 
 void Variable::assign(Tensor value) {

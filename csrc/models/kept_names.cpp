@@ -9,9 +9,18 @@ namespace {
 /// which order, and under which attributes. Objects stand for what they never change.
 class Walk {
  public:
-  explicit Walk(const Model& root) {
+  /// `expected`: how many layers there were the last time.
+  explicit Walk(std::size_t expected) {
+    layers.reserve(expected);
+    seen_.reserve(expected);
+  }
+
+  void run(const Model& root) {
     visit(root);
-    for (std::size_t i = 0; i < layers.size(); ++i) visit(*layers[i]);
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const LayerPtr layer = layers[i];  // the list grows meanwhile
+      visit(*layer);
+    }
   }
 
   std::string structure;
@@ -61,8 +70,10 @@ class Walk {
 }  // namespace
 
 std::shared_ptr<const NamedWeights> KeptNames::get(const Model& model) {
-  Walk walk(model);
   const std::lock_guard lock(mutex_);
+  Walk walk(layers_.size() + 1);
+  walk.structure.reserve(structure_.size());
+  walk.run(model);
   if (!names_ || walk.structure != structure_) {
     names_ = std::make_shared<const NamedWeights>(name_weights(model));
     structure_ = std::move(walk.structure);

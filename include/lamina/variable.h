@@ -66,20 +66,25 @@ class Variable {
   mutable Tensor value_;
 };
 
-/// What a variable's value was when the snapshot was taken. Assigning to the variable does not
-/// change it; writing into the tensor's memory does, for the bytes are shared.
+/// What a variable's value was when the snapshot was taken; the variable must outlive it. Assigning
+/// to the variable does not change it; writing into the tensor's memory does, for the bytes are
+/// shared. To take one allocates nothing.
 class Variable::Snapshot {
  public:
   Snapshot() = default;
-  /// The value of no variable.
-  explicit Snapshot(Tensor value) : value_(std::move(value)) {}
-  /// Safe from several threads at once. Throws what the initialiser throws.
+  /// Safe from several threads at once, and while the variable is assigned. Undefined for an empty
+  /// snapshot. Throws what the initialiser throws.
   [[nodiscard]] Tensor value() const;
+  /// Puts another value of the same shape and dtype in its place.
+  void replace(const Tensor& value);
 
  private:
   friend class Variable;
+  const Variable* variable_ = nullptr;
   std::shared_ptr<FirstValue> first_;
-  Tensor value_;
+  std::shared_ptr<void> owner_;
+  const void* data_ = nullptr;
+  Device device_;
 };
 
 using VariablePtr = std::shared_ptr<Variable>;
