@@ -1,8 +1,10 @@
 #include <gmock/gmock.h>
 
 #include <chrono>
+#include <cstdlib>
 
 #include "helpers.h"
+#include "storage/storage.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/temporary_directory.h"
 
@@ -166,6 +168,29 @@ TEST(AsyncWeights, WithoutOverwriteTheQuestionComesAfterEarlierSaves) {
   // No terminal here: an error, at once, though the first save had not been waited for.
   EXPECT_THROW((void)model->save_weights_async(folder / "m.weights.h5", careful), ValueError);
   first.wait();
+}
+
+TEST(AsyncWeightsDeathTest, TheEndOfTheProcessWaitsForSaves) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";  // a process of its own
+  const char* given = std::getenv("LAMINA_TEST_FOLDER");   // the same in both processes
+  const std::filesystem::path folder =
+      given != nullptr ? given : (TemporaryDirectory(memory_directory()).path().string() + "-exit");
+  ::setenv("LAMINA_TEST_FOLDER", folder.c_str(), 1);
+  std::filesystem::create_directories(folder);
+  const auto model = Sequential::create(
+      {layers::InputLayer({.shape = Shape{1000}}), layers::Dense({.units = 4000})});
+  const auto leave = [&] {
+    for (int i = 0; i < 3; ++i) {  // 16 MB each
+      (void)model->save_weights_async(folder / ("m" + std::to_string(i) + ".weights.h5"));
+    }
+    std::exit(0);
+  };
+  EXPECT_EXIT(leave(), ::testing::ExitedWithCode(0), "");
+  for (int i = 0; i < 3; ++i)
+    model->load_weights(folder / ("m" + std::to_string(i) + ".weights.h5"));
+  EXPECT_EQ(storage::posix().list(folder).size(), 3U);
+  std::filesystem::remove_all(folder);
+  ::unsetenv("LAMINA_TEST_FOLDER");
 }
 
 struct Resources {
