@@ -35,9 +35,7 @@ class Walk {
   void visit(const Layer& layer) {
     seen_.insert(&layer);  // the root may hold itself
     put(layer.built());
-    const std::vector<VariablePtr> variables = layer.own_variables();
-    put(variables.size());
-    for (const VariablePtr& variable : variables) put(variable.get());
+    put(layer.own_variable_count());
     if (const auto* model = dynamic_cast<const Model*>(&layer)) {
       const std::vector<LayerPtr> inner = model->layers();
       put(inner.size());
