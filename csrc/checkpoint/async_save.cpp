@@ -45,6 +45,7 @@ struct ProcessQueue {
 void SaveQueue::submit(std::string key, std::shared_ptr<SaveState> state, Work work) {
   {
     const std::lock_guard lock(mutex_);
+    forget_parent();
     if (!stopping_) {
       jobs_.push_back({key, state, std::move(work)});
       start_thread_if_needed();
@@ -58,6 +59,14 @@ void SaveQueue::submit(std::string key, std::shared_ptr<SaveState> state, Work w
   }
   wait_for(key);
   run(*state, std::move(work));
+}
+
+void SaveQueue::forget_parent() noexcept {
+  if (threads_.empty() || process_ == ::getpid()) return;
+  for (std::thread& thread : threads_) thread.detach();
+  threads_.clear();
+  jobs_.clear();  // the parent does them
+  idle_ = 0;
 }
 
 void SaveQueue::start_thread_if_needed() {
@@ -121,13 +130,13 @@ void SaveQueue::stop() noexcept {
   std::vector<std::thread> threads;
   {
     const std::lock_guard lock(mutex_);
+    forget_parent();
     stopping_ = true;
     threads.swap(threads_);
     changed_.notify_all();
   }
   for (std::thread& thread : threads) {
-    // Neither another process's threads nor oneself can be waited for.
-    if (process_ != ::getpid() || thread.get_id() == std::this_thread::get_id()) {
+    if (thread.get_id() == std::this_thread::get_id()) {  // the end of the process, from within
       thread.detach();
     } else {
       thread.join();

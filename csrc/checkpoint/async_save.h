@@ -44,6 +44,8 @@ class SaveQueue {
   };
   using Jobs = std::list<Job>;
 
+  /// In a process that was forked: the threads and the saves are the parent's.
+  void forget_parent() noexcept;
   void start_thread_if_needed();
   void serve();
   /// The first job whose key no earlier job has.
@@ -55,7 +57,7 @@ class SaveQueue {
   Jobs jobs_;  // in the order of submission, those that run included
   std::vector<std::thread> threads_;
   std::size_t idle_ = 0;
-  int process_ = 0;  // whose threads they are: a fork has none of them
+  int process_ = 0;  // whose threads they are
   bool stopping_ = false;
 };
 

@@ -83,8 +83,8 @@ void CheckpointManager::save(std::int64_t step, const Model& model) {
 
 SaveHandle CheckpointManager::save_async(std::int64_t step, const Model& model) {
   Begun begun = begin(step, model);
-  model.saves_->add(begun.state);
   checkpoint::save_queue().submit(parts_->key, begun.state, std::move(begun.work));
+  model.saves_->add(begun.state);
   return SaveHandle(begun.state);
 }
 

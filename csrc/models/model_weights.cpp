@@ -89,9 +89,9 @@ SaveHandle Model::save_weights_async(const std::filesystem::path& path,
   if (!begun) return {};
   const auto job = std::make_shared<checkpoint::SaveJob>(std::move(*begun));
   const auto state = std::make_shared<checkpoint::SaveState>(path);
-  saves_->add(state);
   checkpoint::save_queue().submit(
       key, state, [job](checkpoint::SaveState& s) { run_save(*job, storage::posix(), s); });
+  saves_->add(state);
   return SaveHandle(state);
 }
 
