@@ -14,6 +14,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kDeepest = 64;
+constexpr std::size_t kLongestName = 4096;
 constexpr std::size_t kMostEntries = std::size_t{1} << 18;
 constexpr std::size_t kMostFiles = std::size_t{1} << 16;
 constexpr std::size_t kMostReferences = std::size_t{1} << 20;
@@ -144,6 +145,10 @@ class Handler {
   }
 
   void check_name(const std::string& name) const {
+    if (name.size() > kLongestName) {
+      fail("names a shard for " + shown(entry_->path) + " of " + std::to_string(name.size()) +
+           " bytes, longer than a file's name can be");
+    }
     const bool plain = !name.empty() && name != "." && name != ".." &&
                        name.find_first_of(std::string_view("/\\\0", 3)) == name.npos;
     if (!plain) {

@@ -12,7 +12,7 @@ h5::LayoutGroup layout_group(const ShardGroup& group, const WeightTree& tree,
                              const std::vector<WeightEntry>& entries) {
   const WeightEntry& entry = entries[group.entry];
   const weights::WeightNode& node = tree.nodes[entry.node];
-  h5::LayoutGroup out{entry.path, node.name, group.has_name, {}};
+  h5::LayoutGroup out{entry.path, node.name, group.has_name && node.has_name, {}};
   for (const std::size_t i : group.variables) {
     const auto& [key, variable] = node.variables[i];
     out.datasets.push_back({key, variable->shape(), variable->dtype()});

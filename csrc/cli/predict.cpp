@@ -2,7 +2,9 @@
 #include <lamina/error.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,6 +39,17 @@ void require_count(std::string_view option, std::size_t given, std::size_t expec
   }
 }
 
+/// What a long computation would be lost for is found out before it.
+void require_places(const std::vector<std::string>& outputs) {
+  for (const std::string& output : outputs) {
+    const std::filesystem::path parent = std::filesystem::absolute(output).parent_path();
+    if (::access(parent.c_str(), W_OK) == 0 && !std::filesystem::is_directory(output)) continue;
+    throw StorageError(fmt::format("'{}' cannot be written: '{}' is no directory to write to",
+                                   output, parent.string()),
+                       errno);
+  }
+}
+
 void load(Model& model, const Arguments& arguments) {
   if (arguments.weights.empty()) {
     if (carries_weights(arguments.model)) return;
@@ -54,6 +67,7 @@ void predict(const Arguments& arguments) {
   const ModelPtr model = make_model(arguments.model);
   require_count("input", arguments.inputs.size(), model->inputs().size());
   require_count("output", arguments.outputs.size(), model->outputs().size());
+  require_places(arguments.outputs);
   load(*model, arguments);
   std::vector<Tensor> inputs;
   for (std::size_t i = 0; i < arguments.inputs.size(); ++i) {

@@ -40,6 +40,7 @@ weights::WeightTree read_tree(const StoredWeights& stored) {
     }
     weights::WeightNode& node = tree.nodes[id];
     node.name = group.name.value_or("");
+    node.has_name = group.name.has_value();
     node.repr = group.path;
     for (const StoredVariable& variable : group.variables) {
       node.variables.push_back(

@@ -2,6 +2,7 @@
 // in one file and in shards of 0.25 GB, each loaded into a new model, and the three predictions
 // compared. Files go to the directory given as argument, else to the current one.
 #include <lamina/lamina.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdint>
@@ -26,13 +27,17 @@ Seconds timed(const std::function<void()>& work) {
   return std::chrono::steady_clock::now() - start;
 }
 
-/// A line that counts up to 100 %, as save_weights and load_weights report their bytes.
+/// A line that counts up to 100 %, as save_weights and load_weights report their bytes. Only a
+/// terminal can count in place: elsewhere the line comes once, at the end.
 auto progress(std::string what) {
-  return [what = std::move(what), shown = -1](std::uint64_t done, std::uint64_t total) mutable {
+  const bool counts = ::isatty(::fileno(stderr)) != 0;
+  return [what = std::move(what), counts, shown = -1](std::uint64_t done,
+                                                      std::uint64_t total) mutable {
     const int percent = total == 0 ? 100 : static_cast<int>(done * 100 / total);
-    if (percent / 5 == shown / 5 && shown >= 0) return;
+    if ((percent / 5 == shown / 5 && shown >= 0) || (!counts && percent < 100)) return;
     shown = percent;
-    std::fprintf(stderr, "\r%-34s %3d %%%s", what.c_str(), percent, percent == 100 ? "\n" : "");
+    std::fprintf(stderr, "%s%-34s %3d %%%s", counts ? "\r" : "", what.c_str(), percent,
+                 percent == 100 ? "\n" : "");
   };
 }
 

@@ -31,6 +31,7 @@ struct WeightNode {
   bool built = true;
   std::vector<WeightVariable> variables;
   std::vector<WeightEdge> edges;  ///< in Keras's attribute order, aliases included
+  bool has_name = true;  ///< false: the group gets no `name`, as in files older than Keras 3
 };
 
 /// What a model gives to a checkpoint: its objects, their variables and every path by which Keras's

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "checkpoint/checkpoint.h"
+#include "h5/reader.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/cli/binary.h"
 #include "tests/fakes/temporary_directory.h"
@@ -222,6 +223,17 @@ TEST(Reshard, GivesTheBytesThatSavingWouldHaveGiven) {
     ASSERT_EQ(joined.status, 0) << joined.err;
     EXPECT_TRUE(files_in(back.path()) == files_in(single.path()));
   }
+}
+
+TEST(Reshard, GroupsWithoutANameStayWithoutOne) {
+  const TemporaryDirectory directory;
+  TreeBuilder builder = small_tree();
+  builder.tree.nodes[2].has_name = false;
+  save(builder, directory / "a.weights.h5");
+  ASSERT_EQ(run_lamina(directory.path(), {"reshard", "a.weights.h5", "b.weights.h5"}).status, 0);
+  const h5::Reader reader(storage::posix().open(directory / "b.weights.h5"));
+  EXPECT_EQ(reader.find("/layers/dense/vars")->name, std::nullopt);
+  EXPECT_EQ(reader.find("/layers/block/conv2d/vars")->name, "stem");
 }
 
 TEST(Reshard, InPlaceLeavesNoShardOfTheOldCheckpoint) {

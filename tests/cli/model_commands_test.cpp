@@ -1,0 +1,172 @@
+// summary, init, predict and reshard --model, from the shell's side, on models that Keras wrote.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <lamina/model.h>
+
+#include <random>
+
+#include "cli/npy.h"
+#include "tests/cli/binary.h"
+#include "tests/fakes/temporary_directory.h"
+
+namespace fs = std::filesystem;
+using namespace lamina;
+using lamina::testing::Outcome;
+using lamina::testing::run_lamina;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+namespace {
+
+std::string model_file(const std::string& name) {
+  return std::string(LAMINA_SOURCE_DIR) + "/tests/models/data/" + name;
+}
+
+class ModelCommands : public ::testing::Test {
+ protected:
+  Outcome lamina(const std::vector<std::string>& arguments) {
+    return run_lamina(directory_.path(), arguments);
+  }
+  void succeeds(const std::vector<std::string>& arguments) {
+    const Outcome run = lamina(arguments);
+    ASSERT_EQ(run.status, 0) << run.err;
+  }
+  /// One line on standard error, and status 2.
+  std::string refusal(const std::vector<std::string>& arguments) {
+    const Outcome run = lamina(arguments);
+    EXPECT_EQ(run.status, 2) << run.out << run.err;
+    EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
+    return run.err;
+  }
+  /// Random arrays for all of a model's inputs, written as x0.npy, x1.npy, ...
+  std::vector<Tensor> make_inputs(const Model& model, std::int64_t rows) {
+    std::vector<Tensor> out;
+    for (const SymbolicTensor& input : model.inputs()) {
+      std::vector<std::int64_t> dims = input.shape().dims();
+      dims[0] = rows;
+      Tensor array = Tensor::empty(Shape(dims));
+      for (float& v : array.data<float>()) v = static_cast<float>(random_() % 3);
+      cli::write_npy(directory_ / fmt::format("x{}.npy", out.size()), array);
+      out.push_back(array.cast(input.dtype()));
+    }
+    return out;
+  }
+
+  lamina::testing::TemporaryDirectory directory_;
+  std::mt19937 random_{std::random_device{}()};
+};
+
+TEST_F(ModelCommands, SummaryIsTheModelsOwn) {
+  for (const std::string name : {"cnn.json", "cnn.keras"}) {
+    const Outcome run = lamina({"summary", model_file(name)});
+    EXPECT_EQ(run.status, 0) << run.err;
+    const ModelPtr model =
+        name == "cnn.json" ? Model::from_json(model_file(name)) : Model::load(model_file(name));
+    EXPECT_EQ(run.out, model->summary());
+  }
+  const Outcome run = lamina({"summary", "EfficientNetV2B0:include_top=false,name=small"});
+  EXPECT_THAT(run.out, AllOf(HasSubstr("Model: \"small\""), HasSubstr("5,919,312")));
+}
+
+TEST_F(ModelCommands, ASpecThatNamesNoModelIsRefused) {
+  EXPECT_THAT(refusal({"summary", "EfficientNetV2B9"}), HasSubstr("EfficientNetV2B9"));
+  EXPECT_THAT(refusal({"summary", "EfficientNetV2B0:klasses=3"}), HasSubstr("klasses"));
+  EXPECT_THAT(refusal({"summary", "EfficientNetV2B0:classes=three"}), HasSubstr("three"));
+  EXPECT_THAT(refusal({"summary", "none.json"}), HasSubstr("none.json"));
+}
+
+TEST_F(ModelCommands, PredictComputesWhatTheModelComputes) {
+  for (const std::string name : {"cnn.json", "images_and_numbers.json", "branches.json"}) {
+    SCOPED_TRACE(name);
+    succeeds({"init", model_file(name), "--weights", "m.weights.h5", "--seed", "5"});
+    const ModelPtr model = Model::from_json(model_file(name));
+    model->load_weights(directory_ / "m.weights.h5");
+    const std::vector<Tensor> inputs = make_inputs(*model, 3);
+    std::vector<std::string> arguments{"predict", model_file(name), "--weights", "m.weights.h5"};
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      arguments.insert(arguments.end(), {"--input", fmt::format("x{}.npy", i)});
+    for (std::size_t i = 0; i < model->outputs().size(); ++i)
+      arguments.insert(arguments.end(), {"--output", fmt::format("y{}.npy", i)});
+    succeeds(arguments);
+    const std::vector<Tensor> expected = model->predict(inputs);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_TRUE(
+          bitwise_equal(cli::read_npy(directory_ / fmt::format("y{}.npy", i)), expected[i]));
+    }
+  }
+}
+
+TEST_F(ModelCommands, AnArchiveBringsItsOwnWeights) {
+  const ModelPtr model = Model::load(model_file("cnn.keras"));
+  const std::vector<Tensor> inputs = make_inputs(*model, 2);
+  succeeds({"predict", model_file("cnn.keras"), "--input", "x0.npy", "--output", "y.npy"});
+  EXPECT_TRUE(bitwise_equal(cli::read_npy(directory_ / "y.npy"), model->predict(inputs).at(0)));
+  EXPECT_THAT(
+      refusal({"predict", model_file("cnn.json"), "--input", "x0.npy", "--output", "y.npy"}),
+      HasSubstr("--weights is required"));
+}
+
+TEST_F(ModelCommands, PredictRefusesBeforeItComputes) {
+  const std::string model = model_file("images_and_numbers.json");
+  succeeds({"init", model, "--weights", "m.weights.h5"});
+  (void)make_inputs(*Model::from_json(model), 2);
+  const std::vector<std::string> good{"predict", model,     "--weights", "m.weights.h5", "--input",
+                                      "x0.npy",  "--input", "x1.npy",    "--input",      "x2.npy"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), good.begin(), good.end());
+    return more;
+  };
+  EXPECT_THAT(refusal(with({"--input", "x0.npy", "--output", "y.npy"})), HasSubstr("3 inputs"));
+  EXPECT_THAT(refusal(with({"--output", "y.npy", "--output", "z.npy"})), HasSubstr("1 output"));
+  EXPECT_THAT(refusal(with({"--output", "nowhere/y.npy"})), HasSubstr("nowhere"));
+  EXPECT_THAT(refusal(with({"--output", "y.npy", "--device", "cuda:0"})), HasSubstr("cuda:0"));
+  EXPECT_FALSE(fs::exists(directory_ / "y.npy"));
+}
+
+TEST_F(ModelCommands, InitRepeatsItselfWithASeed) {
+  const std::string model = model_file("cnn.json");
+  succeeds({"init", model, "--weights", "a.weights.h5", "--seed", "1"});
+  succeeds({"init", model, "--weights", "b.weights.json", "--seed", "1", "--max-shard-size",
+            "0.000001"});
+  succeeds({"init", model, "--weights", "c.weights.h5", "--seed", "2"});
+  EXPECT_EQ(lamina({"diff", "a.weights.h5", "b.weights.json"}).status, 0);
+  EXPECT_EQ(lamina({"diff", "a.weights.h5", "c.weights.h5"}).status, 1);
+}
+
+TEST_F(ModelCommands, NoOverwriteKeepsTheFile) {
+  const std::string model = model_file("cnn.json");
+  succeeds({"init", model, "--weights", "a.weights.h5", "--seed", "1"});
+  const std::string before = lamina::testing::file_content(directory_ / "a.weights.h5");
+  EXPECT_THAT(
+      refusal({"init", model, "--weights", "a.weights.h5", "--seed", "2", "--no-overwrite"}),
+      HasSubstr("a.weights.h5"));
+  EXPECT_EQ(lamina::testing::file_content(directory_ / "a.weights.h5"), before);
+}
+
+TEST_F(ModelCommands, ReshardThroughAModelChecksTheWeights) {
+  succeeds({"init", model_file("cnn.json"), "--weights", "a.weights.h5"});
+  succeeds({"reshard", "a.weights.h5", "b.weights.json", "--max-shard-size", "0.000001", "--model",
+            model_file("cnn.json")});
+  EXPECT_EQ(lamina({"diff", "a.weights.h5", "b.weights.json"}).status, 0);
+  EXPECT_EQ(lamina({"reshard", "a.weights.h5", "c.weights.h5", "--model",
+                    model_file("images_and_numbers.json")})
+                .status,
+            2);
+  EXPECT_FALSE(fs::exists(directory_ / "c.weights.h5"));
+}
+
+TEST_F(ModelCommands, ArchivesAreInspectedAndCompared) {
+  const std::string archive = model_file("cnn.keras");
+  const Outcome inspected = lamina({"inspect", archive});
+  EXPECT_EQ(inspected.status, 0) << inspected.err;
+  EXPECT_THAT(inspected.out, HasSubstr("conv2d"));
+  Model::load(archive)->save_weights(directory_ / "a.weights.h5");
+  // The archive holds a compiled model: its optimizer's variables are all that differs.
+  const Outcome compared = lamina({"diff", archive, "a.weights.h5"});
+  EXPECT_EQ(compared.status, 1);
+  EXPECT_THAT(compared.out, AllOf(HasSubstr("/optimizer/vars"), Not(HasSubstr("/layers/"))));
+}
+
+}  // namespace
