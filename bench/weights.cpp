@@ -39,6 +39,8 @@ class Unsynced final : public storage::Storage {
   bool link(const path& a, const path& b) override { return storage::posix().link(a, b); }
   void rename(const path& a, const path& b) override { storage::posix().rename(a, b); }
   void remove(const path& p) override { storage::posix().remove(p); }
+  void create_directory(const path& p) override { storage::posix().create_directory(p); }
+  void remove_directory(const path& p) override { storage::posix().remove_directory(p); }
   std::vector<std::string> list(const path& p) override { return storage::posix().list(p); }
   std::unique_ptr<storage::Lock> try_lock(const path& p) override {
     return storage::posix().try_lock(p);

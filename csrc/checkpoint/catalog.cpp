@@ -150,4 +150,12 @@ std::map<std::string, CatalogGroup> Catalog::all() const {
   return out;
 }
 
+std::vector<std::string> Catalog::problems() const {
+  std::vector<std::string> out;
+  for (const h5::Reader& reader : readers_) {
+    for (std::string& problem : reader.problems()) out.push_back(std::move(problem));
+  }
+  return out;
+}
+
 }  // namespace lamina::checkpoint

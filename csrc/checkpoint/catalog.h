@@ -39,6 +39,8 @@ class Catalog {
   [[nodiscard]] bool has_below(const std::string& path) const;
   /// All groups with their datasets, by path: for naming what is near and what is not used.
   [[nodiscard]] std::map<std::string, CatalogGroup> all() const;
+  /// What `all` could not look into, one line each.
+  [[nodiscard]] std::vector<std::string> problems() const;
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 

@@ -145,13 +145,15 @@ class Matcher {
     }
   }
 
+  [[nodiscard]] bool is_skipped(const std::string& path) const {
+    return std::any_of(skipped_.begin(), skipped_.end(),
+                       [&](const std::string& prefix) { return path.starts_with(prefix); });
+  }
+
   void find_unused() {
     for (const auto& [path, group] : catalog_.all()) {
       if (group.count == 0 || asked_.contains(path)) continue;
-      const bool skipped =
-          std::any_of(skipped_.begin(), skipped_.end(),
-                      [&](const std::string& prefix) { return path.starts_with(prefix); });
-      if (!skipped) out_.unused.push_back(path);
+      if (!is_skipped(path)) out_.unused.push_back(path);
     }
   }
 

@@ -1,5 +1,7 @@
 #include "checkpoint/prepared_shard.h"
 
+#include "checkpoint/layout_cache.h"
+
 namespace lamina::checkpoint {
 namespace {
 
@@ -22,30 +24,33 @@ h5::LayoutGroup layout_group(const ShardGroup& group, const WeightTree& tree,
 
 std::vector<WriteExtent> PreparedShard::extents(storage::WritableFile* file) const {
   std::vector<WriteExtent> out;
-  out.reserve(layout.metadata.size() + tensors.size());
-  for (const auto& block : layout.metadata) out.push_back({file, block.offset, block.bytes});
+  out.reserve(layout->metadata.size() + tensors.size());
+  for (const auto& block : layout->metadata) out.push_back({file, block.offset, block.bytes});
   for (const auto& [offset, tensor] : tensors) out.push_back({file, offset, tensor.bytes()});
   return out;
 }
 
 std::uint64_t PreparedShard::bytes() const {
   std::uint64_t sum = 0;
-  for (const auto& block : layout.metadata) sum += block.bytes.size();
+  for (const auto& block : layout->metadata) sum += block.bytes.size();
   for (const auto& [offset, tensor] : tensors) sum += tensor.nbytes();
   return sum;
 }
 
 PreparedShard prepare_shard(const Shard& shard, std::string name, const WeightTree& tree,
-                            const std::vector<WeightEntry>& entries) {
+                            const std::vector<WeightEntry>& entries, const Values& values) {
   PreparedShard out{std::move(name), {}, {}};
   std::vector<h5::LayoutGroup> groups;
+  groups.reserve(shard.groups.size());
   for (const ShardGroup& group : shard.groups) groups.push_back(layout_group(group, tree, entries));
-  out.layout = h5::make_layout(groups);
+  out.layout = layout_cache().get(groups);
   for (std::size_t g = 0; g < shard.groups.size(); ++g) {
-    const auto& variables = tree.nodes[entries[shard.groups[g].entry].node].variables;
+    const weights::NodeId node = entries[shard.groups[g].entry].node;
     for (std::size_t k = 0; k < shard.groups[g].variables.size(); ++k) {
-      const Tensor& value = variables[shard.groups[g].variables[k]].variable->value();
-      if (value.nbytes() > 0) out.tensors.emplace_back(out.layout.offsets[g][k], value);
+      Tensor value = values.at(node, shard.groups[g].variables[k]).value();
+      if (value.nbytes() > 0) {
+        out.tensors.emplace_back(out.layout->offsets[g][k], std::move(value));
+      }
     }
   }
   return out;

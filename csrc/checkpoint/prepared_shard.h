@@ -1,9 +1,11 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "checkpoint/save_job.h"
 #include "checkpoint/shard_plan.h"
 #include "checkpoint/transfer.h"
 #include "h5/layout.h"
@@ -14,16 +16,17 @@ namespace lamina::checkpoint {
 /// A shard of which every byte and its place is known. Shares the variables' values, copies none.
 struct PreparedShard {
   std::string name;
-  h5::Layout layout;
+  std::shared_ptr<const h5::Layout> layout;
   std::vector<std::pair<std::uint64_t, Tensor>> tensors;  ///< by offset
 
   [[nodiscard]] std::vector<WriteExtent> extents(storage::WritableFile* file) const;
   [[nodiscard]] std::uint64_t bytes() const;
 };
 
-/// Lays a shard out and takes hold of its values. Throws ValueError for a value that was released.
+/// Lays a shard out, or takes the layout that an earlier save made, and takes hold of its values.
 [[nodiscard]] PreparedShard prepare_shard(const Shard& shard, std::string name,
                                           const weights::WeightTree& tree,
-                                          const std::vector<weights::WeightEntry>& entries);
+                                          const std::vector<weights::WeightEntry>& entries,
+                                          const Values& values);
 
 }  // namespace lamina::checkpoint

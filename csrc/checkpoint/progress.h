@@ -3,6 +3,8 @@
 #include <functional>
 #include <mutex>
 
+#include "checkpoint/save_state.h"
+
 namespace lamina::checkpoint {
 
 /// Counts bytes from several threads and tells the caller, one call at a time.
@@ -10,9 +12,16 @@ class Progress {
  public:
   using Callback = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
-  Progress(const Callback& callback, std::uint64_t total) : callback_(callback), total_(total) {}
+  /// A save tells its `state` as well, and hears from it.
+  Progress(const Callback& callback, std::uint64_t total, SaveState* state = nullptr)
+      : callback_(callback), total_(total), state_(state) {}
 
+  /// Throws CancelledError when the save has been cancelled, so that it goes no further.
   void add(std::uint64_t bytes) {
+    if (state_ != nullptr) {
+      state_->add_bytes(bytes);
+      state_->throw_if_cancelled();
+    }
     if (!callback_) return;
     const std::lock_guard lock(mutex_);
     done_ += bytes;
@@ -24,6 +33,7 @@ class Progress {
   std::mutex mutex_;
   std::uint64_t done_ = 0;
   std::uint64_t total_;
+  SaveState* state_;
 };
 
 }  // namespace lamina::checkpoint

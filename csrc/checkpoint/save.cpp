@@ -1,83 +1,27 @@
 #include <lamina/error.h>
 
-#include <unordered_set>
-
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/commit.h"
 #include "checkpoint/index.h"
-#include "checkpoint/paths.h"
 #include "checkpoint/prepared_shard.h"
-#include "checkpoint/prompt.h"
-#include "checkpoint/read_text.h"
 #include "checkpoint/recovery.h"
-#include "checkpoint/shard_plan.h"
+#include "checkpoint/save_files.h"
+#include "checkpoint/save_plan.h"
+#include "checkpoint/staging.h"
 #include "checkpoint/transfer.h"
 
 namespace lamina::checkpoint {
 namespace {
 
 using std::filesystem::path;
-using weights::WeightEntry;
 using weights::WeightTree;
 
 constexpr double kGigabyte = 1024.0 * 1024.0 * 1024.0;
 
-/// The files of one checkpoint, all in one directory.
-struct Files {
-  path directory;
-  std::vector<std::string> shards;
-  std::string index;  // empty: a single file
-};
-
-Files files_of(const SaveTarget& target, std::size_t shards) {
-  const path file = target.sharded ? target.file : resolved(target.file);
-  Files out{file.parent_path(), {}, {}};
-  if (!target.sharded) {
-    out.shards.push_back(file.filename().string());
-    return out;
-  }
-  out.index = file.filename().string();
-  for (std::size_t i = 0; i < shards; ++i) out.shards.push_back(shard_name(shard_base(file), i));
-  return out;
-}
-
-/// Asks before any file of an older checkpoint goes, shards too. False: the user said no.
-bool may_replace(const path& given, const Files& files, storage::Storage& storage) {
-  std::vector<path> guarded{given, files.directory / files.index};
-  for (const std::string& shard : files.shards) guarded.push_back(files.directory / shard);
-  for (const path& file : guarded) {
-    if (file.has_filename() && storage.exists(file)) return may_overwrite(file, terminal());
-  }
-  return true;
-}
-
-/// Shards that the index to be replaced lists and the new one does not. Only names that a save
-/// under this index's name makes: whatever else an index says, it is no leave to remove other
-/// files.
-std::vector<std::string> obsolete_shards(const Files& files, storage::Storage& storage) {
-  const path index = files.directory / files.index;
-  if (files.index.empty() || !storage.exists(index)) return {};
-  Index old;
-  try {
-    old = parse_index(read_text(index, storage), index.string());
-  } catch (const FormatError&) {
-    return {};  // what is replaced is no index that we understand
-  }
-  std::unordered_set<std::string> seen(files.shards.begin(), files.shards.end());
-  std::vector<std::string> obsolete;
-  for (const IndexEntry& entry : old.entries) {
-    for (const std::string& file : entry.files) {
-      if (seen.insert(file).second && is_shard_name(file, shard_base(index)))
-        obsolete.push_back(file);
-    }
-  }
-  return obsolete;
-}
-
 void write_shard(const PreparedShard& shard, const path& temporary, Progress& progress,
                  storage::Storage& storage) {
   const auto file = storage.create(temporary);
-  file->resize(shard.layout.file_size);
+  file->resize(shard.layout->file_size);
   write_extents(shard.extents(file.get()), progress);
   file->sync();
   file->close();
@@ -90,47 +34,64 @@ void write_text(const std::string& text, const path& temporary, storage::Storage
   file->close();
 }
 
-void check_built(const WeightTree& tree) {
-  if (!tree.nodes.empty() && tree.nodes.front().built) return;
-  throw ValueError(
-      "You are saving a model that has not yet been built. Try building the model first by calling "
-      "it on "
-      "some data or by using `build()`.");
+/// Every byte and its place, before the first one is written.
+std::vector<PreparedShard> prepare(const SaveJob& job, const SaveFiles& files, SaveState& state) {
+  const std::vector<Shard>& shards = job.plan->shards.shards;
+  std::vector<PreparedShard> out;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    state.throw_if_cancelled();
+    out.push_back(
+        prepare_shard(shards[i], files.shards[i], *job.tree, job.plan->entries, job.values));
+    bytes += out.back().bytes();
+  }
+  state.lay_out(bytes, shards.size());
+  return out;
 }
 
 }  // namespace
 
-// Everything that can be known to fail is checked before the first byte is written.
-void save(const WeightTree& tree, const path& given, const SaveRequest& request,
-          storage::Storage& storage) {
-  const SaveTarget target = save_target(given, request.max_shard_size);
-  check_built(tree);
-  const std::vector<WeightEntry> entries = weights::save_order(tree, request.skip);
-  std::optional<ShardLimit> limit;
-  if (target.sharded) limit = {*request.max_shard_size * kGigabyte, request.keep_entries_together};
-  const ShardPlan plan = plan_shards(tree, entries, limit);
-  const Files files = files_of(target, plan.shards.size());
-  if (target.sharded) settle(files.directory / files.index, storage);
-  if (!request.overwrite && !may_replace(given, files, storage)) return;
+std::optional<ShardLimit> shard_limit(const SaveJob& job) {
+  if (!job.target.sharded) return {};
+  return ShardLimit{*job.request.max_shard_size * kGigabyte, job.request.keep_entries_together};
+}
 
-  std::vector<PreparedShard> shards;
-  std::uint64_t total = 0;
-  for (std::size_t i = 0; i < plan.shards.size(); ++i) {
-    shards.push_back(prepare_shard(plan.shards[i], files.shards[i], tree, entries));
-    total += shards.back().bytes();
-  }
+SavePlan plan_save(const SaveJob& job) {
+  std::vector<weights::WeightEntry> entries = weights::save_order(*job.tree, job.request.skip);
+  ShardPlan shards = plan_shards(*job.tree, entries, shard_limit(job));
+  return {std::move(entries), std::move(shards)};
+}
 
-  Progress progress(request.progress, total);
-  Commit commit(storage, files.directory / (target.sharded ? files.index : files.shards.front()));
+void run_save(SaveJob& job, storage::Storage& storage, SaveState& state) {
+  if (!job.plan) job.plan = plan_save(job);
+  const SaveFiles files = files_of(job.target, job.plan->shards.shards.size());
+  stage_values(job.values, job.snapshot, state);
+  const std::vector<PreparedShard> shards = prepare(job, files, state);
+
+  Progress progress(job.request.progress, state.progress().bytes_total, &state);
+  Commit commit(storage, files.checkpoint());
   const std::vector<std::string> obsolete = obsolete_shards(files, storage);
   for (const PreparedShard& shard : shards) {
     write_shard(shard, commit.stage(shard.name), progress, storage);
+    state.finish_shard();
+    state.throw_if_cancelled();
   }
-  if (target.sharded) {
-    const std::string text = index_text(make_index(plan, tree, entries, files.shards));
-    write_text(text, commit.stage(files.index), storage);
+  state.finish_copy();
+  if (job.target.sharded) {
+    const Index index = make_index(job.plan->shards, *job.tree, job.plan->entries, files.shards);
+    write_text(index_text(index), commit.stage(files.index), storage);
   }
+  state.begin_commit();
   commit.run(obsolete);
+}
+
+void save(const WeightTree& tree, const path& given, const SaveRequest& request,
+          storage::Storage& storage) {
+  const Tree borrowed(Tree(), &tree);
+  std::optional<SaveJob> job = begin_save(borrowed, given, request, storage);
+  if (!job) return;
+  SaveState state(given);
+  run_save(*job, storage, state);
 }
 
 }  // namespace lamina::checkpoint

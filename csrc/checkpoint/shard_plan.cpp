@@ -86,6 +86,17 @@ class Planner {
 
 }  // namespace
 
+bool all_fit(const WeightTree& tree, const ShardLimit& limit) {
+  for (const WeightNode& node : tree.nodes) {
+    double size = 0;
+    for (const auto& [key, variable] : node.variables) {
+      size = keras_size(*variable) + (limit.keep_entries_together ? size : 0);
+      if (!(size <= limit.bytes)) return false;
+    }
+  }
+  return true;
+}
+
 ShardPlan plan_shards(const WeightTree& tree, const std::vector<WeightEntry>& entries,
                       const std::optional<ShardLimit>& limit) {
   Planner planner(entries, limit);

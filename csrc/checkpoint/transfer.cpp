@@ -1,40 +1,104 @@
 #include "checkpoint/transfer.h"
 
 #include <algorithm>
+#include <cstring>
+#include <memory>
+#include <mutex>
 
+#include "checkpoint/gather.h"
 #include "checkpoint/parallel.h"
+#include "core/buffer.h"
 
 namespace lamina::checkpoint {
 namespace {
 
-// Large enough to keep a disk busy, small enough that two threads finish together. A multiple of
-// the disk's block, so that every part of an aligned extent is aligned.
-constexpr std::size_t kPart = std::size_t{16} << 20;
+constexpr std::size_t kPart = std::size_t{16} << 20;  // of one read
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t kSmallestDirect = std::size_t{1} << 20;  // see storage/posix_file.cpp
 
-template <class Extent>
-std::vector<Extent> divide(const std::vector<Extent>& extents) {
-  std::vector<Extent> parts;
-  for (const Extent& extent : extents) {
-    for (std::size_t at = 0; at < extent.bytes.size(); at += kPart) {
-      parts.push_back({extent.file, extent.offset + at,
-                       extent.bytes.subspan(at, std::min(kPart, extent.bytes.size() - at))});
-    }
+/// Where runs of several pieces are put together: a buffer for each thread that needs one.
+class GatherBuffers {
+ public:
+  /// A page-aligned buffer that is back in the hand of others when the caller lets it go.
+  class Lease {
+   public:
+    explicit Lease(GatherBuffers& owner) : owner_(owner), buffer_(owner.take()) {}
+    ~Lease() { owner_.put(std::move(buffer_)); }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    [[nodiscard]] std::byte* data() const { return static_cast<std::byte*>(buffer_.get()); }
+
+   private:
+    GatherBuffers& owner_;
+    std::shared_ptr<void> buffer_;
+  };
+
+  explicit GatherBuffers(std::size_t threads) { free_.reserve(threads); }
+
+ private:
+  std::shared_ptr<void> take() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return core::allocate_host(kLongestGather + kPage);
+    std::shared_ptr<void> buffer = std::move(free_.back());
+    free_.pop_back();
+    return buffer;
   }
-  return parts;
+  void put(std::shared_ptr<void> buffer) {
+    const std::lock_guard lock(mutex_);
+    if (free_.size() < free_.capacity()) free_.push_back(std::move(buffer));
+  }
+
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<void>> free_;
+};
+
+/// True when the run is written better from a buffer: it is in pieces, or large and does not lie in
+/// memory as in the file's pages.
+bool needs_buffer(const WriteRun& run) {
+  if (run.pieces.size() > 1) return true;
+  const auto address = reinterpret_cast<std::uintptr_t>(run.pieces.front().data());
+  return run.size >= kSmallestDirect && (run.offset % kPage != 0 || address % kPage != 0);
+}
+
+/// The run's bytes in a row, lying in memory as they do in the file's pages, so that all but the
+/// ends can be written past the page cache.
+void write_gathered(const WriteRun& run, std::byte* buffer) {
+  const std::size_t into_page = run.offset % kPage;
+  std::byte* at = buffer + into_page;
+  for (const auto& piece : run.pieces) {
+    std::memcpy(at, piece.data(), piece.size());
+    at += piece.size();
+  }
+  const std::span<const std::byte> bytes(buffer + into_page, run.size);
+  const std::size_t head = std::min<std::size_t>((kPage - into_page) % kPage, run.size);
+  if (head > 0) run.file->write_at(run.offset, bytes.first(head));
+  if (head < run.size) run.file->write_at(run.offset + head, bytes.subspan(head));
 }
 
 }  // namespace
 
 void write_extents(const std::vector<WriteExtent>& extents, Progress& progress) {
-  const std::vector<WriteExtent> parts = divide(extents);
-  parallel_for(parts.size(), io_threads(), [&](std::size_t i) {
-    parts[i].file->write_at(parts[i].offset, parts[i].bytes);
-    progress.add(parts[i].bytes.size());
+  const std::vector<WriteRun> runs = plan_runs(extents);
+  GatherBuffers buffers(io_threads());
+  parallel_for(runs.size(), io_threads(), [&](std::size_t i) {
+    const WriteRun& run = runs[i];
+    if (needs_buffer(run)) {
+      write_gathered(run, GatherBuffers::Lease(buffers).data());
+    } else {
+      run.file->write_at(run.offset, run.pieces.front());
+    }
+    progress.add(run.size);
   });
 }
 
 void read_extents(const std::vector<ReadExtent>& extents, Progress& progress) {
-  const std::vector<ReadExtent> parts = divide(extents);
+  std::vector<ReadExtent> parts;
+  for (const ReadExtent& extent : extents) {
+    for (std::size_t at = 0; at < extent.bytes.size(); at += kPart) {
+      parts.push_back({extent.file, extent.offset + at,
+                       extent.bytes.subspan(at, std::min(kPart, extent.bytes.size() - at))});
+    }
+  }
   parallel_for(parts.size(), io_threads(), [&](std::size_t i) {
     parts[i].file->read_at(parts[i].offset, parts[i].bytes);
     progress.add(parts[i].bytes.size());

@@ -1,6 +1,7 @@
 #include "h5/layout.h"
 
 #include <algorithm>
+#include <mutex>
 #include <string_view>
 #include <unordered_set>
 
@@ -159,7 +160,14 @@ std::vector<MetadataBlock> blocks(const SparseImage& image) {
 
 }  // namespace
 
+void open_library() {
+  checked(H5open(), "H5open", "layout");
+}
+
 Layout make_layout(const std::vector<LayoutGroup>& groups) {
+  // HDF5 is not built for threads everywhere, and saves lay out on threads of their own.
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
   const QuietErrors quiet;
   DriverOutput output;
   Layout layout;

@@ -38,6 +38,10 @@ struct Layout {
       offsets;  ///< per group, per dataset; 0 for an empty dataset
 };
 
+/// Sets HDF5 up, which its first use does otherwise. At the end of the process it is taken down
+/// after everything that was made later.
+void open_library();
+
 /// Lays a file out: what HDF5 itself writes for these groups, with contiguous datasets, early
 /// allocation and no fill (keras_format.md 3). Touches no file. Throws FormatError with HDF5's
 /// message.

@@ -2,12 +2,13 @@
 
 #include <unordered_set>
 
+#include "models/pending_saves.h"
 #include "models/runtime.h"
 #include "models/sublayers.h"
 
 namespace lamina {
 
-Model::Model(Base base) : Layer(std::move(base)) {
+Model::Model(Base base) : Layer(std::move(base)), saves_(std::make_unique<models::PendingSaves>()) {
   input_spec_.count.reset();  // a model checks its inputs itself
 }
 

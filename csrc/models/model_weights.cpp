@@ -1,10 +1,13 @@
-#include <lamina/model.h>
+#include "models/model_weights.h"
 
+#include "checkpoint/async_save.h"
 #include "checkpoint/checkpoint.h"
 #include "models/keras_paths.h"
+#include "models/pending_saves.h"
 
 // The one place where models meet checkpoints.
 namespace lamina {
+namespace models {
 namespace {
 
 void require_built(const Model& model, const char* doing) {
@@ -15,7 +18,7 @@ void require_built(const Model& model, const char* doing) {
       "some data or by using `build()`.");
 }
 
-std::unordered_set<weights::NodeId> nodes_of(const models::NamedWeights& named,
+std::unordered_set<weights::NodeId> nodes_of(const NamedWeights& named,
                                              const std::vector<LayerPtr>& layers) {
   std::unordered_set<weights::NodeId> ids;
   for (const LayerPtr& layer : layers) {
@@ -27,24 +30,77 @@ std::unordered_set<weights::NodeId> nodes_of(const models::NamedWeights& named,
 
 }  // namespace
 
-void Model::save_weights(const std::filesystem::path& path, const SaveOptions& options) const {
-  require_built(*this, "saving");
-  const models::NamedWeights named = models::name_weights(*this);
-  checkpoint::save(named.tree, path,
-                   {.overwrite = options.overwrite,
-                    .max_shard_size = options.max_shard_size,
-                    .keep_entries_together = options.keep_entries_together,
-                    .skip = nodes_of(named, options.objects_to_skip),
-                    .progress = options.progress});
+std::optional<checkpoint::SaveJob> begin_save(const Model& model, KeptNames& names,
+                                              const std::filesystem::path& path,
+                                              const AsyncSaveOptions& options,
+                                              storage::Storage& storage) {
+  require_built(model, "saving");
+  const std::shared_ptr<const NamedWeights> named = names.get(model);
+  checkpoint::SaveRequest request{.overwrite = options.save.overwrite,
+                                  .max_shard_size = options.save.max_shard_size,
+                                  .keep_entries_together = options.save.keep_entries_together,
+                                  .skip = nodes_of(*named, options.save.objects_to_skip),
+                                  .progress = options.save.progress};
+  std::optional<checkpoint::SaveJob> job = checkpoint::begin_save(
+      checkpoint::Tree(named, &named->tree), path, std::move(request), storage);
+  if (job) job->snapshot = options.snapshot;
+  return job;
 }
 
-void Model::load_weights(const std::filesystem::path& path, const LoadOptions& options) {
-  require_built(*this, "loading weights into");
-  const models::NamedWeights named = models::name_weights(*this);
+void load(Model& model, const std::filesystem::path& path, const LoadOptions& options,
+          storage::Storage& storage) {
+  require_built(model, "loading weights into");
+  const NamedWeights named = name_weights(model);
   checkpoint::load(named.tree, path,
                    {.skip_mismatch = options.skip_mismatch,
                     .skip = nodes_of(named, options.objects_to_skip),
-                    .progress = options.progress});
+                    .progress = options.progress},
+                   storage);
+}
+
+}  // namespace models
+
+namespace {
+
+std::string key_of(const std::filesystem::path& path, const SaveOptions& options) {
+  return checkpoint::save_key(path, options.max_shard_size.has_value());
+}
+
+}  // namespace
+
+void Model::save_weights(const std::filesystem::path& path, const SaveOptions& options) const {
+  saves_->throw_failure();
+  checkpoint::save_queue().wait_for(key_of(path, options));
+  std::optional<checkpoint::SaveJob> job = models::begin_save(
+      *this, saves_->names, path, {options, SnapshotPolicy::kNone}, storage::posix());
+  if (!job) return;
+  checkpoint::SaveState state(path);
+  checkpoint::run_save(*job, storage::posix(), state);
+}
+
+SaveHandle Model::save_weights_async(const std::filesystem::path& path,
+                                     const AsyncSaveOptions& options) const {
+  saves_->throw_failure();
+  const std::string key = key_of(path, options.save);
+  // Whether there is something to be asked about shows when the earlier saves are over.
+  if (!options.save.overwrite) checkpoint::save_queue().wait_for(key);
+  std::optional<checkpoint::SaveJob> begun =
+      models::begin_save(*this, saves_->names, path, options, storage::posix());
+  if (!begun) return {};
+  const auto job = std::make_shared<checkpoint::SaveJob>(std::move(*begun));
+  const auto state = std::make_shared<checkpoint::SaveState>(path);
+  checkpoint::save_queue().submit(
+      key, state, [job](checkpoint::SaveState& s) { run_save(*job, storage::posix(), s); });
+  saves_->add(state);
+  return SaveHandle(state);
+}
+
+void Model::wait_until_copied() const {
+  saves_->wait_until_copied();
+}
+
+void Model::load_weights(const std::filesystem::path& path, const LoadOptions& options) {
+  models::load(*this, path, options, storage::posix());
 }
 
 }  // namespace lamina

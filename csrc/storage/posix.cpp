@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <lamina/error.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -49,6 +50,18 @@ class PosixStorage final : public Storage {
 
   void remove(const Path& path) override {
     checked("unlink", path, [&] { return ::unlink(path.c_str()); });
+  }
+
+  void create_directory(const Path& path) override {
+    if (::mkdir(path.c_str(), 0777) == 0) return;
+    const int code = errno;
+    struct stat status {};
+    const bool is_there = code == EEXIST && ::stat(path.c_str(), &status) == 0;
+    if (!is_there || !S_ISDIR(status.st_mode)) raise_posix("mkdir", path, code);
+  }
+
+  void remove_directory(const Path& path) override {
+    checked("rmdir", path, [&] { return ::rmdir(path.c_str()); });
   }
 
   std::vector<std::string> list(const Path& directory) override {

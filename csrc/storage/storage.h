@@ -60,6 +60,10 @@ class Storage {
   /// Replaces `to` in one step.
   virtual void rename(const Path& from, const Path& to) = 0;
   virtual void remove(const Path& path) = 0;
+  /// Does nothing when `path` is a directory already; its parent must be there.
+  virtual void create_directory(const Path& path) = 0;
+  /// Removes an empty directory.
+  virtual void remove_directory(const Path& path) = 0;
   /// Names (not paths) of the entries of a directory, sorted.
   [[nodiscard]] virtual std::vector<std::string> list(const Path& directory) = 0;
   /// Takes hold of `path`, a file that stands for nothing but this lock: made if need be, removed
@@ -68,6 +72,12 @@ class Storage {
   /// Makes creations, renames and removals in `directory` durable.
   virtual void sync_directory(const Path& directory) = 0;
 };
+
+/// Removes `path`, and what is in it when it is a directory. Follows no links.
+void remove_all(const Path& path, Storage& storage);
+
+/// Makes a directory and the parents that it lacks, durably.
+void create_directories(const Path& path, Storage& storage);
 
 /// The process's file system. Shared and stateless.
 [[nodiscard]] Storage& posix();

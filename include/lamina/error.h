@@ -56,4 +56,10 @@ class BackendError : public Error {
   using Error::Error;
 };
 
+/// Work that its caller called off.
+class CancelledError : public Error {
+ public:
+  using Error::Error;
+};
+
 }  // namespace lamina

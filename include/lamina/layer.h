@@ -150,6 +150,10 @@ class Layer : public std::enable_shared_from_this<Layer> {
   /// This layer's own variables: trainable first, then the others, each in creation order; that is
   /// the order of its datasets "0", "1", ... (keras_format.md 4).
   [[nodiscard]] std::vector<VariablePtr> own_variables() const;
+  /// How many these are. They are made once, and never change places.
+  [[nodiscard]] std::size_t own_variable_count() const noexcept {
+    return trainable_variables_.size() + non_trainable_variables_.size();
+  }
   /// Own variables and those of all sublayers, depth first, each once.
   [[nodiscard]] virtual std::vector<VariablePtr> variables() const;
   /// Sublayers and lists of them under their attribute names, in assignment order.

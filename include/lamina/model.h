@@ -1,5 +1,6 @@
 #pragma once
 #include <lamina/layer.h>
+#include <lamina/save_handle.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -13,6 +14,7 @@ namespace lamina {
 
 namespace models {
 struct Graph;
+class PendingSaves;
 class Summary;
 }  // namespace models
 
@@ -29,6 +31,14 @@ struct SaveOptions {
   std::vector<LayerPtr> objects_to_skip = {};
   /// Called with bytes written so far and in all; from any thread, one call at a time.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
+};
+
+struct AsyncSaveOptions {
+  /// As for a save that is waited for. With `overwrite = false` it asks before it returns; and
+  /// `progress` is called from the threads that save.
+  SaveOptions save = {};
+  /// What holds the values while they are written.
+  SnapshotPolicy snapshot = SnapshotPolicy::kAutomatic;
 };
 
 struct LoadOptions {
@@ -72,9 +82,21 @@ class Model : public Layer {
 
   /// Writes the weights as Keras 3 does; `path` ends in `.weights.h5`, or in `.weights.json` with
   /// `max_shard_size`. Nothing is replaced before the new checkpoint is complete and on stable
-  /// storage. Throws ValueError for a bad name, an unbuilt model or an oversized variable;
-  /// StorageError.
+  /// storage. Waits for asynchronous saves to the same path first. Throws ValueError for a bad
+  /// name, an unbuilt model or an oversized variable; StorageError; and, before it does anything,
+  /// what made an asynchronous save of this model fail.
   void save_weights(const std::filesystem::path& path, const SaveOptions& options = {}) const;
+  /// The same in the background, of the values that the variables have now: they may be assigned
+  /// while the save runs. Returns within some milliseconds at any model size, unless it has to ask
+  /// before it replaces a file. Saves to one path happen in the order of the calls, saves to others
+  /// may overlap; each holds the values that it has yet to write. Throws ValueError at once for a
+  /// bad name, an unbuilt model or an oversized or released variable, and what made an earlier
+  /// asynchronous save of this model fail; what fails later, `wait` throws.
+  SaveHandle save_weights_async(const std::filesystem::path& path,
+                                const AsyncSaveOptions& options = {}) const;
+  /// `SaveHandle::wait_until_copied` for all saves of this model: what an optimizer calls before it
+  /// changes values in place. Costs nothing when none runs.
+  void wait_until_copied() const;
   /// Reads `.weights.h5`, `.weights.json` with its shards, or the weights inside a `.keras`
   /// archive. Throws FileNotFoundError, FormatError, MismatchError (listing every mismatch),
   /// StorageError; the model is then as it was.
@@ -117,11 +139,13 @@ class Model : public Layer {
 
  private:
   friend class models::Summary;
+  friend class CheckpointManager;
   struct Runtime;
   Runtime& runtime();
   [[nodiscard]] DType input_dtype(std::size_t index, DType given) const;
   [[nodiscard]] std::vector<Tensor> standardize(const std::vector<Tensor>& inputs);
   std::unique_ptr<Runtime> runtime_;
+  std::unique_ptr<models::PendingSaves> saves_;
 };
 
 /// A model between placeholders (keras.Model(inputs, outputs)). May be derived from: sublayers that

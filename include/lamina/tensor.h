@@ -40,6 +40,8 @@ class Tensor {
     return static_cast<std::size_t>(size_) * dtype_size(dtype_);
   }
 
+  /// What keeps the bytes alive.
+  [[nodiscard]] const std::shared_ptr<void>& owner() const noexcept { return owner_; }
   [[nodiscard]] void* raw() noexcept { return data_; }
   [[nodiscard]] const void* raw() const noexcept { return data_; }
   [[nodiscard]] std::span<std::byte> bytes() noexcept {

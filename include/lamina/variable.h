@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace lamina {
 
@@ -15,6 +16,7 @@ namespace lamina {
 class Variable {
  public:
   using Initializer = std::function<Tensor(const Shape&, DType)>;
+  class Snapshot;
 
   Variable(std::string name, Shape shape, DType dtype, Initializer initializer,
            bool trainable = true);
@@ -34,6 +36,10 @@ class Variable {
 
   /// The value, materialised if need be. Throws ValueError after `release()`.
   [[nodiscard]] const Tensor& value() const;
+  /// The value as it is now, for use on any thread. An initialiser that has not run yet runs at the
+  /// snapshot's or the variable's first use, whichever comes first, once for both.
+  /// Throws ValueError after `release()`.
+  [[nodiscard]] Snapshot snapshot() const;
   /// True when `value()` would return without running the initialiser.
   [[nodiscard]] bool materialized() const noexcept { return value_.defined(); }
   /// Replaces the value (the tensor is shared, not copied; another dtype is cast).
@@ -46,6 +52,9 @@ class Variable {
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
 
  private:
+  struct FirstValue;
+  void require_value() const;
+
   std::string name_;
   std::string path_;
   Shape shape_;
@@ -53,8 +62,29 @@ class Variable {
   bool trainable_;
   bool released_ = false;
   std::uint64_t version_ = 1;
-  mutable Initializer initializer_;
+  mutable std::shared_ptr<FirstValue> first_;  // until the initialiser has run
   mutable Tensor value_;
+};
+
+/// What a variable's value was when the snapshot was taken; the variable must outlive it. Assigning
+/// to the variable does not change it; writing into the tensor's memory does, for the bytes are
+/// shared. To take one allocates nothing.
+class Variable::Snapshot {
+ public:
+  Snapshot() = default;
+  /// Safe from several threads at once, and while the variable is assigned. Undefined for an empty
+  /// snapshot. Throws what the initialiser throws.
+  [[nodiscard]] Tensor value() const;
+  /// Puts another value of the same shape and dtype in its place.
+  void replace(const Tensor& value);
+
+ private:
+  friend class Variable;
+  const Variable* variable_ = nullptr;
+  std::shared_ptr<FirstValue> first_;
+  std::shared_ptr<void> owner_;
+  const void* data_ = nullptr;
+  Device device_;
 };
 
 using VariablePtr = std::shared_ptr<Variable>;

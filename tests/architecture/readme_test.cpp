@@ -41,6 +41,12 @@ TEST(Readme, ShowsTheProgramThatTheInstallTestRuns) {
   EXPECT_NE(content(kRoot / "README.md").find("```cpp\n" + program + "```"), std::string::npos);
 }
 
+TEST(Readme, ShowsTheExampleOfSavingWhileTraining) {
+  const std::string program = content(kRoot / "csrc/examples/saving_while_training.cpp");
+  ASSERT_FALSE(program.empty());
+  EXPECT_NE(content(kRoot / "README.md").find("```cpp\n" + program + "```"), std::string::npos);
+}
+
 TEST(Readme, NamesTheRegisteredLayersAndNoOthers) {
   const auto layers = lamina::layers::registered_layers();
   EXPECT_EQ(row("layers"), std::set<std::string>(layers.begin(), layers.end()));

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <stdexcept>
 
 #include "storage/memory_file.h"
 #include "storage/storage.h"
@@ -55,6 +56,8 @@ class CrashStorage final : public storage::Storage {
     (void)find("unlink", path);
     record({Kind::kRemove, name(path), {}});
   }
+  void create_directory(const Path& path) override { refuse_directories(path); }
+  void remove_directory(const Path& path) override { refuse_directories(path); }
   std::vector<std::string> list(const Path&) override {
     const std::lock_guard lock(mutex_);
     std::vector<std::string> out;
@@ -77,6 +80,10 @@ class CrashStorage final : public storage::Storage {
  private:
   static std::string name(const Path& path) { return path.filename().string(); }
 
+  /// The one directory is all that a save touches.
+  [[noreturn]] static void refuse_directories(const Path& path) {
+    throw std::logic_error("one directory only: '" + path.string() + "'");
+  }
   [[nodiscard]] std::size_t find(const char* call, const Path& path) const {
     const auto at = disk_.names().find(name(path));
     if (at != disk_.names().end()) return at->second;

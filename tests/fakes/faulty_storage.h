@@ -54,6 +54,14 @@ class FaultyStorage final : public storage::Storage {
     step("unlink", path);
     inner_.remove(path);
   }
+  void create_directory(const Path& path) override {
+    step("mkdir", path);
+    inner_.create_directory(path);
+  }
+  void remove_directory(const Path& path) override {
+    step("rmdir", path);
+    inner_.remove_directory(path);
+  }
   std::vector<std::string> list(const Path& directory) override {
     step("readdir", directory);
     return inner_.list(directory);

@@ -1,0 +1,165 @@
+#include "checkpoint/async_save.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <system_error>
+#include <unordered_set>
+#include <utility>
+
+#include "checkpoint/layout_cache.h"
+#include "h5/layout.h"
+#include "storage/storage.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+constexpr std::size_t kProcessThreads = 2;
+
+/// Lets go of the work, and of the values that it holds, before anybody hears that it is over.
+void run(SaveState& state, SaveQueue::Work work) noexcept {
+  if (!state.begin()) return;
+  std::exception_ptr failure;
+  try {
+    work(state);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  work = nullptr;
+  state.finish(std::move(failure));
+}
+
+struct ProcessQueue {
+  /// Makes first what has to be there as long as saves run.
+  ProcessQueue() {
+    (void)storage::posix();
+    h5::open_library();
+  }
+  ~ProcessQueue() { queue.stop(); }
+  // Never destroyed: objects that live longer may still save, and do so without threads.
+  SaveQueue& queue = *new SaveQueue(kProcessThreads);
+};
+
+}  // namespace
+
+void SaveQueue::submit(std::string key, std::shared_ptr<SaveState> state, Work work) {
+  {
+    const std::lock_guard lock(mutex_);
+    forget_parent();
+    if (!stopping_) {
+      jobs_.push_back({key, state, std::move(work)});
+      start_thread_if_needed();
+      if (!threads_.empty()) {
+        changed_.notify_all();
+        return;
+      }
+      work = std::move(jobs_.back().work);
+      jobs_.pop_back();
+    }
+  }
+  wait_for(key);
+  run(*state, std::move(work));
+}
+
+void SaveQueue::forget_parent() noexcept {
+  if (threads_.empty() || process_ == ::getpid()) return;
+  for (std::thread& thread : threads_) thread.detach();
+  threads_.clear();
+  jobs_.clear();  // the parent does them
+  idle_ = 0;
+}
+
+void SaveQueue::start_thread_if_needed() {
+  const auto waiting =
+      std::count_if(jobs_.begin(), jobs_.end(), [](auto& j) { return !j.running; });
+  if (static_cast<std::size_t>(waiting) <= idle_ || threads_.size() == max_threads_) return;
+  threads_.reserve(max_threads_);
+  process_ = ::getpid();
+  try {
+    threads_.emplace_back([this] { serve(); });
+  } catch (const std::system_error&) {
+    // No more threads to be had: those that run, or the caller, do the work.
+  }
+}
+
+void SaveQueue::serve() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    const auto job = next();
+    if (job == jobs_.end()) {
+      if (stopping_ && jobs_.empty()) return;
+      ++idle_;
+      changed_.wait(lock);
+      --idle_;
+      continue;
+    }
+    job->running = true;
+    std::shared_ptr<SaveState> state = job->state;
+    Work work = std::move(job->work);
+    lock.unlock();
+    run(*state, std::move(work));
+    lock.lock();
+    jobs_.erase(job);
+    changed_.notify_all();
+    lock.unlock();
+    state = nullptr;  // its destructor may warn
+    lock.lock();
+  }
+}
+
+SaveQueue::Jobs::iterator SaveQueue::next() {
+  std::unordered_set<std::string_view> earlier;
+  for (auto job = jobs_.begin(); job != jobs_.end(); ++job) {
+    if (earlier.insert(job->key).second && !job->running) return job;
+  }
+  return jobs_.end();
+}
+
+void SaveQueue::wait_for(const std::string& key) {
+  std::vector<std::shared_ptr<SaveState>> states;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Job& job : jobs_) {
+      if (job.key == key) states.push_back(job.state);
+    }
+  }
+  for (const auto& state : states) state->wait();
+}
+
+void SaveQueue::stop() noexcept {
+  std::vector<std::thread> threads;
+  {
+    const std::lock_guard lock(mutex_);
+    forget_parent();
+    stopping_ = true;
+    threads.swap(threads_);
+    changed_.notify_all();
+  }
+  for (std::thread& thread : threads) {
+    if (thread.get_id() == std::this_thread::get_id()) {  // the end of the process, from within
+      thread.detach();
+    } else {
+      thread.join();
+    }
+  }
+}
+
+std::size_t SaveQueue::threads() const {
+  const std::lock_guard lock(mutex_);
+  return threads_.size();
+}
+
+SaveQueue& save_queue() {
+  static ProcessQueue instance;
+  return instance.queue;
+}
+
+std::string save_key(std::filesystem::path checkpoint, bool sharded) {
+  if (sharded) checkpoint.replace_extension(".json");  // as save_target does
+  std::error_code code;
+  std::filesystem::path key = std::filesystem::weakly_canonical(checkpoint, code);
+  if (code) key = std::filesystem::absolute(checkpoint, code).lexically_normal();
+  return key.string();
+}
+
+}  // namespace lamina::checkpoint

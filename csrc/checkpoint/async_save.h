@@ -1,0 +1,70 @@
+#pragma once
+#include <condition_variable>
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "checkpoint/save_state.h"
+
+namespace lamina::checkpoint {
+
+/// Runs saves in the background: those with one key one after the other in the order in which they
+/// came, others at the same time, as far as there are threads. Safe from any thread.
+class SaveQueue {
+ public:
+  using Work = std::function<void(SaveState&)>;
+
+  explicit SaveQueue(std::size_t max_threads) : max_threads_(max_threads) {}
+  /// Runs what is still queued.
+  ~SaveQueue() { stop(); }
+  SaveQueue(const SaveQueue&) = delete;
+  SaveQueue& operator=(const SaveQueue&) = delete;
+
+  /// Has `work` run, and `state` finished with what it throws. Threads start with the first saves
+  /// and are kept; where none can be had, or after `stop`, the work is done before this returns.
+  void submit(std::string key, std::shared_ptr<SaveState> state, Work work);
+  /// Returns when the saves that have this key so far are over.
+  void wait_for(const std::string& key);
+  /// Returns when all saves are over and the threads are gone.
+  void stop() noexcept;
+  [[nodiscard]] std::size_t threads() const;
+
+ private:
+  struct Job {
+    std::string key;
+    std::shared_ptr<SaveState> state;
+    Work work;
+    bool running = false;
+  };
+  using Jobs = std::list<Job>;
+
+  /// In a process that was forked: the threads and the saves are the parent's.
+  void forget_parent() noexcept;
+  void start_thread_if_needed();
+  void serve();
+  /// The first job whose key no earlier job has.
+  [[nodiscard]] Jobs::iterator next();
+
+  const std::size_t max_threads_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  Jobs jobs_;  // in the order of submission, those that run included
+  std::vector<std::thread> threads_;
+  std::size_t idle_ = 0;
+  int process_ = 0;  // whose threads they are
+  bool stopping_ = false;
+};
+
+/// The process's queue. It is emptied when the process exits, so that no save is lost.
+[[nodiscard]] SaveQueue& save_queue();
+
+/// One key for each checkpoint, however its path is written.
+[[nodiscard]] std::string save_key(std::filesystem::path checkpoint, bool sharded);
+
+}  // namespace lamina::checkpoint

@@ -1,0 +1,36 @@
+#include "checkpoint/check.h"
+
+#include <lamina/error.h>
+
+#include <algorithm>
+
+#include "checkpoint/catalog.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+bool lies_within_file(const CatalogItem& item) {
+  if (!item.dataset->offset) return true;
+  const std::uint64_t start = item.reader->base() + *item.dataset->offset;
+  const std::uint64_t size = item.reader->file().size();
+  return start <= size && item.dataset->nbytes <= size - start;
+}
+
+}  // namespace
+
+bool is_readable(const std::filesystem::path& checkpoint, storage::Storage& storage) {
+  try {
+    const Catalog catalog(checkpoint, storage);
+    for (const auto& [path, group] : catalog.all()) {
+      (void)catalog.find(path);  // throws for what a load would refuse
+      for (const auto& [key, item] : group.items) {
+        if (!item.dataset->problem.empty() || !lies_within_file(item)) return false;
+      }
+    }
+    return catalog.problems().empty();
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace lamina::checkpoint

@@ -1,0 +1,12 @@
+#pragma once
+#include <filesystem>
+
+#include "storage/storage.h"
+
+namespace lamina::checkpoint {
+
+/// True when the checkpoint's files are all there, their metadata is sound and every tensor lies
+/// within its file. Reads no tensor.
+[[nodiscard]] bool is_readable(const std::filesystem::path& checkpoint, storage::Storage& storage);
+
+}  // namespace lamina::checkpoint

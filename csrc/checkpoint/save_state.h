@@ -1,0 +1,64 @@
+#pragma once
+#include <lamina/save_handle.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <filesystem>
+#include <mutex>
+#include <utility>
+
+namespace lamina::checkpoint {
+
+/// What the thread that saves and those that wait for it tell each other. Safe from all of them.
+class SaveState {
+ public:
+  /// The path is named in messages.
+  explicit SaveState(std::filesystem::path path) : path_(std::move(path)) {}
+  ~SaveState();
+  SaveState(const SaveState&) = delete;
+  SaveState& operator=(const SaveState&) = delete;
+
+  // The saving side.
+
+  /// False: cancelled while it waited, and over.
+  [[nodiscard]] bool begin();
+  void lay_out(std::uint64_t bytes, std::size_t shards);
+  void add_bytes(std::uint64_t bytes) { bytes_done_ += bytes; }
+  void finish_shard() { ++shards_done_; }
+  /// The values are not read any more.
+  void finish_copy();
+  void throw_if_cancelled() const;
+  /// From here on the save cannot be cancelled. Throws CancelledError when it already is.
+  void begin_commit();
+  /// The save is over; `failure` is null when it succeeded.
+  void finish(std::exception_ptr failure);
+
+  // The waiting side.
+
+  void wait() const;
+  void wait_until_copied() const;
+  [[nodiscard]] bool done() const;
+  /// Throws CancelledError when the save was cancelled, else its failure, which it then has no
+  /// more.
+  void throw_failure();
+  /// The failure of a save that is done, which it then has no more; null without one.
+  [[nodiscard]] std::exception_ptr take_failure();
+  [[nodiscard]] SaveProgress progress() const;
+  void cancel();
+
+ private:
+  enum class Stage { kWaiting, kWriting, kCommitting, kDone };
+
+  const std::filesystem::path path_;
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  Stage stage_ = Stage::kWaiting;
+  bool copied_ = false;
+  std::exception_ptr failure_;
+  std::atomic<bool> cancelled_ = false;
+  std::atomic<std::uint64_t> bytes_done_ = 0, bytes_total_ = 0;
+  std::atomic<std::size_t> shards_done_ = 0, shards_total_ = 0;
+};
+
+}  // namespace lamina::checkpoint

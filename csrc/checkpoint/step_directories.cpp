@@ -1,0 +1,213 @@
+#include "checkpoint/step_directories.h"
+
+#include <fmt/format.h>
+#include <lamina/error.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "checkpoint/check.h"
+#include "checkpoint/hidden_names.h"
+#include "checkpoint/recovery.h"
+
+// How a step's directory comes and goes. Hidden directories lie beside it: ".STEP.SAVE.making" is
+// the one to come, ".STEP.SAVE.replaced" the one whose place it takes, ".STEP.SAVE.removed" one
+// that goes for good; SAVE is an id of this save alone.
+//
+//   1. Take ".step_directories.lock", waiting for other saves. The system gives it back when its
+//      holder dies, so hidden directories that are there now were left by the dead: put a replaced
+//      one back whose step has no directory, and remove the others.
+//   2. Write the checkpoint into a hidden directory: its files and the directory are durable when
+//      that is done (commit.cpp).
+//   3. If the step has a directory, hide it as replaced, and sync the parent directory.
+//   4. Rename the new one into its place, and sync the parent directory: THE COMMIT POINT.
+//   5. Remove the replaced one.
+//   6. Hide each directory that is not to be kept as removed, then remove it, so that a step is
+//      never seen with a part of its files.
+//
+// A crash before 4 leaves the old directory, in its place or to be put back in 1. An error before
+// or in 4 is undone. What cannot be removed in 5 or 6 is warned of, and removed by the next save.
+
+namespace lamina::checkpoint {
+namespace {
+
+using std::filesystem::path;
+
+constexpr std::string_view kStep = "step_";
+enum class Hidden { kMaking, kReplaced, kRemoved };
+
+std::string step_name(std::int64_t step) {
+  return fmt::format("{}{:08}", kStep, step);
+}
+
+std::optional<std::int64_t> parse_step(std::string_view name) {
+  if (!name.starts_with(kStep)) return {};
+  std::int64_t step = -1;
+  const std::string_view digits = name.substr(kStep.size());
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
+  if (error != std::errc() || step < 0 || step_name(step) != name) return {};
+  return step;
+}
+
+std::string_view word(Hidden kind) {
+  switch (kind) {
+    case Hidden::kMaking:
+      return "making";
+    case Hidden::kReplaced:
+      return "replaced";
+    case Hidden::kRemoved:
+      return "removed";
+  }
+  return {};
+}
+
+std::string hidden_step(std::int64_t step, const std::string& save, Hidden kind) {
+  return fmt::format(".{}.{}.{}", step_name(step), save, word(kind));
+}
+
+struct HiddenStep {
+  std::int64_t step;
+  Hidden kind;
+};
+
+/// Nothing for every name that `hidden_step` does not make.
+std::optional<HiddenStep> parse_hidden_step(std::string_view name) {
+  const std::size_t first = name.find('.', 1), last = name.rfind('.');
+  if (!name.starts_with('.') || first == name.npos || first >= last) return {};
+  const auto step = parse_step(name.substr(1, first - 1));
+  if (!step || !is_save_name(name.substr(first + 1, last - first - 1))) return {};
+  for (const Hidden kind : {Hidden::kMaking, Hidden::kReplaced, Hidden::kRemoved}) {
+    if (name.substr(last + 1) == word(kind)) return HiddenStep{*step, kind};
+  }
+  return {};
+}
+
+Place lock_place(const path& directory) {
+  return Place(directory / "step_directories");
+}
+
+}  // namespace
+
+struct StepDirectories::Attempt {
+  std::int64_t step;
+  path making, replaced;
+};
+
+StepDirectories::StepDirectories(path directory, std::string file_name, storage::Storage& storage)
+    : directory_(std::move(directory)), file_name_(std::move(file_name)), storage_(storage) {
+  if (directory_.empty()) directory_ = ".";
+}
+
+path StepDirectories::at(std::int64_t step) const {
+  return directory_ / step_name(step);
+}
+
+path StepDirectories::file(std::int64_t step) const {
+  return at(step) / file_name_;
+}
+
+std::vector<std::int64_t> StepDirectories::steps() const {
+  std::vector<std::int64_t> out;
+  if (!storage_.exists(directory_)) return out;
+  for (const std::string& name : storage_.list(directory_)) {
+    if (const auto step = parse_step(name); step && storage_.exists(file(*step))) {
+      out.push_back(*step);
+    }
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+void StepDirectories::save(std::int64_t step, const std::function<void(const path&)>& write,
+                           const KeepRule& keep) const {
+  storage::create_directories(directory_, storage_);
+  const auto lock = lock_checkpoint(lock_place(directory_), storage_);
+  if (lock->exclusive()) clean_locked();
+  const std::string name = make_save_name();
+  const Attempt attempt{step, directory_ / hidden_step(step, name, Hidden::kMaking),
+                        directory_ / hidden_step(step, name, Hidden::kReplaced)};
+  try {
+    storage_.create_directory(attempt.making);
+    write(attempt.making / file_name_);
+    put_in_place(attempt);
+  } catch (...) {
+    quietly([&] {
+      if (storage_.exists(attempt.making)) storage::remove_all(attempt.making, storage_);
+    });
+    throw;
+  }
+  quietly([&] {
+    if (storage_.exists(attempt.replaced)) storage::remove_all(attempt.replaced, storage_);
+  });
+  quietly([&] { prune(keep); });
+}
+
+void StepDirectories::put_in_place(const Attempt& attempt) const {
+  const path place = at(attempt.step);
+  bool placed = false;
+  try {
+    if (storage_.exists(place)) {
+      storage_.rename(place, attempt.replaced);
+      storage_.sync_directory(directory_);
+    }
+    storage_.rename(attempt.making, place);
+    placed = true;
+    storage_.sync_directory(directory_);
+  } catch (...) {
+    quietly([&] {
+      if (placed && !storage_.exists(attempt.making)) storage_.rename(place, attempt.making);
+      if (storage_.exists(attempt.replaced)) storage_.rename(attempt.replaced, place);
+    });
+    throw;
+  }
+}
+
+void StepDirectories::clean() const {
+  if (!storage_.exists(directory_)) return;
+  const std::vector<std::string> names = storage_.list(directory_);
+  if (std::none_of(names.begin(), names.end(), parse_hidden_step)) return;
+  const auto lock = storage_.try_lock(lock_place(directory_).lock());
+  if (lock && lock->exclusive()) clean_locked();
+}
+
+void StepDirectories::clean_locked() const {
+  for (const std::string& name : storage_.list(directory_)) {
+    const auto hidden = parse_hidden_step(name);
+    if (!hidden) continue;
+    if (hidden->kind == Hidden::kReplaced && !storage_.exists(at(hidden->step))) {
+      storage_.rename(directory_ / name, at(hidden->step));
+      storage_.sync_directory(directory_);
+    } else {
+      storage::remove_all(directory_ / name, storage_);
+    }
+  }
+}
+
+std::vector<std::int64_t> StepDirectories::unwanted(const KeepRule& keep) const {
+  std::vector<std::int64_t> out = steps();
+  if (keep.newest == 0 || out.size() <= keep.newest) return {};
+  out.resize(out.size() - keep.newest);
+  std::erase_if(out,
+                [&](std::int64_t step) { return keep.every_n > 0 && step % keep.every_n == 0; });
+  return out;
+}
+
+void StepDirectories::prune(const KeepRule& keep) const {
+  std::vector<std::int64_t> going = unwanted(keep);
+  if (going.empty()) return;
+  std::vector<std::int64_t> all = steps();
+  // Whatever the rule says, the newest one that can be read stays, and nothing goes without it.
+  const auto newest = std::find_if(all.rbegin(), all.rend(), [&](std::int64_t step) {
+    return is_readable(file(step), storage_);
+  });
+  if (newest == all.rend()) return;
+  std::erase(going, *newest);
+  for (const std::int64_t step : going) {
+    const path hidden = directory_ / hidden_step(step, make_save_name(), Hidden::kRemoved);
+    storage_.rename(at(step), hidden);
+    storage::remove_all(hidden, storage_);
+  }
+}
+
+}  // namespace lamina::checkpoint

@@ -1,0 +1,51 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "storage/storage.h"
+
+namespace lamina::checkpoint {
+
+/// Which checkpoints of a run stay.
+struct KeepRule {
+  std::size_t newest = 0;    ///< 0: all
+  std::int64_t every_n = 0;  ///< steps that this divides; 0: none of them
+};
+
+/// The checkpoints of a training run, each in a directory "step_00001200" that comes and goes as
+/// one (the protocol is in step_directories.cpp). Safe for use by several threads and processes.
+class StepDirectories {
+ public:
+  StepDirectories(std::filesystem::path directory, std::string file_name,
+                  storage::Storage& storage);
+
+  /// Of the checkpoints there are, ascending.
+  [[nodiscard]] std::vector<std::int64_t> steps() const;
+  /// The checkpoint's single file, or its index.
+  [[nodiscard]] std::filesystem::path file(std::int64_t step) const;
+
+  /// Has `write` make the checkpoint at the path that it is given, in a new directory which then
+  /// becomes that of the step; removes what `keep` does not want. After an exception the
+  /// checkpoints are those there were.
+  void save(std::int64_t step, const std::function<void(const std::filesystem::path&)>& write,
+            const KeepRule& keep) const;
+  /// Removes what saves that died have left, unless one is at work.
+  void clean() const;
+
+ private:
+  struct Attempt;
+  [[nodiscard]] std::filesystem::path at(std::int64_t step) const;
+  void clean_locked() const;
+  void put_in_place(const Attempt& attempt) const;
+  void prune(const KeepRule& keep) const;
+  [[nodiscard]] std::vector<std::int64_t> unwanted(const KeepRule& keep) const;
+
+  std::filesystem::path directory_;
+  std::string file_name_;
+  storage::Storage& storage_;
+};
+
+}  // namespace lamina::checkpoint

@@ -1,0 +1,71 @@
+#pragma once
+#include <lamina/model.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lamina {
+
+namespace storage {
+class Storage;
+}
+
+struct CheckpointManagerOptions {
+  /// Made with its parents by the first save. Everything in it that is called "step_" and digits,
+  /// or that begins with ".step_", is the manager's.
+  std::filesystem::path directory;
+  /// How many of the newest checkpoints stay; 0: all.
+  std::size_t max_to_keep = 5;
+  /// Checkpoints of steps that this divides stay as well, for good; 0: none.
+  std::int64_t keep_every_n = 0;
+  /// ".weights.json" with `save.max_shard_size`, else ".weights.h5".
+  std::string file_name = "model.weights.h5";
+  /// For every save; `overwrite` means nothing here.
+  AsyncSaveOptions save = {};
+};
+
+/// A model's checkpoints of a training run, each in a directory of its own:
+/// "step_00001200/model.weights.h5". A directory appears with its checkpoint complete and on stable
+/// storage, or not at all, and goes at once, whenever the process or the power dies. Several
+/// managers, of several processes too, may have one directory. Every member is safe to call from
+/// any thread.
+class CheckpointManager {
+ public:
+  /// Removes what a crash has left in the directory. Throws ValueError for a file name under which
+  /// no weights can be saved.
+  explicit CheckpointManager(CheckpointManagerOptions options);
+
+  /// Saves the model as the checkpoint of this step, in the place of one that is there, and removes
+  /// the checkpoints that are no longer to be kept: never the newest one that can be read. Throws
+  /// ValueError for a negative step, and what Model::save_weights throws.
+  void save(std::int64_t step, const Model& model);
+  /// The same in the background (Model::save_weights_async). Saves to one directory happen one
+  /// after the other.
+  SaveHandle save_async(std::int64_t step, const Model& model);
+
+  /// The steps of the checkpoints there are, ascending. Throws StorageError.
+  [[nodiscard]] std::vector<std::int64_t> steps() const;
+  /// The last of `steps()`.
+  [[nodiscard]] std::optional<std::int64_t> latest() const;
+  /// Where the weights of a step are, or would be.
+  [[nodiscard]] std::filesystem::path path(std::int64_t step) const;
+  /// Loads the newest checkpoint that can be loaded, with a warning for each newer one, and returns
+  /// its step; nothing when there is no checkpoint. Waits for this process's saves first. Throws
+  /// what the newest one's load threw when there are checkpoints and none can be loaded; the model
+  /// is then as it was.
+  std::optional<std::int64_t> restore_latest(Model& model, const LoadOptions& options = {}) const;
+
+ private:
+  struct Begun;
+  struct Parts;
+  friend class TestingCheckpointManager;
+  CheckpointManager(CheckpointManagerOptions options, storage::Storage& storage);
+  [[nodiscard]] Begun begin(std::int64_t step, const Model& model) const;
+  std::shared_ptr<const Parts> parts_;
+};
+
+}  // namespace lamina

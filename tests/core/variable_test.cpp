@@ -1,0 +1,76 @@
+#include <gtest/gtest.h>
+#include <lamina/variable.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace lamina {
+namespace {
+
+Tensor numbers(float first) {
+  return Tensor::from<float>({first, first + 1, first + 2}, Shape{3});
+}
+
+TEST(VariableSnapshot, KeepsTheValueWhenAnotherIsAssigned) {
+  Variable variable("v", numbers(1));
+  const Variable::Snapshot before = variable.snapshot();
+  variable.assign(numbers(5));
+  EXPECT_TRUE(bitwise_equal(before.value(), numbers(1)));
+  EXPECT_TRUE(bitwise_equal(variable.snapshot().value(), numbers(5)));
+  variable.release();
+  EXPECT_TRUE(bitwise_equal(before.value(), numbers(1)));
+  EXPECT_THROW((void)variable.snapshot(), ValueError);
+}
+
+TEST(VariableSnapshot, SharesTheMemory) {
+  Variable variable("v", numbers(1));
+  Variable::Snapshot snapshot = variable.snapshot();
+  Tensor(variable.value()).data<float>()[0] = 9;
+  EXPECT_EQ(snapshot.value().data<float>()[0], 9);
+  snapshot.replace(snapshot.value().clone());
+  Tensor(variable.value()).data<float>()[0] = 10;
+  EXPECT_EQ(snapshot.value().data<float>()[0], 9);
+}
+
+TEST(VariableSnapshot, OfAFirstValueRunsTheInitialiserOnceForAll) {
+  std::atomic<int> runs = 0;
+  Variable variable("v", Shape{3}, DType::kFloat32,
+                    [&](const Shape&, DType) { return numbers(static_cast<float>(++runs)); });
+  const Variable::Snapshot snapshot = variable.snapshot();
+  EXPECT_FALSE(variable.materialized());
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] { EXPECT_TRUE(bitwise_equal(snapshot.value(), numbers(1))); });
+  }
+  EXPECT_TRUE(bitwise_equal(variable.value(), numbers(1)));
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(runs, 1);
+}
+
+TEST(VariableSnapshot, OfAFirstValueSurvivesAnAssignThatComesBeforeIt) {
+  Variable variable("v", Shape{3}, DType::kFloat32, [](const Shape&, DType) { return numbers(1); });
+  const Variable::Snapshot snapshot = variable.snapshot();
+  variable.assign(numbers(5));
+  EXPECT_TRUE(bitwise_equal(snapshot.value(), numbers(1)));
+  EXPECT_TRUE(bitwise_equal(variable.value(), numbers(5)));
+}
+
+TEST(VariableSnapshot, AnInitialiserThatThrowsIsTriedAgain) {
+  int runs = 0;
+  Variable variable("v", Shape{3}, DType::kFloat32, [&](const Shape&, DType) {
+    if (++runs == 1) throw ValueError("not yet");
+    return numbers(2);
+  });
+  const Variable::Snapshot snapshot = variable.snapshot();
+  EXPECT_THROW((void)snapshot.value(), ValueError);
+  EXPECT_TRUE(bitwise_equal(variable.value(), numbers(2)));
+  EXPECT_TRUE(bitwise_equal(snapshot.value(), numbers(2)));
+}
+
+TEST(VariableSnapshot, AnEmptyOneIsUndefined) {
+  EXPECT_FALSE(Variable::Snapshot().value().defined());
+}
+
+}  // namespace
+}  // namespace lamina

@@ -1,0 +1,314 @@
+#include "models/checkpoint_manager.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "checkpoint/hidden_names.h"
+#include "helpers.h"
+#include "tests/fakes/captured_warnings.h"
+#include "tests/fakes/faulty_storage.h"
+#include "tests/fakes/temporary_directory.h"
+
+namespace lamina {
+namespace {
+
+using namespace test;
+using lamina::testing::CapturedWarnings;
+using lamina::testing::FaultyStorage;
+using lamina::testing::memory_directory;
+using lamina::testing::TemporaryDirectory;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+std::shared_ptr<Sequential> small_model() {
+  return Sequential::create({layers::InputLayer({.shape = Shape{4}}), layers::Dense({.units = 3}),
+                             layers::Dense({.units = 2})});
+}
+
+class Manager : public ::testing::TestWithParam<bool> {
+ protected:
+  CheckpointManagerOptions options(std::size_t max_to_keep = 5, std::int64_t keep_every_n = 0) {
+    CheckpointManagerOptions out;
+    out.directory = directory_ / "run";
+    out.max_to_keep = max_to_keep;
+    out.keep_every_n = keep_every_n;
+    if (GetParam()) {
+      out.file_name = "model.weights.json";
+      out.save.save.max_shard_size = 70.0 / (1U << 30);
+    }
+    return out;
+  }
+  /// Weights that tell which step they are of.
+  void set(float step) {
+    for (const VariablePtr& v : model_->variables()) {
+      std::vector<float> values(static_cast<std::size_t>(v->shape().size()), step);
+      v->assign(Tensor::from(values, v->shape()));
+    }
+  }
+  ::testing::AssertionResult holds(float step) {
+    for (const VariablePtr& v : model_->variables()) {
+      for (const float x : v->value().data<float>()) {
+        if (x != step) return ::testing::AssertionFailure() << x << " where " << step << " belongs";
+      }
+    }
+    return ::testing::AssertionSuccess();
+  }
+  void save(CheckpointManager& manager, std::int64_t step) {
+    set(static_cast<float>(step));
+    manager.save(step, *model_);
+  }
+  std::vector<std::string> files() { return storage::posix().list(directory_ / "run"); }
+  /// Cuts off the second half of a file of the checkpoint.
+  void damage(const CheckpointManager& manager, std::int64_t step) {
+    std::filesystem::path file = manager.path(step);
+    if (GetParam()) file = file.parent_path() / "model_00000.weights.h5";
+    std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2);
+  }
+
+  TemporaryDirectory directory_{memory_directory()};
+  std::shared_ptr<Sequential> model_ = small_model();
+};
+
+TEST_P(Manager, SavesEachStepInADirectoryOfItsOwn) {
+  CheckpointManager manager(options());
+  EXPECT_THAT(manager.steps(), IsEmpty());
+  EXPECT_EQ(manager.latest(), std::nullopt);
+  EXPECT_EQ(manager.restore_latest(*model_), std::nullopt);
+  save(manager, 7);
+  save(manager, 1200);
+  save(manager, 123'456'789'012);
+  EXPECT_THAT(manager.steps(), ElementsAre(7, 1200, 123'456'789'012));
+  EXPECT_EQ(manager.latest(), 123'456'789'012);
+  EXPECT_THAT(files(), ElementsAre("step_00000007", "step_00001200", "step_123456789012"));
+  EXPECT_EQ(manager.path(1200).string(), (directory_ / "run").string() +
+                                             "/step_00001200/model.weights." +
+                                             (GetParam() ? "json" : "h5"));
+  model_->load_weights(manager.path(1200));
+  EXPECT_TRUE(holds(1200));
+  set(-1);
+  EXPECT_EQ(CheckpointManager(options()).restore_latest(*model_), 123'456'789'012);
+  EXPECT_TRUE(holds(123'456'789'012));
+}
+
+TEST_P(Manager, KeepsTheNewestAndEveryNth) {
+  CheckpointManager manager(options(2, 30));
+  for (std::int64_t step = 10; step <= 100; step += 10) save(manager, step);
+  EXPECT_THAT(manager.steps(), ElementsAre(30, 60, 90, 100));
+  EXPECT_EQ(files().size(), 4U);
+  CheckpointManager all(options(0));
+  for (std::int64_t step = 101; step <= 110; ++step) save(all, step);
+  EXPECT_EQ(all.steps().size(), 14U);
+}
+
+TEST_P(Manager, ReplacesAStepThatIsThere) {
+  CheckpointManager manager(options());
+  save(manager, 5);
+  set(6);
+  manager.save(5, *model_);
+  set(-1);
+  EXPECT_EQ(manager.restore_latest(*model_), 5);
+  EXPECT_TRUE(holds(6));
+  EXPECT_THAT(files(), ElementsAre("step_00000005"));
+}
+
+TEST_P(Manager, SavesInTheBackgroundInOrder) {
+  CheckpointManager manager(options(3));
+  std::vector<SaveHandle> handles;
+  for (std::int64_t step = 1; step <= 8; ++step) {
+    set(static_cast<float>(step));
+    handles.push_back(manager.save_async(step, *model_));
+  }
+  set(-1);
+  EXPECT_EQ(manager.restore_latest(*model_), 8);  // waits for them
+  EXPECT_TRUE(holds(8));
+  for (SaveHandle& handle : handles) handle.wait();
+  EXPECT_THAT(manager.steps(), ElementsAre(6, 7, 8));
+  EXPECT_EQ(handles.back().progress().bytes_done, handles.back().progress().bytes_total);
+  EXPECT_THAT(files(), ElementsAre("step_00000006", "step_00000007", "step_00000008"));
+}
+
+TEST_P(Manager, RestoringSkipsAndReportsWhatDoesNotLoad) {
+  CheckpointManager manager(options());
+  for (std::int64_t step = 1; step <= 3; ++step) save(manager, step);
+  damage(manager, 3);
+  std::filesystem::remove(manager.path(2));  // not a checkpoint any more
+  set(-1);
+  CapturedWarnings warnings;
+  EXPECT_EQ(manager.restore_latest(*model_), 1);
+  EXPECT_TRUE(holds(1));
+  EXPECT_THAT(warnings.all,
+              ElementsAre(AllOf(HasSubstr("step 3 was skipped"), HasSubstr("step_00000003"))));
+}
+
+TEST_P(Manager, WhenNothingLoadsTheNewestOnesErrorIsThrown) {
+  CheckpointManager manager(options());
+  for (std::int64_t step = 1; step <= 2; ++step) save(manager, step), damage(manager, step);
+  set(-1);
+  CapturedWarnings warnings;
+  EXPECT_THROW((void)manager.restore_latest(*model_), FormatError);
+  EXPECT_TRUE(holds(-1));
+  EXPECT_EQ(warnings.all.size(), 2U);
+  const auto other =
+      Sequential::create({layers::InputLayer({.shape = Shape{5}}), layers::Dense({.units = 3})});
+  save(manager, 3);
+  EXPECT_THROW((void)manager.restore_latest(*other), MismatchError);
+}
+
+TEST_P(Manager, NeverRemovesTheNewestThatCanBeRead) {
+  CheckpointManager all(options(0));
+  for (std::int64_t step = 1; step <= 5; ++step) save(all, step);
+  for (std::int64_t step = 3; step <= 5; ++step) damage(all, step);
+  // Saving an old step again sets off the removal without adding a newer one that can be read.
+  CheckpointManager manager(options(2));
+  save(manager, 1);
+  EXPECT_THAT(manager.steps(), ElementsAre(2, 4, 5));
+  CapturedWarnings warnings;
+  EXPECT_EQ(manager.restore_latest(*model_), 2);
+  EXPECT_TRUE(holds(2));
+}
+
+TEST_P(Manager, CleansUpWhatACrashLeftAndNothingElse) {
+  const auto run = directory_ / "run";
+  CheckpointManager first(options());
+  save(first, 1);
+  save(first, 2);
+  const auto leave = [&](const std::string& name) {
+    std::filesystem::create_directories(run / name / "inner");
+    std::ofstream(run / name / "model.weights.h5") << "partial";
+  };
+  const std::string id = checkpoint::make_save_name();
+  leave(".step_00000003." + id + ".making");
+  leave(".step_00000004." + id + ".removed");
+  leave(".step_00000001." + id + ".replaced");  // was replaced
+  std::filesystem::rename(run / "step_00000002", run / (".step_00000002." + id + ".replaced"));
+  const std::vector<std::string> foreign = {".step_00000003.mine.making",
+                                            ".step_3." + id + ".making",
+                                            ".step_00000003." + id + ".other",
+                                            "step_00000009",
+                                            "step_9",
+                                            "notes"};
+  for (const auto& name : foreign) std::filesystem::create_directories(run / name);
+  CheckpointManager manager(options());
+  EXPECT_THAT(manager.steps(), ElementsAre(1, 2));
+  EXPECT_EQ(manager.restore_latest(*model_), 2);
+  EXPECT_TRUE(holds(2));
+  std::vector<std::string> expected = foreign;
+  expected.insert(expected.end(), {"step_00000001", "step_00000002"});
+  EXPECT_THAT(files(), ::testing::UnorderedElementsAreArray(expected));
+}
+
+TEST_P(Manager, LeavesTheDirectoriesOfASaveAtWorkAlone) {
+  CheckpointManager(options()).save(1, *model_);
+  const auto run = directory_ / "run";
+  const std::string making = ".step_00000003." + checkpoint::make_save_name() + ".making";
+  std::filesystem::create_directories(run / making);
+  const auto lock = storage::posix().try_lock(run / ".step_directories.lock");
+  ASSERT_NE(lock, nullptr);
+  const CheckpointManager manager(options());
+  EXPECT_THAT(files(), Contains(making));
+}
+
+TEST_P(Manager, RefusesBadArguments) {
+  for (const char* name : {"model.h5", "a/model.weights.h5", ".hidden.weights.h5"}) {
+    CheckpointManagerOptions bad = options();
+    bad.file_name = name;
+    EXPECT_THROW(CheckpointManager{bad}, ValueError) << name;
+  }
+  EXPECT_THROW(CheckpointManager{options(1, -1)}, ValueError);
+  CheckpointManager manager(options());
+  EXPECT_THROW(manager.save(-1, *model_), ValueError);
+  const auto unbuilt = Sequential::create({layers::Dense({.units = 3})});
+  EXPECT_THROW((void)manager.save_async(1, *unbuilt), ValueError);
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "run"));
+}
+
+TEST_P(Manager, AFailureInTheBackgroundIsThrownByTheNextSave) {
+  FaultyStorage storage;
+  TestingCheckpointManager manager(options(), storage);
+  storage.fail_at(8);
+  set(1);
+  SaveHandle handle = manager.save_async(1, *model_);
+  while (!handle.done()) std::this_thread::yield();
+  storage.fail_never();
+  EXPECT_THROW((void)manager.save_async(2, *model_), StorageError);
+  handle.wait();  // has been thrown
+  save(manager, 3);
+  EXPECT_THAT(manager.steps(), ElementsAre(3));
+}
+
+TEST_P(Manager, FaultsAtAnyCallLeaveACompleteCheckpoint) {
+  std::size_t failed = 0, both = 0;
+  // A new step, and one that is there and is replaced, until no call is left to fail in either.
+  for (std::size_t n = 0; both < 2; ++n) {
+    const std::int64_t step = n % 2 == 0 ? 3 : 2;
+    SCOPED_TRACE(n);
+    std::filesystem::remove_all(directory_ / "run");
+    FaultyStorage storage;
+    TestingCheckpointManager manager(options(2), storage);
+    save(manager, 1);
+    save(manager, 2);
+    CapturedWarnings warnings;
+    storage.fail_at(n / 2);
+    set(30);
+    bool thrown = false;
+    try {
+      manager.save(step, *model_);
+    } catch (const StorageError& error) {
+      thrown = true;
+      ++failed;
+      EXPECT_THAT(error.what(), HasSubstr("injected fault"));
+    }
+    const bool reached = storage.faults() > 0;
+    storage.fail_never();
+    set(-1);
+    EXPECT_EQ(manager.restore_latest(*model_), thrown ? 2 : step);
+    EXPECT_TRUE(holds(thrown ? 2 : 30));
+    save(manager, 4);
+    EXPECT_EQ(manager.restore_latest(*model_), 4);
+    for (const std::string& file : files()) EXPECT_FALSE(file.starts_with('.')) << file;
+    both = reached ? 0 : both + 1;
+  }
+  EXPECT_GT(failed, 20U);
+}
+
+TEST_P(Manager, AStorageThatDiesAtAnyCallLeavesACompleteCheckpoint) {
+  std::size_t both = 0;
+  for (std::size_t n = 0; both < 2; ++n) {
+    SCOPED_TRACE(n);
+    std::filesystem::remove_all(directory_ / "run");
+    FaultyStorage storage;
+    const std::int64_t step = n % 2 == 0 ? 3 : 2;
+    {
+      TestingCheckpointManager manager(options(2), storage);
+      save(manager, 1);
+      save(manager, 2);
+      CapturedWarnings warnings;
+      storage.fail_at(n / 2, true);
+      set(30);
+      try {
+        manager.save(step, *model_);
+      } catch (const StorageError&) {
+      }
+    }
+    const bool reached = storage.faults() > 0;
+    CapturedWarnings warnings;
+    CheckpointManager next(options(2));  // of the next process
+    set(-1);
+    const auto restored = next.restore_latest(*model_);
+    ASSERT_TRUE(restored);
+    EXPECT_TRUE(holds(2) || (*restored == step && holds(30))) << *restored;
+    EXPECT_THAT(warnings.all, IsEmpty());
+    for (const std::string& file : files()) EXPECT_FALSE(file.starts_with('.')) << file;
+    both = reached ? 0 : both + 1;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, Manager, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "Sharded" : "Single"; });
+
+}  // namespace
+}  // namespace lamina

@@ -1,0 +1,7 @@
+# The README shows it. Twice: the second run goes on where the first one ended.
+foreach(run first second)
+  add_test(NAME example_saving_while_training_${run} COMMAND example_saving_while_training
+    WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+endforeach()
+set_tests_properties(example_saving_while_training_second PROPERTIES
+  DEPENDS example_saving_while_training_first PASS_REGULAR_EXPRESSION "of [345] checkpoints")
