@@ -56,7 +56,7 @@ class Stream {
   virtual ~Stream() = default;
   /// Copies in no given order among themselves; one call costs little more than one copy.
   virtual void copy(std::span<const Copy> batch) = 0;
-  /// Calls `function` on some thread, which must not use the runtime.
+  /// Calls `function` on some thread. It must not use the runtime, nor wait for other work of it.
   virtual void call(std::function<void()> function) = 0;
   virtual void record(Event& event) = 0;
   /// Later work starts when `event`, as last recorded by now, has fired.

@@ -76,4 +76,10 @@ class DeviceError : public BackendError {
   std::string call_, status_;
 };
 
+/// Work that its caller called off.
+class CancelledError : public Error {
+ public:
+  using Error::Error;
+};
+
 }  // namespace lamina
