@@ -1,4 +1,5 @@
 #pragma once
+#include <source_location>
 #include <stdexcept>
 #include <string>
 
@@ -54,6 +55,25 @@ class FormatError : public Error {
 class BackendError : public Error {
  public:
   using Error::Error;
+};
+
+/// A device's runtime refused a call, or work that was given to it failed later. The message names
+/// the call, its status, the reason and the place in our source.
+class DeviceError : public BackendError {
+ public:
+  DeviceError(const std::string& call, const std::string& status, const std::string& reason,
+              const std::source_location& where)
+      : BackendError(call + " failed with " + status + " (" + reason + ") at " + where.file_name() +
+                     ":" + std::to_string(where.line()) + "."),
+        call_(call),
+        status_(status) {}
+  /// The function that failed, e.g. "cudaMallocAsync".
+  [[nodiscard]] const std::string& call() const noexcept { return call_; }
+  /// The name of its status, e.g. "cudaErrorMemoryAllocation".
+  [[nodiscard]] const std::string& status() const noexcept { return status_; }
+
+ private:
+  std::string call_, status_;
 };
 
 /// Work that its caller called off.

@@ -1,0 +1,34 @@
+#pragma once
+#include "runtime/runtime.h"
+
+struct CUstream_st;
+
+namespace lamina::runtime {
+
+/// One GPU. Device memory comes from CUDA's pool, page-locked memory is allocated by us, touched,
+/// and registered: what CUDA allocates promises no page alignment, which O_DIRECT needs.
+class CudaRuntime final : public Runtime {
+ public:
+  /// Throws DeviceError when there is no such device.
+  explicit CudaRuntime(int device = 0);
+  ~CudaRuntime() override;
+  CudaRuntime(const CudaRuntime&) = delete;
+  CudaRuntime& operator=(const CudaRuntime&) = delete;
+
+  /// 0 without a driver or without a device; never throws.
+  [[nodiscard]] static int device_count() noexcept;
+
+  [[nodiscard]] std::unique_ptr<DeviceMemory> allocate(std::size_t bytes) override;
+  [[nodiscard]] std::unique_ptr<PinnedMemory> allocate_pinned(std::size_t bytes) override;
+  [[nodiscard]] std::unique_ptr<Stream> make_stream() override;
+  [[nodiscard]] std::unique_ptr<Event> make_event() override;
+
+ private:
+  /// CUDA's current device belongs to the calling thread.
+  void make_current() const;
+
+  int device_;
+  CUstream_st* memory_stream_ = nullptr;  ///< orders allocations and releases
+};
+
+}  // namespace lamina::runtime

@@ -1,0 +1,119 @@
+#include "runtime/cuda/cuda_stream.h"
+
+#include <cuda_runtime_api.h>
+
+#include <vector>
+
+#include "runtime/cuda/cuda_call.h"
+
+namespace lamina::runtime {
+namespace {
+
+void CUDART_CB run_host_call(void* data) {
+  auto* entry = static_cast<HostCalls::Entry*>(data);
+  entry->owner->run(*entry);
+}
+
+/// Without the empty ones, which a batch may not hold.
+std::vector<Copy> not_empty(std::span<const Copy> batch) {
+  std::vector<Copy> out;
+  out.reserve(batch.size());
+  for (const Copy& copy : batch) {
+    if (copy.size > 0) out.push_back(copy);
+  }
+  return out;
+}
+
+}  // namespace
+
+CudaEvent::CudaEvent() {
+  check_cuda(cudaEventCreate(&event_), "cudaEventCreate");
+}
+
+CudaEvent::~CudaEvent() {
+  (void)cudaEventDestroy(event_);
+}
+
+bool CudaEvent::done() const {
+  const cudaError_t status = cudaEventQuery(event_);
+  if (status == cudaErrorNotReady) return false;
+  check_cuda(status, "cudaEventQuery");
+  if (calls_) calls_->rethrow();
+  return true;
+}
+
+void CudaEvent::wait() const {
+  check_cuda(cudaEventSynchronize(event_), "cudaEventSynchronize");
+  if (calls_) calls_->rethrow();
+}
+
+double CudaEvent::seconds_since(const Event& earlier) const {
+  float milliseconds = 0;
+  check_cuda(
+      cudaEventElapsedTime(&milliseconds, dynamic_cast<const CudaEvent&>(earlier).event_, event_),
+      "cudaEventElapsedTime");
+  return static_cast<double>(milliseconds) / 1000.0;
+}
+
+CudaStream::CudaStream() : calls_(std::make_shared<HostCalls>()) {
+  check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking),
+             "cudaStreamCreateWithFlags");
+}
+
+CudaStream::~CudaStream() {
+  (void)cudaStreamSynchronize(stream_);
+  (void)cudaStreamDestroy(stream_);
+}
+
+void CudaStream::copy(std::span<const Copy> batch) {
+  const std::vector<Copy> copies = not_empty(batch);
+  if (copies.empty()) return;
+  if (copies.size() == 1) {
+    check_cuda(
+        cudaMemcpyAsync(copies[0].to, copies[0].from, copies[0].size, cudaMemcpyDefault, stream_),
+        "cudaMemcpyAsync");
+    return;
+  }
+  std::vector<void*> to;
+  std::vector<const void*> from;
+  std::vector<std::size_t> sizes;
+  for (const Copy& copy : copies) {
+    to.push_back(copy.to);
+    from.push_back(copy.from);
+    sizes.push_back(copy.size);
+  }
+  cudaMemcpyAttributes attributes{};
+  attributes.srcAccessOrder = cudaMemcpySrcAccessOrderStream;
+  std::size_t first = 0;  // the attributes hold from copy 0 on
+  check_cuda(cudaMemcpyBatchAsync(to.data(), from.data(), sizes.data(), copies.size(), &attributes,
+                                  &first, 1, stream_),
+             "cudaMemcpyBatchAsync");
+}
+
+void CudaStream::call(std::function<void()> function) {
+  HostCalls::Entry& entry = calls_->add(std::move(function));
+  try {
+    check_cuda(cudaLaunchHostFunc(stream_, run_host_call, &entry), "cudaLaunchHostFunc");
+  } catch (...) {
+    calls_->remove(entry);
+    throw;
+  }
+}
+
+void CudaStream::record(Event& event) {
+  auto& mark = dynamic_cast<CudaEvent&>(event);
+  check_cuda(cudaEventRecord(mark.event_, stream_), "cudaEventRecord");
+  mark.calls_ = calls_;
+}
+
+void CudaStream::wait(const Event& event) {
+  const auto& mark = dynamic_cast<const CudaEvent&>(event);
+  check_cuda(cudaStreamWaitEvent(stream_, mark.event_, 0), "cudaStreamWaitEvent");
+}
+
+void CudaStream::synchronize() {
+  check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+  calls_->rethrow();
+}
+
+}  // namespace lamina::runtime

@@ -1,0 +1,240 @@
+#pragma once
+#include <algorithm>
+#include <atomic>
+#include <limits>
+#include <string>
+
+#include "runtime/aligned_bytes.h"
+#include "tests/fakes/fake_device.h"
+
+namespace lamina::testing {
+
+/// A device that keeps its word and no more: puts work off, runs it in a seeded random order
+/// between streams and in order within one, poisons what a copy is to fill until it is done, takes
+/// (virtual) time for copies, fails where it is told to, and reports what no event ordered.
+class FakeRuntime final : public runtime::Runtime {
+ public:
+  enum class Fault { kNow, kLater };  ///< thrown by the call; or by what waits for its work
+
+  explicit FakeRuntime(const FakeOptions& options = {}) : device_(options) {}
+
+  /// Call `n`, counted from 0 and from now, fails with this status.
+  void fail_at(std::size_t n, std::string status = "cudaErrorLaunchFailure",
+               Fault fault = Fault::kNow) {
+    calls_ = 0;
+    due_ = n;
+    status_ = std::move(status);
+    fault_ = fault;
+  }
+  void fail_never() { fail_at(std::numeric_limits<std::size_t>::max()); }
+  [[nodiscard]] std::size_t calls() const { return calls_; }
+  /// Memory, streams and events that there are, and bytes of either memory now and at most.
+  [[nodiscard]] int live() const { return live_; }
+  [[nodiscard]] std::size_t peak_pinned() const { return peak_pinned_; }
+  [[nodiscard]] std::vector<std::string> disorders() {
+    const std::lock_guard lock(device_.mutex);
+    return device_.checker.reports();
+  }
+
+  std::unique_ptr<runtime::DeviceMemory> allocate(std::size_t bytes) override {
+    step("allocate");
+    return std::make_unique<Memory<runtime::DeviceMemory>>(*this, bytes);
+  }
+  std::unique_ptr<runtime::PinnedMemory> allocate_pinned(std::size_t bytes) override {
+    step("allocate_pinned");
+    auto memory = std::make_unique<Pinned>(*this, bytes);
+    peak_pinned_ = std::max<std::size_t>(peak_pinned_, pinned_ += bytes);
+    return memory;
+  }
+  std::unique_ptr<runtime::Stream> make_stream() override {
+    step("make_stream");
+    return std::make_unique<FakeStream>(*this);
+  }
+  std::unique_ptr<runtime::Event> make_event() override {
+    step("make_event");
+    return std::make_unique<FakeEvent>(*this);
+  }
+
+ private:
+  class Counted {
+   public:
+    explicit Counted(FakeRuntime& owner) : owner_(owner) { ++owner_.live_; }
+    ~Counted() { --owner_.live_; }
+    Counted(const Counted&) = delete;
+
+   protected:
+    FakeRuntime& owner_;
+  };
+
+  [[nodiscard]] std::optional<DeviceError> due(const char* call) {
+    if (calls_++ != due_) return std::nullopt;
+    return DeviceError(call, status_, "injected fault", std::source_location::current());
+  }
+  void step(const char* call) {
+    if (const auto error = due(call)) throw *error;
+  }
+  /// For calls that give work: the fault that is to come out of the work, if any.
+  std::optional<DeviceError> step_of_work(const char* call) {
+    auto error = due(call);
+    if (error && fault_ == Fault::kNow) throw *error;
+    return error;
+  }
+
+  template <class Base>
+  class Memory : private Counted, public Base {
+   public:
+    Memory(FakeRuntime& owner, std::size_t size)
+        : Memory(owner, runtime::page_aligned(size), size) {}
+    ~Memory() override {
+      const std::lock_guard lock(device().mutex);
+      device().checker.release(this->address(), this->size());
+      device().blocks.erase(this->address());
+    }
+
+   protected:
+    FakeDevice& device() { return owner_.device_; }
+    void give_back(std::atomic<std::size_t>& counter) { counter -= this->size(); }
+    FakeRuntime& owner() { return owner_; }
+
+   private:
+    Memory(FakeRuntime& owner, runtime::AlignedBytes bytes, std::size_t size)
+        : Counted(owner), Base(bytes.get(), size), bytes_(std::move(bytes)) {
+      std::fill_n(bytes_.get(), size, FakeDevice::kPoison);
+      const std::lock_guard lock(device().mutex);
+      device().blocks[bytes_.get()] = {size};
+    }
+    runtime::AlignedBytes bytes_;
+  };
+
+  class Pinned final : public Memory<runtime::PinnedMemory> {
+   public:
+    using Memory::Memory;
+    ~Pinned() override { give_back(owner().pinned_); }
+
+   protected:
+    void begin_access(std::span<const std::byte> bytes, bool writes) noexcept override {
+      const std::lock_guard lock(device().mutex);
+      device().checker.begin_host({bytes.data(), bytes.size(), writes});
+      device().reached(bytes.data());
+    }
+    void end_access(std::span<const std::byte> bytes, bool writes) noexcept override {
+      const std::lock_guard lock(device().mutex);
+      if (!bytes.empty()) device().checker.end_host({bytes.data(), bytes.size(), writes});
+      device().released(bytes.data());
+    }
+  };
+
+  class FakeEvent final : private Counted, public runtime::Event {
+   public:
+    using Counted::Counted;
+    bool done() const override {
+      owner_.step("Event::done");
+      const std::lock_guard lock(owner_.device_.mutex);
+      if (mark_ && mark_->fired) arrive();
+      return !mark_ || mark_->fired;
+    }
+    void wait() const override {
+      owner_.step("Event::wait");
+      std::unique_lock lock(owner_.device_.mutex);
+      if (!mark_) return;
+      owner_.device_.block(lock, [&] { return mark_->fired; });
+      arrive();
+    }
+    double seconds_since(const runtime::Event& earlier) const override {
+      owner_.step("Event::seconds_since");
+      const std::lock_guard lock(owner_.device_.mutex);
+      const auto& other = dynamic_cast<const FakeEvent&>(earlier);
+      return mark_ && other.mark_ ? mark_->time - other.mark_->time : 0.0;
+    }
+
+   private:
+    friend class FakeRuntime;
+    void arrive() const {
+      owner_.device_.checker.join(OrderChecker::kHost, mark_->clock);
+      owner_.device_.pass(mark_->time);
+      if (mark_->failure) std::rethrow_exception(mark_->failure);
+    }
+    std::shared_ptr<FakeMark> mark_;
+  };
+
+  class FakeStream final : private Counted, public runtime::Stream {
+   public:
+    explicit FakeStream(FakeRuntime& owner) : Counted(owner) {
+      const std::lock_guard lock(device().mutex);
+      queue_ = device().queues.emplace(device().queues.end());
+      queue_->actor = device().checker.add_actor();
+    }
+    ~FakeStream() override {
+      std::unique_lock lock(device().mutex);
+      drain(lock);
+      device().queues.erase(queue_);
+    }
+    void copy(std::span<const runtime::Copy> batch) override {
+      FakeWork work;
+      work.fails = owner_.step_of_work("Stream::copy");
+      work.copies.assign(batch.begin(), batch.end());
+      std::vector<OrderChecker::Access> accesses;
+      for (const runtime::Copy& copy : batch) {
+        accesses.push_back({copy.from, copy.size, false});
+        accesses.push_back({copy.to, copy.size, true});
+      }
+      with_checker([&](OrderChecker& checker) { checker.work(queue_->actor, accesses, "a copy"); });
+      device().push(*queue_, std::move(work));
+    }
+    void call(std::function<void()> function) override {
+      FakeWork work;
+      work.fails = owner_.step_of_work("Stream::call");
+      work.function = std::move(function);
+      device().push(*queue_, std::move(work));
+    }
+    void record(runtime::Event& event) override {
+      owner_.step("Stream::record");
+      FakeWork work;
+      work.records = std::make_shared<FakeMark>();
+      with_checker([&](OrderChecker& checker) {
+        checker.join(queue_->actor, checker.clock(OrderChecker::kHost));
+        work.records->clock = checker.clock(queue_->actor);
+        dynamic_cast<FakeEvent&>(event).mark_ = work.records;
+      });
+      device().push(*queue_, std::move(work));
+    }
+    void wait(const runtime::Event& event) override {
+      owner_.step("Stream::wait");
+      FakeWork work;
+      with_checker([&](OrderChecker& checker) {
+        work.awaits = dynamic_cast<const FakeEvent&>(event).mark_;
+        if (work.awaits) checker.join(queue_->actor, work.awaits->clock);
+      });
+      if (work.awaits) device().push(*queue_, std::move(work));
+    }
+    void synchronize() override {
+      owner_.step("Stream::synchronize");
+      std::unique_lock lock(device().mutex);
+      drain(lock);
+      if (queue_->failure) std::rethrow_exception(queue_->failure);
+    }
+
+   private:
+    FakeDevice& device() { return owner_.device_; }
+    template <class F>
+    void with_checker(F&& f) {
+      const std::lock_guard lock(device().mutex);
+      f(device().checker);
+    }
+    void drain(std::unique_lock<std::mutex>& lock) {
+      device().block(lock, [&] { return queue_->work.empty(); });
+      device().checker.join(OrderChecker::kHost, device().checker.clock(queue_->actor));
+      device().pass(queue_->time);
+    }
+    std::list<FakeQueue>::iterator queue_;
+  };
+
+  std::atomic<std::size_t> calls_ = 0, due_ = std::numeric_limits<std::size_t>::max();
+  std::atomic<std::size_t> pinned_ = 0, peak_pinned_ = 0;
+  std::atomic<int> live_ = 0;
+  std::string status_;
+  Fault fault_ = Fault::kNow;
+  FakeDevice device_;  // last: its thread ends first
+};
+
+}  // namespace lamina::testing

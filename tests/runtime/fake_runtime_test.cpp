@@ -1,0 +1,197 @@
+// The double is what the transfers' tests rest on, so it is held to its own promises.
+#include <gtest/gtest.h>
+#include <lamina/error.h>
+
+#include <cstring>
+#include <set>
+
+#include "tests/fakes/fake_runtime.h"
+
+namespace lamina::testing {
+namespace {
+
+using runtime::Copy;
+
+struct Buffers {
+  explicit Buffers(FakeRuntime& runtime)
+      : device(runtime.allocate(64)), host(runtime.allocate_pinned(64)) {}
+  [[nodiscard]] std::vector<Copy> down() const {
+    return {{host->address(), device->address(), 64}};
+  }
+  [[nodiscard]] std::vector<Copy> up() const { return {{device->address(), host->address(), 64}}; }
+  std::unique_ptr<runtime::DeviceMemory> device;
+  std::unique_ptr<runtime::PinnedMemory> host;
+};
+
+TEST(OrderChecker, FindsAReadThatDidNotWaitForItsCopy) {
+  FakeRuntime runtime;
+  const Buffers buffers(runtime);
+  const auto stream = runtime.make_stream();
+  stream->copy(buffers.down());
+  { const auto access = buffers.host->read(8, 8); }
+  EXPECT_EQ(runtime.disorders().size(), 1U);
+  stream->synchronize();
+}
+
+TEST(OrderChecker, AcceptsAReadThatWaited) {
+  FakeRuntime runtime;
+  const Buffers buffers(runtime);
+  const auto event = runtime.make_event();
+  const auto stream = runtime.make_stream();
+  stream->copy(buffers.down());
+  stream->record(*event);
+  event->wait();
+  { const auto access = buffers.host->read(8, 8); }
+  EXPECT_TRUE(runtime.disorders().empty());
+}
+
+TEST(OrderChecker, FindsACopyIntoWhatTheHostIsStillReading) {
+  FakeRuntime runtime;
+  const Buffers buffers(runtime);
+  const auto stream = runtime.make_stream();
+  stream->copy(buffers.down());
+  stream->synchronize();
+  {
+    const auto access = buffers.host->read(0, 64);
+    stream->copy(buffers.down());
+  }
+  EXPECT_EQ(runtime.disorders().size(), 1U);
+  stream->synchronize();
+}
+
+TEST(OrderChecker, FindsAnEventRecordedTooEarly) {
+  FakeRuntime runtime;
+  const Buffers buffers(runtime);
+  const auto event = runtime.make_event();
+  const auto stream = runtime.make_stream();
+  stream->record(*event);
+  stream->copy(buffers.down());
+  event->wait();
+  { const auto access = buffers.host->read(0, 1); }
+  EXPECT_EQ(runtime.disorders().size(), 1U);
+  stream->synchronize();
+}
+
+TEST(OrderChecker, FindsStreamsThatShareMemoryWithoutAnEvent) {
+  FakeRuntime runtime;
+  const Buffers buffers(runtime);
+  const auto event = runtime.make_event();
+  const auto first = runtime.make_stream(), second = runtime.make_stream();
+  first->copy(buffers.down());
+  first->record(*event);
+  second->wait(*event);
+  second->copy(buffers.up());
+  EXPECT_TRUE(runtime.disorders().empty());
+  first->copy(buffers.down());
+  EXPECT_EQ(runtime.disorders().size(), 2U);  // of the device's bytes, and of the host's
+  first->synchronize();
+  second->synchronize();
+}
+
+TEST(OrderChecker, FindsMemoryReleasedUnderACopy) {
+  FakeRuntime runtime;
+  const auto stream = runtime.make_stream();
+  {
+    const Buffers buffers(runtime);
+    stream->copy(buffers.down());
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // so that the copy itself is safe
+  }
+  EXPECT_EQ(runtime.disorders().size(), 2U);
+}
+
+TEST(OrderChecker, AcceptsOtherBytesOfTheSameMemory) {
+  FakeRuntime runtime;
+  const Buffers buffers(runtime);
+  const auto stream = runtime.make_stream();
+  stream->copy(std::vector<Copy>{{buffers.host->address(), buffers.device->address(), 32}});
+  { const auto access = buffers.host->write(32, 32); }
+  EXPECT_TRUE(runtime.disorders().empty());
+  stream->synchronize();
+}
+
+TEST(FakeRuntime, PoisonsWhatACopyIsToFillUntilItIsDone) {
+  FakeRuntime runtime;
+  const Buffers buffers(runtime);
+  std::memset(buffers.host->write(0, 64).bytes().data(), 1, 64);
+  const auto target = runtime.allocate_pinned(64);
+  std::memset(target->write(0, 64).bytes().data(), 2, 64);
+  const auto stream = runtime.make_stream();
+  std::atomic<bool> go = false;
+  stream->copy(buffers.up());
+  stream->synchronize();
+  stream->call([&] {
+    while (!go) std::this_thread::yield();
+  });
+  stream->copy(std::vector<Copy>{{target->address(), buffers.device->address(), 64}});
+  EXPECT_EQ(target->address()[0], FakeDevice::kPoison);
+  EXPECT_EQ(target->address()[63], FakeDevice::kPoison);
+  go = true;
+  stream->synchronize();
+  EXPECT_EQ(target->read(0, 64).bytes()[63], std::byte{1});
+}
+
+TEST(FakeRuntime, RunsStreamsInAnOrderThatTheSeedDecides) {
+  std::set<std::string> orders;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    FakeRuntime runtime({.seed = seed});
+    std::string order;
+    const auto gate = runtime.make_stream(), a = runtime.make_stream(), b = runtime.make_stream();
+    const auto open = runtime.make_event();
+    std::atomic<bool> go = false;
+    gate->call([&] {
+      while (!go) std::this_thread::yield();
+    });
+    gate->record(*open);
+    a->wait(*open);
+    b->wait(*open);
+    for (int i = 0; i < 3; ++i) {
+      a->call([&] { order += 'a'; });
+      b->call([&] { order += 'b'; });
+    }
+    go = true;
+    a->synchronize();
+    b->synchronize();
+    orders.insert(order);
+  }
+  EXPECT_GE(orders.size(), 10U);  // of 20
+}
+
+TEST(FakeRuntime, FailsTheCallThatItIsToldTo) {
+  FakeRuntime runtime;
+  runtime.fail_at(1, "cudaErrorMemoryAllocation");
+  (void)runtime.allocate(8);
+  try {
+    (void)runtime.allocate_pinned(8);
+    FAIL() << "nothing was thrown";
+  } catch (const DeviceError& error) {
+    EXPECT_EQ(error.call(), "allocate_pinned");
+    EXPECT_EQ(error.status(), "cudaErrorMemoryAllocation");
+  }
+  (void)runtime.allocate_pinned(8);
+  EXPECT_EQ(runtime.live(), 0);
+}
+
+TEST(FakeRuntime, FailsWorkLaterThanItsCall) {
+  FakeRuntime runtime;
+  const Buffers buffers(runtime);
+  const auto stream = runtime.make_stream();
+  runtime.fail_at(0, "cudaErrorIllegalAddress", FakeRuntime::Fault::kLater);
+  stream->copy(buffers.down());
+  EXPECT_THROW(stream->synchronize(), DeviceError);
+}
+
+TEST(FakeRuntime, CopiesTakeTheTimeOfTheirBytes) {
+  VirtualClock clock;
+  FakeRuntime runtime({.seed = 1, .bytes_per_second = 640, .clock = &clock});
+  const Buffers buffers(runtime);
+  const auto a = runtime.make_stream(), b = runtime.make_stream();
+  a->copy(buffers.down());
+  a->synchronize();
+  EXPECT_NEAR(clock.now(), 0.1, 1e-9);
+  b->copy(buffers.up());
+  b->synchronize();
+  EXPECT_NEAR(clock.now(), 0.2, 1e-9);
+}
+
+}  // namespace
+}  // namespace lamina::testing
