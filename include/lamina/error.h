@@ -1,5 +1,4 @@
 #pragma once
-#include <source_location>
 #include <stdexcept>
 #include <string>
 
@@ -57,14 +56,24 @@ class BackendError : public Error {
   using Error::Error;
 };
 
+/// A place in our source. As std::source_location, which Debian 12's clang does not have.
+struct SourceLocation {
+  const char* file = "";
+  int line = 0;
+  [[nodiscard]] static constexpr SourceLocation current(const char* file = __builtin_FILE(),
+                                                        int line = __builtin_LINE()) noexcept {
+    return {file, line};
+  }
+};
+
 /// A device's runtime refused a call, or work that was given to it failed later. The message names
 /// the call, its status, the reason and the place in our source.
 class DeviceError : public BackendError {
  public:
   DeviceError(const std::string& call, const std::string& status, const std::string& reason,
-              const std::source_location& where)
-      : BackendError(call + " failed with " + status + " (" + reason + ") at " + where.file_name() +
-                     ":" + std::to_string(where.line()) + "."),
+              const SourceLocation& where)
+      : BackendError(call + " failed with " + status + " (" + reason + ") at " + where.file + ":" +
+                     std::to_string(where.line) + "."),
         call_(call),
         status_(status) {}
   /// The function that failed, e.g. "cudaMallocAsync".

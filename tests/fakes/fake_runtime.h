@@ -68,7 +68,7 @@ class FakeRuntime final : public runtime::Runtime {
 
   [[nodiscard]] std::optional<DeviceError> due(const char* call) {
     if (calls_++ != due_) return std::nullopt;
-    return DeviceError(call, status_, "injected fault", std::source_location::current());
+    return DeviceError(call, status_, "injected fault", SourceLocation::current());
   }
   void step(const char* call) {
     if (const auto error = due(call)) throw *error;

@@ -21,7 +21,7 @@ class HostMemory final : public Base {
 
 template <class Base>
 std::unique_ptr<Base> make_memory(std::size_t size,
-                                  std::source_location where = std::source_location::current()) {
+                                  SourceLocation where = SourceLocation::current()) {
   try {
     return std::make_unique<HostMemory<Base>>(page_aligned(size), size);
   } catch (const std::bad_alloc&) {

@@ -27,7 +27,7 @@ HostStream::HostStream() {
     worker_ = std::thread([this] { run(); });
   } catch (const std::system_error& error) {
     throw DeviceError("std::thread", error.code().message(), "no thread for a stream",
-                      std::source_location::current());
+                      SourceLocation::current());
   }
 }
 
