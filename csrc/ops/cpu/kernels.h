@@ -11,6 +11,10 @@ namespace lamina::ops::cpu {
 [[nodiscard]] KernelPtr make_conv2d_transpose(const dnnl::engine& engine,
                                               const Conv2DTranspose& op);
 [[nodiscard]] KernelPtr make_dense(const dnnl::engine& engine, const Dense& op);
+[[nodiscard]] KernelPtr make_conv2d_kernel_gradient(const dnnl::engine& engine,
+                                                    const Conv2DKernelGradient& op);
+[[nodiscard]] KernelPtr make_dense_kernel_gradient(const dnnl::engine& engine,
+                                                   const DenseKernelGradient& op);
 [[nodiscard]] KernelPtr make_pool2d(const dnnl::engine& engine, const Pool2D& op);
 [[nodiscard]] KernelPtr make_softmax(const dnnl::engine& engine, const Softmax& op);
 [[nodiscard]] KernelPtr make_unary(const dnnl::engine& engine, const UnaryOp& op);
