@@ -36,7 +36,8 @@ class Loss {
     double sum = 0;
     const std::vector<Tensor>& outputs = graph_.forward(inputs, kState);
     for (std::size_t i = 0; i < outputs.size(); ++i) {
-      const auto y = outputs[i].data<double>(), w = weights[i].data<double>();
+      const auto y = outputs[i].data<double>();
+      const auto w = weights[i].data<double>();
       for (std::size_t k = 0; k < y.size(); ++k) sum += y[k] * w[k];
     }
     return sum;

@@ -36,7 +36,8 @@ TEST_F(GradientOfAModel, Mlp) {
 
 TEST_F(GradientOfAModel, ConvolutionalWithBatchNormalizationAndResiduals) {
   const auto x = input({2, 9, 8, 3});
-  auto y = layers::Conv2D({.filters = 4, .kernel_size = 3, .padding = "same", .use_bias = false})(x);
+  auto y =
+      layers::Conv2D({.filters = 4, .kernel_size = 3, .padding = "same", .use_bias = false})(x);
   y = layers::BatchNormalization()(y);
   const auto skip = layers::Activation({.activation = "silu"})(y);
   y = layers::DepthwiseConv2D({.kernel_size = 3, .strides = 2, .padding = "same"})(skip);
@@ -66,8 +67,7 @@ TEST_F(GradientOfAModel, AddsUpWhatASharedLayerAndASharedValueReceive) {
 TEST_F(GradientOfAModel, AnOutputThatIsAlsoReadAndOneThatIsAnInput) {
   const auto x = input({3, 4});
   const auto hidden = layers::Dense({.units = 4})(x);
-  const auto model =
-      Functional::create({x}, {hidden, layers::Dense({.units = 2})(hidden), hidden});
+  const auto model = Functional::create({x}, {hidden, layers::Dense({.units = 2})(hidden), hidden});
   randomize(*model, random);
   expect_gradients(*model, {random_normal({3, 4}, DType::kFloat64, random)}, random);
 }
@@ -91,7 +91,8 @@ TEST_F(GradientOfAModel, FrozenLayersAreLeftAloneAndPassedThrough) {
   // Frozen batch normalisation works on its moving statistics, as prediction does.
   const Tensor data = random_normal({4, 6}, DType::kFloat64, random);
   std::vector<Tensor> before;
-  for (const VariablePtr& variable : model->variables()) before.push_back(variable->value().clone());
+  for (const VariablePtr& variable : model->variables())
+    before.push_back(variable->value().clone());
   const Tensor trained = graph.forward({data})[0].clone();
   const Tensor predicted = model->predict(data);
   for (std::size_t i = 0; i < static_cast<std::size_t>(trained.size()); ++i) {
@@ -112,8 +113,8 @@ TEST_F(GradientOfAModel, IsZeroWhereNothingDependsOnAVariable) {
   randomize(*model, random);
   TrainGraph graph(*model, {{2, 3}});
   (void)graph.forward({random_normal({2, 3}, DType::kFloat64, random)});
-  const auto& gradients =
-      graph.backward({random_normal({2, 2}, DType::kFloat64, random), Tensor::zeros({2, 2}, DType::kFloat64)});
+  const auto& gradients = graph.backward(
+      {random_normal({2, 2}, DType::kFloat64, random), Tensor::zeros({2, 2}, DType::kFloat64)});
   ASSERT_EQ(gradients.size(), 4U);
   for (const double value : gradients[0].data<double>()) EXPECT_NE(value, 0);
   for (const double value : gradients[2].data<double>()) EXPECT_EQ(value, 0);

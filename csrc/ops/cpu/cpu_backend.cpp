@@ -111,22 +111,22 @@ KernelPtr CpuBackend::make(const Gather& op) {
   return reference_.make(op);
 }
 KernelPtr CpuBackend::make(const Dropout& op) {
-  return reference_.make(op);
+  return arithmetic(reference_, op, cpu::make_dropout);
 }
 KernelPtr CpuBackend::make(const ParamValue& op) {
   return reference_.make(op);
 }
 KernelPtr CpuBackend::make(const BatchNormStatistics& op) {
-  return reference_.make(op);
+  return arithmetic(reference_, op, cpu::make_batch_norm_statistics);
 }
 KernelPtr CpuBackend::make(const BatchNormTraining& op) {
-  return reference_.make(op);
+  return arithmetic(reference_, op, cpu::make_batch_norm_training);
 }
 KernelPtr CpuBackend::make(const BatchNormSums& op) {
-  return reference_.make(op);
+  return arithmetic(reference_, op, cpu::make_batch_norm_sums);
 }
 KernelPtr CpuBackend::make(const BatchNormGradient& op) {
-  return reference_.make(op);
+  return arithmetic(reference_, op, cpu::make_batch_norm_gradient);
 }
 KernelPtr CpuBackend::make(const Conv2DKernelGradient& op) {
   return arithmetic(reference_, op, [&](const auto& f32) {
@@ -138,16 +138,16 @@ KernelPtr CpuBackend::make(const DenseKernelGradient& op) {
                     [&](const auto& f32) { return cpu::make_dense_kernel_gradient(engine_, f32); });
 }
 KernelPtr CpuBackend::make(const Pool2DGradient& op) {
-  return reference_.make(op);
+  return arithmetic(reference_, op, cpu::make_pool2d_gradient);
 }
 KernelPtr CpuBackend::make(const ReduceGradient& op) {
-  return reference_.make(op);
+  return arithmetic(reference_, op, cpu::make_reduce_gradient);
 }
 KernelPtr CpuBackend::make(const UnaryGradient& op) {
-  return reference_.make(op);
+  return arithmetic(reference_, op, cpu::make_unary_gradient);
 }
 KernelPtr CpuBackend::make(const BinaryGradient& op) {
-  return reference_.make(op);
+  return arithmetic(reference_, op, cpu::make_binary_gradient);
 }
 KernelPtr CpuBackend::make(const LayerNormGradient& op) {
   return reference_.make(op);
