@@ -12,11 +12,13 @@
 
 namespace lamina::kernels {
 
-#define LAMINA_UNARY_FUNCTOR(Name, expression)                        \
-  template <class T>                                                  \
-  struct Name {                                                       \
-    T a, b, c;                                                        \
-    LAMINA_HOST_DEVICE T operator()(T x) const { return expression; } \
+/// A function and its derivative, each as an expression in x.
+#define LAMINA_UNARY_FUNCTOR(Name, expression, slope)                             \
+  template <class T>                                                              \
+  struct Name {                                                                   \
+    T a, b, c;                                                                    \
+    LAMINA_HOST_DEVICE T operator()(T x) const { return expression; }             \
+    LAMINA_HOST_DEVICE T derivative([[maybe_unused]] T x) const { return slope; } \
   };
 
 template <class T>
@@ -36,7 +38,7 @@ LAMINA_HOST_DEVICE inline T clip01(T x) {
   return x < T(0) ? T(0) : (x > T(1) ? T(1) : x);
 }
 
-LAMINA_UNARY_FUNCTOR(Linear, x)
+LAMINA_UNARY_FUNCTOR(Linear, x, T(1))
 
 /// keras.layers.ReLU: a = negative_slope, b = max_value (infinity for none), c = threshold.
 template <class T>
@@ -48,43 +50,124 @@ struct Relu {
     const T y = x > c ? x : below;
     return y > b ? b : y;
   }
+  LAMINA_HOST_DEVICE T derivative(T x) const { return x > c ? (x > b ? T(0) : T(1)) : a; }
 };
 
-LAMINA_UNARY_FUNCTOR(Silu, x* stable_sigmoid(x))
-LAMINA_UNARY_FUNCTOR(Gelu, T(0.5) * x * std::erfc(-x * T(0.70710678118654752440)))
-LAMINA_UNARY_FUNCTOR(GeluTanh, T(0.5) * x *
-                                   (T(1) + std::tanh(T(0.79788456080286535588) *
-                                                     (x + T(0.044715) * x * x * x))))
-LAMINA_UNARY_FUNCTOR(Sigmoid, stable_sigmoid(x))
-LAMINA_UNARY_FUNCTOR(HardSigmoid, clip01(x / T(6) + T(0.5)))
-LAMINA_UNARY_FUNCTOR(HardSilu, x* clip01(x / T(6) + T(0.5)))
-LAMINA_UNARY_FUNCTOR(Tanh, std::tanh(x))
+template <class T>
+LAMINA_HOST_DEVICE inline T silu_derivative(T x) {
+  const T s = stable_sigmoid(x);
+  return s * (T(1) + x * (T(1) - s));
+}
+
+/// The argument of the tanh in the approximation of gelu.
+template <class T>
+LAMINA_HOST_DEVICE inline T gelu_inner(T x) {
+  return T(0.79788456080286535588) * (x + T(0.044715) * x * x * x);
+}
+
+template <class T>
+LAMINA_HOST_DEVICE inline T gelu_tanh_derivative(T x) {
+  const T t = std::tanh(gelu_inner(x));
+  const T inner = T(0.79788456080286535588) * (T(1) + T(3 * 0.044715) * x * x);
+  return T(0.5) * (T(1) + t + x * (T(1) - t * t) * inner);
+}
+
+template <class T>
+LAMINA_HOST_DEVICE inline T mish_derivative(T x) {
+  const T t = std::tanh(stable_softplus(x));
+  return t + x * (T(1) - t * t) * stable_sigmoid(x);
+}
+
+template <class T>
+LAMINA_HOST_DEVICE inline T square(T x) {
+  return x * x;
+}
+
+/// The derivative of clip01(x / 6 + 1/2).
+template <class T>
+LAMINA_HOST_DEVICE inline T hard_sigmoid_derivative(T x) {
+  return x > T(-3) && x < T(3) ? T(1) / T(6) : T(0);
+}
+
+LAMINA_UNARY_FUNCTOR(Silu, x* stable_sigmoid(x), silu_derivative(x))
+LAMINA_UNARY_FUNCTOR(Gelu, T(0.5) * x * std::erfc(-x * T(0.70710678118654752440)),
+                     T(0.5) * std::erfc(-x * T(0.70710678118654752440)) +
+                         x * T(0.39894228040143267794) * std::exp(T(-0.5) * x * x))
+LAMINA_UNARY_FUNCTOR(GeluTanh, T(0.5) * x * (T(1) + std::tanh(gelu_inner(x))),
+                     gelu_tanh_derivative(x))
+LAMINA_UNARY_FUNCTOR(Sigmoid, stable_sigmoid(x), stable_sigmoid(x) * stable_sigmoid(-x))
+LAMINA_UNARY_FUNCTOR(HardSigmoid, clip01(x / T(6) + T(0.5)), hard_sigmoid_derivative(x))
+LAMINA_UNARY_FUNCTOR(HardSilu, x* clip01(x / T(6) + T(0.5)),
+                     clip01(x / T(6) + T(0.5)) + x * hard_sigmoid_derivative(x))
+LAMINA_UNARY_FUNCTOR(Tanh, std::tanh(x), T(1) - square(std::tanh(x)))
 /// a = alpha
-LAMINA_UNARY_FUNCTOR(Elu, x > T(0) ? x : a * std::expm1(x))
-LAMINA_UNARY_FUNCTOR(Selu, T(1.05070098735548049342) *
-                               (x > T(0) ? x : T(1.67326324235437728482) * std::expm1(x)))
-LAMINA_UNARY_FUNCTOR(Softplus, stable_softplus(x))
-LAMINA_UNARY_FUNCTOR(Softsign, x / (T(1) + std::fabs(x)))
-LAMINA_UNARY_FUNCTOR(Exponential, std::exp(x))
-LAMINA_UNARY_FUNCTOR(Mish, x* std::tanh(stable_softplus(x)))
+LAMINA_UNARY_FUNCTOR(Elu, x > T(0) ? x : a * std::expm1(x), x > T(0) ? T(1) : a * std::exp(x))
+LAMINA_UNARY_FUNCTOR(
+    Selu, T(1.05070098735548049342) * (x > T(0) ? x : T(1.67326324235437728482) * std::expm1(x)),
+    T(1.05070098735548049342) * (x > T(0) ? T(1) : T(1.67326324235437728482) * std::exp(x)))
+LAMINA_UNARY_FUNCTOR(Softplus, stable_softplus(x), stable_sigmoid(x))
+LAMINA_UNARY_FUNCTOR(Softsign, x / (T(1) + std::fabs(x)), T(1) / square(T(1) + std::fabs(x)))
+LAMINA_UNARY_FUNCTOR(Exponential, std::exp(x), std::exp(x))
+LAMINA_UNARY_FUNCTOR(Mish, x* std::tanh(stable_softplus(x)), mish_derivative(x))
 /// keras.layers.Rescaling: x * a + b
-LAMINA_UNARY_FUNCTOR(ScaleShift, x* a + b)
+LAMINA_UNARY_FUNCTOR(ScaleShift, x* a + b, a)
 #undef LAMINA_UNARY_FUNCTOR
 
-#define LAMINA_BINARY_FUNCTOR(Name, expression)       \
-  struct Name {                                       \
-    template <class T>                                \
-    LAMINA_HOST_DEVICE T operator()(T x, T y) const { \
-      return expression;                              \
-    }                                                 \
+/// Derivatives of functions whose value alone gives them, so that what they received need not be
+/// kept. Only where that is exact enough: not silu, nor relu with a threshold.
+template <class T>
+struct ReluSlope {
+  T a, b, c;
+  LAMINA_HOST_DEVICE T operator()(T y) const { return y > T(0) ? (y < b ? T(1) : T(0)) : a; }
+};
+template <class T>
+struct SigmoidSlope {
+  T a, b, c;
+  LAMINA_HOST_DEVICE T operator()(T y) const { return y * (T(1) - y); }
+};
+template <class T>
+struct TanhSlope {
+  T a, b, c;
+  LAMINA_HOST_DEVICE T operator()(T y) const { return T(1) - y * y; }
+};
+template <class T>
+struct ExponentialSlope {
+  T a, b, c;
+  LAMINA_HOST_DEVICE T operator()(T y) const { return y; }
+};
+template <class T>
+struct EluSlope {
+  T a, b, c;
+  LAMINA_HOST_DEVICE T operator()(T y) const { return y > T(0) ? T(1) : y + a; }
+};
+
+/// A function of two operands and, with d the gradient with respect to its value, the gradients
+/// with respect to each operand.
+#define LAMINA_BINARY_FUNCTOR(Name, expression, slope0, slope1)                             \
+  struct Name {                                                                             \
+    template <class T>                                                                      \
+    LAMINA_HOST_DEVICE T operator()(T x, T y) const {                                       \
+      return expression;                                                                    \
+    }                                                                                       \
+    template <class T>                                                                      \
+    LAMINA_HOST_DEVICE T gradient0([[maybe_unused]] T x, [[maybe_unused]] T y, T d) const { \
+      return slope0;                                                                        \
+    }                                                                                       \
+    template <class T>                                                                      \
+    LAMINA_HOST_DEVICE T gradient1([[maybe_unused]] T x, [[maybe_unused]] T y, T d) const { \
+      return slope1;                                                                        \
+    }                                                                                       \
   };
-LAMINA_BINARY_FUNCTOR(AddOp, x + y)
-LAMINA_BINARY_FUNCTOR(SubtractOp, x - y)
-LAMINA_BINARY_FUNCTOR(MultiplyOp, x* y)
-LAMINA_BINARY_FUNCTOR(DivideOp, x / y)
-// NaN in either operand gives NaN, as numpy's and XLA's maximum do.
-LAMINA_BINARY_FUNCTOR(MaximumOp, (x != x || x > y) ? x : y)
-LAMINA_BINARY_FUNCTOR(MinimumOp, (x != x || x < y) ? x : y)
+LAMINA_BINARY_FUNCTOR(AddOp, x + y, d, d)
+LAMINA_BINARY_FUNCTOR(SubtractOp, x - y, d, -d)
+LAMINA_BINARY_FUNCTOR(MultiplyOp, x* y, d* y, d* x)
+LAMINA_BINARY_FUNCTOR(DivideOp, x / y, d / y, -d* x / (y * y))
+// NaN in either operand gives NaN, as numpy's and XLA's maximum do. Equal operands share the
+// gradient, as XLA has it.
+LAMINA_BINARY_FUNCTOR(MaximumOp, (x != x || x > y) ? x : y, x > y ? d : (x == y ? d / T(2) : T(0)),
+                      x < y ? d : (x == y ? d / T(2) : T(0)))
+LAMINA_BINARY_FUNCTOR(MinimumOp, (x != x || x < y) ? x : y,
+                      x<y ? d : (x == y ? d / T(2) : T(0)), x> y ? d : (x == y ? d / T(2) : T(0)))
 #undef LAMINA_BINARY_FUNCTOR
 
 }  // namespace lamina::kernels

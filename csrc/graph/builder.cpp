@@ -46,4 +46,31 @@ ValueId Builder::cast(ValueId x, DType to) {
   return emit(ops::Cast{spec(x), {shape(x), to}}, {x});
 }
 
+ValueId Builder::row(ValueId x, std::int64_t index, Shape shape) {
+  ops::Pad crop;
+  crop.x = spec(x);
+  crop.y = crop.x;
+  crop.y.shape[0] = 1;
+  crop.before.assign(crop.x.shape.rank(), 0);
+  crop.after = crop.before;
+  crop.before[0] = -index;
+  crop.after[0] = index + 1 - crop.x.shape[0];
+  return reshape(emit(std::move(crop), {x}), std::move(shape));
+}
+
+ValueId Builder::sum(ValueId x, std::vector<std::size_t> axes, Shape shape) {
+  if (axes.empty()) return reshape(x, std::move(shape));
+  return emit(
+      ops::Reduce{ops::Reduce::Kind::kSum, spec(x), {std::move(shape), dtype(x)}, std::move(axes)},
+      {x});
+}
+
+ValueId Builder::dropout(ValueId x, double rate) {
+  if (!program_.random_state) {
+    program_.random_state = program_.add_value({{2}, DType::kUInt64});
+    program_.inputs.push_back(*program_.random_state);
+  }
+  return emit(ops::Dropout{spec(x), spec(x), rate, dropouts_++}, {x, *program_.random_state});
+}
+
 }  // namespace lamina::graph

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,10 +19,13 @@ using ValueId = std::size_t;
 struct Param {
   std::vector<VariablePtr> sources;
   std::function<Tensor()> value;
+  /// The variable whose elements these are, in order, where that is so: a gradient with respect to
+  /// this is one with respect to the variable.
+  VariablePtr variable = nullptr;
 
   /// The variable itself, cast to `dtype`.
   static Param of(VariablePtr variable, DType dtype) {
-    return {{variable}, [variable, dtype] { return variable->value().cast(dtype); }};
+    return {{variable}, [variable, dtype] { return variable->value().cast(dtype); }, variable};
   }
 };
 
@@ -33,12 +37,25 @@ struct Op {
   std::string layer;  ///< the layer that emitted it, for messages
 };
 
+/// After a run in training mode: variable = variable * momentum + row * (1 - momentum), where `row`
+/// is that of the statistics, an output of the program.
+struct MovingAverage {
+  VariablePtr variable;
+  ValueId statistics;
+  std::int64_t row;
+  double momentum;
+};
+
 /// A model lowered for one set of input shapes: straight-line, in execution order, each value
 /// written once. A plain value: passes make a new one from an old one.
 struct Program {
   std::vector<ops::TensorSpec> values;
   std::vector<ValueId> inputs, outputs;
   std::vector<Op> ops;
+  /// The input that Dropout draws from, (2) uint64: a seed and a counter. Behind the model's
+  /// inputs.
+  std::optional<ValueId> random_state = {};
+  std::vector<MovingAverage> moving_averages = {};
 
   ValueId add_value(ops::TensorSpec spec) {
     values.push_back(std::move(spec));
@@ -49,7 +66,13 @@ struct Program {
 /// What a layer writes its operations into.
 class Builder {
  public:
-  explicit Builder(Program& program) : program_(program) {}
+  enum class Mode : std::uint8_t { kInference, kTraining };
+
+  explicit Builder(Program& program, Mode mode = Mode::kInference)
+      : program_(program), mode_(mode) {}
+
+  /// Whether layers that behave differently in training do so.
+  [[nodiscard]] bool training() const { return mode_ == Mode::kTraining; }
 
   [[nodiscard]] const ops::TensorSpec& spec(ValueId id) const { return program_.values[id]; }
   [[nodiscard]] const Shape& shape(ValueId id) const { return program_.values[id].shape; }
@@ -66,11 +89,26 @@ class Builder {
   ValueId transpose(ValueId x, std::vector<std::size_t> perm);
   ValueId cast(ValueId x, DType dtype);
 
+  /// Row `index` of a value (rows, ...), under `shape`.
+  ValueId row(ValueId x, std::int64_t index, Shape shape);
+  /// x summed over `axes` (sorted).
+  ValueId sum(ValueId x, std::vector<std::size_t> axes, Shape shape);
+
+  // Training mode.
+  /// A Dropout with a stream of its own.
+  ValueId dropout(ValueId x, double rate);
+  /// Has `variable` follow a row of `statistics` (see MovingAverage).
+  void moving_average(VariablePtr variable, ValueId statistics, std::int64_t row, double momentum) {
+    program_.moving_averages.push_back({std::move(variable), statistics, row, momentum});
+  }
+
   /// Whose operations follow; returns the previous name.
   std::string set_layer(std::string name) { return std::exchange(layer_, std::move(name)); }
 
  private:
   Program& program_;
+  Mode mode_;
+  std::uint32_t dropouts_ = 0;
   std::string layer_;
 };
 

@@ -30,6 +30,7 @@ class BatchNormalizationLayer final : public LibraryLayer<BatchNormalizationOpti
 
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
     const ValueId x = computable(builder, inputs.at(0));
+    if (builder.training() && trainable()) return {lower_training(builder, x)};
     ops::BatchNorm op;
     op.x = builder.spec(x);
     op.y = op.x;
@@ -47,6 +48,28 @@ class BatchNormalizationLayer final : public LibraryLayer<BatchNormalizationOpti
   }
 
  private:
+  // On the batch's own statistics, which the moving ones follow.
+  [[nodiscard]] ValueId lower_training(Builder& builder, ValueId x) {
+    const DType dtype = statistics_dtype(compute_dtype());
+    ops::BatchNormTraining op;
+    op.x = builder.spec(x);
+    op.y = op.x;
+    op.axis = axis_index(op.x.shape, options_.axis);
+    op.epsilon = options_.epsilon;
+    op.scale = options_.scale;
+    op.center = options_.center;
+    op.statistics = {{2, op.x.shape.dims()[op.axis]}, dtype};
+    const ValueId statistics =
+        builder.emit(ops::BatchNormStatistics{op.x, op.statistics, op.axis}, {x});
+    builder.moving_average(mean_, statistics, 0, options_.momentum);
+    builder.moving_average(variance_, statistics, 1, options_.momentum);
+    std::vector<graph::Param> params;
+    for (const VariablePtr& variable : {gamma_, beta_}) {
+      if (variable) params.push_back(graph::Param::of(variable, dtype));
+    }
+    return builder.emit(std::move(op), {x, statistics}, std::move(params));
+  }
+
   VariablePtr gamma_, beta_, mean_, variance_;
 };
 

@@ -19,7 +19,10 @@ class DropoutLayer final : public MovingLayer<DropoutOptions> {
   [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override { return inputs; }
 
  protected:
-  [[nodiscard]] Ids on_lower(Builder&, const Ids& inputs) override { return inputs; }
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    if (!builder.training() || options_.rate == 0) return inputs;
+    return {builder.dropout(inputs.at(0), options_.rate)};
+  }
 };
 
 }  // namespace

@@ -183,6 +183,45 @@ std::vector<VariablePtr> Layer::variables() const {
   return all;
 }
 
+std::vector<LayerPtr> Layer::sublayers() const {
+  std::vector<LayerPtr> all;
+  std::unordered_set<const Layer*> seen;
+  for_each_layer(attributes_, [&](const LayerPtr& layer) {
+    if (layer && seen.insert(layer.get()).second) all.push_back(layer);
+  });
+  return all;
+}
+
+std::vector<VariablePtr> Layer::trainable_variables() const {
+  if (!trainable_) return {};
+  std::unordered_set<const Variable*> frozen;
+  std::unordered_set<const Layer*> seen{this};
+  std::vector<const Layer*> todo{this};
+  while (!todo.empty()) {
+    const Layer* layer = todo.back();
+    todo.pop_back();
+    for (const VariablePtr& variable : layer->trainable_variables_) {
+      if (!layer->trainable_) frozen.insert(variable.get());
+    }
+    for (const LayerPtr& sublayer : layer->sublayers()) {
+      if (seen.insert(sublayer.get()).second) todo.push_back(sublayer.get());
+    }
+  }
+  std::vector<VariablePtr> all = variables();
+  std::erase_if(all, [&](const VariablePtr& variable) {
+    return !variable->trainable() || frozen.contains(variable.get());
+  });
+  return all;
+}
+
+std::vector<VariablePtr> Layer::non_trainable_variables() const {
+  std::unordered_set<VariablePtr> trained;
+  for (VariablePtr& variable : trainable_variables()) trained.insert(std::move(variable));
+  std::vector<VariablePtr> all = variables();
+  std::erase_if(all, [&](const VariablePtr& variable) { return trained.contains(variable); });
+  return all;
+}
+
 VariablePtr Layer::add_weight(std::string name, Shape shape, Variable::Initializer initializer,
                               bool trainable) {
   return add_weight(std::move(name), std::move(shape), std::move(initializer), trainable,

@@ -10,7 +10,7 @@
 #include <numbers>
 #include <random>
 
-#include "layers/philox.h"
+#include "kernels/philox.h"
 
 namespace lamina {
 namespace layers {
@@ -37,11 +37,11 @@ void draw_uniform(RandomStream stream, std::size_t first, std::size_t count, flo
                                          static_cast<std::uint32_t>(stream.key >> 32)};
   for (std::size_t i = 0; i < count; i += 4) {
     const std::uint64_t position = (first + i) / 4;
-    const auto bits =
-        philox({static_cast<std::uint32_t>(position), static_cast<std::uint32_t>(position >> 32),
-                static_cast<std::uint32_t>(stream.stream),
-                static_cast<std::uint32_t>(stream.stream >> 32)},
-               key);
+    const auto bits = kernels::philox(
+        {static_cast<std::uint32_t>(position), static_cast<std::uint32_t>(position >> 32),
+         static_cast<std::uint32_t>(stream.stream),
+         static_cast<std::uint32_t>(stream.stream >> 32)},
+        key);
     for (std::size_t k = 0; k < 4; ++k) out[i + k] = static_cast<float>(bits[k] >> 8) * 0x1p-24F;
   }
 }

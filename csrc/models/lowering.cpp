@@ -1,15 +1,24 @@
 #include "models/lowering.h"
 
+#include <algorithm>
+
 #include "layers/trace.h"
 
 namespace lamina::models {
 
-graph::Program lower_model(Model& model, const std::vector<ops::TensorSpec>& inputs) {
+graph::Program lower_model(Model& model, const std::vector<ops::TensorSpec>& inputs,
+                           graph::Builder::Mode mode) {
   graph::Program program;
   for (const ops::TensorSpec& input : inputs) program.inputs.push_back(program.add_value(input));
-  graph::Builder builder(program);
+  graph::Builder builder(program, mode);
   const std::vector<graph::ValueId> values = program.inputs;
   program.outputs = model.lower(builder, values);
+  for (const graph::MovingAverage& average : program.moving_averages) {
+    if (std::find(program.outputs.begin(), program.outputs.end(), average.statistics) ==
+        program.outputs.end()) {
+      program.outputs.push_back(average.statistics);
+    }
+  }
   return program;
 }
 

@@ -5,8 +5,12 @@
 
 namespace lamina::models {
 
-/// The model as a program for inputs of these shapes and dtypes.
-[[nodiscard]] graph::Program lower_model(Model& model, const std::vector<ops::TensorSpec>& inputs);
+/// The model as a program for inputs of these shapes and dtypes. In training mode, behind the
+/// model's inputs comes the random state that its Dropouts draw from, if there are any, and behind
+/// its outputs the statistics that its moving averages follow.
+[[nodiscard]] graph::Program lower_model(
+    Model& model, const std::vector<ops::TensorSpec>& inputs,
+    graph::Builder::Mode mode = graph::Builder::Mode::kInference);
 
 /// Lowers a model's graph in place: values are cast to the placeholders' dtypes first.
 [[nodiscard]] std::vector<graph::ValueId> lower_between(graph::Builder& builder,

@@ -27,6 +27,10 @@ std::vector<VariablePtr> Model::variables() const {
   return all;
 }
 
+std::vector<LayerPtr> Model::sublayers() const {
+  return models::sublayers(*this);
+}
+
 void Model::set_trainable(bool trainable) {
   Layer::set_trainable(trainable);
   for (const LayerPtr& layer : layers()) layer->set_trainable(trainable);

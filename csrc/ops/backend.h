@@ -57,6 +57,23 @@ class Backend {
   [[nodiscard]] virtual KernelPtr make(const Reshape&) = 0;
   [[nodiscard]] virtual KernelPtr make(const Gather&) = 0;
   [[nodiscard]] virtual KernelPtr make(const Cast&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const Dropout&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const ParamValue&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const BatchNormStatistics&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const BatchNormTraining&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const BatchNormSums&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const BatchNormGradient&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const Conv2DKernelGradient&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const DenseKernelGradient&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const Pool2DGradient&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const ReduceGradient&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const UnaryGradient&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const BinaryGradient&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const LayerNormGradient&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const LayerNormSums&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const SoftmaxGradient&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const Resize2DGradient&) = 0;
+  [[nodiscard]] virtual KernelPtr make(const GatherGradient&) = 0;
 
   [[nodiscard]] KernelPtr make(const OpSpec& spec) {
     return std::visit([this](const auto& op) { return make(op); }, spec);

@@ -14,12 +14,13 @@ struct ParamShapes {
     return shapes;
   }
   Shapes operator()(const Conv2DTranspose& op) const {
-    Shapes shapes{{op.kernel[0], op.kernel[1], op.y.shape[3], op.x.shape[3]}};
+    Shapes shapes{{op.kernel[0], op.kernel[1], op.y.shape[3] / op.groups, op.x.shape[3]}};
     if (op.bias) shapes.push_back({op.y.shape[3]});
     return shapes;
   }
   Shapes operator()(const Dense& op) const {
-    Shapes shapes{{op.x.shape[-1], op.y.shape[-1]}};
+    Shapes shapes{op.transposed ? Shape{op.y.shape[-1], op.x.shape[-1]}
+                                : Shape{op.x.shape[-1], op.y.shape[-1]}};
     if (op.bias) shapes.push_back({op.y.shape[-1]});
     return shapes;
   }
@@ -34,6 +35,18 @@ struct ParamShapes {
     return Shapes((op.scale ? 1 : 0) + (op.center ? 1 : 0), shape);
   }
   Shapes operator()(const Gather& op) const { return {{op.rows, op.y.shape[-1]}}; }
+  Shapes operator()(const ParamValue& op) const { return {op.y.shape}; }
+  Shapes operator()(const BatchNormTraining& op) const {
+    return Shapes((op.scale ? 1 : 0) + (op.center ? 1 : 0),
+                  Shape{op.x.shape[static_cast<std::int64_t>(op.axis)]});
+  }
+  Shapes operator()(const BatchNormSums& op) const { return (*this)(op.of); }
+  Shapes operator()(const BatchNormGradient& op) const { return (*this)(op.of); }
+  Shapes operator()(const LayerNormGradient& op) const {
+    LayerNorm scaled = op.of;
+    scaled.center = false;
+    return (*this)(scaled);
+  }
   // What has no parameters is named, so that a new operation must say.
   Shapes operator()(const Pool2D&) const { return {}; }
   Shapes operator()(const Reduce&) const { return {}; }
@@ -46,6 +59,18 @@ struct ParamShapes {
   Shapes operator()(const Transpose&) const { return {}; }
   Shapes operator()(const Reshape&) const { return {}; }
   Shapes operator()(const Cast&) const { return {}; }
+  Shapes operator()(const Dropout&) const { return {}; }
+  Shapes operator()(const BatchNormStatistics&) const { return {}; }
+  Shapes operator()(const Conv2DKernelGradient&) const { return {}; }
+  Shapes operator()(const DenseKernelGradient&) const { return {}; }
+  Shapes operator()(const Pool2DGradient&) const { return {}; }
+  Shapes operator()(const ReduceGradient&) const { return {}; }
+  Shapes operator()(const UnaryGradient&) const { return {}; }
+  Shapes operator()(const BinaryGradient&) const { return {}; }
+  Shapes operator()(const LayerNormSums&) const { return {}; }
+  Shapes operator()(const SoftmaxGradient&) const { return {}; }
+  Shapes operator()(const Resize2DGradient&) const { return {}; }
+  Shapes operator()(const GatherGradient&) const { return {}; }
 };
 
 struct InputSpecs {
@@ -56,6 +81,28 @@ struct InputSpecs {
   Specs operator()(const BinaryOp& op) const { return {op.x0, op.x1}; }
   Specs operator()(const Concat& op) const { return op.xs; }
   Specs operator()(const Gather& op) const { return {op.ids}; }
+  Specs operator()(const Dropout& op) const { return {op.x, {{2}, DType::kUInt64}}; }
+  Specs operator()(const ParamValue&) const { return {}; }
+  Specs operator()(const BatchNormTraining& op) const { return {op.x, op.statistics}; }
+  Specs operator()(const BatchNormSums& op) const { return {op.of.x, op.of.statistics, op.of.y}; }
+  Specs operator()(const BatchNormGradient& op) const {
+    return {op.of.x, op.of.statistics, op.of.y, op.sums};
+  }
+  Specs operator()(const Conv2DKernelGradient& op) const { return {op.of.x, op.of.y}; }
+  Specs operator()(const DenseKernelGradient& op) const { return {op.of.x, op.of.y}; }
+  Specs operator()(const Pool2DGradient& op) const {
+    return op.of.kind == Pool2D::Kind::kMax ? Specs{op.of.x, op.of.y} : Specs{op.of.y};
+  }
+  Specs operator()(const ReduceGradient& op) const {
+    return op.of.kind == Reduce::Kind::kMax ? Specs{op.of.x, op.of.y, op.of.y} : Specs{op.of.y};
+  }
+  Specs operator()(const UnaryGradient& op) const { return {op.of.x, op.of.y}; }
+  Specs operator()(const BinaryGradient& op) const { return {op.of.x0, op.of.x1, op.of.y}; }
+  Specs operator()(const LayerNormGradient& op) const { return {op.of.x, op.of.y}; }
+  Specs operator()(const LayerNormSums& op) const { return {op.of.x, op.of.y}; }
+  Specs operator()(const SoftmaxGradient& op) const { return {op.of.y, op.of.y}; }
+  Specs operator()(const Resize2DGradient& op) const { return {op.of.y}; }
+  Specs operator()(const GatherGradient& op) const { return {op.of.ids, op.of.y}; }
   template <class Op>
   Specs operator()(const Op& op) const {
     return {op.x};

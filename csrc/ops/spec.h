@@ -64,20 +64,22 @@ struct Conv2D {
 };
 
 /// The gradient of Conv2D with respect to its input. inputs: x (N,H,W,C); params: kernel
-/// (KH,KW,F,C)
-/// [, bias (F)]. `pad_*` crop the full output: y_size = (x_size-1)*stride + dilated_kernel - pads,
-/// where a negative pad_after appends rows that only the bias reaches (output_padding).
+/// (KH,KW,F/groups,C) [, bias (F)]. `pad_*` crop the full output: y_size = (x_size-1)*stride +
+/// dilated_kernel - pads, where a negative pad_after appends rows that only the bias reaches
+/// (output_padding).
 struct Conv2DTranspose {
   TensorSpec x, y;
   Pair kernel{1, 1}, strides{1, 1}, dilation{1, 1}, pad_before{0, 0}, pad_after{0, 0};
+  std::int64_t groups = 1;
   bool bias = false;
   Activation activation{};
 };
 
 /// inputs: x (..., K) [, residual like y]; params: kernel (K, N) [, bias (N)]. y (..., N).
+/// `transposed`: the kernel is (N, K), as the gradient with respect to x has it.
 struct Dense {
   TensorSpec x, y;
-  bool bias = false, residual = false;
+  bool bias = false, residual = false, transposed = false;
   Activation activation{};
 };
 
@@ -91,7 +93,7 @@ struct Pool2D {
 
 /// inputs: x; reduces `axes` (sorted, non-negative). y's shape says whether they are kept.
 struct Reduce {
-  enum class Kind : std::uint8_t { kMean, kMax };
+  enum class Kind : std::uint8_t { kMean, kMax, kSum };
   Kind kind = Kind::kMean;
   TensorSpec x, y;
   std::vector<std::size_t> axes;
@@ -181,9 +183,132 @@ struct Cast {
   TensorSpec x, y;
 };
 
+// What training adds. `of` is the operation that was differentiated; "dy" is the gradient with
+// respect to its output, shaped like it.
+
+/// inputs: x, state (2) uint64: a seed and a counter. y = x / (1 - rate) where element i is kept,
+/// else 0; what is kept depends on the state, `stream` and i alone, so the same operation on dy is
+/// the gradient.
+struct Dropout {
+  TensorSpec x, y;
+  double rate = 0.5;
+  std::uint32_t stream = 0;
+};
+
+/// No inputs; params: one, which becomes the value y.
+struct ParamValue {
+  TensorSpec y;
+};
+
+/// inputs: x. y (2, size of `axis`), widened to float at least: mean and biased variance of each
+/// channel.
+struct BatchNormStatistics {
+  TensorSpec x, y;
+  std::size_t axis = 3;
+};
+
+/// inputs: x, statistics (2, size of `axis`); params: [gamma,] [beta].
+/// y = act((x - mean) / sqrt(variance + epsilon) * gamma + beta).
+struct BatchNormTraining {
+  TensorSpec x, statistics, y;
+  std::size_t axis = 3;
+  double epsilon = 1e-3;
+  bool scale = true, center = true;
+  Activation activation{};
+};
+
+/// inputs: x, statistics, dy; params: [gamma,] [beta]. y (2, size of `axis`): with z what the
+/// activation received and n the normalised x, the sums of dz and of dz * n over each channel: the
+/// gradients with respect to beta and gamma.
+struct BatchNormSums {
+  BatchNormTraining of;
+  TensorSpec y;
+};
+
+/// inputs: x, statistics, dy, sums (see BatchNormSums); params: [gamma,] [beta]. The gradient with
+/// respect to x, on which the statistics depend too.
+struct BatchNormGradient {
+  BatchNormTraining of;
+  TensorSpec sums, y;
+};
+
+/// inputs: x, dy. y: the gradient with respect to the kernel.
+struct Conv2DKernelGradient {
+  Conv2D of;
+  TensorSpec y;
+};
+
+/// inputs: x, dy. y (K, N).
+struct DenseKernelGradient {
+  Dense of;
+  TensorSpec y;
+};
+
+/// inputs: [x (max only),] dy. The first of several largest elements takes all.
+struct Pool2DGradient {
+  Pool2D of;
+  TensorSpec y;
+};
+
+/// inputs: [x, the reduction's output (max only),] dy. The largest elements share evenly.
+struct ReduceGradient {
+  Reduce of;
+  TensorSpec y;
+};
+
+/// inputs: x, dy; or with `from_output` act(x), dy (see derivative_from_output). y = dy * act'(x).
+struct UnaryGradient {
+  UnaryOp of;
+  bool from_output = false;
+  TensorSpec y;
+};
+
+/// inputs: x0, x1, dy. The gradient with respect to operand 0 or 1, before it is summed over what
+/// broadcasting repeated: y is shaped like dy.
+struct BinaryGradient {
+  BinaryOp of;
+  std::size_t operand = 0;
+  TensorSpec y;
+};
+
+/// inputs: x, dy; params: [gamma]. The gradient with respect to x.
+struct LayerNormGradient {
+  LayerNorm of;
+  TensorSpec y;
+};
+
+/// inputs: x, dy. y (2, sizes of `axes` in order), widened to float at least: the gradients with
+/// respect to beta and gamma.
+struct LayerNormSums {
+  LayerNorm of;
+  TensorSpec y;
+};
+
+/// inputs: softmax(x), dy.
+struct SoftmaxGradient {
+  Softmax of;
+  TensorSpec y;
+};
+
+/// inputs: dy.
+struct Resize2DGradient {
+  Resize2D of;
+  TensorSpec y;
+};
+
+/// inputs: ids, dy. y (rows, width): each row the sum of the dy of its ids.
+struct GatherGradient {
+  Gather of;
+  TensorSpec y;
+};
+
 using OpSpec =
     std::variant<Conv2D, Conv2DTranspose, Dense, Pool2D, Reduce, UnaryOp, BinaryOp, BatchNorm,
-                 LayerNorm, Softmax, Concat, Pad, Resize2D, Transpose, Reshape, Gather, Cast>;
+                 LayerNorm, Softmax, Concat, Pad, Resize2D, Transpose, Reshape, Gather, Cast,
+                 Dropout, ParamValue, BatchNormStatistics, BatchNormTraining, BatchNormSums,
+                 BatchNormGradient, Conv2DKernelGradient, DenseKernelGradient, Pool2DGradient,
+                 ReduceGradient, UnaryGradient, BinaryGradient, LayerNormGradient, LayerNormSums,
+                 SoftmaxGradient, Resize2DGradient, GatherGradient>;
 
 /// "Conv2D", "Dense", ...: for messages, profiles and tests.
 [[nodiscard]] std::string_view op_name(const OpSpec& spec);

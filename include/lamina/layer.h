@@ -156,8 +156,16 @@ class Layer : public std::enable_shared_from_this<Layer> {
   }
   /// Own variables and those of all sublayers, depth first, each once.
   [[nodiscard]] virtual std::vector<VariablePtr> variables() const;
+  /// Of `variables()`, those that training changes: made trainable, by a layer whose `trainable` is
+  /// true. None when this layer's is false.
+  [[nodiscard]] std::vector<VariablePtr> trainable_variables() const;
+  /// The others, in the order of `variables()`.
+  [[nodiscard]] std::vector<VariablePtr> non_trainable_variables() const;
   /// Sublayers and lists of them under their attribute names, in assignment order.
   [[nodiscard]] const std::vector<Attribute>& attributes() const noexcept { return attributes_; }
+
+  /// The layers that this one holds, each once: those under attribute names, lists flattened.
+  [[nodiscard]] virtual std::vector<LayerPtr> sublayers() const;
 
  protected:
   struct Base {

@@ -128,6 +128,8 @@ class Model : public Layer {
 
   /// Variables of all layers, each once.
   [[nodiscard]] std::vector<VariablePtr> variables() const override;
+  /// The layers of the graph, then those under attribute names: Keras's `_layers`.
+  [[nodiscard]] std::vector<LayerPtr> sublayers() const override;
   void set_trainable(bool trainable) override;
 
  protected:

@@ -89,20 +89,34 @@ class LaminaModel:
         self.request("values", path=str(path))
         return path.read_bytes()
 
-    def predict(self, inputs, batch_size=32):
-        """Lists of arrays in and out."""
+    def _write(self, arrays, name):
         described = []
-        for index, array in enumerate(inputs):
-            path = self.driver.scratch / f"input_{index}.bin"
+        for index, array in enumerate(arrays):
+            path = self.driver.scratch / f"{name}_{index}.bin"
             array = np.ascontiguousarray(array)
             path.write_bytes(array.tobytes())
             described.append({"path": str(path), "shape": list(array.shape), "dtype": array.dtype.name})
-        reply = self.request("predict", inputs=described, outputs=str(self.driver.scratch / "output_"),
-                             batch_size=batch_size)
-        return [np.fromfile(o["path"], np.dtype(o["dtype"])).reshape(o["shape"]) for o in reply["outputs"]]
+        return described
+
+    def predict(self, inputs, batch_size=32):
+        """Lists of arrays in and out."""
+        reply = self.request("predict", inputs=self._write(inputs, "input"),
+                             outputs=str(self.driver.scratch / "output_"), batch_size=batch_size)
+        return _read(reply["outputs"])
+
+    def differentiate(self, inputs, output_gradients):
+        """One step in training mode: (outputs, [(path, gradient)] of the trainable variables)."""
+        reply = self.request("differentiate", inputs=self._write(inputs, "input"),
+                             output_gradients=self._write(output_gradients, "seed"),
+                             outputs=str(self.driver.scratch / "step_"))
+        return _read(reply["outputs"]), list(zip(reply["paths"], _read(reply["gradients"]), strict=True))
 
     def drop(self):
         self.request("drop")
+
+
+def _read(described):
+    return [np.fromfile(o["path"], np.dtype(o["dtype"])).reshape(o["shape"]) for o in described]
 
 
 def _of_keras(caught):

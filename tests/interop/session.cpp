@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tensor_file.h"
+#include "training/train_graph.h"
 #include "trees.h"
 #include "zoo.h"
 
@@ -87,6 +88,37 @@ json predict(Model& model, const json& request) {
     outputs.push_back(write_tensor(output, path));
   }
   return {{"outputs", std::move(outputs)}};
+}
+
+std::vector<Tensor> read_tensors(const json& described) {
+  std::vector<Tensor> tensors;
+  for (const json& tensor : described) tensors.push_back(read_tensor(tensor));
+  return tensors;
+}
+
+json write_tensors(const std::vector<Tensor>& tensors, const std::string& prefix) {
+  json written = json::array();
+  for (const Tensor& tensor : tensors) {
+    written.push_back(write_tensor(tensor, prefix + std::to_string(written.size())));
+  }
+  return written;
+}
+
+/// One step in training mode, forward and backward.
+json differentiate(Model& model, const json& request) {
+  const std::vector<Tensor> inputs = read_tensors(request.at("inputs"));
+  std::vector<Shape> shapes;
+  for (const Tensor& input : inputs) shapes.push_back(input.shape());
+  training::TrainGraph graph(model, shapes);
+  const auto prefix = request.at("outputs").get<std::string>();
+  json reply;
+  reply["outputs"] = write_tensors(graph.forward(inputs), prefix + "y");
+  reply["gradients"] =
+      write_tensors(graph.backward(read_tensors(request.at("output_gradients"))), prefix + "g");
+  json paths = json::array();
+  for (const VariablePtr& variable : graph.variables()) paths.push_back(variable->path());
+  reply["paths"] = std::move(paths);
+  return reply;
 }
 
 SaveOptions save_options(const Model& model, const json& request) {
@@ -176,6 +208,7 @@ json Session::use(Model& model, const json& request) {
     return json::object();
   }
   if (op == "predict") return predict(model, request);
+  if (op == "differentiate") return differentiate(model, request);
   if (op == "weights") return list_weights(model);
   if (op == "values") return write_values(model, request.at("path").get<std::string>());
   if (op == "summary") return {{"summary", model.summary()}};

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <random>
 
-#include "layers/philox.h"
+#include "kernels/philox.h"
 
 using namespace lamina;
 namespace init = lamina::initializers;
@@ -58,13 +58,13 @@ using Initializers = Seeded;
 
 TEST(Philox, MatchesTheKnownAnswersOfItsAuthors) {
   using Block = std::array<std::uint32_t, 4>;
-  EXPECT_EQ(layers::philox({0, 0, 0, 0}, {0, 0}),
+  EXPECT_EQ(kernels::philox({0, 0, 0, 0}, {0, 0}),
             (Block{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
   EXPECT_EQ(
-      layers::philox({0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff}),
+      kernels::philox({0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff}),
       (Block{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
   EXPECT_EQ(
-      layers::philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
+      kernels::philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
       (Block{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 

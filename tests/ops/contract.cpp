@@ -19,9 +19,41 @@ struct SetDType {
     op.y.dtype = dtype;
   }
   void operator()(Gather& op) const { op.y.dtype = dtype; }
+  void operator()(ParamValue& op) const { op.y.dtype = dtype; }
+  void operator()(BatchNormStatistics& op) const {
+    op.x.dtype = dtype;
+    op.y.dtype = wide();
+  }
+  void operator()(BatchNormTraining& op) const {
+    op.x.dtype = op.y.dtype = dtype;
+    op.statistics.dtype = wide();
+  }
+  void operator()(BatchNormSums& op) const {
+    (*this)(op.of);
+    op.y.dtype = wide();
+  }
+  void operator()(LayerNormSums& op) const {
+    (*this)(op.of);
+    op.y.dtype = wide();
+  }
+  void operator()(BatchNormGradient& op) const {
+    (*this)(op.of);
+    op.sums.dtype = wide();
+    op.y.dtype = dtype;
+  }
   template <class Op>
   void operator()(Op& op) const {
-    op.x.dtype = op.y.dtype = dtype;
+    if constexpr (requires { op.of; }) {
+      (*this)(op.of);
+      op.y.dtype = dtype;
+    } else {
+      op.x.dtype = op.y.dtype = dtype;
+    }
+  }
+
+ private:
+  [[nodiscard]] DType wide() const {
+    return dtype == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32;
   }
 };
 
@@ -72,12 +104,58 @@ void expect_close(const Tensor& got, const Tensor& wanted, double relative) {
   }
 }
 
-Tensor input_for(const OpSpec& spec, const TensorSpec& input, Random& random) {
-  const auto* gather = std::get_if<Gather>(&spec);
-  if (gather == nullptr) return random_tensor(input.shape, input.dtype, random);
+Tensor random_ids(const TensorSpec& input, std::int64_t rows, Random& random) {
   Tensor ids = Tensor::empty(input.shape, DType::kInt64);
-  for (std::int64_t& id : ids.data<std::int64_t>()) id = pick(random, 0, gather->rows - 1);
+  for (std::int64_t& id : ids.data<std::int64_t>()) id = pick(random, 0, rows - 1);
   return ids.cast(input.dtype);
+}
+
+/// A mean and a positive variance for each channel.
+Tensor random_statistics(const TensorSpec& input, Random& random) {
+  Tensor values = random_tensor(input.shape, DType::kFloat64, random);
+  const auto elements = values.data<double>();
+  for (std::size_t i = elements.size() / 2; i < elements.size(); ++i) {
+    elements[i] = elements[i] * elements[i] + 0.1;
+  }
+  return values.cast(input.dtype);
+}
+
+/// What an operation can be given: for most, anything.
+struct InputFor {
+  const std::vector<TensorSpec>& inputs;
+  const std::vector<Tensor>& before;  ///< the inputs made so far
+  Random& random;
+
+  [[nodiscard]] const TensorSpec& spec() const { return inputs[before.size()]; }
+  [[nodiscard]] Tensor any() const { return random_tensor(spec().shape, spec().dtype, random); }
+  [[nodiscard]] Tensor statistics() const {
+    return before.size() == 1 ? random_statistics(spec(), random) : any();
+  }
+  Tensor operator()(const Gather& op) const { return random_ids(spec(), op.rows, random); }
+  Tensor operator()(const GatherGradient& op) const {
+    return before.empty() ? random_ids(spec(), op.of.rows, random) : any();
+  }
+  Tensor operator()(const BatchNormTraining&) const { return statistics(); }
+  Tensor operator()(const BatchNormSums&) const { return statistics(); }
+  Tensor operator()(const BatchNormGradient&) const { return statistics(); }
+  Tensor operator()(const ReduceGradient& op) const {
+    if (op.of.kind != Reduce::Kind::kMax || before.size() != 1) return any();
+    const KernelPtr reduction = ReferenceBackend().make(op.of);
+    return run(*reduction, op.of, before);
+  }
+  template <class Op>
+  Tensor operator()(const Op&) const {
+    return any();
+  }
+};
+
+std::vector<Tensor> random_inputs(const OpSpec& spec, Random& random) {
+  const std::vector<TensorSpec> specs = input_specs(spec);
+  std::vector<Tensor> inputs;
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    inputs.push_back(std::visit(InputFor{specs, inputs, random}, spec));
+  }
+  return inputs;
 }
 
 std::vector<Tensor> random_params(const OpSpec& spec, Random& random) {
@@ -100,7 +178,9 @@ std::vector<Tensor> random_params(const OpSpec& spec, Random& random) {
 
 std::vector<Tensor> as_double(const std::vector<Tensor>& tensors) {
   std::vector<Tensor> result;
-  for (const Tensor& tensor : tensors) result.push_back(tensor.cast(DType::kFloat64));
+  for (const Tensor& tensor : tensors) {
+    result.push_back(is_floating(tensor.dtype()) ? tensor.cast(DType::kFloat64) : tensor);
+  }
   return result;
 }
 
@@ -133,12 +213,22 @@ void run_into(Kernel& kernel, const std::vector<Tensor>& inputs, void* output) {
   workspace.expect_guard_untouched();
 }
 
+/// Ids that are floats are widened with the rest.
+struct WidenIds {
+  void operator()(Gather& op) const {
+    if (is_floating(op.ids.dtype)) op.ids.dtype = DType::kFloat64;
+  }
+  void operator()(GatherGradient& op) const { (*this)(op.of); }
+  template <class Op>
+  void operator()(Op&) const {}
+};
+
 Tensor reference_result(const OpSpec& spec, const std::vector<Tensor>& inputs,
                         const std::vector<Tensor>& params) {
   ReferenceBackend reference;
   OpSpec wide = with_dtype(spec, DType::kFloat64);
   std::vector<Tensor> wide_inputs = as_double(inputs);
-  if (auto* gather = std::get_if<Gather>(&wide)) gather->ids.dtype = DType::kFloat64;
+  std::visit(WidenIds{}, wide);
   const KernelPtr kernel = reference.make(wide);
   kernel->load_parameters(as_double(params));
   return run(*kernel, wide, wide_inputs);
@@ -200,9 +290,7 @@ Activation random_activation(Random& random) {
 
 void expect_contract(Backend& backend, const OpSpec& spec, Random& random) {
   SCOPED_TRACE(describe(spec));
-  std::vector<Tensor> inputs;
-  for (const TensorSpec& input : input_specs(spec))
-    inputs.push_back(input_for(spec, input, random));
+  const std::vector<Tensor> inputs = random_inputs(spec, random);
   const KernelPtr kernel = backend.make(spec);
   // Loaded twice, with different values: the second must replace the first.
   kernel->load_parameters(random_params(spec, random));

@@ -12,5 +12,7 @@ namespace lamina::ops::contract {
 [[nodiscard]] std::vector<Row> normalization_rows();
 [[nodiscard]] std::vector<Row> pointwise_rows();
 [[nodiscard]] std::vector<Row> movement_rows();
+/// What training adds: made from rows of what is differentiated.
+[[nodiscard]] std::vector<Row> gradient_rows();
 
 }  // namespace lamina::ops::contract

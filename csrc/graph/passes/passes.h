@@ -27,13 +27,20 @@ namespace lamina::graph {
 /// Elementwise functions become the activation of the operation before them.
 [[nodiscard]] Program fuse_activations(Program program);
 
+/// The same only where a gradient can still be had: behind convolutions and Dense those functions
+/// whose value gives their derivative, behind batch normalisation in training mode all.
+[[nodiscard]] Program fuse_differentiable_activations(Program program);
+
 /// `conv + residual` becomes one operation, where the residual is there before the convolution.
 [[nodiscard]] Program fuse_residuals(Program program);
 
 /// Gives every output of the program a value of its own that is not an input of it.
 [[nodiscard]] Program separate_outputs(Program program);
 
-/// All of the above.
+/// What pays before prediction.
 [[nodiscard]] Program optimize(Program program);
+
+/// What pays before differentiation, and leaves what `differentiate` knows.
+[[nodiscard]] Program optimize_for_training(Program program);
 
 }  // namespace lamina::graph

@@ -1,5 +1,6 @@
 #include <string_view>
 
+#include "ops/cpu/convolution_desc.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/onednn.h"
 #include "ops/cpu/parallel.h"
@@ -9,30 +10,6 @@ namespace lamina::ops::cpu {
 namespace {
 
 using Forward = dnnl::convolution_forward;
-
-/// oneDNN counts the zeros between taps, Keras the distance.
-Dims dilation_of(const Pair& dilation) {
-  return {dilation[0] - 1, dilation[1] - 1};
-}
-Dims dims(const Pair& pair) {
-  return {pair[0], pair[1]};
-}
-
-/// Keras's kernel (KH, KW, C/groups, F) as oneDNN's logical (groups,) F/groups, C/groups, KH, KW.
-dnnl::memory::desc kernel_desc(const Conv2D& op) {
-  const std::int64_t channels = op.x.shape[3] / op.groups;
-  const std::int64_t filters = op.y.shape[3];
-  const std::int64_t row = op.kernel[1] * channels * filters;
-  const std::int64_t column = channels * filters;
-  const auto f32 = dnnl::memory::data_type::f32;
-  if (op.groups == 1) {
-    return {Dims{filters, channels, op.kernel[0], op.kernel[1]}, f32,
-            Dims{1, filters, row, column}};
-  }
-  const std::int64_t each = filters / op.groups;
-  return {Dims{op.groups, each, channels, op.kernel[0], op.kernel[1]}, f32,
-          Dims{each, 1, filters, row, column}};
-}
 
 struct Epilogue {
   dnnl::post_ops post_ops;
@@ -44,21 +21,6 @@ Epilogue epilogue_of(const Conv2D& op) {
   result.fused = append_activation(result.post_ops, op.activation);
   if (result.fused && op.residual) result.post_ops.append_sum(1);
   return result;
-}
-
-/// True when some output lies wholly in padding, or between dilated taps: no tap reaches the image.
-bool misses_the_image(const Conv2D& op) {
-  for (int i = 0; i < 2; ++i) {
-    for (std::int64_t out = 0; out < op.y.shape[i + 1]; ++out) {
-      bool reached = false;
-      for (std::int64_t tap = 0; tap < op.kernel[i]; ++tap) {
-        const std::int64_t in = out * op.strides[i] - op.pad_before[i] + tap * op.dilation[i];
-        reached = reached || (in >= 0 && in < op.x.shape[i + 1]);
-      }
-      if (!reached) return true;
-    }
-  }
-  return false;
 }
 
 /// Throws dnnl::error with dnnl_unimplemented when no implementation is left.

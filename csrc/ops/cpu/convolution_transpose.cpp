@@ -8,12 +8,20 @@ namespace {
 
 using Forward = dnnl::deconvolution_forward;
 
-/// Keras's kernel (KH, KW, F, C) as oneDNN's logical F, C, KH, KW.
+/// Keras's kernel (KH, KW, F/groups, C) as oneDNN's logical (groups,) F/groups, C/groups, KH, KW.
 dnnl::memory::desc kernel_desc(const Conv2DTranspose& op) {
   const std::int64_t channels = op.x.shape[3];
-  const std::int64_t filters = op.y.shape[3];
-  return {Dims{filters, channels, op.kernel[0], op.kernel[1]}, dnnl::memory::data_type::f32,
-          Dims{channels, 1, op.kernel[1] * filters * channels, filters * channels}};
+  const std::int64_t filters = op.y.shape[3] / op.groups;
+  const std::int64_t column = filters * channels;
+  const std::int64_t row = op.kernel[1] * column;
+  const auto f32 = dnnl::memory::data_type::f32;
+  if (op.groups == 1) {
+    return {Dims{filters, channels, op.kernel[0], op.kernel[1]}, f32,
+            Dims{channels, 1, row, column}};
+  }
+  const std::int64_t each = channels / op.groups;
+  return {Dims{op.groups, filters, each, op.kernel[0], op.kernel[1]}, f32,
+          Dims{each, channels, 1, row, column}};
 }
 
 Forward::primitive_desc describe_forward(const dnnl::engine& engine, const Conv2DTranspose& op) {

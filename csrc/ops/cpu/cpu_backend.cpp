@@ -34,10 +34,9 @@ KernelPtr implemented(const OpSpec& spec, F&& make) {
 template <class Op, class F>
 KernelPtr arithmetic(ReferenceBackend& reference, const Op& op, F&& make) {
   reference::require_supported(op);
-  const DType dtype = op.y.dtype;
-  const bool half = dtype == DType::kFloat16 || dtype == DType::kBFloat16;
-  if ((!half && dtype != DType::kFloat32) || op.y.shape.size() == 0) return reference.make(op);
   const Op wide = std::get<Op>(cpu::widened(op));
+  const bool half = input_specs(wide) != input_specs(op) || wide.y != op.y;
+  if (wide.y.dtype != DType::kFloat32 || op.y.shape.size() == 0) return reference.make(op);
   KernelPtr kernel = implemented(op, [&] { return make(wide); });
   if (kernel == nullptr) return reference.make(op);
   return half ? cpu::make_half_adapter(op, std::move(kernel)) : std::move(kernel);
@@ -109,6 +108,60 @@ KernelPtr CpuBackend::make(const Cast& op) {
 }
 // Rows are copied whole: the reference has nothing to gain from a second body.
 KernelPtr CpuBackend::make(const Gather& op) {
+  return reference_.make(op);
+}
+KernelPtr CpuBackend::make(const Dropout& op) {
+  return arithmetic(reference_, op, cpu::make_dropout);
+}
+KernelPtr CpuBackend::make(const ParamValue& op) {
+  return reference_.make(op);
+}
+KernelPtr CpuBackend::make(const BatchNormStatistics& op) {
+  return arithmetic(reference_, op, cpu::make_batch_norm_statistics);
+}
+KernelPtr CpuBackend::make(const BatchNormTraining& op) {
+  return arithmetic(reference_, op, cpu::make_batch_norm_training);
+}
+KernelPtr CpuBackend::make(const BatchNormSums& op) {
+  return arithmetic(reference_, op, cpu::make_batch_norm_sums);
+}
+KernelPtr CpuBackend::make(const BatchNormGradient& op) {
+  return arithmetic(reference_, op, cpu::make_batch_norm_gradient);
+}
+KernelPtr CpuBackend::make(const Conv2DKernelGradient& op) {
+  return arithmetic(reference_, op, [&](const auto& f32) {
+    return cpu::make_conv2d_kernel_gradient(engine_, f32);
+  });
+}
+KernelPtr CpuBackend::make(const DenseKernelGradient& op) {
+  return arithmetic(reference_, op,
+                    [&](const auto& f32) { return cpu::make_dense_kernel_gradient(engine_, f32); });
+}
+KernelPtr CpuBackend::make(const Pool2DGradient& op) {
+  return arithmetic(reference_, op, cpu::make_pool2d_gradient);
+}
+KernelPtr CpuBackend::make(const ReduceGradient& op) {
+  return arithmetic(reference_, op, cpu::make_reduce_gradient);
+}
+KernelPtr CpuBackend::make(const UnaryGradient& op) {
+  return arithmetic(reference_, op, cpu::make_unary_gradient);
+}
+KernelPtr CpuBackend::make(const BinaryGradient& op) {
+  return arithmetic(reference_, op, cpu::make_binary_gradient);
+}
+KernelPtr CpuBackend::make(const LayerNormGradient& op) {
+  return reference_.make(op);
+}
+KernelPtr CpuBackend::make(const LayerNormSums& op) {
+  return reference_.make(op);
+}
+KernelPtr CpuBackend::make(const SoftmaxGradient& op) {
+  return reference_.make(op);
+}
+KernelPtr CpuBackend::make(const Resize2DGradient& op) {
+  return reference_.make(op);
+}
+KernelPtr CpuBackend::make(const GatherGradient& op) {
   return reference_.make(op);
 }
 

@@ -30,6 +30,23 @@ class CpuBackend final : public Backend {
   [[nodiscard]] KernelPtr make(const Reshape& op) override;
   [[nodiscard]] KernelPtr make(const Gather& op) override;
   [[nodiscard]] KernelPtr make(const Cast& op) override;
+  [[nodiscard]] KernelPtr make(const Dropout& op) override;
+  [[nodiscard]] KernelPtr make(const ParamValue& op) override;
+  [[nodiscard]] KernelPtr make(const BatchNormStatistics& op) override;
+  [[nodiscard]] KernelPtr make(const BatchNormTraining& op) override;
+  [[nodiscard]] KernelPtr make(const BatchNormSums& op) override;
+  [[nodiscard]] KernelPtr make(const BatchNormGradient& op) override;
+  [[nodiscard]] KernelPtr make(const Conv2DKernelGradient& op) override;
+  [[nodiscard]] KernelPtr make(const DenseKernelGradient& op) override;
+  [[nodiscard]] KernelPtr make(const Pool2DGradient& op) override;
+  [[nodiscard]] KernelPtr make(const ReduceGradient& op) override;
+  [[nodiscard]] KernelPtr make(const UnaryGradient& op) override;
+  [[nodiscard]] KernelPtr make(const BinaryGradient& op) override;
+  [[nodiscard]] KernelPtr make(const LayerNormGradient& op) override;
+  [[nodiscard]] KernelPtr make(const LayerNormSums& op) override;
+  [[nodiscard]] KernelPtr make(const SoftmaxGradient& op) override;
+  [[nodiscard]] KernelPtr make(const Resize2DGradient& op) override;
+  [[nodiscard]] KernelPtr make(const GatherGradient& op) override;
   using Backend::make;
 
  private:

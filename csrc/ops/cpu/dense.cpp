@@ -14,9 +14,10 @@ struct Sizes {
       : rows(op.y.shape.size() / op.y.shape[-1]), depth(op.x.shape[-1]), units(op.y.shape[-1]) {}
 };
 
-/// Keras's kernel (K, N) as oneDNN's logical N, K.
-dnnl::memory::desc kernel_desc(const Sizes& sizes) {
-  return {Dims{sizes.units, sizes.depth}, dnnl::memory::data_type::f32, Dims{1, sizes.units}};
+/// Keras's kernel (K, N), or transposed (N, K), as oneDNN's logical N, K.
+dnnl::memory::desc kernel_desc(const Sizes& sizes, bool transposed) {
+  return {Dims{sizes.units, sizes.depth}, dnnl::memory::data_type::f32,
+          transposed ? Dims{sizes.depth, 1} : Dims{1, sizes.units}};
 }
 
 Forward::primitive_desc describe_forward(const dnnl::engine& engine, const Dense& op,
@@ -44,7 +45,8 @@ class DenseKernel final : public Kernel {
   void load_parameters(std::span<const Tensor> params) override {
     check_params(op_, params);
     checked(op_, [&] {
-      primitive_.load(DNNL_ARG_WEIGHTS, kernel_desc(Sizes(op_)), params[0], desc_.weights_desc());
+      primitive_.load(DNNL_ARG_WEIGHTS, kernel_desc(Sizes(op_), op_.transposed), params[0],
+                      desc_.weights_desc());
       if (op_.bias) primitive_.load(DNNL_ARG_BIAS, desc_.bias_desc(), params[1], desc_.bias_desc());
     });
   }
@@ -70,7 +72,46 @@ class DenseKernel final : public Kernel {
   Primitive primitive_;
 };
 
+/// dy and x as matrices: kernel = x^T dy.
+class DenseKernelGradientKernel final : public Kernel {
+ public:
+  DenseKernelGradientKernel(const dnnl::engine& engine, const DenseKernelGradient& op)
+      : op_(op), primitive_(primitive<dnnl::matmul>(describe(engine, Sizes(op.of)), engine)) {
+    const dnnl::matmul::primitive_desc desc = describe(engine, Sizes(op.of));
+    primitive_.bind(DNNL_ARG_SRC, desc.src_desc());
+    primitive_.bind(DNNL_ARG_WEIGHTS, desc.weights_desc());
+    primitive_.bind(DNNL_ARG_DST, desc.dst_desc());
+  }
+  [[nodiscard]] std::size_t workspace_bytes() const override {
+    return primitive_.scratchpad_bytes();
+  }
+  void run(const KernelArgs& args) override {
+    checked(op_, [&] {
+      primitive_.set(DNNL_ARG_SRC, args.inputs[0]);
+      primitive_.set(DNNL_ARG_WEIGHTS, args.inputs[1]);
+      primitive_.set(DNNL_ARG_DST, args.outputs[0]);
+      primitive_.execute(args.workspace);
+    });
+  }
+
+ private:
+  static dnnl::matmul::primitive_desc describe(const dnnl::engine& engine, const Sizes& sizes) {
+    const dnnl::memory::desc x_transposed{Dims{sizes.depth, sizes.rows},
+                                          dnnl::memory::data_type::f32, Dims{1, sizes.depth}};
+    const dnnl::matmul::desc desc(x_transposed, dense({sizes.rows, sizes.units}),
+                                  dense({sizes.depth, sizes.units}));
+    return {desc, attributes(), engine};
+  }
+
+  DenseKernelGradient op_;
+  Primitive primitive_;
+};
+
 }  // namespace
+
+KernelPtr make_dense_kernel_gradient(const dnnl::engine& engine, const DenseKernelGradient& op) {
+  return std::make_unique<DenseKernelGradientKernel>(engine, op);
+}
 
 KernelPtr make_dense(const dnnl::engine& engine, const Dense& op) {
   dnnl::post_ops post_ops;

@@ -46,7 +46,7 @@ class HalfAdapter final : public Kernel {
       if (is_half(input.dtype)) offset += wide_bytes(input);
     }
     output_offset_ = offset;
-    bytes_ = offset + wide_bytes(output_);
+    bytes_ = offset + (is_half(output_.dtype) ? wide_bytes(output_) : 0);
     wide_inputs_.resize(inputs_.size());
   }
 
@@ -61,8 +61,9 @@ class HalfAdapter final : public Kernel {
       widen(inputs_[i].dtype, args.inputs[i], wide, inputs_[i].shape.size());
       wide_inputs_[i] = wide;
     }
-    void* wide_output = workspace + output_offset_;
+    void* wide_output = is_half(output_.dtype) ? workspace + output_offset_ : args.outputs[0];
     inner_->run({wide_inputs_, {&wide_output, 1}, workspace});
+    if (wide_output == args.outputs[0]) return;
     narrow(output_.dtype, wide_output, args.outputs[0], output_.shape.size());
   }
 
@@ -92,9 +93,29 @@ struct WidenInputs {
     for (TensorSpec& x : op.xs) widen_spec(x);
   }
   void operator()(Gather& op) const { widen_spec(op.ids); }
+  void operator()(ParamValue&) const {}
+  void operator()(BatchNormTraining& op) const {
+    widen_spec(op.x);
+    widen_spec(op.statistics);
+  }
+  void operator()(BatchNormGradient& op) const {
+    widen_all(op.of);
+    widen_spec(op.sums);
+  }
   template <class Op>
   void operator()(Op& op) const {
-    widen_spec(op.x);
+    if constexpr (requires { op.of; }) {
+      widen_all(op.of);
+    } else {
+      widen_spec(op.x);
+    }
+  }
+
+ private:
+  template <class Op>
+  void widen_all(Op& op) const {
+    (*this)(op);
+    widen_spec(op.y);
   }
 };
 

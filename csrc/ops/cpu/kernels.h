@@ -11,6 +11,10 @@ namespace lamina::ops::cpu {
 [[nodiscard]] KernelPtr make_conv2d_transpose(const dnnl::engine& engine,
                                               const Conv2DTranspose& op);
 [[nodiscard]] KernelPtr make_dense(const dnnl::engine& engine, const Dense& op);
+[[nodiscard]] KernelPtr make_conv2d_kernel_gradient(const dnnl::engine& engine,
+                                                    const Conv2DKernelGradient& op);
+[[nodiscard]] KernelPtr make_dense_kernel_gradient(const dnnl::engine& engine,
+                                                   const DenseKernelGradient& op);
 [[nodiscard]] KernelPtr make_pool2d(const dnnl::engine& engine, const Pool2D& op);
 [[nodiscard]] KernelPtr make_softmax(const dnnl::engine& engine, const Softmax& op);
 [[nodiscard]] KernelPtr make_unary(const dnnl::engine& engine, const UnaryOp& op);
@@ -21,6 +25,15 @@ namespace lamina::ops::cpu {
 [[nodiscard]] KernelPtr make_layer_norm(const LayerNorm& op);
 [[nodiscard]] KernelPtr make_reduce(const Reduce& op);
 [[nodiscard]] KernelPtr make_resize2d(const Resize2D& op);
+[[nodiscard]] KernelPtr make_dropout(const Dropout& op);
+[[nodiscard]] KernelPtr make_batch_norm_statistics(const BatchNormStatistics& op);
+[[nodiscard]] KernelPtr make_batch_norm_training(const BatchNormTraining& op);
+[[nodiscard]] KernelPtr make_batch_norm_sums(const BatchNormSums& op);
+[[nodiscard]] KernelPtr make_batch_norm_gradient(const BatchNormGradient& op);
+[[nodiscard]] KernelPtr make_pool2d_gradient(const Pool2DGradient& op);
+[[nodiscard]] KernelPtr make_reduce_gradient(const ReduceGradient& op);
+[[nodiscard]] KernelPtr make_unary_gradient(const UnaryGradient& op);
+[[nodiscard]] KernelPtr make_binary_gradient(const BinaryGradient& op);
 
 /// 3x3 convolutions of many channels, by Winograd's algorithm; nothing for others.
 [[nodiscard]] KernelPtr make_winograd(const Conv2D& op);

@@ -118,6 +118,13 @@ void Primitive::load(int argument, const dnnl::memory::desc& from, const Tensor&
   stream_.wait();
 }
 
+void Primitive::store(int argument, const dnnl::memory::desc& to, void* data) {
+  dnnl::memory target(to, engine_, data);
+  dnnl::memory& source = arguments_.at(argument);
+  dnnl::reorder(source, target).execute(stream_, source, target);
+  stream_.wait();
+}
+
 void Primitive::execute(void* workspace) {
   if (scratchpad_bytes_ != 0) set(DNNL_ARG_SCRATCHPAD, workspace);
   primitive_.execute(stream_, arguments_);

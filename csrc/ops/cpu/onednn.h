@@ -52,6 +52,12 @@ class Primitive {
   /// Copies `source`, laid out as `from`, into memory of its own laid out as `to`.
   void load(int argument, const dnnl::memory::desc& from, const Tensor& source,
             const dnnl::memory::desc& to);
+  /// An argument with memory of its own.
+  void own(int argument, const dnnl::memory::desc& desc) {
+    arguments_[argument] = dnnl::memory(desc, engine_);
+  }
+  /// Copies an argument's memory to `data`, laid out as `to`.
+  void store(int argument, const dnnl::memory::desc& to, void* data);
   void set(int argument, const void* data) {
     arguments_.at(argument).set_data_handle(const_cast<void*>(data));
   }

@@ -7,7 +7,8 @@
 namespace lamina::ops::cpu {
 namespace {
 
-struct Mean {
+/// Times a factor: a mean.
+struct Sum {
   static constexpr float kStart = 0;
   float factor;
   [[nodiscard]] float combine(float a, float b) const { return a + b; }
@@ -30,10 +31,13 @@ class ReduceKernel final : public Kernel {
  public:
   ReduceKernel(const Reduce& op, const Blocks& blocks) : op_(op), blocks_(blocks) {}
   void run(const KernelArgs& args) override {
-    if (op_.kind == Reduce::Kind::kMax) {
-      reduce(args, Max{});
-    } else {
-      reduce(args, Mean{static_cast<float>(1.0 / static_cast<double>(blocks_.middle))});
+    switch (op_.kind) {
+      case Reduce::Kind::kMax:
+        return reduce(args, Max{});
+      case Reduce::Kind::kMean:
+        return reduce(args, Sum{static_cast<float>(1.0 / static_cast<double>(blocks_.middle))});
+      case Reduce::Kind::kSum:
+        return reduce(args, Sum{1.0F});
     }
   }
 

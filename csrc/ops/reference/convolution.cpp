@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <vector>
+
 #include "ops/elementwise.h"
 #include "ops/reference/element.h"
 #include "ops/reference/evaluate.h"
@@ -67,13 +70,15 @@ template <class T>
 compute_t<T> convolve_at(const Conv2DTranspose& op, const T* x, const compute_t<T>* kernel,
                          std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t filter) {
   const Index4 at_x(op.x.shape);
-  const std::int64_t channels = op.x.shape[3];
-  const Index4 at_k({op.kernel[0], op.kernel[1], op.y.shape[3], channels});
+  const std::int64_t filters = op.y.shape[3] / op.groups;
+  const std::int64_t channels = op.x.shape[3] / op.groups;
+  const std::int64_t first = filter / filters * channels;
+  const Index4 at_k({op.kernel[0], op.kernel[1], filters, op.x.shape[3]});
   compute_t<T> sum = 0;
   for_each_tap(op, 0, h, [&](std::int64_t kh, std::int64_t ih) {
     for_each_tap(op, 1, w, [&](std::int64_t kw, std::int64_t iw) {
-      for (std::int64_t c = 0; c < channels; ++c) {
-        sum += widen(x[at_x(n, ih, iw, c)]) * kernel[at_k(kh, kw, filter, c)];
+      for (std::int64_t c = first; c < first + channels; ++c) {
+        sum += widen(x[at_x(n, ih, iw, c)]) * kernel[at_k(kh, kw, filter % filters, c)];
       }
     });
   });
@@ -124,12 +129,58 @@ void evaluate(const Dense& op, const Operands& operands) {
         const std::int64_t unit = i % units;
         C sum = op.bias ? operands.param<C>(1)[unit] : C(0);
         for (std::int64_t k = 0; k < depth; ++k) {
-          sum += widen(x[row * depth + k]) * kernel[k * units + unit];
+          sum += widen(x[row * depth + k]) *
+                 kernel[op.transposed ? unit * depth + k : k * units + unit];
         }
         const C value = act(sum);
         y[i] = narrow<T>(op.residual ? value + widen(operands.input<T>(1)[i]) : value);
       }
     });
+  });
+}
+
+void evaluate(const Conv2DKernelGradient& op, const Operands& operands) {
+  const Conv2D& conv = op.of;
+  const Index4 at_x(conv.x.shape), at_y(conv.y.shape);
+  const std::int64_t filters = conv.y.shape[3], channels = conv.x.shape[3] / conv.groups;
+  const Index4 at_k(op.y.shape);
+  dispatch_floating(op.y.dtype, [&]<class T>() {
+    using C = compute_t<T>;
+    const T* x = operands.input<T>(0);
+    const T* dy = operands.input<T>(1);
+    std::vector<C> sums(static_cast<std::size_t>(op.y.shape.size()), C(0));
+    for_each_output(conv.y.shape, [&](auto n, auto h, auto w, auto f) {
+      const std::int64_t first = f * conv.groups / filters * channels;
+      const C d = widen(dy[at_y(n, h, w, f)]);
+      for_each_tap(conv, 0, h, [&](std::int64_t kh, std::int64_t ih) {
+        for_each_tap(conv, 1, w, [&](std::int64_t kw, std::int64_t iw) {
+          for (std::int64_t c = 0; c < channels; ++c) {
+            sums[static_cast<std::size_t>(at_k(kh, kw, c, f))] +=
+                d * widen(x[at_x(n, ih, iw, first + c)]);
+          }
+        });
+      });
+    });
+    std::transform(sums.begin(), sums.end(), operands.output<T>(),
+                   [](C sum) { return narrow<T>(sum); });
+  });
+}
+
+void evaluate(const DenseKernelGradient& op, const Operands& operands) {
+  const std::int64_t depth = op.of.x.shape[-1];
+  const std::int64_t units = op.of.y.shape[-1];
+  const std::int64_t rows = op.of.y.shape.size() / units;
+  dispatch_floating(op.y.dtype, [&]<class T>() {
+    const T* x = operands.input<T>(0);
+    const T* dy = operands.input<T>(1);
+    T* y = operands.output<T>();
+    for (std::int64_t i = 0; i < depth * units; ++i) {
+      compute_t<T> sum = 0;
+      for (std::int64_t row = 0; row < rows; ++row) {
+        sum += widen(x[row * depth + i / units]) * widen(dy[row * units + i % units]);
+      }
+      y[i] = narrow<T>(sum);
+    }
   });
 }
 

@@ -45,6 +45,23 @@ void evaluate(const Transpose& op, const Operands& operands);
 void evaluate(const Reshape& op, const Operands& operands);
 void evaluate(const Gather& op, const Operands& operands);
 void evaluate(const Cast& op, const Operands& operands);
+void evaluate(const Dropout& op, const Operands& operands);
+void evaluate(const ParamValue& op, const Operands& operands);
+void evaluate(const BatchNormStatistics& op, const Operands& operands);
+void evaluate(const BatchNormTraining& op, const Operands& operands);
+void evaluate(const BatchNormSums& op, const Operands& operands);
+void evaluate(const BatchNormGradient& op, const Operands& operands);
+void evaluate(const Conv2DKernelGradient& op, const Operands& operands);
+void evaluate(const DenseKernelGradient& op, const Operands& operands);
+void evaluate(const Pool2DGradient& op, const Operands& operands);
+void evaluate(const ReduceGradient& op, const Operands& operands);
+void evaluate(const UnaryGradient& op, const Operands& operands);
+void evaluate(const BinaryGradient& op, const Operands& operands);
+void evaluate(const LayerNormGradient& op, const Operands& operands);
+void evaluate(const LayerNormSums& op, const Operands& operands);
+void evaluate(const SoftmaxGradient& op, const Operands& operands);
+void evaluate(const Resize2DGradient& op, const Operands& operands);
+void evaluate(const GatherGradient& op, const Operands& operands);
 
 /// Throws UnsupportedError when `evaluate` has no body for the dtypes of `spec`.
 void require_supported(const OpSpec& spec);

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "core/convert.h"
 #include "ops/reference/element.h"
@@ -105,6 +107,26 @@ void evaluate(const Gather& op, const Operands& operands) {
         std::memcpy(y + static_cast<std::size_t>(i) * width,
                     table + static_cast<std::size_t>(row) * width, width);
     }
+  });
+}
+
+void evaluate(const GatherGradient& op, const Operands& operands) {
+  const std::int64_t width = op.y.shape[-1];
+  dispatch_floating(op.y.dtype, [&]<class T>() {
+    using C = compute_t<T>;
+    const T* dy = operands.input<T>(1);
+    std::vector<C> sums(static_cast<std::size_t>(op.y.shape.size()), C(0));
+    dispatch(op.of.ids.dtype, [&]<class Id>(Id) {
+      const Id* ids = operands.input<Id>(0);
+      for (std::int64_t i = 0; i < op.of.ids.shape.size(); ++i) {
+        const std::int64_t row = row_of(ids[i], op.of.rows);
+        if (row < 0) refuse(ids[i], i, op.of.rows);
+        C* sum = sums.data() + row * width;
+        for (std::int64_t k = 0; k < width; ++k) sum[k] += widen(dy[i * width + k]);
+      }
+    });
+    std::transform(sums.begin(), sums.end(), operands.output<T>(),
+                   [](C sum) { return narrow<T>(sum); });
   });
 }
 

@@ -6,6 +6,7 @@
 #include "ops/params.h"
 #include "ops/reference/element.h"
 #include "ops/reference/evaluate.h"
+#include "ops/reference/moments.h"
 #include "ops/strides.h"
 
 namespace lamina::ops::reference {
@@ -31,29 +32,6 @@ void evaluate(const BatchNorm& op, const Operands& operands) {
     });
   });
 }
-
-namespace {
-
-template <class C>
-struct Moments {
-  C mean = 0, variance = 0;
-};
-
-template <class T>
-Moments<compute_t<T>> moments(const T* x, const AxisSplit& split) {
-  using C = compute_t<T>;
-  const C count = static_cast<C>(split.reduced_size());
-  Moments<C> result;
-  for_each_offset(split.reduced_dims, split.reduced_strides,
-                  [&](std::int64_t at) { result.mean += widen(x[at]) / count; });
-  for_each_offset(split.reduced_dims, split.reduced_strides, [&](std::int64_t at) {
-    const C distance = widen(x[at]) - result.mean;
-    result.variance += distance * distance / count;
-  });
-  return result;
-}
-
-}  // namespace
 
 void evaluate(const LayerNorm& op, const Operands& operands) {
   const AxisSplit split(op.x.shape, op.axes);

@@ -1,6 +1,7 @@
 #include <cstdint>
 
 #include "core/convert.h"
+#include "ops/dropout_mask.h"
 #include "ops/elementwise.h"
 #include "ops/reference/element.h"
 #include "ops/reference/evaluate.h"
@@ -63,6 +64,66 @@ void evaluate(const Cast& op, const Operands& operands) {
       To* y = operands.output<To>();
       for (std::int64_t i = 0; i < op.y.shape.size(); ++i) y[i] = core::convert<From, To>(x[i]);
     });
+  });
+}
+
+void evaluate(const UnaryGradient& op, const Operands& operands) {
+  dispatch_floating(op.y.dtype, [&]<class T>() {
+    using C = compute_t<T>;
+    const T* x = operands.input<T>(0);
+    const T* dy = operands.input<T>(1);
+    T* dx = operands.output<T>();
+    const auto run = [&](auto slope) {
+      for (std::int64_t i = 0; i < op.y.shape.size(); ++i) {
+        dx[i] = narrow<T>(widen(dy[i]) * slope(widen(x[i])));
+      }
+    };
+    if (op.from_output) return with_output_derivative<C>(op.of.activation, run);
+    with_unary<C>(op.of.activation,
+                  [&](auto act) { run([act](C value) { return act.derivative(value); }); });
+  });
+}
+
+void evaluate(const BinaryGradient& op, const Operands& operands) {
+  const Strides strides0 = broadcast_strides(op.of.x0.shape, op.y.shape);
+  const Strides strides1 = broadcast_strides(op.of.x1.shape, op.y.shape);
+  dispatch_floating(op.y.dtype, [&]<class T>() {
+    using C = compute_t<T>;
+    std::vector<C> x0, x1;
+    for_each_offset(op.y.shape.dims(), strides0,
+                    [&](std::int64_t at) { x0.push_back(widen(operands.input<T>(0)[at])); });
+    for_each_offset(op.y.shape.dims(), strides1,
+                    [&](std::int64_t at) { x1.push_back(widen(operands.input<T>(1)[at])); });
+    const T* dy = operands.input<T>(2);
+    T* dx = operands.output<T>();
+    with_binary(op.of.kind, [&](auto f) {
+      for (std::size_t i = 0; i < x0.size(); ++i) {
+        const C d = widen(dy[i]);
+        dx[i] = narrow<T>(op.operand == 0 ? f.gradient0(x0[i], x1[i], d)
+                                          : f.gradient1(x0[i], x1[i], d));
+      }
+    });
+  });
+}
+
+void evaluate(const Dropout& op, const Operands& operands) {
+  const DropoutMask mask(op, operands.input<std::uint64_t>(1));
+  dispatch_floating(op.y.dtype, [&]<class T>() {
+    using C = compute_t<T>;
+    const T* x = operands.input<T>(0);
+    T* y = operands.output<T>();
+    const C scale = static_cast<C>(1 / (1 - op.rate));
+    for (std::int64_t i = 0; i < op.y.shape.size(); ++i) {
+      y[i] = narrow<T>(mask.keeps(i) ? widen(x[i]) * scale : C(0));
+    }
+  });
+}
+
+void evaluate(const ParamValue& op, const Operands& operands) {
+  dispatch_floating(op.y.dtype, [&]<class T>() {
+    const compute_t<T>* param = operands.param<compute_t<T>>(0);
+    T* y = operands.output<T>();
+    for (std::int64_t i = 0; i < op.y.shape.size(); ++i) y[i] = narrow<T>(param[i]);
   });
 }
 

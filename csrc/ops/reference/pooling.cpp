@@ -4,6 +4,7 @@
 #include "kernels/elementwise.h"
 #include "ops/reference/element.h"
 #include "ops/reference/evaluate.h"
+#include "ops/reference/extent.h"
 #include "ops/strides.h"
 
 namespace lamina::ops::reference {
@@ -17,16 +18,6 @@ compute_t<T> lowest() {
   else
     return std::numeric_limits<C>::min();
 }
-
-/// A window's valid extent along one dimension.
-struct Extent {
-  std::int64_t begin, end;
-  Extent(const Pool2D& op, int dim, std::int64_t out) {
-    const std::int64_t start = out * op.strides[dim] - op.pad_before[dim];
-    begin = std::max<std::int64_t>(start, 0);
-    end = std::min<std::int64_t>(start + op.window[dim], op.x.shape[dim + 1]);
-  }
-};
 
 template <class T>
 T pool_at(const Pool2D& op, const T* x, std::int64_t n, std::int64_t h, std::int64_t w,
@@ -76,8 +67,8 @@ void evaluate(const Reduce& op, const Operands& operands) {
         const C value = widen(x[base + offset]);
         result = is_max ? kernels::MaximumOp{}(result, value) : static_cast<C>(result + value);
       });
-      *y++ = narrow<T>(is_max ? result
-                              : static_cast<C>(result / static_cast<C>(split.reduced_size())));
+      if (op.kind == Reduce::Kind::kMean) result /= static_cast<C>(split.reduced_size());
+      *y++ = narrow<T>(result);
     });
   });
 }

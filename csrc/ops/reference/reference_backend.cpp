@@ -98,5 +98,56 @@ KernelPtr ReferenceBackend::make(const Gather& op) {
 KernelPtr ReferenceBackend::make(const Cast& op) {
   return reference_kernel(op);
 }
+KernelPtr ReferenceBackend::make(const Dropout& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const ParamValue& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const BatchNormStatistics& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const BatchNormTraining& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const BatchNormSums& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const BatchNormGradient& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const Conv2DKernelGradient& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const DenseKernelGradient& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const Pool2DGradient& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const ReduceGradient& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const UnaryGradient& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const BinaryGradient& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const LayerNormGradient& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const LayerNormSums& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const SoftmaxGradient& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const Resize2DGradient& op) {
+  return reference_kernel(op);
+}
+KernelPtr ReferenceBackend::make(const GatherGradient& op) {
+  return reference_kernel(op);
+}
 
 }  // namespace lamina::ops

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <vector>
+
 #include "ops/reference/element.h"
 #include "ops/reference/evaluate.h"
 #include "ops/resize_weights.h"
@@ -38,6 +41,35 @@ void evaluate(const Resize2D& op, const Operands& operands) {
         }
       }
     }
+  });
+}
+
+void evaluate(const Resize2DGradient& op, const Operands& operands) {
+  const Shape& in = op.of.x.shape;
+  const auto rows = resize_taps(op.of.kind, in[1], op.of.y.shape[1]);
+  const auto columns = resize_taps(op.of.kind, in[2], op.of.y.shape[2]);
+  dispatch_floating(op.y.dtype, [&]<class T>() {
+    using C = compute_t<T>;
+    const T* dy = operands.input<T>(0);
+    std::vector<C> sums(static_cast<std::size_t>(in.size()), C(0));
+    for (std::int64_t n = 0; n < in[0]; ++n) {
+      for (const ResizeTaps& row : rows) {
+        for (const ResizeTaps& column : columns) {
+          for (std::size_t i = 0; i < row.weights.size(); ++i) {
+            for (std::size_t j = 0; j < column.weights.size(); ++j) {
+              const std::int64_t h = row.first + static_cast<std::int64_t>(i);
+              const std::int64_t w = column.first + static_cast<std::int64_t>(j);
+              const C weight = static_cast<C>(row.weights[i] * column.weights[j]);
+              C* sum = sums.data() + ((n * in[1] + h) * in[2] + w) * in[3];
+              for (std::int64_t c = 0; c < in[3]; ++c) sum[c] += weight * widen(dy[c]);
+            }
+          }
+          dy += in[3];
+        }
+      }
+    }
+    std::transform(sums.begin(), sums.end(), operands.output<T>(),
+                   [](C sum) { return narrow<T>(sum); });
   });
 }
 

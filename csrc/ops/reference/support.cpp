@@ -21,7 +21,7 @@ struct HasBody {
     return is_floating(dtype) || (number() && op.kind == Pool2D::Kind::kMax);
   }
   bool operator()(const Reduce& op) const {
-    return is_floating(dtype) || (number() && op.kind == Reduce::Kind::kMax);
+    return is_floating(dtype) || (number() && op.kind != Reduce::Kind::kMean);
   }
   bool operator()(const BinaryOp& op) const {
     return is_floating(dtype) ||
@@ -33,9 +33,23 @@ struct HasBody {
   }
 };
 
-bool may_change_dtype(const OpSpec& spec) {
-  return std::holds_alternative<Cast>(spec) || std::holds_alternative<Gather>(spec);
-}
+/// Operations that take inputs of another dtype than their output's: indices, generator states, and
+/// statistics, which are widened.
+struct MayMix {
+  bool operator()(const Cast&) const { return true; }
+  bool operator()(const Gather&) const { return true; }
+  bool operator()(const GatherGradient&) const { return true; }
+  bool operator()(const Dropout&) const { return true; }
+  bool operator()(const BatchNormStatistics&) const { return true; }
+  bool operator()(const BatchNormTraining&) const { return true; }
+  bool operator()(const BatchNormSums&) const { return true; }
+  bool operator()(const BatchNormGradient&) const { return true; }
+  bool operator()(const LayerNormSums&) const { return true; }
+  template <class Op>
+  bool operator()(const Op&) const {
+    return false;
+  }
+};
 
 }  // namespace
 
@@ -45,7 +59,7 @@ void require_supported(const OpSpec& spec) {
     throw UnsupportedError(describe(spec) + " is not defined for the dtype " +
                            std::string(dtype_name(dtype)) + ".");
   }
-  if (may_change_dtype(spec)) return;
+  if (std::visit(MayMix{}, spec)) return;
   for (const TensorSpec& input : input_specs(spec)) {
     if (input.dtype != dtype)
       throw UnsupportedError(describe(spec) + " mixes dtypes; a Cast is missing.");

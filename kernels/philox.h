@@ -2,7 +2,7 @@
 #include <array>
 #include <cstdint>
 
-namespace lamina::layers {
+namespace lamina::kernels {
 
 /// Philox4x32-10 (Salmon et al., 2011): 128 random bits from a counter and a key. Counter-based, so
 /// any part of a stream can be made on any thread without the parts before it.
@@ -20,4 +20,4 @@ namespace lamina::layers {
   return counter;
 }
 
-}  // namespace lamina::layers
+}  // namespace lamina::kernels

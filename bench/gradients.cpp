@@ -1,0 +1,91 @@
+// How long does a training step's forward and backward take? Times them by themselves, without an
+// optimizer; `--profile` shows where the time goes. gradients_keras.py does the same in Keras.
+#include <fmt/format.h>
+#include <lamina/lamina.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+#include <random>
+
+#include "training/train_graph.h"
+
+namespace {
+
+using namespace lamina;
+
+/// What gradients_keras.py calls `convnet`: three blocks of convolution, batch normalisation and
+/// ReLU.
+ModelPtr convnet(std::int64_t size) {
+  auto x = layers::Input({.shape = {size, size, 3}});
+  auto y = x;
+  for (const std::int64_t filters : {32, 64, 128}) {
+    y = layers::Conv2D(
+        {.filters = filters, .kernel_size = 3, .padding = "same", .use_bias = false})(y);
+    y = layers::Activation({.activation = "relu"})(layers::BatchNormalization()(y));
+    y = layers::MaxPooling2D({.pool_size = 2})(y);
+  }
+  y = layers::Dense({.units = 128, .activation = "relu"})(layers::Flatten()(y));
+  return Functional::create(x, layers::Dense({.units = 10})(y));
+}
+
+Tensor random_tensor(Shape shape) {
+  Tensor tensor = Tensor::empty(std::move(shape));
+  std::mt19937 random(7);
+  std::normal_distribution<float> normal;
+  for (float& value : tensor.data<float>()) value = normal(random);
+  return tensor;
+}
+
+double milliseconds(std::chrono::steady_clock::duration time) {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Times forward and backward of a model in training mode.");
+  std::string name = "EfficientNetV2B0";
+  std::int64_t batch = 8, size = 224, runs = 10;
+  std::size_t rows = 0;
+  app.add_option("model", name, "convnet, or an application's name")->capture_default_str();
+  app.add_option("--batch", batch)->capture_default_str();
+  app.add_option("--size", size)->capture_default_str();
+  app.add_option("--runs", runs)->capture_default_str();
+  app.add_option("--profile", rows, "Print this many of the slowest operations");
+  CLI11_PARSE(app, argc, argv);
+
+  applications::EfficientNetV2Options options;
+  options.input_shape = Shape{size, size, 3};
+  options.classifier_activation = "linear";
+  const ModelPtr model = name == "convnet" ? convnet(size) : applications::by_name(name, options);
+  training::TrainGraph graph(*model, {{batch, size, size, 3}}, Device::cpu(),
+                             {.inputs = {}, .profile = rows > 0});
+  const Tensor images = random_tensor({batch, size, size, 3});
+  const Tensor seed = random_tensor({batch, model->outputs()[0].shape()[1]});
+  std::vector<double> forward, step;
+  for (std::int64_t run = 0; run <= runs; ++run) {
+    // As after an optimizer's update: every parameter has to be packed again.
+    for (const VariablePtr& variable : graph.variables()) variable->assign(variable->value());
+    const auto begin = std::chrono::steady_clock::now();
+    (void)graph.forward({images}, {1, static_cast<std::uint64_t>(run)});
+    const auto middle = std::chrono::steady_clock::now();
+    (void)graph.backward({seed});
+    const auto end = std::chrono::steady_clock::now();
+    if (run == 0) continue;  // the first touches its memory
+    forward.push_back(milliseconds(middle - begin));
+    step.push_back(milliseconds(end - begin));
+  }
+  std::sort(forward.begin(), forward.end());
+  std::sort(step.begin(), step.end());
+  std::cout
+      << fmt::format(
+             R"({{"engine": "lamina", "model": "{}", "batch": {}, "size": {}, "forward_ms": {:.1f}, )"
+             R"("step_ms": {:.1f}, "best_step_ms": {:.1f}, "arena_mb": {:.0f}}})",
+             name, batch, size, forward[forward.size() / 2], step[step.size() / 2], step.front(),
+             static_cast<double>(graph.plan().arena_bytes()) / 1e6)
+      << "\n";
+  if (rows > 0) std::cout << graph::profile_table(graph.plan().profile(), rows);
+  return 0;
+}

@@ -1,0 +1,84 @@
+#include "graph/training_plan.h"
+
+#include <lamina/error.h>
+
+#include "graph/passes/passes.h"
+#include "graph/verify.h"
+
+namespace lamina::graph {
+namespace {
+
+Program prepared(Program program, bool optimize) {
+  verify(program);
+  return optimize ? optimize_for_training(std::move(program))
+                  : separate_outputs(std::move(program));
+}
+
+/// The specs of what is wanted, in order.
+std::vector<ops::TensorSpec> specs_of(const Program& program, const Wanted& wanted) {
+  std::vector<ops::TensorSpec> specs;
+  for (const VariablePtr& variable : wanted.variables) {
+    specs.push_back({variable->shape(), variable->dtype()});
+  }
+  for (const std::size_t input : wanted.inputs) {
+    specs.push_back(program.values[program.inputs[input]]);
+  }
+  return specs;
+}
+
+void require_count(std::size_t wanted, std::size_t given, const char* what) {
+  if (wanted == given) return;
+  throw ValueError("The program takes " + std::to_string(wanted) + " " + what + "; received " +
+                   std::to_string(given) + ".");
+}
+
+}  // namespace
+
+TrainingPlan::TrainingPlan(Program program, const Wanted& wanted,
+                           std::shared_ptr<ops::Backend> backend, const PlanOptions& options)
+    : own_inputs_(program.inputs.size()),
+      own_outputs_(program.outputs.size()),
+      wanted_outputs_(wanted.outputs),
+      draws_(program.random_state.has_value()),
+      derivative_(differentiate(prepared(std::move(program), options.optimize), wanted)) {
+  derivative_.program = separate_outputs(std::move(derivative_.program));
+  verify(derivative_.program);
+  steps_ = std::make_unique<Steps>(derivative_.program, std::move(backend), options.profile);
+  steps_->allocate(all_outputs_, 0, derivative_.program.outputs.size());
+  outputs_.assign(all_outputs_.begin(),
+                  all_outputs_.begin() + static_cast<std::ptrdiff_t>(own_outputs_));
+  collect(specs_of(derivative_.program, wanted));
+}
+
+void TrainingPlan::collect(const std::vector<ops::TensorSpec>& specs) {
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const auto& output = derivative_.gradients[i];
+    gradients_.push_back(output ? all_outputs_[*output]
+                                : Tensor::zeros(specs[i].shape, specs[i].dtype));
+  }
+}
+
+const std::vector<Tensor>& TrainingPlan::forward(const std::vector<Tensor>& inputs,
+                                                 RandomState state) {
+  require_count(own_inputs_ - (draws_ ? 1 : 0), inputs.size(), "inputs");
+  ran_forward_ = false;
+  inputs_ = inputs;
+  if (draws_) inputs_.push_back(Tensor::from<std::uint64_t>({state.seed, state.counter}, {2}));
+  steps_->check(inputs_);
+  steps_->refresh(false);
+  steps_->run(0, derivative_.forward_ops, inputs_, all_outputs_);
+  ran_forward_ = true;
+  return outputs_;
+}
+
+const std::vector<Tensor>& TrainingPlan::backward(const std::vector<Tensor>& output_gradients) {
+  require_count(wanted_outputs_, output_gradients.size(), "output gradients");
+  if (!ran_forward_) throw ValueError("backward() has to follow a forward() of its own.");
+  inputs_.insert(inputs_.end(), output_gradients.begin(), output_gradients.end());
+  steps_->check(inputs_, own_inputs_);
+  ran_forward_ = false;
+  steps_->run(derivative_.forward_ops, derivative_.program.ops.size(), inputs_, all_outputs_);
+  return gradients_;
+}
+
+}  // namespace lamina::graph

@@ -1,0 +1,49 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "graph/differentiate.h"
+#include "graph/plan.h"
+#include "graph/steps.h"
+
+namespace lamina::graph {
+
+/// What Dropout draws from: the same state drops the same elements.
+struct RandomState {
+  std::uint64_t seed = 0, counter = 0;
+};
+
+/// A program in training mode made ready for one backend, with its gradients. One call at a time.
+class TrainingPlan {
+ public:
+  /// Gradients with respect to `wanted`, whose outputs come first among the program's. Throws what
+  /// Plan::compile and differentiate throw.
+  TrainingPlan(Program program, const Wanted& wanted, std::shared_ptr<ops::Backend> backend,
+               const PlanOptions& options = {});
+
+  /// Runs forward on the variables as they are. The outputs (all of the program's) are valid until
+  /// the next call. Throws ValueError naming an input that does not fit.
+  const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs, RandomState state);
+  /// The gradients of `wanted`, in its order, valid until the next call; zeros where nothing
+  /// depends on it. Takes the gradient with respect to each wanted output. Once after each forward,
+  /// whose inputs and outputs must not have changed: throws ValueError otherwise.
+  const std::vector<Tensor>& backward(const std::vector<Tensor>& output_gradients);
+
+  [[nodiscard]] std::size_t arena_bytes() const { return steps_->arena_bytes(); }
+  [[nodiscard]] const Program& program() const { return derivative_.program; }
+  [[nodiscard]] std::size_t forward_ops() const { return derivative_.forward_ops; }
+  [[nodiscard]] std::vector<ProfileRow> profile() const { return steps_->profile(); }
+
+ private:
+  void collect(const std::vector<ops::TensorSpec>& gradients);
+
+  std::size_t own_inputs_, own_outputs_, wanted_outputs_;
+  bool draws_;  ///< the last of its own inputs is the random state
+  Derivative derivative_;
+  std::unique_ptr<Steps> steps_;
+  std::vector<Tensor> inputs_, all_outputs_, outputs_, gradients_;
+  bool ran_forward_ = false;
+};
+
+}  // namespace lamina::graph

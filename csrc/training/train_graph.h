@@ -1,0 +1,68 @@
+#pragma once
+#include <lamina/device.h>
+#include <lamina/model.h>
+
+#include <memory>
+#include <vector>
+
+#include "graph/training_plan.h"
+
+namespace lamina::training {
+
+using graph::RandomState;
+
+/// A model lowered in training mode for one set of input shapes (batch normalisation on the batch's
+/// statistics, with moving averages updated; dropout active), with its gradients. Reads the
+/// variables afresh at each forward. One call at a time; evaluation uses Model::predict.
+class TrainGraph {
+ public:
+  struct Options {
+    /// Also give the gradients with respect to these inputs, behind those of the variables.
+    std::vector<std::size_t> inputs = {};
+    /// Time each operation, for `profile()`.
+    bool profile = false;
+    /// Fuse (see optimize_for_training). Without it each operation runs as the layers wrote it.
+    bool optimize = true;
+  };
+
+  /// `input_shapes`: batch first, all known; a model that is not built yet is built for them.
+  /// Layers whose `trainable` is false stay as they are: what is trainable is read here, once.
+  /// Throws ValueError for shapes that do not suit the model, UnsupportedError for an operation
+  /// without a gradient.
+  TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Device device = Device::cpu());
+  TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Device device,
+             const Options& options);
+
+  /// Runs forward and updates the moving averages. Inputs are cast to the placeholders' dtypes.
+  /// `state` drives dropout: use another counter at each step. The outputs of the model, valid
+  /// until the next call. Throws ValueError naming an input that does not fit.
+  const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs, RandomState state = {});
+  /// Takes the gradient of a scalar with respect to each output, of its shape and dtype. The
+  /// gradients with respect to `variables()`, in that order and of their shapes and dtypes (zeros
+  /// where nothing depends on one); valid until the next call. Once after each forward, whose
+  /// inputs and outputs must not have been written to: throws ValueError otherwise.
+  const std::vector<Tensor>& backward(const std::vector<Tensor>& output_gradients);
+
+  /// The model's trainable variables when this was made.
+  [[nodiscard]] const std::vector<VariablePtr>& variables() const { return variables_; }
+  [[nodiscard]] const graph::TrainingPlan& plan() const { return *plan_; }
+
+ private:
+  struct Average {
+    VariablePtr variable;
+    std::size_t output;  ///< of the plan: the statistics
+    std::int64_t row;
+    double momentum;
+  };
+
+  void update_averages(const std::vector<Tensor>& all_outputs) const;
+
+  std::vector<DType> input_dtypes_;
+  std::vector<VariablePtr> variables_;
+  std::vector<Average> averages_;
+  std::size_t outputs_count_ = 0;
+  std::unique_ptr<graph::TrainingPlan> plan_;
+  std::vector<Tensor> outputs_;
+};
+
+}  // namespace lamina::training

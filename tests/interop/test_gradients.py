@@ -1,0 +1,139 @@
+"""Gradients of whole models and what a step does to moving statistics, against Keras on JAX."""
+
+import jax
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import values
+
+
+def mlp():
+    x = keras.Input((20,))
+    y = layers.Dense(32, activation="relu")(x)
+    y = layers.LayerNormalization()(layers.Dense(24, activation="gelu")(y))
+    return keras.Model(x, layers.Dense(10, activation="softmax")(layers.Dropout(0.0)(y)))
+
+
+def convnet():
+    x = keras.Input((17, 15, 3))
+    y = layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False)(x)
+    y = layers.Activation("silu")(layers.BatchNormalization()(y))
+    skip = layers.MaxPooling2D(2, padding="same")(y)
+    y = layers.SeparableConv2D(16, 3, padding="same", strides=2, activation="relu")(y)
+    y = layers.BatchNormalization(momentum=0.9)(layers.Add()([y, skip]))
+    gate = layers.Dense(16, activation="sigmoid")(layers.GlobalAveragePooling2D(keepdims=True)(y))
+    y = layers.UpSampling2D(2, interpolation="bilinear")(layers.Multiply()([y, gate]))
+    y = layers.Conv2DTranspose(8, 3, strides=2, padding="same", activation="tanh")(y)
+    return keras.Model(x, layers.Dense(5)(layers.Flatten()(layers.AveragePooling2D(4)(y))))
+
+
+def partly_frozen():
+    x = keras.Input((9, 9, 4))
+    y = layers.Conv2D(8, 3, name="frozen")(x)
+    y = layers.BatchNormalization(name="norm")(y)
+    y = layers.PReLU(shared_axes=[1, 2])(layers.DepthwiseConv2D(3, depth_multiplier=2)(y))
+    model = keras.Model(x, layers.Dense(3)(layers.GlobalMaxPooling2D()(y)))
+    for name in ("frozen", "norm"):
+        model.get_layer(name).trainable = False
+    return model
+
+
+def embedding():
+    x = keras.Input((7,), dtype="int32")
+    y = layers.Conv1D(12, 3, padding="causal", activation="relu")(layers.Embedding(11, 6)(x))
+    return keras.Model(x, layers.Dense(4)(layers.GlobalAveragePooling1D()(y)))
+
+
+def efficientnet():
+    return keras.applications.EfficientNetV2B0(weights=None, input_shape=(64, 64, 3), classes=10,
+                                               classifier_activation=None)
+
+
+def step_of_keras(model, inputs, seeds):
+    """Outputs, gradients of the trainable variables, and the other variables after a training step."""
+    trainable = [v.value for v in model.trainable_variables]
+    others = [v.value for v in model.non_trainable_variables]
+
+    def forward(trainable):
+        y, after = model.stateless_call(trainable, others, inputs[0], training=True)
+        return y, after
+
+    y, pull_back, after = jax.vjp(forward, trainable, has_aux=True)
+    return np.asarray(y), [np.asarray(g) for g in pull_back(jax.numpy.asarray(seeds[0]))[0]], after
+
+
+def distance(ours, theirs, scale):
+    return float(np.sqrt(np.mean((ours.astype("float64") - theirs) ** 2))) / scale
+
+
+# Root mean square of the difference against that of the gradient: what rounding in float32 makes of
+# it. EfficientNetV2B0's passes through some two hundred layers, half of them normalisations.
+@pytest.mark.parametrize("make, tolerance", [(mlp, 2e-6), (convnet, 5e-6), (partly_frozen, 5e-6), (embedding, 2e-6),
+                                             (efficientnet, 2e-3)])
+def test_gradients(make, tolerance, rng, lamina, tmp_path):
+    model = make()
+    if make is efficientnet:
+        model = without_dropout(model)
+    values.randomize(model, rng)
+    inputs = [rng.integers(0, 11, (5, 7)).astype("int32") if make is embedding else
+              rng.normal(size=(5, *model.inputs[0].shape[1:])).astype("float32")]
+    if make is efficientnet:
+        inputs[0] = rng.uniform(0, 255, inputs[0].shape).astype("float32")
+    seeds = [rng.normal(size=(5, model.outputs[0].shape[-1])).astype("float32")]
+    ours = lamina.from_json(model.to_json())
+    model.save_weights(tmp_path / "m.weights.h5")
+    ours.load_weights(tmp_path / "m.weights.h5")
+
+    outputs, gradients = ours.differentiate(inputs, seeds)
+    y, expected, after = step_of_keras(model, inputs, seeds)
+
+    assert distance(outputs[0], y, np.sqrt(np.mean(y**2))) <= tolerance
+    names = [v.path for v in model.trainable_variables]
+    assert [path for path, _ in gradients] == names
+    worst = 0
+    typical = np.sqrt(np.mean(np.concatenate([g.ravel() for g in expected]) ** 2))
+    for (path, gradient), theirs in zip(gradients, expected, strict=True):
+        assert gradient.shape == theirs.shape, path
+        scale = max(np.sqrt(np.mean(theirs**2)), 1e-3 * typical)
+        worst = max(worst, distance(gradient, theirs, scale))
+        assert distance(gradient, theirs, scale) <= tolerance, path
+    print(f"{make.__name__}: worst gradient {worst:.2e}")
+
+    # The step moved the averages, and nothing else.
+    for variable, value in zip(model.non_trainable_variables, after, strict=True):
+        variable.assign(value)
+    ours.save_weights(tmp_path / "ours.weights.h5")
+    before = [np.asarray(v.value) for v in model.variables]
+    model.load_weights(tmp_path / "ours.weights.h5")
+    for variable, theirs in zip(model.variables, before, strict=True):
+        got = np.asarray(variable.value)
+        if "moving" in variable.path:
+            assert distance(got, theirs, np.sqrt(np.mean(theirs**2))) <= tolerance, variable.path
+        else:
+            np.testing.assert_array_equal(got, theirs, err_msg=variable.path)
+
+
+def without_dropout(model):
+    """The same model with every dropout's rate 0: its random numbers are not ours."""
+    config = model.get_config()
+    for layer in config["layers"]:
+        if layer["class_name"] == "Dropout":
+            layer["config"]["rate"] = 0.0
+    return type(model).from_config(config)
+
+
+def test_a_wrong_gradient_would_be_noticed(rng, lamina, tmp_path):
+    """The same model with one weight changed: the comparison must not be blind."""
+    model = mlp()
+    values.randomize(model, rng)
+    inputs, seeds = [rng.normal(size=(5, 20)).astype("float32")], [rng.normal(size=(5, 10)).astype("float32")]
+    _, expected, _ = step_of_keras(model, inputs, seeds)
+    kernel = model.trainable_variables[2]
+    kernel.assign(np.asarray(kernel.value) * 1.001)
+    ours = lamina.from_json(model.to_json())
+    model.save_weights(tmp_path / "m.weights.h5")
+    ours.load_weights(tmp_path / "m.weights.h5")
+    _, gradients = ours.differentiate(inputs, seeds)
+    assert distance(gradients[0][1], expected[0], np.sqrt(np.mean(expected[0] ** 2))) > 1e-5

@@ -1,0 +1,1 @@
+target_sources(test_training PRIVATE training/gradient_check.cpp)
