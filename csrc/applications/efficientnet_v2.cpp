@@ -145,7 +145,9 @@ SymbolicTensor block(const SymbolicTensor& input, const Stage& stage, double dro
               name + "project_conv", name + "project_bn",
               only_conv ? name + "project_activation" : "");
   if (stage.stride != 1 || stage.filters_in != stage.filters_out) return x;
-  if (drop > 0) x = Dropout({.rate = drop, .name = name + "drop"})(x);
+  if (drop > 0) {
+    x = Dropout({.rate = drop, .noise_shape = {kNone, 1, 1, 1}, .name = name + "drop"})(x);
+  }
   return Add({.name = name + "add"})({x, input});
 }
 

@@ -174,6 +174,12 @@ Shape ConfigReader::shape(std::string_view option) {
   return to_shape(option, *value);
 }
 
+OptionalShape ConfigReader::optional_shape(std::string_view option) {
+  const json* value = find(option);
+  if (value == nullptr || value->is_null()) return {};
+  return to_shape(option, *value);
+}
+
 Shape ConfigReader::batch_shape(std::string_view option) {
   Shape result = shape(option);
   for (const std::int64_t dim : result) {

@@ -36,6 +36,8 @@ class ConfigReader {
   [[nodiscard]] Axes axes(std::string_view option, Axes fallback);
   /// A list of integers, null meaning an unknown dimension.
   [[nodiscard]] Shape shape(std::string_view option);
+  /// The same, or null.
+  [[nodiscard]] OptionalShape optional_shape(std::string_view option);
   [[nodiscard]] Shape batch_shape(std::string_view option);
   [[nodiscard]] Padding2D padding2d(std::string_view option);
   /// A number, a list, nested lists, or null (not given).

@@ -1,3 +1,4 @@
+#include "layers/axes.h"
 #include "layers/declarations.h"
 #include "layers/library_layer.h"
 
@@ -13,6 +14,7 @@ class DropoutLayer final : public MovingLayer<DropoutOptions> {
           "Received: rate=" +
           std::to_string(options_.rate));
     }
+    if (options_.noise_shape.value) check_noise_shape(*options_.noise_shape.value);
     built_ = true;
   }
 
@@ -21,7 +23,41 @@ class DropoutLayer final : public MovingLayer<DropoutOptions> {
  protected:
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
     if (!builder.training() || options_.rate == 0) return inputs;
-    return {builder.dropout(inputs.at(0), options_.rate)};
+    const ValueId x = inputs.at(0);
+    if (!options_.noise_shape.value) return {builder.dropout(x, options_.rate)};
+    // Ones that are dropped, and what they then keep.
+    const ops::TensorSpec noise{noise_shape(builder.shape(x)), builder.dtype(x)};
+    graph::Param ones = constant_param(
+        std::vector<double>(static_cast<std::size_t>(noise.shape.size()), 1), noise.dtype);
+    ones.value = [value = ones.value, shape = noise.shape] { return value().reshape(shape); };
+    const ValueId mask = builder.emit(ops::ParamValue{noise}, {}, {std::move(ones)});
+    return {builder.binary(ops::Binary::kMultiply, x, builder.dropout(mask, options_.rate))};
+  }
+
+ private:
+  void check_noise_shape(const Shape& noise) const {
+    for (std::size_t i = 0; i < noise.rank(); ++i) {
+      if (noise.dims()[i] > 0 || noise.dims()[i] == kNone) continue;
+      fail(
+          "Invalid value received for argument `noise_shape`. Expected all dimensions to be "
+          "positive integers or None. Received negative or zero value at index " +
+          std::to_string(i) + ": " + std::to_string(noise.dims()[i]));
+    }
+  }
+
+  [[nodiscard]] Shape noise_shape(const Shape& input) const {
+    std::vector<std::int64_t> dims = options_.noise_shape.value->dims();
+    bool fits = dims.size() <= input.rank();
+    for (std::size_t i = 0; fits && i < dims.size(); ++i) {
+      const std::int64_t size = input.dims()[input.rank() - dims.size() + i];
+      if (dims[i] == kNone) dims[i] = size;
+      fits = dims[i] == 1 || dims[i] == size;
+    }
+    if (!fits) {
+      fail("`noise_shape` " + options_.noise_shape.value->str() +
+           " does not broadcast to the input shape " + input.str() + ".");
+    }
+    return Shape(std::move(dims));
   }
 };
 
@@ -33,8 +69,9 @@ LayerRef Dropout(DropoutOptions options) {
 
 template <>
 DropoutOptions from_config(ConfigReader& config) {
-  config.ignore({"seed", "noise_shape"});
-  return config.common(DropoutOptions{.rate = config.number("rate", 0.5)});
+  config.ignore({"seed"});
+  return config.common(DropoutOptions{.rate = config.number("rate", 0.5),
+                                      .noise_shape = config.optional_shape("noise_shape")});
 }
 
 }  // namespace lamina::layers

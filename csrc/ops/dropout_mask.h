@@ -19,20 +19,35 @@ class DropoutMask {
         // 24 bits of a word against the rate: it can be exact in float32 too.
         threshold_(static_cast<std::uint32_t>(op.rate * (1U << 24) + 0.5)) {}
 
-  /// Whether the elements 4 * block to 4 * block + 3 are kept.
-  [[nodiscard]] std::array<bool, 4> block(std::int64_t block) const {
-    const auto bits =
-        kernels::philox({static_cast<std::uint32_t>(block), stream_, step_[0], step_[1]}, key_);
-    return {kept(bits[0]), kept(bits[1]), kept(bits[2]), kept(bits[3])};
-  }
   [[nodiscard]] bool keeps(std::int64_t element) const {
-    return block(element / 4)[static_cast<std::size_t>(element % 4)];
+    const auto words = kernels::philox(
+        {static_cast<std::uint32_t>(element / 4), stream_, step_[0], step_[1]}, key_);
+    return kept(words[static_cast<std::size_t>(element % 4)]);
   }
+
+  /// words[k][i]: what decides on element 4 * (first + i) + k, for `kCount` blocks at once.
+  template <std::int64_t kCount>
+  __attribute__((always_inline)) void words(std::int64_t first,
+                                            std::uint32_t (&words)[4][kCount]) const {
+    for (std::int64_t i = 0; i < kCount; ++i) {
+      words[0][i] = static_cast<std::uint32_t>(first + i);
+      words[1][i] = stream_;
+      words[2][i] = step_[0];
+      words[3][i] = step_[1];
+    }
+    std::array<std::uint32_t, 2> key = key_;
+    for (int round = 0; round < kernels::kPhiloxRounds; ++round) {
+      for (std::int64_t i = 0; i < kCount; ++i) {
+        kernels::philox_round(words[0][i], words[1][i], words[2][i], words[3][i], key[0], key[1]);
+      }
+      kernels::philox_next_key(key[0], key[1]);
+    }
+  }
+  [[nodiscard]] bool kept(std::uint32_t word) const { return (word >> 8) >= threshold_; }
 
  private:
   static std::uint32_t low(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
   static std::uint32_t high(std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32); }
-  [[nodiscard]] bool kept(std::uint32_t word) const { return (word >> 8) >= threshold_; }
 
   std::array<std::uint32_t, 2> key_, step_;
   std::uint32_t stream_, threshold_;

@@ -320,9 +320,12 @@ struct SoftmaxOptions {
 };
 [[nodiscard]] LayerRef Softmax(SoftmaxOptions options = {});
 
-/// The identity in prediction.
+/// The identity in prediction. In training drops elements with probability `rate` and scales the
+/// others by 1 / (1 - rate); with `noise_shape` (kNone: as the input) one draw decides for all that
+/// its axes of size 1 repeat.
 struct DropoutOptions {
   double rate = 0.5;
+  OptionalShape noise_shape = {};
   std::string name = {};
   std::string dtype = {};
   bool trainable = true;

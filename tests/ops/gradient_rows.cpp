@@ -84,6 +84,21 @@ OpSpec grouped_transpose(Random& random) {
   return op;
 }
 
+/// 3x3, many channels: the gradient that has an algorithm of its own.
+OpSpec large_transpose(Random& random) {
+  Conv2DTranspose op;
+  op.kernel = {3, 3};
+  op.pad_before = {pick(random, 0, 2), pick(random, 0, 2)};
+  op.pad_after = {pick(random, 0, 2), pick(random, 0, 2)};
+  op.x.shape = {pick(random, 2, 3), pick(random, 13, 19), pick(random, 13, 19),
+                16 * pick(random, 1, 4)};
+  op.y.shape = {op.x.shape[0], op.x.shape[1] + 2 - op.pad_before[0] - op.pad_after[0],
+                op.x.shape[2] + 2 - op.pad_before[1] - op.pad_after[1], 16 * pick(random, 1, 4)};
+  op.bias = pick(random, 0, 1) == 1;
+  op.activation = one_of<Activation>(random, {{}, relu(), {Unary::kSilu}});
+  return op;
+}
+
 OpSpec dense_kernel_gradient(Random& random) {
   auto op = forward<Dense>(convolution_rows(), random);
   op.bias = op.residual = op.transposed = false;
@@ -163,6 +178,7 @@ std::vector<Row> gradient_rows() {
           {"BatchNormGradient", norm_gradient},
           {"Conv2DKernelGradient", kernel_gradient},
           {"GroupedConv2DTranspose", grouped_transpose},
+          {"LargeConv2DTranspose", large_transpose},
           {"DenseKernelGradient", dense_kernel_gradient},
           {"TransposedDense", transposed_dense},
           {"Pool2DGradient", pool_gradient},

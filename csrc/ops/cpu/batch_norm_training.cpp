@@ -94,11 +94,13 @@ class StatisticsKernel final : public Kernel {
           [=](std::int64_t from, std::int64_t to) LAMINA_ALWAYS_INLINE {
             for (std::int64_t i = from; i < to; ++i) {
               const float* row = x + i * channels;
+#pragma omp simd
               for (std::int64_t c = 0; c < channels; ++c) m[c] += row[c];
             }
             for (std::int64_t c = 0; c < channels; ++c) m[c] *= share;
             for (std::int64_t i = from; i < to; ++i) {
               const float* row = x + i * channels;
+#pragma omp simd
               for (std::int64_t c = 0; c < channels; ++c) {
                 const float distance = row[c] - m[c];
                 s[c] += distance * distance;
@@ -181,6 +183,7 @@ class ApplyKernel final : public NormKernel {
         for (std::int64_t i = begin; i < end; ++i) {
           const float* from = x + i * channels;
           float* to = y + i * channels;
+#pragma omp simd
           for (std::int64_t c = 0; c < channels; ++c) {
             to[c] = act((from[c] - mean[c]) * scale[c] + beta[c]);
           }
@@ -228,6 +231,7 @@ class SumsKernel final : public NormKernel {
     const auto body = [=](std::int64_t from, std::int64_t to) LAMINA_ALWAYS_INLINE {
       for (std::int64_t i = from; i < to; ++i) {
         const float *a = x + i * channels, *b = dy + i * channels;
+#pragma omp simd
         for (std::int64_t c = 0; c < channels; ++c) {
           const float n = (a[c] - mean[c]) * scale[c];
           const float dz = b[c] * act.derivative(n * gamma[c] + beta[c]);

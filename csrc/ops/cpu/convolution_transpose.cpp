@@ -75,6 +75,7 @@ class Conv2DTransposeKernel final : public Kernel {
 }  // namespace
 
 KernelPtr make_conv2d_transpose(const dnnl::engine& engine, const Conv2DTranspose& op) {
+  if (KernelPtr fast = make_winograd(op)) return fast;
   return std::make_unique<Conv2DTransposeKernel>(engine, op);
 }
 

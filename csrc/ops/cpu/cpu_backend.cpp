@@ -150,13 +150,13 @@ KernelPtr CpuBackend::make(const BinaryGradient& op) {
   return arithmetic(reference_, op, cpu::make_binary_gradient);
 }
 KernelPtr CpuBackend::make(const LayerNormGradient& op) {
-  return reference_.make(op);
+  return arithmetic(reference_, op, cpu::make_layer_norm_gradient);
 }
 KernelPtr CpuBackend::make(const LayerNormSums& op) {
-  return reference_.make(op);
+  return arithmetic(reference_, op, cpu::make_layer_norm_sums);
 }
 KernelPtr CpuBackend::make(const SoftmaxGradient& op) {
-  return reference_.make(op);
+  return arithmetic(reference_, op, cpu::make_softmax_gradient);
 }
 KernelPtr CpuBackend::make(const Resize2DGradient& op) {
   return reference_.make(op);

@@ -1,9 +1,15 @@
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/parallel.h"
+#include "ops/cpu/vectorized.h"
 #include "ops/dropout_mask.h"
 
 namespace lamina::ops::cpu {
 namespace {
+
+/// Philox blocks that are made side by side.
+constexpr std::int64_t kLanes = 16;
+/// Elements that they give.
+constexpr std::int64_t kElements = 4 * kLanes;
 
 class DropoutKernel final : public Kernel {
  public:
@@ -14,17 +20,25 @@ class DropoutKernel final : public Kernel {
     auto* y = static_cast<float*>(args.outputs[0]);
     const DropoutMask mask(op_, static_cast<const std::uint64_t*>(args.inputs[1]));
     const auto scale = static_cast<float>(1 / (1 - op_.rate));
-    const std::int64_t size = op_.y.shape.size();
-    parallel_ranges((size + 3) / 4, 4, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t block = begin; block < end; ++block) {
-        const auto kept = mask.block(block);
-        const std::int64_t last = std::min<std::int64_t>(4, size - 4 * block);
-        for (std::int64_t k = 0; k < last; ++k) {
-          const std::int64_t i = 4 * block + k;
-          y[i] = kept[static_cast<std::size_t>(k)] ? x[i] * scale : 0.0F;
+    const std::int64_t size = op_.y.shape.size(), groups = size / kElements;
+    const auto body = [=](std::int64_t begin, std::int64_t end) LAMINA_ALWAYS_INLINE {
+      for (std::int64_t group = begin; group < end; ++group) {
+        std::uint32_t words[4][kLanes];
+        mask.words<kLanes>(group * kLanes, words);
+        const float* from = x + group * kElements;
+        float* to = y + group * kElements;
+        for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+          for (std::int64_t k = 0; k < 4; ++k) {
+            to[4 * lane + k] = mask.kept(words[k][lane]) ? from[4 * lane + k] * scale : 0.0F;
+          }
         }
       }
-    });
+    };
+    parallel_ranges(groups, kElements,
+                    [&](std::int64_t begin, std::int64_t end) { vectorized(body, begin, end); });
+    for (std::int64_t i = groups * kElements; i < size; ++i) {
+      y[i] = mask.keeps(i) ? x[i] * scale : 0.0F;
+    }
   }
 
  private:

@@ -30,6 +30,9 @@ namespace lamina::ops::cpu {
 [[nodiscard]] KernelPtr make_batch_norm_training(const BatchNormTraining& op);
 [[nodiscard]] KernelPtr make_batch_norm_sums(const BatchNormSums& op);
 [[nodiscard]] KernelPtr make_batch_norm_gradient(const BatchNormGradient& op);
+[[nodiscard]] KernelPtr make_layer_norm_gradient(const LayerNormGradient& op);
+[[nodiscard]] KernelPtr make_layer_norm_sums(const LayerNormSums& op);
+[[nodiscard]] KernelPtr make_softmax_gradient(const SoftmaxGradient& op);
 [[nodiscard]] KernelPtr make_pool2d_gradient(const Pool2DGradient& op);
 [[nodiscard]] KernelPtr make_reduce_gradient(const ReduceGradient& op);
 [[nodiscard]] KernelPtr make_unary_gradient(const UnaryGradient& op);
@@ -37,6 +40,8 @@ namespace lamina::ops::cpu {
 
 /// 3x3 convolutions of many channels, by Winograd's algorithm; nothing for others.
 [[nodiscard]] KernelPtr make_winograd(const Conv2D& op);
+/// The same for transposed ones of stride 1.
+[[nodiscard]] KernelPtr make_winograd(const Conv2DTranspose& op);
 
 // Any dtype: bytes are moved, or converted.
 [[nodiscard]] KernelPtr make_concat(const Concat& op);

@@ -109,19 +109,31 @@ bool append_activation(dnnl::post_ops& ops, const Activation& activation) {
 void Primitive::load(int argument, const dnnl::memory::desc& from, const Tensor& source,
                      const dnnl::memory::desc& to) {
   const Tensor values = source.cast(DType::kFloat32);
-  dnnl::memory unpacked(from, engine_, const_cast<void*>(values.raw()));
-  auto found = arguments_.find(argument);
-  if (found == arguments_.end()) {
-    found = arguments_.emplace(argument, dnnl::memory(to, engine_)).first;
+  if (!arguments_.contains(argument)) own(argument, to);
+  dnnl::memory& packed = arguments_.at(argument);
+  auto found = reorders_.find(argument);
+  if (found == reorders_.end()) {
+    dnnl::memory user(from, engine_, DNNL_MEMORY_NONE);
+    dnnl::reorder primitive(user, packed);
+    found = reorders_.emplace(argument, Reorder{std::move(user), std::move(primitive)}).first;
   }
-  dnnl::reorder(unpacked, found->second).execute(stream_, unpacked, found->second);
+  Reorder& reorder = found->second;
+  reorder.user.set_data_handle(const_cast<void*>(values.raw()));
+  reorder.primitive.execute(stream_, reorder.user, packed);
   stream_.wait();
 }
 
 void Primitive::store(int argument, const dnnl::memory::desc& to, void* data) {
-  dnnl::memory target(to, engine_, data);
-  dnnl::memory& source = arguments_.at(argument);
-  dnnl::reorder(source, target).execute(stream_, source, target);
+  dnnl::memory& packed = arguments_.at(argument);
+  auto found = reorders_.find(argument);
+  if (found == reorders_.end()) {
+    dnnl::memory user(to, engine_, DNNL_MEMORY_NONE);
+    dnnl::reorder primitive(packed, user);
+    found = reorders_.emplace(argument, Reorder{std::move(user), std::move(primitive)}).first;
+  }
+  Reorder& reorder = found->second;
+  reorder.user.set_data_handle(data);
+  reorder.primitive.execute(stream_, packed, reorder.user);
   stream_.wait();
 }
 

@@ -71,7 +71,13 @@ class Primitive {
   dnnl::engine engine_;
   dnnl::stream stream_;
   dnnl::primitive primitive_;
+  /// A change of layout that is made again and again.
+  struct Reorder {
+    dnnl::memory user;
+    dnnl::reorder primitive;
+  };
   std::unordered_map<int, dnnl::memory> arguments_;
+  std::unordered_map<int, Reorder> reorders_;
   std::size_t scratchpad_bytes_ = 0;
 };
 

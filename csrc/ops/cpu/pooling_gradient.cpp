@@ -87,6 +87,7 @@ class PoolGradientKernel final : public Kernel {
       for (std::int64_t j = in.left; j < in.right; ++j) {
         const float* from = x + at(i, j);
         const auto here = static_cast<std::int32_t>(at(i, j));
+#pragma omp simd
         for (std::int64_t c = 0; c < count; ++c) {
           const bool keep = best[c] >= from[c];
           best[c] = keep ? best[c] : from[c];
@@ -94,7 +95,14 @@ class PoolGradientKernel final : public Kernel {
         }
       }
     }
-    for (std::int64_t c = 0; c < count; ++c) dx[place[c] + c] += d[c];
+    for (std::int64_t i = in.top; i < in.bottom; ++i) {
+      for (std::int64_t j = in.left; j < in.right; ++j) {
+        float* to = dx + at(i, j);
+        const auto here = static_cast<std::int32_t>(at(i, j));
+#pragma omp simd
+        for (std::int64_t c = 0; c < count; ++c) to[c] += place[c] == here ? d[c] : 0.0F;
+      }
+    }
   }
 
   Pool2D op_;

@@ -33,8 +33,11 @@ std::int64_t tiles_of(const Conv2D& op) {
   return op.y.shape[0] * divide_up(op.y.shape[1], kTile) * divide_up(op.y.shape[2], kTile);
 }
 
-/// G g G^T of one 3x3 kernel, in double.
-std::array<double, kPoints> transformed(const std::array<double, 9>& g) {
+/// Side by side, for the output channels of one vector.
+using Lanes = std::array<double, kLanes>;
+
+/// G g G^T of a 3x3 kernel, in double.
+void transform_kernel(const std::array<Lanes, 9>& g, std::array<Lanes, kPoints>& u) {
   constexpr double kA2 = kNear * kNear, kB2 = kFar * kFar;
   constexpr double kNearScale = 1 / (2 * kA2 * (kA2 - kB2)),
                    kFarScale = 1 / (2 * kB2 * (kB2 - kA2));
@@ -44,19 +47,30 @@ std::array<double, kPoints> transformed(const std::array<double, 9>& g) {
                                {kFarScale, kFar * kFarScale, kB2 * kFarScale},
                                {kFarScale, -kFar * kFarScale, kB2 * kFarScale},
                                {0, 0, 1}};
-  std::array<double, kPoints> u{};
-  for (std::size_t p = 0; p < kPoints; ++p) {
-    for (std::size_t i = 0; i < 3; ++i) {
-      for (std::size_t j = 0; j < 3; ++j) u[p] += kG[p / 6][i] * kG[p % 6][j] * g[i * 3 + j];
+  const auto combine = [](const double* row, const Lanes& a, const Lanes& b, const Lanes& c,
+                          Lanes& out) {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out[i] = row[0] * a[i] + row[1] * b[i] + row[2] * c[i];
     }
+  };
+  std::array<Lanes, 18> half;  // G g: six rows of three
+  for (std::size_t p = 0; p < 6; ++p) {
+    for (std::size_t j = 0; j < 3; ++j) combine(kG[p], g[j], g[3 + j], g[6 + j], half[3 * p + j]);
   }
-  return u;
+  for (std::size_t p = 0; p < kPoints; ++p) {
+    const Lanes* row = &half[p / 6 * 3];
+    combine(kG[p % 6], row[0], row[1], row[2], u[p]);
+  }
 }
 
 class WinogradKernel final : public Kernel {
  public:
-  WinogradKernel(const Conv2D& op, Function function)
-      : op_(op),
+  /// `source`: what has the parameters; with `flipped` a Conv2DTranspose, whose kernel is op's
+  /// turned by half a turn, input and output channels exchanged.
+  WinogradKernel(OpSpec source, const Conv2D& op, Function function, bool flipped)
+      : source_(std::move(source)),
+        flipped_(flipped),
+        op_(op),
         function_(function),
         threads_(omp_get_max_threads()),
         in_(op.x.shape[3]),
@@ -79,6 +93,8 @@ class WinogradKernel final : public Kernel {
     };
     return longest(2 * kRows) <= longest(kRows) ? 2 * kRows : kRows;
   }
+  /// Transforms the kernels of one input channel and a vector of output channels.
+  void pack(const float* given, std::int64_t in, std::int64_t out, float* u) const;
   [[nodiscard]] std::int64_t floats_a_thread() const { return kPoints * group_ * (in_ + kChunk); }
   /// Where the kernels of the chunk that starts at channel `out` begin.
   [[nodiscard]] std::size_t chunk_offset(std::int64_t out) const {
@@ -96,6 +112,8 @@ class WinogradKernel final : public Kernel {
     return {tile / (rows * columns), tile / columns % rows * kTile, tile % columns * kTile};
   }
 
+  OpSpec source_;
+  bool flipped_;
   Conv2D op_;
   Function function_;
   std::int64_t threads_, in_, out_, tiles_, group_;
@@ -105,30 +123,39 @@ class WinogradKernel final : public Kernel {
 };
 
 void WinogradKernel::load_parameters(std::span<const Tensor> params) {
-  check_params(op_, params);
-  const auto given = params[0].data<float>();
-  Tensor packed = Tensor::empty({kPoints * in_ * out_});
-  const auto u = packed.data<float>();
+  check_params(source_, params);
+  const Tensor kernel = params[0].cast(DType::kFloat32);
+  if (!kernels_.defined()) kernels_ = Tensor::empty({kPoints * in_ * out_});
+  const float* given = kernel.data<float>().data();
+  float* const u = kernels_.data<float>().data();
 #pragma omp parallel for schedule(static)
   for (std::int64_t in = 0; in < in_; ++in) {
-    for (std::int64_t out = 0; out < out_; ++out) {
-      std::array<double, 9> g{};
-      for (std::size_t tap = 0; tap < g.size(); ++tap) {
-        g[tap] = given[tap * static_cast<std::size_t>(in_ * out_) +
-                       static_cast<std::size_t>(in * out_ + out)];
-      }
-      const auto points = transformed(g);
-      const std::int64_t chunk = out / kChunk * kChunk, lanes = std::min(kChunk, out_ - chunk);
-      for (std::size_t p = 0; p < points.size(); ++p) {
-        const auto row =
-            static_cast<std::size_t>((static_cast<std::int64_t>(p) * in_ + in) * lanes);
-        u[chunk_offset(chunk) + row + static_cast<std::size_t>(out - chunk)] =
-            static_cast<float>(points[p]);
-      }
+    for (std::int64_t out = 0; out < out_; out += kLanes) pack(given, in, out, u);
+  }
+  if (op_.bias) bias_ = params[1].cast(DType::kFloat32).clone();
+}
+
+void WinogradKernel::pack(const float* given, std::int64_t in, std::int64_t out, float* u) const {
+  std::array<Lanes, 9> g;
+  for (std::size_t tap = 0; tap < g.size(); ++tap) {
+    const std::size_t source = flipped_ ? g.size() - 1 - tap : tap;
+    const float* from = given + static_cast<std::int64_t>(source) * in_ * out_ +
+                        (flipped_ ? out * in_ + in : in * out_ + out);
+    const std::int64_t step = flipped_ ? in_ : 1;
+    for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+      g[tap][static_cast<std::size_t>(lane)] = from[lane * step];
     }
   }
-  kernels_ = std::move(packed);
-  if (op_.bias) bias_ = params[1].clone();
+  std::array<Lanes, kPoints> points;
+  transform_kernel(g, points);
+  const std::int64_t chunk = out / kChunk * kChunk, lanes = std::min(kChunk, out_ - chunk);
+  float* to = u + chunk_offset(chunk) + static_cast<std::size_t>(in * lanes + out - chunk);
+  for (const Lanes& point : points) {
+    for (std::size_t lane = 0; lane < point.size(); ++lane) {
+      to[lane] = static_cast<float>(point[lane]);
+    }
+    to += in_ * lanes;
+  }
 }
 
 void WinogradKernel::multiply_all(const float* v, std::int64_t out, std::int64_t lanes,
@@ -190,7 +217,25 @@ bool suits(const Conv2D& op) {
 KernelPtr make_winograd(const Conv2D& op) {
   const auto function = function_of(op.activation);
   if (!function || !suits(op) || !available()) return nullptr;
-  return std::make_unique<WinogradKernel>(op, *function);
+  return std::make_unique<WinogradKernel>(op, op, *function, false);
+}
+
+KernelPtr make_winograd(const Conv2DTranspose& op) {
+  if (op.groups != 1) return nullptr;
+  Conv2D same{.x = op.x, .y = op.y};
+  same.kernel = op.kernel;
+  same.strides = op.strides;
+  same.dilation = op.dilation;
+  for (std::size_t i = 0; i < 2; ++i) {
+    same.pad_before[i] = op.kernel[i] - 1 - op.pad_before[i];
+    same.pad_after[i] = op.kernel[i] - 1 - op.pad_after[i];
+    if (same.pad_before[i] < 0 || same.pad_after[i] < 0) return nullptr;
+  }
+  same.bias = op.bias;
+  same.activation = op.activation;
+  const auto function = function_of(op.activation);
+  if (!function || !suits(same) || !available()) return nullptr;
+  return std::make_unique<WinogradKernel>(op, same, *function, true);
 }
 
 }  // namespace lamina::ops::cpu

@@ -1,0 +1,138 @@
+#include <cmath>
+#include <vector>
+
+#include "ops/cpu/blocks.h"
+#include "ops/cpu/kernels.h"
+#include "ops/cpu/parallel.h"
+#include "ops/params.h"
+
+namespace lamina::ops::cpu {
+namespace {
+
+/// Sums do not depend on the number of threads: the rows are cut into this many parts.
+constexpr std::int64_t kParts = 16;
+
+/// y = (x - origin) * scale [* gamma + beta] along one row.
+struct Row {
+  float mean, origin, scale;
+
+  Row(const LayerNorm& op, const float* x, std::int64_t size) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (std::int64_t i = 0; i < size; ++i) sum += x[i];
+    mean = sum / static_cast<float>(size);
+    float squares = 0;
+#pragma omp simd reduction(+ : squares)
+    for (std::int64_t i = 0; i < size; ++i) squares += (x[i] - mean) * (x[i] - mean);
+    const float variance = squares / static_cast<float>(size);
+    scale = 1.0F / std::sqrt(variance + static_cast<float>(op.epsilon));
+    origin = op.rms ? 0.0F : mean;
+  }
+};
+
+class GradientKernel final : public Kernel {
+ public:
+  GradientKernel(const LayerNormGradient& op, const Blocks& blocks) : op_(op), blocks_(blocks) {}
+
+  void load_parameters(std::span<const Tensor> params) override {
+    check_params(op_, params);
+    gamma_.assign(static_cast<std::size_t>(blocks_.middle), 1.0F);
+    if (params.empty()) return;
+    const Tensor values = params[0].cast(DType::kFloat32);
+    const auto data = values.data<float>();
+    gamma_.assign(data.begin(), data.end());
+  }
+  void run(const KernelArgs& args) override {
+    const auto* x = static_cast<const float*>(args.inputs[0]);
+    const auto* dy = static_cast<const float*>(args.inputs[1]);
+    auto* dx = static_cast<float*>(args.outputs[0]);
+    const std::int64_t size = blocks_.middle;
+    parallel_ranges(blocks_.outer, size, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        differentiate(x + i * size, dy + i * size, dx + i * size);
+      }
+    });
+  }
+
+ private:
+  void differentiate(const float* x, const float* dy, float* dx) const {
+    const std::int64_t size = blocks_.middle;
+    const Row row(op_.of, x, size);
+    float sum = 0, weighted = 0;
+#pragma omp simd reduction(+ : sum, weighted)
+    for (std::int64_t i = 0; i < size; ++i) {
+      const float h = dy[i] * gamma_[static_cast<std::size_t>(i)];
+      sum += h;
+      weighted += h * (x[i] - row.origin);
+    }
+    const float share = 1.0F / static_cast<float>(size);
+    const float slope = weighted * row.scale * row.scale * row.scale * share;
+    const float shift = op_.of.rms ? 0.0F : sum * row.scale * share;
+    for (std::int64_t i = 0; i < size; ++i) {
+      const float h = dy[i] * gamma_[static_cast<std::size_t>(i)];
+      dx[i] = h * row.scale - shift - slope * (x[i] - row.mean);
+    }
+  }
+
+  LayerNormGradient op_;
+  Blocks blocks_;
+  std::vector<float> gamma_;
+};
+
+class SumsKernel final : public Kernel {
+ public:
+  SumsKernel(const LayerNormSums& op, const Blocks& blocks) : op_(op), blocks_(blocks) {}
+  void run(const KernelArgs& args) override {
+    const auto* x = static_cast<const float*>(args.inputs[0]);
+    const auto* dy = static_cast<const float*>(args.inputs[1]);
+    auto* y = static_cast<float*>(args.outputs[0]);
+    const auto size = static_cast<std::size_t>(2 * blocks_.middle);
+    std::vector<std::vector<double>> parts(static_cast<std::size_t>(kParts),
+                                           std::vector<double>(size, 0.0));
+#pragma omp parallel for schedule(static) if (blocks_.size() >= 2 * kParallelElements)
+    for (std::int64_t part = 0; part < kParts; ++part) {
+      for (std::int64_t i = blocks_.outer * part / kParts; i < blocks_.outer * (part + 1) / kParts;
+           ++i) {
+        add(x + i * blocks_.middle, dy + i * blocks_.middle, parts[static_cast<std::size_t>(part)]);
+      }
+    }
+    for (std::size_t k = 0; k < size; ++k) {
+      double sum = 0;
+      for (const std::vector<double>& part : parts) sum += part[k];
+      y[k] = static_cast<float>(sum);
+    }
+  }
+
+ private:
+  void add(const float* x, const float* dy, std::vector<double>& sums) const {
+    const std::int64_t size = blocks_.middle;
+    const Row row(op_.of, x, size);
+    double* const plain = sums.data();
+    double* const weighted = plain + size;
+    for (std::int64_t i = 0; i < size; ++i) {
+      plain[i] += dy[i];
+      weighted[i] += dy[i] * (x[i] - row.origin) * row.scale;
+    }
+  }
+
+  LayerNormSums op_;
+  Blocks blocks_;
+};
+
+template <class Kernel, class Op>
+KernelPtr trailing_axes(const Op& op) {
+  const auto split = blocks(op.of.x.shape, op.of.axes);
+  if (!split || split->inner != 1) return nullptr;
+  return std::make_unique<Kernel>(op, *split);
+}
+
+}  // namespace
+
+KernelPtr make_layer_norm_gradient(const LayerNormGradient& op) {
+  return trailing_axes<GradientKernel>(op);
+}
+KernelPtr make_layer_norm_sums(const LayerNormSums& op) {
+  return trailing_axes<SumsKernel>(op);
+}
+
+}  // namespace lamina::ops::cpu
