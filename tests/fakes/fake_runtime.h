@@ -115,7 +115,7 @@ class FakeRuntime final : public runtime::Runtime {
       if ((owner_.used_ += size) <= owner_.memory_) return;
       owner_.used_ -= size;
       throw DeviceError("allocate", "cudaErrorMemoryAllocation", "out of memory",
-                        std::source_location::current());
+                        SourceLocation::current());
     }
     ~Share() { owner_.used_ -= size_; }
     Share(const Share&) = delete;

@@ -149,7 +149,7 @@ class UnusableDevice : public ::testing::TestWithParam<std::pair<const char*, co
 TEST_P(UnusableDevice, IsNamedWithTheReason) {
   const runtime::ReplacedDevices devices([](Device) -> std::shared_ptr<runtime::Runtime> {
     throw DeviceError("cudaSetDevice", GetParam().first, GetParam().second,
-                      std::source_location::current());
+                      SourceLocation::current());
   });
   const Tensor here = Tensor::zeros({3});
   Variable variable("kernel", here);
