@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "checkpoint/device_errors.h"
+#include "checkpoint/plan_cache.h"
 #include "checkpoint/recovery.h"
 #include "checkpoint/save_files.h"
 #include "checkpoint/save_job.h"
@@ -22,7 +23,7 @@ void check_built(const WeightTree& tree) {
 }
 
 bool ask(SaveJob& job, const std::filesystem::path& given, storage::Storage& storage) {
-  job.plan = plan_save(job);
+  job.plan = plan_cache().get(job);
   const SaveFiles files = files_of(job.target, job.plan->shards.shards.size());
   if (job.target.sharded) settle(files.checkpoint(), storage);
   return may_replace(given, files, storage);
@@ -44,7 +45,7 @@ void take_values(SaveJob& job) {
     }
   }
   if (!any_released) return;
-  if (!job.plan) job.plan = plan_save(job);
+  if (!job.plan) job.plan = plan_cache().get(job);
   for (const weights::WeightEntry& entry : job.plan->entries) {
     for (const auto& [key, variable] : tree.nodes[entry.node].variables) {
       (void)variable->snapshot();
@@ -83,7 +84,7 @@ std::optional<SaveJob> begin_save(Tree tree, const std::filesystem::path& path, 
               .plan = {}};
   check_built(*job.tree);
   if (const auto limit = shard_limit(job); limit && !all_fit(*job.tree, *limit)) {
-    job.plan = plan_save(job);
+    job.plan = plan_cache().get(job);
   }
   if (!job.request.overwrite && !ask(job, path, storage)) return {};
   take_values(job);

@@ -75,6 +75,13 @@ void LayoutCache::keep(std::string structure, std::shared_ptr<const h5::Layout> 
   }
 }
 
+void LayoutCache::clear() {
+  const std::lock_guard lock(mutex_);
+  found_.clear();
+  entries_.clear();
+  bytes_ = 0;
+}
+
 std::size_t LayoutCache::bytes() const {
   const std::lock_guard lock(mutex_);
   return bytes_;

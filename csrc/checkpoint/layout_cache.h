@@ -22,6 +22,8 @@ class LayoutCache {
   /// throws.
   [[nodiscard]] std::shared_ptr<const h5::Layout> get(const std::vector<h5::LayoutGroup>& groups);
 
+  /// Forgets everything, as if nothing had been saved before.
+  void clear();
   /// Bytes that are kept, structures included.
   [[nodiscard]] std::size_t bytes() const;
   /// Layouts that had to be made so far.

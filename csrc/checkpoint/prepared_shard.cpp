@@ -22,7 +22,37 @@ h5::LayoutGroup layout_group(const ShardGroup& group, const WeightTree& tree,
   return out;
 }
 
+std::shared_ptr<const h5::Layout> layout_of(const SavePlan& plan, std::size_t i,
+                                            const WeightTree& tree) {
+  if (auto known = plan.layouts->get(i)) return known;
+  std::vector<h5::LayoutGroup> groups;
+  groups.reserve(plan.shards.shards[i].groups.size());
+  for (const ShardGroup& group : plan.shards.shards[i].groups) {
+    groups.push_back(layout_group(group, tree, plan.entries));
+  }
+  auto layout = layout_cache().get(groups);
+  plan.layouts->put(i, layout);
+  return layout;
+}
+
+std::size_t variable_count(const Shard& shard) {
+  std::size_t count = 0;
+  for (const ShardGroup& group : shard.groups) count += group.variables.size();
+  return count;
+}
+
 }  // namespace
+
+std::shared_ptr<const h5::Layout> KnownLayouts::get(std::size_t i) const {
+  const std::lock_guard lock(mutex_);
+  return i < layouts_.size() ? layouts_[i].lock() : nullptr;
+}
+
+void KnownLayouts::put(std::size_t i, const std::shared_ptr<const h5::Layout>& layout) {
+  const std::lock_guard lock(mutex_);
+  if (i >= layouts_.size()) layouts_.resize(i + 1);
+  layouts_[i] = layout;
+}
 
 std::vector<WriteExtent> PreparedShard::extents(storage::WritableFile* file) const {
   std::vector<WriteExtent> out;
@@ -63,15 +93,13 @@ std::uint64_t PreparedShard::bytes() const {
   return sum;
 }
 
-PreparedShard prepare_shard(const Shard& shard, std::string name, const WeightTree& tree,
-                            const std::vector<WeightEntry>& entries, const Values& values) {
-  PreparedShard out{std::move(name), {}, {}};
-  std::vector<h5::LayoutGroup> groups;
-  groups.reserve(shard.groups.size());
-  for (const ShardGroup& group : shard.groups) groups.push_back(layout_group(group, tree, entries));
-  out.layout = layout_cache().get(groups);
+PreparedShard prepare_shard(const SavePlan& plan, std::size_t i, std::string name,
+                            const WeightTree& tree, const Values& values) {
+  const Shard& shard = plan.shards.shards[i];
+  PreparedShard out{std::move(name), layout_of(plan, i, tree), {}};
+  out.tensors.reserve(variable_count(shard));
   for (std::size_t g = 0; g < shard.groups.size(); ++g) {
-    const weights::NodeId node = entries[shard.groups[g].entry].node;
+    const weights::NodeId node = plan.entries[shard.groups[g].entry].node;
     for (std::size_t k = 0; k < shard.groups[g].variables.size(); ++k) {
       Tensor value = values.at(node, shard.groups[g].variables[k]).value();
       if (value.nbytes() > 0) {

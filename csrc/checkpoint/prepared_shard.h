@@ -29,10 +29,9 @@ struct PreparedShard {
   [[nodiscard]] std::uint64_t bytes() const;
 };
 
-/// Lays a shard out, or takes the layout that an earlier save made, and takes hold of its values.
-[[nodiscard]] PreparedShard prepare_shard(const Shard& shard, std::string name,
-                                          const weights::WeightTree& tree,
-                                          const std::vector<weights::WeightEntry>& entries,
-                                          const Values& values);
+/// Lays shard `i` of the plan out, or takes the layout that an earlier save made, and takes hold of
+/// its values.
+[[nodiscard]] PreparedShard prepare_shard(const SavePlan& plan, std::size_t i, std::string name,
+                                          const weights::WeightTree& tree, const Values& values);
 
 }  // namespace lamina::checkpoint

@@ -4,6 +4,7 @@
 #include "checkpoint/commit.h"
 #include "checkpoint/device_errors.h"
 #include "checkpoint/index.h"
+#include "checkpoint/plan_cache.h"
 #include "checkpoint/prepared_shard.h"
 #include "checkpoint/recovery.h"
 #include "checkpoint/save_files.h"
@@ -33,8 +34,7 @@ std::vector<PreparedShard> prepare(const SaveJob& job, const SaveFiles& files, S
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < shards.size(); ++i) {
     state.throw_if_cancelled();
-    out.push_back(
-        prepare_shard(shards[i], files.shards[i], *job.tree, job.plan->entries, job.values));
+    out.push_back(prepare_shard(*job.plan, i, files.shards[i], *job.tree, job.values));
     bytes += out.back().bytes();
   }
   state.lay_out(bytes, shards.size());
@@ -42,7 +42,7 @@ std::vector<PreparedShard> prepare(const SaveJob& job, const SaveFiles& files, S
 }
 
 void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state) {
-  if (!job.plan) job.plan = plan_save(job);
+  if (!job.plan) job.plan = plan_cache().get(job);
   const SaveFiles files = files_of(job.target, job.plan->shards.shards.size());
   stage_values(job, state);
   const std::vector<PreparedShard> shards = prepare(job, files, state);
@@ -69,7 +69,7 @@ std::optional<ShardLimit> shard_limit(const SaveJob& job) {
 SavePlan plan_save(const SaveJob& job) {
   std::vector<weights::WeightEntry> entries = weights::save_order(*job.tree, job.request.skip);
   ShardPlan shards = plan_shards(*job.tree, entries, shard_limit(job));
-  return {std::move(entries), std::move(shards)};
+  return {.entries = std::move(entries), .shards = std::move(shards)};
 }
 
 void run_save(SaveJob& job, storage::Storage& storage, SaveState& state) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "checkpoint/paths.h"
 #include "checkpoint/save_state.h"
 #include "checkpoint/shard_plan.h"
+#include "h5/layout.h"
 #include "runtime/device_context.h"
 
 namespace lamina::checkpoint {
@@ -24,10 +26,25 @@ struct Values {
   }
 };
 
+/// The layouts of a plan's shards, which live as long as the cache of layouts keeps them: so a save
+/// that repeats need not describe its structure again to find them. Safe for use by several
+/// threads.
+class KnownLayouts {
+ public:
+  /// Null when shard `i` has none any more.
+  [[nodiscard]] std::shared_ptr<const h5::Layout> get(std::size_t i) const;
+  void put(std::size_t i, const std::shared_ptr<const h5::Layout>& layout);
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::weak_ptr<const h5::Layout>> layouts_;
+};
+
 /// What of a tree goes where.
 struct SavePlan {
   std::vector<weights::WeightEntry> entries;
   ShardPlan shards;
+  std::shared_ptr<KnownLayouts> layouts = std::make_shared<KnownLayouts>();
 };
 
 /// A save whose arguments have been checked and whose values have been taken hold of: the rest may
@@ -40,7 +57,7 @@ struct SaveJob {
   SnapshotPolicy snapshot = SnapshotPolicy::kNone;
   /// Where the devices of the values were in their work when these were taken hold of.
   std::vector<runtime::DeviceMark> after = {};
-  std::optional<SavePlan> plan;  ///< where checking needed it
+  std::shared_ptr<const SavePlan> plan = {};  ///< where checking needed it
 };
 
 /// Checks what can be checked without work for each byte or each path, asks before a checkpoint is

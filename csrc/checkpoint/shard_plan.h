@@ -30,6 +30,7 @@ struct ShardPlan {
 struct ShardLimit {
   double bytes;
   bool keep_entries_together = false;
+  bool operator==(const ShardLimit&) const = default;
 };
 
 /// False when the tree has a variable, or an entry that must stay together, that no shard can hold:

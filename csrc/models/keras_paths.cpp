@@ -23,7 +23,13 @@ struct Member {
 
 class Namer {
  public:
-  explicit Namer(const Model& root) { add(root); }
+  explicit Namer(const Model& root) {
+    // Of a model with thousands of layers most lie directly in it.
+    const std::size_t expected = root.layers().size() + 1;
+    out_.nodes.reserve(expected);
+    out_.tree.nodes.reserve(expected);
+    add(root);
+  }
 
   NamedWeights run() {
     for (; !open_.empty(); open_.pop_front()) {
@@ -39,8 +45,10 @@ class Namer {
     const auto [it, fresh] = out_.nodes.emplace(&layer, out_.tree.nodes.size());
     if (!fresh) return it->second;
     WeightNode node{WeightNode::Kind::kLayer, layer.name(), layer.repr(), layer.built(), {}, {}};
-    for (const VariablePtr& variable : layer.own_variables()) {
-      node.variables.push_back({std::to_string(node.variables.size()), variable});
+    std::vector<VariablePtr> variables = layer.own_variables();
+    node.variables.reserve(variables.size());
+    for (VariablePtr& variable : variables) {
+      node.variables.push_back({std::to_string(node.variables.size()), std::move(variable)});
     }
     out_.tree.nodes.push_back(std::move(node));
     open_.emplace_back(&layer, it->second);
@@ -62,6 +70,7 @@ class Namer {
       members.insert(members.begin(), {"layers", nullptr, &layers});
     }
     std::vector<WeightEdge> edges;
+    edges.reserve(layers.size() + members.size());
     for (const Member& member : members) add_edges(member, edges);
     return edges;
   }
@@ -105,7 +114,7 @@ class Namer {
   void add_element(const std::string& path, const Layer& layer, NameTable& names,
                    std::vector<WeightEdge>& edges) {
     // A name is used up even where the object has been reached before.
-    const std::string name = names.unique(to_snake_case(layer.class_name()));
+    const std::string name = names.unique(snake_case_of(layer.class_name()));
     edges.push_back({path + "/" + name, add(layer)});
   }
 
@@ -122,7 +131,17 @@ class Namer {
     }
   }
 
+  /// Neighbours are often of one class.
+  const std::string& snake_case_of(std::string class_name) {
+    if (class_name != last_class_) {
+      last_snake_case_ = to_snake_case(class_name);
+      last_class_ = std::move(class_name);
+    }
+    return last_snake_case_;
+  }
+
   NamedWeights out_;
+  std::string last_class_, last_snake_case_;
   std::deque<std::pair<const Layer*, NodeId>> open_;
 };
 

@@ -9,6 +9,7 @@
 
 #include "storage/posix_file.h"
 #include "storage/posix_lock.h"
+#include "storage/posix_remove.h"
 
 namespace lamina::storage {
 
@@ -48,9 +49,7 @@ class PosixStorage final : public Storage {
     checked("rename", to, [&] { return std::rename(from.c_str(), to.c_str()); });
   }
 
-  void remove(const Path& path) override {
-    checked("unlink", path, [&] { return ::unlink(path.c_str()); });
-  }
+  void remove(const Path& path) override { remove_file(path); }
 
   void create_directory(const Path& path) override {
     if (::mkdir(path.c_str(), 0777) == 0) return;

@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <lamina/error.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+
+#include "storage/posix_remove.h"
 
 namespace lamina::storage {
 namespace {
@@ -12,6 +15,13 @@ namespace {
 constexpr std::size_t kLargestCall = std::size_t{1} << 30;  // Linux moves at most 2 GiB a call
 constexpr std::uint64_t kDirectAlignment = 4096;
 constexpr std::size_t kDirectSmallest = std::size_t{1} << 20;
+constexpr std::uint64_t kSamples = 16;  // pages to look at of what is to be read
+
+/// True when the bytes can go between the memory and the disk without the page cache.
+bool is_aligned(std::uint64_t offset, const std::byte* memory, std::size_t size) {
+  return size >= kDirectSmallest && offset % kDirectAlignment == 0 &&
+         reinterpret_cast<std::uintptr_t>(memory) % kDirectAlignment == 0;
+}
 
 }  // namespace
 
@@ -24,9 +34,54 @@ PosixReadableFile::PosixReadableFile(Path path) : path_(std::move(path)) {
   if (S_ISDIR(status.st_mode)) raise_posix("open", path_, EISDIR);
   if (!S_ISREG(status.st_mode)) raise_posix("open", path_, EINVAL);
   size_ = static_cast<std::uint64_t>(status.st_size);
+  if (size_ < kDirectSmallest) return;
+  direct_ = Descriptor(::open(path_.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
+  struct stat again {};  // another file may have come in its place
+  direct_usable_ = direct_ && ::fstat(direct_.get(), &again) == 0 &&
+                   again.st_dev == status.st_dev && again.st_ino == status.st_ino;
+}
+
+bool PosixReadableFile::is_cached(std::uint64_t offset, std::uint64_t size) const {
+  void* map = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd_.get(), static_cast<off_t>(offset));
+  if (map == MAP_FAILED) return true;
+  std::uint64_t cached = 0;
+  for (std::uint64_t i = 0; i < kSamples; ++i) {
+    unsigned char resident = 0;
+    const std::uint64_t at = size / kSamples * i / kDirectAlignment * kDirectAlignment;
+    // What we may not know counts as cached: the cache is the way that always works.
+    if (::mincore(static_cast<std::byte*>(map) + at, 1, &resident) != 0) resident = 1;
+    cached += resident & 1u;
+  }
+  ::munmap(map, size);
+  return cached * 2 >= kSamples;
+}
+
+std::size_t PosixReadableFile::read_direct(std::uint64_t offset, std::span<std::byte> out) const {
+  const std::size_t whole = out.size() / kDirectAlignment * kDirectAlignment;
+  std::size_t done = 0;
+  while (done < whole) {
+    const ssize_t n =
+        ::pread(direct_.get(), out.data() + done, std::min(whole - done, kLargestCall),
+                static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno != EINVAL) raise_posix("pread", path_, errno);
+    if (n > 0) done += static_cast<std::size_t>(n);
+    if (n <= 0 || static_cast<std::uint64_t>(n) % kDirectAlignment != 0) {
+      // The device wants another alignment, or the file has become shorter: use the cache.
+      direct_usable_ = false;
+      break;
+    }
+  }
+  return done;
 }
 
 void PosixReadableFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {
+  if (direct_usable_ && is_aligned(offset, out.data(), out.size()) &&
+      !is_cached(offset, out.size())) {
+    const std::size_t done = read_direct(offset, out);
+    offset += done;
+    out = out.subspan(done);
+  }
   while (!out.empty()) {
     const ssize_t n = checked("pread", path_, [&] {
       return ::pread(fd_.get(), out.data(), std::min(out.size(), kLargestCall),
@@ -55,7 +110,7 @@ void PosixWritableFile::resize(std::uint64_t size) {
     int code = 0;
     do {
       code = ::fallocate(fd_.get(), 0, 0, static_cast<off_t>(size)) == 0 ? 0 : errno;
-    } while (code == EINTR);
+    } while (code == EINTR || (code == ENOSPC && wait_for_freed_space()));
     if (code != 0 && code != EOPNOTSUPP && code != ENOSYS) raise_posix("fallocate", path_, code);
   }
   checked("ftruncate", path_, [&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); });
@@ -90,9 +145,7 @@ bool PosixWritableFile::try_direct(std::uint64_t offset, std::span<const std::by
 }
 
 void PosixWritableFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
-  const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
-  const bool aligned = offset % kDirectAlignment == 0 && address % kDirectAlignment == 0;
-  if (aligned && bytes.size() >= kDirectSmallest && direct_usable_) {
+  if (direct_usable_ && is_aligned(offset, bytes.data(), bytes.size())) {
     const std::size_t whole = bytes.size() / kDirectAlignment * kDirectAlignment;
     if (try_direct(offset, bytes.first(whole))) {
       offset += whole;

@@ -1,7 +1,10 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <lamina/error.h>
 #include <lamina/tensor.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -72,6 +75,63 @@ TEST(PosixStorage, WritesLargeAlignedBytesAndTheirTailAtTheirPlace) {
   expected.insert(expected.end(), bytes.begin(), bytes.end());
   expected.insert(expected.end(), edge.begin(), edge.begin() + 10);
   EXPECT_EQ(read_all(directory / "f"), expected);
+}
+
+/// Of the first pages of the file, whether each is in the page cache.
+std::vector<unsigned char> cached_pages(const Path& path, std::size_t pages) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  void* map = ::mmap(nullptr, pages * 4096, PROT_READ, MAP_SHARED, fd, 0);
+  std::vector<unsigned char> out(pages);
+  EXPECT_EQ(::mincore(map, pages * 4096, out.data()), 0);
+  for (unsigned char& page : out) page &= 1U;
+  ::munmap(map, pages * 4096);
+  ::close(fd);
+  return out;
+}
+
+void drop_from_cache(const Path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(::fsync(fd), 0);
+  ASSERT_EQ(::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+  ::close(fd);
+}
+
+TEST(PosixStorage, ReadsTheSameThroughThePageCacheAndPastIt) {
+  const TemporaryDirectory directory;
+  constexpr std::size_t kPages = 1024;
+  const auto bytes = random_bytes(kPages * 4096 + 1234);
+  posix().create(directory / "f")->write_at(0, bytes);
+  for (const bool cached : {false, true}) {
+    if (!cached) drop_from_cache(directory / "f");
+    const auto before = cached_pages(directory / "f", kPages);
+    // From the first, the second and no page's beginning; to the end, and to the middle of a page.
+    for (const std::size_t from : {std::size_t{0}, std::size_t{4096}, std::size_t{777}}) {
+      for (const std::size_t size : {bytes.size() - from, std::size_t{2'500'001}}) {
+        const auto count = static_cast<std::int64_t>(size);
+        Tensor out = Tensor::from_bytes(std::vector<std::byte>(size, std::byte{0xa5}), Shape{count},
+                                        DType::kUInt8);
+        posix().open(directory / "f")->read_at(from, out.bytes());
+        EXPECT_TRUE(std::equal(out.bytes().begin(), out.bytes().end(), bytes.begin() + from))
+            << from << " " << size;
+        if (cached || from == 777 || before.front() != 0) continue;
+        // What was not in the cache has not got there: but for the last pages, which are not whole.
+        const auto after = cached_pages(directory / "f", kPages);
+        EXPECT_LT(std::accumulate(after.begin(), after.end(), 0), 300) << from << " " << size;
+      }
+    }
+    EXPECT_EQ(read_all(directory / "f"), bytes);
+  }
+}
+
+TEST(PosixStorage, ALargeReadPastTheEndIsReported) {
+  const TemporaryDirectory directory;
+  const auto bytes = random_bytes(std::size_t{2} << 20);
+  posix().create(directory / "f")->write_at(0, bytes);
+  for (const bool cached : {true, false}) {
+    if (!cached) drop_from_cache(directory / "f");
+    Tensor out = Tensor::empty(Shape{3 << 20}, DType::kUInt8);
+    EXPECT_THROW(posix().open(directory / "f")->read_at(0, out.bytes()), FormatError);
+  }
 }
 
 TEST(PosixStorage, CreateTruncatesAndResizeCutsOrFillsWithZeros) {

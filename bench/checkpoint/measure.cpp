@@ -1,0 +1,204 @@
+#include "measure.h"
+
+#include <unistd.h>
+
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <stdexcept>
+
+#include "checkpoint/layout_cache.h"
+#include "core/buffer.h"
+#include "floors.h"
+#include "numbers.h"
+#include "peer.h"
+#include "storage/posix_remove.h"
+
+namespace lamina::bench {
+namespace {
+
+using nlohmann::json;
+using std::filesystem::path;
+
+std::vector<path> files_beginning(const path& directory, const std::string& prefix) {
+  std::vector<path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.path().filename().string().starts_with(prefix)) files.push_back(entry.path());
+  }
+  return files;
+}
+
+std::vector<path> weights_of(const Case& which, const path& directory) {
+  std::vector<path> files = files_beginning(directory, which.name + "_lamina");
+  std::erase_if(files, [](const path& file) { return file.extension() != ".h5"; });
+  return files;
+}
+
+class Measuring {
+ public:
+  Measuring(const Case& which, const Settings& settings)
+      : which_(which), settings_(settings), model_(which.make()), values_(random_values(*model_)) {
+    assign(*model_, values_);
+    for (const auto& file : files_beginning(settings.directory, which.name + "_lamina")) {
+      std::filesystem::remove(file);
+    }
+  }
+
+  json run() {
+    const std::vector<std::unique_ptr<Peer>> peers = start_peers();
+    for (int round = 0; round < settings_.rounds; ++round) {
+      save_round();
+      for (const auto& peer : peers) times_[peer->kind() + "_save"].push_back(peer->time("save"));
+      load_round(round);
+      for (const auto& peer : peers) times_[peer->kind() + "_load"].push_back(peer->time("load"));
+    }
+    check();
+    json versions;
+    for (const auto& peer : peers) versions[peer->kind()] = peer->version();
+    remove_files();
+    return {{"what", which_.what},
+            {"bytes", total_bytes(*model_)},
+            {"variables", model_->variables().size()},
+            {"peers", versions},
+            {"seconds", times_}};
+  }
+
+ private:
+  [[nodiscard]] path file() const { return settings_.directory / file_name(which_, "lamina"); }
+  [[nodiscard]] SaveOptions options() const { return {.max_shard_size = which_.max_shard_size}; }
+
+  std::vector<std::unique_ptr<Peer>> start_peers() {
+    json shapes;
+    for (std::size_t i = 0; i < values_.size(); ++i) {
+      const Shape& shape = values_[i].shape();
+      shapes["variable" + std::to_string(i)] =
+          std::vector<std::int64_t>(shape.begin(), shape.end());
+    }
+    const path shapes_file = settings_.directory / (which_.name + "_shapes.json");
+    std::ofstream(shapes_file) << shapes;
+    std::vector<std::unique_ptr<Peer>> peers;
+    const auto start = [&](const std::string& python, const char* kind) {
+      peers.push_back(
+          std::make_unique<Peer>(python, kind, which_.name, settings_.directory, shapes_file));
+    };
+    if (settings_.with_keras) start(settings_.python, "keras");
+    if (!settings_.peers_python.empty() && !which_.max_shard_size) {
+      start(settings_.peers_python, "safetensors");
+      start(settings_.peers_python, "torch");
+    }
+    return peers;
+  }
+
+  void timed(const std::string& name, const std::function<void()>& action) {
+    times_[name].push_back(seconds(action));
+  }
+
+  /// A model as if never saved before: neither its names nor its layout are kept from earlier.
+  ModelPtr fresh_model() {
+    ModelPtr model = which_.make();
+    assign(*model, values_);
+    checkpoint::layout_cache().clear();
+    return model;
+  }
+
+  void save_round() {
+    raw_write_once();
+    const ModelPtr fresh = fresh_model();
+    settle();
+    timed("save_first", [&] { fresh->save_weights(file(), options()); });
+    raw_write_once();
+    timed("save", [&] { fresh->save_weights(file(), options()); });
+    settle();
+    save_async(*fresh, "async");
+    save_async(*fresh_model(), "async_first");
+  }
+
+  void raw_write_once() {
+    const std::uint64_t bytes = total_bytes(*model_);
+    const double limit = which_.max_shard_size.value_or(HUGE_VAL) * 1024 * 1024 * 1024;
+    const auto shards = std::max<std::uint64_t>(
+        1, static_cast<std::uint64_t>(std::ceil(static_cast<double>(bytes) / limit)));
+    settle();
+    times_["raw_write"].push_back(
+        raw_write(settings_.directory, std::vector<std::uint64_t>(shards, bytes / shards)));
+    settle();
+  }
+
+  void save_async(const Model& model, const std::string& name) {
+    SaveHandle handle;
+    timed(name + "_returns",
+          [&] { handle = model.save_weights_async(file(), {.save = options()}); });
+    timed(name + "_rest", [&] { handle.wait(); });
+    settle();
+  }
+
+  /// Lets the disk come to rest: what is unwritten, and the space of what was removed.
+  static void settle() {
+    ::sync();
+    storage::wait_for_freed_space();
+  }
+
+  void load_round(int round) {
+    const std::vector<path> files = weights_of(which_, settings_.directory);
+    ReadMemory memory(files);
+    const auto load = [&](const char* name) {
+      provide_memory();
+      timed(name, [&] { model_->load_weights(file()); });
+    };
+    const auto raw = [&](const char* name, bool direct) {
+      provide_memory();
+      times_[name].push_back(memory.read_fresh(direct));
+    };
+    warm(files);
+    if (round % 2 == 0) load("load");
+    raw("raw_read", false);
+    times_["raw_read_again"].push_back(memory.read_again(false));
+    memory.release();
+    if (round % 2 == 1) load("load");
+    cool(files);
+    load("load_cold");
+    cool(files);
+    raw("raw_read_cold", true);
+  }
+
+  /// A virtual machine gets its memory when it first touches it, at a fraction of a disk's speed,
+  /// and may lose it again: touched just before, it is there for whoever comes next.
+  void provide_memory() const {
+    const std::uint64_t bytes = total_bytes(*model_);
+    const std::shared_ptr<void> memory = core::allocate_host(bytes);
+    std::memset(memory.get(), 0, bytes);
+  }
+
+  /// That what was loaded last is what was saved.
+  void check() const {
+    const std::vector<VariablePtr> variables = model_->variables();
+    for (std::size_t i = 0; i < variables.size(); ++i) {
+      const Tensor& loaded = variables[i]->value();
+      if (std::memcmp(loaded.raw(), values_[i].raw(), loaded.nbytes()) != 0) {
+        throw std::runtime_error("not loaded as saved: " + variables[i]->path());
+      }
+    }
+  }
+
+  void remove_files() const {
+    for (const char* suffix : {"_lamina", "_keras", "_shapes", ".safetensors", ".pt"}) {
+      for (const path& each : files_beginning(settings_.directory, which_.name + suffix)) {
+        std::filesystem::remove(each);
+      }
+    }
+  }
+
+  const Case& which_;
+  const Settings& settings_;
+  ModelPtr model_;
+  std::vector<Tensor> values_;
+  std::map<std::string, std::vector<double>> times_;
+};
+
+}  // namespace
+
+nlohmann::json measure(const Case& which, const Settings& settings) {
+  return Measuring(which, settings).run();
+}
+
+}  // namespace lamina::bench

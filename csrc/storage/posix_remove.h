@@ -1,0 +1,14 @@
+#pragma once
+#include "storage/storage.h"
+
+namespace lamina::storage {
+
+/// Removes the name at once. What a large file occupied is given back by a thread of its own: a
+/// file system that tells its disk of every freed block (ext4 with `discard`) takes an eighth of a
+/// second a gigabyte to do that.
+void remove_file(const Path& path);
+
+/// Waits for the space of files that were removed; false when there is nothing to wait for.
+bool wait_for_freed_space();
+
+}  // namespace lamina::storage
