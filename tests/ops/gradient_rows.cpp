@@ -127,6 +127,16 @@ OpSpec reduce_sum(Random& random) {
   return op;
 }
 
+/// What a bias receives from a large image: rows that threads share.
+OpSpec bias_gradient(Random& random) {
+  Reduce op;
+  op.kind = one_of<Reduce::Kind>(random, {Reduce::Kind::kSum, Reduce::Kind::kMax});
+  op.x.shape = {2, 40, pick(random, 40, 50), pick(random, 17, 64)};
+  op.y.shape = {op.x.shape[3]};
+  op.axes = {0, 1, 2};
+  return op;
+}
+
 OpSpec unary_gradient(Random& random) {
   auto op = forward<UnaryOp>(pointwise_rows(), random);
   op.activation = random_activation(random);
@@ -184,6 +194,7 @@ std::vector<Row> gradient_rows() {
           {"Pool2DGradient", pool_gradient},
           {"ReduceGradient", reduce_gradient},
           {"ReduceSum", reduce_sum},
+          {"BiasGradient", bias_gradient},
           {"UnaryGradient", unary_gradient},
           {"BinaryGradient", binary_gradient},
           {"LayerNormGradient", layer_norm_gradient},

@@ -159,7 +159,7 @@ KernelPtr CpuBackend::make(const SoftmaxGradient& op) {
   return arithmetic(reference_, op, cpu::make_softmax_gradient);
 }
 KernelPtr CpuBackend::make(const Resize2DGradient& op) {
-  return reference_.make(op);
+  return arithmetic(reference_, op, cpu::make_resize2d_gradient);
 }
 KernelPtr CpuBackend::make(const GatherGradient& op) {
   return reference_.make(op);

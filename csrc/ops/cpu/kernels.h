@@ -25,6 +25,7 @@ namespace lamina::ops::cpu {
 [[nodiscard]] KernelPtr make_layer_norm(const LayerNorm& op);
 [[nodiscard]] KernelPtr make_reduce(const Reduce& op);
 [[nodiscard]] KernelPtr make_resize2d(const Resize2D& op);
+[[nodiscard]] KernelPtr make_resize2d_gradient(const Resize2DGradient& op);
 [[nodiscard]] KernelPtr make_dropout(const Dropout& op);
 [[nodiscard]] KernelPtr make_batch_norm_statistics(const BatchNormStatistics& op);
 [[nodiscard]] KernelPtr make_batch_norm_training(const BatchNormTraining& op);

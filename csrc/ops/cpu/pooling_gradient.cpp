@@ -4,6 +4,7 @@
 #include "ops/cpu/blocks.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/parallel.h"
+#include "ops/cpu/vectorized.h"
 
 namespace lamina::ops::cpu {
 namespace {
@@ -15,24 +16,31 @@ constexpr std::int64_t kChannelsAtOnce = 64;
 /// Image by image (windows may overlap), some channels at a time.
 class PoolGradientKernel final : public Kernel {
  public:
-  explicit PoolGradientKernel(const Pool2DGradient& op) : op_(op.of) {}
+  explicit PoolGradientKernel(const Pool2DGradient& op)
+      : op_(op.of),
+        rows_(op_.x.shape[1]),
+        columns_(op_.x.shape[2]),
+        channels_(op_.x.shape[3]),
+        out_rows_(op_.y.shape[1]),
+        out_columns_(op_.y.shape[2]) {}
   void run(const KernelArgs& args) override {
     const bool is_max = op_.kind == Pool2D::Kind::kMax;
     const auto* x = static_cast<const float*>(args.inputs[0]);
     const auto* dy = static_cast<const float*>(args.inputs[is_max ? 1 : 0]);
     auto* dx = static_cast<float*>(args.outputs[0]);
-    const std::int64_t channels = op_.x.shape[3];
+    const std::int64_t channels = channels_;
     const std::int64_t tiles = (channels + kChannelsAtOnce - 1) / kChannelsAtOnce;
-    const std::int64_t image = op_.x.shape[1] * op_.x.shape[2] * channels;
+    const std::int64_t image = rows_ * columns_ * channels;
+    const auto body = [=, this](std::int64_t begin, std::int64_t end) LAMINA_ALWAYS_INLINE {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int64_t n = i / tiles, first = i % tiles * kChannelsAtOnce;
+        const std::int64_t out = n * out_rows_ * out_columns_ * channels;
+        spread(x + n * image + first, dy + out + first, dx + n * image + first,
+               std::min(kChannelsAtOnce, channels - first));
+      }
+    };
     parallel_ranges(op_.x.shape[0] * tiles, image / tiles,
-                    [&](std::int64_t begin, std::int64_t end) {
-                      for (std::int64_t i = begin; i < end; ++i) {
-                        const std::int64_t n = i / tiles, first = i % tiles * kChannelsAtOnce;
-                        const std::int64_t out = n * op_.y.shape[1] * op_.y.shape[2] * channels;
-                        spread(x + n * image + first, dy + out + first, dx + n * image + first,
-                               std::min(kChannelsAtOnce, channels - first));
-                      }
-                    });
+                    [&](std::int64_t begin, std::int64_t end) { vectorized(body, begin, end); });
   }
 
  private:
@@ -40,23 +48,24 @@ class PoolGradientKernel final : public Kernel {
     std::int64_t top, bottom, left, right;
   };
 
-  [[nodiscard]] std::int64_t at(std::int64_t row, std::int64_t column) const {
-    return (row * op_.x.shape[2] + column) * op_.x.shape[3];
+  [[nodiscard]] LAMINA_ALWAYS_INLINE std::int64_t at(std::int64_t row, std::int64_t column) const {
+    return (row * columns_ + column) * channels_;
   }
-  [[nodiscard]] Window window(std::int64_t h, std::int64_t w) const {
+  [[nodiscard]] LAMINA_ALWAYS_INLINE Window window(std::int64_t h, std::int64_t w) const {
     const std::int64_t top = h * op_.strides[0] - op_.pad_before[0];
     const std::int64_t left = w * op_.strides[1] - op_.pad_before[1];
-    return {std::max<std::int64_t>(top, 0), std::min(top + op_.window[0], op_.x.shape[1]),
-            std::max<std::int64_t>(left, 0), std::min(left + op_.window[1], op_.x.shape[2])};
+    return {std::max<std::int64_t>(top, 0), std::min(top + op_.window[0], rows_),
+            std::max<std::int64_t>(left, 0), std::min(left + op_.window[1], columns_)};
   }
 
-  void spread(const float* x, const float* dy, float* dx, std::int64_t count) const {
-    for (std::int64_t i = 0; i < op_.x.shape[1] * op_.x.shape[2]; ++i) {
-      std::fill_n(dx + i * op_.x.shape[3], count, 0.0F);
+  LAMINA_ALWAYS_INLINE void spread(const float* x, const float* dy, float* dx,
+                                   std::int64_t count) const {
+    for (std::int64_t i = 0; i < rows_ * columns_; ++i) {
+      std::fill_n(dx + i * channels_, count, 0.0F);
     }
-    for (std::int64_t h = 0; h < op_.y.shape[1]; ++h) {
-      for (std::int64_t w = 0; w < op_.y.shape[2]; ++w) {
-        const float* d = dy + (h * op_.y.shape[2] + w) * op_.y.shape[3];
+    for (std::int64_t h = 0; h < out_rows_; ++h) {
+      for (std::int64_t w = 0; w < out_columns_; ++w) {
+        const float* d = dy + (h * out_columns_ + w) * channels_;
         if (op_.kind == Pool2D::Kind::kMax) {
           give_largest(x, d, dx, window(h, w), count);
         } else {
@@ -66,7 +75,8 @@ class PoolGradientKernel final : public Kernel {
     }
   }
 
-  void share(const float* d, float* dx, const Window& in, std::int64_t count) const {
+  LAMINA_ALWAYS_INLINE void share(const float* d, float* dx, const Window& in,
+                                  std::int64_t count) const {
     const float part = 1.0F / static_cast<float>((in.bottom - in.top) * (in.right - in.left));
     for (std::int64_t i = in.top; i < in.bottom; ++i) {
       for (std::int64_t j = in.left; j < in.right; ++j) {
@@ -76,8 +86,8 @@ class PoolGradientKernel final : public Kernel {
     }
   }
 
-  void give_largest(const float* x, const float* d, float* dx, const Window& in,
-                    std::int64_t count) const {
+  LAMINA_ALWAYS_INLINE void give_largest(const float* x, const float* d, float* dx,
+                                         const Window& in, std::int64_t count) const {
     if (in.top >= in.bottom || in.left >= in.right) return;
     float best[kChannelsAtOnce];
     std::int32_t place[kChannelsAtOnce];
@@ -106,6 +116,7 @@ class PoolGradientKernel final : public Kernel {
   }
 
   Pool2D op_;
+  std::int64_t rows_, columns_, channels_, out_rows_, out_columns_;
 };
 
 /// Means and sums: each gradient repeated along the reduced axes.

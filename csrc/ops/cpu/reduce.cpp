@@ -1,3 +1,4 @@
+#include <array>
 #include <limits>
 
 #include "ops/cpu/blocks.h"
@@ -26,6 +27,8 @@ struct Max {
 inline constexpr std::int64_t kRowsAtOnce = 64;
 /// Columns that one thread keeps in registers and first-level cache.
 inline constexpr std::int64_t kColumnsAtOnce = 64;
+/// Pieces of one column that threads share, whatever their number.
+inline constexpr std::int64_t kParts = 16;
 
 class ReduceKernel final : public Kernel {
  public:
@@ -47,6 +50,9 @@ class ReduceKernel final : public Kernel {
     const auto* x = static_cast<const float*>(args.inputs[0]);
     auto* y = static_cast<float*>(args.outputs[0]);
     const std::int64_t tiles = (blocks_.inner + kColumnsAtOnce - 1) / kColumnsAtOnce;
+    if (blocks_.outer * tiles == 1 && blocks_.size() >= 4 * kParallelElements) {
+      return reduce_in_parts(f, x, y);
+    }
     const std::int64_t work = blocks_.middle * std::min(blocks_.inner, kColumnsAtOnce);
     parallel_ranges(blocks_.outer * tiles, work, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
@@ -59,14 +65,39 @@ class ReduceKernel final : public Kernel {
     });
   }
 
+  /// Many rows of few columns, as a bias's gradient has them: several threads share the rows.
+  template <class F>
+  void reduce_in_parts(const F& f, const float* x, float* y) const {
+    const std::int64_t columns = blocks_.inner;
+    std::array<std::array<float, kColumnsAtOnce>, kParts> totals;
+#pragma omp parallel for schedule(static)
+    for (std::int64_t part = 0; part < kParts; ++part) {
+      const std::int64_t begin = blocks_.middle * part / kParts;
+      combine_rows(f, x, begin, blocks_.middle * (part + 1) / kParts, columns,
+                   totals[static_cast<std::size_t>(part)].data());
+    }
+    for (std::int64_t c = 0; c < columns; ++c) {
+      float total = F::kStart;
+      for (const auto& part : totals) total = f.combine(total, part[static_cast<std::size_t>(c)]);
+      y[c] = f.result(total);
+    }
+  }
+
   template <class F>
   void tile(const F& f, const float* x, float* y, std::int64_t columns) const {
     float total[kColumnsAtOnce];
+    combine_rows(f, x, 0, blocks_.middle, columns, total);
+    for (std::int64_t c = 0; c < columns; ++c) y[c] = f.result(total[c]);
+  }
+
+  template <class F>
+  void combine_rows(const F& f, const float* x, std::int64_t begin, std::int64_t end,
+                    std::int64_t columns, float* total) const {
     std::fill_n(total, columns, F::kStart);
-    for (std::int64_t row = 0; row < blocks_.middle; row += kRowsAtOnce) {
+    for (std::int64_t row = begin; row < end; row += kRowsAtOnce) {
       float partial[kColumnsAtOnce];
       std::fill_n(partial, columns, F::kStart);
-      const std::int64_t last = std::min(row + kRowsAtOnce, blocks_.middle);
+      const std::int64_t last = std::min(row + kRowsAtOnce, end);
       for (std::int64_t i = row; i < last; ++i) {
         for (std::int64_t c = 0; c < columns; ++c) {
           partial[c] = f.combine(partial[c], x[i * blocks_.inner + c]);
@@ -74,7 +105,6 @@ class ReduceKernel final : public Kernel {
       }
       for (std::int64_t c = 0; c < columns; ++c) total[c] = f.combine(total[c], partial[c]);
     }
-    for (std::int64_t c = 0; c < columns; ++c) y[c] = f.result(total[c]);
   }
 
   Reduce op_;
