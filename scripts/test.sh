@@ -9,7 +9,7 @@ readonly jobs="${LAMINA_JOBS:-$(nproc)}" fuzz_seconds="${LAMINA_FUZZ_SECONDS:-60
 readonly results="$PWD/build/results"
 # Without arguments: the everyday steps. The thorough ones build Lamina once more each; name them.
 readonly everyday=(release interop install_and_use format asan fuzz)
-readonly thorough=(static tsan tidy)
+readonly thorough=(static tsan tidy device)
 export LAMINA_VENV="${LAMINA_VENV:-$PWD/build/venv}"
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1 CLICOLOR_FORCE=0
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
@@ -34,7 +34,16 @@ interop() { build release && run_tests interop release -L interop; }
 asan() { build asan && run_tests asan asan -LE interop; }
 # libgomp and oneDNN are not built for ThreadSanitizer: only what makes threads of its own is tested.
 tsan() {
-  build tsan test_storage test_h5 test_checkpoint && run_tests tsan tsan -R '^(storage|h5|checkpoint)$'
+  build tsan test_storage test_h5 test_runtime test_checkpoint &&
+    run_tests tsan tsan -R '^(storage|h5|runtime|checkpoint)$'
+}
+
+# What a device does in 10,000 random orders, and a model of 8 GiB; both small every day.
+device() {
+  build release test_checkpoint &&
+    LAMINA_ORDER_SEEDS="${LAMINA_ORDER_SEEDS:-10000}" LAMINA_MEMORY_MIB="${LAMINA_MEMORY_MIB:-8192}" \
+      build/release/bin/test_checkpoint --gtest_output="xml:$results/device/" \
+      --gtest_filter='DeviceTransfer.*:DeviceAsync.*:*Memory*'
 }
 
 # The static library is built without CUDA, so that such a machine is tried too.

@@ -1,9 +1,13 @@
 #include <lamina/error.h>
 
+#include <algorithm>
+
+#include "checkpoint/device_errors.h"
 #include "checkpoint/recovery.h"
 #include "checkpoint/save_files.h"
 #include "checkpoint/save_job.h"
 #include "checkpoint/save_plan.h"
+#include "runtime/devices.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -48,6 +52,25 @@ void take_values(SaveJob& job) {
   }
 }
 
+/// What devices have been given to do by now makes the values; what they are given later must not
+/// hold the save up.
+std::vector<runtime::DeviceMark> mark_devices(const WeightTree& tree) {
+  std::vector<runtime::DeviceMark> marks;
+  for (const weights::WeightNode& node : tree.nodes) {
+    for (const auto& [key, variable] : node.variables) {
+      const Device device = variable->device();
+      const bool known = device == Device::cpu() || !variable->materialized() ||
+                         std::any_of(marks.begin(), marks.end(), [&](const auto& mark) {
+                           return mark.context->device() == device;
+                         });
+      if (known) continue;
+      const auto context = runtime::devices().get(device);
+      marks.push_back({context, context->mark()});
+    }
+  }
+  return marks;
+}
+
 }  // namespace
 
 std::optional<SaveJob> begin_save(Tree tree, const std::filesystem::path& path, SaveRequest request,
@@ -64,6 +87,8 @@ std::optional<SaveJob> begin_save(Tree tree, const std::filesystem::path& path, 
   }
   if (!job.request.overwrite && !ask(job, path, storage)) return {};
   take_values(job);
+  job.after = naming_device_errors("Saving '" + path.string() + "'",
+                                   [&] { return mark_devices(*job.tree); });
   return job;
 }
 

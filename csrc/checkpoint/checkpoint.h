@@ -11,18 +11,28 @@
 
 namespace lamina::checkpoint {
 
+class Timeline;
+
+/// How values of a device travel through its ring.
+struct DeviceTravel {
+  Timeline* timeline = nullptr;  ///< keeps what happened when
+  std::size_t threads = 0;       ///< at the files; 0: one a slot, within io_threads()
+};
+
 struct SaveRequest {
   bool overwrite = true;
   std::optional<double> max_shard_size;
   bool keep_entries_together = false;
   std::unordered_set<weights::NodeId> skip;
   std::function<void(std::uint64_t, std::uint64_t)> progress;
+  DeviceTravel travel = {};
 };
 
 struct LoadRequest {
   bool skip_mismatch = false;
   std::unordered_set<weights::NodeId> skip;
   std::function<void(std::uint64_t, std::uint64_t)> progress;
+  DeviceTravel travel = {};
 };
 
 /// Writes the tree's variables to `path` by Keras's rules (see Model::save_weights).

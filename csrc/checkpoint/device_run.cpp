@@ -9,8 +9,8 @@
 
 namespace lamina::checkpoint {
 
-DeviceRun::DeviceRun(std::vector<Chunk> chunks, std::span<const Place> places, PinnedRing& ring,
-                     const DeviceTransferOptions& options)
+DeviceRun::DeviceRun(std::vector<Chunk> chunks, std::span<const Place> places,
+                     runtime::PinnedRing& ring, const DeviceTransferOptions& options)
     : chunks_(std::move(chunks)), places_(places), ring_(ring), options_(options) {
   for (const Place& place : places) files_.emplace(place.file, files_.size());
   abandoned_.reserve(ring.slots());  // so that to abandon a slot cannot fail
@@ -38,24 +38,24 @@ void DeviceRun::fail(std::exception_ptr failure) {
   stop_.request_stop();
 }
 
-void DeviceRun::fail(std::exception_ptr failure, PinnedRing::Lease lease) {
+void DeviceRun::fail(std::exception_ptr failure, runtime::PinnedRing::Lease lease) {
   abandon(std::move(lease));
   fail(std::move(failure));
 }
 
-void DeviceRun::abandon(PinnedRing::Lease lease) {
+void DeviceRun::abandon(runtime::PinnedRing::Lease lease) {
   const std::lock_guard lock(mutex_);
   abandoned_.push_back(std::move(lease));
 }
 
-void DeviceRun::copy(PinnedRing::Slot& slot, const std::vector<runtime::Copy>& copies) {
+void DeviceRun::copy(runtime::PinnedRing::Slot& slot, const std::vector<runtime::Copy>& copies) {
   const std::lock_guard lock(mutex_);
   if (origin_) stream_->record(*slot.started);
   stream_->copy(copies);
   stream_->record(*slot.copied);
 }
 
-void DeviceRun::wait_copied(const PinnedRing::Slot& slot, const Chunk& chunk) {
+void DeviceRun::wait_copied(const runtime::PinnedRing::Slot& slot, const Chunk& chunk) {
   slot.copied->wait();
   if (!origin_) return;
   options_.timeline->add({TimelineSpan::Lane::kCopy, slot.index, file_of(chunk.runs.front()),

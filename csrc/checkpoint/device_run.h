@@ -15,27 +15,27 @@ namespace lamina::checkpoint {
 /// nobody knows; so those wait here until the stream is gone, whose destructor waits for its work.
 class DeviceRun {
  public:
-  DeviceRun(std::vector<Chunk> chunks, std::span<const Place> places, PinnedRing& ring,
+  DeviceRun(std::vector<Chunk> chunks, std::span<const Place> places, runtime::PinnedRing& ring,
             const DeviceTransferOptions& options);
 
   [[nodiscard]] const std::vector<Chunk>& chunks() const noexcept { return chunks_; }
   [[nodiscard]] std::size_t threads() const;
   [[nodiscard]] bool stopped() const { return stop_.stop_requested(); }
   /// Empty when the transfer stops.
-  [[nodiscard]] PinnedRing::Lease take_slot() { return ring_.take(stop_.get_token()); }
+  [[nodiscard]] runtime::PinnedRing::Lease take_slot() { return ring_.take(stop_.get_token()); }
   /// Keeps the first failure and stops everything.
   void fail(std::exception_ptr failure);
-  void fail(std::exception_ptr failure, PinnedRing::Lease lease);
+  void fail(std::exception_ptr failure, runtime::PinnedRing::Lease lease);
   /// A slot that was not used to its end.
-  void abandon(PinnedRing::Lease lease);
+  void abandon(runtime::PinnedRing::Lease lease);
 
   /// Gives the stream the copies of one chunk, between the slot's two events.
-  void copy(PinnedRing::Slot& slot, const std::vector<runtime::Copy>& copies);
+  void copy(runtime::PinnedRing::Slot& slot, const std::vector<runtime::Copy>& copies);
   /// Waits for them, and records them for `chunk`.
-  void wait_copied(const PinnedRing::Slot& slot, const Chunk& chunk);
+  void wait_copied(const runtime::PinnedRing::Slot& slot, const Chunk& chunk);
   /// Runs `access`, which reads or writes `run` in the slot's file, and records it.
   template <class F>
-  void at_file(const PinnedRing::Slot& slot, const Run& run, F&& access) {
+  void at_file(const runtime::PinnedRing::Slot& slot, const Run& run, F&& access) {
     const double start = options_.timeline ? options_.timeline->now() : 0.0;
     access();
     if (options_.timeline == nullptr) return;
@@ -56,13 +56,13 @@ class DeviceRun {
 
   std::vector<Chunk> chunks_;
   std::span<const Place> places_;
-  PinnedRing& ring_;
+  runtime::PinnedRing& ring_;
   const DeviceTransferOptions& options_;
   std::map<const void*, std::size_t> files_;
   std::stop_source stop_;
   std::mutex mutex_;  // of the failure, the abandoned slots and the stream
   std::exception_ptr failure_;
-  std::vector<PinnedRing::Lease> abandoned_;
+  std::vector<runtime::PinnedRing::Lease> abandoned_;
   std::unique_ptr<runtime::Event> origin_;  // of the device's times
   double origin_time_ = 0;
   std::unique_ptr<runtime::Stream> stream_;

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <deque>
+#include <unordered_map>
 
 #include "checkpoint/device_run.h"
 
@@ -20,7 +21,7 @@ std::vector<Place> places_of(std::span<const Extent> extents) {
 class FilledSlots {
  public:
   struct Entry {
-    PinnedRing::Lease slot;
+    runtime::PinnedRing::Lease slot;
     const Chunk* chunk;
   };
   void push(Entry entry) {
@@ -56,14 +57,17 @@ class FilledSlots {
 
 class Writing {
  public:
-  Writing(std::span<const DeviceWrite> extents, DeviceRun& run, Progress& progress)
-      : extents_(extents), run_(run), progress_(progress) {}
+  Writing(std::span<const DeviceWrite> extents, DeviceRun& run, Progress& progress,
+          const DeviceTransferOptions& options)
+      : extents_(extents), run_(run), progress_(progress), options_(options) {
+    for (const DeviceWrite& extent : extents) left_[extent.file] += extent.size;
+  }
 
   /// The caller's part: a copy as soon as there is a slot.
   void fill() {
     try {
       for (const Chunk& chunk : run_.chunks()) {
-        PinnedRing::Lease slot = run_.take_slot();
+        runtime::PinnedRing::Lease slot = run_.take_slot();
         if (!slot) break;
         fill_one(std::move(slot), chunk);
       }
@@ -78,7 +82,12 @@ class Writing {
     while (auto entry = filled_.pop()) {
       try {
         if (!run_.stopped()) write(*entry->slot.operator->(), *entry->chunk);
-        if (run_.stopped()) run_.abandon(std::move(entry->slot));
+        if (run_.stopped()) {
+          run_.abandon(std::move(entry->slot));
+          continue;
+        }
+        { const auto handed_back = std::move(entry->slot); }
+        announce_written(*entry->chunk);
       } catch (...) {
         run_.fail(std::current_exception(), std::move(entry->slot));
       }
@@ -86,7 +95,7 @@ class Writing {
   }
 
  private:
-  void fill_one(PinnedRing::Lease slot, const Chunk& chunk) {
+  void fill_one(runtime::PinnedRing::Lease slot, const Chunk& chunk) {
     try {
       std::vector<runtime::Copy> copies;
       copies.reserve(chunk.pieces.size());
@@ -101,7 +110,7 @@ class Writing {
     }
     filled_.push({std::move(slot), &chunk});
   }
-  void write(const PinnedRing::Slot& slot, const Chunk& chunk) {
+  void write(const runtime::PinnedRing::Slot& slot, const Chunk& chunk) {
     run_.wait_copied(slot, chunk);
     for (const Run& run : chunk.runs) {
       if (run_.stopped()) return;
@@ -111,10 +120,18 @@ class Writing {
       progress_.add(run.size);
     }
   }
+  void announce_written(const Chunk& chunk) {
+    for (const Run& run : chunk.runs) {
+      storage::WritableFile& file = *extents_[run.place].file;
+      if ((left_.at(&file) -= run.size) == 0 && options_.file_written) options_.file_written(file);
+    }
+  }
 
   std::span<const DeviceWrite> extents_;
   DeviceRun& run_;
   Progress& progress_;
+  const DeviceTransferOptions& options_;
+  std::unordered_map<const storage::WritableFile*, std::atomic<std::uint64_t>> left_;
   FilledSlots filled_;
 };
 
@@ -126,7 +143,7 @@ class Reading {
   /// Each thread's part: a read as soon as there is a slot.
   void fill() {
     for (std::size_t i = next_++; i < run_.chunks().size(); i = next_++) {
-      PinnedRing::Lease slot = run_.take_slot();
+      runtime::PinnedRing::Lease slot = run_.take_slot();
       if (!slot) return;
       fill_one(std::move(slot), run_.chunks()[i]);
     }
@@ -144,7 +161,7 @@ class Reading {
   void close() { filled_.close(); }
 
  private:
-  void fill_one(PinnedRing::Lease slot, const Chunk& chunk) {
+  void fill_one(runtime::PinnedRing::Lease slot, const Chunk& chunk) {
     try {
       read(*slot.operator->(), chunk);
       run_.copy(*slot.operator->(), copies(*slot.operator->(), chunk));
@@ -154,7 +171,7 @@ class Reading {
     }
     filled_.push({std::move(slot), &chunk});
   }
-  void read(PinnedRing::Slot& slot, const Chunk& chunk) {
+  void read(runtime::PinnedRing::Slot& slot, const Chunk& chunk) {
     for (const Run& run : chunk.runs) {
       const auto access = slot.memory->write(run.slot_offset, run.size);
       run_.at_file(slot, run,
@@ -162,7 +179,7 @@ class Reading {
       progress_.add(run.size);
     }
   }
-  [[nodiscard]] std::vector<runtime::Copy> copies(const PinnedRing::Slot& slot,
+  [[nodiscard]] std::vector<runtime::Copy> copies(const runtime::PinnedRing::Slot& slot,
                                                   const Chunk& chunk) const {
     std::vector<runtime::Copy> out;
     out.reserve(chunk.pieces.size());
@@ -187,17 +204,17 @@ struct Closing {
 
 }  // namespace
 
-void write_from_device(std::span<const DeviceWrite> extents, PinnedRing& ring, Progress& progress,
-                       const DeviceTransferOptions& options) {
+void write_from_device(std::span<const DeviceWrite> extents, runtime::PinnedRing& ring,
+                       Progress& progress, const DeviceTransferOptions& options) {
   const std::vector<Place> places = places_of(extents);
   DeviceRun run(plan_chunks(places, ring.slot_bytes()), places, ring, options);
-  Writing writing(extents, run, progress);
+  Writing writing(extents, run, progress, options);
   run.run_threads([&] { writing.drain(); }, [&] { writing.fill(); });
   run.finish();
 }
 
-void read_to_device(std::span<const DeviceRead> extents, PinnedRing& ring, Progress& progress,
-                    const DeviceTransferOptions& options) {
+void read_to_device(std::span<const DeviceRead> extents, runtime::PinnedRing& ring,
+                    Progress& progress, const DeviceTransferOptions& options) {
   const std::vector<Place> places = places_of(extents);
   DeviceRun run(plan_chunks(places, ring.slot_bytes()), places, ring, options);
   Reading reading(extents, run, progress);

@@ -4,8 +4,8 @@
 #include <stop_token>
 
 #include "checkpoint/progress.h"
-#include "checkpoint/ring.h"
 #include "checkpoint/timeline.h"
+#include "runtime/pinned_ring.h"
 #include "storage/storage.h"
 
 namespace lamina::checkpoint {
@@ -33,6 +33,9 @@ struct DeviceTransferOptions {
   /// Called when the device's memory is no longer read, though bytes may still be on their way to
   /// the files. Called only when every copy succeeded, on the caller's thread.
   std::function<void()> copied = {};
+  /// Called for each file when the last of its extents is written, on the thread that wrote it,
+  /// which holds no slot: there is time to sync while the other slots move on. May throw.
+  std::function<void(storage::WritableFile&)> file_written = {};
   Timeline* timeline = nullptr;
   std::size_t threads = 0;  ///< at the files; 0: one a slot, within io_threads()
 };
@@ -43,9 +46,9 @@ struct DeviceTransferOptions {
 /// Both return when nothing is under way any more, whatever happened: they throw the first failure
 /// (DeviceError, StorageError, FormatError), or CancelledError. What was written then, or read,
 /// is of no use.
-void write_from_device(std::span<const DeviceWrite> extents, PinnedRing& ring, Progress& progress,
-                       const DeviceTransferOptions& options = {});
-void read_to_device(std::span<const DeviceRead> extents, PinnedRing& ring, Progress& progress,
-                    const DeviceTransferOptions& options = {});
+void write_from_device(std::span<const DeviceWrite> extents, runtime::PinnedRing& ring,
+                       Progress& progress, const DeviceTransferOptions& options = {});
+void read_to_device(std::span<const DeviceRead> extents, runtime::PinnedRing& ring,
+                    Progress& progress, const DeviceTransferOptions& options = {});
 
 }  // namespace lamina::checkpoint

@@ -1,12 +1,17 @@
 #include <lamina/error.h>
 #include <lamina/log.h>
 
+#include <map>
+
 #include "checkpoint/catalog.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/device_errors.h"
+#include "checkpoint/device_reads.h"
 #include "checkpoint/match.h"
 #include "checkpoint/parallel.h"
 #include "checkpoint/report.h"
 #include "checkpoint/transfer.h"
+#include "core/device_memory.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -30,19 +35,35 @@ std::uint64_t total_bytes(const std::vector<Assignment>& assignments) {
   return sum;
 }
 
+/// True when the file's bytes are the variable's own: they can go to its device as they are read.
+bool goes_straight_to_device(const Assignment& assignment) {
+  const auto& [variable, item] = assignment;
+  return variable->device() != Device::cpu() && item.dataset->plain &&
+         *item.dataset->type.dtype == variable->dtype() && variable->dtype() != DType::kBool;
+}
+
 /// Tensors with the datasets' elements, as the files type them.
-std::vector<Tensor> read_all(const std::vector<Assignment>& assignments, Progress& progress) {
+std::vector<Tensor> read_all(const std::vector<Assignment>& assignments, Progress& progress,
+                             const DeviceTravel& travel) {
   std::vector<Tensor> tensors;
   std::vector<ReadExtent> plain;
   std::vector<std::size_t> others;
-  for (const auto& [variable, item] : assignments) {
-    Tensor& tensor =
-        tensors.emplace_back(Tensor::empty(item.dataset->shape, *item.dataset->type.dtype));
+  DeviceReads on_devices;
+  for (const Assignment& assignment : assignments) {
+    const auto& [variable, item] = assignment;
+    const bool straight = goes_straight_to_device(assignment);
+    Tensor& tensor = tensors.emplace_back(Tensor::empty(
+        item.dataset->shape, *item.dataset->type.dtype, straight ? variable->device() : Device()));
     if (!item.dataset->plain) {
       others.push_back(tensors.size() - 1);
-    } else if (tensor.nbytes() > 0) {
-      plain.push_back(
-          {&item.reader->file(), item.reader->base() + *item.dataset->offset, tensor.bytes()});
+      continue;
+    }
+    if (tensor.nbytes() == 0) continue;
+    const std::uint64_t offset = item.reader->base() + *item.dataset->offset;
+    if (straight) {
+      on_devices.add(item.reader->file(), offset, tensor);
+    } else {
+      plain.push_back({&item.reader->file(), offset, tensor.bytes()});
     }
   }
   read_extents(plain, progress);
@@ -51,6 +72,7 @@ std::vector<Tensor> read_all(const std::vector<Assignment>& assignments, Progres
     item.reader->read(*item.dataset, tensors[others[i]].bytes());
     progress.add(tensors[others[i]].nbytes());
   });
+  on_devices.run(progress, travel);
   return tensors;
 }
 
@@ -58,11 +80,27 @@ std::vector<Tensor> read_all(const std::vector<Assignment>& assignments, Progres
 /// and 1.
 void convert(const std::vector<Assignment>& assignments, std::vector<Tensor>& tensors) {
   parallel_for(tensors.size(), io_threads(), [&](std::size_t i) {
+    if (tensors[i].device() != Device::cpu()) return;
     if (tensors[i].dtype() == DType::kBool) {
       for (std::byte& b : tensors[i].bytes()) b = static_cast<std::byte>(b != std::byte{0});
     }
     tensors[i] = tensors[i].cast(assignments[i].variable->dtype());
   });
+}
+
+/// Moves to their devices what had to be converted on the way.
+void move_to_devices(const std::vector<Assignment>& assignments, std::vector<Tensor>& tensors) {
+  std::map<int, std::vector<std::size_t>> moving;  // by index: the other devices are of one kind
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const Device device = assignments[i].variable->device();
+    if (tensors[i].device() != device) moving[device.index].push_back(i);
+  }
+  for (const auto& [device, indices] : moving) {
+    std::vector<Tensor> here;
+    for (const std::size_t i : indices) here.push_back(std::move(tensors[i]));
+    std::vector<Tensor> there = core::copies_on(Device::cuda(device), here);
+    for (std::size_t k = 0; k < indices.size(); ++k) tensors[indices[k]] = std::move(there[k]);
+  }
 }
 
 void give_warnings(const Match& match, const weights::WeightTree& tree, const Catalog& catalog) {
@@ -89,8 +127,12 @@ void load(const weights::WeightTree& tree, const std::filesystem::path& path,
   }
   check_extents(found.assignments);
   Progress progress(request.progress, total_bytes(found.assignments));
-  std::vector<Tensor> tensors = read_all(found.assignments, progress);
-  convert(found.assignments, tensors);
+  std::vector<Tensor> tensors = naming_device_errors("Loading '" + path.string() + "'", [&] {
+    std::vector<Tensor> read = read_all(found.assignments, progress, request.travel);
+    convert(found.assignments, read);
+    move_to_devices(found.assignments, read);
+    return read;
+  });
   give_warnings(found, tree, catalog);
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     found.assignments[i].variable->assign(std::move(tensors[i]));

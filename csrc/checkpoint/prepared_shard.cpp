@@ -1,5 +1,7 @@
 #include "checkpoint/prepared_shard.h"
 
+#include <algorithm>
+
 #include "checkpoint/layout_cache.h"
 
 namespace lamina::checkpoint {
@@ -26,7 +28,31 @@ std::vector<WriteExtent> PreparedShard::extents(storage::WritableFile* file) con
   std::vector<WriteExtent> out;
   out.reserve(layout->metadata.size() + tensors.size());
   for (const auto& block : layout->metadata) out.push_back({file, block.offset, block.bytes});
-  for (const auto& [offset, tensor] : tensors) out.push_back({file, offset, tensor.bytes()});
+  for (const auto& [offset, tensor] : tensors) {
+    if (tensor.device() == Device::cpu()) out.push_back({file, offset, tensor.bytes()});
+  }
+  return out;
+}
+
+std::vector<Device> PreparedShard::devices() const {
+  std::vector<Device> out;
+  for (const auto& [offset, tensor] : tensors) {
+    if (tensor.device() == Device::cpu()) continue;
+    if (std::find(out.begin(), out.end(), tensor.device()) == out.end()) {
+      out.push_back(tensor.device());
+    }
+  }
+  return out;
+}
+
+std::vector<DeviceWrite> PreparedShard::extents_on(Device device,
+                                                   storage::WritableFile* file) const {
+  std::vector<DeviceWrite> out;
+  for (const auto& [offset, tensor] : tensors) {
+    if (tensor.device() == device) {
+      out.push_back({file, offset, static_cast<const std::byte*>(tensor.raw()), tensor.nbytes()});
+    }
+  }
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "checkpoint/device_transfer.h"
 #include "checkpoint/save_job.h"
 #include "checkpoint/shard_plan.h"
 #include "checkpoint/transfer.h"
@@ -19,7 +20,12 @@ struct PreparedShard {
   std::shared_ptr<const h5::Layout> layout;
   std::vector<std::pair<std::uint64_t, Tensor>> tensors;  ///< by offset
 
+  /// Of what lies in host memory, metadata included.
   [[nodiscard]] std::vector<WriteExtent> extents(storage::WritableFile* file) const;
+  /// The other devices that hold a part, each once.
+  [[nodiscard]] std::vector<Device> devices() const;
+  [[nodiscard]] std::vector<DeviceWrite> extents_on(Device device,
+                                                    storage::WritableFile* file) const;
   [[nodiscard]] std::uint64_t bytes() const;
 };
 

@@ -2,13 +2,14 @@
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/commit.h"
+#include "checkpoint/device_errors.h"
 #include "checkpoint/index.h"
 #include "checkpoint/prepared_shard.h"
 #include "checkpoint/recovery.h"
 #include "checkpoint/save_files.h"
 #include "checkpoint/save_plan.h"
+#include "checkpoint/shard_files.h"
 #include "checkpoint/staging.h"
-#include "checkpoint/transfer.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -17,15 +18,6 @@ using std::filesystem::path;
 using weights::WeightTree;
 
 constexpr double kGigabyte = 1024.0 * 1024.0 * 1024.0;
-
-void write_shard(const PreparedShard& shard, const path& temporary, Progress& progress,
-                 storage::Storage& storage) {
-  const auto file = storage.create(temporary);
-  file->resize(shard.layout->file_size);
-  write_extents(shard.extents(file.get()), progress);
-  file->sync();
-  file->close();
-}
 
 void write_text(const std::string& text, const path& temporary, storage::Storage& storage) {
   const auto file = storage.create(temporary);
@@ -49,6 +41,24 @@ std::vector<PreparedShard> prepare(const SaveJob& job, const SaveFiles& files, S
   return out;
 }
 
+void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state) {
+  if (!job.plan) job.plan = plan_save(job);
+  const SaveFiles files = files_of(job.target, job.plan->shards.shards.size());
+  stage_values(job, state);
+  const std::vector<PreparedShard> shards = prepare(job, files, state);
+
+  Progress progress(job.request.progress, state.progress().bytes_total, &state);
+  Commit commit(storage, files.checkpoint());
+  const std::vector<std::string> obsolete = obsolete_shards(files, storage);
+  write_shards(shards, job, commit, {progress, storage, state});
+  if (job.target.sharded) {
+    const Index index = make_index(job.plan->shards, *job.tree, job.plan->entries, files.shards);
+    write_text(index_text(index), commit.stage(files.index), storage);
+  }
+  state.begin_commit();
+  commit.run(obsolete);
+}
+
 }  // namespace
 
 std::optional<ShardLimit> shard_limit(const SaveJob& job) {
@@ -63,26 +73,8 @@ SavePlan plan_save(const SaveJob& job) {
 }
 
 void run_save(SaveJob& job, storage::Storage& storage, SaveState& state) {
-  if (!job.plan) job.plan = plan_save(job);
-  const SaveFiles files = files_of(job.target, job.plan->shards.shards.size());
-  stage_values(job.values, job.snapshot, state);
-  const std::vector<PreparedShard> shards = prepare(job, files, state);
-
-  Progress progress(job.request.progress, state.progress().bytes_total, &state);
-  Commit commit(storage, files.checkpoint());
-  const std::vector<std::string> obsolete = obsolete_shards(files, storage);
-  for (const PreparedShard& shard : shards) {
-    write_shard(shard, commit.stage(shard.name), progress, storage);
-    state.finish_shard();
-    state.throw_if_cancelled();
-  }
-  state.finish_copy();
-  if (job.target.sharded) {
-    const Index index = make_index(job.plan->shards, *job.tree, job.plan->entries, files.shards);
-    write_text(index_text(index), commit.stage(files.index), storage);
-  }
-  state.begin_commit();
-  commit.run(obsolete);
+  naming_device_errors("Saving '" + job.target.file.string() + "'",
+                       [&] { write_checkpoint(job, storage, state); });
 }
 
 void save(const WeightTree& tree, const path& given, const SaveRequest& request,

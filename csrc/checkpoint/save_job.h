@@ -8,6 +8,7 @@
 #include "checkpoint/paths.h"
 #include "checkpoint/save_state.h"
 #include "checkpoint/shard_plan.h"
+#include "runtime/device_context.h"
 
 namespace lamina::checkpoint {
 
@@ -37,6 +38,8 @@ struct SaveJob {
   SaveTarget target;
   SaveRequest request;
   SnapshotPolicy snapshot = SnapshotPolicy::kNone;
+  /// Where the devices of the values were in their work when these were taken hold of.
+  std::vector<runtime::DeviceMark> after = {};
   std::optional<SavePlan> plan;  ///< where checking needed it
 };
 

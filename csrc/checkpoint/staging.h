@@ -3,9 +3,9 @@
 
 namespace lamina::checkpoint {
 
-/// Does with the values what the policy says, before they are written: `kHost`, and `kDevice` as
-/// long as values are in host memory, replace them by copies and then lift the fence; the others
-/// leave them where they are. Throws std::bad_alloc, CancelledError.
-void stage_values(Values& values, SnapshotPolicy policy, SaveState& state);
+/// Does with the job's values what its policy says (SnapshotPolicy), before they are written: puts
+/// copies in the place of some or all of them, and lifts the fence when it was all.
+/// Throws DeviceError, std::bad_alloc, CancelledError.
+void stage_values(SaveJob& job, SaveState& state);
 
 }  // namespace lamina::checkpoint

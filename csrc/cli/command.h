@@ -15,6 +15,7 @@ void add_inspect(CLI::App& app);
 void add_diff(CLI::App& app, ExitStatus& status);
 void add_reshard(CLI::App& app);
 void add_recover(CLI::App& app, ExitStatus& status);
+void add_devices(CLI::App& app);
 
 /// Parses the arguments and runs what they ask for. Errors are written to standard error on one
 /// line.

@@ -29,6 +29,7 @@ int run(int argc, const char* const* argv) {
   add_diff(app, status);
   add_reshard(app);
   add_recover(app, status);
+  add_devices(app);
   // CLI11 would say that a subcommand is required, which is less than is known here.
   const auto is_named = [&](CLI::App* command) { return command->check_name(argv[1]); };
   if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_named).empty()) {

@@ -4,12 +4,10 @@
 
 #include "core/buffer.h"
 #include "core/convert.h"
+#include "core/device_memory.h"
 
 namespace lamina {
 Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
-  if (device.kind != Device::Kind::kCpu) {
-    throw ValueError("This build of Lamina has no backend for the device " + device.str() + ".");
-  }
   Tensor t;
   t.size_ = shape.size();
   t.shape_ = std::move(shape);
@@ -19,7 +17,8 @@ Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
   if (__builtin_mul_overflow(static_cast<std::size_t>(t.size_), dtype_size(dtype), &bytes)) {
     throw ValueError("The shape " + t.shape_.str() + " holds more bytes than can be counted.");
   }
-  t.owner_ = core::allocate_host(bytes);
+  t.owner_ = device.kind == Device::Kind::kCpu ? core::allocate_host(bytes)
+                                               : core::allocate_on(device, bytes);
   t.data_ = t.owner_.get();
   t.defined_ = true;
   return t;
@@ -57,11 +56,18 @@ Tensor Tensor::view(void* data, Shape shape, DType dtype, std::shared_ptr<void> 
 
 Tensor Tensor::clone() const {
   if (!defined_) return {};
-  return from_bytes(bytes(), shape_, dtype_);
+  if (device_.kind == Device::Kind::kCpu) return from_bytes(bytes(), shape_, dtype_);
+  return std::move(core::copies_on(device_, {this, 1}).front());
+}
+
+Tensor Tensor::to(Device device) const {
+  if (!defined_ || device == device_) return *this;
+  return std::move(core::copies_on(device, {this, 1}).front());
 }
 
 Tensor Tensor::cast(DType dtype) const {
   if (!defined_ || dtype == dtype_) return *this;
+  if (device_.kind != Device::Kind::kCpu) return to(Device::cpu()).cast(dtype).to(device_);
   Tensor out = empty(shape_, dtype);
   dispatch(dtype_, [&]<class From>(From) {
     dispatch(dtype, [&]<class To>(To) {
@@ -89,13 +95,21 @@ void Tensor::require(DType dtype) const {
     throw ValueError("The tensor holds " + std::string(dtype_name(dtype_)) + ", not " +
                      std::string(dtype_name(dtype)) + ".");
   }
+  require_host();
+}
+
+void Tensor::require_host() const {
+  if (device_.kind == Device::Kind::kCpu) return;
+  throw ValueError("The tensor's elements are on " + device_.str() +
+                   ", where the host cannot reach them; copy them with to(Device::cpu()).");
 }
 
 bool bitwise_equal(const Tensor& a, const Tensor& b) {
   if (a.defined() != b.defined()) return false;
   if (!a.defined()) return true;
-  return a.shape() == b.shape() && a.dtype() == b.dtype() &&
-         (a.nbytes() == 0 || std::memcmp(a.raw(), b.raw(), a.nbytes()) == 0);
+  if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
+  const Tensor here_a = a.to(Device::cpu()), here_b = b.to(Device::cpu());
+  return a.nbytes() == 0 || std::memcmp(here_a.raw(), here_b.raw(), a.nbytes()) == 0;
 }
 
 }  // namespace lamina

@@ -41,6 +41,7 @@ Variable::Variable(std::string name, Tensor value, bool trainable)
       shape_(value.shape()),
       dtype_(value.dtype()),
       trainable_(trainable),
+      device_(value.device()),
       value_(std::move(value)) {}
 
 void Variable::require_value() const {
@@ -88,20 +89,54 @@ void Variable::Snapshot::replace(const Tensor& value) {
   device_ = value.device();
 }
 
-void Variable::assign(Tensor value) {
-  if (value.shape() != shape_) {
-    throw ValueError(
-        "The shape of the target variable and the shape of the target value in "
-        "`variable.assign(value)` must match. variable.shape=" +
-        shape_.str() + ", Received: value.shape=" + value.shape().str() +
-        ". Target variable: " + path_);
-  }
-  // A value that fits is moved, which cannot fail: a load gives all variables their values, or
-  // none.
-  value_ = value.dtype() == dtype_ ? std::move(value) : value.cast(dtype_);
+void Variable::require_shape(const Tensor& value) const {
+  if (value.shape() == shape_) return;
+  throw ValueError(
+      "The shape of the target variable and the shape of the target value in "
+      "`variable.assign(value)` must match. variable.shape=" +
+      shape_.str() + ", Received: value.shape=" + value.shape().str() +
+      ". Target variable: " + path_);
+}
+
+void Variable::set(Tensor value) noexcept {
+  value_ = std::move(value);
   first_ = nullptr;
   released_ = false;
   ++version_;
+}
+
+void Variable::assign(Tensor value) {
+  require_shape(value);
+  // A value that fits is moved, which cannot fail: a load gives all variables their values, or
+  // none.
+  if (value.dtype() != dtype_) value = value.cast(dtype_);
+  if (value.device() != device_) value = value.to(device_);
+  set(std::move(value));
+}
+
+void Variable::move_to_value(Tensor value) {
+  require_shape(value);
+  if (value.dtype() != dtype_) {
+    throw ValueError("The variable '" + path_ + "' holds " + std::string(dtype_name(dtype_)) +
+                     "; received a value of " + std::string(dtype_name(value.dtype())) + ".");
+  }
+  device_ = value.device();
+  set(std::move(value));
+}
+
+void Variable::to(Device device) {
+  if (device == device_) return;
+  if (value_.defined()) {
+    move_to_value(value_.to(device));
+    return;
+  }
+  // A snapshot of before keeps its value where it was, and the initialiser still runs but once.
+  if (first_) {
+    first_ = std::make_shared<FirstValue>(
+        [first = first_, device](const Shape&, DType) { return first->get().to(device); }, shape_,
+        dtype_);
+  }
+  device_ = device;
 }
 
 void Variable::release() noexcept {

@@ -1,5 +1,6 @@
 #include "graph/parameters.h"
 
+#include <lamina/error.h>
 #include <malloc.h>
 
 #include <algorithm>
@@ -26,7 +27,18 @@ bool Parameters::stale(const Entry& entry) {
          });
 }
 
+void Parameters::require_host(const Entry& entry) {
+  for (const Source& source : entry.sources) {
+    if (source.variable->device().kind == Device::Kind::kCpu) continue;
+    throw UnsupportedError("The variable '" + source.variable->path() + "' is on " +
+                           source.variable->device().str() +
+                           ", where this version cannot compute yet: move the model back with "
+                           "to(Device::cpu()).");
+  }
+}
+
 void Parameters::pack(Entry& entry) {
+  require_host(entry);
   entry.packed = false;  // until every step below has succeeded
   std::vector<Tensor> values;
   for (const Param& param : *entry.params) values.push_back(param.value());

@@ -33,6 +33,7 @@ class Parameters {
   using Counts = std::unordered_map<Variable*, std::size_t>;
 
   [[nodiscard]] static bool stale(const Entry& entry);
+  static void require_host(const Entry& entry);
   static void pack(Entry& entry);
   [[nodiscard]] Counts stale_readers() const;
   static void release_read(const Entry& entry, Counts& waiting);

@@ -2,6 +2,7 @@
 
 #include <unordered_set>
 
+#include "core/device_memory.h"
 #include "models/pending_saves.h"
 #include "models/runtime.h"
 #include "models/sublayers.h"
@@ -30,6 +31,20 @@ std::vector<VariablePtr> Model::variables() const {
 void Model::set_trainable(bool trainable) {
   Layer::set_trainable(trainable);
   for (const LayerPtr& layer : layers()) layer->set_trainable(trainable);
+}
+
+void Model::to(Device device) {
+  std::vector<VariablePtr> moving, waiting;
+  std::vector<Tensor> values;
+  for (const VariablePtr& variable : variables()) {
+    if (variable->device() == device) continue;
+    const bool there = variable->materialized();
+    (there ? moving : waiting).push_back(variable);
+    if (there) values.push_back(variable->value());
+  }
+  values = core::copies_on(device, values);
+  for (std::size_t i = 0; i < moving.size(); ++i) moving[i]->move_to_value(std::move(values[i]));
+  for (const VariablePtr& variable : waiting) variable->to(device);
 }
 
 LayerPtr Model::get_layer(std::string_view name) const {

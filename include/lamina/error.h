@@ -76,10 +76,17 @@ class DeviceError : public BackendError {
                      std::to_string(where.line) + "."),
         call_(call),
         status_(status) {}
+  /// The same failure, told with what was being done: "Saving 'a.weights.h5': cudaMallocAsync ...".
+  DeviceError(const std::string& doing, const DeviceError& cause)
+      : BackendError(doing + ": " + cause.what()), call_(cause.call_), status_(cause.status_) {}
   /// The function that failed, e.g. "cudaMallocAsync".
   [[nodiscard]] const std::string& call() const noexcept { return call_; }
   /// The name of its status, e.g. "cudaErrorMemoryAllocation".
   [[nodiscard]] const std::string& status() const noexcept { return status_; }
+  /// True when memory was asked for that is not to be had; nothing else is then wrong.
+  [[nodiscard]] bool out_of_memory() const noexcept {
+    return status_ == "cudaErrorMemoryAllocation" || status_ == "ENOMEM";
+  }
 
  private:
   std::string call_, status_;

@@ -3,6 +3,7 @@
 #include <lamina/applications.h>
 #include <lamina/checkpoint_manager.h>
 #include <lamina/device.h>
+#include <lamina/devices.h>
 #include <lamina/dtype.h>
 #include <lamina/error.h>
 #include <lamina/layer.h>

@@ -129,6 +129,12 @@ class Model : public Layer {
   /// Variables of all layers, each once.
   [[nodiscard]] std::vector<VariablePtr> variables() const override;
   void set_trainable(bool trainable) override;
+  /// Moves all variables to `device`, those that have no value yet when they get one; what is saved
+  /// and loaded then comes from there and goes there. All of them or, when it throws, none: the
+  /// values are there twice meanwhile. Computing where no backend is throws UnsupportedError.
+  /// Throws ValueError when this build does not know the device; DeviceError when there is no such
+  /// device, no driver for it, or no memory left on it. The model is then as usable as before.
+  void to(Device device);
 
  protected:
   explicit Model(Base base);

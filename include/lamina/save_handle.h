@@ -15,7 +15,7 @@ class SaveState;
 /// `wait_until_copied` takes. Assigning to variables needs no such wait whatever the policy: an
 /// assigned value takes the place of the old one, which the save goes on holding.
 enum class SnapshotPolicy {
-  /// Nowhere: bytes are read as they are written. The wait lasts as long as the writing.
+  /// Nowhere. The wait lasts until values of the host are written, those of a device in the ring.
   kNone,
   /// A copy beside the values on their device; for values in host memory the same as `kHost`.
   kDevice,

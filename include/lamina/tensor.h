@@ -12,13 +12,15 @@
 namespace lamina {
 
 /// A dense, row-major array on one device. Copying a Tensor shares its bytes; `clone()` copies
-/// them. Concurrent reads are safe; a write needs exclusive access.
+/// them. Concurrent reads are safe; a write needs exclusive access. Members that need memory on a
+/// device, or copy to or from one, throw DeviceError when it fails them.
 class Tensor {
  public:
   /// An undefined tensor: no shape, no bytes.
   Tensor() = default;
 
-  /// Uninitialised elements. Throws ValueError for an unknown or overflowing shape, std::bad_alloc.
+  /// Uninitialised elements. Throws ValueError for an unknown or overflowing shape or a device that
+  /// this build does not know, std::bad_alloc.
   static Tensor empty(Shape shape, DType dtype = DType::kFloat32, Device device = Device::cpu());
   static Tensor zeros(Shape shape, DType dtype = DType::kFloat32);
   /// Elements copied from `values`. Throws ValueError when their number is not that of `shape`.
@@ -42,15 +44,20 @@ class Tensor {
 
   /// What keeps the bytes alive.
   [[nodiscard]] const std::shared_ptr<void>& owner() const noexcept { return owner_; }
+  /// An address of the tensor's device: the host may follow it only if that is the CPU.
   [[nodiscard]] void* raw() noexcept { return data_; }
   [[nodiscard]] const void* raw() const noexcept { return data_; }
-  [[nodiscard]] std::span<std::byte> bytes() noexcept {
+  /// Throws ValueError when the tensor is not on the CPU.
+  [[nodiscard]] std::span<std::byte> bytes() {
+    require_host();
     return {static_cast<std::byte*>(data_), nbytes()};
   }
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
+  [[nodiscard]] std::span<const std::byte> bytes() const {
+    require_host();
     return {static_cast<const std::byte*>(data_), nbytes()};
   }
-  /// Typed elements. Throws ValueError when T is not the tensor's dtype.
+  /// Typed elements. Throws ValueError when T is not the tensor's dtype, or the tensor is not on
+  /// the CPU.
   template <class T>
   [[nodiscard]] std::span<T> data() {
     require(dtype_of_v<T>);
@@ -62,16 +69,19 @@ class Tensor {
     return {static_cast<const T*>(data_), static_cast<std::size_t>(size_)};
   }
 
-  /// A copy with bytes of its own.
+  /// A copy with bytes of its own, on the same device.
   [[nodiscard]] Tensor clone() const;
+  /// The same elements on `device`; itself when it is there already. Returns when they are there.
+  [[nodiscard]] Tensor to(Device device) const;
   /// The same elements as `dtype`, converted as C++ converts (floats to nearest even); itself when
-  /// it has that dtype already.
+  /// it has that dtype already. What is on another device is converted on the CPU and goes back.
   [[nodiscard]] Tensor cast(DType dtype) const;
   /// The same bytes under another shape of equal size. Throws ValueError otherwise.
   [[nodiscard]] Tensor reshape(Shape shape) const;
 
  private:
   void require(DType dtype) const;
+  void require_host() const;
 
   std::shared_ptr<void> owner_;
   void* data_ = nullptr;
@@ -83,7 +93,7 @@ class Tensor {
 };
 
 /// True when shape, dtype and every byte agree (so NaNs with equal bits are equal, 0.0 and -0.0
-/// not).
+/// not), wherever the tensors are.
 [[nodiscard]] bool bitwise_equal(const Tensor& a, const Tensor& b);
 
 }  // namespace lamina

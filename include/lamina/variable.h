@@ -11,8 +11,9 @@ namespace lamina {
 /// A named tensor that a layer or an optimizer owns, and that weights files hold.
 ///
 /// The value is made by the initialiser at first use, so building a model and then loading its
-/// weights neither computes nor allocates values that are thrown away. Not synchronised: two
-/// threads must not use one variable while either may materialise or assign it.
+/// weights neither computes nor allocates values that are thrown away. It lives on one device,
+/// which assigning does not change. Not synchronised: two threads must not use one variable while
+/// either may materialise or assign it.
 class Variable {
  public:
   using Initializer = std::function<Tensor(const Shape&, DType)>;
@@ -30,6 +31,8 @@ class Variable {
   [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
   [[nodiscard]] DType dtype() const noexcept { return dtype_; }
   [[nodiscard]] bool trainable() const noexcept { return trainable_; }
+  /// Where the value is, or will be once there is one.
+  [[nodiscard]] Device device() const noexcept { return device_; }
   [[nodiscard]] std::size_t nbytes() const {
     return static_cast<std::size_t>(shape_.size()) * dtype_size(dtype_);
   }
@@ -42,9 +45,16 @@ class Variable {
   [[nodiscard]] Snapshot snapshot() const;
   /// True when `value()` would return without running the initialiser.
   [[nodiscard]] bool materialized() const noexcept { return value_.defined(); }
-  /// Replaces the value (the tensor is shared, not copied; another dtype is cast).
-  /// Throws ValueError when the shape differs; the old value then stays.
+  /// Replaces the value (the tensor is shared, not copied; another dtype is cast, and what is
+  /// elsewhere is copied to the variable's device). Throws ValueError when the shape differs,
+  /// DeviceError; the old value then stays.
   void assign(Tensor value);
+  /// Moves the value, or what the initialiser will make, to `device`. Throws ValueError,
+  /// DeviceError; the value then stays where it is. `Model::to` moves many at once.
+  void to(Device device);
+  /// As `assign`, but the variable moves to where the tensor is. Throws ValueError when shape or
+  /// dtype differ.
+  void move_to_value(Tensor value);
   /// Frees the value: for prediction with packed weights. `assign` brings the variable back.
   void release() noexcept;
   [[nodiscard]] bool released() const noexcept { return released_; }
@@ -54,12 +64,15 @@ class Variable {
  private:
   struct FirstValue;
   void require_value() const;
+  void require_shape(const Tensor& value) const;
+  void set(Tensor value) noexcept;
 
   std::string name_;
   std::string path_;
   Shape shape_;
   DType dtype_;
   bool trainable_;
+  Device device_;
   bool released_ = false;
   std::uint64_t version_ = 1;
   mutable std::shared_ptr<FirstValue> first_;  // until the initialiser has run

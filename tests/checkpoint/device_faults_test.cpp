@@ -11,6 +11,7 @@ namespace {
 using lamina::testing::DeviceTree;
 using lamina::testing::FakeRuntime;
 using lamina::testing::FileFaults;
+using runtime::PinnedRing;
 
 constexpr char kStatus[] = "cudaErrorIllegalAddress";
 

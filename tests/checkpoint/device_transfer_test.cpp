@@ -15,6 +15,7 @@ namespace {
 
 using lamina::testing::DeviceTree;
 using lamina::testing::FakeRuntime;
+using runtime::PinnedRing;
 
 Progress no_progress() {
   static const Progress::Callback kNone;

@@ -9,6 +9,7 @@
 namespace lamina::checkpoint {
 namespace {
 
+using runtime::PinnedRing;
 using namespace lamina::testing;  // NOLINT
 
 constexpr std::size_t kSlot = 4096, kFiles = 5, kFileSlots = 8;

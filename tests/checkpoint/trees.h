@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -67,11 +68,14 @@ class TreeBuilder {
   WeightTree tree;
 };
 
-/// The values of all variables, for comparing later.
+/// The values of all variables, on the host, for comparing later.
 inline std::vector<Tensor> snapshot(const WeightTree& tree) {
   std::vector<Tensor> out;
   for (const WeightNode& node : tree.nodes) {
-    for (const auto& variable : node.variables) out.push_back(variable.variable->value().clone());
+    for (const auto& [key, variable] : node.variables) {
+      const bool here = variable->device() == Device::cpu();
+      out.push_back(here ? variable->value().clone() : variable->value().to(Device::cpu()));
+    }
   }
   return out;
 }
@@ -80,8 +84,9 @@ inline bool same_values(const std::vector<Tensor>& a, const std::vector<Tensor>&
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), bitwise_equal);
 }
 
-/// The same structure with variables of its own, all bytes 0xa5 (bools: 1).
-inline WeightTree poisoned_copy(const WeightTree& tree) {
+/// The same structure with variables of its own, where those are or all at one place, all bytes
+/// 0xa5 (bools: 1).
+inline WeightTree poisoned_copy(const WeightTree& tree, std::optional<Device> place = {}) {
   WeightTree out = tree;
   std::map<const Variable*, VariablePtr> copies;
   for (WeightNode& node : out.nodes) {
@@ -95,6 +100,7 @@ inline WeightTree poisoned_copy(const WeightTree& tree) {
         }
         copy = std::make_shared<Variable>(old.name(), std::move(value));
         copy->set_path(old.path());
+        copy->to(place.value_or(old.device()));
       }
       variable.variable = copy;
     }

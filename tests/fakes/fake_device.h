@@ -6,6 +6,7 @@
 #include <cstring>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <list>
 #include <map>
 #include <memory>
@@ -24,6 +25,7 @@ struct FakeOptions {
   std::uint64_t seed = 0;
   double bytes_per_second = 0;    ///< of all copies together, in virtual time; 0: they take none
   VirtualClock* clock = nullptr;  ///< needed with a speed
+  std::size_t memory = std::numeric_limits<std::size_t>::max();  ///< bytes that it has
 };
 
 /// One recording of an event.

@@ -16,7 +16,8 @@ class FakeRuntime final : public runtime::Runtime {
  public:
   enum class Fault { kNow, kLater };  ///< thrown by the call; or by what waits for its work
 
-  explicit FakeRuntime(const FakeOptions& options = {}) : device_(options) {}
+  explicit FakeRuntime(const FakeOptions& options = {})
+      : memory_(options.memory), device_(options) {}
 
   /// Call `n`, counted from 0 and from now, fails with this status.
   void fail_at(std::size_t n, std::string status = "cudaErrorLaunchFailure",
@@ -31,6 +32,7 @@ class FakeRuntime final : public runtime::Runtime {
   /// Memory, streams and events that there are, and bytes of either memory now and at most.
   [[nodiscard]] int live() const { return live_; }
   [[nodiscard]] std::size_t peak_pinned() const { return peak_pinned_; }
+  [[nodiscard]] std::size_t used() const { return used_; }
   [[nodiscard]] std::vector<std::string> disorders() {
     const std::lock_guard lock(device_.mutex);
     return device_.checker.reports();
@@ -38,7 +40,7 @@ class FakeRuntime final : public runtime::Runtime {
 
   std::unique_ptr<runtime::DeviceMemory> allocate(std::size_t bytes) override {
     step("allocate");
-    return std::make_unique<Memory<runtime::DeviceMemory>>(*this, bytes);
+    return std::make_unique<Allocated>(*this, bytes);
   }
   std::unique_ptr<runtime::PinnedMemory> allocate_pinned(std::size_t bytes) override {
     step("allocate_pinned");
@@ -104,6 +106,28 @@ class FakeRuntime final : public runtime::Runtime {
       device().blocks[bytes_.get()] = {size};
     }
     runtime::AlignedBytes bytes_;
+  };
+
+  /// Bytes of the device's memory, of which there are so many.
+  class Share {
+   public:
+    Share(FakeRuntime& owner, std::size_t size) : owner_(owner), size_(size) {
+      if ((owner_.used_ += size) <= owner_.memory_) return;
+      owner_.used_ -= size;
+      throw DeviceError("allocate", "cudaErrorMemoryAllocation", "out of memory",
+                        SourceLocation::current());
+    }
+    ~Share() { owner_.used_ -= size_; }
+    Share(const Share&) = delete;
+
+   private:
+    FakeRuntime& owner_;
+    std::size_t size_;
+  };
+
+  class Allocated final : private Share, public Memory<runtime::DeviceMemory> {
+   public:
+    Allocated(FakeRuntime& owner, std::size_t size) : Share(owner, size), Memory(owner, size) {}
   };
 
   class Pinned final : public Memory<runtime::PinnedMemory> {
@@ -232,6 +256,8 @@ class FakeRuntime final : public runtime::Runtime {
   std::atomic<std::size_t> calls_ = 0, due_ = std::numeric_limits<std::size_t>::max();
   std::atomic<std::size_t> pinned_ = 0, peak_pinned_ = 0;
   std::atomic<int> live_ = 0;
+  const std::size_t memory_;
+  std::atomic<std::size_t> used_ = 0;
   std::string status_;
   Fault fault_ = Fault::kNow;
   FakeDevice device_;  // last: its thread ends first

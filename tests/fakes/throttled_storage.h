@@ -1,5 +1,8 @@
 #pragma once
 #include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "storage/storage.h"
@@ -24,7 +27,7 @@ class ThrottledDisk {
 };
 
 /// Passes on to another file what the disk has taken its time for.
-class ThrottledWritableFile final : public storage::WritableFile {
+class ThrottledWritableFile : public storage::WritableFile {
  public:
   ThrottledWritableFile(storage::WritableFile& inner, ThrottledDisk& disk)
       : inner_(inner), disk_(disk) {}
@@ -42,7 +45,7 @@ class ThrottledWritableFile final : public storage::WritableFile {
   ThrottledDisk& disk_;
 };
 
-class ThrottledReadableFile final : public storage::ReadableFile {
+class ThrottledReadableFile : public storage::ReadableFile {
  public:
   ThrottledReadableFile(const storage::ReadableFile& inner, ThrottledDisk& disk)
       : inner_(inner), disk_(disk) {}
@@ -55,6 +58,46 @@ class ThrottledReadableFile final : public storage::ReadableFile {
 
  private:
   const storage::ReadableFile& inner_;
+  ThrottledDisk& disk_;
+};
+
+/// The process's file system, whose bytes pass through the disk.
+class ThrottledStorage final : public storage::Storage {
+ public:
+  using Path = storage::Path;
+
+  explicit ThrottledStorage(ThrottledDisk& disk) : disk_(disk) {}
+
+  std::unique_ptr<storage::ReadableFile> open(const Path& p) override {
+    return std::make_unique<Owner<ThrottledReadableFile, storage::ReadableFile>>(inner_.open(p),
+                                                                                 disk_);
+  }
+  std::unique_ptr<storage::WritableFile> create(const Path& p) override {
+    return std::make_unique<Owner<ThrottledWritableFile, storage::WritableFile>>(inner_.create(p),
+                                                                                 disk_);
+  }
+  bool exists(const Path& p) override { return inner_.exists(p); }
+  bool link(const Path& a, const Path& b) override { return inner_.link(a, b); }
+  void rename(const Path& a, const Path& b) override { inner_.rename(a, b); }
+  void remove(const Path& p) override { inner_.remove(p); }
+  void create_directory(const Path& p) override { inner_.create_directory(p); }
+  void remove_directory(const Path& p) override { inner_.remove_directory(p); }
+  std::vector<std::string> list(const Path& p) override { return inner_.list(p); }
+  std::unique_ptr<storage::Lock> try_lock(const Path& p) override { return inner_.try_lock(p); }
+  void sync_directory(const Path& p) override { inner_.sync_directory(p); }
+
+ private:
+  template <class File>
+  struct Kept {
+    std::unique_ptr<File> kept;
+  };
+  template <class Throttled, class File>
+  struct Owner final : Kept<File>, Throttled {
+    Owner(std::unique_ptr<File> file, ThrottledDisk& disk)
+        : Kept<File>{std::move(file)}, Throttled(*this->kept, disk) {}
+  };
+
+  storage::Storage& inner_ = storage::posix();
   ThrottledDisk& disk_;
 };
 

@@ -14,16 +14,22 @@ class VirtualClock {
   [[nodiscard]] double now() const {
     const std::lock_guard lock(mutex_);
     const auto found = times_.find(std::this_thread::get_id());
-    return found == times_.end() ? 0.0 : found->second;
+    return found == times_.end() ? start_ : found->second;
+  }
+  /// Where the time of threads starts that have none yet.
+  void start_at(double time) {
+    const std::lock_guard lock(mutex_);
+    start_ = time;
   }
   void advance_to(double time) {
     const std::lock_guard lock(mutex_);
-    double& mine = times_[std::this_thread::get_id()];
+    double& mine = times_.try_emplace(std::this_thread::get_id(), start_).first->second;
     mine = std::max(mine, time);
   }
 
  private:
   mutable std::mutex mutex_;
+  double start_ = 0;
   std::map<std::thread::id, double> times_;
 };
 

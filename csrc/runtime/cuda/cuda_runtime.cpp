@@ -8,13 +8,6 @@
 
 namespace lamina::runtime {
 
-int CudaRuntime::device_count() noexcept {
-  int count = 0;
-  if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
-  (void)cudaGetLastError();
-  return 0;
-}
-
 CudaRuntime::CudaRuntime(int device) : device_(device) {
   make_current();
   check_cuda(cudaStreamCreateWithFlags(&memory_stream_, cudaStreamNonBlocking),

@@ -1,4 +1,6 @@
 #pragma once
+#include <lamina/devices.h>
+
 #include "runtime/runtime.h"
 
 struct CUstream_st;
@@ -17,6 +19,9 @@ class CudaRuntime final : public Runtime {
 
   /// 0 without a driver or without a device; never throws.
   [[nodiscard]] static int device_count() noexcept;
+  [[nodiscard]] static CudaDevices list_devices();
+  /// Throws DeviceError, with the reason, when there is none.
+  static void require_any();
 
   [[nodiscard]] std::unique_ptr<DeviceMemory> allocate(std::size_t bytes) override;
   [[nodiscard]] std::unique_ptr<PinnedMemory> allocate_pinned(std::size_t bytes) override;

@@ -6,7 +6,7 @@
 
 #include "runtime/runtime.h"
 
-namespace lamina::checkpoint {
+namespace lamina::runtime {
 
 /// A few page-locked slots, made once and kept. A slot is taken, used and handed back when nothing
 /// is pending on it any more; who finds none waits, and that is all the flow control there is.
@@ -19,8 +19,8 @@ class PinnedRing {
   };
   struct Slot {
     std::size_t index;
-    std::unique_ptr<runtime::PinnedMemory> memory;
-    std::unique_ptr<runtime::Event> started, copied;  ///< around the copies of its present use
+    std::unique_ptr<PinnedMemory> memory;
+    std::unique_ptr<Event> started, copied;  ///< around the copies of its present use
   };
 
   /// A slot of one's own, handed back with it.
@@ -48,18 +48,22 @@ class PinnedRing {
   };
 
   /// Throws DeviceError when the memory is not to be had, ValueError for a ring of nothing.
-  PinnedRing(runtime::Runtime& runtime, const Options& options);
+  PinnedRing(Runtime& runtime, const Options& options);
 
   /// Waits for a free slot; empty when `stop` is asked for first.
   [[nodiscard]] Lease take(const std::stop_token& stop);
-  [[nodiscard]] runtime::Runtime& runtime() const noexcept { return runtime_; }
+  /// Empty when there is no free slot now. Who holds a slot already takes another one only so: two
+  /// that wait for each other's would wait for ever.
+  [[nodiscard]] Lease try_take();
+  [[nodiscard]] Runtime& runtime() const noexcept { return runtime_; }
   [[nodiscard]] std::size_t slots() const noexcept { return slots_.size(); }
   [[nodiscard]] std::size_t slot_bytes() const noexcept { return slot_bytes_; }
 
  private:
+  [[nodiscard]] Lease take_free();
   void give_back(Slot& slot) noexcept;
 
-  runtime::Runtime& runtime_;
+  Runtime& runtime_;
   std::size_t slot_bytes_;
   std::vector<Slot> slots_;
   std::mutex mutex_;
@@ -67,4 +71,4 @@ class PinnedRing {
   std::vector<Slot*> free_;  // never grows past its first capacity
 };
 
-}  // namespace lamina::checkpoint
+}  // namespace lamina::runtime

@@ -1,15 +1,15 @@
-#include "checkpoint/ring.h"
+#include "runtime/pinned_ring.h"
 
 #include <lamina/error.h>
 
-namespace lamina::checkpoint {
+namespace lamina::runtime {
 namespace {
 
 constexpr std::size_t kBlock = 4096;
 
 }  // namespace
 
-PinnedRing::PinnedRing(runtime::Runtime& runtime, const Options& options)
+PinnedRing::PinnedRing(Runtime& runtime, const Options& options)
     : runtime_(runtime), slot_bytes_((options.slot_bytes + kBlock - 1) / kBlock * kBlock) {
   if (options.slots == 0 || options.slot_bytes == 0) {
     throw ValueError("A ring of page-locked memory needs at least one slot of at least one byte.");
@@ -27,6 +27,15 @@ PinnedRing::Lease PinnedRing::take(const std::stop_token& stop) {
   if (!changed_.wait(lock, stop, [&] { return !free_.empty(); }) || stop.stop_requested()) {
     return {};
   }
+  return take_free();
+}
+
+PinnedRing::Lease PinnedRing::try_take() {
+  const std::lock_guard lock(mutex_);
+  return free_.empty() ? Lease() : take_free();
+}
+
+PinnedRing::Lease PinnedRing::take_free() {
   Slot* slot = free_.front();  // the one that has rested longest
   free_.erase(free_.begin());
   return {*this, *slot};
@@ -40,4 +49,4 @@ void PinnedRing::give_back(Slot& slot) noexcept {
   changed_.notify_one();
 }
 
-}  // namespace lamina::checkpoint
+}  // namespace lamina::runtime

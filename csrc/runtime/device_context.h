@@ -1,0 +1,51 @@
+#pragma once
+#include <lamina/device.h>
+
+#include <mutex>
+
+#include "runtime/pinned_ring.h"
+
+namespace lamina::runtime {
+
+/// A device in use: its runtime, the stream on which its values are computed, and the ring by which
+/// they come and go. What belongs to it keeps it alive. Safe to use from several threads.
+class DeviceContext {
+ public:
+  DeviceContext(Device device, std::shared_ptr<Runtime> runtime, const PinnedRing::Options& ring)
+      : device_(device), runtime_(std::move(runtime)), ring_options_(ring) {}
+
+  [[nodiscard]] Device device() const noexcept { return device_; }
+  [[nodiscard]] Runtime& runtime() const noexcept { return *runtime_; }
+  /// Made at the first call and kept. Throws DeviceError.
+  [[nodiscard]] PinnedRing& ring();
+  /// Calls `work` with the stream on which values are computed; others wait meanwhile.
+  template <class F>
+  void with_stream(F&& work) {
+    const std::lock_guard lock(mutex_);
+    if (!stream_) stream_ = runtime_->make_stream();
+    work(*stream_);
+  }
+  /// A mark behind all that this stream has been given so far. Throws DeviceError.
+  [[nodiscard]] std::unique_ptr<Event> mark();
+
+ private:
+  const Device device_;
+  const std::shared_ptr<Runtime> runtime_;
+  const PinnedRing::Options ring_options_;
+  std::mutex mutex_;
+  std::unique_ptr<PinnedRing> ring_;
+  std::unique_ptr<Stream> stream_;
+};
+
+/// A mark of a device's work, and what it needs to live.
+struct DeviceMark {
+  std::shared_ptr<DeviceContext> context;
+  std::unique_ptr<Event> event;
+};
+
+/// Memory that keeps its device alive, and is released when no owner is left; no work on it may be
+/// pending then. Throws DeviceError.
+[[nodiscard]] std::shared_ptr<void> allocate_shared(std::shared_ptr<DeviceContext> context,
+                                                    std::size_t bytes);
+
+}  // namespace lamina::runtime

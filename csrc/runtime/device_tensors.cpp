@@ -1,0 +1,102 @@
+#include <algorithm>
+#include <utility>
+
+#include "core/device_memory.h"
+#include "runtime/devices.h"
+#include "runtime/staged_copy.h"
+
+namespace lamina::core {
+namespace {
+
+using runtime::DeviceContext;
+
+constexpr bool is_host(Device device) {
+  return device.kind == Device::Kind::kCpu;
+}
+
+std::byte* address(Tensor& tensor) {
+  return static_cast<std::byte*>(tensor.raw());
+}
+const std::byte* address(const Tensor& tensor) {
+  return static_cast<const std::byte*>(tensor.raw());
+}
+
+/// Copies of one device's tensors on the host, all by one passage through the ring.
+void fetch(std::span<const Tensor> from, std::vector<Tensor>& to, Device device) {
+  std::vector<runtime::Download> parts;
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    if (from[i].defined() && from[i].device() == device) {
+      parts.push_back({to[i].bytes(), address(from[i])});
+    }
+  }
+  const auto context = runtime::devices().get(device);
+  const auto mark = context->mark();
+  const runtime::Event* after[] = {mark.get()};
+  runtime::download(parts, context->ring(), after);
+}
+
+std::vector<Tensor> empty_like(std::span<const Tensor> tensors, Device device) {
+  std::vector<Tensor> out;
+  out.reserve(tensors.size());
+  for (const Tensor& tensor : tensors) {
+    out.push_back(tensor.defined() ? Tensor::empty(tensor.shape(), tensor.dtype(), device)
+                                   : Tensor());
+  }
+  return out;
+}
+
+std::vector<Tensor> copies_on_host(std::span<const Tensor> tensors) {
+  std::vector<Tensor> out = empty_like(tensors, Device::cpu());
+  std::vector<Device> fetched;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const Device device = tensors[i].device();
+    if (!tensors[i].defined()) continue;
+    if (is_host(device)) {
+      std::copy_n(address(tensors[i]), tensors[i].nbytes(), address(out[i]));
+    } else if (std::find(fetched.begin(), fetched.end(), device) == fetched.end()) {
+      fetch(tensors, out, device);
+      fetched.push_back(device);
+    }
+  }
+  return out;
+}
+
+/// Within one device the bytes need not pass through the host.
+void copy_within(DeviceContext& context, const std::vector<runtime::Copy>& copies) {
+  if (copies.empty()) return;
+  const auto mark = context.mark();
+  const auto stream = context.runtime().make_stream();
+  stream->wait(*mark);
+  stream->copy(copies);
+  stream->synchronize();
+}
+
+}  // namespace
+
+std::shared_ptr<void> allocate_on(Device device, std::size_t bytes) {
+  return runtime::allocate_shared(runtime::devices().get(device), bytes);
+}
+
+std::vector<Tensor> copies_on(Device device, std::span<const Tensor> tensors) {
+  if (is_host(device)) return copies_on_host(tensors);
+  const auto context = runtime::devices().get(device);
+  std::vector<Tensor> out = empty_like(tensors, device);
+  std::vector<Tensor> kept;  // what comes from another device by way of the host
+  std::vector<runtime::Upload> uploads;
+  std::vector<runtime::Copy> copies;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (!tensors[i].defined() || tensors[i].nbytes() == 0) continue;
+    if (tensors[i].device() == device) {
+      copies.push_back({address(out[i]), address(tensors[i]), tensors[i].nbytes()});
+      continue;
+    }
+    const bool from_host = is_host(tensors[i].device());
+    kept.push_back(from_host ? tensors[i] : tensors[i].to(Device::cpu()));
+    uploads.push_back({address(out[i]), std::as_const(kept.back()).bytes()});
+  }
+  if (!uploads.empty()) runtime::upload(uploads, context->ring());
+  copy_within(*context, copies);
+  return out;
+}
+
+}  // namespace lamina::core

@@ -1,0 +1,55 @@
+#include "runtime/devices.h"
+
+#include <lamina/devices.h>
+#include <lamina/error.h>
+
+#include "runtime/runtimes.h"
+
+namespace lamina::runtime {
+
+std::shared_ptr<DeviceContext> Devices::get(Device device) {
+  const std::lock_guard lock(mutex_);
+  std::shared_ptr<DeviceContext>& context = state_.contexts[{device.kind, device.index}];
+  if (!context) {
+    try {
+      context = std::make_shared<DeviceContext>(device, state_.factory(device), state_.ring);
+    } catch (const DeviceError& error) {
+      throw DeviceError("The device " + device.str() + " cannot be used", error);
+    }
+  }
+  return context;
+}
+
+void Devices::set_ring(const PinnedRing::Options& ring) {
+  const std::lock_guard lock(mutex_);
+  state_.ring = ring;
+}
+
+Devices& devices() {
+  // Never destroyed: objects that live longer may still hold tensors of a device, and CUDA itself
+  // may be gone when statics are.
+  static Devices& instance = *new Devices(make_runtime);
+  return instance;
+}
+
+ReplacedDevices::ReplacedDevices(Devices::Factory factory, const PinnedRing::Options& ring)
+    : kept_{std::move(factory), ring, {}} {
+  Devices& all = devices();
+  const std::lock_guard lock(all.mutex_);
+  std::swap(all.state_, kept_);
+}
+
+ReplacedDevices::~ReplacedDevices() {
+  Devices& all = devices();
+  const std::lock_guard lock(all.mutex_);
+  std::swap(all.state_, kept_);
+}
+
+}  // namespace lamina::runtime
+
+void lamina::set_transfer_memory(const TransferMemory& memory) {
+  if (memory.slots == 0 || memory.slot_bytes == 0) {
+    throw ValueError("Transfers need at least one slot of at least one byte.");
+  }
+  runtime::devices().set_ring({memory.slots, memory.slot_bytes});
+}

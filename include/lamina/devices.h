@@ -1,0 +1,39 @@
+#pragma once
+#include <lamina/device.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lamina {
+
+/// A CUDA device that this process can use.
+struct CudaDevice {
+  Device device;
+  std::string name;                ///< as the driver calls it
+  std::uint64_t memory_bytes = 0;  ///< in all
+  int compute_major = 0, compute_minor = 0;
+};
+
+struct CudaDevices {
+  std::vector<CudaDevice> usable;  ///< by index
+  /// Why there are none, in words; empty when there are.
+  std::string problem;
+};
+
+/// Looks for CUDA devices; never throws for their absence.
+[[nodiscard]] CudaDevices cuda_devices();
+
+/// The page-locked memory by which tensors travel to and from a device, allocated at the first
+/// transfer and kept.
+struct TransferMemory {
+  std::size_t slots = 2;  ///< at least one; two overlap copying and storage
+  std::size_t slot_bytes = std::size_t{64} << 20;  ///< rounded up to a multiple of 4096
+};
+
+/// Has devices that are used for the first time from now on take so much. Throws ValueError for
+/// none.
+void set_transfer_memory(const TransferMemory& memory);
+
+}  // namespace lamina
