@@ -41,7 +41,8 @@ TEST(Command, HelpListsEverySubcommandAndEachHasItsOwn) {
   const Outcome all = run({"--help"});
   EXPECT_EQ(all.status, 0);
   EXPECT_EQ(all.err, "");
-  for (const char* name : {"summary", "init", "predict", "inspect", "diff", "reshard"}) {
+  for (const char* name :
+       {"summary", "init", "predict", "inspect", "diff", "reshard", "recover", "devices"}) {
     EXPECT_THAT(all.out, HasSubstr(name));
     const Outcome one = run({name, "--help"});
     EXPECT_EQ(one.status, 0);

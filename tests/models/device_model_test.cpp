@@ -1,0 +1,125 @@
+// Models whose weights live on a device: what can be done with them, and what happens without one.
+#include <gmock/gmock.h>
+#include <lamina/lamina.h>
+
+#include "tests/fakes/fake_gpu.h"
+#include "tests/fakes/temporary_directory.h"
+
+namespace lamina {
+namespace {
+
+using testing::FakeGpu;
+using ::testing::HasSubstr;
+using testing::memory_directory;
+using testing::TemporaryDirectory;
+
+constexpr Device kGpu = Device::cuda(0);
+
+ModelPtr small_model() {
+  return Sequential::create({layers::InputLayer({.shape = {6}}), layers::Dense({.units = 5}),
+                             layers::Dense({.units = 3})});
+}
+
+std::vector<Tensor> values(const Model& model) {
+  std::vector<Tensor> out;
+  for (const VariablePtr& variable : model.variables()) out.push_back(variable->value());
+  return out;
+}
+
+void expect_equal(const Model& a, const Model& b) {
+  const std::vector<Tensor> of_a = values(a), of_b = values(b);
+  ASSERT_EQ(of_a.size(), of_b.size());
+  for (std::size_t i = 0; i < of_a.size(); ++i) EXPECT_TRUE(bitwise_equal(of_a[i], of_b[i])) << i;
+}
+
+void expect_on(const Model& model, Device device) {
+  for (const VariablePtr& variable : model.variables()) {
+    EXPECT_EQ(variable->device(), device);
+    EXPECT_EQ(variable->value().device(), device);
+  }
+}
+
+TEST(DeviceModel, IsSavedAndLoadedWhereItIs) {
+  const FakeGpu gpu;
+  const TemporaryDirectory directory(memory_directory());
+  const ModelPtr here = small_model(), there = small_model(), other = small_model();
+  here->save_weights(directory / "a.weights.h5");
+  there->to(kGpu);
+  there->load_weights(directory / "a.weights.h5");
+  expect_on(*there, kGpu);
+  expect_equal(*there, *here);
+  there->save_weights(directory / "b.weights.h5");
+  SaveHandle handle = there->save_weights_async(directory / "c.weights.h5");
+  there->wait_until_copied();
+  handle.wait();
+  for (const char* name : {"b.weights.h5", "c.weights.h5"}) {
+    other->load_weights(directory / name);
+    expect_on(*other, Device::cpu());
+    expect_equal(*other, *here);
+  }
+  EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
+}
+
+TEST(DeviceModel, ComputesAgainAfterItCameBack) {
+  const FakeGpu gpu;
+  const ModelPtr model = small_model();
+  const Tensor x = Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {1, 6});
+  const Tensor before = model->predict(x);
+  model->to(kGpu);
+  expect_on(*model, kGpu);
+  try {
+    (void)model->predict(x);
+    ADD_FAILURE() << "computed";
+  } catch (const UnsupportedError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("cuda:0"));
+    EXPECT_THAT(error.what(), HasSubstr("kernel"));
+  }
+  model->to(Device::cpu());
+  EXPECT_TRUE(bitwise_equal(model->predict(x), before));
+  EXPECT_EQ(gpu->used(), 0U);
+}
+
+TEST(DeviceModel, StaysWholeAndHereWhenTheDeviceHasNoRoom) {
+  const FakeGpu gpu({.memory = 150});  // for one kernel of 120 bytes, not for all
+  const ModelPtr model = small_model();
+  const Tensor x = Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {1, 6});
+  const Tensor before = model->predict(x);
+  try {
+    model->to(kGpu);
+    ADD_FAILURE() << "went there";
+  } catch (const DeviceError& error) {
+    EXPECT_TRUE(error.out_of_memory());
+  }
+  expect_on(*model, Device::cpu());
+  EXPECT_TRUE(bitwise_equal(model->predict(x), before));
+  EXPECT_EQ(gpu->used(), 0U);
+}
+
+TEST(DeviceModel, StaysUsableWhenThereIsNoDevice) {
+  const runtime::ReplacedDevices devices([](Device) -> std::shared_ptr<runtime::Runtime> {
+    throw DeviceError("cudaGetDeviceCount", "cudaErrorNoDevice", "the CUDA driver finds no device",
+                      SourceLocation::current());
+  });
+  const ModelPtr model = small_model();  // without values yet: it is refused all the same
+  try {
+    model->to(kGpu);
+    ADD_FAILURE() << "went there";
+  } catch (const DeviceError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("cuda:0"));
+    EXPECT_THAT(error.what(), HasSubstr("finds no device"));
+  }
+  expect_on(*model, Device::cpu());
+}
+
+TEST(TransferMemory, IsWhatDevicesTakeThatAreNewInUse) {
+  EXPECT_THROW(set_transfer_memory({0, 4096}), ValueError);
+  EXPECT_THROW(set_transfer_memory({2, 0}), ValueError);
+  const FakeGpu gpu;
+  set_transfer_memory({3, 8192});
+  const Tensor there = Tensor::zeros({10'000}).to(kGpu);
+  EXPECT_EQ(there.to(Device::cpu()).data<float>()[9'999], 0.0F);
+  EXPECT_EQ(gpu->peak_pinned(), 3U * 8192U);
+}
+
+}  // namespace
+}  // namespace lamina
