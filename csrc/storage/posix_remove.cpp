@@ -4,10 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
-#include <system_error>
 #include <thread>
+#include <vector>
 
 #include "storage/posix_call.h"
 
@@ -15,50 +16,61 @@ namespace lamina::storage {
 namespace {
 
 constexpr off_t kLarge = off_t{32} << 20;
+// Freeing keeps the disk from all else, so it waits until a save that removes has synced the rest.
+constexpr std::chrono::milliseconds kPause{200};
 
-/// Files that have no name any more and are about to be closed for the last time.
+/// Files that have no name any more, to be closed for the last time.
 class Nameless {
  public:
-  /// Closes the file on a thread that lasts as long as that takes; here where there is none to be
-  /// had.
-  void close_behind(Descriptor file) noexcept {
+  /// Closes the file later, on a thread that lasts until there are none left; now, where no thread
+  /// is to be had.
+  void close_later(Descriptor file) noexcept {
+    const std::lock_guard lock(mutex_);
     try {
-      {
-        const std::lock_guard lock(mutex_);
-        // Threads of a process that this one was forked from are not here.
-        if (process_ != ::getpid()) process_ = ::getpid(), open_ = 0;
-        ++open_;
-      }
-      const int fd = file.get();
-      std::thread([this, fd] {
-        ::close(fd);
-        closed();
-      }).detach();
-      (void)file.release();
-    } catch (const std::system_error&) {
-      file = Descriptor();
-      closed();
+      files_.push_back(std::move(file));
+      last_ = std::chrono::steady_clock::now();
+      // A process that was forked has the files, and not the thread.
+      if (running_ && process_ == ::getpid()) return;
+      std::thread([this] { run(); }).detach();
+      running_ = true;
+      process_ = ::getpid();
+    } catch (const std::exception&) {
+      if (!running_) files_.clear();
     }
   }
 
   bool wait() {
     std::unique_lock lock(mutex_);
-    if (open_ == 0 || process_ != ::getpid()) return false;
-    changed_.wait(lock, [&] { return open_ == 0; });
+    if (!running_ || process_ != ::getpid()) return false;
+    hurry_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return !running_; });
     return true;
   }
 
  private:
-  void closed() {
-    const std::lock_guard lock(mutex_);
-    --open_;
+  void run() {
+    std::unique_lock lock(mutex_);
+    while (!files_.empty()) {
+      if (!hurry_ && std::chrono::steady_clock::now() < last_ + kPause) {
+        changed_.wait_until(lock, last_ + kPause);
+        continue;
+      }
+      std::vector<Descriptor> closing = std::exchange(files_, {});
+      lock.unlock();
+      closing.clear();
+      lock.lock();
+    }
+    running_ = hurry_ = false;
     changed_.notify_all();
   }
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::size_t open_ = 0;
-  pid_t process_ = ::getpid();
+  std::vector<Descriptor> files_;
+  std::chrono::steady_clock::time_point last_;  // when a file was added
+  bool running_ = false, hurry_ = false;
+  pid_t process_ = 0;  // whose thread it is
 };
 
 Nameless& nameless() {
@@ -81,7 +93,7 @@ Descriptor hold_large(const Path& path) {
 void remove_file(const Path& path) {
   Descriptor held = hold_large(path);
   checked("unlink", path, [&] { return ::unlink(path.c_str()); });
-  if (held) nameless().close_behind(std::move(held));
+  if (held) nameless().close_later(std::move(held));
 }
 
 bool wait_for_freed_space() {
