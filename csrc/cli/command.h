@@ -11,6 +11,7 @@ enum ExitStatus : int { kSuccess = 0, kDifferent = 1, kFailed = 2 };
 void add_summary(CLI::App& app);
 void add_init(CLI::App& app);
 void add_predict(CLI::App& app);
+void add_train(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_diff(CLI::App& app, ExitStatus& status);
 void add_reshard(CLI::App& app);

@@ -25,6 +25,7 @@ int run(int argc, const char* const* argv) {
   add_summary(app);
   add_init(app);
   add_predict(app);
+  add_train(app);
   add_inspect(app);
   add_diff(app, status);
   add_reshard(app);

@@ -2,6 +2,8 @@
 
 #include <unordered_set>
 
+#include "models/training_parts.h"
+
 namespace lamina::models {
 namespace {
 
@@ -40,9 +42,17 @@ class Walk {
       const std::vector<LayerPtr> inner = model->layers();
       put(inner.size());
       for (const LayerPtr& element : inner) add(element);
+      if (model->training_parts()) add(*model->training_parts());
     }
     put(layer.attributes().size());
     for (const Attribute& attribute : layer.attributes()) add(attribute);
+  }
+
+  /// The names keep these variables alive, and with them their addresses.
+  void add(const TrainingParts& parts) {
+    for (const VariablePtr& variable : parts.optimizer->variables()) put(variable.get());
+    put(parts.state.size());
+    for (const weights::WeightVariable& entry : parts.state) put(entry.variable.get());
   }
 
   void add(const LayerPtr& layer) {
@@ -73,7 +83,7 @@ std::shared_ptr<const NamedWeights> KeptNames::get(const Model& model) {
   walk.structure.reserve(structure_.size());
   walk.run(model);
   if (!names_ || walk.structure != structure_) {
-    names_ = std::make_shared<const NamedWeights>(name_weights(model));
+    names_ = std::make_shared<const NamedWeights>(name_weights(model, TrainingState::kIncluded));
     structure_ = std::move(walk.structure);
     layers_ = std::move(walk.layers);
   }

@@ -13,7 +13,8 @@ namespace lamina::models {
 /// same takes few. Safe for use by several threads.
 class KeptNames {
  public:
-  /// `name_weights(model)`, made again when the model's objects or their order have changed.
+  /// All names, the state of a running `fit` included; made again when the model's objects or their
+  /// order have changed.
   [[nodiscard]] std::shared_ptr<const NamedWeights> get(const Model& model);
 
  private:

@@ -6,6 +6,7 @@
 
 #include "core/naming.h"
 #include "models/keras_reserved.h"
+#include "models/training_parts.h"
 
 namespace lamina::models {
 namespace {
@@ -14,11 +15,13 @@ using weights::NodeId;
 using weights::WeightEdge;
 using weights::WeightNode;
 
-// One name of an object: what stands there is a layer, a list, or the property `layers`.
+// One name of an object: what stands there is a layer, a list, the property `layers`, or the
+// optimizer.
 struct Member {
   std::string name;
-  const Attribute* attribute;  // null for `layers`
+  const Attribute* attribute;  // null for `layers` and for the optimizer
   const std::vector<LayerPtr>* layers;
+  const Optimizer* optimizer = nullptr;
 };
 
 class Namer {
@@ -55,6 +58,19 @@ class Namer {
     return it->second;
   }
 
+  NodeId add(const Optimizer& optimizer) {
+    const auto [it, fresh] = optimizers_.emplace(&optimizer, out_.tree.nodes.size());
+    if (!fresh) return it->second;
+    std::string repr = "<";
+    repr.append(optimizer.class_name()).append(" name=").append(optimizer.name()).append(">");
+    WeightNode node{WeightNode::Kind::kOptimizer, optimizer.name(), std::move(repr), true, {}, {}};
+    for (const VariablePtr& variable : optimizer.variables()) {
+      node.variables.push_back({std::to_string(node.variables.size()), variable});
+    }
+    out_.tree.nodes.push_back(std::move(node));
+    return it->second;
+  }
+
   std::vector<WeightEdge> edges_of(const Layer& layer) {
     const auto* model = dynamic_cast<const Model*>(&layer);
     const bool layers_first =
@@ -68,6 +84,13 @@ class Namer {
       members.insert(at, {"layers", nullptr, &layers});
     } else if (layers_first) {
       members.insert(members.begin(), {"layers", nullptr, &layers});
+    }
+    if (model != nullptr && model->training_parts()) {
+      const auto first = members.begin() + (layers_first ? 1 : 0);
+      const auto at = std::find_if(first, members.end(), [](const Member& member) {
+        return attribute_before("optimizer", member.name);
+      });
+      members.insert(at, {"optimizer", nullptr, nullptr, model->training_parts()->optimizer.get()});
     }
     std::vector<WeightEdge> edges;
     edges.reserve(layers.size() + members.size());
@@ -97,7 +120,9 @@ class Namer {
   }
 
   void add_edges(const Member& member, std::vector<WeightEdge>& edges) {
-    if (member.attribute == nullptr) {
+    if (member.optimizer != nullptr) {
+      edges.push_back({member.name, add(*member.optimizer)});
+    } else if (member.attribute == nullptr) {
       NameTable names;
       for (const LayerPtr& layer : *member.layers) {
         add_element(member.name, *layer, names, edges);
@@ -142,6 +167,7 @@ class Namer {
 
   NamedWeights out_;
   std::string last_class_, last_snake_case_;
+  std::unordered_map<const Optimizer*, NodeId> optimizers_;
   std::deque<std::pair<const Layer*, NodeId>> open_;
 };
 
@@ -154,8 +180,20 @@ bool attribute_before(const std::string& a, const std::string& b) {
   return key(a) < key(b);
 }
 
-NamedWeights name_weights(const Model& model) {
-  return Namer(model).run();
+NamedWeights name_weights(const Model& model, TrainingState state) {
+  NamedWeights named = Namer(model).run();
+  if (state == TrainingState::kLeftOut || !model.training_parts() ||
+      model.training_parts()->state.empty()) {
+    return named;
+  }
+  named.tree.nodes.front().edges.push_back({kTrainingStatePath, named.tree.nodes.size()});
+  named.tree.nodes.push_back({WeightNode::Kind::kLayer,
+                              "training",
+                              "<training state>",
+                              true,
+                              model.training_parts()->state,
+                              {}});
+  return named;
 }
 
 }  // namespace lamina::models

@@ -13,11 +13,15 @@ struct NamedWeights {
   std::unordered_map<const Layer*, weights::NodeId> nodes;
 };
 
+/// Whether the state of a running `fit` is laid out beside what Keras knows.
+enum class TrainingState : bool { kLeftOut, kIncluded };
+
 /// Lays the model's objects out under Keras's paths (keras_format.md 2): attributes in Keras's
 /// order, elements of lists named from their classes, every further way to an object kept as an
-/// alias. Throws ValueError for an attribute whose name Keras reserves and would leave out of the
-/// file.
-[[nodiscard]] NamedWeights name_weights(const Model& model);
+/// alias; of a compiled model its optimizer among the attributes. Throws ValueError for an
+/// attribute whose name Keras reserves and would leave out of the file.
+[[nodiscard]] NamedWeights name_weights(const Model& model,
+                                        TrainingState state = TrainingState::kLeftOut);
 
 /// Keras's order of attribute names: uppercase, lowercase, private.
 [[nodiscard]] bool attribute_before(const std::string& a, const std::string& b);

@@ -1,9 +1,11 @@
 #include "models/model_weights.h"
 
 #include "checkpoint/async_save.h"
+#include "checkpoint/catalog.h"
 #include "checkpoint/checkpoint.h"
 #include "models/keras_paths.h"
 #include "models/pending_saves.h"
+#include "models/training_parts.h"
 
 // The one place where models meet checkpoints.
 namespace lamina {
@@ -28,6 +30,19 @@ std::unordered_set<weights::NodeId> nodes_of(const NamedWeights& named,
   return ids;
 }
 
+/// Keras leaves an optimizer out that has not been built when a file is loaded. Here it is built as
+/// soon as the file holds state for it.
+void build_optimizer(const Model& model, const std::filesystem::path& path,
+                     storage::Storage& storage) {
+  if (!model.training_parts()) return;
+  Optimizer& optimizer = *model.training_parts()->optimizer;
+  if (optimizer.built()) return;
+  const checkpoint::Catalog catalog(path, storage);
+  if (catalog.find("/optimizer/vars").count > optimizer.variables().size()) {
+    optimizer.build(model.trainable_variables());
+  }
+}
+
 }  // namespace
 
 std::optional<checkpoint::SaveJob> begin_save(const Model& model, KeptNames& names,
@@ -50,6 +65,7 @@ std::optional<checkpoint::SaveJob> begin_save(const Model& model, KeptNames& nam
 void load(Model& model, const std::filesystem::path& path, const LoadOptions& options,
           storage::Storage& storage) {
   require_built(model, "loading weights into");
+  build_optimizer(model, path, storage);
   const NamedWeights named = name_weights(model);
   checkpoint::load(named.tree, path,
                    {.skip_mismatch = options.skip_mismatch,

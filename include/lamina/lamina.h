@@ -1,6 +1,7 @@
 #pragma once
 /// Everything that Lamina offers.
 #include <lamina/applications.h>
+#include <lamina/callbacks.h>
 #include <lamina/checkpoint_manager.h>
 #include <lamina/device.h>
 #include <lamina/devices.h>
@@ -9,8 +10,13 @@
 #include <lamina/layer.h>
 #include <lamina/layers.h>
 #include <lamina/log.h>
+#include <lamina/losses.h>
+#include <lamina/metrics.h>
 #include <lamina/model.h>
+#include <lamina/optimizers.h>
 #include <lamina/save_handle.h>
+#include <lamina/schedules.h>
 #include <lamina/shape.h>
 #include <lamina/tensor.h>
+#include <lamina/training.h>
 #include <lamina/variable.h>

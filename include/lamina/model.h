@@ -6,15 +6,23 @@
 #include <filesystem>
 #include <functional>
 #include <iosfwd>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace lamina {
 
+class Optimizer;
+struct CompileArguments;
+struct EvaluateOptions;
+struct FitOptions;
+struct History;
+
 namespace models {
 struct Graph;
 class PendingSaves;
+struct TrainingParts;
 class Summary;
 }  // namespace models
 
@@ -113,6 +121,40 @@ class Model : public Layer {
   void compile_inference(const std::vector<Shape>& input_shapes,
                          const CompileOptions& options = {});
 
+  // Training: include <lamina/training.h>, and <lamina/callbacks.h>. Data are arrays of equal
+  // length along their first axis, on host memory. On the CPU, the same data, options and seed give
+  // the same bits.
+
+  /// Says how the model is trained: `model->compile({.optimizer = "adam", .loss = "mse", .metrics =
+  /// {"mae"}})`. Weights files then hold the optimizer's variables as well. Throws ValueError for
+  /// names that there are not.
+  void compile(CompileArguments arguments);
+  /// Trains for some epochs. Throws ValueError for a model that was not compiled, for no samples,
+  /// for data that do not suit the model and labels that do not suit the loss, naming what was
+  /// expected and found; what the callbacks throw.
+  History fit(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
+              const FitOptions& options);
+  History fit(const Tensor& x, const Tensor& y, const FitOptions& options);
+  History fit(const Tensor& x, const Tensor& y);
+  /// Loss and metrics of these data. Throws as `fit` does.
+  std::map<std::string, double> evaluate(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
+                                         const EvaluateOptions& options);
+  std::map<std::string, double> evaluate(const Tensor& x, const Tensor& y,
+                                         const EvaluateOptions& options);
+  std::map<std::string, double> evaluate(const Tensor& x, const Tensor& y);
+  /// One step on one batch: its loss and metrics, before the update. Throws as `fit` does.
+  std::map<std::string, double> train_on_batch(const std::vector<Tensor>& x,
+                                               const std::vector<Tensor>& y,
+                                               const Tensor& sample_weight = {});
+  std::map<std::string, double> train_on_batch(const Tensor& x, const Tensor& y,
+                                               const Tensor& sample_weight = {});
+  /// The optimizer that `compile` was given; null before.
+  [[nodiscard]] std::shared_ptr<Optimizer> optimizer() const;
+  /// Of interest to the library alone.
+  [[nodiscard]] const std::shared_ptr<models::TrainingParts>& training_parts() const noexcept {
+    return training_;
+  }
+
   /// Keras's table of layers, output shapes and parameter counts, 76 columns wide.
   [[nodiscard]] std::string summary() const;
   /// Elements of all variables. Throws ValueError when the model is not built.
@@ -154,6 +196,7 @@ class Model : public Layer {
   [[nodiscard]] std::vector<Tensor> standardize(const std::vector<Tensor>& inputs);
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<models::PendingSaves> saves_;
+  std::shared_ptr<models::TrainingParts> training_;
 };
 
 /// A model between placeholders (keras.Model(inputs, outputs)). May be derived from: sublayers that

@@ -5,8 +5,8 @@ set(LAMINA_PYTHON "" CACHE FILEPATH "Python with Keras, for the tests against it
 
 set(folder ${CMAKE_CURRENT_SOURCE_DIR}/interop)
 add_executable(lamina_interop
-  ${folder}/driver.cpp ${folder}/session.cpp ${folder}/tensor_file.cpp ${folder}/trees.cpp
-  ${folder}/zoo.cpp)
+  ${folder}/driver.cpp ${folder}/session.cpp ${folder}/tensor_file.cpp ${folder}/training.cpp
+  ${folder}/trees.cpp ${folder}/zoo.cpp)
 target_include_directories(lamina_interop PRIVATE ${PROJECT_SOURCE_DIR}/csrc ${PROJECT_SOURCE_DIR})
 target_link_libraries(lamina_interop PRIVATE lamina lamina_flags nlohmann_json::nlohmann_json)
 
@@ -25,5 +25,6 @@ lamina_interop_test(layers test_layers.py)
 lamina_interop_test(random_models_0 test_random_models.py LAMINA_PART=0/2)
 lamina_interop_test(random_models_1 test_random_models.py LAMINA_PART=1/2)
 lamina_interop_test(keras_cases test_keras_cases.py)
+lamina_interop_test(training_parts test_training_parts.py)
 lamina_interop_test(trees test_trees.py)
 lamina_interop_test(zoo test_zoo.py)

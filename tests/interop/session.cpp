@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tensor_file.h"
+#include "training.h"
 #include "training/train_graph.h"
 #include "trees.h"
 #include "zoo.h"
@@ -169,6 +170,10 @@ json Session::run(const json& request) {
     copy_tree(request);
     return json::object();
   }
+  if (request["op"] == "loss") return run_loss(request);
+  if (request["op"] == "metric") return run_metric(request);
+  if (request["op"] == "schedule") return run_schedule(request);
+  if (request["op"] == "optimizer") return run_optimizer(request);
   if (!request.contains("model")) return make(request);
   const int number = request["model"].get<int>();
   if (request["op"] == "drop") {

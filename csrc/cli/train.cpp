@@ -1,0 +1,160 @@
+#include <fmt/format.h>
+#include <lamina/error.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/model_spec.h"
+#include "cli/npy.h"
+#include "cli/train_callbacks.h"
+#include "training/spec.h"
+
+namespace lamina::cli {
+namespace {
+
+struct Arguments {
+  std::string model, weights, weights_out, history, checkpoint_dir, device = "cpu";
+  std::vector<std::string> data, labels, validation_data, validation_labels, metrics;
+  std::string loss, optimizer = "RMSprop";
+  std::int64_t epochs = 1, batch_size = 32, checkpoint_every = 100;
+  std::size_t max_to_keep = 5;
+  std::optional<std::uint64_t> seed;
+  bool no_shuffle = false, resume = false;
+};
+
+void check(const Arguments& a) {
+  if (Device::from_name(a.device).kind != Device::Kind::kCpu) {
+    throw ValueError(
+        fmt::format("Device '{}' is not available: this build computes on the CPU only", a.device));
+  }
+  if (a.resume && a.checkpoint_dir.empty()) {
+    throw ValueError(
+        "--resume needs --checkpoint-dir: the newest checkpoint there is gone on from");
+  }
+  if (a.validation_data.empty() != a.validation_labels.empty()) {
+    throw ValueError("--validation-data and --validation-labels belong together");
+  }
+}
+
+std::vector<Tensor> read_arrays(const std::vector<std::string>& paths) {
+  std::vector<Tensor> arrays;
+  for (const std::string& path : paths) arrays.push_back(read_npy(path));
+  return arrays;
+}
+
+FitOptions fit_options(const Arguments& a) {
+  FitOptions options;
+  options.batch_size = a.batch_size;
+  options.epochs = a.epochs;
+  options.shuffle = !a.no_shuffle;
+  options.seed = a.seed;
+  if (!a.validation_data.empty()) {
+    options.validation_data =
+        DataSet(read_arrays(a.validation_data), read_arrays(a.validation_labels));
+  }
+  if (!a.history.empty()) options.callbacks.push_back(step_history(a.history));
+  if (!a.checkpoint_dir.empty()) {
+    options.callbacks.push_back(
+        checkpoint_steps(a.checkpoint_dir, a.checkpoint_every, a.max_to_keep));
+  }
+  if (a.resume) {
+    if (const auto newest = newest_checkpoint(a.checkpoint_dir)) options.resume_from = *newest;
+  }
+  return options;
+}
+
+void train(const Arguments& a) {
+  check(a);
+  if (a.seed) set_random_seed(*a.seed);
+  const ModelPtr model = make_model(a.model);
+  if (!a.weights.empty()) model->load_weights(a.weights);
+  CompileArguments compile{.optimizer = training::make_optimizer(a.optimizer),
+                           .loss = training::make_loss(a.loss)};
+  for (const std::string& metric : a.metrics) compile.metrics.emplace_back(metric);
+  model->compile(std::move(compile));
+  const std::vector<Tensor> x = read_arrays(a.data), y = read_arrays(a.labels);
+  (void)model->fit(x, y, fit_options(a));
+  if (!a.weights_out.empty()) model->save_weights(a.weights_out);
+}
+
+CLI::Option* add_arrays(CLI::App& command, const char* name, std::vector<std::string>& into,
+                        const char* help) {
+  return command.add_option(name, into, help)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("X.npy");
+}
+
+void add_data_options(CLI::App& command, Arguments& a) {
+  add_arrays(command, "--data", a.data, "samples; once for each input, in the model's order")
+      ->required();
+  add_arrays(command, "--labels", a.labels, "labels; once for each output")->required();
+  add_arrays(command, "--validation-data", a.validation_data, "samples that are not trained on");
+  add_arrays(command, "--validation-labels", a.validation_labels, "their labels");
+  command.add_option("--weights", a.weights, "weights to begin with")->type_name("IN");
+  command.add_option("--weights-out", a.weights_out, "where to write weights and optimizer")
+      ->type_name("OUT");
+}
+
+void add_training_options(CLI::App& command, Arguments& a) {
+  command
+      .add_option("--loss", a.loss,
+                  "one of Keras's with options, as SparseCategoricalCrossentropy:from_logits=true")
+      ->required()
+      ->type_name("LOSS");
+  command
+      .add_option("--optimizer", a.optimizer,
+                  "one of Keras's with options, as Adam:learning_rate=0.001; a schedule in "
+                  "parentheses, as SGD:learning_rate=CosineDecay(initial_learning_rate=0.1,"
+                  "decay_steps=1000)")
+      ->capture_default_str()
+      ->type_name("OPTIMIZER");
+  command.add_option("--metric", a.metrics, "a metric to show, as accuracy; may be given again")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("NAME");
+  const auto count = [&](const char* name, std::int64_t& into, const char* help) {
+    command.add_option(name, into, help)
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber)
+        ->type_name("N");
+  };
+  count("--epochs", a.epochs, "passes over the data");
+  count("--batch-size", a.batch_size, "samples a step");
+  count("--checkpoint-every", a.checkpoint_every, "steps from checkpoint to checkpoint");
+  command.add_flag("--no-shuffle", a.no_shuffle, "take the samples in their order");
+  command.add_option("--seed", a.seed, "of initial weights, order of samples and dropout")
+      ->type_name("S");
+}
+
+void add_run_options(CLI::App& command, Arguments& a) {
+  command.add_option("--checkpoint-dir", a.checkpoint_dir, "where checkpoints go")
+      ->type_name("DIR");
+  command.add_option("--max-to-keep", a.max_to_keep, "how many of the newest stay; 0: all")
+      ->capture_default_str()
+      ->type_name("N");
+  command.add_flag("--resume", a.resume,
+                   "go on from the newest checkpoint in DIR, if there is one, to the same bits as "
+                   "if the run had not stopped");
+  command.add_option("--history", a.history, "a line a step, as CSV")->type_name("OUT.csv");
+  command.add_option("--device", a.device, "where to compute")
+      ->capture_default_str()
+      ->type_name("NAME");
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("train", "Train a model on .npy arrays");
+  const auto arguments = std::make_shared<Arguments>();
+  command->add_option("MODEL", arguments->model, kModelHelp)->required();
+  add_data_options(*command, *arguments);
+  add_training_options(*command, *arguments);
+  add_run_options(*command, *arguments);
+  command->callback([arguments] { train(*arguments); });
+}
+
+}  // namespace lamina::cli

@@ -1,0 +1,258 @@
+// Callbacks that watch training and steer it. Those that save: checkpoint_callbacks.cpp.
+#include <fmt/format.h>
+#include <lamina/callbacks.h>
+#include <lamina/log.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "storage/posix_call.h"
+#include "training/monitor.h"
+
+namespace lamina::callbacks {
+namespace {
+
+using training::Monitor;
+
+class EarlyStoppingCallback : public Callback {
+ public:
+  explicit EarlyStoppingCallback(EarlyStoppingOptions options)
+      : o_(std::move(options)), monitor_(o_.monitor, o_.mode, o_.min_delta) {}
+
+  void on_train_begin(FitRun&) override {
+    best_.reset();
+    wait_ = best_epoch_ = stopped_epoch_ = 0;
+    best_weights_.clear();
+  }
+
+  void on_epoch_end(FitRun& run, std::int64_t epoch, Logs& logs) override {
+    const auto current = monitor_.value(logs, "Early stopping conditioned on metric");
+    if (!current || epoch < o_.start_from_epoch) return;
+    if (o_.restore_best_weights && best_weights_.empty()) keep_weights(run, epoch);
+    ++wait_;
+    if (monitor_.improves(*current, best_)) {
+      best_ = *current;
+      best_epoch_ = epoch;
+      if (o_.restore_best_weights) keep_weights(run, epoch);
+      if (!o_.baseline || monitor_.improves(*current, o_.baseline)) wait_ = 0;
+    } else if (wait_ >= o_.patience && epoch > 0) {
+      stopped_epoch_ = epoch;
+      run.stop_training();
+    }
+  }
+
+  void on_train_end(FitRun& run, const Logs&) override {
+    if (stopped_epoch_ > 0 && o_.verbose) {
+      fmt::print(stderr, "Epoch {}: early stopping\n", stopped_epoch_ + 1);
+    }
+    if (best_weights_.empty()) return;
+    if (o_.verbose) {
+      fmt::print(stderr, "Restoring model weights from the end of the best epoch: {}.\n",
+                 best_epoch_ + 1);
+    }
+    const auto variables = run.model().variables();
+    for (std::size_t i = 0; i < variables.size(); ++i) variables[i]->assign(best_weights_[i]);
+  }
+
+  std::vector<double> state() const override {
+    std::vector<double> state = {static_cast<double>(wait_), static_cast<double>(best_epoch_)};
+    training::put(state, best_);
+    return state;
+  }
+  void set_state(const std::vector<double>& state) override {
+    wait_ = static_cast<std::int64_t>(state[0]);
+    best_epoch_ = static_cast<std::int64_t>(state[1]);
+    best_ = training::get(state, 2);
+  }
+
+ private:
+  void keep_weights(FitRun& run, std::int64_t epoch) {
+    best_epoch_ = epoch;
+    best_weights_.clear();
+    // An update replaces values that are held elsewhere, so that these need no copying.
+    for (const VariablePtr& variable : run.model().variables()) {
+      best_weights_.push_back(variable->value());
+    }
+  }
+
+  EarlyStoppingOptions o_;
+  Monitor monitor_;
+  std::optional<double> best_;
+  std::int64_t wait_ = 0, best_epoch_ = 0, stopped_epoch_ = 0;
+  std::vector<Tensor> best_weights_;
+};
+
+class ReduceLROnPlateauCallback : public Callback {
+ public:
+  explicit ReduceLROnPlateauCallback(ReduceLROnPlateauOptions options)
+      : o_(std::move(options)), monitor_(o_.monitor, o_.mode, o_.min_delta) {
+    if (o_.factor >= 1.0) {
+      throw ValueError(fmt::format(
+          "ReduceLROnPlateau does not support a factor >= 1.0. Received factor={}", o_.factor));
+    }
+  }
+
+  void on_train_begin(FitRun&) override {
+    best_.reset();
+    wait_ = cooldown_ = 0;
+  }
+
+  void on_epoch_end(FitRun& run, std::int64_t epoch, Logs& logs) override {
+    logs["learning_rate"] = run.optimizer().learning_rate();
+    const auto current = monitor_.value(logs, "Learning rate reduction is conditioned on metric");
+    if (!current) return;
+    if (cooldown_ > 0) {
+      --cooldown_;
+      wait_ = 0;
+    }
+    if (monitor_.improves(*current, best_)) {
+      best_ = *current;
+      wait_ = 0;
+    } else if (cooldown_ == 0 && ++wait_ >= o_.patience) {
+      reduce(run.optimizer(), epoch);
+    }
+  }
+
+  std::vector<double> state() const override {
+    std::vector<double> state = {static_cast<double>(wait_), static_cast<double>(cooldown_)};
+    training::put(state, best_);
+    return state;
+  }
+  void set_state(const std::vector<double>& state) override {
+    wait_ = static_cast<std::int64_t>(state[0]);
+    cooldown_ = static_cast<std::int64_t>(state[1]);
+    best_ = training::get(state, 2);
+  }
+
+ private:
+  void reduce(Optimizer& optimizer, std::int64_t epoch) {
+    const double before = optimizer.learning_rate();
+    if (before <= static_cast<float>(o_.min_lr)) return;
+    const double after = std::max(before * o_.factor, o_.min_lr);
+    optimizer.set_learning_rate(after);
+    if (o_.verbose) {
+      fmt::print(stderr, "\nEpoch {}: ReduceLROnPlateau reducing learning rate to {}.\n", epoch + 1,
+                 after);
+    }
+    cooldown_ = o_.cooldown;
+    wait_ = 0;
+  }
+
+  ReduceLROnPlateauOptions o_;
+  Monitor monitor_;
+  std::optional<double> best_;
+  std::int64_t wait_ = 0, cooldown_ = 0;
+};
+
+class LearningRateSchedulerCallback : public Callback {
+ public:
+  explicit LearningRateSchedulerCallback(std::function<double(std::int64_t, double)> schedule)
+      : schedule_(std::move(schedule)) {}
+  void on_train_begin(FitRun&) override { last_epoch_ = -1; }
+  void on_epoch_begin(FitRun& run, std::int64_t epoch) override {
+    // An epoch that is gone on with has had its rate set already.
+    if (epoch == last_epoch_) return;
+    run.optimizer().set_learning_rate(schedule_(epoch, run.optimizer().learning_rate()));
+    last_epoch_ = epoch;
+  }
+  void on_epoch_end(FitRun& run, std::int64_t, Logs& logs) override {
+    logs["learning_rate"] = run.optimizer().learning_rate();
+  }
+  std::vector<double> state() const override { return {static_cast<double>(last_epoch_)}; }
+  void set_state(const std::vector<double>& state) override {
+    last_epoch_ = static_cast<std::int64_t>(state[0]);
+  }
+
+ private:
+  std::function<double(std::int64_t, double)> schedule_;
+  std::int64_t last_epoch_ = -1;
+};
+
+class CsvLoggerCallback : public Callback {
+ public:
+  explicit CsvLoggerCallback(CSVLoggerOptions options) : o_(std::move(options)) {}
+
+  void on_train_begin(FitRun& run) override {
+    const bool append = o_.append || run.resumed();
+    std::error_code ignored;
+    needs_header_ = !append || !std::filesystem::exists(o_.filename, ignored) ||
+                    std::filesystem::file_size(o_.filename, ignored) == 0;
+    columns_.clear();
+    file_.open(o_.filename, append ? std::ios::app : std::ios::trunc);
+    check("open");
+  }
+
+  void on_epoch_end(FitRun&, std::int64_t epoch, Logs& logs) override {
+    if (columns_.empty()) choose_columns(logs);
+    if (std::exchange(needs_header_, false)) {
+      file_ << "epoch";
+      for (const std::string& column : columns_) file_ << o_.separator << column;
+      file_ << "\r\n";
+    }
+    file_ << epoch;
+    for (const std::string& column : columns_) {
+      const auto it = logs.find(column);
+      file_ << o_.separator << (it == logs.end() ? "NA" : fmt::format("{}", it->second));
+    }
+    file_ << "\r\n";
+    file_.flush();
+    check("write");
+  }
+
+  void on_train_end(FitRun&, const Logs&) override { file_.close(); }
+
+ private:
+  // As Keras: without validation logs in the first epoch, columns for them all the same.
+  void choose_columns(const Logs& logs) {
+    bool validated = false;
+    for (const auto& [name, value] : logs) {
+      columns_.push_back(name);
+      validated |= name.starts_with("val_");
+    }
+    if (validated) return;
+    for (const auto& [name, value] : logs) columns_.push_back("val_" + name);
+  }
+  void check(const char* call) {
+    if (!file_) storage::raise_posix(call, o_.filename, errno);
+  }
+
+  CSVLoggerOptions o_;
+  std::ofstream file_;
+  std::vector<std::string> columns_;
+  bool needs_header_ = true;
+};
+
+class TerminateOnNaNCallback : public Callback {
+ public:
+  void on_train_batch_end(FitRun& run, std::int64_t batch, const Logs& logs) override {
+    const auto it = logs.find("loss");
+    if (it == logs.end() || std::isfinite(it->second)) return;
+    warn(fmt::format("Batch {}: Invalid loss, terminating training", batch));
+    run.stop_training();
+  }
+};
+
+}  // namespace
+
+CallbackPtr EarlyStopping(EarlyStoppingOptions options) {
+  return std::make_shared<EarlyStoppingCallback>(std::move(options));
+}
+
+CallbackPtr ReduceLROnPlateau(ReduceLROnPlateauOptions options) {
+  return std::make_shared<ReduceLROnPlateauCallback>(std::move(options));
+}
+
+CallbackPtr LearningRateScheduler(std::function<double(std::int64_t, double)> schedule) {
+  if (!schedule) throw ValueError("LearningRateScheduler needs a function.");
+  return std::make_shared<LearningRateSchedulerCallback>(std::move(schedule));
+}
+
+CallbackPtr CSVLogger(CSVLoggerOptions options) {
+  return std::make_shared<CsvLoggerCallback>(std::move(options));
+}
+
+CallbackPtr TerminateOnNaN() {
+  return std::make_shared<TerminateOnNaNCallback>();
+}
+
+}  // namespace lamina::callbacks

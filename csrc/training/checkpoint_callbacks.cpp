@@ -1,0 +1,166 @@
+// Callbacks that save.
+#include <fmt/format.h>
+#include <lamina/callbacks.h>
+#include <lamina/log.h>
+
+#include "training/monitor.h"
+#include "training/path_pattern.h"
+
+namespace lamina::callbacks {
+namespace {
+
+using training::Monitor;
+
+/// Every so many batches, over the ends of epochs, as Keras counts them.
+class BatchCounter {
+ public:
+  explicit BatchCounter(std::optional<std::int64_t> every) : every_(every) {}
+  /// After a batch: whether it is time.
+  bool due() {
+    if (!every_ || ++seen_ < *every_) return false;
+    seen_ = 0;
+    return true;
+  }
+  [[nodiscard]] std::int64_t seen() const noexcept { return seen_; }
+  void set_seen(std::int64_t seen) noexcept { seen_ = seen; }
+
+ private:
+  std::optional<std::int64_t> every_;
+  std::int64_t seen_ = 0;
+};
+
+void require_save_freq(const char* callback, const std::optional<std::int64_t>& save_freq) {
+  if (!save_freq || *save_freq >= 1) return;
+  throw ValueError(
+      fmt::format("{}: `save_freq` must be positive; received {}.", callback, *save_freq));
+}
+
+class ModelCheckpointCallback : public Callback {
+ public:
+  explicit ModelCheckpointCallback(ModelCheckpointOptions options)
+      : o_(std::move(options)),
+        monitor_(o_.monitor, o_.mode),
+        best_(o_.initial_value_threshold),
+        counter_(o_.save_freq) {
+    require_save_freq("ModelCheckpoint", o_.save_freq);
+    const std::string path = o_.filepath.string();
+    const char* suffix = o_.save.max_shard_size ? ".weights.json" : ".weights.h5";
+    if (path.ends_with(suffix)) return;
+    throw ValueError(fmt::format(
+        "When using `ModelCheckpoint`, the filepath provided must end in `{}`. Received: "
+        "filepath={}",
+        suffix, path));
+  }
+  bool saves() const override { return true; }
+
+  void on_epoch_begin(FitRun&, std::int64_t epoch) override { epoch_ = epoch; }
+  void on_train_batch_end(FitRun& run, std::int64_t batch, const Logs& logs) override {
+    if (counter_.due()) save(run, batch, logs);
+  }
+  void on_epoch_end(FitRun& run, std::int64_t, Logs& logs) override {
+    if (!o_.save_freq) save(run, {}, logs);
+  }
+
+  std::vector<double> state() const override {
+    std::vector<double> state = {static_cast<double>(counter_.seen())};
+    training::put(state, best_);
+    return state;
+  }
+  void set_state(const std::vector<double>& state) override {
+    counter_.set_seen(static_cast<std::int64_t>(state[0]));
+    best_ = training::get(state, 1);
+  }
+
+ private:
+  void save(FitRun& run, const std::optional<std::int64_t>& batch, const Logs& logs) {
+    const auto number = batch ? std::optional(*batch + 1) : std::nullopt;
+    const std::filesystem::path path =
+        training::fill_pattern(o_.filepath.string(), epoch_ + 1, number, logs);
+    if (!is_wanted(logs, path)) return;
+    if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
+    run.save(path, o_.save);
+    say("finished saving model to " + path.string());
+  }
+
+  bool is_wanted(const Logs& logs, const std::filesystem::path& path) {
+    if (!o_.save_best_only) {
+      say("saving model to " + path.string());
+      return true;
+    }
+    const auto current = monitor_.value(logs, "Can save the best model only by");
+    if (!current) return true;
+    const std::string best = best_ ? fmt::format("{:.5f}", *best_) : "None";
+    if (!monitor_.improves(*current, best_)) {
+      say(fmt::format("{} did not improve from {}", o_.monitor, best));
+      return false;
+    }
+    say(fmt::format("{} improved from {} to {:.5f}, saving model to {}", o_.monitor, best, *current,
+                    path.string()));
+    best_ = *current;
+    return true;
+  }
+
+  void say(const std::string& what) const {
+    if (o_.verbose) fmt::print(stderr, "\nEpoch {}: {}\n", epoch_ + 1, what);
+  }
+
+  ModelCheckpointOptions o_;
+  Monitor monitor_;
+  std::optional<double> best_;
+  BatchCounter counter_;
+  std::int64_t epoch_ = 0;
+};
+
+class BackupAndRestoreCallback : public Callback {
+ public:
+  explicit BackupAndRestoreCallback(BackupAndRestoreOptions options)
+      : o_(std::move(options)), file_(o_.backup_dir / "latest.weights.h5"), counter_(o_.save_freq) {
+    require_save_freq("BackupAndRestore", o_.save_freq);
+    if (o_.backup_dir.empty()) throw ValueError("Empty `backup_dir` argument passed");
+  }
+  bool saves() const override { return true; }
+
+  void on_train_begin(FitRun& run) override {
+    if (std::filesystem::exists(file_)) run.restore(file_);
+  }
+  void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
+    if (counter_.due()) save(run);
+  }
+  void on_epoch_end(FitRun& run, std::int64_t, Logs&) override {
+    if (!o_.save_freq) save(run);
+  }
+  void on_train_end(FitRun&, const Logs&) override {
+    if (!o_.delete_checkpoint) return;
+    std::error_code error;
+    std::filesystem::remove(file_, error);
+    if (error) warn("The backup '" + file_.string() + "' was not removed: " + error.message());
+    std::filesystem::remove(o_.backup_dir, error);  // unless it holds something else
+  }
+
+  std::vector<double> state() const override { return {static_cast<double>(counter_.seen())}; }
+  void set_state(const std::vector<double>& state) override {
+    counter_.set_seen(static_cast<std::int64_t>(state[0]));
+  }
+
+ private:
+  void save(FitRun& run) const {
+    std::filesystem::create_directories(o_.backup_dir);
+    run.save(file_, {});
+  }
+
+  BackupAndRestoreOptions o_;
+  std::filesystem::path file_;
+  BatchCounter counter_;
+};
+
+}  // namespace
+
+CallbackPtr ModelCheckpoint(ModelCheckpointOptions options) {
+  return std::make_shared<ModelCheckpointCallback>(std::move(options));
+}
+
+CallbackPtr BackupAndRestore(BackupAndRestoreOptions options) {
+  return std::make_shared<BackupAndRestoreCallback>(std::move(options));
+}
+
+}  // namespace lamina::callbacks

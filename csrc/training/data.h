@@ -1,0 +1,46 @@
+#pragma once
+#include <lamina/training.h>
+
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace lamina::training {
+
+/// What one step is made of.
+struct Batch {
+  std::vector<Tensor> x, y;
+  Tensor weight;  ///< undefined: all 1
+  [[nodiscard]] std::int64_t rows() const { return x.empty() ? 0 : x.front().shape()[0]; }
+};
+
+/// Arrays on host memory that batches are taken from. `what` names them in messages: "the
+/// validation data". Throws ValueError when there are no samples, or numbers of samples differ.
+class Data {
+ public:
+  Data(DataSet set, const char* what);
+
+  [[nodiscard]] std::int64_t rows() const noexcept { return rows_; }
+  [[nodiscard]] const DataSet& set() const noexcept { return set_; }
+  /// Rows [begin, begin + count), without copying.
+  [[nodiscard]] Batch slice(std::int64_t begin, std::int64_t count) const;
+  /// The rows of these numbers, copied.
+  [[nodiscard]] Batch gather(std::span<const std::int64_t> rows) const;
+  /// The first rows, and the last `fraction` of them. Throws ValueError when either has none.
+  [[nodiscard]] std::pair<Data, Data> split(double fraction) const;
+  /// Multiplies each sample's weight by that of its class. Throws ValueError when the labels of the
+  /// one output name no classes.
+  void weigh(const std::map<std::int64_t, double>& class_weight);
+
+ private:
+  DataSet set_;
+  const char* what_;
+  std::int64_t rows_ = 0;
+};
+
+/// A permutation of [0, count) that depends on seed and epoch alone.
+[[nodiscard]] std::vector<std::int64_t> shuffled(std::int64_t count, std::uint64_t seed,
+                                                 std::int64_t epoch);
+
+}  // namespace lamina::training

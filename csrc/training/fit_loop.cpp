@@ -1,0 +1,146 @@
+#include "training/fit_loop.h"
+
+#include <fmt/format.h>
+
+#include "layers/random.h"
+
+namespace lamina::training {
+namespace {
+
+void check_options(const FitOptions& options) {
+  const auto require_positive = [](const char* name, std::int64_t value) {
+    if (value >= 1) return;
+    throw ValueError(fmt::format("`{}` must be positive; received {}.", name, value));
+  };
+  require_positive("batch_size", options.batch_size);
+  require_positive("epochs", options.epochs);
+  require_positive("validation_freq", options.validation_freq);
+  require_positive("validation_batch_size", options.validation_batch_size.value_or(1));
+  if (options.validation_split < 0 || options.validation_split >= 1) {
+    throw ValueError(fmt::format("`validation_split` must be in [0, 1); received {}.",
+                                 options.validation_split));
+  }
+  for (const CallbackPtr& callback : options.callbacks) {
+    if (!callback) throw ValueError("A callback is null.");
+  }
+}
+
+std::uint64_t drawn_seed() {
+  const layers::RandomStream stream = layers::next_random_stream();
+  return stream.key * 0x9E3779B97F4A7C15u + stream.stream;
+}
+
+}  // namespace
+
+FitLoop::FitLoop(Model& model, models::TrainingParts& parts, Data data, const FitOptions& options)
+    : model_(model),
+      parts_(parts),
+      trainer_(*parts.trainer),
+      options_(options),
+      data_(std::move(data)),
+      resume_from_(options.resume_from) {
+  check_options(options_);
+  if (options_.validation_data) {
+    validation_.emplace(*options_.validation_data, "the validation data");
+  } else if (options_.validation_split > 0) {
+    auto [first, last] = data_.split(options_.validation_split);
+    data_ = std::move(first);
+    validation_ = std::move(last);
+  }
+  data_.weigh(options_.class_weight);
+  steps_ = (data_.rows() + options_.batch_size - 1) / options_.batch_size;
+  for (const CallbackPtr& callback : options_.callbacks) {
+    (callback->saves() ? savers_ : others_).push_back(callback);
+  }
+}
+
+FitLoop::~FitLoop() {
+  parts_.state.clear();
+}
+
+template <class F>
+void FitLoop::call_all(bool savers_first, const F& f) {
+  for (const auto& callback : savers_first ? savers_ : others_) f(*callback);
+  for (const auto& callback : savers_first ? others_ : savers_) f(*callback);
+}
+
+Batch FitLoop::batch_at(std::int64_t index) const {
+  const std::int64_t begin = index * options_.batch_size;
+  const std::int64_t count = std::min(options_.batch_size, data_.rows() - begin);
+  if (order_.empty()) return data_.slice(begin, count);
+  return data_.gather(
+      std::span(order_).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)));
+}
+
+// The state is laid out before anything is saved or restored; callbacks that save may name a
+// checkpoint to go on from, and it is loaded once all callbacks have begun.
+void FitLoop::start() {
+  trainer_.set_seed(options_.seed ? *options_.seed : drawn_seed());
+  trainer_.refresh();
+  trainer_.prepare(batch_at(0));
+  if (validation_) {
+    const Batch first = validation_->slice(0, 1);
+    trainer_.prepare(first);
+  }
+  trainer_.reset_metrics();
+  position_ = {options_.initial_epoch, 0};
+  refresh_state();
+  call_all(true, [&](Callback& callback) { callback.on_train_begin(*this); });
+  if (!resume_from_.empty()) load_state();
+}
+
+History FitLoop::run() {
+  start();
+  while (position_.epoch < options_.epochs && !stopped_) run_epoch();
+  trainer_.optimizer().finalize_variable_values();
+  call_all(false, [&](Callback& callback) { callback.on_train_end(*this, last_logs_); });
+  return std::move(history_);
+}
+
+void FitLoop::run_batches(ProgressBar& bar) {
+  while (position_.batch < steps_ && !stopped_) {
+    const std::int64_t batch = position_.batch;
+    call_all(false, [&](Callback& callback) { callback.on_train_batch_begin(*this, batch); });
+    trainer_.train(batch_at(batch));
+    ++position_.batch;
+    last_logs_ = trainer_.logs();
+    refresh_state();
+    call_all(false, [&](Callback& c) { c.on_train_batch_end(*this, batch, last_logs_); });
+    bar.update(position_.batch, last_logs_);
+  }
+}
+
+void FitLoop::run_epoch() {
+  const std::int64_t epoch = position_.epoch;
+  const Verbose verbose = ProgressBar::resolved(options_.verbose);
+  if (verbose != Verbose::kSilent) {
+    fmt::print(stderr, "Epoch {}/{}\n", epoch + 1, options_.epochs);
+  }
+  if (position_.batch == 0) trainer_.reset_metrics();
+  call_all(false, [&](Callback& callback) { callback.on_epoch_begin(*this, epoch); });
+  if (options_.shuffle) order_ = shuffled(data_.rows(), trainer_.seed(), epoch);
+  ProgressBar bar(steps_, verbose);
+  run_batches(bar);
+  const std::int64_t done = position_.batch;
+  Logs logs = trainer_.logs();
+  if (validation_ && (epoch + 1) % options_.validation_freq == 0) validate(logs);
+  bar.finish(done, logs);
+  position_ = {epoch + 1, 0};
+  for (const CallbackPtr& callback : others_) callback->on_epoch_end(*this, epoch, logs);
+  refresh_state();
+  for (const CallbackPtr& callback : savers_) callback->on_epoch_end(*this, epoch, logs);
+  history_.epoch.push_back(epoch);
+  for (const auto& [name, value] : logs) history_.history[name].push_back(value);
+  last_logs_ = std::move(logs);
+}
+
+void FitLoop::validate(Logs& logs) {
+  trainer_.reset_metrics();
+  const std::int64_t size = options_.validation_batch_size.value_or(options_.batch_size);
+  for (std::int64_t begin = 0; begin < validation_->rows(); begin += size) {
+    trainer_.test(validation_->slice(begin, std::min(size, validation_->rows() - begin)));
+  }
+  for (const auto& [name, value] : trainer_.logs()) logs["val_" + name] = value;
+}
+
+}  // namespace lamina::training

@@ -1,0 +1,66 @@
+#pragma once
+#include <lamina/callbacks.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "models/training_parts.h"
+#include "training/data.h"
+#include "training/progress_bar.h"
+#include "training/trainer.h"
+
+namespace lamina::training {
+
+/// One call of `fit`.
+class FitLoop : public FitRun {
+ public:
+  FitLoop(Model& model, models::TrainingParts& parts, Data data, const FitOptions& options);
+  ~FitLoop() override;
+
+  History run();
+
+  Model& model() override { return model_; }
+  Optimizer& optimizer() override { return trainer_.optimizer(); }
+  std::int64_t epochs() const override { return options_.epochs; }
+  std::int64_t steps_per_epoch() const override { return steps_; }
+  std::int64_t step() const override { return trainer_.optimizer().steps(); }
+  double batch_loss() const override { return trainer_.batch_loss(); }
+  bool resumed() const override { return !resume_from_.empty(); }
+  void stop_training() override { stopped_ = true; }
+  void save(const std::filesystem::path& path, const SaveOptions& options) override;
+  void refresh_state() override;
+  void restore(const std::filesystem::path& path) override { resume_from_ = path; }
+
+ private:
+  /// What is trained next.
+  struct Position {
+    std::int64_t epoch = 0, batch = 0;
+  };
+
+  Batch batch_at(std::int64_t index) const;
+  void start();
+  void run_epoch();
+  void run_batches(ProgressBar& bar);
+  void validate(Logs& logs);
+  void load_state();
+  void read_state();
+  template <class F>
+  void call_all(bool savers_first, const F& f);
+
+  Model& model_;
+  models::TrainingParts& parts_;
+  Trainer& trainer_;
+  FitOptions options_;
+  Data data_;
+  std::optional<Data> validation_;
+  std::int64_t steps_;
+  std::vector<CallbackPtr> savers_, others_;
+  std::filesystem::path resume_from_;
+  Position position_;
+  std::vector<std::int64_t> order_;
+  bool stopped_ = false;
+  Logs last_logs_;
+  History history_;
+};
+
+}  // namespace lamina::training

@@ -1,0 +1,96 @@
+// The members of Model that train it.
+#include <fmt/format.h>
+#include <lamina/training.h>
+
+#include "models/training_parts.h"
+#include "training/fit_loop.h"
+#include "training/trainer.h"
+
+namespace lamina {
+namespace {
+
+models::TrainingParts& compiled(const std::shared_ptr<models::TrainingParts>& parts,
+                                const Model& model, const char* method) {
+  if (parts) return *parts;
+  throw ValueError(fmt::format("You must call `compile()` before calling `{}()` on model '{}'.",
+                               method, model.name()));
+}
+
+}  // namespace
+
+void Model::compile(CompileArguments arguments) {
+  auto parts = std::make_shared<models::TrainingParts>();
+  parts->optimizer = arguments.optimizer.optimizer;
+  parts->trainer = std::make_shared<training::Trainer>(*this, std::move(arguments));
+  training_ = std::move(parts);
+}
+
+OptimizerPtr Model::optimizer() const {
+  return training_ ? training_->optimizer : nullptr;
+}
+
+History Model::fit(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
+                   const FitOptions& options) {
+  models::TrainingParts& parts = compiled(training_, *this, "fit");
+  const training::Data given({x, y, options.sample_weight}, "the training data");
+  training::Data data({standardize(x), y, options.sample_weight}, "the training data");
+  training::FitLoop loop(*this, parts, std::move(data), options);
+  return loop.run();
+}
+
+History Model::fit(const Tensor& x, const Tensor& y, const FitOptions& options) {
+  return fit(std::vector<Tensor>{x}, std::vector<Tensor>{y}, options);
+}
+
+History Model::fit(const Tensor& x, const Tensor& y) {
+  return fit(x, y, FitOptions{});
+}
+
+Logs Model::evaluate(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
+                     const EvaluateOptions& options) {
+  models::TrainingParts& parts = compiled(training_, *this, "evaluate");
+  if (options.batch_size < 1) {
+    throw ValueError(
+        fmt::format("`batch_size` must be positive; received {}.", options.batch_size));
+  }
+  const training::Data data({x, y, options.sample_weight}, "the data");
+  training::Trainer& trainer = *parts.trainer;
+  trainer.prepare(data.slice(0, 1));
+  trainer.reset_metrics();
+  const std::int64_t steps = (data.rows() + options.batch_size - 1) / options.batch_size;
+  training::ProgressBar bar(steps, training::ProgressBar::resolved(options.verbose));
+  for (std::int64_t step = 0; step < steps; ++step) {
+    const std::int64_t begin = step * options.batch_size;
+    trainer.test(data.slice(begin, std::min(options.batch_size, data.rows() - begin)));
+    bar.update(step + 1, trainer.logs());
+  }
+  bar.finish(steps, trainer.logs());
+  return trainer.logs();
+}
+
+Logs Model::evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions& options) {
+  return evaluate(std::vector<Tensor>{x}, std::vector<Tensor>{y}, options);
+}
+
+Logs Model::evaluate(const Tensor& x, const Tensor& y) {
+  return evaluate(x, y, EvaluateOptions{});
+}
+
+Logs Model::train_on_batch(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
+                           const Tensor& sample_weight) {
+  training::Trainer& trainer = *compiled(training_, *this, "train_on_batch").trainer;
+  const training::Data data({x, y, sample_weight}, "the batch");
+  training::Batch batch = data.slice(0, data.rows());
+  batch.x = standardize(x);
+  trainer.refresh();
+  trainer.prepare(batch);
+  trainer.reset_metrics();
+  trainer.train(batch);
+  return trainer.logs();
+}
+
+Logs Model::train_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight) {
+  return train_on_batch(std::vector<Tensor>{x}, std::vector<Tensor>{y}, sample_weight);
+}
+
+}  // namespace lamina

@@ -1,0 +1,29 @@
+#include "training/monitor.h"
+
+#include <fmt/format.h>
+#include <lamina/log.h>
+
+namespace lamina::training {
+
+bool Monitor::is_greater(const std::string& name, callbacks::Mode mode) {
+  switch (mode) {
+    case callbacks::Mode::kMin:
+      return false;
+    case callbacks::Mode::kMax:
+      return true;
+    case callbacks::Mode::kAuto:
+      return name.find("acc") != std::string::npos || name.ends_with("auc");
+  }
+  return false;
+}
+
+std::optional<double> Monitor::value(const Logs& logs, const std::string& what) const {
+  if (const auto it = logs.find(name_); it != logs.end()) return it->second;
+  std::string known;
+  for (const auto& [name, value] : logs) known += (known.empty() ? "" : ",") + name;
+  warn(
+      fmt::format("{} `{}` which is not available. Available metrics are: {}", what, name_, known));
+  return {};
+}
+
+}  // namespace lamina::training

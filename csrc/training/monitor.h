@@ -1,0 +1,43 @@
+#pragma once
+#include <lamina/callbacks.h>
+
+#include <cmath>
+#include <optional>
+#include <string>
+
+namespace lamina::training {
+
+/// A log that a callback watches: what it was at best, and whether a new value is better.
+class Monitor {
+ public:
+  Monitor(std::string name, callbacks::Mode mode, double min_delta = 0)
+      : name_(std::move(name)),
+        greater_(is_greater(name_, mode)),
+        min_delta_(std::fabs(min_delta)) {}
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  /// The log's value; without one a warning that begins with `what` and lists those there are.
+  [[nodiscard]] std::optional<double> value(const Logs& logs, const std::string& what) const;
+  [[nodiscard]] bool improves(double value, const std::optional<double>& on) const {
+    if (!on) return true;
+    return greater_ ? value - min_delta_ > *on : value + min_delta_ < *on;
+  }
+
+ private:
+  static bool is_greater(const std::string& name, callbacks::Mode mode);
+
+  std::string name_;
+  bool greater_;
+  double min_delta_;
+};
+
+/// An optional number as two, for a callback's state.
+inline void put(std::vector<double>& state, const std::optional<double>& value) {
+  state.push_back(value ? 1 : 0);
+  state.push_back(value.value_or(0));
+}
+inline std::optional<double> get(const std::vector<double>& state, std::size_t at) {
+  return state[at] != 0 ? std::optional(state[at + 1]) : std::nullopt;
+}
+
+}  // namespace lamina::training

@@ -1,0 +1,34 @@
+#include "training/step_memory.h"
+
+#include <atomic>
+
+#include "core/buffer.h"
+
+namespace lamina::training {
+namespace {
+
+/// True when the memory has one holder, the variable or its spare.
+bool is_exclusive(long holders) {
+  if (holders != 1) return false;
+  // Whoever let go of it last, on whatever thread, has read what it wanted to read.
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return true;
+}
+
+}  // namespace
+
+Tensor StepMemory::writable(const VariablePtr& variable) {
+  Buffers& buffers = buffers_[variable.get()];
+  const Tensor& value = variable->value();
+  const long holders = buffers.current.memory.use_count();
+  const bool ours = holders > 0 && value.raw() == buffers.current.data;
+  if (ours && is_exclusive(holders)) return value;
+  std::shared_ptr<void> next;
+  if (buffers.spare && is_exclusive(buffers.spare.use_count())) next = std::move(buffers.spare);
+  if (!next) next = core::allocate_host(variable->nbytes());
+  buffers.spare = ours ? buffers.current.memory.lock() : nullptr;
+  buffers.current = {next, next.get()};
+  return Tensor::view(next.get(), variable->shape(), variable->dtype(), next);
+}
+
+}  // namespace lamina::training

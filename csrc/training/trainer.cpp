@@ -1,0 +1,205 @@
+#include "training/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace lamina::training {
+namespace {
+
+std::vector<Shape> shapes_of(const std::vector<Tensor>& tensors) {
+  std::vector<Shape> shapes;
+  for (const Tensor& tensor : tensors) shapes.push_back(tensor.shape());
+  return shapes;
+}
+
+/// "name", or "name_1" where there is one already.
+std::string unique_name(const std::string& name, const std::vector<std::string>& taken) {
+  std::string out = name;
+  for (int i = 1; std::find(taken.begin(), taken.end(), out) != taken.end(); ++i) {
+    out = fmt::format("{}_{}", name, i);
+  }
+  return out;
+}
+
+void scale(Tensor& tensor, double factor) {
+  if (factor == 1) return;
+  dispatch(tensor.dtype(), [&]<class T>(T) {
+    if constexpr (std::is_floating_point_v<T>) {
+      for (T& x : tensor.data<T>()) x *= static_cast<T>(factor);
+    } else {
+      Tensor wide = tensor.cast(DType::kFloat32);
+      for (float& x : wide.data<float>()) x *= static_cast<float>(factor);
+      tensor = wide.cast(tensor.dtype());
+    }
+  });
+}
+
+}  // namespace
+
+Trainer::Trainer(Model& model, CompileArguments arguments)
+    : model_(model), arguments_(std::move(arguments)) {
+  if (!arguments_.optimizer.optimizer) throw ValueError("`compile` needs an optimizer.");
+  if (arguments_.loss.losses.empty() ||
+      std::find(arguments_.loss.losses.begin(), arguments_.loss.losses.end(), nullptr) !=
+          arguments_.loss.losses.end()) {
+    throw ValueError("`compile` needs a loss.");
+  }
+}
+
+void Trainer::prepare(const Batch& batch) {
+  const std::size_t outputs = model_.outputs().size();
+  if (batch.y.size() != outputs) {
+    throw ValueError(fmt::format("Model '{}' has {} outputs; received {} label arrays.",
+                                 model_.name(), outputs, batch.y.size()));
+  }
+  if (prepared_) return;
+  std::vector<LossPtr>& losses = arguments_.loss.losses;
+  if (losses.size() == 1) losses.resize(outputs, losses.front());
+  if (losses.size() != outputs) {
+    throw ValueError(fmt::format("Model '{}' has {} outputs; `compile` was given {} losses.",
+                                 model_.name(), outputs, losses.size()));
+  }
+  std::vector<double>& weights = arguments_.loss_weights;
+  if (weights.empty()) weights.assign(outputs, 1.0);
+  if (weights.size() != outputs) {
+    throw ValueError(
+        fmt::format("`loss_weights` must match the number of losses, got {} losses and {} weights.",
+                    outputs, weights.size()));
+  }
+  make_metrics(batch);
+  optimizer().build(model_.trainable_variables());
+  prepared_ = true;
+}
+
+void Trainer::make_metrics(const Batch& batch) {
+  const SymbolicTensors outputs = model_.outputs();
+  std::vector<std::string> taken = {"loss"};
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    Shape predictions = outputs[i].shape();
+    const std::string output = outputs[i].node()->layer->name();
+    if (outputs.size() > 1) {
+      output_losses_.emplace_back(unique_name(output + "_loss", taken));
+      taken.push_back(output_losses_.back().name());
+    }
+    for (const MetricArgument& wanted : arguments_.metrics) {
+      if (wanted.metric && outputs.size() > 1) {
+        throw ValueError(fmt::format(
+            "The metric '{}' can gather one output only, and model '{}' has {}: give its name.",
+            wanted.metric->name(), model_.name(), outputs.size()));
+      }
+      MetricPtr metric = wanted.metric ? wanted.metric
+                                       : metrics::get(wanted.name, batch.y[i].shape(), predictions);
+      const std::string name = outputs.size() > 1 ? output + "_" + metric->name() : metric->name();
+      metrics_.push_back({unique_name(name, taken), std::move(metric), i});
+      taken.push_back(metrics_.back().name);
+    }
+  }
+}
+
+void Trainer::refresh() {
+  if (!prepared_ || model_.trainable_variables() == optimizer().trainable_variables()) return;
+  throw ValueError(fmt::format(
+      "Layers of model '{}' were frozen or unfrozen since it was trained: call `compile` again, "
+      "with a new optimizer.",
+      model_.name()));
+}
+
+TrainGraph& Trainer::graph_for(const std::vector<Tensor>& x) {
+  const std::vector<Shape> shapes = shapes_of(x);
+  const auto it = std::find_if(graphs_.begin(), graphs_.end(),
+                               [&](const Cached& cached) { return cached.shapes == shapes; });
+  if (it != graphs_.end()) {
+    graphs_.splice(graphs_.begin(), graphs_, it);
+  } else {
+    auto graph = std::make_unique<TrainGraph>(model_, shapes);
+    if (graphs_.size() >= kGraphs) graphs_.pop_back();
+    graphs_.push_front({shapes, std::move(graph)});
+  }
+  return *graphs_.front().graph;
+}
+
+double Trainer::total_loss(const Batch& batch, const std::vector<Tensor>& outputs,
+                           std::vector<Tensor>* gradients) {
+  double total = 0;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const Loss& loss = *arguments_.loss.losses[i];
+    const double weight = arguments_.loss_weights[i];
+    double value = 0;
+    if (gradients != nullptr) {
+      LossResult result = loss.value_and_gradient(batch.y[i], outputs[i], batch.weight);
+      scale(result.gradient, weight * optimizer().options().loss_scale_factor.value_or(1));
+      gradients->push_back(std::move(result.gradient));
+      value = result.value;
+    } else {
+      value = loss(batch.y[i], outputs[i], batch.weight);
+    }
+    if (!output_losses_.empty()) output_losses_[i].update(value, static_cast<double>(batch.rows()));
+    total += value * weight;
+  }
+  return total;
+}
+
+void Trainer::gather(const Batch& batch, const std::vector<Tensor>& outputs, double loss) {
+  batch_loss_ = loss;
+  loss_.update(loss, static_cast<double>(batch.rows()));
+  for (const NamedMetric& metric : metrics_) {
+    metric.metric->update_state(batch.y[metric.output], outputs[metric.output]);
+  }
+}
+
+void Trainer::train(const Batch& batch) {
+  prepare(batch);
+  TrainGraph& graph = graph_for(batch.x);
+  const RandomState random{seed_, static_cast<std::uint64_t>(optimizer().steps())};
+  const std::vector<Tensor>& outputs = graph.forward(batch.x, random);
+  std::vector<Tensor> gradients;
+  const double loss = total_loss(batch, outputs, &gradients);
+  gather(batch, outputs, loss);
+  optimizer().apply(graph.backward(gradients));
+}
+
+void Trainer::test(const Batch& batch) {
+  prepare(batch);
+  const std::vector<Tensor> outputs = model_.predict(batch.x, {.batch_size = batch.rows()});
+  gather(batch, outputs, total_loss(batch, outputs, nullptr));
+}
+
+Logs Trainer::logs() const {
+  Logs logs = {{"loss", loss_.result()}};
+  for (const metrics::Mean& loss : output_losses_) logs[loss.name()] = loss.result();
+  for (const NamedMetric& metric : metrics_) logs[metric.name] = metric.metric->result();
+  return logs;
+}
+
+void Trainer::reset_metrics() {
+  loss_.reset_state();
+  for (metrics::Mean& loss : output_losses_) loss.reset_state();
+  for (const NamedMetric& metric : metrics_) metric.metric->reset_state();
+}
+
+std::vector<double> Trainer::metric_state() const {
+  std::vector<double> all = loss_.state();
+  const auto add = [&](const std::vector<double>& state) {
+    all.insert(all.end(), state.begin(), state.end());
+  };
+  for (const metrics::Mean& loss : output_losses_) add(loss.state());
+  for (const NamedMetric& metric : metrics_) add(metric.metric->state());
+  return all;
+}
+
+void Trainer::set_metric_state(const std::vector<double>& state) {
+  std::size_t at = 0;
+  const auto set = [&](Metric& metric) {
+    const std::size_t size = metric.state().size();
+    if (state.size() - at < size) throw ValueError("The state of the metrics is too short.");
+    metric.set_state({state.begin() + static_cast<std::ptrdiff_t>(at),
+                      state.begin() + static_cast<std::ptrdiff_t>(at + size)});
+    at += size;
+  };
+  set(loss_);
+  for (metrics::Mean& loss : output_losses_) set(loss);
+  for (const NamedMetric& metric : metrics_) set(*metric.metric);
+}
+
+}  // namespace lamina::training

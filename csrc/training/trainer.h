@@ -1,0 +1,78 @@
+#pragma once
+#include <lamina/training.h>
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "training/data.h"
+#include "training/train_graph.h"
+
+namespace lamina::training {
+
+/// What `compile` makes of a model: its losses, metrics and optimizer, and graphs for the batches'
+/// shapes. Lives in the model.
+class Trainer {
+ public:
+  Trainer(Model& model, CompileArguments arguments);
+
+  /// Forward, backward, update; the metrics gather the batch. Throws ValueError, before anything
+  /// has changed, for data that do not suit the model or the losses.
+  void train(const Batch& batch);
+  /// Forward as in prediction; the metrics gather the batch.
+  void test(const Batch& batch);
+
+  /// The metrics' results so far.
+  [[nodiscard]] Logs logs() const;
+  /// Of the last batch.
+  [[nodiscard]] double batch_loss() const noexcept { return batch_loss_; }
+  void reset_metrics();
+  /// What the metrics have gathered. There are `metric_numbers` of them, which the first batch
+  /// settles.
+  [[nodiscard]] std::vector<double> metric_state() const;
+  void set_metric_state(const std::vector<double>& state);
+
+  /// Makes metrics, optimizer state and checks for data of these shapes.
+  void prepare(const Batch& batch);
+  /// Forgets graphs when layers have been frozen or unfrozen since.
+  void refresh();
+
+  [[nodiscard]] Optimizer& optimizer() { return *arguments_.optimizer.optimizer; }
+  [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
+  void set_seed(std::uint64_t seed) noexcept { seed_ = seed; }
+
+ private:
+  struct NamedMetric {
+    std::string name;
+    MetricPtr metric;
+    std::size_t output;
+  };
+  struct Cached {
+    std::vector<Shape> shapes;
+    std::unique_ptr<TrainGraph> graph;
+  };
+
+  TrainGraph& graph_for(const std::vector<Tensor>& x);
+  void make_metrics(const Batch& batch);
+  /// The weighted sum of the outputs' losses; with `gradients`, their derivatives as well.
+  double total_loss(const Batch& batch, const std::vector<Tensor>& outputs,
+                    std::vector<Tensor>* gradients);
+  void gather(const Batch& batch, const std::vector<Tensor>& outputs, double loss);
+
+  // Few: a full batch, a last one, and one more.
+  static constexpr std::size_t kGraphs = 3;
+
+  Model& model_;
+  CompileArguments arguments_;
+  std::uint64_t seed_ = 0;
+  double batch_loss_ = 0;
+  std::list<Cached> graphs_;
+  metrics::Mean loss_{"loss"};
+  std::vector<metrics::Mean> output_losses_;
+  std::vector<NamedMetric> metrics_;
+  bool prepared_ = false;
+};
+
+}  // namespace lamina::training

@@ -1,0 +1,137 @@
+#pragma once
+#include <lamina/training.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lamina {
+
+/// A running `fit`, as callbacks see it.
+class FitRun {
+ public:
+  virtual ~FitRun() = default;
+  [[nodiscard]] virtual Model& model() = 0;
+  [[nodiscard]] virtual Optimizer& optimizer() = 0;
+  [[nodiscard]] virtual std::int64_t epochs() const = 0;
+  [[nodiscard]] virtual std::int64_t steps_per_epoch() const = 0;
+  /// Batches trained in all, by earlier calls of `fit` too.
+  [[nodiscard]] virtual std::int64_t step() const = 0;
+  /// The loss of the last batch by itself.
+  [[nodiscard]] virtual double batch_loss() const = 0;
+  /// True when `fit` goes on from a checkpoint.
+  [[nodiscard]] virtual bool resumed() const = 0;
+  /// Ends `fit` after this batch or epoch.
+  virtual void stop_training() = 0;
+  /// Saves the model's weights and its optimizer's, in a file of Keras's, and beside them what
+  /// `FitOptions::resume_from` needs, where Keras does not look. Throws what Model::save_weights
+  /// throws.
+  virtual void save(const std::filesystem::path& path, const SaveOptions& options) = 0;
+  /// Brings the state up to date that any save of the model made now will hold.
+  virtual void refresh_state() = 0;
+  /// Goes on from such a file. Only in `on_train_begin`.
+  virtual void restore(const std::filesystem::path& path) = 0;
+};
+
+/// Something that is called as training goes on. `logs` may be added to, for callbacks that follow
+/// and for the history. To write one, derive and override what is needed.
+class Callback {
+ public:
+  virtual ~Callback() = default;
+  virtual void on_train_begin(FitRun&) {}
+  virtual void on_train_end(FitRun&, const Logs&) {}
+  virtual void on_epoch_begin(FitRun&, std::int64_t /*epoch*/) {}
+  virtual void on_epoch_end(FitRun&, std::int64_t /*epoch*/, Logs&) {}
+  virtual void on_train_batch_begin(FitRun&, std::int64_t /*batch*/) {}
+  /// `logs` are the means over the epoch so far.
+  virtual void on_train_batch_end(FitRun&, std::int64_t /*batch*/, const Logs&) {}
+
+  /// Callbacks that save are called after all others, so that they save what these know.
+  [[nodiscard]] virtual bool saves() const { return false; }
+  /// What the callback has to remember for an exact resume: always as many numbers.
+  [[nodiscard]] virtual std::vector<double> state() const { return {}; }
+  virtual void set_state(const std::vector<double>&) {}
+};
+
+using CallbackPtr = std::shared_ptr<Callback>;
+
+/// Keras's callbacks, with Keras's names and defaults. The factories throw ValueError for options
+/// that Keras refuses.
+namespace callbacks {
+
+/// Which of two values of a metric is better. kAuto: greater for names that hold "acc" or end in
+/// "auc", else smaller.
+enum class Mode : std::uint8_t { kAuto, kMin, kMax };
+
+/// Saves weights after each epoch, or every `save_freq` batches. In the path, "{epoch}" or
+/// "{epoch:02d}" is the epoch from 1, "{batch}" the batch from 1, "{val_loss:.2f}" a log.
+struct ModelCheckpointOptions {
+  std::filesystem::path filepath;
+  std::string monitor = "val_loss";
+  bool verbose = false;
+  bool save_best_only = false;
+  Mode mode = Mode::kAuto;
+  std::optional<std::int64_t> save_freq = {};  ///< none: "epoch"
+  std::optional<double> initial_value_threshold = {};
+  SaveOptions save = {};  ///< `max_shard_size` for sharded checkpoints
+};
+[[nodiscard]] CallbackPtr ModelCheckpoint(ModelCheckpointOptions options);
+
+/// Saves what is needed to go on after a crash, and goes on from there when `fit` is called again
+/// with the same arguments. The file goes when `fit` ends as it should.
+struct BackupAndRestoreOptions {
+  std::filesystem::path backup_dir;
+  std::optional<std::int64_t> save_freq = {};  ///< in batches; none: "epoch"
+  bool delete_checkpoint = true;
+};
+[[nodiscard]] CallbackPtr BackupAndRestore(BackupAndRestoreOptions options);
+
+/// Ends training when `monitor` has not become better for `patience` epochs.
+struct EarlyStoppingOptions {
+  std::string monitor = "val_loss";
+  double min_delta = 0;
+  std::int64_t patience = 0;
+  bool verbose = false;
+  Mode mode = Mode::kAuto;
+  std::optional<double> baseline = {};
+  bool restore_best_weights = false;
+  std::int64_t start_from_epoch = 0;
+};
+[[nodiscard]] CallbackPtr EarlyStopping(EarlyStoppingOptions options = {});
+
+/// Multiplies the learning rate by `factor` when `monitor` has not become better for `patience`
+/// epochs.
+struct ReduceLROnPlateauOptions {
+  std::string monitor = "val_loss";
+  double factor = 0.1;
+  std::int64_t patience = 10;
+  bool verbose = false;
+  Mode mode = Mode::kAuto;
+  double min_delta = 1e-4;
+  std::int64_t cooldown = 0;
+  double min_lr = 0.0;
+};
+[[nodiscard]] CallbackPtr ReduceLROnPlateau(ReduceLROnPlateauOptions options = {});
+
+/// Sets the learning rate of each epoch to schedule(epoch, learning rate before).
+[[nodiscard]] CallbackPtr LearningRateScheduler(
+    std::function<double(std::int64_t epoch, double learning_rate)> schedule);
+
+/// Writes a line of logs an epoch.
+struct CSVLoggerOptions {
+  std::filesystem::path filename;
+  std::string separator = ",";
+  bool append = false;
+};
+[[nodiscard]] CallbackPtr CSVLogger(CSVLoggerOptions options);
+
+/// Ends training when the loss is NaN or infinite.
+[[nodiscard]] CallbackPtr TerminateOnNaN();
+
+}  // namespace callbacks
+}  // namespace lamina

@@ -1,0 +1,127 @@
+#pragma once
+#include <lamina/tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace lamina {
+
+/// How the losses of single rows become one number (Keras's `reduction`).
+enum class Reduction {
+  kSumOverBatchSize,      ///< weighted sum over the number of rows
+  kSum,                   ///< weighted sum
+  kMeanWithSampleWeight,  ///< weighted sum over the sum of the weights
+};
+
+struct LossResult {
+  float value = 0;
+  Tensor gradient;  ///< d(value)/d(y_pred): y_pred's shape and dtype
+};
+
+/// A loss over predictions (..., classes): one number a row, that is for all but the last axis, and
+/// these reduced to one. Computed in float32, rows in parallel; the result does not depend on the
+/// number of threads. Immutable: safe to use from any thread.
+///
+/// To write one, derive and override `row` (and `labels`, where a row has another number of labels
+/// than predictions).
+class Loss {
+ public:
+  virtual ~Loss() = default;
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] Reduction reduction() const noexcept { return reduction_; }
+
+  /// The loss of predictions on host memory. A last axis of size 1 that only one of `y_true` and
+  /// `y_pred` has is added or dropped. `sample_weight` has the rows' shape, or that of their first
+  /// axis (one weight a sample); undefined: all 1. Throws ValueError naming both shapes when they
+  /// do not fit, and for labels that are out of range.
+  [[nodiscard]] float operator()(const Tensor& y_true, const Tensor& y_pred,
+                                 const Tensor& sample_weight = {}) const;
+  /// The same with its derivative.
+  [[nodiscard]] LossResult value_and_gradient(const Tensor& y_true, const Tensor& y_pred,
+                                              const Tensor& sample_weight = {}) const;
+
+ protected:
+  explicit Loss(std::string name, Reduction reduction = Reduction::kSumOverBatchSize)
+      : name_(std::move(name)), reduction_(reduction) {}
+
+  /// The loss of one row. Where `gradient` is not empty, it is as long as `y_pred` and receives the
+  /// derivative. Called from several threads; must not throw.
+  [[nodiscard]] virtual float row(std::span<const float> y_true, std::span<const float> y_pred,
+                                  std::span<float> gradient) const = 0;
+  /// Labels that belong to a row of `classes` predictions.
+  [[nodiscard]] virtual std::int64_t labels(std::int64_t classes) const { return classes; }
+  /// Throws ValueError for labels that no row may have.
+  virtual void check_labels(std::span<const float> /*y_true*/, std::int64_t /*classes*/) const {}
+  /// A row that takes no part: its loss is 0 and it is not counted.
+  [[nodiscard]] virtual bool ignored(std::span<const float> /*y_true*/) const { return false; }
+
+ private:
+  LossResult compute(const Tensor& y_true, const Tensor& y_pred, const Tensor& sample_weight,
+                     bool with_gradient) const;
+
+  std::string name_;
+  Reduction reduction_;
+};
+
+using LossPtr = std::shared_ptr<const Loss>;
+
+/// Keras's losses, with Keras's names and defaults.
+namespace losses {
+
+struct LossOptions {
+  Reduction reduction = Reduction::kSumOverBatchSize;
+  std::string name = {};  ///< empty: Keras's, "mean_squared_error"
+};
+/// mean((y_true - y_pred)^2)
+[[nodiscard]] LossPtr MeanSquaredError(LossOptions options = {});
+/// mean(|y_true - y_pred|)
+[[nodiscard]] LossPtr MeanAbsoluteError(LossOptions options = {});
+
+/// mean(x^2 / 2 where |x| <= delta, else delta |x| - delta^2 / 2)
+struct HuberOptions {
+  double delta = 1.0;
+  Reduction reduction = Reduction::kSumOverBatchSize;
+  std::string name = {};
+};
+[[nodiscard]] LossPtr Huber(HuberOptions options = {});
+
+/// mean(-y log p - (1 - y) log(1 - p)), y and p of one shape. Probabilities are clipped to
+/// [1e-7, 1 - 1e-7].
+struct BinaryCrossentropyOptions {
+  bool from_logits = false;
+  double label_smoothing = 0.0;  ///< in [0, 1]: y (1 - s) + s / 2
+  Reduction reduction = Reduction::kSumOverBatchSize;
+  std::string name = {};
+};
+[[nodiscard]] LossPtr BinaryCrossentropy(BinaryCrossentropyOptions options = {});
+
+/// -sum(y log p), y one-hot or probabilities of p's shape. Probabilities are divided by their sum
+/// and clipped to [1e-7, 1 - 1e-7].
+struct CategoricalCrossentropyOptions {
+  bool from_logits = false;
+  double label_smoothing = 0.0;  ///< in [0, 1]: y (1 - s) + s / classes
+  Reduction reduction = Reduction::kSumOverBatchSize;
+  std::string name = {};
+};
+[[nodiscard]] LossPtr CategoricalCrossentropy(CategoricalCrossentropyOptions options = {});
+
+/// -log p[y], y one class number a row: integers in [0, classes), of any dtype.
+struct SparseCategoricalCrossentropyOptions {
+  bool from_logits = false;
+  std::optional<std::int64_t> ignore_class = {};  ///< rows with this label take no part
+  Reduction reduction = Reduction::kSumOverBatchSize;
+  std::string name = {};
+};
+[[nodiscard]] LossPtr SparseCategoricalCrossentropy(
+    SparseCategoricalCrossentropyOptions options = {});
+
+/// A loss with its defaults by Keras's name of the class or the function, or its abbreviation:
+/// "MeanSquaredError", "mean_squared_error", "mse". Throws ValueError naming those there are.
+[[nodiscard]] LossPtr get(std::string_view name);
+
+}  // namespace losses
+}  // namespace lamina

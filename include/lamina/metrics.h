@@ -1,0 +1,90 @@
+#pragma once
+#include <lamina/losses.h>
+#include <lamina/tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lamina {
+
+/// A number that is gathered over batches. Not synchronised.
+class Metric {
+ public:
+  virtual ~Metric() = default;
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+  /// Takes a batch of labels and predictions on host memory into account. `sample_weight`: one
+  /// weight a sample, or a row; undefined: all 1. Throws ValueError for shapes that do not fit.
+  virtual void update_state(const Tensor& y_true, const Tensor& y_pred,
+                            const Tensor& sample_weight = {}) = 0;
+  [[nodiscard]] virtual double result() const = 0;
+  virtual void reset_state() = 0;
+
+  /// What a run that is resumed in the middle of an epoch needs: taken back by `set_state`, which
+  /// throws ValueError for a state of another length.
+  [[nodiscard]] virtual std::vector<double> state() const = 0;
+  virtual void set_state(const std::vector<double>& state) = 0;
+
+ protected:
+  explicit Metric(std::string name) : name_(std::move(name)) {}
+
+ private:
+  std::string name_;
+};
+
+using MetricPtr = std::shared_ptr<Metric>;
+
+namespace metrics {
+
+/// The mean of numbers given one by one; by itself it tracks losses.
+class Mean : public Metric {
+ public:
+  explicit Mean(std::string name = "mean") : Metric(std::move(name)) {}
+  void update(double value, double weight = 1) noexcept {
+    total_ += value * weight;
+    count_ += weight;
+  }
+  /// The mean of `values` (as `y_pred`; `y_true` is not looked at).
+  void update_state(const Tensor& y_true, const Tensor& values,
+                    const Tensor& sample_weight = {}) override;
+  [[nodiscard]] double result() const override { return count_ == 0 ? 0 : total_ / count_; }
+  void reset_state() override { total_ = count_ = 0; }
+  [[nodiscard]] std::vector<double> state() const override { return {total_, count_}; }
+  void set_state(const std::vector<double>& state) override;
+
+ private:
+  double total_ = 0, count_ = 0;
+};
+
+// Keras's metrics, with Keras's names and defaults. Predictions are (..., classes) unless said
+// otherwise.
+
+/// How often y_pred equals y_true, element by element.
+[[nodiscard]] MetricPtr Accuracy(std::string name = "accuracy");
+/// How often (y_pred > threshold) equals y_true.
+[[nodiscard]] MetricPtr BinaryAccuracy(std::string name = "binary_accuracy",
+                                       double threshold = 0.5);
+/// How often the greatest prediction is where the greatest label is.
+[[nodiscard]] MetricPtr CategoricalAccuracy(std::string name = "categorical_accuracy");
+/// How often the greatest prediction is the class that the label names.
+[[nodiscard]] MetricPtr SparseCategoricalAccuracy(std::string name = "sparse_categorical_accuracy");
+/// How often fewer than k predictions are greater than that of the right class.
+[[nodiscard]] MetricPtr TopKCategoricalAccuracy(std::int64_t k = 5,
+                                                std::string name = "top_k_categorical_accuracy");
+[[nodiscard]] MetricPtr SparseTopKCategoricalAccuracy(
+    std::int64_t k = 5, std::string name = "sparse_top_k_categorical_accuracy");
+/// The mean of a loss over rows.
+[[nodiscard]] MetricPtr MeanOf(LossPtr loss, std::string name = {});
+
+/// A metric with its defaults by Keras's name of the class or the function: "SparseCategorical
+/// Accuracy", "sparse_categorical_accuracy", "mse". "accuracy" and "acc" are what fits labels and
+/// predictions of these shapes: BinaryAccuracy where the last axis of the predictions is 1,
+/// SparseCategoricalAccuracy where the labels have no such axis (or one of 1), else
+/// CategoricalAccuracy. Throws ValueError naming those there are.
+[[nodiscard]] MetricPtr get(std::string_view name, const Shape& y_true, const Shape& y_pred);
+
+}  // namespace metrics
+}  // namespace lamina

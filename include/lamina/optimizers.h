@@ -1,0 +1,207 @@
+#pragma once
+#include <lamina/schedules.h>
+#include <lamina/variable.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lamina {
+
+namespace training {
+class StepMemory;
+struct Update;
+}  // namespace training
+
+// What every optimizer takes, with Keras's names and defaults.
+//   weight_decay: variables shrink by this times the learning rate at each step
+//   clipnorm, clipvalue, global_clipnorm: at most one of them; of each gradient, each element, all
+//     gradients together
+//   use_ema, ema_momentum, ema_overwrite_frequency: a moving average of each variable, that takes
+//     the variable's place every so many steps, and at the end of `fit`
+//   loss_scale_factor: the loss is multiplied by it, and the gradients divided
+//   gradient_accumulation_steps: updates come every so many steps, with the mean gradient
+//   name: empty: made from the class's name, "adam", "adam_1"
+#define LAMINA_OPTIMIZER_OPTIONS                                \
+  std::optional<double> clipnorm = {};                          \
+  std::optional<double> clipvalue = {};                         \
+  std::optional<double> global_clipnorm = {};                   \
+  bool use_ema = false;                                         \
+  double ema_momentum = 0.99;                                   \
+  std::optional<std::int64_t> ema_overwrite_frequency = {};     \
+  std::optional<double> loss_scale_factor = {};                 \
+  std::optional<std::int64_t> gradient_accumulation_steps = {}; \
+  std::string name = {};
+
+struct OptimizerOptions {
+  LearningRate learning_rate = 0.001;
+  std::optional<double> weight_decay = {};
+  LAMINA_OPTIMIZER_OPTIONS
+};
+
+/// Turns gradients into new values of variables. Its state is variables in Keras's order, which
+/// weights files of compiled models hold. A step is one parallel pass over all variables, and its
+/// result does not depend on the number of threads. Not synchronised.
+class Optimizer {
+ public:
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+  virtual ~Optimizer();
+
+  /// Keras's class name: "Adam".
+  [[nodiscard]] virtual std::string class_name() const = 0;
+  [[nodiscard]] const std::string& name() const noexcept { return options_.name; }
+  [[nodiscard]] const OptimizerOptions& options() const noexcept { return options_; }
+
+  /// Creates the state for these variables; a second call with the same variables does nothing.
+  /// Throws ValueError for others.
+  void build(const std::vector<VariablePtr>& trainable_variables);
+  [[nodiscard]] bool built() const noexcept { return built_; }
+
+  /// One step: a gradient on host memory for each variable that the optimizer was built with, in
+  /// that order; undefined ones leave their variable as it is. New values replace the old ones, so
+  /// that copies of these stay as they were. Throws ValueError before anything changes when a
+  /// gradient does not fit.
+  void apply(const std::vector<Tensor>& gradients);
+
+  /// All state: the iteration, the learning rate where that is a number, then what the class needs.
+  [[nodiscard]] std::vector<VariablePtr> variables() const { return variables_; }
+  [[nodiscard]] const std::vector<VariablePtr>& trainable_variables() const noexcept {
+    return trainable_;
+  }
+  /// Calls of `apply` so far, whether they updated or only accumulated.
+  [[nodiscard]] std::int64_t steps() const;
+  /// Updates so far: what Keras calls `iterations`.
+  [[nodiscard]] std::int64_t iterations() const;
+  /// Of the next step.
+  [[nodiscard]] double learning_rate() const;
+  /// Throws ValueError when a schedule gives the learning rate.
+  void set_learning_rate(double learning_rate);
+
+  /// Leaves variables whose name holds one of these texts out of the weight decay. Before `build`
+  /// (else ValueError).
+  void exclude_from_weight_decay(std::vector<std::string> var_names);
+  /// With use_ema: puts the averages into the variables.
+  void finalize_variable_values();
+
+ protected:
+  /// Throws ValueError for options that Keras refuses.
+  Optimizer(OptimizerOptions options, std::string_view class_name);
+
+  /// Creates the class's own slots.
+  virtual void create_slots() = 0;
+  /// Computes new values of the variables and slots in `update`.
+  virtual void step(training::Update& update) const = 0;
+
+  /// A slot of each name for every variable: all of the first variable, then all of the second, as
+  /// Keras's add_optimizer_variables.
+  void add_slots(const std::vector<std::string>& names, double initial = 0);
+  /// A slot of the variable at `index`, of its own shape and dtype.
+  void add_slot(std::size_t index, const std::string& name, Shape shape, DType dtype,
+                double initial = 0);
+
+ private:
+  VariablePtr add_variable(const std::string& name, const Shape& shape, DType dtype,
+                           double initial);
+  void check_gradients(const std::vector<Tensor>& gradients) const;
+  [[nodiscard]] bool decays(const Variable& variable) const;
+
+  OptimizerOptions options_;
+  bool built_ = false;
+  std::vector<std::string> undecayed_;
+  std::vector<VariablePtr> variables_, trainable_;
+  std::vector<VariablePtr> averages_, accumulators_;
+  std::vector<std::vector<VariablePtr>> slots_;  // of each variable, in creation order
+  VariablePtr iteration_, learning_rate_;
+  std::unique_ptr<training::StepMemory> memory_;
+};
+
+using OptimizerPtr = std::shared_ptr<Optimizer>;
+
+/// Keras's optimizers. The factories throw ValueError for options that Keras refuses.
+namespace optimizers {
+
+/// w -= lr g; with momentum: m = momentum m - lr g, w += m (nesterov: w += momentum m - lr g).
+struct SGDOptions {
+  LearningRate learning_rate = 0.01;
+  double momentum = 0.0;
+  bool nesterov = false;
+  std::optional<double> weight_decay = {};
+  LAMINA_OPTIMIZER_OPTIONS
+};
+[[nodiscard]] OptimizerPtr SGD(SGDOptions options = {});
+
+struct AdamOptions {
+  LearningRate learning_rate = 0.001;
+  double beta_1 = 0.9;
+  double beta_2 = 0.999;
+  double epsilon = 1e-7;
+  bool amsgrad = false;
+  std::optional<double> weight_decay = {};
+  LAMINA_OPTIMIZER_OPTIONS
+};
+[[nodiscard]] OptimizerPtr Adam(AdamOptions options = {});
+
+struct AdamWOptions {
+  LearningRate learning_rate = 0.001;
+  double weight_decay = 0.004;
+  double beta_1 = 0.9;
+  double beta_2 = 0.999;
+  double epsilon = 1e-7;
+  bool amsgrad = false;
+  LAMINA_OPTIMIZER_OPTIONS
+};
+[[nodiscard]] OptimizerPtr AdamW(AdamWOptions options = {});
+
+struct RMSpropOptions {
+  LearningRate learning_rate = 0.001;
+  double rho = 0.9;
+  double momentum = 0.0;
+  double epsilon = 1e-7;
+  bool centered = false;
+  std::optional<double> weight_decay = {};
+  LAMINA_OPTIMIZER_OPTIONS
+};
+[[nodiscard]] OptimizerPtr RMSprop(RMSpropOptions options = {});
+
+struct AdagradOptions {
+  LearningRate learning_rate = 0.001;
+  double initial_accumulator_value = 0.1;
+  double epsilon = 1e-7;
+  std::optional<double> weight_decay = {};
+  LAMINA_OPTIMIZER_OPTIONS
+};
+[[nodiscard]] OptimizerPtr Adagrad(AdagradOptions options = {});
+
+struct AdafactorOptions {
+  LearningRate learning_rate = 0.001;
+  double beta_2_decay = -0.8;
+  double epsilon_1 = 1e-30;
+  double epsilon_2 = 1e-3;
+  double clip_threshold = 1.0;
+  bool relative_step = true;
+  std::optional<double> weight_decay = {};
+  LAMINA_OPTIMIZER_OPTIONS
+};
+[[nodiscard]] OptimizerPtr Adafactor(AdafactorOptions options = {});
+
+struct LionOptions {
+  LearningRate learning_rate = 0.001;
+  double beta_1 = 0.9;
+  double beta_2 = 0.99;
+  std::optional<double> weight_decay = {};
+  LAMINA_OPTIMIZER_OPTIONS
+};
+[[nodiscard]] OptimizerPtr Lion(LionOptions options = {});
+
+/// An optimizer with its defaults by Keras's name, in any case: "Adam", "adam", "rmsprop". Throws
+/// ValueError naming those there are.
+[[nodiscard]] OptimizerPtr get(std::string_view name);
+
+}  // namespace optimizers
+#undef LAMINA_OPTIMIZER_OPTIONS
+}  // namespace lamina

@@ -1,0 +1,114 @@
+#pragma once
+#include <lamina/losses.h>
+#include <lamina/metrics.h>
+#include <lamina/model.h>
+#include <lamina/optimizers.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+/// What `Model::compile`, `fit` and `evaluate` take and give.
+namespace lamina {
+
+class Callback;
+
+/// Numbers by name, in the order in which Keras shows them: "accuracy", "loss", "val_loss".
+using Logs = std::map<std::string, double>;
+
+/// An optimizer, or the name of one with Keras's defaults.
+struct OptimizerArgument {
+  OptimizerArgument(OptimizerPtr given) : optimizer(std::move(given)) {}     // NOLINT: implicit
+  OptimizerArgument(const char* name) : optimizer(optimizers::get(name)) {}  // NOLINT
+  OptimizerPtr optimizer;
+};
+
+/// One loss for every output of the model, or one for each; a loss or the name of one.
+struct LossArgument {
+  LossArgument(LossPtr loss) : losses{std::move(loss)} {}        // NOLINT: implicit
+  LossArgument(const char* name) : losses{losses::get(name)} {}  // NOLINT
+  LossArgument(std::initializer_list<LossArgument> each) {
+    for (const LossArgument& one : each)
+      losses.insert(losses.end(), one.losses.begin(), one.losses.end());
+  }
+  std::vector<LossPtr> losses;
+};
+
+/// A metric, or the name of one (see metrics::get), which then each output of the model has.
+struct MetricArgument {
+  MetricArgument(MetricPtr given) : metric(std::move(given)) {}            // NOLINT: implicit
+  MetricArgument(const char* keras_name) : name(keras_name) {}             // NOLINT
+  MetricArgument(std::string keras_name) : name(std::move(keras_name)) {}  // NOLINT
+  std::string name;
+  MetricPtr metric;
+};
+
+struct CompileArguments {
+  OptimizerArgument optimizer = "rmsprop";
+  LossArgument loss;
+  std::vector<MetricArgument> metrics = {};
+  /// What each output's loss counts in the sum. Empty: 1.
+  std::vector<double> loss_weights = {};
+};
+
+/// Arrays of equal length along their first axis: the model's inputs, a label array for each
+/// output, and at will one weight a sample.
+struct DataSet {
+  DataSet() = default;
+  DataSet(Tensor input, Tensor label, Tensor weight = {})
+      : x{std::move(input)}, y{std::move(label)}, sample_weight(std::move(weight)) {}
+  DataSet(std::vector<Tensor> inputs, std::vector<Tensor> labels, Tensor weight = {})
+      : x(std::move(inputs)), y(std::move(labels)), sample_weight(std::move(weight)) {}
+  std::vector<Tensor> x, y;
+  Tensor sample_weight;
+};
+
+/// How `fit` and `evaluate` show what they do, on standard error.
+enum class Verbose : std::uint8_t {
+  kAuto,  ///< a bar on a terminal, else a line an epoch
+  kSilent,
+  kBar,
+  kLine,
+};
+
+struct FitOptions {
+  std::int64_t batch_size = 32;
+  std::int64_t epochs = 1;
+  Verbose verbose = Verbose::kAuto;
+  std::vector<std::shared_ptr<Callback>> callbacks = {};
+  /// The last part of the data, not shuffled, for validation.
+  double validation_split = 0.0;
+  std::optional<DataSet> validation_data = {};
+  std::int64_t validation_freq = 1;
+  std::optional<std::int64_t> validation_batch_size = {};
+  /// A new order of the samples each epoch.
+  bool shuffle = true;
+  std::map<std::int64_t, double> class_weight = {};
+  Tensor sample_weight = {};
+  std::int64_t initial_epoch = 0;
+  /// Of the order of samples and of dropout. Default: of the global generator (set_random_seed).
+  std::optional<std::uint64_t> seed = {};
+  /// A checkpoint that a callback saved during such a `fit`: weights, optimizer, and where it was.
+  /// With the same data and options, training goes on to the same bits as if it had not stopped.
+  std::filesystem::path resume_from = {};
+};
+
+struct EvaluateOptions {
+  std::int64_t batch_size = 32;
+  Verbose verbose = Verbose::kAuto;
+  Tensor sample_weight = {};
+};
+
+/// What `fit` gives back: the logs of each epoch.
+struct History {
+  std::vector<std::int64_t> epoch;
+  std::map<std::string, std::vector<double>> history;
+};
+
+}  // namespace lamina

@@ -1,0 +1,109 @@
+// lamina train, from the shell's side.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <lamina/layers.h>
+#include <lamina/model.h>
+
+#include <fstream>
+#include <random>
+
+#include "cli/npy.h"
+#include "tests/cli/binary.h"
+#include "tests/fakes/temporary_directory.h"
+
+using namespace lamina;
+using lamina::testing::file_content;
+using lamina::testing::Outcome;
+using lamina::testing::run_lamina;
+using ::testing::HasSubstr;
+
+namespace {
+
+constexpr const char* kModel = R"({"class_name": "Sequential", "config": {"name": "s", "layers": [
+  {"class_name": "InputLayer", "config": {"batch_shape": [null, 4], "dtype": "float32", "name": "i"}},
+  {"class_name": "Dense", "config": {"name": "a", "units": 8, "activation": "relu"}},
+  {"class_name": "Dropout", "config": {"name": "d", "rate": 0.25}},
+  {"class_name": "Dense", "config": {"name": "b", "units": 3, "activation": "softmax"}}]}})";
+
+class Train : public ::testing::Test {
+ protected:
+  Train() {
+    std::ofstream(directory_ / "model.json") << kModel;
+    Tensor x = Tensor::empty({60, 4}), y = Tensor::empty({60}, DType::kInt64);
+    std::mt19937 random(std::random_device{}());
+    for (float& v : x.data<float>()) v = static_cast<float>(random() % 1000) / 1000;
+    for (std::int64_t& v : y.data<std::int64_t>()) v = static_cast<std::int64_t>(random() % 3);
+    cli::write_npy(directory_ / "x.npy", x);
+    cli::write_npy(directory_ / "y.npy", y);
+  }
+  Outcome train(std::vector<std::string> more) {
+    std::vector<std::string> all = {"train",        "model.json",
+                                    "--data",       "x.npy",
+                                    "--labels",     "y.npy",
+                                    "--loss",       "SparseCategoricalCrossentropy",
+                                    "--optimizer",  "Adam:learning_rate=0.01",
+                                    "--batch-size", "16",
+                                    "--seed",       "3"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_lamina(directory_.path(), all);
+  }
+  lamina::testing::TemporaryDirectory directory_;
+};
+
+TEST_F(Train, WritesWeightsAndALineAStep) {
+  const Outcome run = train({"--epochs", "3", "--metric", "accuracy", "--history", "h.csv",
+                             "--weights-out", "w.weights.h5"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("Epoch 3/3"));
+  const std::string history = file_content(directory_ / "h.csv");
+  EXPECT_THAT(history, HasSubstr("step,epoch,loss,accuracy,learning_rate\n1,1,"));
+  EXPECT_THAT(history, HasSubstr("\n12,3,"));
+  EXPECT_EQ(std::count(history.begin(), history.end(), '\n'), 13);
+  EXPECT_TRUE(std::filesystem::exists(directory_ / "w.weights.h5"));
+}
+
+TEST_F(Train, GoesOnToTheSameBits) {
+  ASSERT_EQ(train({"--epochs", "4", "--history", "whole.csv", "--weights-out", "whole.weights.h5"})
+                .status,
+            0);
+  const std::vector<std::string> checkpoints = {"--checkpoint-dir",
+                                                "c",
+                                                "--checkpoint-every",
+                                                "3",
+                                                "--max-to-keep",
+                                                "2",
+                                                "--history",
+                                                "parts.csv",
+                                                "--weights-out",
+                                                "parts.weights.h5",
+                                                "--resume"};
+  const auto run = [&](const char* epochs) {
+    std::vector<std::string> arguments = checkpoints;
+    arguments.insert(arguments.end(), {"--epochs", epochs});
+    const Outcome outcome = train(arguments);
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+  };
+  run("2");  // 8 steps: checkpoints of 3 and 6
+  EXPECT_TRUE(std::filesystem::exists(directory_ / "c/step_00000006.weights.h5"));
+  run("4");
+  EXPECT_EQ(file_content(directory_ / "whole.csv"), file_content(directory_ / "parts.csv"));
+  const Outcome same =
+      run_lamina(directory_.path(), {"diff", "whole.weights.h5", "parts.weights.h5"});
+  EXPECT_EQ(same.status, 0) << same.out << same.err;
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "c/step_00000006.weights.h5"));
+}
+
+TEST_F(Train, SaysWhatIsWrongOnOneLine) {
+  const auto refusal = [&](std::vector<std::string> more) {
+    const Outcome run = train(std::move(more));
+    EXPECT_EQ(run.status, 2) << run.err;
+    return run.err;
+  };
+  EXPECT_THAT(refusal({"--resume"}), HasSubstr("--resume needs --checkpoint-dir"));
+  EXPECT_THAT(refusal({"--validation-data", "x.npy"}), HasSubstr("belong together"));
+  EXPECT_THAT(refusal({"--metric", "nonsense"}), HasSubstr("There is no metric 'nonsense'"));
+  EXPECT_THAT(refusal({"--device", "cuda"}), HasSubstr("CPU only"));
+  EXPECT_THAT(refusal({"--history", "none/h.csv"}), HasSubstr("none/h.csv"));
+}
+
+}  // namespace

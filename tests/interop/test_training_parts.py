@@ -1,0 +1,193 @@
+"""Losses, metrics, schedules and optimizers, each by itself, against Keras on random inputs."""
+
+import re
+
+import jax
+import keras
+import numpy as np
+import pytest
+
+# Keras computes in float32 throughout; so does Lamina, with sums in another order.
+CLOSE = dict(rtol=2e-5, atol=2e-6)
+
+
+def described(lamina, name, array):
+    path = lamina.scratch / f"{name}.bin"
+    array = np.ascontiguousarray(array)
+    path.write_bytes(array.tobytes())
+    return {"path": str(path), "shape": list(array.shape), "dtype": array.dtype.name}
+
+
+def read(description):
+    array = np.fromfile(description["path"], np.dtype(description["dtype"]))
+    return array.reshape(description["shape"])
+
+
+def words(class_name, options):
+    """"Adam:learning_rate=0.1,amsgrad=true"; an object of Keras in parentheses."""
+    def value(v):
+        if isinstance(v, bool):
+            return str(v).lower()
+        if isinstance(v, (list, tuple)):
+            return "[" + " ".join(map(repr, v)) + "]"
+        if isinstance(v, tuple(SCHEDULE_CLASSES)):
+            config = {k: x for k, x in v.get_config().items() if k != "name" and x is not None}
+            return words(type(v).__name__, config).replace(":", "(", 1) + ")"
+        return repr(v)
+    return f"{class_name}:" + ",".join(f"{k}={value(v)}" for k, v in options.items())
+
+
+S = keras.optimizers.schedules
+SCHEDULE_CLASSES = [S.ExponentialDecay, S.InverseTimeDecay, S.PiecewiseConstantDecay, S.PolynomialDecay,
+                    S.CosineDecay, S.CosineDecayRestarts]
+
+LOSSES = [
+    ("MeanSquaredError", {}, "real"),
+    ("MeanAbsoluteError", {}, "real"),
+    ("Huber", {}, "real"),
+    ("Huber", {"delta": 0.3}, "real"),
+    ("BinaryCrossentropy", {}, "binary"),
+    ("BinaryCrossentropy", {"from_logits": True}, "binary"),
+    ("BinaryCrossentropy", {"from_logits": True, "label_smoothing": 0.2}, "binary"),
+    ("BinaryCrossentropy", {"label_smoothing": 0.1}, "binary"),
+    ("CategoricalCrossentropy", {}, "one-hot"),
+    ("CategoricalCrossentropy", {"from_logits": True}, "one-hot"),
+    ("CategoricalCrossentropy", {"from_logits": True, "label_smoothing": 0.1}, "one-hot"),
+    ("CategoricalCrossentropy", {"label_smoothing": 0.3}, "one-hot"),
+    ("SparseCategoricalCrossentropy", {}, "classes"),
+    ("SparseCategoricalCrossentropy", {"from_logits": True}, "classes"),
+    ("SparseCategoricalCrossentropy", {"from_logits": True, "ignore_class": 1}, "classes"),
+]
+
+
+def draw_labels(kind, rng, rows, classes):
+    if kind == "real":
+        return rng.normal(size=(*rows, classes)).astype("float32")
+    if kind == "binary":
+        return rng.integers(0, 2, (*rows, classes)).astype("float32")
+    labels = rng.integers(0, classes, rows)
+    return np.eye(classes, dtype="float32")[labels] if kind == "one-hot" else labels.astype("int32")
+
+
+def draw_predictions(kind, options, rng, rows, classes):
+    if kind == "real" or options.get("from_logits"):
+        return rng.normal(0, 3, (*rows, classes)).astype("float32")
+    p = rng.uniform(0.001, 0.999, (*rows, classes)).astype("float32")
+    if kind != "binary" and rng.integers(2):
+        p /= p.sum(-1, keepdims=True)
+    p[(0,) * len(rows)] = np.eye(classes, dtype="float32")[0]  # clipped on both sides
+    return p
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name,options,kind", LOSSES, ids=lambda v: str(v))
+def test_losses_and_their_gradients(lamina, rng, name, options, kind, weighted):
+    rows = tuple(rng.integers(1, 7, rng.integers(1, 3)))
+    classes = int(rng.integers(2, 12))
+    y_true = draw_labels(kind, rng, rows, classes)
+    y_pred = draw_predictions(kind, options, rng, rows, classes)
+    weight = rng.uniform(0, 2, rows).astype("float32") if weighted else None
+    loss = getattr(keras.losses, name)(**options)
+    expected, gradient = jax.value_and_grad(lambda p: loss(y_true, p, weight))(y_pred)
+    request = dict(loss=words(name, options), y_true=described(lamina, "y_true", y_true),
+                   y_pred=described(lamina, "y_pred", y_pred), output=str(lamina.scratch / "gradient.bin"))
+    if weighted:
+        request["sample_weight"] = described(lamina, "weight", weight)
+    reply = lamina.request("loss", **request)
+    np.testing.assert_allclose(reply["value"], float(expected), **CLOSE)
+    gradient = np.asarray(gradient)
+    scale = max(1e-3, float(np.abs(gradient).max()))
+    np.testing.assert_allclose(read(reply["gradient"]) / scale, gradient / scale, **CLOSE)
+
+
+METRICS = [("accuracy", "binary-one"), ("accuracy", "one-hot"), ("accuracy", "classes"), ("binary_accuracy", "binary"),
+           ("categorical_accuracy", "one-hot"), ("sparse_categorical_accuracy", "classes"),
+           ("top_k_categorical_accuracy", "one-hot"), ("sparse_top_k_categorical_accuracy", "classes"),
+           ("mse", "real"), ("mae", "real")]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name,kind", METRICS)
+def test_metrics_over_batches(lamina, rng, name, kind, weighted):
+    classes = 1 if kind == "binary-one" else int(rng.integers(7, 12))
+    batches, metric = [], None
+    for i in range(3):
+        rows = (int(rng.integers(1, 9)),)
+        y_true = draw_labels(kind.split("-one")[0] if kind == "binary-one" else kind, rng, rows, classes)
+        y_pred = rng.uniform(0, 1, (*rows, classes)).astype("float32")
+        batch = {"y_true": described(lamina, f"t{i}", y_true), "y_pred": described(lamina, f"p{i}", y_pred)}
+        weight = rng.uniform(0, 2, rows).astype("float32") if weighted else None
+        if weighted:
+            batch["sample_weight"] = described(lamina, f"w{i}", weight)
+        if metric is None:
+            from keras.src.trainers.compile_utils import get_metric
+            metric = get_metric(name, y_true, y_pred)
+        metric.update_state(y_true, y_pred, weight)
+        batches.append(batch)
+    result = lamina.request("metric", metric=name, batches=batches)["result"]
+    np.testing.assert_allclose(result, float(metric.result()), **CLOSE)
+
+
+SCHEDULES = [
+    S.ExponentialDecay(0.1, 37, 0.8), S.ExponentialDecay(0.1, 37, 0.8, staircase=True),
+    S.InverseTimeDecay(0.3, 11, 0.5), S.InverseTimeDecay(0.3, 11, 0.5, staircase=True),
+    S.PiecewiseConstantDecay([10, 200, 300], [1.0, 0.5, 0.2, 0.05]),
+    S.PolynomialDecay(0.1, 100, 0.01, 2.0), S.PolynomialDecay(0.1, 100, 0.01, 0.5, cycle=True),
+    S.CosineDecay(0.1, 150, 0.1), S.CosineDecay(0.01, 150, 0.05, warmup_target=0.2, warmup_steps=40),
+    S.CosineDecayRestarts(0.1, 50), S.CosineDecayRestarts(0.1, 50, 1.0, 0.9, 0.2), S.CosineDecayRestarts(0.1, 20, 1.5, 0.7, 0.1),
+]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: words(type(s).__name__, s.get_config())[:60])
+def test_schedules(lamina, schedule):
+    steps = list(range(401))
+    config = {k: v for k, v in schedule.get_config().items() if k != "name" and v is not None}
+    values = lamina.request("schedule", schedule=words(type(schedule).__name__, config), steps=steps)["values"]
+    expected = [float(schedule(step)) for step in steps]
+    # At a restart a last bit decides on which side of it a step falls.
+    wrong = ~np.isclose(values, expected, rtol=1e-4, atol=1e-6)
+    assert wrong.sum() <= (4 if isinstance(schedule, S.CosineDecayRestarts) else 0), np.nonzero(wrong)
+
+
+SCHEDULE = S.CosineDecay(0.05, 80, warmup_target=0.1, warmup_steps=10)
+OPTIMIZERS = [
+    ("SGD", {}), ("SGD", {"momentum": 0.9}), ("SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
+    ("SGD", {"learning_rate": SCHEDULE, "momentum": 0.5}),
+    ("Adam", {"learning_rate": 0.01}), ("Adam", {"amsgrad": True, "clipnorm": 0.5}),
+    ("Adam", {"learning_rate": SCHEDULE, "global_clipnorm": 1.0}),
+    ("Adam", {"gradient_accumulation_steps": 3, "clipvalue": 0.4}),
+    ("Adam", {"use_ema": True, "ema_momentum": 0.9, "ema_overwrite_frequency": 7}),
+    ("Adam", {"use_ema": True, "gradient_accumulation_steps": 2, "loss_scale_factor": 8.0}),
+    ("AdamW", {"learning_rate": 0.01}), ("AdamW", {"weight_decay": 0.1, "amsgrad": True}),
+    ("RMSprop", {}), ("RMSprop", {"momentum": 0.8}), ("RMSprop", {"centered": True}),
+    ("RMSprop", {"momentum": 0.8, "centered": True, "rho": 0.8}),
+    ("Adagrad", {"learning_rate": 0.1}), ("Adagrad", {"initial_accumulator_value": 0.01}),
+    ("Adafactor", {"learning_rate": 0.05}), ("Adafactor", {"relative_step": False, "clip_threshold": 0.5}),
+    ("Adafactor", {"use_ema": True, "weight_decay": 0.01}),
+    ("Lion", {"learning_rate": 0.01}), ("Lion", {"beta_1": 0.8, "beta_2": 0.95, "weight_decay": 0.02}),
+]
+SHAPES = [("dense/kernel", (5, 7)), ("dense/bias", (7,)), ("conv/kernel", (3, 3, 2, 4)), ("scale", ())]
+
+
+@pytest.mark.parametrize("name,options", OPTIMIZERS, ids=lambda v: re.sub(r"<.*?>", "schedule", str(v)))
+def test_optimizers_over_a_hundred_steps(lamina, rng, name, options):
+    """The same gradients: variables and all state agree, in Keras's order, names and types."""
+    optimizer = getattr(keras.optimizers, name)(**options)
+    values = [rng.normal(size=shape).astype("float32") for _, shape in SHAPES]
+    variables = [keras.Variable(value, name=path.split("/")[-1]) for value, (path, _) in zip(values, SHAPES)]
+    gradients = [[rng.normal(0, 2, shape).astype("float32") for _, shape in SHAPES] for _ in range(100)]
+    described_steps = [[described(lamina, f"g{i}_{k}", g) for k, g in enumerate(step)] for i, step in enumerate(gradients)]
+    reply = lamina.request("optimizer", optimizer=words(name, options), output=str(lamina.scratch / "out_"),
+                           variables=[{"path": path, "value": described(lamina, f"v{i}", value)}
+                                      for i, (value, (path, _)) in enumerate(zip(values, SHAPES))],
+                           steps=described_steps)
+    for step in gradients:
+        optimizer.apply([keras.ops.convert_to_tensor(g) for g in step], variables)
+    assert len(reply["state"]) == len(optimizer.variables)
+    for ours, theirs in zip(reply["state"], optimizer.variables):
+        got, expected = read(ours["value"]), theirs.numpy()
+        assert got.dtype == expected.dtype and got.shape == expected.shape, ours["name"]
+        scale = max(1e-6, float(np.abs(expected).max())) if expected.size else 1
+        np.testing.assert_allclose(got / scale, expected / scale, rtol=1e-4, atol=1e-5, err_msg=ours["name"])
+    for ours, theirs, (path, _) in zip(reply["variables"], variables, SHAPES):
+        np.testing.assert_allclose(read(ours), theirs.numpy(), rtol=1e-4, atol=1e-5, err_msg=path)

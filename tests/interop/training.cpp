@@ -1,0 +1,90 @@
+#include "training.h"
+
+#include <lamina/losses.h>
+#include <lamina/metrics.h>
+#include <lamina/optimizers.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "tensor_file.h"
+#include "training/spec.h"
+
+namespace lamina::interop {
+
+using nlohmann::json;
+
+namespace {
+
+Tensor optional_tensor(const json& request, const char* key) {
+  return request.contains(key) ? read_tensor(request[key]) : Tensor();
+}
+
+/// Numbers that need not be finite.
+json number(double value) {
+  return std::isfinite(value) ? json(value) : json(std::to_string(value));
+}
+
+}  // namespace
+
+json run_loss(const json& request) {
+  const LossPtr loss = training::make_loss(request.at("loss").get<std::string>());
+  const LossResult result =
+      loss->value_and_gradient(read_tensor(request.at("y_true")), read_tensor(request.at("y_pred")),
+                               optional_tensor(request, "sample_weight"));
+  return {{"value", number(result.value)},
+          {"gradient", write_tensor(result.gradient, request.at("output").get<std::string>())}};
+}
+
+json run_metric(const json& request) {
+  MetricPtr metric;
+  for (const json& batch : request.at("batches")) {
+    const Tensor y_true = read_tensor(batch.at("y_true")), y_pred = read_tensor(batch.at("y_pred"));
+    if (!metric) {
+      metric =
+          metrics::get(request.at("metric").get<std::string>(), y_true.shape(), y_pred.shape());
+    }
+    metric->update_state(y_true, y_pred, optional_tensor(batch, "sample_weight"));
+  }
+  return {{"result", number(metric->result())}};
+}
+
+json run_schedule(const json& request) {
+  const SchedulePtr schedule = training::make_schedule(request.at("schedule").get<std::string>());
+  json values = json::array();
+  for (const json& step : request.at("steps")) {
+    values.push_back(number((*schedule)(step.get<std::int64_t>())));
+  }
+  return {{"values", std::move(values)}};
+}
+
+json run_optimizer(const json& request) {
+  const OptimizerPtr optimizer =
+      training::make_optimizer(request.at("optimizer").get<std::string>());
+  std::vector<VariablePtr> variables;
+  for (const json& described : request.at("variables")) {
+    const auto path = described.at("path").get<std::string>();
+    variables.push_back(std::make_shared<Variable>(path.substr(path.rfind('/') + 1),
+                                                   read_tensor(described.at("value"))));
+    variables.back()->set_path(path);
+  }
+  optimizer->build(variables);
+  for (const json& step : request.at("steps")) {
+    std::vector<Tensor> gradients;
+    for (const json& gradient : step) gradients.push_back(read_tensor(gradient));
+    optimizer->apply(gradients);
+  }
+  const auto output = request.at("output").get<std::string>();
+  json values = json::array(), state = json::array();
+  for (const VariablePtr& variable : variables) {
+    values.push_back(write_tensor(variable->value(), output + "v" + std::to_string(values.size())));
+  }
+  for (const VariablePtr& variable : optimizer->variables()) {
+    state.push_back(
+        {{"name", variable->name()},
+         {"value", write_tensor(variable->value(), output + "s" + std::to_string(state.size()))}});
+  }
+  return {{"variables", std::move(values)}, {"state", std::move(state)}};
+}
+
+}  // namespace lamina::interop

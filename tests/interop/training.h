@@ -1,0 +1,19 @@
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+
+namespace lamina::interop {
+
+// The parts of training, each by itself. Classes and options stand in the requests in words, as
+// "Adam:learning_rate=0.01"; tensors are described as tensor_file.h has them.
+
+/// {"loss", "y_true", "y_pred", "sample_weight"?, "output"} -> {"value", "gradient"}
+[[nodiscard]] nlohmann::json run_loss(const nlohmann::json& request);
+/// {"metric", "batches": [{"y_true", "y_pred", "sample_weight"?}]} -> {"result"}
+[[nodiscard]] nlohmann::json run_metric(const nlohmann::json& request);
+/// {"schedule", "steps"} -> {"values"}
+[[nodiscard]] nlohmann::json run_schedule(const nlohmann::json& request);
+/// {"optimizer", "variables": [{"path", "value"}], "steps": [[gradient]], "output"} ->
+/// {"variables", "state": [{"name", "value"}]}
+[[nodiscard]] nlohmann::json run_optimizer(const nlohmann::json& request);
+
+}  // namespace lamina::interop

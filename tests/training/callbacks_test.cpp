@@ -1,0 +1,197 @@
+#include <gmock/gmock.h>
+#include <lamina/log.h>
+
+#include <limits>
+
+#include "fit_helpers.h"
+#include "training/path_pattern.h"
+
+namespace lamina {
+namespace {
+
+using namespace test;
+using ::testing::DoubleNear;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+/// Gives each epoch a "score" of its own, before the callbacks behind it.
+class Scores : public Callback {
+ public:
+  explicit Scores(std::vector<double> scores) : scores_(std::move(scores)) {}
+  void on_epoch_end(FitRun&, std::int64_t epoch, Logs& logs) override {
+    logs["score"] = scores_.at(static_cast<std::size_t>(epoch));
+  }
+
+ private:
+  std::vector<double> scores_;
+};
+
+/// Trains a small model for as many epochs as there are scores.
+struct Trained {
+  explicit Trained(std::vector<double> scores, std::vector<CallbackPtr> callbacks,
+                   std::optional<std::int64_t> rows = {}) {
+    Random random;
+    const Spokes data(random, rows.value_or(20));
+    model = classifier();
+    model->compile({.optimizer = optimizers::SGD({.learning_rate = 0.5}),
+                    .loss = "sparse_categorical_crossentropy"});
+    const auto epochs = static_cast<std::int64_t>(scores.size());
+    callbacks.insert(callbacks.begin(), std::make_shared<Scores>(std::move(scores)));
+    history = model->fit(
+        data.x, data.y,
+        {.batch_size = 10, .epochs = epochs, .verbose = Verbose::kSilent, .callbacks = callbacks});
+  }
+  ModelPtr model;
+  History history;
+};
+
+TEST(EarlyStopping, WaitsForAsLongAsItIsPatient) {
+  const auto epochs = [](callbacks::EarlyStoppingOptions options, std::vector<double> scores) {
+    options.monitor = "score";
+    return Trained(std::move(scores), {callbacks::EarlyStopping(options)}).history.epoch.size();
+  };
+  EXPECT_EQ(epochs({.patience = 2}, {5, 4, 4, 4, 3, 2}), 4U);
+  EXPECT_EQ(epochs({.patience = 3}, {5, 4, 4, 4, 3, 2}), 6U);
+  EXPECT_EQ(epochs({.patience = 1, .mode = callbacks::Mode::kMax}, {1, 2, 3, 3, 4}), 4U);
+  EXPECT_EQ(epochs({.min_delta = 0.5, .patience = 1}, {5, 4.8, 3}), 2U);
+  EXPECT_EQ(epochs({.patience = 1, .start_from_epoch = 3}, {1, 2, 3, 4, 5, 6}), 5U);
+  EXPECT_EQ(epochs({.patience = 1, .baseline = 1}, {5, 4, 4, 0}), 3U);
+}
+
+TEST(EarlyStopping, BringsTheBestWeightsBack) {
+  std::vector<Tensor> best;
+  class Keep : public Callback {
+   public:
+    explicit Keep(std::vector<Tensor>& into) : into_(into) {}
+    void on_epoch_end(FitRun& run, std::int64_t epoch, Logs&) override {
+      if (epoch == 1) into_ = values_of(run.model().variables());
+    }
+
+   private:
+    std::vector<Tensor>& into_;
+  };
+  const Trained run({3, 1, 2, 2},
+                    {std::make_shared<Keep>(best),
+                     callbacks::EarlyStopping(
+                         {.monitor = "score", .patience = 5, .restore_best_weights = true})});
+  const auto variables = run.model->variables();
+  ASSERT_EQ(best.size(), variables.size());
+  for (std::size_t i = 0; i < best.size(); ++i) {
+    EXPECT_TRUE(bitwise_equal(best[i], variables[i]->value())) << variables[i]->path();
+  }
+}
+
+TEST(EarlyStopping, WarnsOfAMetricThatIsNotThere) {
+  std::string warning;
+  const WarningHandler before =
+      set_warning_handler([&](std::string_view text) { warning = std::string(text); });
+  const Trained run({1, 2}, {callbacks::EarlyStopping({.monitor = "val_loss"})});
+  set_warning_handler(before);
+  EXPECT_THAT(warning, HasSubstr("`val_loss` which is not available"));
+  EXPECT_THAT(warning, HasSubstr("loss,score"));
+  EXPECT_EQ(run.history.epoch.size(), 2U);
+}
+
+TEST(ReduceLROnPlateau, ReducesAfterPatienceAndRests) {
+  const Trained run(
+      {5, 5, 5, 5, 5, 5, 5},
+      {callbacks::ReduceLROnPlateau(
+          {.monitor = "score", .factor = 0.5, .patience = 2, .cooldown = 1, .min_lr = 0.2})});
+  std::vector<double> rates = run.history.history.at("learning_rate");
+  EXPECT_THAT(rates,
+              ElementsAre(0.5, 0.5, 0.5, 0.25, 0.25, DoubleNear(0.2, 1e-7), DoubleNear(0.2, 1e-7)));
+  EXPECT_THROW((void)callbacks::ReduceLROnPlateau({.factor = 1.0}), ValueError);
+}
+
+TEST(LearningRateScheduler, SetsTheRateOfEachEpoch) {
+  const Trained run(
+      {0, 0, 0}, {callbacks::LearningRateScheduler(
+                     [](std::int64_t epoch, double rate) { return epoch == 0 ? 1.0 : rate / 4; })});
+  EXPECT_THAT(run.history.history.at("learning_rate"), ElementsAre(1.0, 0.25, 0.0625));
+}
+
+TEST(CSVLogger, WritesALineAnEpoch) {
+  const Scratch scratch;
+  const auto file = scratch / "log.csv";
+  const Trained run({0.5, 0.25}, {callbacks::CSVLogger({.filename = file})});
+  const auto& loss = run.history.history.at("loss");
+  std::stringstream lines(read_file(file));
+  std::string line;
+  ASSERT_TRUE(std::getline(lines, line));
+  EXPECT_EQ(line, "epoch,loss,score,val_loss,val_score\r");
+  ASSERT_TRUE(std::getline(lines, line));
+  EXPECT_THAT(line, HasSubstr("0," + std::to_string(loss[0]).substr(0, 5)));
+  EXPECT_THAT(line, HasSubstr(",0.5,NA,NA\r"));
+  EXPECT_THROW(Trained({0}, {callbacks::CSVLogger({.filename = scratch / "none/log.csv"})}),
+               StorageError);
+}
+
+TEST(TerminateOnNaN, EndsTrainingAtOnce) {
+  const auto x = layers::Input({.shape = {1}});
+  const auto model = Functional::create(x, layers::Dense({.units = 1})(x));
+  model->compile({.optimizer = optimizers::SGD({.learning_rate = 1e30}), .loss = "mse"});
+  std::string warning;
+  const WarningHandler before =
+      set_warning_handler([&](std::string_view text) { warning = std::string(text); });
+  Random random;
+  (void)model->fit(random.tensor({50, 1}), random.tensor({50, 1}),
+                   {.batch_size = 1,
+                    .epochs = 5,
+                    .verbose = Verbose::kSilent,
+                    .callbacks = {callbacks::TerminateOnNaN()}});
+  set_warning_handler(before);
+  EXPECT_THAT(warning, HasSubstr("Invalid loss, terminating training"));
+  EXPECT_LT(model->optimizer()->iterations(), 10);
+}
+
+TEST(ModelCheckpoint, SavesEachEpochUnderItsName) {
+  const Scratch scratch;
+  const Trained run({0.5, 0.25},
+                    {callbacks::ModelCheckpoint(
+                        {.filepath = scratch / "sub/w{epoch:02d}-{score:.2f}.weights.h5"})});
+  EXPECT_TRUE(std::filesystem::exists(scratch / "sub/w01-0.50.weights.h5"));
+  const ModelPtr again = classifier(99);
+  again->compile({.optimizer = optimizers::SGD({.learning_rate = 0.1}),
+                  .loss = "sparse_categorical_crossentropy"});
+  again->load_weights(scratch / "sub/w02-0.25.weights.h5");
+  expect_same_bits(*run.model, *again);
+}
+
+TEST(ModelCheckpoint, KeepsTheBestOnly) {
+  const Scratch scratch;
+  const Trained run({3, 1, 2},
+                    {callbacks::ModelCheckpoint({.filepath = scratch / "{epoch}.weights.h5",
+                                                 .monitor = "score",
+                                                 .save_best_only = true})});
+  EXPECT_TRUE(std::filesystem::exists(scratch / "1.weights.h5"));
+  EXPECT_TRUE(std::filesystem::exists(scratch / "2.weights.h5"));
+  EXPECT_FALSE(std::filesystem::exists(scratch / "3.weights.h5"));
+}
+
+TEST(ModelCheckpoint, SavesEverySoManyBatchesInShardsToo) {
+  const Scratch scratch;
+  const Trained run(
+      {0, 0},
+      {callbacks::ModelCheckpoint({.filepath = scratch / "{epoch}-{batch}.weights.json",
+                                   .save_freq = 3,
+                                   .save = {.max_shard_size = 3e-7}})},
+      40);
+  EXPECT_TRUE(std::filesystem::exists(scratch / "1-3.weights.json"));
+  EXPECT_TRUE(std::filesystem::exists(scratch / "2-2.weights.json"));
+  EXPECT_TRUE(std::filesystem::exists(scratch / "2-2_00001.weights.h5"));
+  const ModelPtr again = classifier(99);
+  again->load_weights(scratch / "2-2.weights.json");
+}
+
+TEST(ModelCheckpoint, RefusesNamesThatNoWeightsCanHave) {
+  EXPECT_THROW((void)callbacks::ModelCheckpoint({.filepath = "model.keras"}), ValueError);
+  EXPECT_THROW((void)callbacks::ModelCheckpoint({.filepath = "w.weights.h5", .save_freq = 0}),
+               ValueError);
+  EXPECT_THAT(message_of([] {
+                (void)training::fill_pattern("{val_loss}", 1, {}, {{"loss", 1}});
+              }),
+              HasSubstr("epoch, loss"));
+}
+
+}  // namespace
+}  // namespace lamina

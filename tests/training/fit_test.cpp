@@ -1,0 +1,221 @@
+#include <gmock/gmock.h>
+
+#include <limits>
+
+#include "fit_helpers.h"
+#include "training/data.h"
+#include "training/progress_bar.h"
+
+namespace lamina {
+namespace {
+
+using namespace test;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+void compile(Model& model, double rate = 0.02) {
+  model.compile({.optimizer = optimizers::Adam({.learning_rate = rate}),
+                 .loss = "sparse_categorical_crossentropy",
+                 .metrics = {"accuracy"}});
+}
+
+TEST(Fit, LearnsAndReportsWhatItLearned) {
+  Random random;
+  const Spokes data(random, 300);
+  const ModelPtr model = classifier(1, 0.1);
+  compile(*model);
+  const History history = model->fit(
+      data.x, data.y, {.epochs = 15, .verbose = Verbose::kSilent, .validation_split = 0.2});
+  ASSERT_EQ(history.epoch.size(), 15U);
+  for (const char* name : {"loss", "accuracy", "val_loss", "val_accuracy"}) {
+    EXPECT_EQ(history.history.at(name).size(), 15U) << name;
+  }
+  EXPECT_LT(history.history.at("loss").back(), history.history.at("loss").front());
+  EXPECT_GT(history.history.at("val_accuracy").back(), 0.85);
+  const Logs logs = model->evaluate(data.x, data.y, {.verbose = Verbose::kSilent});
+  EXPECT_GT(logs.at("accuracy"), 0.85);
+  EXPECT_EQ(model->optimizer()->iterations(), 15 * 8);  // 240 samples in batches of 32
+}
+
+TEST(Fit, IsReproducibleToTheBitAndFollowsItsSeed) {
+  Random random;
+  const Spokes data(random);
+  const auto run = [&](std::uint64_t seed) {
+    const ModelPtr model = classifier();
+    compile(*model);
+    (void)model->fit(data.x, data.y,
+                     {.batch_size = 17, .epochs = 3, .verbose = Verbose::kSilent, .seed = seed});
+    return model;
+  };
+  const ModelPtr a = run(3), b = run(3), c = run(4);
+  expect_same_bits(*a, *b);
+  EXPECT_FALSE(bitwise_equal(a->variables()[0]->value(), c->variables()[0]->value()));
+}
+
+TEST(Fit, WithoutShufflingIsTheSameAsItsBatchesOneByOne) {
+  Random random;
+  const Spokes data(random, 50);
+  const ModelPtr a = classifier(5, 0.0), b = classifier(5, 0.0);
+  compile(*a);
+  compile(*b);
+  (void)a->fit(data.x, data.y,
+               {.batch_size = 16, .verbose = Verbose::kSilent, .shuffle = false, .seed = 1});
+  const training::Data all({data.x, data.y}, "the data");
+  for (std::int64_t begin = 0; begin < 50; begin += 16) {
+    const training::Batch batch = all.slice(begin, std::min<std::int64_t>(16, 50 - begin));
+    (void)b->train_on_batch(batch.x, batch.y);
+  }
+  expect_same_bits(*a, *b);
+}
+
+TEST(Fit, WeighsSamplesAndClasses) {
+  Random random;
+  const Spokes data(random, 64);
+  Tensor weights = Tensor::empty({64});
+  for (std::size_t i = 0; i < 64; ++i) {
+    weights.data<float>()[i] = data.y.data<std::int64_t>()[i] == 1 ? 3.0F : 1.0F;
+  }
+  const ModelPtr a = classifier(5, 0.0), b = classifier(5, 0.0), c = classifier(5, 0.0);
+  for (const ModelPtr& model : {a, b, c}) compile(*model);
+  const auto options = [](FitOptions o) {
+    o.verbose = Verbose::kSilent;
+    o.seed = 1;
+    return o;
+  };
+  (void)a->fit(data.x, data.y, options({.sample_weight = weights}));
+  (void)b->fit(data.x, data.y, options({.class_weight = {{1, 3.0}}}));
+  (void)c->fit(data.x, data.y, options({}));
+  expect_same_bits(*a, *b);
+  EXPECT_FALSE(bitwise_equal(a->variables()[0]->value(), c->variables()[0]->value()));
+}
+
+TEST(Fit, TakesModelsWithSeveralInputsAndOutputs) {
+  Random random;
+  const auto a = layers::Input({.shape = {3}, .name = "a"}),
+             b = layers::Input({.shape = {2}, .name = "b"});
+  const auto joined = layers::Concatenate()({a, b});
+  const auto number = layers::Dense({.units = 1, .name = "number"})(joined);
+  const auto kind = layers::Dense({.units = 4, .name = "kind"})(joined);
+  const auto model = Functional::create({a, b}, {number, kind});
+  model->compile({.optimizer = "sgd",
+                  .loss = {"mse", losses::SparseCategoricalCrossentropy({.from_logits = true})},
+                  .metrics = {"mae"},
+                  .loss_weights = {1.0, 0.5}});
+  const std::vector<Tensor> x = {random.tensor({20, 3}), random.tensor({20, 2})};
+  EXPECT_THAT(message_of([&] {
+                (void)model->fit(x, {random.tensor({20, 1})}, {.verbose = Verbose::kSilent});
+              }),
+              AllOf(HasSubstr("2 outputs"), HasSubstr("1 label arrays")));
+  const auto one_metric_each = Functional::create({a, b}, {number, kind});
+  one_metric_each->compile(
+      {.optimizer = "sgd",
+       .loss = {"mse", losses::SparseCategoricalCrossentropy({.from_logits = true})},
+       .loss_weights = {1.0, 0.5}});
+  const Logs logs =
+      one_metric_each->train_on_batch(x, {random.tensor({20, 1}), random.classes({20}, 4)});
+  EXPECT_NEAR(logs.at("loss"), logs.at("number_loss") + 0.5 * logs.at("kind_loss"), 1e-6);
+}
+
+TEST(Fit, AveragesReplaceTheWeightsAtTheEnd) {
+  Random random;
+  const Spokes data(random, 40);
+  const ModelPtr model = classifier();
+  model->compile({.optimizer = optimizers::SGD({.learning_rate = 0.1, .use_ema = true}),
+                  .loss = "sparse_categorical_crossentropy"});
+  (void)model->fit(data.x, data.y, {.epochs = 2, .verbose = Verbose::kSilent});
+  const auto state = model->optimizer()->variables();
+  const auto trained = model->trainable_variables();
+  for (std::size_t i = 0; i < trained.size(); ++i) {
+    EXPECT_TRUE(bitwise_equal(state[2 + i]->value(), trained[i]->value())) << trained[i]->path();
+  }
+}
+
+TEST(Fit, LeavesFrozenLayersAsTheyAre) {
+  Random random;
+  const Spokes data(random, 40);
+  const ModelPtr model = classifier();
+  model->layers()[1]->set_trainable(false);
+  const std::vector<Tensor> before = values_of(model->layers()[1]->variables());
+  compile(*model);
+  (void)model->fit(data.x, data.y, {.verbose = Verbose::kSilent});
+  const std::vector<Tensor> after = values_of(model->layers()[1]->variables());
+  for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(bitwise_equal(before[i], after[i]));
+  model->layers()[1]->set_trainable(true);
+  EXPECT_THAT(message_of([&] { (void)model->fit(data.x, data.y, {.verbose = Verbose::kSilent}); }),
+              HasSubstr("call `compile` again"));
+}
+
+TEST(Fit, SaysWhatDoesNotFit) {
+  Random random;
+  const Spokes data(random, 40);
+  const ModelPtr model = classifier();
+  const FitOptions quiet = {.verbose = Verbose::kSilent};
+  EXPECT_THAT(message_of([&] { (void)model->fit(data.x, data.y, quiet); }),
+              HasSubstr("You must call `compile()` before calling `fit()`"));
+  EXPECT_THAT(message_of([&] { (void)model->evaluate(data.x, data.y); }), HasSubstr("compile()"));
+  compile(*model);
+  EXPECT_THAT(message_of([&] {
+                (void)model->fit(Tensor::zeros({0, 4}), Tensor::zeros({0}), quiet);
+              }),
+              AllOf(HasSubstr("no samples"), HasSubstr("(0, 4)")));
+  EXPECT_THAT(message_of([&] { (void)model->fit(data.x, Tensor::zeros({39}), quiet); }),
+              AllOf(HasSubstr("40 samples"), HasSubstr("39")));
+  EXPECT_THAT(message_of([&] {
+                (void)model->fit(Tensor::zeros({40, 5}), data.y, quiet);
+              }),
+              AllOf(HasSubstr("4"), HasSubstr("5)")));
+  const std::vector<Tensor> before = values_of(model->trainable_variables());
+  Tensor wrong = data.y.clone();
+  wrong.data<std::int64_t>()[3] = 3;
+  EXPECT_THAT(message_of([&] {
+                (void)model->fit(data.x, wrong,
+                                 {.batch_size = 40, .verbose = Verbose::kSilent, .shuffle = false});
+              }),
+              AllOf(HasSubstr("label 3"), HasSubstr("position 3"), HasSubstr("[0, 3)")));
+  const std::vector<Tensor> after = values_of(model->trainable_variables());
+  for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(bitwise_equal(before[i], after[i]));
+  EXPECT_THROW((void)model->fit(data.x, data.y, {.batch_size = 0}), ValueError);
+  EXPECT_THROW((void)model->fit(data.x, data.y, {.epochs = 0}), ValueError);
+  EXPECT_THROW((void)model->fit(data.x, data.y, {.validation_split = 1.0}), ValueError);
+  EXPECT_THROW((void)model->fit(data.x, data.y, {.validation_split = 0.99}), ValueError);
+  EXPECT_THROW(
+      (void)model->fit(data.x, data.y,
+                       {.validation_data = DataSet(Tensor::zeros({0, 4}), Tensor::zeros({0}))}),
+      ValueError);
+  EXPECT_THROW(model->compile({.optimizer = "adam", .loss = "nonsense"}), ValueError);
+}
+
+TEST(Shuffling, IsAPermutationOfSeedAndEpoch) {
+  for (const std::int64_t count : {1, 2, 97}) {
+    auto order = training::shuffled(count, 5, 3);
+    EXPECT_EQ(order, training::shuffled(count, 5, 3));
+    if (count > 2) {
+      EXPECT_NE(order, training::shuffled(count, 5, 4));
+      EXPECT_NE(order, training::shuffled(count, 6, 3));
+    }
+    std::sort(order.begin(), order.end());
+    for (std::int64_t i = 0; i < count; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
+  }
+}
+
+TEST(Shuffling, PutsEverySampleAnywhere) {
+  std::vector<std::vector<int>> seen(4, std::vector<int>(4));
+  for (std::int64_t epoch = 0; epoch < 4000; ++epoch) {
+    const auto order = training::shuffled(4, 11, epoch);
+    for (std::size_t i = 0; i < 4; ++i) ++seen[i][static_cast<std::size_t>(order[i])];
+  }
+  for (const auto& row : seen) {
+    for (const int count : row) EXPECT_NEAR(count, 1000, 150);
+  }
+}
+
+TEST(ProgressText, IsKeras) {
+  const Logs logs = {{"accuracy", 0.5}, {"loss", 0.0000125}};
+  EXPECT_EQ(training::progress_text(7, 120, 1.4, logs, false, 0),
+            "  7/120 - 22s - 200ms/step - accuracy: 0.5000 - loss: 1.2500e-05");
+  EXPECT_THAT(training::progress_text(120, 120, 0.06, logs, true, 20),
+              AllOf(HasSubstr("120/120"), HasSubstr("0s"), HasSubstr("500us/step")));
+}
+
+}  // namespace
+}  // namespace lamina

@@ -1,0 +1,126 @@
+#include <gmock/gmock.h>
+#include <lamina/metrics.h>
+
+#include "helpers.h"
+
+namespace lamina {
+namespace {
+
+using namespace test;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+const Tensor& scores() {
+  static const Tensor p =
+      Tensor::from<float>({.1F, .7F, .2F, .5F, .3F, .2F, .2F, .3F, .5F, .4F, .35F, .25F}, {4, 3});
+  return p;
+}
+
+TEST(Metrics, CountWhatIsRight) {
+  const Tensor labels = Tensor::from<std::int64_t>({1, 1, 2, 2}, {4});
+  const auto sparse = metrics::SparseCategoricalAccuracy();
+  sparse->update_state(labels, scores());
+  EXPECT_DOUBLE_EQ(sparse->result(), 0.5);
+  const auto top = metrics::SparseTopKCategoricalAccuracy(2);
+  top->update_state(labels, scores());
+  EXPECT_DOUBLE_EQ(top->result(), 0.75);
+  Tensor one_hot = Tensor::zeros({4, 3});
+  for (std::size_t i = 0; i < 4; ++i) {
+    one_hot.data<float>()[i * 3 + static_cast<std::size_t>(labels.data<std::int64_t>()[i])] = 1;
+  }
+  const auto categorical = metrics::CategoricalAccuracy();
+  categorical->update_state(one_hot, scores());
+  EXPECT_DOUBLE_EQ(categorical->result(), 0.5);
+  const auto top_one_hot = metrics::TopKCategoricalAccuracy(2);
+  top_one_hot->update_state(one_hot, scores());
+  EXPECT_DOUBLE_EQ(top_one_hot->result(), 0.75);
+}
+
+TEST(Metrics, OfTwoClassesCompareWithTheThreshold) {
+  const Tensor y = Tensor::from<float>({1, 0, 1, 0}, {4, 1});
+  const Tensor p = Tensor::from<float>({.6F, .6F, .4F, .4F}, {4, 1});
+  const auto metric = metrics::BinaryAccuracy();
+  metric->update_state(y.reshape({4}), p);
+  EXPECT_DOUBLE_EQ(metric->result(), 0.5);
+  const auto low = metrics::BinaryAccuracy("low", 0.3);
+  low->update_state(y, p);
+  EXPECT_DOUBLE_EQ(low->result(), 0.5);
+  const auto exact = metrics::Accuracy();
+  exact->update_state(y, Tensor::from<float>({1, 1, 1, 0}, {4, 1}));
+  EXPECT_DOUBLE_EQ(exact->result(), 0.75);
+}
+
+TEST(Metrics, AddUpOverBatchesOfAnySize) {
+  Random random;
+  const auto whole = metrics::SparseCategoricalAccuracy(),
+             parts = metrics::SparseCategoricalAccuracy();
+  std::vector<float> p;
+  std::vector<std::int64_t> y;
+  for (const std::int64_t rows : {5, 1, 8}) {
+    const Tensor batch = random.tensor({rows, 4}), labels = random.classes({rows}, 4);
+    parts->update_state(labels, batch);
+    p.insert(p.end(), batch.data<float>().begin(), batch.data<float>().end());
+    y.insert(y.end(), labels.data<std::int64_t>().begin(), labels.data<std::int64_t>().end());
+  }
+  whole->update_state(Tensor::from(y, {14}), Tensor::from(p, {14, 4}));
+  EXPECT_DOUBLE_EQ(parts->result(), whole->result());
+}
+
+TEST(Metrics, WeighSamples) {
+  const auto metric = metrics::SparseCategoricalAccuracy();
+  metric->update_state(Tensor::from<std::int64_t>({1, 1, 2, 2}, {4}), scores(),
+                       Tensor::from<float>({3, 1, 0, 1}, {4}));
+  EXPECT_DOUBLE_EQ(metric->result(), 0.6);
+  const auto mse = metrics::get("mse", {2, 1}, {2, 1});
+  mse->update_state(Tensor::zeros({2, 1}), Tensor::from<float>({1, 2}, {2, 1}),
+                    Tensor::from<float>({1, 3}, {2}));
+  EXPECT_DOUBLE_EQ(mse->result(), 13.0 / 4);
+  EXPECT_EQ(mse->name(), "mse");
+}
+
+TEST(Metrics, StartAnewAndTakeTheirStateBack) {
+  metrics::Mean mean;
+  EXPECT_EQ(mean.result(), 0);
+  mean.update(2);
+  mean.update(5, 2);
+  EXPECT_DOUBLE_EQ(mean.result(), 4);
+  metrics::Mean other;
+  other.set_state(mean.state());
+  other.update(0);
+  EXPECT_DOUBLE_EQ(other.result(), 3);
+  mean.reset_state();
+  EXPECT_EQ(mean.result(), 0);
+  EXPECT_THROW(mean.set_state({1}), ValueError);
+}
+
+TEST(Metrics, NamedAccuracyFitsTheShapes) {
+  const auto kind = [](const Shape& y, const Shape& p) {
+    const auto metric = metrics::get("accuracy", y, p);
+    EXPECT_EQ(metric->name(), "accuracy");
+    return metric;
+  };
+  const auto binary = kind({2, 1}, {2, 1});
+  binary->update_state(Tensor::from<float>({1, 0}, {2, 1}),
+                       Tensor::from<float>({.9F, .9F}, {2, 1}));
+  EXPECT_DOUBLE_EQ(binary->result(), 0.5);
+  const auto sparse = kind({2}, {2, 3});
+  sparse->update_state(Tensor::from<std::int32_t>({2, 0}, {2}),
+                       Tensor::from<float>({0, 0, 1, 0, 0, 1}, {2, 3}));
+  EXPECT_DOUBLE_EQ(sparse->result(), 0.5);
+  const auto categorical = kind({1, 3}, {1, 3});
+  categorical->update_state(Tensor::from<float>({0, 0, 1}, {1, 3}),
+                            Tensor::from<float>({0, 0, 9}, {1, 3}));
+  EXPECT_DOUBLE_EQ(categorical->result(), 1);
+}
+
+TEST(Metrics, NameWhatDoesNotFit) {
+  const auto metric = metrics::SparseCategoricalAccuracy();
+  EXPECT_THAT(
+      message_of([&] { metric->update_state(Tensor::zeros({3}), scores()); }),
+      AllOf(HasSubstr("sparse_categorical_accuracy"), HasSubstr("(3,)"), HasSubstr("(4, 3)")));
+  EXPECT_THAT(message_of([] { (void)metrics::get("nonsense", {1}, {1}); }),
+              AllOf(HasSubstr("nonsense"), HasSubstr("CategoricalAccuracy")));
+}
+
+}  // namespace
+}  // namespace lamina

@@ -1,0 +1,136 @@
+// A run that stops anywhere and goes on gives the same bits as one that did not stop.
+#include <gmock/gmock.h>
+
+#include "fit_helpers.h"
+
+namespace lamina {
+namespace {
+
+using namespace test;
+using ::testing::HasSubstr;
+
+/// Throws once so many steps of this run are done: a crash that a test can watch.
+class Crash : public Callback {
+ public:
+  explicit Crash(std::int64_t steps) : left_(steps) {}
+  void on_train_batch_end(FitRun&, std::int64_t, const Logs&) override {
+    if (left_-- == 0) throw Error("crash");
+  }
+
+ private:
+  std::int64_t left_;
+};
+
+ModelPtr compiled(std::uint64_t seed) {
+  const ModelPtr model = classifier(seed);
+  model->compile(
+      {.optimizer = optimizers::Adam({.learning_rate = schedules::CosineDecay(
+                                          {.initial_learning_rate = 0.05, .decay_steps = 40}),
+                                      .gradient_accumulation_steps = 2}),
+       .loss = "sparse_categorical_crossentropy",
+       .metrics = {"accuracy"}});
+  return model;
+}
+
+FitOptions options(std::vector<CallbackPtr> callbacks) {
+  return {.batch_size = 9,
+          .epochs = 4,
+          .verbose = Verbose::kSilent,
+          .callbacks = std::move(callbacks),
+          .validation_split = 0.2,
+          .seed = 5};
+}
+
+TEST(Resume, AfterACrashAtAnyStepGivesTheSameBits) {
+  Random random;
+  const Spokes data(random, 60);  // 48 train: 6 batches an epoch
+  const ModelPtr undisturbed = compiled(1);
+  const auto callbacks = [](std::int64_t crash, const Scratch& scratch) {
+    return std::vector<CallbackPtr>{
+        std::make_shared<Crash>(crash),
+        callbacks::ModelCheckpoint({.filepath = scratch / "best.weights.h5",
+                                    .monitor = "val_loss",
+                                    .save_best_only = true}),
+        callbacks::EarlyStopping({.monitor = "val_loss", .patience = 3}),
+        callbacks::BackupAndRestore({.backup_dir = scratch / "backup", .save_freq = 1})};
+  };
+  const Scratch scratch;
+  const History whole = undisturbed->fit(data.x, data.y, options(callbacks(1000, scratch)));
+  const std::string best = read_file(scratch / "best.weights.h5");
+  for (const std::int64_t crash : {1, 2, 5, 6, 7, 12, 22}) {
+    std::filesystem::remove(scratch / "best.weights.h5");
+    EXPECT_THROW((void)compiled(1)->fit(data.x, data.y, options(callbacks(crash, scratch))), Error);
+    const ModelPtr resumed = compiled(2);  // other weights, until they are read
+    const History rest = resumed->fit(data.x, data.y, options(callbacks(1000, scratch)));
+    expect_same_bits(*undisturbed, *resumed);
+    EXPECT_EQ(rest.history.at("loss").back(), whole.history.at("loss").back()) << crash;
+    EXPECT_EQ(rest.history.at("val_accuracy").back(), whole.history.at("val_accuracy").back());
+    EXPECT_FALSE(std::filesystem::exists(scratch / "backup/latest.weights.h5"));
+  }
+  EXPECT_FALSE(best.empty());
+}
+
+TEST(Resume, FromAnyCheckpointOfTheRun) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto checkpoint = [&] {
+    return callbacks::ModelCheckpoint(
+        {.filepath = scratch / "{epoch}-{batch}.weights.h5", .save_freq = 4});
+  };
+  const ModelPtr whole = compiled(1);
+  (void)whole->fit(data.x, data.y, options({checkpoint()}));
+  FitOptions from = options({checkpoint()});
+  from.resume_from = scratch / "2-2.weights.h5";
+  from.seed = 77;  // the checkpoint's counts
+  const ModelPtr resumed = compiled(3);
+  (void)resumed->fit(data.x, data.y, from);
+  expect_same_bits(*whole, *resumed);
+}
+
+TEST(Resume, RefusesWhatIsNotOfTheSameRun) {
+  Random random;
+  const Spokes data(random, 60), fewer(random, 50);
+  const Scratch scratch;
+  const auto file = scratch / "last.weights.h5";
+  const ModelPtr model = compiled(1);
+  (void)model->fit(data.x, data.y, options({callbacks::ModelCheckpoint({.filepath = file})}));
+  const auto resume = [&](const std::filesystem::path& path, const Spokes& d, std::int64_t batch) {
+    FitOptions from = options({callbacks::ModelCheckpoint({.filepath = scratch / "x.weights.h5"})});
+    from.resume_from = path;
+    from.batch_size = batch;
+    const ModelPtr other = compiled(2);
+    return message_of([&] { (void)other->fit(d.x, d.y, from); });
+  };
+  EXPECT_THAT(resume(file, fewer, 9), HasSubstr("48 samples, this one has 40"));
+  EXPECT_THAT(resume(file, data, 8), HasSubstr("9 samples a batch, this one has 8"));
+  model->save_weights(scratch / "plain.weights.h5");
+  EXPECT_THAT(resume(scratch / "plain.weights.h5", data, 9),
+              HasSubstr("was not saved by a callback"));
+  EXPECT_THAT(resume(scratch / "missing.weights.h5", data, 9), HasSubstr("missing.weights.h5"));
+}
+
+TEST(CompiledModels, KeepTheirOptimizerInWeightsFiles) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto make = [](std::uint64_t seed) {
+    const ModelPtr model = classifier(seed, 0.0);
+    model->compile({.optimizer = optimizers::AdamW({.amsgrad = true, .use_ema = true}),
+                    .loss = "sparse_categorical_crossentropy"});
+    return model;
+  };
+  const ModelPtr a = make(1), b = make(2);
+  for (int i = 0; i < 5; ++i) (void)a->train_on_batch(data.x, data.y);
+  a->save_weights(scratch / "a.weights.h5");
+  b->load_weights(scratch / "a.weights.h5");
+  expect_same_bits(*a, *b);
+  for (int i = 0; i < 5; ++i) {
+    (void)a->train_on_batch(data.x, data.y);
+    (void)b->train_on_batch(data.x, data.y);
+  }
+  expect_same_bits(*a, *b);
+}
+
+}  // namespace
+}  // namespace lamina
