@@ -39,8 +39,9 @@ TEST(Devices, ReasonsAreInWords) {
 
 // Whatever this machine has.
 TEST(Devices, TheCommandSaysWhatThisMachineHas) {
-  const testing::TemporaryDirectory directory;
-  const testing::Outcome outcome = testing::run_lamina(directory.path(), {"devices"});
+  const lamina::testing::TemporaryDirectory directory;
+  const lamina::testing::Outcome outcome =
+      lamina::testing::run_lamina(directory.path(), {"devices"});
   EXPECT_EQ(outcome.status, 0);
   EXPECT_EQ(outcome.err, "");
   EXPECT_THAT(outcome.out, StartsWith("cpu"));
