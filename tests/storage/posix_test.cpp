@@ -13,6 +13,7 @@
 #include <random>
 #include <thread>
 
+#include "storage/posix_remove.h"
 #include "storage/storage.h"
 #include "tests/fakes/temporary_directory.h"
 
@@ -197,6 +198,47 @@ TEST(PosixStorage, RenameReplacesAndASecondNameKeepsTheOldFile) {
   posix().remove(directory / "f");
   EXPECT_FALSE(posix().exists(directory / "f"));
   EXPECT_FALSE(posix().exists(directory / "kept" / "below a file"));
+}
+
+std::size_t open_descriptors() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+TEST(PosixStorage, LargeFilesLoseTheirNamesAtOnceAndTheirSpaceSoon) {
+  const TemporaryDirectory directory;
+  (void)wait_for_freed_space();
+  const std::size_t before = open_descriptors();
+  for (int round = 0; round < 3; ++round) {
+    for (const char* name : {"a", "b"}) {
+      const auto file = posix().create(directory / name);
+      file->resize(std::uint64_t{64} << 20);
+      file->close();
+      posix().remove(directory / name);
+      EXPECT_FALSE(posix().exists(directory / name));
+    }
+    EXPECT_GT(open_descriptors(), before);
+    EXPECT_TRUE(wait_for_freed_space());
+    EXPECT_FALSE(wait_for_freed_space());
+    EXPECT_EQ(open_descriptors(), before);
+  }
+  EXPECT_THROW(posix().remove(directory / "a"), FileNotFoundError);
+}
+
+TEST(PosixStorage, RemovingOneNameOfALargeFileLeavesTheOther) {
+  const TemporaryDirectory directory;
+  const auto bytes = random_bytes(1000);
+  {
+    const auto file = posix().create(directory / "f");
+    file->resize(std::uint64_t{64} << 20);
+    file->write_at(0, bytes);
+  }
+  ASSERT_TRUE(posix().link(directory / "f", directory / "other"));
+  posix().remove(directory / "f");
+  EXPECT_FALSE(wait_for_freed_space());
+  std::vector<std::byte> read(bytes.size());
+  posix().open(directory / "other")->read_at(0, read);
+  EXPECT_EQ(read, bytes);
 }
 
 TEST(PosixStorage, ALockHasOneHolderAndLeavesNoFile) {
