@@ -70,11 +70,12 @@ void train(const Arguments& a) {
   check(a);
   if (a.seed) set_random_seed(*a.seed);
   const ModelPtr model = make_model(a.model);
-  if (!a.weights.empty()) model->load_weights(a.weights);
   CompileArguments compile{.optimizer = training::make_optimizer(a.optimizer),
                            .loss = training::make_loss(a.loss)};
   for (const std::string& metric : a.metrics) compile.metrics.emplace_back(metric);
   model->compile(std::move(compile));
+  // After compile, so that an optimizer in the file goes on too.
+  if (!a.weights.empty()) model->load_weights(a.weights);
   const std::vector<Tensor> x = read_arrays(a.data), y = read_arrays(a.labels);
   (void)model->fit(x, y, fit_options(a));
   if (!a.weights_out.empty()) model->save_weights(a.weights_out);

@@ -19,11 +19,15 @@ using ::testing::HasSubstr;
 
 namespace {
 
-constexpr const char* kModel = R"({"class_name": "Sequential", "config": {"name": "s", "layers": [
-  {"class_name": "InputLayer", "config": {"batch_shape": [null, 4], "dtype": "float32", "name": "i"}},
-  {"class_name": "Dense", "config": {"name": "a", "units": 8, "activation": "relu"}},
-  {"class_name": "Dropout", "config": {"name": "d", "rate": 0.25}},
-  {"class_name": "Dense", "config": {"name": "b", "units": 3, "activation": "softmax"}}]}})";
+constexpr const char* kModel = R"({"module": "keras", "class_name": "Sequential",
+"config": {"name": "s", "layers": [
+  {"module": "keras.layers", "class_name": "InputLayer",
+   "config": {"batch_shape": [null, 4], "dtype": "float32", "name": "i"}},
+  {"module": "keras.layers", "class_name": "Dense",
+   "config": {"name": "a", "units": 8, "activation": "relu"}},
+  {"module": "keras.layers", "class_name": "Dropout", "config": {"name": "d", "rate": 0.25}},
+  {"module": "keras.layers", "class_name": "Dense",
+   "config": {"name": "b", "units": 3, "activation": "softmax"}}]}})";
 
 class Train : public ::testing::Test {
  protected:
