@@ -8,6 +8,7 @@
 
 #include "checkpoint/device_transfer.h"
 #include "runtime/host/host_runtime.h"
+#include "runtime/pinned_ring.h"
 
 namespace lamina::bench {
 namespace {
@@ -65,7 +66,7 @@ std::string time_axis(double length, double scale, double y) {
 
 std::vector<TimelineSpan> record_timeline(const path& directory) {
   runtime::HostRuntime host;
-  checkpoint::PinnedRing ring(host, {});
+  runtime::PinnedRing ring(host, {});
   std::vector<std::unique_ptr<runtime::DeviceMemory>> tensors;
   std::vector<std::unique_ptr<storage::WritableFile>> files;
   std::vector<checkpoint::DeviceWrite> writes;

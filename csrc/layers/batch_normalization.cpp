@@ -31,13 +31,7 @@ class BatchNormalizationLayer final : public LibraryLayer<BatchNormalizationOpti
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
     const ValueId x = computable(builder, inputs.at(0));
     if (builder.training() && trainable()) return {lower_training(builder, x)};
-    ops::BatchNorm op;
-    op.x = builder.spec(x);
-    op.y = op.x;
-    op.axis = axis_index(op.x.shape, options_.axis);
-    op.epsilon = options_.epsilon;
-    op.scale = options_.scale;
-    op.center = options_.center;
+    auto op = normalization_of<ops::BatchNorm>(builder.spec(x));
     // Narrow types are widened for this layer: no autocast of its variables.
     const DType dtype = statistics_dtype(compute_dtype());
     std::vector<graph::Param> params;
@@ -48,16 +42,22 @@ class BatchNormalizationLayer final : public LibraryLayer<BatchNormalizationOpti
   }
 
  private:
-  // On the batch's own statistics, which the moving ones follow.
-  [[nodiscard]] ValueId lower_training(Builder& builder, ValueId x) {
-    const DType dtype = statistics_dtype(compute_dtype());
-    ops::BatchNormTraining op;
-    op.x = builder.spec(x);
-    op.y = op.x;
-    op.axis = axis_index(op.x.shape, options_.axis);
+  template <class Op>
+  [[nodiscard]] Op normalization_of(const ops::TensorSpec& x) const {
+    Op op;
+    op.x = x;
+    op.y = x;
+    op.axis = axis_index(x.shape, options_.axis);
     op.epsilon = options_.epsilon;
     op.scale = options_.scale;
     op.center = options_.center;
+    return op;
+  }
+
+  // On the batch's own statistics, which the moving ones follow.
+  [[nodiscard]] ValueId lower_training(Builder& builder, ValueId x) {
+    const DType dtype = statistics_dtype(compute_dtype());
+    auto op = normalization_of<ops::BatchNormTraining>(builder.spec(x));
     op.statistics = {{2, op.x.shape.dims()[op.axis]}, dtype};
     const ValueId statistics =
         builder.emit(ops::BatchNormStatistics{op.x, op.statistics, op.axis}, {x});

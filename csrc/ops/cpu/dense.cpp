@@ -76,12 +76,7 @@ class DenseKernel final : public Kernel {
 class DenseKernelGradientKernel final : public Kernel {
  public:
   DenseKernelGradientKernel(const dnnl::engine& engine, const DenseKernelGradient& op)
-      : op_(op), primitive_(primitive<dnnl::matmul>(describe(engine, Sizes(op.of)), engine)) {
-    const dnnl::matmul::primitive_desc desc = describe(engine, Sizes(op.of));
-    primitive_.bind(DNNL_ARG_SRC, desc.src_desc());
-    primitive_.bind(DNNL_ARG_WEIGHTS, desc.weights_desc());
-    primitive_.bind(DNNL_ARG_DST, desc.dst_desc());
-  }
+      : DenseKernelGradientKernel(engine, op, describe(engine, Sizes(op.of))) {}
   [[nodiscard]] std::size_t workspace_bytes() const override {
     return primitive_.scratchpad_bytes();
   }
@@ -95,6 +90,13 @@ class DenseKernelGradientKernel final : public Kernel {
   }
 
  private:
+  DenseKernelGradientKernel(const dnnl::engine& engine, const DenseKernelGradient& op,
+                            const dnnl::matmul::primitive_desc& desc)
+      : op_(op), primitive_(primitive<dnnl::matmul>(desc, engine)) {
+    primitive_.bind(DNNL_ARG_SRC, desc.src_desc());
+    primitive_.bind(DNNL_ARG_WEIGHTS, desc.weights_desc());
+    primitive_.bind(DNNL_ARG_DST, desc.dst_desc());
+  }
   static dnnl::matmul::primitive_desc describe(const dnnl::engine& engine, const Sizes& sizes) {
     const dnnl::memory::desc x_transposed{Dims{sizes.depth, sizes.rows},
                                           dnnl::memory::data_type::f32, Dims{1, sizes.depth}};

@@ -106,35 +106,30 @@ bool append_activation(dnnl::post_ops& ops, const Activation& activation) {
   __builtin_unreachable();
 }
 
+void Primitive::reorder(int argument, const dnnl::memory::desc& desc, void* data, Way way) {
+  const bool packs = way == Way::kIn;
+  dnnl::memory& packed = arguments_.at(argument);
+  auto found = reorders_.find(argument);
+  if (found == reorders_.end()) {
+    dnnl::memory user(desc, engine_, DNNL_MEMORY_NONE);
+    dnnl::reorder primitive = packs ? dnnl::reorder(user, packed) : dnnl::reorder(packed, user);
+    found = reorders_.emplace(argument, Reorder{std::move(user), std::move(primitive)}).first;
+  }
+  dnnl::memory& user = found->second.user;
+  user.set_data_handle(data);
+  found->second.primitive.execute(stream_, packs ? user : packed, packs ? packed : user);
+  stream_.wait();
+}
+
 void Primitive::load(int argument, const dnnl::memory::desc& from, const Tensor& source,
                      const dnnl::memory::desc& to) {
   const Tensor values = source.cast(DType::kFloat32);
   if (!arguments_.contains(argument)) own(argument, to);
-  dnnl::memory& packed = arguments_.at(argument);
-  auto found = reorders_.find(argument);
-  if (found == reorders_.end()) {
-    dnnl::memory user(from, engine_, DNNL_MEMORY_NONE);
-    dnnl::reorder primitive(user, packed);
-    found = reorders_.emplace(argument, Reorder{std::move(user), std::move(primitive)}).first;
-  }
-  Reorder& reorder = found->second;
-  reorder.user.set_data_handle(const_cast<void*>(values.raw()));
-  reorder.primitive.execute(stream_, reorder.user, packed);
-  stream_.wait();
+  reorder(argument, from, const_cast<void*>(values.raw()), Way::kIn);
 }
 
 void Primitive::store(int argument, const dnnl::memory::desc& to, void* data) {
-  dnnl::memory& packed = arguments_.at(argument);
-  auto found = reorders_.find(argument);
-  if (found == reorders_.end()) {
-    dnnl::memory user(to, engine_, DNNL_MEMORY_NONE);
-    dnnl::reorder primitive(packed, user);
-    found = reorders_.emplace(argument, Reorder{std::move(user), std::move(primitive)}).first;
-  }
-  Reorder& reorder = found->second;
-  reorder.user.set_data_handle(data);
-  reorder.primitive.execute(stream_, packed, reorder.user);
-  stream_.wait();
+  reorder(argument, to, data, Way::kOut);
 }
 
 void Primitive::execute(void* workspace) {

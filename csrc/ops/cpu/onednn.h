@@ -71,6 +71,10 @@ class Primitive {
   dnnl::engine engine_;
   dnnl::stream stream_;
   dnnl::primitive primitive_;
+  enum class Way : bool { kIn, kOut };
+  /// Copies the user's `data`, laid out as `desc`, into an argument's memory or out of it.
+  void reorder(int argument, const dnnl::memory::desc& desc, void* data, Way way);
+
   /// A change of layout that is made again and again.
   struct Reorder {
     dnnl::memory user;
