@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <lamina/error.h>
+#include <lamina/npy.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,7 +12,6 @@
 
 #include "cli/command.h"
 #include "cli/model_spec.h"
-#include "cli/npy.h"
 #include "core/progress.h"
 #include "storage/posix_call.h"
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <lamina/error.h>
+#include <lamina/npy.h>
 
 #include <cstdint>
 #include <memory>
@@ -8,7 +9,6 @@
 
 #include "cli/command.h"
 #include "cli/model_spec.h"
-#include "cli/npy.h"
 #include "cli/train_callbacks.h"
 #include "training/spec.h"
 
@@ -57,11 +57,12 @@ FitOptions fit_options(const Arguments& a) {
   }
   if (!a.history.empty()) options.callbacks.push_back(step_history(a.history));
   if (!a.checkpoint_dir.empty()) {
-    options.callbacks.push_back(
-        checkpoint_steps(a.checkpoint_dir, a.checkpoint_every, a.max_to_keep));
-  }
-  if (a.resume) {
-    if (const auto newest = newest_checkpoint(a.checkpoint_dir)) options.resume_from = *newest;
+    const auto manager = std::make_shared<CheckpointManager>(
+        CheckpointManagerOptions{.directory = a.checkpoint_dir, .max_to_keep = a.max_to_keep});
+    options.callbacks.push_back(checkpoint_steps(manager, a.checkpoint_every));
+    if (a.resume) {
+      if (const auto newest = manager->latest()) options.resume_from = manager->path(*newest);
+    }
   }
   return options;
 }
@@ -132,7 +133,9 @@ void add_training_options(CLI::App& command, Arguments& a) {
 }
 
 void add_run_options(CLI::App& command, Arguments& a) {
-  command.add_option("--checkpoint-dir", a.checkpoint_dir, "where checkpoints go")
+  command
+      .add_option("--checkpoint-dir", a.checkpoint_dir,
+                  "where checkpoints go, as step_00000120/model.weights.h5")
       ->type_name("DIR");
   command.add_option("--max-to-keep", a.max_to_keep, "how many of the newest stay; 0: all")
       ->capture_default_str()

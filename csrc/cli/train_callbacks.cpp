@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <fstream>
-#include <regex>
 #include <vector>
 
 #include "storage/posix_call.h"
@@ -71,42 +69,24 @@ class StepHistory : public Callback {
   bool needs_header_ = true, trims_ = false;
 };
 
-/// Ascending by step.
-std::vector<fs::path> checkpoints_in(const fs::path& directory) {
-  static const std::regex kName(R"(step_(\d+)\.weights\.h5)");
-  std::vector<std::pair<long long, fs::path>> found;
-  if (!fs::is_directory(directory)) return {};
-  for (const auto& entry : fs::directory_iterator(directory)) {
-    const std::string name = entry.path().filename().string();
-    std::smatch match;
-    if (std::regex_match(name, match, kName))
-      found.emplace_back(std::atoll(match[1].str().c_str()), entry.path());
-  }
-  std::sort(found.begin(), found.end());
-  std::vector<fs::path> out;
-  for (auto& [step, path] : found) out.push_back(std::move(path));
-  return out;
-}
-
+/// In the background, with no more than one save under way.
 class CheckpointSteps : public Callback {
  public:
-  CheckpointSteps(fs::path directory, std::int64_t every, std::size_t max_to_keep)
-      : directory_(std::move(directory)), every_(every), max_to_keep_(max_to_keep) {}
+  CheckpointSteps(std::shared_ptr<CheckpointManager> manager, std::int64_t every)
+      : manager_(std::move(manager)), every_(every) {}
   bool saves() const override { return true; }
-  void on_train_begin(FitRun&) override { fs::create_directories(directory_); }
   void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
     if (run.step() % every_ != 0) return;
-    run.save(directory_ / fmt::format("step_{:08}.weights.h5", run.step()), {});
-    std::vector<fs::path> all = checkpoints_in(directory_);
-    if (max_to_keep_ == 0 || all.size() <= max_to_keep_) return;
-    all.resize(all.size() - max_to_keep_);
-    for (const fs::path& old : all) fs::remove(old);
+    last_.wait();
+    run.refresh_state();
+    last_ = manager_->save_async(run.step(), run.model());
   }
+  void on_train_end(FitRun&, const Logs&) override { last_.wait(); }
 
  private:
-  fs::path directory_;
+  std::shared_ptr<CheckpointManager> manager_;
   std::int64_t every_;
-  std::size_t max_to_keep_;
+  SaveHandle last_;
 };
 
 }  // namespace
@@ -115,13 +95,8 @@ CallbackPtr step_history(fs::path file) {
   return std::make_shared<StepHistory>(std::move(file));
 }
 
-CallbackPtr checkpoint_steps(fs::path directory, std::int64_t every, std::size_t max_to_keep) {
-  return std::make_shared<CheckpointSteps>(std::move(directory), every, max_to_keep);
-}
-
-std::optional<fs::path> newest_checkpoint(const fs::path& directory) {
-  const std::vector<fs::path> all = checkpoints_in(directory);
-  return all.empty() ? std::nullopt : std::optional(all.back());
+CallbackPtr checkpoint_steps(std::shared_ptr<CheckpointManager> manager, std::int64_t every) {
+  return std::make_shared<CheckpointSteps>(std::move(manager), every);
 }
 
 }  // namespace lamina::cli

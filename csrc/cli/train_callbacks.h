@@ -1,9 +1,10 @@
 #pragma once
 #include <lamina/callbacks.h>
+#include <lamina/checkpoint_manager.h>
 
 #include <cstdint>
 #include <filesystem>
-#include <optional>
+#include <memory>
 
 namespace lamina::cli {
 
@@ -11,11 +12,8 @@ namespace lamina::cli {
 /// the learning rate. A run that goes on from a checkpoint keeps the lines up to there.
 [[nodiscard]] CallbackPtr step_history(std::filesystem::path file);
 
-/// The checkpoints of a run in one directory: "step_00000120.weights.h5". Made with its parents.
-[[nodiscard]] CallbackPtr checkpoint_steps(std::filesystem::path directory, std::int64_t every,
-                                           std::size_t max_to_keep);
-/// The newest of them.
-[[nodiscard]] std::optional<std::filesystem::path> newest_checkpoint(
-    const std::filesystem::path& directory);
+/// Saves the run's checkpoints, from which it can go on, every so many steps.
+[[nodiscard]] CallbackPtr checkpoint_steps(std::shared_ptr<CheckpointManager> manager,
+                                           std::int64_t every);
 
 }  // namespace lamina::cli

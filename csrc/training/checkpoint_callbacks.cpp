@@ -35,13 +35,31 @@ void require_save_freq(const char* callback, const std::optional<std::int64_t>& 
       fmt::format("{}: `save_freq` must be positive; received {}.", callback, *save_freq));
 }
 
+/// Saves at once, or in the background with no more than one save under way: where storage is
+/// slower than training, training waits rather than that values pile up.
+class Saver {
+ public:
+  explicit Saver(bool asynchronous) : asynchronous_(asynchronous) {}
+  void save(FitRun& run, const std::filesystem::path& path, const SaveOptions& options) {
+    if (!asynchronous_) return run.save(path, options);
+    last_.wait();
+    last_ = run.save_async(path, {.save = options});
+  }
+  void finish() { last_.wait(); }
+
+ private:
+  bool asynchronous_;
+  SaveHandle last_;
+};
+
 class ModelCheckpointCallback : public Callback {
  public:
   explicit ModelCheckpointCallback(ModelCheckpointOptions options)
       : o_(std::move(options)),
         monitor_(o_.monitor, o_.mode),
         best_(o_.initial_value_threshold),
-        counter_(o_.save_freq) {
+        counter_(o_.save_freq),
+        saver_(o_.asynchronous) {
     require_save_freq("ModelCheckpoint", o_.save_freq);
     const std::string path = o_.filepath.string();
     const char* suffix = o_.save.max_shard_size ? ".weights.json" : ".weights.h5";
@@ -60,6 +78,7 @@ class ModelCheckpointCallback : public Callback {
   void on_epoch_end(FitRun& run, std::int64_t, Logs& logs) override {
     if (!o_.save_freq) save(run, {}, logs);
   }
+  void on_train_end(FitRun&, const Logs&) override { saver_.finish(); }
 
   std::vector<double> state() const override {
     std::vector<double> state = {static_cast<double>(counter_.seen())};
@@ -78,8 +97,8 @@ class ModelCheckpointCallback : public Callback {
         training::fill_pattern(o_.filepath.string(), epoch_ + 1, number, logs);
     if (!is_wanted(logs, path)) return;
     if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
-    run.save(path, o_.save);
-    say("finished saving model to " + path.string());
+    saver_.save(run, path, o_.save);
+    if (!o_.asynchronous) say("finished saving model to " + path.string());
   }
 
   bool is_wanted(const Logs& logs, const std::filesystem::path& path) {
@@ -108,13 +127,17 @@ class ModelCheckpointCallback : public Callback {
   Monitor monitor_;
   std::optional<double> best_;
   BatchCounter counter_;
+  Saver saver_;
   std::int64_t epoch_ = 0;
 };
 
 class BackupAndRestoreCallback : public Callback {
  public:
   explicit BackupAndRestoreCallback(BackupAndRestoreOptions options)
-      : o_(std::move(options)), file_(o_.backup_dir / "latest.weights.h5"), counter_(o_.save_freq) {
+      : o_(std::move(options)),
+        file_(o_.backup_dir / "latest.weights.h5"),
+        counter_(o_.save_freq),
+        saver_(o_.asynchronous) {
     require_save_freq("BackupAndRestore", o_.save_freq);
     if (o_.backup_dir.empty()) throw ValueError("Empty `backup_dir` argument passed");
   }
@@ -130,6 +153,7 @@ class BackupAndRestoreCallback : public Callback {
     if (!o_.save_freq) save(run);
   }
   void on_train_end(FitRun&, const Logs&) override {
+    saver_.finish();
     if (!o_.delete_checkpoint) return;
     std::error_code error;
     std::filesystem::remove(file_, error);
@@ -143,14 +167,15 @@ class BackupAndRestoreCallback : public Callback {
   }
 
  private:
-  void save(FitRun& run) const {
+  void save(FitRun& run) {
     std::filesystem::create_directories(o_.backup_dir);
-    run.save(file_, {});
+    saver_.save(run, file_, {});
   }
 
   BackupAndRestoreOptions o_;
   std::filesystem::path file_;
   BatchCounter counter_;
+  Saver saver_;
 };
 
 }  // namespace

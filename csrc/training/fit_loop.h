@@ -28,6 +28,8 @@ class FitLoop : public FitRun {
   bool resumed() const override { return !resume_from_.empty(); }
   void stop_training() override { stopped_ = true; }
   void save(const std::filesystem::path& path, const SaveOptions& options) override;
+  SaveHandle save_async(const std::filesystem::path& path,
+                        const AsyncSaveOptions& options) override;
   void refresh_state() override;
   void restore(const std::filesystem::path& path) override { resume_from_ = path; }
 

@@ -86,6 +86,11 @@ void FitLoop::save(const std::filesystem::path& path, const SaveOptions& options
   model_.save_weights(path, options);
 }
 
+SaveHandle FitLoop::save_async(const std::filesystem::path& path, const AsyncSaveOptions& options) {
+  refresh_state();
+  return model_.save_weights_async(path, options);
+}
+
 // All is loaded, or nothing: a file that does not hold everything throws.
 void FitLoop::load_state() {
   models::NamedWeights named = models::name_weights(model_, models::TrainingState::kIncluded);

@@ -7,12 +7,6 @@
 namespace lamina::training {
 namespace {
 
-std::vector<Shape> shapes_of(const std::vector<Tensor>& tensors) {
-  std::vector<Shape> shapes;
-  for (const Tensor& tensor : tensors) shapes.push_back(tensor.shape());
-  return shapes;
-}
-
 /// "name", or "name_1" where there is one already.
 std::string unique_name(const std::string& name, const std::vector<std::string>& taken) {
   std::string out = name;
@@ -38,7 +32,7 @@ void scale(Tensor& tensor, double factor) {
 }  // namespace
 
 Trainer::Trainer(Model& model, CompileArguments arguments)
-    : model_(model), arguments_(std::move(arguments)) {
+    : model_(model), arguments_(std::move(arguments)), graphs_(model) {
   if (!arguments_.optimizer.optimizer) throw ValueError("`compile` needs an optimizer.");
   if (arguments_.loss.losses.empty() ||
       std::find(arguments_.loss.losses.begin(), arguments_.loss.losses.end(), nullptr) !=
@@ -105,20 +99,6 @@ void Trainer::refresh() {
       model_.name()));
 }
 
-TrainGraph& Trainer::graph_for(const std::vector<Tensor>& x) {
-  const std::vector<Shape> shapes = shapes_of(x);
-  const auto it = std::find_if(graphs_.begin(), graphs_.end(),
-                               [&](const Cached& cached) { return cached.shapes == shapes; });
-  if (it != graphs_.end()) {
-    graphs_.splice(graphs_.begin(), graphs_, it);
-  } else {
-    auto graph = std::make_unique<TrainGraph>(model_, shapes);
-    if (graphs_.size() >= kGraphs) graphs_.pop_back();
-    graphs_.push_front({shapes, std::move(graph)});
-  }
-  return *graphs_.front().graph;
-}
-
 double Trainer::total_loss(const Batch& batch, const std::vector<Tensor>& outputs,
                            std::vector<Tensor>* gradients) {
   double total = 0;
@@ -150,7 +130,7 @@ void Trainer::gather(const Batch& batch, const std::vector<Tensor>& outputs, dou
 
 void Trainer::train(const Batch& batch) {
   prepare(batch);
-  TrainGraph& graph = graph_for(batch.x);
+  TrainGraph& graph = graphs_.get(batch.x);
   const RandomState random{seed_, static_cast<std::uint64_t>(optimizer().steps())};
   const std::vector<Tensor>& outputs = graph.forward(batch.x, random);
   std::vector<Tensor> gradients;

@@ -2,13 +2,12 @@
 #include <lamina/training.h>
 
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "training/data.h"
-#include "training/train_graph.h"
+#include "training/graph_cache.h"
 
 namespace lamina::training {
 
@@ -49,26 +48,18 @@ class Trainer {
     MetricPtr metric;
     std::size_t output;
   };
-  struct Cached {
-    std::vector<Shape> shapes;
-    std::unique_ptr<TrainGraph> graph;
-  };
 
-  TrainGraph& graph_for(const std::vector<Tensor>& x);
   void make_metrics(const Batch& batch);
   /// The weighted sum of the outputs' losses; with `gradients`, their derivatives as well.
   double total_loss(const Batch& batch, const std::vector<Tensor>& outputs,
                     std::vector<Tensor>* gradients);
   void gather(const Batch& batch, const std::vector<Tensor>& outputs, double loss);
 
-  // Few: a full batch, a last one, and one more.
-  static constexpr std::size_t kGraphs = 3;
-
   Model& model_;
   CompileArguments arguments_;
   std::uint64_t seed_ = 0;
   double batch_loss_ = 0;
-  std::list<Cached> graphs_;
+  GraphCache graphs_;
   metrics::Mean loss_{"loss"};
   std::vector<metrics::Mean> output_losses_;
   std::vector<NamedMetric> metrics_;

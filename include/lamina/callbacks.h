@@ -32,6 +32,9 @@ class FitRun {
   /// `FitOptions::resume_from` needs, where Keras does not look. Throws what Model::save_weights
   /// throws.
   virtual void save(const std::filesystem::path& path, const SaveOptions& options) = 0;
+  /// The same in the background, of how things are now (Model::save_weights_async).
+  virtual SaveHandle save_async(const std::filesystem::path& path,
+                                const AsyncSaveOptions& options) = 0;
   /// Brings the state up to date that any save of the model made now will hold.
   virtual void refresh_state() = 0;
   /// Goes on from such a file. Only in `on_train_begin`.
@@ -79,6 +82,9 @@ struct ModelCheckpointOptions {
   std::optional<std::int64_t> save_freq = {};  ///< none: "epoch"
   std::optional<double> initial_value_threshold = {};
   SaveOptions save = {};  ///< `max_shard_size` for sharded checkpoints
+  /// Training goes on while files are written, until the next save is due: no more than one is
+  /// under way. `fit` returns when the last one is over, and throws what made one fail.
+  bool asynchronous = false;
 };
 [[nodiscard]] CallbackPtr ModelCheckpoint(ModelCheckpointOptions options);
 
@@ -88,6 +94,7 @@ struct BackupAndRestoreOptions {
   std::filesystem::path backup_dir;
   std::optional<std::int64_t> save_freq = {};  ///< in batches; none: "epoch"
   bool delete_checkpoint = true;
+  bool asynchronous = false;  ///< as ModelCheckpoint's
 };
 [[nodiscard]] CallbackPtr BackupAndRestore(BackupAndRestoreOptions options);
 

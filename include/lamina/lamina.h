@@ -7,12 +7,14 @@
 #include <lamina/devices.h>
 #include <lamina/dtype.h>
 #include <lamina/error.h>
+#include <lamina/gradient_tape.h>
 #include <lamina/layer.h>
 #include <lamina/layers.h>
 #include <lamina/log.h>
 #include <lamina/losses.h>
 #include <lamina/metrics.h>
 #include <lamina/model.h>
+#include <lamina/npy.h>
 #include <lamina/optimizers.h>
 #include <lamina/save_handle.h>
 #include <lamina/schedules.h>

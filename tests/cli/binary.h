@@ -25,8 +25,8 @@ inline std::string file_content(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
-/// Runs `lamina` with these arguments in `directory`, with nothing on its standard input.
-inline Outcome run_lamina(const std::filesystem::path& directory,
+/// Starts `lamina` with these arguments in `directory`, with nothing on its standard input.
+inline pid_t start_lamina(const std::filesystem::path& directory,
                           std::vector<std::string> arguments) {
   const std::string out = directory / ".stdout", err = directory / ".stderr";
   arguments.insert(arguments.begin(), LAMINA_BINARY);
@@ -44,11 +44,20 @@ inline Outcome run_lamina(const std::filesystem::path& directory,
   const int error = posix_spawn(&pid, LAMINA_BINARY, &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) throw std::runtime_error(std::string("posix_spawn: ") + std::strerror(error));
+  return pid;
+}
 
+/// Waits for its end.
+inline Outcome finish_lamina(const std::filesystem::path& directory, pid_t pid) {
   int status = 0;
   if (waitpid(pid, &status, 0) != pid) throw std::runtime_error("waitpid failed");
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), file_content(out),
-          file_content(err)};
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+          file_content(directory / ".stdout"), file_content(directory / ".stderr")};
+}
+
+inline Outcome run_lamina(const std::filesystem::path& directory,
+                          std::vector<std::string> arguments) {
+  return finish_lamina(directory, start_lamina(directory, std::move(arguments)));
 }
 
 }  // namespace lamina::testing

@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <lamina/model.h>
+#include <lamina/npy.h>
 
 #include <random>
 
-#include "cli/npy.h"
 #include "tests/cli/binary.h"
 #include "tests/fakes/temporary_directory.h"
 
@@ -48,7 +48,7 @@ class ModelCommands : public ::testing::Test {
       dims[0] = rows;
       Tensor array = Tensor::empty(Shape(dims));
       for (float& v : array.data<float>()) v = static_cast<float>(random_() % 3);
-      cli::write_npy(directory_ / fmt::format("x{}.npy", out.size()), array);
+      write_npy(directory_ / fmt::format("x{}.npy", out.size()), array);
       out.push_back(array.cast(input.dtype()));
     }
     return out;
@@ -93,7 +93,7 @@ TEST_F(ModelCommands, PredictComputesWhatTheModelComputes) {
     const std::vector<Tensor> expected = model->predict(inputs);
     for (std::size_t i = 0; i < expected.size(); ++i) {
       EXPECT_TRUE(
-          bitwise_equal(cli::read_npy(directory_ / fmt::format("y{}.npy", i)), expected[i]));
+          bitwise_equal(read_npy(directory_ / fmt::format("y{}.npy", i)), expected[i]));
     }
   }
 }
@@ -102,7 +102,7 @@ TEST_F(ModelCommands, AnArchiveBringsItsOwnWeights) {
   const ModelPtr model = Model::load(model_file("cnn.keras"));
   const std::vector<Tensor> inputs = make_inputs(*model, 2);
   succeeds({"predict", model_file("cnn.keras"), "--input", "x0.npy", "--output", "y.npy"});
-  EXPECT_TRUE(bitwise_equal(cli::read_npy(directory_ / "y.npy"), model->predict(inputs).at(0)));
+  EXPECT_TRUE(bitwise_equal(read_npy(directory_ / "y.npy"), model->predict(inputs).at(0)));
   EXPECT_THAT(
       refusal({"predict", model_file("cnn.json"), "--input", "x0.npy", "--output", "y.npy"}),
       HasSubstr("--weights is required"));

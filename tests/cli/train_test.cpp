@@ -7,52 +7,16 @@
 #include <fstream>
 #include <random>
 
-#include "cli/npy.h"
-#include "tests/cli/binary.h"
-#include "tests/fakes/temporary_directory.h"
+#include "tests/cli/train_scene.h"
 
 using namespace lamina;
 using lamina::testing::file_content;
 using lamina::testing::Outcome;
 using lamina::testing::run_lamina;
+using lamina::testing::Train;
 using ::testing::HasSubstr;
 
 namespace {
-
-constexpr const char* kModel = R"({"module": "keras", "class_name": "Sequential",
-"config": {"name": "s", "layers": [
-  {"module": "keras.layers", "class_name": "InputLayer",
-   "config": {"batch_shape": [null, 4], "dtype": "float32", "name": "i"}},
-  {"module": "keras.layers", "class_name": "Dense",
-   "config": {"name": "a", "units": 8, "activation": "relu"}},
-  {"module": "keras.layers", "class_name": "Dropout", "config": {"name": "d", "rate": 0.25}},
-  {"module": "keras.layers", "class_name": "Dense",
-   "config": {"name": "b", "units": 3, "activation": "softmax"}}]}})";
-
-class Train : public ::testing::Test {
- protected:
-  Train() {
-    std::ofstream(directory_ / "model.json") << kModel;
-    Tensor x = Tensor::empty({60, 4}), y = Tensor::empty({60}, DType::kInt64);
-    std::mt19937 random(std::random_device{}());
-    for (float& v : x.data<float>()) v = static_cast<float>(random() % 1000) / 1000;
-    for (std::int64_t& v : y.data<std::int64_t>()) v = static_cast<std::int64_t>(random() % 3);
-    cli::write_npy(directory_ / "x.npy", x);
-    cli::write_npy(directory_ / "y.npy", y);
-  }
-  Outcome train(std::vector<std::string> more) {
-    std::vector<std::string> all = {"train",        "model.json",
-                                    "--data",       "x.npy",
-                                    "--labels",     "y.npy",
-                                    "--loss",       "SparseCategoricalCrossentropy",
-                                    "--optimizer",  "Adam:learning_rate=0.01",
-                                    "--batch-size", "16",
-                                    "--seed",       "3"};
-    all.insert(all.end(), more.begin(), more.end());
-    return run_lamina(directory_.path(), all);
-  }
-  lamina::testing::TemporaryDirectory directory_;
-};
 
 TEST_F(Train, WritesWeightsAndALineAStep) {
   const Outcome run = train({"--epochs", "3", "--metric", "accuracy", "--history", "h.csv",
@@ -88,13 +52,13 @@ TEST_F(Train, GoesOnToTheSameBits) {
     ASSERT_EQ(outcome.status, 0) << outcome.err;
   };
   run("2");  // 8 steps: checkpoints of 3 and 6
-  EXPECT_TRUE(std::filesystem::exists(directory_ / "c/step_00000006.weights.h5"));
+  EXPECT_TRUE(std::filesystem::exists(directory_ / "c/step_00000006/model.weights.h5"));
   run("4");
   EXPECT_EQ(file_content(directory_ / "whole.csv"), file_content(directory_ / "parts.csv"));
   const Outcome same =
       run_lamina(directory_.path(), {"diff", "whole.weights.h5", "parts.weights.h5"});
   EXPECT_EQ(same.status, 0) << same.out << same.err;
-  EXPECT_FALSE(std::filesystem::exists(directory_ / "c/step_00000006.weights.h5"));
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "c/step_00000006/model.weights.h5"));
 }
 
 TEST_F(Train, SaysWhatIsWrongOnOneLine) {

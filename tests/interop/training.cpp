@@ -3,11 +3,13 @@
 #include <lamina/losses.h>
 #include <lamina/metrics.h>
 #include <lamina/optimizers.h>
+#include <lamina/training.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "tensor_file.h"
+#include "training/data.h"
 #include "training/spec.h"
 
 namespace lamina::interop {
@@ -85,6 +87,31 @@ json run_optimizer(const json& request) {
          {"value", write_tensor(variable->value(), output + "s" + std::to_string(state.size()))}});
   }
   return {{"variables", std::move(values)}, {"state", std::move(state)}};
+}
+
+json compile_model(Model& model, const json& request) {
+  CompileArguments arguments{
+      .optimizer = training::make_optimizer(request.at("optimizer").get<std::string>()),
+      .loss = training::make_loss(request.at("loss").get<std::string>())};
+  for (const json& metric : request.at("metrics"))
+    arguments.metrics.emplace_back(metric.get<std::string>());
+  model.compile(std::move(arguments));
+  return json::object();
+}
+
+json train_on_batches(Model& model, const json& request) {
+  const training::Data data({read_tensor(request.at("x")), read_tensor(request.at("y"))},
+                            "the data");
+  const auto size = request.at("batch_size").get<std::int64_t>();
+  json logs = json::array();
+  for (std::int64_t row = 0; row < data.rows(); row += size) {
+    const training::Batch batch = data.slice(row, size);
+    json step;
+    for (const auto& [name, value] : model.train_on_batch(batch.x, batch.y))
+      step[name] = number(value);
+    logs.push_back(std::move(step));
+  }
+  return {{"logs", std::move(logs)}};
 }
 
 }  // namespace lamina::interop

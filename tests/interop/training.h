@@ -1,4 +1,6 @@
 #pragma once
+#include <lamina/model.h>
+
 #include <nlohmann/json_fwd.hpp>
 
 namespace lamina::interop {
@@ -15,5 +17,9 @@ namespace lamina::interop {
 /// {"optimizer", "variables": [{"path", "value"}], "steps": [[gradient]], "output"} ->
 /// {"variables", "state": [{"name", "value"}]}
 [[nodiscard]] nlohmann::json run_optimizer(const nlohmann::json& request);
+/// {"optimizer", "loss", "metrics"} -> {}
+[[nodiscard]] nlohmann::json compile_model(Model& model, const nlohmann::json& request);
+/// {"x", "y", "batch_size"}, a whole number of batches -> {"logs": [{name: value} a step]}
+[[nodiscard]] nlohmann::json train_on_batches(Model& model, const nlohmann::json& request);
 
 }  // namespace lamina::interop

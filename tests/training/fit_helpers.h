@@ -73,16 +73,18 @@ inline std::vector<Tensor> values_of(const std::vector<VariablePtr>& variables) 
   return out;
 }
 
+inline void expect_same_bits(const std::vector<VariablePtr>& u,
+                             const std::vector<VariablePtr>& v) {
+  ASSERT_EQ(u.size(), v.size());
+  for (std::size_t i = 0; i < u.size(); ++i) {
+    EXPECT_TRUE(bitwise_equal(u[i]->value(), v[i]->value())) << u[i]->path();
+  }
+}
+
 /// Weights and optimizer state, bit for bit.
 inline void expect_same_bits(const Model& a, const Model& b) {
-  const auto compare = [](const std::vector<VariablePtr>& u, const std::vector<VariablePtr>& v) {
-    ASSERT_EQ(u.size(), v.size());
-    for (std::size_t i = 0; i < u.size(); ++i) {
-      EXPECT_TRUE(bitwise_equal(u[i]->value(), v[i]->value())) << u[i]->path();
-    }
-  };
-  compare(a.variables(), b.variables());
-  compare(a.optimizer()->variables(), b.optimizer()->variables());
+  expect_same_bits(a.variables(), b.variables());
+  expect_same_bits(a.optimizer()->variables(), b.optimizer()->variables());
 }
 
 }  // namespace lamina::test

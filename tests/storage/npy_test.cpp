@@ -1,8 +1,9 @@
-#include "cli/npy.h"
+#include "storage/npy_header.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <lamina/error.h>
+#include <lamina/npy.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,9 +14,7 @@
 #include "tests/fakes/temporary_directory.h"
 
 using namespace lamina;
-using cli::parse_npy_header;
-using cli::read_npy;
-using cli::write_npy;
+using storage::parse_npy_header;
 using ::testing::HasSubstr;
 
 namespace {
@@ -214,7 +213,7 @@ TEST(Npy, EveryTruncationAndRandomDamageIsAnErrorOrAnArrayOfTheFilesSize) {
     }
     const auto bytes = std::as_bytes(std::span(damaged));
     try {
-      const cli::NpyHeader parsed = parse_npy_header(bytes, damaged.size(), "x.npy");
+      const storage::NpyHeader parsed = parse_npy_header(bytes, damaged.size(), "x.npy");
       EXPECT_EQ(static_cast<std::size_t>(parsed.shape.size()) * dtype_size(parsed.dtype),
                 damaged.size() - parsed.data_offset);
     } catch (const FormatError&) {

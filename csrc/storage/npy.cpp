@@ -1,13 +1,18 @@
-#include "cli/npy.h"
+#include <lamina/npy.h>
 
 #include <algorithm>
 #include <cstring>
 #include <string_view>
 
+#include "storage/npy_header.h"
 #include "storage/storage.h"
 
-namespace lamina::cli {
+namespace lamina {
 namespace {
+
+using storage::kNpyHeaderBytes;
+using storage::NpyHeader;
+using storage::parse_npy_header;
 
 void reverse_elements(std::span<std::byte> bytes, std::size_t element) {
   if (element == 1) return;
@@ -111,4 +116,4 @@ void write_npy(const std::filesystem::path& path, const Tensor& tensor) {
   file->close();
 }
 
-}  // namespace lamina::cli
+}  // namespace lamina

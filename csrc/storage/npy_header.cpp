@@ -6,9 +6,9 @@
 #include <optional>
 #include <string_view>
 
-#include "cli/npy.h"
+#include "storage/npy_header.h"
 
-namespace lamina::cli {
+namespace lamina::storage {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
@@ -201,4 +201,4 @@ NpyHeader parse_npy_header(std::span<const std::byte> start, std::size_t file_si
   return header;
 }
 
-}  // namespace lamina::cli
+}  // namespace lamina::storage

@@ -1,0 +1,22 @@
+#include "training/graph_cache.h"
+
+#include <algorithm>
+
+namespace lamina::training {
+
+TrainGraph& GraphCache::get(const std::vector<Tensor>& x) {
+  std::vector<Shape> shapes;
+  for (const Tensor& tensor : x) shapes.push_back(tensor.shape());
+  const auto it = std::find_if(graphs_.begin(), graphs_.end(),
+                               [&](const Cached& cached) { return cached.shapes == shapes; });
+  if (it != graphs_.end()) {
+    graphs_.splice(graphs_.begin(), graphs_, it);
+  } else {
+    auto graph = std::make_unique<TrainGraph>(model_, shapes);
+    if (graphs_.size() >= kGraphs) graphs_.pop_back();
+    graphs_.push_front({std::move(shapes), std::move(graph)});
+  }
+  return *graphs_.front().graph;
+}
+
+}  // namespace lamina::training

@@ -1,0 +1,29 @@
+#pragma once
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "training/train_graph.h"
+
+namespace lamina::training {
+
+/// A model's training graphs for the batches' shapes. Few: a full batch, a last one, and one more.
+class GraphCache {
+ public:
+  explicit GraphCache(Model& model) : model_(model) {}
+  /// The graph for inputs of these shapes; valid until the next call. Throws what TrainGraph
+  /// throws.
+  [[nodiscard]] TrainGraph& get(const std::vector<Tensor>& x);
+
+ private:
+  struct Cached {
+    std::vector<Shape> shapes;
+    std::unique_ptr<TrainGraph> graph;
+  };
+  static constexpr std::size_t kGraphs = 3;
+
+  Model& model_;
+  std::list<Cached> graphs_;  // the one used last in front
+};
+
+}  // namespace lamina::training

@@ -1,0 +1,49 @@
+#pragma once
+#include <lamina/model.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace lamina {
+
+/// Gradients for a training loop that is written by hand; each step to the same bits as one of
+/// `Model::train_on_batch` with the same loss and optimizer:
+///
+///     GradientTape tape(*model);
+///     optimizer->build(tape.variables());
+///     const Tensor& predicted = tape.forward({images})[0];
+///     const LossResult loss = cross_entropy->value_and_gradient(labels, predicted);
+///     optimizer->apply(tape.gradients({loss.gradient}));
+///
+/// Holds compiled graphs for the three input shapes used last: keep it through the loop. The model
+/// must outlive it. One call at a time.
+class GradientTape {
+ public:
+  /// What is trainable is read here. `seed` and the number of calls of `forward` settle what
+  /// dropout drops; `first_call` is for a loop that goes on. Throws ValueError for a model that is
+  /// not built.
+  explicit GradientTape(Model& model, std::uint64_t seed = 0, std::uint64_t first_call = 0);
+  GradientTape(GradientTape&&) noexcept;
+  GradientTape& operator=(GradientTape&&) noexcept;
+  ~GradientTape();
+
+  /// The model's outputs in training mode, valid until the next call: batch normalisation on the
+  /// batch's statistics, with its moving averages updated; dropout active. One tensor on host
+  /// memory for each input, batch first, cast to the input's dtype. Throws ValueError naming the
+  /// input that does not fit, UnsupportedError for an operation without a gradient.
+  const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs);
+  /// The gradients of a scalar with respect to `variables()`, of their shapes and dtypes, valid
+  /// until the next call, from its gradient with respect to each output of the last `forward`. Once
+  /// after each forward: throws ValueError otherwise.
+  const std::vector<Tensor>& gradients(const std::vector<Tensor>& output_gradients);
+
+  /// The model's trainable variables when this was made.
+  [[nodiscard]] const std::vector<VariablePtr>& variables() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace lamina

@@ -1,0 +1,54 @@
+#pragma once
+#include <gtest/gtest.h>
+#include <lamina/npy.h>
+
+#include <fstream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/cli/binary.h"
+#include "tests/fakes/temporary_directory.h"
+
+namespace lamina::testing {
+
+inline constexpr const char* kTrainedModel = R"({"module": "keras", "class_name": "Sequential",
+"config": {"name": "s", "layers": [
+  {"module": "keras.layers", "class_name": "InputLayer",
+   "config": {"batch_shape": [null, 4], "dtype": "float32", "name": "i"}},
+  {"module": "keras.layers", "class_name": "Dense",
+   "config": {"name": "a", "units": 8, "activation": "relu"}},
+  {"module": "keras.layers", "class_name": "Dropout", "config": {"name": "d", "rate": 0.25}},
+  {"module": "keras.layers", "class_name": "Dense",
+   "config": {"name": "b", "units": 3, "activation": "softmax"}}]}})";
+
+/// A small model and data, and `lamina train` on them.
+class Train : public ::testing::Test {
+ protected:
+  Train() {
+    std::ofstream(directory_ / "model.json") << kTrainedModel;
+    Tensor x = Tensor::empty({60, 4}), y = Tensor::empty({60}, DType::kInt64);
+    for (float& v : x.data<float>()) v = static_cast<float>(random_() % 1000) / 1000;
+    for (std::int64_t& v : y.data<std::int64_t>()) v = static_cast<std::int64_t>(random_() % 3);
+    write_npy(directory_ / "x.npy", x);
+    write_npy(directory_ / "y.npy", y);
+  }
+  static std::vector<std::string> with(const std::vector<std::string>& more) {
+    std::vector<std::string> all = {"train",        "model.json",
+                                    "--data",       "x.npy",
+                                    "--labels",     "y.npy",
+                                    "--loss",       "SparseCategoricalCrossentropy",
+                                    "--optimizer",  "Adam:learning_rate=0.01",
+                                    "--batch-size", "16",
+                                    "--seed",       "3"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  Outcome train(const std::vector<std::string>& more) {
+    return run_lamina(directory_.path(), with(more));
+  }
+  std::mt19937 random_{std::random_device{}()};
+  TemporaryDirectory directory_;
+};
+
+}  // namespace lamina::testing
