@@ -35,12 +35,13 @@ inline std::string run_child(const std::vector<std::string>& command) {
   return text;
 }
 
-/// The peak resident memory of this process so far.
-inline std::size_t peak_rss_bytes() {
+/// A line of /proc/self/status in bytes: "VmHWM:" is the peak resident memory so far, "RssFile:" the
+/// part of what is resident now that is pages of files, the shared libraries' code.
+inline std::size_t status_bytes(const char* key) {
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;) {
     std::size_t kilobytes = 0;
-    if (word == "VmHWM:" && status >> kilobytes) return kilobytes * 1024;
+    if (word == key && status >> kilobytes) return kilobytes * 1024;
   }
   return 0;
 }

@@ -127,11 +127,13 @@ Json run_case(const Options& options, const Paths& paths, const std::string& mod
 void print(const Json& rows) {
   for (const Json& row : rows) {
     fmt::print(
-        "{:<18} {:>5}  {:<12} {:>10.2f} {:>10.2f} {:>8.2f} {:>9.2f} {:>9.2f} {:>9.1f}  {:.1e}\n",
+        "{:<18} {:>5}  {:<12} {:>10.2f} {:>10.2f} {:>8.2f} {:>9.2f} {:>9.2f} {:>9.1f} {:>9.1f}  "
+        "{:.1e}\n",
         row["model"].get<std::string>(), row["batch"].get<int>(), row["engine"].get<std::string>(),
         row["median_ms"].get<double>(), row["min_ms"].get<double>(), row["speed"].get<double>(),
         row["prepare_s"].get<double>(), row["first_s"].get<double>(),
-        row["peak_rss_bytes"].get<double>() / (1 << 20), row["difference"].get<double>());
+        row["peak_rss_bytes"].get<double>() / (1 << 20),
+        row["file_pages_bytes"].get<double>() / (1 << 20), row["difference"].get<double>());
   }
   std::cout.flush();
 }
@@ -148,7 +150,7 @@ void compare(const Options& options, const char* program) {
   fs::create_directories(paths.directory);
   fmt::print("{:<18} {:>5}  {:<12} {:>10} {:>10} {:>8} {:>9} {:>9} {:>9}  {}\n", "model", "batch",
              "engine", "median ms", "min ms", "x " + options.engines[0], "ready s", "first s",
-             "peak MiB", "differs");
+             "peak MiB", "of files", "differs");
   Json report{{"machine", options.machine},
               {"threads", options.threads},
               {"realtime", options.realtime},

@@ -93,7 +93,7 @@ inline Json measure(const PredictCase& test) {
     times.push_back(seconds_since(run_start) * 1e3);
   }
   std::sort(times.begin(), times.end());
-  const std::size_t peak = peak_rss_bytes();
+  const std::size_t peak = status_bytes("VmHWM:"), file_pages = status_bytes("RssFile:");
   std::size_t weights = 0;
   for (const VariablePtr& variable : model->variables()) weights += variable->nbytes();
   const auto plan =
@@ -111,6 +111,7 @@ inline Json measure(const PredictCase& test) {
           {"median_ms",
            times.size() % 2 != 0 ? times[middle] : (times[middle - 1] + times[middle]) / 2},
           {"peak_rss_bytes", peak},
+          {"file_pages_bytes", file_pages},
           {"weights_bytes", weights},
           {"input_bytes", input.nbytes()},
           {"arena_bytes", plan->arena_bytes()},

@@ -211,6 +211,7 @@ def main():
         "threads": args.threads, "runs": len(times), "prepare_s": ready, "first_s": first_seconds,
         "min_ms": min(times) * 1e3, "median_ms": statistics.median(times) * 1e3,
         "max_ms": max(times) * 1e3,
+        "file_pages_bytes": status("RssFile"),
         "peak_rss_bytes": max(status("VmHWM"), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024),
     }, sys.stdout)
     print()

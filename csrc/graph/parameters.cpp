@@ -6,6 +6,11 @@
 #include <algorithm>
 
 namespace lamina::graph {
+namespace {
+// glibc keeps freed memory below its (growing) mmap threshold. With `release` the point is that the
+// peak stays low, so it goes back all along.
+constexpr std::size_t kTrimEvery = std::size_t{4} << 20;
+}  // namespace
 
 void Parameters::add(ops::Kernel& kernel, const std::vector<Param>& params) {
   Entry entry{&kernel, &params, {}, false};
@@ -72,12 +77,16 @@ void Parameters::refresh(bool release) {
   for (const auto& [variable, readers] : waiting) {
     if (readers == 0) variable->release();
   }
+  std::size_t packed = 0;
   for (Entry& entry : entries_) {
     if (!stale(entry)) continue;
     pack(entry);
     release_read(entry, waiting);
+    for (const Source& source : entry.sources) packed += source.variable->nbytes();
+    if (packed < kTrimEvery) continue;
+    malloc_trim(0);
+    packed = 0;
   }
-  // glibc keeps freed memory below its (growing) mmap threshold; give it back, that was the point.
   malloc_trim(0);
 }
 

@@ -67,8 +67,13 @@ class Namer {
     for (const VariablePtr& variable : optimizer.variables()) {
       node.variables.push_back({std::to_string(node.variables.size()), variable});
     }
+    const NodeId id = it->second;
     out_.tree.nodes.push_back(std::move(node));
-    return it->second;
+    if (const OptimizerPtr inner = optimizer.inner_optimizer()) {
+      const NodeId inner_id = add(*inner);
+      out_.tree.nodes[id].edges.push_back({"inner_optimizer", inner_id});
+    }
+    return id;
   }
 
   std::vector<WeightEdge> edges_of(const Layer& layer) {

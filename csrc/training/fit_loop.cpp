@@ -7,7 +7,14 @@
 namespace lamina::training {
 namespace {
 
-void check_options(const FitOptions& options) {
+std::uint64_t drawn_seed() {
+  const layers::RandomStream stream = layers::next_random_stream();
+  return stream.key * 0x9E3779B97F4A7C15u + stream.stream;
+}
+
+}  // namespace
+
+void check(const FitOptions& options) {
   const auto require_positive = [](const char* name, std::int64_t value) {
     if (value >= 1) return;
     throw ValueError(fmt::format("`{}` must be positive; received {}.", name, value));
@@ -25,30 +32,16 @@ void check_options(const FitOptions& options) {
   }
 }
 
-std::uint64_t drawn_seed() {
-  const layers::RandomStream stream = layers::next_random_stream();
-  return stream.key * 0x9E3779B97F4A7C15u + stream.stream;
-}
-
-}  // namespace
-
-FitLoop::FitLoop(Model& model, models::TrainingParts& parts, Data data, const FitOptions& options)
+FitLoop::FitLoop(Model& model, models::TrainingParts& parts, std::unique_ptr<Feed> feed,
+                 std::optional<Data> validation, const FitOptions& options)
     : model_(model),
       parts_(parts),
       trainer_(*parts.trainer),
       options_(options),
-      data_(std::move(data)),
+      feed_(std::move(feed)),
+      validation_(std::move(validation)),
+      steps_(feed_->steps()),
       resume_from_(options.resume_from) {
-  check_options(options_);
-  if (options_.validation_data) {
-    validation_.emplace(*options_.validation_data, "the validation data");
-  } else if (options_.validation_split > 0) {
-    auto [first, last] = data_.split(options_.validation_split);
-    data_ = std::move(first);
-    validation_ = std::move(last);
-  }
-  data_.weigh(options_.class_weight);
-  steps_ = (data_.rows() + options_.batch_size - 1) / options_.batch_size;
   for (const CallbackPtr& callback : options_.callbacks) {
     (callback->saves() ? savers_ : others_).push_back(callback);
   }
@@ -64,20 +57,12 @@ void FitLoop::call_all(bool savers_first, const F& f) {
   for (const auto& callback : savers_first ? others_ : savers_) f(*callback);
 }
 
-Batch FitLoop::batch_at(std::int64_t index) const {
-  const std::int64_t begin = index * options_.batch_size;
-  const std::int64_t count = std::min(options_.batch_size, data_.rows() - begin);
-  if (order_.empty()) return data_.slice(begin, count);
-  return data_.gather(
-      std::span(order_).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)));
-}
-
 // The state is laid out before anything is saved or restored; callbacks that save may name a
 // checkpoint to go on from, and it is loaded once all callbacks have begun.
 void FitLoop::start() {
   trainer_.set_seed(options_.seed ? *options_.seed : drawn_seed());
   trainer_.refresh();
-  trainer_.prepare(batch_at(0));
+  trainer_.prepare(feed_->sample(trainer_.seed()));
   if (validation_) {
     const Batch first = validation_->slice(0, 1);
     trainer_.prepare(first);
@@ -101,7 +86,7 @@ void FitLoop::run_batches(ProgressBar& bar) {
   while (position_.batch < steps_ && !stopped_) {
     const std::int64_t batch = position_.batch;
     call_all(false, [&](Callback& callback) { callback.on_train_batch_begin(*this, batch); });
-    trainer_.train(batch_at(batch));
+    trainer_.train(feed_->batch(batch));
     ++position_.batch;
     last_logs_ = trainer_.logs();
     refresh_state();
@@ -118,7 +103,7 @@ void FitLoop::run_epoch() {
   }
   if (position_.batch == 0) trainer_.reset_metrics();
   call_all(false, [&](Callback& callback) { callback.on_epoch_begin(*this, epoch); });
-  if (options_.shuffle) order_ = shuffled(data_.rows(), trainer_.seed(), epoch);
+  feed_->begin_epoch(trainer_.seed(), epoch, position_.batch);
   ProgressBar bar(steps_, verbose);
   run_batches(bar);
   const std::int64_t done = position_.batch;

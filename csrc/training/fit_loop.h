@@ -6,15 +6,20 @@
 
 #include "models/training_parts.h"
 #include "training/data.h"
+#include "training/feed.h"
 #include "training/progress_bar.h"
 #include "training/trainer.h"
 
 namespace lamina::training {
 
-/// One call of `fit`.
+/// Throws ValueError for numbers out of range.
+void check(const FitOptions& options);
+
+/// One call of `fit`, on options that were checked.
 class FitLoop : public FitRun {
  public:
-  FitLoop(Model& model, models::TrainingParts& parts, Data data, const FitOptions& options);
+  FitLoop(Model& model, models::TrainingParts& parts, std::unique_ptr<Feed> feed,
+          std::optional<Data> validation, const FitOptions& options);
   ~FitLoop() override;
 
   History run();
@@ -39,7 +44,6 @@ class FitLoop : public FitRun {
     std::int64_t epoch = 0, batch = 0;
   };
 
-  Batch batch_at(std::int64_t index) const;
   void start();
   void run_epoch();
   void run_batches(ProgressBar& bar);
@@ -53,13 +57,12 @@ class FitLoop : public FitRun {
   models::TrainingParts& parts_;
   Trainer& trainer_;
   FitOptions options_;
-  Data data_;
+  std::unique_ptr<Feed> feed_;
   std::optional<Data> validation_;
   std::int64_t steps_;
   std::vector<CallbackPtr> savers_, others_;
   std::filesystem::path resume_from_;
   Position position_;
-  std::vector<std::int64_t> order_;
   bool stopped_ = false;
   Logs last_logs_;
   History history_;

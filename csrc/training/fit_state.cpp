@@ -67,8 +67,8 @@ void FitLoop::refresh_state() {
   progress[kSeed] = static_cast<std::int64_t>(trainer_.seed());
   progress[kEpoch] = position_.epoch;
   progress[kBatch] = position_.batch;
-  progress[kSamples] = data_.rows();
-  progress[kBatchSize] = options_.batch_size;
+  progress[kSamples] = feed_->rows();
+  progress[kBatchSize] = feed_->batch_size();
   progress[kSteps] = steps_;
   progress[kShuffled] = options_.shuffle ? 1 : 0;
   put(parts_.state, "progress", progress);
@@ -111,8 +111,9 @@ void FitLoop::load_state() {
 void FitLoop::read_state() {
   const auto progress = get<std::int64_t>(parts_.state, "progress");
   require(resume_from_, "as its version", progress[kVersion], kStateVersion);
-  require(resume_from_, "samples", progress[kSamples], data_.rows());
-  require(resume_from_, "samples a batch", progress[kBatchSize], options_.batch_size);
+  require(resume_from_, "samples", progress[kSamples], feed_->rows());
+  require(resume_from_, "samples a batch", progress[kBatchSize], feed_->batch_size());
+  require(resume_from_, "batches an epoch", progress[kSteps], steps_);
   require(resume_from_, "as its shuffling", progress[kShuffled], options_.shuffle ? 1 : 0);
   trainer_.set_seed(static_cast<std::uint64_t>(progress[kSeed]));
   position_ = {progress[kEpoch], progress[kBatch]};

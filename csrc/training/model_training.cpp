@@ -1,5 +1,6 @@
 // The members of Model that train it.
 #include <fmt/format.h>
+#include <lamina/data_loader.h>
 #include <lamina/training.h>
 
 #include "models/training_parts.h"
@@ -16,11 +17,22 @@ models::TrainingParts& compiled(const std::shared_ptr<models::TrainingParts>& pa
                                method, model.name()));
 }
 
+std::optional<training::Data> validation_of(const FitOptions& options) {
+  if (!options.validation_data) return {};
+  return training::Data(*options.validation_data, "the validation data");
+}
+
 }  // namespace
 
 void Model::compile(CompileArguments arguments) {
   auto parts = std::make_shared<models::TrainingParts>();
-  parts->optimizer = arguments.optimizer.optimizer;
+  OptimizerPtr& optimizer = arguments.optimizer.optimizer;
+  if (arguments.auto_scale_loss && optimizer && !optimizer->inner_optimizer() &&
+      dtype_policy().name == "mixed_float16") {
+    optimizer = optimizers::LossScaleOptimizer(
+        {.inner_optimizer = optimizer, .name = "loss_scale_optimizer"});
+  }
+  parts->optimizer = optimizer;
   parts->trainer = std::make_shared<training::Trainer>(*this, std::move(arguments));
   training_ = std::move(parts);
 }
@@ -32,10 +44,37 @@ OptimizerPtr Model::optimizer() const {
 History Model::fit(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
                    const FitOptions& options) {
   models::TrainingParts& parts = compiled(training_, *this, "fit");
+  training::check(options);
   const training::Data given({x, y, options.sample_weight}, "the training data");
   training::Data data({standardize(x), y, options.sample_weight}, "the training data");
-  training::FitLoop loop(*this, parts, std::move(data), options);
-  return loop.run();
+  std::optional<training::Data> validation = validation_of(options);
+  if (!validation && options.validation_split > 0) {
+    auto [first, last] = data.split(options.validation_split);
+    data = std::move(first);
+    validation = std::move(last);
+  }
+  data.weigh(options.class_weight);
+  return training::FitLoop(
+             *this, parts,
+             training::array_feed(std::move(data), options.batch_size, options.shuffle),
+             std::move(validation), options)
+      .run();
+}
+
+History Model::fit(const DataLoaderPtr& loader, const FitOptions& options) {
+  models::TrainingParts& parts = compiled(training_, *this, "fit");
+  training::check(options);
+  if (options.validation_split > 0 || !options.class_weight.empty() ||
+      options.sample_weight.defined()) {
+    throw ValueError(
+        "`validation_split`, `class_weight` and `sample_weight` need arrays: a data loader gives "
+        "each batch its weights, and `validation_data` is given by itself.");
+  }
+  return training::FitLoop(*this, parts,
+                           training::loader_feed(
+                               loader, [this](const auto& inputs) { return standardize(inputs); }),
+                           validation_of(options), options)
+      .run();
 }
 
 History Model::fit(const Tensor& x, const Tensor& y, const FitOptions& options) {

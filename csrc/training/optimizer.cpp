@@ -5,11 +5,15 @@
 #include <utility>
 
 #include "layers/naming.h"
+#include "training/scalars.h"
 #include "training/step_memory.h"
 #include "training/update.h"
 
 namespace lamina {
 namespace {
+
+using training::filled;
+using training::scalar;
 
 void check_options(const OptimizerOptions& o) {
   if (o.clipnorm.has_value() + o.clipvalue.has_value() + o.global_clipnorm.has_value() > 1) {
@@ -37,18 +41,6 @@ void check_options(const OptimizerOptions& o) {
                     "ema_overwrite_frequency={}",
                     *o.ema_overwrite_frequency));
   }
-}
-
-/// A tensor of one number.
-Tensor filled(const Shape& shape, DType dtype, double number) {
-  if (number == 0) return Tensor::zeros(shape, dtype);
-  Tensor values = Tensor::empty(shape, DType::kFloat64);
-  std::fill(values.data<double>().begin(), values.data<double>().end(), number);
-  return values.cast(dtype);
-}
-
-double scalar(const Variable& variable) {
-  return variable.value().cast(DType::kFloat64).data<double>()[0];
 }
 
 /// New values on their way: what a step writes into, and assigns once all is computed.
@@ -168,6 +160,10 @@ void Optimizer::set_learning_rate(double learning_rate) {
   learning_rate_->assign(filled({}, DType::kFloat32, learning_rate));
 }
 
+double Optimizer::loss_scale() const {
+  return options_.loss_scale_factor.value_or(1);
+}
+
 void Optimizer::exclude_from_weight_decay(std::vector<std::string> var_names) {
   if (built_) {
     throw ValueError(
@@ -216,7 +212,7 @@ void Optimizer::apply(const std::vector<Tensor>& gradients) {
   training::Update update;
   update.iteration = iterations();
   update.learning_rate = static_cast<float>(learning_rate());
-  update.loss_scale = options_.loss_scale_factor.value_or(1);
+  update.loss_scale = loss_scale();
   update.accumulation_steps = static_cast<double>(every);
   update.weight_decay = options_.weight_decay.value_or(0);
   update.average_momentum = update.iteration == 0 ? 0 : options_.ema_momentum;

@@ -108,7 +108,7 @@ double Trainer::total_loss(const Batch& batch, const std::vector<Tensor>& output
     double value = 0;
     if (gradients != nullptr) {
       LossResult result = loss.value_and_gradient(batch.y[i], outputs[i], batch.weight);
-      scale(result.gradient, weight * optimizer().options().loss_scale_factor.value_or(1));
+      scale(result.gradient, weight * optimizer().loss_scale());
       gradients->push_back(std::move(result.gradient));
       value = result.value;
     } else {

@@ -3,6 +3,7 @@
 #include <lamina/applications.h>
 #include <lamina/callbacks.h>
 #include <lamina/checkpoint_manager.h>
+#include <lamina/data_loader.h>
 #include <lamina/device.h>
 #include <lamina/devices.h>
 #include <lamina/dtype.h>

@@ -13,6 +13,7 @@
 
 namespace lamina {
 
+class DataLoader;
 class Optimizer;
 struct CompileArguments;
 struct EvaluateOptions;
@@ -136,6 +137,10 @@ class Model : public Layer {
               const FitOptions& options);
   History fit(const Tensor& x, const Tensor& y, const FitOptions& options);
   History fit(const Tensor& x, const Tensor& y);
+  /// The same on batches of a loader (<lamina/data_loader.h>), which says what a batch is and how
+  /// samples are shuffled: `batch_size` and `shuffle` mean nothing here. Throws ValueError for
+  /// `validation_split`, `class_weight` and `sample_weight`, which need arrays.
+  History fit(const std::shared_ptr<DataLoader>& loader, const FitOptions& options);
   /// Loss and metrics of these data. Throws as `fit` does.
   std::map<std::string, double> evaluate(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
                                          const EvaluateOptions& options);

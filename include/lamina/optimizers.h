@@ -13,6 +13,7 @@
 namespace lamina {
 
 namespace training {
+class LossScaleOptimizer;
 class StepMemory;
 struct Update;
 }  // namespace training
@@ -59,34 +60,38 @@ class Optimizer {
 
   /// Creates the state for these variables; a second call with the same variables does nothing.
   /// Throws ValueError for others.
-  void build(const std::vector<VariablePtr>& trainable_variables);
+  virtual void build(const std::vector<VariablePtr>& trainable_variables);
   [[nodiscard]] bool built() const noexcept { return built_; }
 
   /// One step: a gradient on host memory for each variable that the optimizer was built with, in
   /// that order; undefined ones leave their variable as it is. New values replace the old ones, so
   /// that copies of these stay as they were. Throws ValueError before anything changes when a
   /// gradient does not fit.
-  void apply(const std::vector<Tensor>& gradients);
+  virtual void apply(const std::vector<Tensor>& gradients);
 
   /// All state: the iteration, the learning rate where that is a number, then what the class needs.
-  [[nodiscard]] std::vector<VariablePtr> variables() const { return variables_; }
+  [[nodiscard]] virtual std::vector<VariablePtr> variables() const { return variables_; }
   [[nodiscard]] const std::vector<VariablePtr>& trainable_variables() const noexcept {
     return trainable_;
   }
   /// Calls of `apply` so far, whether they updated or only accumulated.
-  [[nodiscard]] std::int64_t steps() const;
+  [[nodiscard]] virtual std::int64_t steps() const;
   /// Updates so far: what Keras calls `iterations`.
   [[nodiscard]] std::int64_t iterations() const;
   /// Of the next step.
-  [[nodiscard]] double learning_rate() const;
+  [[nodiscard]] virtual double learning_rate() const;
   /// Throws ValueError when a schedule gives the learning rate.
-  void set_learning_rate(double learning_rate);
+  virtual void set_learning_rate(double learning_rate);
+  /// What the loss is to be multiplied by before it is differentiated; `apply` divides.
+  [[nodiscard]] virtual double loss_scale() const;
+  /// The optimizer that this one wraps; null: it wraps none.
+  [[nodiscard]] virtual std::shared_ptr<Optimizer> inner_optimizer() const { return nullptr; }
 
   /// Leaves variables whose name holds one of these texts out of the weight decay. Before `build`
   /// (else ValueError).
   void exclude_from_weight_decay(std::vector<std::string> var_names);
   /// With use_ema: puts the averages into the variables.
-  void finalize_variable_values();
+  virtual void finalize_variable_values();
 
  protected:
   /// Throws ValueError for options that Keras refuses.
@@ -103,11 +108,14 @@ class Optimizer {
   /// A slot of the variable at `index`, of its own shape and dtype.
   void add_slot(std::size_t index, const std::string& name, Shape shape, DType dtype,
                 double initial = 0);
-
- private:
+  /// A variable of the optimizer's own.
   VariablePtr add_variable(const std::string& name, const Shape& shape, DType dtype,
                            double initial);
+  /// Throws ValueError for gradients that do not fit the variables.
   void check_gradients(const std::vector<Tensor>& gradients) const;
+
+ private:
+  friend class training::LossScaleOptimizer;
   [[nodiscard]] bool decays(const Variable& variable) const;
 
   OptimizerOptions options_;
@@ -197,6 +205,19 @@ struct LionOptions {
   LAMINA_OPTIMIZER_OPTIONS
 };
 [[nodiscard]] OptimizerPtr Lion(LionOptions options = {});
+
+/// Keeps small float16 gradients from vanishing: the loss is scaled up, by twice as much after each
+/// `dynamic_growth_steps` steps in which all gradients were finite, by half as much after one in
+/// which one was not, which changes nothing else. `Model::compile` wraps the optimizer of a model
+/// of the policy "mixed_float16" in one. `inner_optimizer` is the caller's no more; its
+/// `loss_scale_factor` does not count.
+struct LossScaleOptimizerOptions {
+  OptimizerPtr inner_optimizer;
+  double initial_scale = 32768;
+  std::int64_t dynamic_growth_steps = 2000;
+  std::string name = {};
+};
+[[nodiscard]] OptimizerPtr LossScaleOptimizer(LossScaleOptimizerOptions options);
 
 /// An optimizer with its defaults by Keras's name, in any case: "Adam", "adam", "rmsprop". Throws
 /// ValueError naming those there are.

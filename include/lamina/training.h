@@ -18,6 +18,7 @@
 namespace lamina {
 
 class Callback;
+class DataLoader;
 
 /// Numbers by name, in the order in which Keras shows them: "accuracy", "loss", "val_loss".
 using Logs = std::map<std::string, double>;
@@ -55,6 +56,8 @@ struct CompileArguments {
   std::vector<MetricArgument> metrics = {};
   /// What each output's loss counts in the sum. Empty: 1.
   std::vector<double> loss_weights = {};
+  /// Wraps the optimizer of a model of the policy "mixed_float16" in a LossScaleOptimizer.
+  bool auto_scale_loss = true;
 };
 
 /// Arrays of equal length along their first axis: the model's inputs, a label array for each

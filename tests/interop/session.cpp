@@ -164,6 +164,11 @@ json Session::run(const json& request) {
   if (request["op"] == "reset") {
     models_.clear();
     clear_session();
+    set_dtype_policy("float32");
+    return json::object();
+  }
+  if (request["op"] == "set_dtype_policy") {
+    set_dtype_policy(request.at("policy").get<std::string>());
     return json::object();
   }
   if (request["op"] == "copy_tree") {

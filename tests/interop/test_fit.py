@@ -130,6 +130,24 @@ def test_a_new_model_takes_over_the_optimizer(rng, lamina, tmp_path):
     assert drift.max() <= 1e-4
 
 
+def test_mixed_float16_scales_the_loss(rng, lamina, tmp_path):
+    """Both wrap the optimizer; the first steps overflow, are skipped, and halve the scale."""
+    keras.config.set_dtype_policy("mixed_float16")
+    lamina.request("set_dtype_policy", policy="mixed_float16")
+    model, ours = compiled_pair(mlp, "Adam", {}, rng, lamina, tmp_path)
+    x, y = learnable(model, rng, 16, 30)
+    drift, theirs = train_both(model, ours, 8 * x[:320], y[:320], 16)
+    print(f"mixed_float16: drift {drift.max():.1e}, loss {theirs[0]:.3f} -> {theirs[-1]:.3f}, "
+          f"scale {float(model.optimizer.dynamic_scale.numpy())}")
+    assert drift.max() <= 2e-2
+    ours.save_weights(tmp_path / "ours.weights.h5")
+    scale = float(model.optimizer.dynamic_scale.numpy())
+    model.load_weights(tmp_path / "ours.weights.h5")
+    assert float(model.optimizer.dynamic_scale.numpy()) == scale
+    model.save_weights(tmp_path / "back.weights.h5")
+    assert file_differences(tmp_path / "ours.weights.h5", tmp_path / "back.weights.h5") == []
+
+
 def test_another_learning_rate_drifts_beyond_the_tolerance(rng, lamina, tmp_path):
     """The comparison is not blind: one part in a hundred of the learning rate shows."""
     model, ours = compiled_pair(mlp, "Adam", {}, rng, lamina, tmp_path)

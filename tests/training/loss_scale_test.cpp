@@ -1,0 +1,103 @@
+// Loss scaling for float16, as Keras's LossScaleOptimizer does it.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <limits>
+
+#include "fit_helpers.h"
+
+namespace lamina {
+namespace {
+
+using namespace test;
+using ::testing::HasSubstr;
+
+Tensor times(const Tensor& tensor, float factor) {
+  Tensor out = tensor.clone();
+  for (float& x : out.data<float>()) x *= factor;
+  return out;
+}
+
+VariablePtr variable(Random& random) {
+  auto made = std::make_shared<Variable>("kernel", random.tensor({3, 1500}));
+  made->set_path("dense/kernel");
+  return made;
+}
+
+TEST(LossScaleOptimizer, TakesTheStepsOfTheInnerOneOnUnscaledGradients) {
+  Random random;
+  const VariablePtr plain = variable(random);
+  const auto scaled = std::make_shared<Variable>("kernel", plain->value().clone());
+  scaled->set_path("dense/kernel");
+  const OptimizerPtr reference = optimizers::Adam();
+  const OptimizerPtr optimizer = optimizers::LossScaleOptimizer(
+      {.inner_optimizer = optimizers::Adam(), .initial_scale = 1024, .dynamic_growth_steps = 3});
+  reference->build({plain});
+  optimizer->build({scaled});
+  for (const double scale : {1024, 1024, 1024, 2048, 2048}) {
+    EXPECT_EQ(optimizer->loss_scale(), scale);
+    const Tensor gradient = random.tensor({3, 1500});
+    reference->apply({gradient});
+    optimizer->apply({times(gradient, static_cast<float>(scale))});  // powers of two: exact
+    EXPECT_TRUE(bitwise_equal(plain->value(), scaled->value()));
+  }
+  EXPECT_EQ(optimizer->iterations(), 5);
+}
+
+TEST(LossScaleOptimizer, SkipsAStepAndHalvesTheScaleWhenAGradientIsNotFinite) {
+  Random random;
+  const VariablePtr kernel = variable(random);
+  const OptimizerPtr optimizer = optimizers::LossScaleOptimizer(
+      {.inner_optimizer = optimizers::SGD({.momentum = 0.9}), .dynamic_growth_steps = 2});
+  optimizer->build({kernel});
+  double scale = 32768;
+  for (const float bad : {std::numeric_limits<float>::infinity(), std::nanf("")}) {
+    Tensor gradient = random.tensor({3, 1500});
+    gradient.data<float>()[random.integer(0, 4499)] = bad;
+    const auto before = values_of({kernel}),
+               state = values_of(optimizer->inner_optimizer()->variables());
+    optimizer->apply({gradient});
+    scale /= 2;
+    EXPECT_EQ(optimizer->loss_scale(), scale);
+    EXPECT_TRUE(bitwise_equal(kernel->value(), before[0]));
+    const auto after = values_of(optimizer->inner_optimizer()->variables());
+    for (std::size_t i = 0; i < state.size(); ++i) EXPECT_TRUE(bitwise_equal(after[i], state[i]));
+  }
+  EXPECT_EQ(optimizer->iterations(), 0);
+}
+
+TEST(LossScaleOptimizer, WrapsTheOptimizerOfAMixedFloat16Model) {
+  set_dtype_policy("mixed_float16");
+  const ModelPtr model = classifier(3);
+  set_dtype_policy("float32");
+  model->compile({.optimizer = "adam", .loss = "sparse_categorical_crossentropy"});
+  ASSERT_NE(model->optimizer()->inner_optimizer(), nullptr);
+  EXPECT_EQ(model->optimizer()->name(), "loss_scale_optimizer");
+  EXPECT_EQ(model->optimizer()->inner_optimizer()->class_name(), "Adam");
+  Random random;
+  const Spokes data(random, 60);
+  double first = 0, last = 0;
+  for (int i = 0; i < 60; ++i) {
+    last = model->train_on_batch(data.x, data.y).at("loss");
+    if (i == 0) first = last;
+  }
+  EXPECT_LT(last, first);
+
+  model->compile({.optimizer = "adam", .loss = "mse", .auto_scale_loss = false});
+  EXPECT_EQ(model->optimizer()->inner_optimizer(), nullptr);
+}
+
+TEST(LossScaleOptimizer, SaysWhatIsWrong) {
+  EXPECT_THAT(message_of([] { (void)optimizers::LossScaleOptimizer({}); }), HasSubstr("is null"));
+  const OptimizerPtr one = optimizers::LossScaleOptimizer({.inner_optimizer = optimizers::Adam()});
+  EXPECT_THAT(message_of([&] { (void)optimizers::LossScaleOptimizer({.inner_optimizer = one}); }),
+              HasSubstr("scales the loss itself"));
+  EXPECT_THAT(message_of([] {
+                (void)optimizers::LossScaleOptimizer(
+                    {.inner_optimizer = optimizers::Adam(), .dynamic_growth_steps = 0});
+              }),
+              HasSubstr("must be positive"));
+}
+
+}  // namespace
+}  // namespace lamina
