@@ -7,36 +7,13 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
-#include <random>
 
+#include "bench/convnet.h"
 #include "training/train_graph.h"
 
 namespace {
 
 using namespace lamina;
-
-/// What gradients_keras.py calls `convnet`: three blocks of convolution, batch normalisation and
-/// ReLU.
-ModelPtr convnet(std::int64_t size) {
-  auto x = layers::Input({.shape = {size, size, 3}});
-  auto y = x;
-  for (const std::int64_t filters : {32, 64, 128}) {
-    y = layers::Conv2D(
-        {.filters = filters, .kernel_size = 3, .padding = "same", .use_bias = false})(y);
-    y = layers::Activation({.activation = "relu"})(layers::BatchNormalization()(y));
-    y = layers::MaxPooling2D({.pool_size = 2})(y);
-  }
-  y = layers::Dense({.units = 128, .activation = "relu"})(layers::Flatten()(y));
-  return Functional::create(x, layers::Dense({.units = 10})(y));
-}
-
-Tensor random_tensor(Shape shape) {
-  Tensor tensor = Tensor::empty(std::move(shape));
-  std::mt19937 random(7);
-  std::normal_distribution<float> normal;
-  for (float& value : tensor.data<float>()) value = normal(random);
-  return tensor;
-}
 
 double milliseconds(std::chrono::steady_clock::duration time) {
   return std::chrono::duration<double, std::milli>(time).count();
@@ -56,14 +33,11 @@ int main(int argc, char** argv) {
   app.add_option("--profile", rows, "Print this many of the slowest operations");
   CLI11_PARSE(app, argc, argv);
 
-  applications::EfficientNetV2Options options;
-  options.input_shape = Shape{size, size, 3};
-  options.classifier_activation = "linear";
-  const ModelPtr model = name == "convnet" ? convnet(size) : applications::by_name(name, options);
+  const ModelPtr model = bench::trained_model(name, size);
   training::TrainGraph graph(*model, {{batch, size, size, 3}}, Device::cpu(),
                              {.inputs = {}, .profile = rows > 0});
-  const Tensor images = random_tensor({batch, size, size, 3});
-  const Tensor seed = random_tensor({batch, model->outputs()[0].shape()[1]});
+  const Tensor images = bench::random_tensor({batch, size, size, 3});
+  const Tensor seed = bench::random_tensor({batch, model->outputs()[0].shape()[1]});
   std::vector<double> forward, step;
   for (std::int64_t run = 0; run <= runs; ++run) {
     // As after an optimizer's update: every parameter has to be packed again.

@@ -148,9 +148,9 @@ void compare(const Options& options, const char* program) {
   const Paths paths{fs::canonical(program), fs::path(LAMINA_SOURCE_DIR) / "bench/predict_peers.py",
                     options.directory};
   fs::create_directories(paths.directory);
-  fmt::print("{:<18} {:>5}  {:<12} {:>10} {:>10} {:>8} {:>9} {:>9} {:>9}  {}\n", "model", "batch",
-             "engine", "median ms", "min ms", "x " + options.engines[0], "ready s", "first s",
-             "peak MiB", "of files", "differs");
+  fmt::print("{:<18} {:>5}  {:<12} {:>10} {:>10} {:>8} {:>9} {:>9} {:>9} {:>9}  {}\n", "model",
+             "batch", "engine", "median ms", "min ms", "x " + options.engines[0], "ready s",
+             "first s", "peak MiB", "of files", "differs");
   Json report{{"machine", options.machine},
               {"threads", options.threads},
               {"realtime", options.realtime},
