@@ -155,6 +155,13 @@ double median_of_five(const std::function<double()>& measure) {
   return all[2];
 }
 
+// Sanitizers make the work between two steps several times as long.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr double kAllowedLoss = 0.1;
+#else
+constexpr double kAllowedLoss = 0.01;
+#endif
+
 TEST_F(DeviceEndurance, ALoopThatSavesAtEveryTenthStepLosesAtMostOnePercent) {
   // 2 MB at 400 MB/s: 5 ms of copies, within a step of 20 ms.
   const FakeGpus gpus({std::make_shared<SlowCopies>(400e6)}, {2, std::size_t{256} << 10});
@@ -166,7 +173,7 @@ TEST_F(DeviceEndurance, ALoopThatSavesAtEveryTenthStepLosesAtMostOnePercent) {
         [&] { return loop.lost(20, [&] { return SaveHandle(submit(tree, policy)); }); });
     RecordProperty("lost_percent_" + std::to_string(static_cast<int>(policy)),
                    std::to_string(100 * lost));
-    EXPECT_LE(lost, 0.01) << static_cast<int>(policy);
+    EXPECT_LE(lost, kAllowedLoss) << static_cast<int>(policy);
   }
 }
 

@@ -4,6 +4,7 @@ The same initial weights and the same batches: the losses of a hundred steps sta
 drift is printed; `-s` shows it."""
 
 import os
+import re
 import subprocess
 
 import keras
@@ -13,7 +14,6 @@ from keras import layers
 
 import values
 from h5_compare import file_differences
-from test_gradients import efficientnet, without_dropout
 from test_training_parts import words
 
 STEPS = 100
@@ -94,6 +94,12 @@ def test_a_hundred_steps(make, name, options, rng, lamina, tmp_path):
     assert theirs[-5:].mean() < theirs[:5].mean(), "nothing was learned"
 
 
+def differences(theirs, ours):
+    """But for Adafactor's placeholders, Keras's Variable(0): an int64 only because these tests run with 64 bits."""
+    placeholder = re.compile(r"/optimizer/vars/\d+: \['dataset', \{\}, 'integer signed 8 .*'scalar .*integer signed 4 ")
+    return [line for line in file_differences(theirs, ours) if not placeholder.match(line)]
+
+
 @pytest.mark.parametrize("name,options", OPTIMIZERS, ids=lambda v: v if isinstance(v, str) else "")
 def test_a_run_goes_on_in_the_other_library(name, options, rng, lamina, tmp_path):
     """Optimizer state passes both ways to the bit, and both go on alike."""
@@ -103,14 +109,14 @@ def test_a_run_goes_on_in_the_other_library(name, options, rng, lamina, tmp_path
     model.save_weights(tmp_path / "keras.weights.h5")
     ours.load_weights(tmp_path / "keras.weights.h5")
     ours.save_weights(tmp_path / "ours.weights.h5")
-    assert file_differences(tmp_path / "keras.weights.h5", tmp_path / "ours.weights.h5") == []
+    assert differences(tmp_path / "keras.weights.h5", tmp_path / "ours.weights.h5") == []
     drift, _ = train_both(model, ours, x[160:320], y[160:320], 16)
     assert drift.max() <= 1e-4
 
     ours.save_weights(tmp_path / "later.weights.h5")
     model.load_weights(tmp_path / "later.weights.h5")
     model.save_weights(tmp_path / "back.weights.h5")
-    assert file_differences(tmp_path / "later.weights.h5", tmp_path / "back.weights.h5") == []
+    assert differences(tmp_path / "back.weights.h5", tmp_path / "later.weights.h5") == []
     drift, _ = train_both(model, ours, x[320:], y[320:], 16)
     assert drift.max() <= 1e-4
 
@@ -121,6 +127,7 @@ def test_a_new_model_takes_over_the_optimizer(rng, lamina, tmp_path):
     x, y = learnable(model, rng, 16, 20)
     losses_of_keras(model, x[:160], y[:160], 16)
     model.save_weights(tmp_path / "run.weights.h5")
+    lamina.request("clear_session")  # else its optimizer is "adam_1"
     fresh = lamina.from_json(model.to_json())
     fresh.compile("Adam", words(*LOSS))
     fresh.load_weights(tmp_path / "run.weights.h5")
@@ -136,10 +143,11 @@ def test_mixed_float16_scales_the_loss(rng, lamina, tmp_path):
     lamina.request("set_dtype_policy", policy="mixed_float16")
     model, ours = compiled_pair(mlp, "Adam", {}, rng, lamina, tmp_path)
     x, y = learnable(model, rng, 16, 30)
-    drift, theirs = train_both(model, ours, 8 * x[:320], y[:320], 16)
+    drift, theirs = train_both(model, ours, 100 * x, y, 16)
     print(f"mixed_float16: drift {drift.max():.1e}, loss {theirs[0]:.3f} -> {theirs[-1]:.3f}, "
           f"scale {float(model.optimizer.dynamic_scale.numpy())}")
     assert drift.max() <= 2e-2
+    assert float(model.optimizer.dynamic_scale.numpy()) < 2.0**15
     ours.save_weights(tmp_path / "ours.weights.h5")
     scale = float(model.optimizer.dynamic_scale.numpy())
     model.load_weights(tmp_path / "ours.weights.h5")

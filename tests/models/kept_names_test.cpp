@@ -70,7 +70,8 @@ TEST(KeptNames, FollowEveryChange) {
   model.list->items.insert(model.list->items.begin(), {"", layers::Dense({.units = 5})});
   expect_change("another order");
   model.list->items.push_back({"", model.list});
-  (void)names.get(model);  // a list that holds itself ends
+  (void)names.get(model);     // a list that holds itself ends
+  model.list->items.clear();  // else it would keep itself alive
 }
 
 }  // namespace
