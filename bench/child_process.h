@@ -35,8 +35,8 @@ inline std::string run_child(const std::vector<std::string>& command) {
   return text;
 }
 
-/// A line of /proc/self/status in bytes: "VmHWM:" is the peak resident memory so far, "RssFile:" the
-/// part of what is resident now that is pages of files, the shared libraries' code.
+/// A line of /proc/self/status in bytes: "VmHWM:" is the peak resident memory so far, "RssFile:"
+/// the part of what is resident now that is pages of files, the shared libraries' code.
 inline std::size_t status_bytes(const char* key) {
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;) {

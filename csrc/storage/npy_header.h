@@ -21,8 +21,8 @@ inline constexpr std::size_t kNpyHeaderBytes = 12 + 65535;
 
 /// Reads the header (format versions 1, 2 and 3) out of the first bytes of a file of `file_size`
 /// bytes. bool, int8..64, uint8..64, float16/32/64 in either byte order, and bfloat16 as ml_dtypes
-/// stores it ('<V2'). Throws FormatError naming `file` for a header that is malformed, names another type, or
-/// does not agree with the file's size.
+/// stores it ('<V2'). Throws FormatError naming `file` for a header that is malformed, names
+/// another type, or does not agree with the file's size.
 [[nodiscard]] NpyHeader parse_npy_header(std::span<const std::byte> start, std::size_t file_size,
                                          const std::string& file);
 

@@ -92,8 +92,7 @@ TEST_F(ModelCommands, PredictComputesWhatTheModelComputes) {
     succeeds(arguments);
     const std::vector<Tensor> expected = model->predict(inputs);
     for (std::size_t i = 0; i < expected.size(); ++i) {
-      EXPECT_TRUE(
-          bitwise_equal(read_npy(directory_ / fmt::format("y{}.npy", i)), expected[i]));
+      EXPECT_TRUE(bitwise_equal(read_npy(directory_ / fmt::format("y{}.npy", i)), expected[i]));
     }
   }
 }

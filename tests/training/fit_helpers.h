@@ -73,8 +73,7 @@ inline std::vector<Tensor> values_of(const std::vector<VariablePtr>& variables) 
   return out;
 }
 
-inline void expect_same_bits(const std::vector<VariablePtr>& u,
-                             const std::vector<VariablePtr>& v) {
+inline void expect_same_bits(const std::vector<VariablePtr>& u, const std::vector<VariablePtr>& v) {
   ASSERT_EQ(u.size(), v.size());
   for (std::size_t i = 0; i < u.size(); ++i) {
     EXPECT_TRUE(bitwise_equal(u[i]->value(), v[i]->value())) << u[i]->path();
