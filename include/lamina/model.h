@@ -39,6 +39,9 @@ struct SaveOptions {
   std::vector<LayerPtr> objects_to_skip = {};
   /// Called with bytes written so far and in all; from any thread, one call at a time.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
+  /// Adds checksums and the save's id, which Keras ignores and `load_weights` verifies. False: the
+  /// files hold nothing but what Keras writes.
+  bool seal = true;
 };
 
 struct AsyncSaveOptions {
@@ -55,6 +58,10 @@ struct LoadOptions {
   bool skip_mismatch = false;
   std::vector<LayerPtr> objects_to_skip = {};
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
+  /// Throw CorruptionError for bytes that are not those that were saved, and for files of several
+  /// saves; of what is not loaded, tensors go unverified. Files without checksums, such as Keras's,
+  /// load in any case.
+  bool verify = true;
 };
 
 struct PredictOptions {
