@@ -50,13 +50,6 @@ class FormatError : public Error {
   using Error::Error;
 };
 
-/// A file whose bytes are not those that were saved, or that belongs to another save than the files
-/// beside it: found by checksums and save ids (csrc/checkpoint/FORMAT.md), though it can be read.
-class CorruptionError : public FormatError {
- public:
-  using FormatError::FormatError;
-};
-
 /// A compute library (oneDNN, CUDA, cuDNN, cuBLAS) reported a failure.
 class BackendError : public Error {
  public:

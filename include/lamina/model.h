@@ -1,4 +1,5 @@
 #pragma once
+#include <lamina/corruption_error.h>
 #include <lamina/layer.h>
 #include <lamina/save_handle.h>
 
@@ -113,8 +114,8 @@ class Model : public Layer {
   /// changes values in place. Costs nothing when none runs.
   void wait_until_copied() const;
   /// Reads `.weights.h5`, `.weights.json` with its shards, or the weights inside a `.keras`
-  /// archive. Throws FileNotFoundError, FormatError, MismatchError (listing every mismatch),
-  /// StorageError; the model is then as it was.
+  /// archive. Throws FileNotFoundError, FormatError (CorruptionError for what was damaged since it
+  /// was saved), MismatchError (listing every mismatch), StorageError; the model is then as it was.
   void load_weights(const std::filesystem::path& path, const LoadOptions& options = {});
 
   /// Runs the model on arrays of equal length along their first axis, batch by batch. Inputs are
