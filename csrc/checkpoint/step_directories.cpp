@@ -140,7 +140,7 @@ void StepDirectories::save(std::int64_t step, const std::function<void(const pat
   quietly([&] {
     if (storage_.exists(attempt.replaced)) storage::remove_all(attempt.replaced, storage_);
   });
-  quietly([&] { prune(keep); });
+  quietly([&] { prune(keep, step); });
 }
 
 void StepDirectories::put_in_place(const Attempt& attempt) const {
@@ -193,13 +193,14 @@ std::vector<std::int64_t> StepDirectories::unwanted(const KeepRule& keep) const 
   return out;
 }
 
-void StepDirectories::prune(const KeepRule& keep) const {
+void StepDirectories::prune(const KeepRule& keep, std::int64_t saved) const {
   std::vector<std::int64_t> going = unwanted(keep);
   if (going.empty()) return;
   std::vector<std::int64_t> all = steps();
-  // Whatever the rule says, the newest one that can be read stays, and nothing goes without it.
+  // Whatever the rule says, the newest one that verifies stays, and nothing goes without it. Of the
+  // one that this save has just written, and synced, the tensors need not be read again.
   const auto newest = std::find_if(all.rbegin(), all.rend(), [&](std::int64_t step) {
-    return is_readable(file(step), storage_);
+    return step == saved ? is_readable(file(step), storage_) : is_sound(file(step), storage_);
   });
   if (newest == all.rend()) return;
   std::erase(going, *newest);

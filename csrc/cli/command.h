@@ -3,7 +3,7 @@
 
 namespace lamina::cli {
 
-/// What a run of the command ends with; `diff` sets kDifferent, an error kFailed.
+/// What a run of the command ends with; `diff` and `verify` set kDifferent, an error kFailed.
 enum ExitStatus : int { kSuccess = 0, kDifferent = 1, kFailed = 2 };
 
 // One function a subcommand, one file each: declares the options, and what is run after parsing.
@@ -15,6 +15,7 @@ void add_train(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_diff(CLI::App& app, ExitStatus& status);
 void add_reshard(CLI::App& app);
+void add_verify(CLI::App& app, ExitStatus& status);
 void add_recover(CLI::App& app, ExitStatus& status);
 void add_devices(CLI::App& app);
 
