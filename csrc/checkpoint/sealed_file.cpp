@@ -131,6 +131,23 @@ void verify_rest(const SealedFile& sealed, const h5::Reader& reader) {
                               kMetadata, found, sealed.seal.rest));
 }
 
+std::optional<std::uint32_t> checksum_of(const SealedFile& sealed, const h5::Dataset& dataset) {
+  if (!dataset.offset || dataset.nbytes == 0) return {};
+  const auto found =
+      std::ranges::lower_bound(sealed.tensors, *dataset.offset, {},
+                               [](const SealedTensor& tensor) { return tensor.place.offset; });
+  if (found == sealed.tensors.end() || found->place.offset != *dataset.offset) return {};
+  return found->crc32c;
+}
+
+void verify_tensor(const SealedFile& sealed, const h5::Reader& reader, const h5::Dataset& dataset,
+                   std::span<const std::byte> bytes) {
+  const auto expected = checksum_of(sealed, dataset);
+  const std::uint32_t found = core::crc32c(bytes);
+  if (!expected || *expected == found) return;
+  throw CorruptionError(damaged_tensor(reader, dataset.path, *expected, found));
+}
+
 std::string damaged_tensor(const h5::Reader& reader, const std::string& path,
                            std::uint32_t expected, std::uint32_t found) {
   return fmt::format(

@@ -30,6 +30,14 @@ struct SealedFile {
 /// Throws CorruptionError when the bytes around the tensors are not those that were saved.
 void verify_rest(const SealedFile& sealed, const h5::Reader& reader);
 
+/// What a dataset's bytes should give.
+[[nodiscard]] std::optional<std::uint32_t> checksum_of(const SealedFile& sealed,
+                                                       const h5::Dataset& dataset);
+
+/// Throws CorruptionError when the dataset's bytes are others than were saved.
+void verify_tensor(const SealedFile& sealed, const h5::Reader& reader, const h5::Dataset& dataset,
+                   std::span<const std::byte> bytes);
+
 /// The words for a tensor whose bytes have another checksum.
 [[nodiscard]] std::string damaged_tensor(const h5::Reader& reader, const std::string& path,
                                          std::uint32_t expected, std::uint32_t found);

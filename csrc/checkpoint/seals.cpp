@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <lamina/corruption_error.h>
 
-#include <algorithm>
-
 #include "checkpoint/parallel.h"
 #include "checkpoint/paths.h"
 
@@ -63,13 +61,7 @@ Seals::Seals(const Catalog& catalog) {
 
 std::optional<std::uint32_t> Seals::checksum(const CatalogItem& item) const {
   const auto file = files_.find(item.reader);
-  if (file == files_.end() || !item.dataset->offset) return {};
-  const auto& tensors = file->second.tensors;
-  const auto found =
-      std::ranges::lower_bound(tensors, *item.dataset->offset, {},
-                               [](const SealedTensor& tensor) { return tensor.place.offset; });
-  if (found == tensors.end() || found->place.offset != *item.dataset->offset) return {};
-  return found->crc32c;
+  return file == files_.end() ? std::nullopt : checksum_of(file->second, *item.dataset);
 }
 
 }  // namespace lamina::checkpoint

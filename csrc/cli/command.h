@@ -6,6 +6,9 @@ namespace lamina::cli {
 /// What a run of the command ends with; `diff` and `verify` set kDifferent, an error kFailed.
 enum ExitStatus : int { kSuccess = 0, kDifferent = 1, kFailed = 2 };
 
+/// What is said of --no-seal.
+inline constexpr const char* kNoSealHelp = "write no checksums: only what Keras writes";
+
 // One function a subcommand, one file each: declares the options, and what is run after parsing.
 // `status` outlives the run.
 void add_summary(CLI::App& app);
