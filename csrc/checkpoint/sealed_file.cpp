@@ -70,7 +70,9 @@ std::vector<SealedTensor> tensors_of(const h5::Reader& reader) {
       out.push_back({{*dataset.offset, dataset.nbytes}, dataset.path, 0});
     }
   }
-  std::ranges::sort(out, {}, [](const SealedTensor& tensor) { return tensor.place.offset; });
+  std::sort(out.begin(), out.end(), [](const SealedTensor& a, const SealedTensor& b) {
+    return a.place.offset < b.place.offset;
+  });
   return out;
 }
 
@@ -80,7 +82,8 @@ std::vector<FileRange> rest_of(const h5::Reader& reader, const std::vector<Seale
   std::vector<FileRange> taken;
   for (const SealedTensor& tensor : tensors) taken.push_back(tensor.place);
   for (const h5::Dataset& dataset : seal) taken.push_back({*dataset.offset, dataset.nbytes});
-  std::ranges::sort(taken, {}, &FileRange::offset);
+  std::sort(taken.begin(), taken.end(),
+            [](const FileRange& a, const FileRange& b) { return a.offset < b.offset; });
   std::uint64_t end = 0;
   for (const FileRange& range : taken) {
     if (range.offset < end) damaged(reader, fmt::format("{}: datasets overlap", kMetadata));
@@ -133,9 +136,10 @@ void verify_rest(const SealedFile& sealed, const h5::Reader& reader) {
 
 std::optional<std::uint32_t> checksum_of(const SealedFile& sealed, const h5::Dataset& dataset) {
   if (!dataset.offset || dataset.nbytes == 0) return {};
-  const auto found =
-      std::ranges::lower_bound(sealed.tensors, *dataset.offset, {},
-                               [](const SealedTensor& tensor) { return tensor.place.offset; });
+  const auto found = std::lower_bound(sealed.tensors.begin(), sealed.tensors.end(), *dataset.offset,
+                                      [](const SealedTensor& tensor, std::uint64_t offset) {
+                                        return tensor.place.offset < offset;
+                                      });
   if (found == sealed.tensors.end() || found->place.offset != *dataset.offset) return {};
   return found->crc32c;
 }
