@@ -22,8 +22,9 @@ using SaveId = std::array<std::byte, 16>;
 struct Seal {
   SaveId save{};
   std::uint32_t shard = 0, shards = 1;
-  std::vector<std::uint32_t> tensors;  ///< in the order of their offsets; those of no bytes not
-  std::uint32_t rest = 0;              ///< of all bytes that are neither a tensor's nor the seal's
+  std::vector<std::uint32_t> tensors =
+      {};                  ///< in the order of their offsets; those of no bytes not
+  std::uint32_t rest = 0;  ///< of all bytes that are neither a tensor's nor the seal's
 };
 
 /// Where the seal's datasets lie, and the text with which a sealed file ends: who finds one of the

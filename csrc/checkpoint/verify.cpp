@@ -92,15 +92,15 @@ class Verifier {
       out.problems.emplace_back(error.what());
       return out;
     }
-    std::unordered_set<std::string> seen;
+    listed_.clear();
     for (const IndexEntry& entry : index.entries) {
       for (const std::string& file : entry.files) {
-        if (seen.insert(file).second) open_shard(file, out);
+        if (listed_.insert(file).second) open_shard(file, out);
       }
     }
     // Groups without variables lie in the first shard, which no entry may list then.
     const std::string first = shard_name(shard_base(path_), 0);
-    if (storage_.exists(path_.parent_path() / first) && seen.insert(first).second) {
+    if (storage_.exists(path_.parent_path() / first) && listed_.insert(first).second) {
       open_shard(first, out);
     }
     return out;
@@ -160,16 +160,16 @@ class Verifier {
     }
   }
 
-  /// Shards of which another one says that they exist, and which no entry of the index lists.
+  /// Shards of which another one says that they exist, and which the index does not list.
   void find_missing() {
     if (!sharded_ || sealed_.empty()) return;
     const std::string base = shard_base(path_);
     for (std::size_t i = 0; i < sealed_.front().second.seal.shards; ++i) {
-      const path shard = path_.parent_path() / shard_name(base, i);
-      if (!storage_.exists(shard)) {
-        report_.problems.push_back(fmt::format("'{}' is missing: shard {} of {}.", shard.string(),
-                                               i, sealed_.front().second.seal.shards));
-      }
+      const std::string name = shard_name(base, i);
+      if (listed_.contains(name) || storage_.exists(path_.parent_path() / name)) continue;
+      report_.problems.push_back(fmt::format("'{}' is missing: shard {} of {}.",
+                                             (path_.parent_path() / name).string(), i,
+                                             sealed_.front().second.seal.shards));
     }
   }
 
@@ -184,6 +184,7 @@ class Verifier {
   storage::Storage& storage_;
   bool sharded_ = false;
   std::optional<IndexSeal> index_seal_;
+  std::unordered_set<std::string> listed_;  // shards
   std::vector<std::pair<const h5::Reader*, SealedFile>> sealed_;
   VerifyReport report_;
 };

@@ -30,7 +30,7 @@ inline WeightTree sealed_tree(std::mt19937& random) {
   for (const DType dtype : kDTypes) {
     const std::string name(dtype_name(dtype));
     builder.layer("layers/" + name, name,
-                  {random_tensor(random, {7, 1 + static_cast<int>(random() % 40)}, dtype),
+                  {random_tensor(random, {7, 10 + static_cast<int>(random() % 30)}, dtype),
                    random_tensor(random, {}, dtype), random_tensor(random, {0, 3}, dtype)});
   }
   builder.layer("layers/large", "large", {random_tensor(random, {60, 100}, DType::kFloat32)});
