@@ -163,13 +163,19 @@ class Verifier {
   /// Shards of which another one says that they exist, and which the index does not list.
   void find_missing() {
     if (!sharded_ || sealed_.empty()) return;
-    const std::string base = shard_base(path_);
-    for (std::size_t i = 0; i < sealed_.front().second.seal.shards; ++i) {
+    const auto& [reader, sealed] = sealed_.front();
+    const path known = reader->file().path();
+    // An index may be called otherwise than the shards that it lists.
+    std::string base = known.filename().string();
+    const std::string end = shard_name("", sealed.seal.shard);
+    if (!base.ends_with(end)) return;
+    base.resize(base.size() - end.size());
+    for (std::size_t i = 0; i < sealed.seal.shards; ++i) {
       const std::string name = shard_name(base, i);
-      if (listed_.contains(name) || storage_.exists(path_.parent_path() / name)) continue;
-      report_.problems.push_back(fmt::format("'{}' is missing: shard {} of {}.",
-                                             (path_.parent_path() / name).string(), i,
-                                             sealed_.front().second.seal.shards));
+      const path shard = known.parent_path() / name;
+      if (listed_.contains(name) || storage_.exists(shard)) continue;
+      report_.problems.push_back(
+          fmt::format("'{}' is missing: shard {} of {}.", shard.string(), i, sealed.seal.shards));
     }
   }
 
