@@ -38,7 +38,9 @@ void expect_refused(const weights::WeightTree& tree, const fs::path& path,
     load(model, path, {});
     ADD_FAILURE() << "loaded";
   } catch (const CorruptionError& error) {
-    if (!tensor.empty()) EXPECT_THAT(error.what(), HasSubstr("'" + tensor + "' is damaged"));
+    if (!tensor.empty()) {
+      EXPECT_THAT(error.what(), HasSubstr("'" + tensor + "' is damaged"));
+    }
   } catch (const Error& error) {
     EXPECT_EQ(tensor, "") << error.what();
   }
@@ -72,12 +74,11 @@ class Corruption : public ::testing::Test {
       SCOPED_TRACE(fmt::format("bit {} of {}: '{}'", bit, file.string(), tensor));
       expect_refused(tree_, path, tensor);
       if (i % 8 == 0) {
-        EXPECT_THAT(problems_of(path), Not(IsEmpty()));
-        if (!tensor.empty()) EXPECT_THAT(problems_of(path), Contains(HasSubstr(tensor)));
+        EXPECT_THAT(problems_of(path), Contains(HasSubstr(tensor)));
       }
       if (HasFailure()) break;
     }
-    if (has_tensors) EXPECT_GT(hit, 0);
+    EXPECT_EQ(hit > 0, has_tensors);
     write_text(file, sound);
   }
 
@@ -124,7 +125,9 @@ TEST_F(Corruption, EveryCutIsFound) {
     write_text(files.single(), sound.substr(0, size));
     expect_refused(tree_, files.single(), "");
     ASSERT_FALSE(HasFailure()) << size << " bytes of " << sound.size();
-    if (size % 16 == 0) ASSERT_THAT(problems_of(files.single()), Not(IsEmpty())) << size;
+    if (size % 16 == 0) {
+      ASSERT_THAT(problems_of(files.single()), Not(IsEmpty())) << size;
+    }
   }
   write_text(files.single(), sound + '\0');
   expect_refused(tree_, files.single(), "");
