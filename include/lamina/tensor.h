@@ -20,7 +20,7 @@ class Tensor {
   Tensor() = default;
 
   /// Uninitialised elements. Throws ValueError for an unknown or overflowing shape or a device that
-  /// this build does not know, std::bad_alloc.
+  /// this build does not know, OutOfMemoryError.
   static Tensor empty(Shape shape, DType dtype = DType::kFloat32, Device device = Device::cpu());
   static Tensor zeros(Shape shape, DType dtype = DType::kFloat32);
   /// Elements copied from `values`. Throws ValueError when their number is not that of `shape`.
