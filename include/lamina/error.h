@@ -51,7 +51,8 @@ class FormatError : public Error {
   using Error::Error;
 };
 
-/// A sealed file whose bytes are not those that were saved, or files that are not of one save.
+/// A file whose bytes are not those that were saved, or that belongs to another save than the files
+/// beside it: found by checksums and save ids (csrc/checkpoint/FORMAT.md), though it could be read.
 class CorruptionError : public FormatError {
  public:
   using FormatError::FormatError;
