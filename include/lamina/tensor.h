@@ -25,8 +25,8 @@ class Tensor {
   static Tensor zeros(Shape shape, DType dtype = DType::kFloat32);
   /// Elements copied from `values`. Throws ValueError when their number is not that of `shape`.
   template <class T>
-  static Tensor from(const std::vector<T>& values, Shape shape) {
-    return from_bytes(std::as_bytes(std::span(values)), std::move(shape), dtype_of_v<T>);
+  static Tensor from(const std::vector<T>& values, const Shape& shape) {
+    return from_bytes(std::as_bytes(std::span(values)), shape, dtype_of_v<T>);
   }
   static Tensor from_bytes(std::span<const std::byte> bytes, Shape shape, DType dtype);
   /// A view of memory owned by `owner`, which is kept alive as long as the view is.
