@@ -8,8 +8,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 readonly jobs="${LAMINA_JOBS:-$(nproc)}" fuzz_seconds="${LAMINA_FUZZ_SECONDS:-60}"
 readonly results="$PWD/build/results"
 # Without arguments: the everyday steps. The thorough ones build Lamina once more each; name them.
-readonly everyday=(release interop install_and_use asan fuzz format)
-readonly thorough=(static tsan device tidy)
+readonly everyday=(release interop install_and_use fuzz format)
+readonly thorough=(asan static tsan device tidy)
 export LAMINA_VENV="${LAMINA_VENV:-$PWD/build/venv}"
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1 CLICOLOR_FORCE=0
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
