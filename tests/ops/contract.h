@@ -43,8 +43,9 @@ void expect_contract(Backend& backend, const OpSpec& spec, Random& random);
 /// Standard normal values, or what `low` and `high` bound.
 [[nodiscard]] Tensor random_tensor(const Shape& shape, DType dtype, Random& random);
 
-/// Runs `kernel` into poisoned memory.
-[[nodiscard]] Tensor run(Kernel& kernel, const OpSpec& spec, const std::vector<Tensor>& inputs);
+/// Runs `kernel` of `backend` into poisoned memory, on its device and back.
+[[nodiscard]] Tensor run(Backend& backend, Kernel& kernel, const OpSpec& spec,
+                         const std::vector<Tensor>& inputs);
 
 /// An activation with parameters that mean something, of any kind.
 [[nodiscard]] Activation random_activation(Random& random);
