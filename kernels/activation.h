@@ -69,18 +69,18 @@ struct Function {
 template <class T>
 [[nodiscard]] LAMINA_HOST_DEVICE T apply(BinaryKind kind, T x, T y) {
   switch (kind) {
-#define LAMINA_BINARY(enumerator, name, functor)                                                 \
-  case BinaryKind::enumerator:                                                                   \
-    if constexpr (!std::is_integral_v<T>) {                                                      \
-      return functor{}(x, y);                                                                    \
-    } else if constexpr (BinaryKind::enumerator == BinaryKind::kMaximum ||                       \
-                         BinaryKind::enumerator == BinaryKind::kMinimum) {                       \
-      return static_cast<T>(functor{}(x, y));                                                    \
-    } else if constexpr (BinaryKind::enumerator == BinaryKind::kDivide) {                        \
-      return T(0); /* refused before it comes here: integers have no division */                 \
-    } else {                                                                                     \
-      return static_cast<T>(functor{}(static_cast<std::uint64_t>(x),                             \
-                                      static_cast<std::uint64_t>(y)));                           \
+#define LAMINA_BINARY(enumerator, name, functor)                                    \
+  case BinaryKind::enumerator:                                                      \
+    if constexpr (!std::is_integral_v<T>) {                                         \
+      return functor{}(x, y);                                                       \
+    } else if constexpr (BinaryKind::enumerator == BinaryKind::kMaximum ||          \
+                         BinaryKind::enumerator == BinaryKind::kMinimum) {          \
+      return static_cast<T>(functor{}(x, y));                                       \
+    } else if constexpr (BinaryKind::enumerator == BinaryKind::kDivide) {           \
+      return T(0); /* refused before it comes here: integers have no division */    \
+    } else {                                                                        \
+      return static_cast<T>(                                                        \
+          functor{}(static_cast<std::uint64_t>(x), static_cast<std::uint64_t>(y))); \
     }
 #include "kernels/elementwise.def"
 #undef LAMINA_BINARY

@@ -1,4 +1,5 @@
-// Elements of arrays as the kernels see them: the types of <lamina/dtype.h>, widened for arithmetic.
+// Elements of arrays as the kernels see them: the types of <lamina/dtype.h>, widened for
+// arithmetic.
 #pragma once
 #include <lamina/dtype.h>
 

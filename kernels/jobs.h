@@ -11,12 +11,11 @@
 
 namespace lamina::kernels {
 
-using Job =
-    std::variant<UnaryJob, UnaryGradientJob, BinaryJob, BinaryGradientJob, EpilogueJob, CastJob,
-                 DropoutJob, CopyJob, PadJob, ResizeJob, GatherJob, GatherGradientJob, ReduceJob,
-                 ReduceGradientJob, SoftmaxJob, SoftmaxGradientJob, MomentsJob, BatchNormJob,
-                 BatchNormSumsJob, BatchNormGradientJob, LayerNormJob, LayerNormGradientJob,
-                 LayerNormSumsJob, PoolJob, PoolGradientJob, ConvolutionJob, KernelGradientJob,
-                 ProductJob>;
+using Job = std::variant<UnaryJob, UnaryGradientJob, BinaryJob, BinaryGradientJob, EpilogueJob,
+                         CastJob, DropoutJob, CopyJob, PadJob, ResizeJob, GatherJob,
+                         GatherGradientJob, ReduceJob, ReduceGradientJob, SoftmaxJob,
+                         SoftmaxGradientJob, MomentsJob, BatchNormJob, BatchNormSumsJob,
+                         BatchNormGradientJob, LayerNormJob, LayerNormGradientJob, LayerNormSumsJob,
+                         PoolJob, PoolGradientJob, ConvolutionJob, KernelGradientJob, ProductJob>;
 
 }  // namespace lamina::kernels

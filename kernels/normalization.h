@@ -161,17 +161,15 @@ struct BatchNormGradientMap {
     const C x = widen(static_cast<const T*>(job.x)[i]);
     const C dz = widen(static_cast<const T*>(job.dy)[i]) *
                  job.numbers.function.derivative(channel.scaled(x));
-    const C centred =
-        dz - sums[c] / count - channel.normalized(x) * sums[job.channels + c] / count;
+    const C centred = dz - sums[c] / count - channel.normalized(x) * sums[job.channels + c] / count;
     static_cast<T*>(job.y)[i] = narrow<T>(channel.gamma / channel.deviation * centred);
   }
 };
 
 template <class Executor>
 bool execute(const BatchNormGradientJob& job, Executor& executor) {
-  return dispatch_float(job.dtype, [&]<class T>(T) {
-    executor.for_each(job.size, BatchNormGradientMap<T>{job});
-  });
+  return dispatch_float(
+      job.dtype, [&]<class T>(T) { executor.for_each(job.size, BatchNormGradientMap<T>{job}); });
 }
 
 /// A normalised group: `mean` and `variance` by group, gamma and beta by place in the group.
@@ -244,8 +242,7 @@ struct LayerNormGradientSums {
   }
   LAMINA_HOST_DEVICE Two<C> element(std::int64_t g, std::int64_t k) const {
     const std::int64_t at = job.groups.at(g, k);
-    const C h =
-        widen(static_cast<const T*>(job.dy)[at]) * number_or(job.numbers.gamma, k, C(1));
+    const C h = widen(static_cast<const T*>(job.dy)[at]) * number_or(job.numbers.gamma, k, C(1));
     const Layer<C> layer(job.numbers, g);
     return {h, h * (widen(static_cast<const T*>(job.x)[at]) - layer.origin)};
   }
@@ -264,8 +261,7 @@ struct LayerNormGradientMap {
     const C count = static_cast<C>(job.groups.size);
     const Layer<C> layer(job.numbers, g);
     const Two<C> sums = static_cast<const Two<C>*>(job.sums)[g];
-    const C h =
-        widen(static_cast<const T*>(job.dy)[at]) * number_or(job.numbers.gamma, k, C(1));
+    const C h = widen(static_cast<const T*>(job.dy)[at]) * number_or(job.numbers.gamma, k, C(1));
     const C slope = sums.second * layer.scale * layer.scale * layer.scale / count;
     const C shift = job.numbers.rms ? C(0) : sums.first * layer.scale / count;
     const C distance = widen(static_cast<const T*>(job.x)[at]) - layer.mean;

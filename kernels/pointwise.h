@@ -29,8 +29,8 @@ struct UnaryMap {
 template <class Executor>
 bool execute(const UnaryJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
-    executor.for_each(job.size, UnaryMap<T>{job.function, static_cast<const T*>(job.x),
-                                            static_cast<T*>(job.y)});
+    executor.for_each(
+        job.size, UnaryMap<T>{job.function, static_cast<const T*>(job.x), static_cast<T*>(job.y)});
   });
 }
 
@@ -52,8 +52,7 @@ struct UnaryGradientMap {
   T* y;
   LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
     const compute_t<T> at = widen(x[i]);
-    const auto slope =
-        from_output ? function.derivative_from_output(at) : function.derivative(at);
+    const auto slope = from_output ? function.derivative_from_output(at) : function.derivative(at);
     y[i] = narrow<T>(widen(dy[i]) * slope);
   }
 };
@@ -98,10 +97,10 @@ bool execute(const BinaryJob& job, Executor& executor) {
     if constexpr (std::is_same_v<T, bool>) {
       return false;
     } else {
-      executor.for_each(job.size, BinaryMap<T>{job.kind, job.function,
-                                               static_cast<const T*>(job.x0),
-                                               static_cast<const T*>(job.x1),
-                                               static_cast<T*>(job.y), job.at0, job.at1});
+      executor.for_each(
+          job.size,
+          BinaryMap<T>{job.kind, job.function, static_cast<const T*>(job.x0),
+                       static_cast<const T*>(job.x1), static_cast<T*>(job.y), job.at0, job.at1});
       return true;
     }
   });
@@ -125,19 +124,18 @@ struct BinaryGradientMap {
   T* y;
   Layout at0, at1;
   LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
-    y[i] = narrow<T>(apply_gradient(kind, first, widen(x0[at0.at(i)]), widen(x1[at1.at(i)]),
-                                    widen(dy[i])));
+    y[i] = narrow<T>(
+        apply_gradient(kind, first, widen(x0[at0.at(i)]), widen(x1[at1.at(i)]), widen(dy[i])));
   }
 };
 
 template <class Executor>
 bool execute(const BinaryGradientJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
-    executor.for_each(job.size,
-                      BinaryGradientMap<T>{job.kind, job.first, static_cast<const T*>(job.x0),
-                                           static_cast<const T*>(job.x1),
-                                           static_cast<const T*>(job.dy), static_cast<T*>(job.y),
-                                           job.at0, job.at1});
+    executor.for_each(
+        job.size, BinaryGradientMap<T>{job.kind, job.first, static_cast<const T*>(job.x0),
+                                       static_cast<const T*>(job.x1), static_cast<const T*>(job.dy),
+                                       static_cast<T*>(job.y), job.at0, job.at1});
   });
 }
 
@@ -169,10 +167,10 @@ struct EpilogueMap {
 template <class Executor>
 bool execute(const EpilogueJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
-    executor.for_each(job.size,
-                      EpilogueMap<T>{job.function, static_cast<const compute_t<T>*>(job.bias),
-                                     static_cast<const T*>(job.residual), static_cast<T*>(job.y),
-                                     job.channels});
+    executor.for_each(
+        job.size,
+        EpilogueMap<T>{job.function, static_cast<const compute_t<T>*>(job.bias),
+                       static_cast<const T*>(job.residual), static_cast<T*>(job.y), job.channels});
   });
 }
 
@@ -193,8 +191,8 @@ struct CastMap {
   template <class Wide>
   LAMINA_HOST_DEVICE void store(std::int64_t i, Wide value) const {
     switch (to) {
-#define LAMINA_DTYPE(enumerator, name, type, bits)                \
-  case DType::enumerator:                                         \
+#define LAMINA_DTYPE(enumerator, name, type, bits)               \
+  case DType::enumerator:                                        \
     static_cast<type*>(y)[i] = core::convert<Wide, type>(value); \
     break;
 #include <lamina/dtype.def>
@@ -272,10 +270,10 @@ template <class Executor>
 bool execute(const DropoutJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
     executor.for_each(
-        job.size, DropoutMap<T>{static_cast<const T*>(job.x),
-                                static_cast<const std::uint64_t*>(job.state),
-                                static_cast<T*>(job.y), static_cast<compute_t<T>>(job.scale),
-                                job.stream, job.threshold});
+        job.size,
+        DropoutMap<T>{static_cast<const T*>(job.x), static_cast<const std::uint64_t*>(job.state),
+                      static_cast<T*>(job.y), static_cast<compute_t<T>>(job.scale), job.stream,
+                      job.threshold});
   });
 }
 

@@ -19,6 +19,16 @@ struct Groups {
   }
 };
 
+/// Below every element: where a maximum begins.
+template <class C>
+[[nodiscard]] LAMINA_HOST_DEVICE C lowest() {
+  if constexpr (std::is_floating_point_v<C>) {
+    return -std::numeric_limits<C>::infinity();
+  } else {
+    return std::numeric_limits<C>::lowest();
+  }
+}
+
 enum class ReduceKind : std::uint8_t { kMean, kMax, kSum };
 
 struct ReduceJob {
@@ -37,11 +47,7 @@ struct ReduceGroups {
   T* y;
   Groups groups;
 
-  LAMINA_HOST_DEVICE C zero() const {
-    if (kind != ReduceKind::kMax) return C(0);
-    if constexpr (std::is_floating_point_v<C>) return -std::numeric_limits<C>::infinity();
-    return std::numeric_limits<C>::lowest();
-  }
+  LAMINA_HOST_DEVICE C zero() const { return kind == ReduceKind::kMax ? lowest<C>() : C(0); }
   LAMINA_HOST_DEVICE C combine(C a, C b) const {
     return kind == ReduceKind::kMax ? MaximumOp{}(a, b) : static_cast<C>(a + b);
   }

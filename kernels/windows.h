@@ -56,11 +56,11 @@ struct PoolMap {
     const Geometry& g = job.geometry;
     const Place at(i, g.out, g.out_channels);
     const Extent rows(g, 0, at.row), columns(g, 1, at.column);
-    C result = ReduceGroups<T>{job.max ? ReduceKind::kMax : ReduceKind::kSum, {}, {}, {}}.zero();
+    C result = job.max ? lowest<C>() : C(0);
     for (std::int64_t r = rows.begin; r < rows.end; ++r) {
       for (std::int64_t k = columns.begin; k < columns.end; ++k) {
-        const C value = widen(static_cast<const T*>(
-            job.x)[offset(at.image, r, k, at.channel, g.in, g.in_channels)]);
+        const C value = widen(
+            static_cast<const T*>(job.x)[offset(at.image, r, k, at.channel, g.in, g.in_channels)]);
         result = job.max ? MaximumOp{}(result, value) : static_cast<C>(result + value);
       }
     }
@@ -107,7 +107,8 @@ struct PoolGradientMap {
   [[nodiscard]] LAMINA_HOST_DEVICE std::int64_t winner(const Place& at, const Extent& rows,
                                                        const Extent& columns) const {
     const Geometry& g = job.geometry;
-    std::int64_t best = offset(at.image, rows.begin, columns.begin, at.channel, g.in, g.in_channels);
+    std::int64_t best =
+        offset(at.image, rows.begin, columns.begin, at.channel, g.in, g.in_channels);
     for (std::int64_t r = rows.begin; r < rows.end; ++r) {
       for (std::int64_t k = columns.begin; k < columns.end; ++k) {
         const std::int64_t here = offset(at.image, r, k, at.channel, g.in, g.in_channels);
@@ -195,8 +196,8 @@ struct ConvolutionMap {
     kernel += job.transposed ? (tap * filters + at.channel % filters) * g.in_channels + first
                              : tap * channels * g.out_channels + at.channel;
     const std::int64_t step = job.transposed ? 1 : g.out_channels;
-    const T* x = static_cast<const T*>(job.x) +
-                 offset(at.image, row, column, first, g.in, g.in_channels);
+    const T* x =
+        static_cast<const T*>(job.x) + offset(at.image, row, column, first, g.in, g.in_channels);
     C sum = 0;
     for (std::int64_t c = 0; c < channels; ++c) sum += widen(x[c]) * kernel[c * step];
     return sum;
@@ -291,8 +292,7 @@ struct ProductMap {
   using C = compute_t<T>;
   ProductJob job;
   [[nodiscard]] LAMINA_HOST_DEVICE C b(std::int64_t i) const {
-    return job.b_like_a ? widen(static_cast<const T*>(job.b)[i])
-                        : static_cast<const C*>(job.b)[i];
+    return job.b_like_a ? widen(static_cast<const T*>(job.b)[i]) : static_cast<const C*>(job.b)[i];
   }
   LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
     const std::int64_t row = i / job.columns, column = i % job.columns;

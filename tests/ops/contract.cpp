@@ -315,7 +315,8 @@ void expect_contract(Backend& backend, const OpSpec& spec, Random& random) {
   kernel->load_parameters(params);
   const Tensor result = run(backend, *kernel, spec, inputs);
   expect_close(result, reference_result(spec, inputs, params), tolerance(result.dtype()));
-  EXPECT_TRUE(bitwise_equal(run(backend, *kernel, spec, inputs), result)) << "the second run differs";
+  EXPECT_TRUE(bitwise_equal(run(backend, *kernel, spec, inputs), result))
+      << "the second run differs";
   expect_in_place(backend, *kernel, inputs, result);
 }
 

@@ -43,17 +43,18 @@ TEST_P(CudaBackendContract, ComputesTheDefinition) {
   EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Fake, CudaBackendContract,
-    ::testing::Combine(::testing::ValuesIn(rows()),
-                     ::testing::Values(DType::kFloat32, DType::kFloat16, DType::kBFloat16,
-                                     DType::kFloat64),
-                     ::testing::Values(Libraries::kSome, Libraries::kNone)),
-    [](const auto& info) {
-      return std::get<0>(info.param).name + "_" +
-             std::string(dtype_name(std::get<1>(info.param))) +
-             (std::get<2>(info.param) == Libraries::kSome ? "" : "_WithoutLibraries");
-    });
+INSTANTIATE_TEST_SUITE_P(Fake, CudaBackendContract,
+                         ::testing::Combine(::testing::ValuesIn(rows()),
+                                            ::testing::Values(DType::kFloat32, DType::kFloat16,
+                                                              DType::kBFloat16, DType::kFloat64),
+                                            ::testing::Values(Libraries::kSome, Libraries::kNone)),
+                         [](const auto& info) {
+                           return std::get<0>(info.param).name + "_" +
+                                  std::string(dtype_name(std::get<1>(info.param))) +
+                                  (std::get<2>(info.param) == Libraries::kSome
+                                       ? ""
+                                       : "_WithoutLibraries");
+                         });
 
 }  // namespace
 }  // namespace lamina::ops::contract

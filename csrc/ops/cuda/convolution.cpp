@@ -92,23 +92,24 @@ KernelPtr make(const Site& site, const Conv2D& op) {
   const DType bias_dtype = fused ? op.y.dtype : reference::compute_dtype(op.y.dtype);
   kernels::EpilogueJob rest = epilogue(op.y, fused ? Activation{} : op.activation);
   const bool more = op.residual || (!fused && (op.bias || op.activation != Activation{}));
-  return device_kernel(
-      site, op,
-      {.run =
-           [planned, rest, fused, more, bias = op.bias,
-            residual = op.residual](const Call& call) mutable {
-             const void* at = bias ? call.param(1) : nullptr;
-             planned.run(call, call.input(0), call.param(0), fused ? at : nullptr, call.output());
-             if (!more) return;
-             rest.bias = fused ? nullptr : at;
-             rest.residual = residual ? call.input(1) : nullptr;
-             rest.y = call.output();
-             call.launch(rest);
-           },
-       .workspace = planned.workspace,
-       .pack = [dtype = op.y.dtype, bias_dtype](std::span<const Tensor> params) {
-         return library_parameters(params, dtype, bias_dtype);
-       }});
+  return device_kernel(site, op,
+                       {.run =
+                            [planned, rest, fused, more, bias = op.bias,
+                             residual = op.residual](const Call& call) mutable {
+                              const void* at = bias ? call.param(1) : nullptr;
+                              planned.run(call, call.input(0), call.param(0), fused ? at : nullptr,
+                                          call.output());
+                              if (!more) return;
+                              rest.bias = fused ? nullptr : at;
+                              rest.residual = residual ? call.input(1) : nullptr;
+                              rest.y = call.output();
+                              call.launch(rest);
+                            },
+                        .workspace = planned.workspace,
+                        .pack =
+                            [dtype = op.y.dtype, bias_dtype](std::span<const Tensor> params) {
+                              return library_parameters(params, dtype, bias_dtype);
+                            }});
 }
 
 KernelPtr make(const Site& site, const Conv2DTranspose& op) {
@@ -127,9 +128,10 @@ KernelPtr make(const Site& site, const Conv2DTranspose& op) {
              call.launch(rest);
            },
        .workspace = planned.workspace,
-       .pack = [dtype = op.y.dtype](std::span<const Tensor> params) {
-         return library_parameters(params, dtype, reference::compute_dtype(dtype));
-       }});
+       .pack =
+           [dtype = op.y.dtype](std::span<const Tensor> params) {
+             return library_parameters(params, dtype, reference::compute_dtype(dtype));
+           }});
 }
 
 namespace {

@@ -30,9 +30,8 @@ class DeviceKernel final : public Kernel {
            recipe_.in_place.end();
   }
   void run(const KernelArgs& args) override {
-    site_.context->compute([&](runtime::Stream& stream) {
-      recipe_.run(Call(site_, stream, args, params_));
-    });
+    site_.context->compute(
+        [&](runtime::Stream& stream) { recipe_.run(Call(site_, stream, args, params_)); });
   }
 
  private:

@@ -13,8 +13,8 @@ class Refused {
  public:
   Refused(const Site& site, std::int64_t count, std::int64_t rows)
       : count_(static_cast<std::size_t>(count)),
-        flags_(Tensor::empty({count}, DType::kUInt8, site.context->device())),
-        fetched_(site.context->runtime().allocate_pinned(count_)) {
+        fetched_(site.context->runtime().allocate_pinned(count_)),
+        flags_(Tensor::empty({count}, DType::kUInt8, site.context->device())) {
     reset();
     check_ = site.complaints->add([this, rows] { complain(rows); });
   }
@@ -47,8 +47,8 @@ class Refused {
   }
 
   std::size_t count_;
-  Tensor flags_;
   std::unique_ptr<runtime::PinnedMemory> fetched_;
+  Tensor flags_;  // goes first, and not before the device is done with both
   std::shared_ptr<Complaints::Check> check_;
 };
 

@@ -3,7 +3,7 @@
 #include <lamina/error.h>
 #include <lamina/tensor.h>
 
-#include <functional>
+#include <algorithm>
 
 #include "kernels/executor.h"
 #include "ops/reference/evaluate.h"
@@ -33,8 +33,8 @@ void reorder(const Tensor& from, const void* data, std::vector<std::size_t> perm
 
 Tensor layer_kernel(const LibraryConvolution& op, const void* data) {
   const Tensor stored = parameter(data, kernel_shape(op), op.dtype);
-  Tensor out = Tensor::empty(
-      {op.kernel[0], op.kernel[1], op.x[3] / op.groups, op.y[3]}, stored.dtype());
+  Tensor out =
+      Tensor::empty({op.kernel[0], op.kernel[1], op.x[3] / op.groups, op.y[3]}, stored.dtype());
   reorder(stored, stored.raw(), {1, 2, 3, 0}, out.raw());
   return out;
 }
@@ -142,6 +142,11 @@ void HostEngine::launch(runtime::Stream& stream, const kernels::Job& job) {
 
 std::shared_ptr<LibraryPlan> HostEngine::plan(const LibraryOp& op) {
   if (!libraries_) return nullptr;
+  if (const auto* convolution = std::get_if<LibraryConvolution>(&op)) {
+    if (convolution->before != convolution->after) return nullptr;
+    const Activation& activation = convolution->activation;
+    if (activation != Activation{} && activation != relu()) return nullptr;
+  }
   return std::make_shared<HostPlan>(op);
 }
 

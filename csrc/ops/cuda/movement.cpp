@@ -10,7 +10,11 @@
 namespace lamina::ops::cuda {
 
 KernelPtr make(const Site& site, const Concat& op) {
-  std::vector<kernels::CopyJob> jobs;
+  struct Part {
+    kernels::CopyJob job;
+    std::size_t offset;  ///< bytes from the start of the output
+  };
+  std::vector<Part> parts;
   std::size_t offset = 0;
   const Strides strides = row_major(op.y.shape);
   for (const TensorSpec& x : op.xs) {
@@ -19,16 +23,14 @@ KernelPtr make(const Site& site, const Concat& op) {
     job.size = x.shape.size();
     job.from = dense(job.size);
     job.to = layout(x.shape.dims(), strides);
-    job.y = reinterpret_cast<void*>(offset);  // from the start of the output
+    parts.push_back({job, offset});
     offset += static_cast<std::size_t>(x.shape.dims()[op.axis] * strides[op.axis]) * job.element;
-    jobs.push_back(job);
   }
-  return device_kernel(site, op, {.run = [jobs](const Call& call) {
-                         for (std::size_t i = 0; i < jobs.size(); ++i) {
-                           kernels::CopyJob job = jobs[i];
+  return device_kernel(site, op, {.run = [parts](const Call& call) {
+                         for (std::size_t i = 0; i < parts.size(); ++i) {
+                           kernels::CopyJob job = parts[i].job;
                            job.x = call.input(i);
-                           job.y = static_cast<std::byte*>(call.output()) +
-                                   reinterpret_cast<std::uintptr_t>(job.y);
+                           job.y = static_cast<std::byte*>(call.output()) + parts[i].offset;
                            call.launch(job);
                          }
                        }});
@@ -76,16 +78,16 @@ KernelPtr make(const Site& site, const Transpose& op) {
 }
 
 KernelPtr make(const Site& site, const Reshape& op) {
-  return device_kernel(site, op,
-                       {.run =
-                            [bytes = op.y.nbytes()](const Call& call) {
-                              if (call.input(0) == call.output()) return;
-                              const runtime::Copy copy[] = {
-                                  {static_cast<std::byte*>(call.output()),
-                                   static_cast<const std::byte*>(call.input(0)), bytes}};
-                              call.stream().copy(copy);
-                            },
-                        .in_place = {0}});
+  return device_kernel(
+      site, op,
+      {.run =
+           [bytes = op.y.nbytes()](const Call& call) {
+             if (call.input(0) == call.output()) return;
+             const runtime::Copy copy[] = {{static_cast<std::byte*>(call.output()),
+                                            static_cast<const std::byte*>(call.input(0)), bytes}};
+             call.stream().copy(copy);
+           },
+       .in_place = {0}});
 }
 
 namespace {

@@ -68,17 +68,16 @@ KernelPtr make(const Site& site, const BatchNormStatistics& op) {
   kernels::MomentsJob job{};
   job.dtype = op.x.dtype;
   job.groups = groups(op.x.shape, axes_but(op.x.shape, op.axis));
-  return device_kernel(
-      site, op,
-      {.run =
-           [job, half = op.y.nbytes() / 2](const Call& call) mutable {
-             job.x = call.input(0);
-             job.mean = call.output();
-             job.variance = static_cast<std::byte*>(call.output()) + half;
-             job.parts = call.workspace();
-             call.launch(job);
-           },
-       .workspace = parts_bytes(job.groups.slices, job.groups.count)});
+  return device_kernel(site, op,
+                       {.run =
+                            [job, half = op.y.nbytes() / 2](const Call& call) mutable {
+                              job.x = call.input(0);
+                              job.mean = call.output();
+                              job.variance = static_cast<std::byte*>(call.output()) + half;
+                              job.parts = call.workspace();
+                              call.launch(job);
+                            },
+                        .workspace = parts_bytes(job.groups.slices, job.groups.count)});
 }
 
 KernelPtr make(const Site& site, const BatchNormSums& op) {

@@ -93,15 +93,15 @@ KernelPtr make(const Site& site, const ParamValue& op) {
   const auto pack = [dtype = op.y.dtype](std::span<const Tensor> params) {
     return std::vector<Tensor>{params[0].cast(dtype)};
   };
-  return device_kernel(site, op,
-                       {.run =
-                            [bytes = op.y.nbytes()](const Call& call) {
-                              const runtime::Copy copy[] = {
-                                  {static_cast<std::byte*>(call.output()),
-                                   static_cast<const std::byte*>(call.param(0)), bytes}};
-                              call.stream().copy(copy);
-                            },
-                        .pack = pack});
+  return device_kernel(
+      site, op,
+      {.run =
+           [bytes = op.y.nbytes()](const Call& call) {
+             const runtime::Copy copy[] = {{static_cast<std::byte*>(call.output()),
+                                            static_cast<const std::byte*>(call.param(0)), bytes}};
+             call.stream().copy(copy);
+           },
+       .pack = pack});
 }
 
 KernelPtr make(const Site& site, const Dropout& op) {

@@ -1,4 +1,8 @@
 #pragma once
+#include <functional>
+#include <mutex>
+#include <vector>
+
 #include "ops/cuda/engine.h"
 #include "runtime/device_context.h"
 

@@ -12,20 +12,20 @@ constexpr std::size_t kWorkspace = std::size_t{32} << 20;  ///< at most, for one
 /// What is used of the library, by the names of its functions.
 struct Functions {
 #define LAMINA_CUBLASLT(name) decltype(&::name) name = nullptr;
-#define LAMINA_CUBLASLT_ALL                            \
-  LAMINA_CUBLASLT(cublasLtCreate)                      \
-  LAMINA_CUBLASLT(cublasLtDestroy)                     \
-  LAMINA_CUBLASLT(cublasLtGetStatusName)               \
-  LAMINA_CUBLASLT(cublasLtGetStatusString)             \
-  LAMINA_CUBLASLT(cublasLtMatmulDescCreate)            \
-  LAMINA_CUBLASLT(cublasLtMatmulDescDestroy)           \
-  LAMINA_CUBLASLT(cublasLtMatmulDescSetAttribute)      \
-  LAMINA_CUBLASLT(cublasLtMatrixLayoutCreate)          \
-  LAMINA_CUBLASLT(cublasLtMatrixLayoutDestroy)         \
-  LAMINA_CUBLASLT(cublasLtMatmulPreferenceCreate)      \
-  LAMINA_CUBLASLT(cublasLtMatmulPreferenceDestroy)     \
+#define LAMINA_CUBLASLT_ALL                             \
+  LAMINA_CUBLASLT(cublasLtCreate)                       \
+  LAMINA_CUBLASLT(cublasLtDestroy)                      \
+  LAMINA_CUBLASLT(cublasLtGetStatusName)                \
+  LAMINA_CUBLASLT(cublasLtGetStatusString)              \
+  LAMINA_CUBLASLT(cublasLtMatmulDescCreate)             \
+  LAMINA_CUBLASLT(cublasLtMatmulDescDestroy)            \
+  LAMINA_CUBLASLT(cublasLtMatmulDescSetAttribute)       \
+  LAMINA_CUBLASLT(cublasLtMatrixLayoutCreate)           \
+  LAMINA_CUBLASLT(cublasLtMatrixLayoutDestroy)          \
+  LAMINA_CUBLASLT(cublasLtMatmulPreferenceCreate)       \
+  LAMINA_CUBLASLT(cublasLtMatmulPreferenceDestroy)      \
   LAMINA_CUBLASLT(cublasLtMatmulPreferenceSetAttribute) \
-  LAMINA_CUBLASLT(cublasLtMatmulAlgoGetHeuristic)      \
+  LAMINA_CUBLASLT(cublasLtMatmulAlgoGetHeuristic)       \
   LAMINA_CUBLASLT(cublasLtMatmul)
   LAMINA_CUBLASLT_ALL
 #undef LAMINA_CUBLASLT
@@ -33,7 +33,7 @@ struct Functions {
   [[nodiscard]] bool load() {
     void* const library = dlopen("libcublasLt.so.13", RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) return false;
-#define LAMINA_CUBLASLT(name)                                    \
+#define LAMINA_CUBLASLT(name)                                     \
   name = reinterpret_cast<decltype(name)>(dlsym(library, #name)); \
   if (name == nullptr) return false;
     LAMINA_CUBLASLT_ALL
@@ -85,9 +85,9 @@ class Product final : public LibraryPlan {
                    raw, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &kWorkspace, sizeof(kWorkspace)),
                "cublasLtMatmulPreferenceSetAttribute");
     int found = 0;
-    const cublasStatus_t status = lt_->cublasLtMatmulAlgoGetHeuristic(
-        handle_.get(), product_.get(), b_.get(), a_.get(), c_.get(), c_.get(), raw, 1, &result_,
-        &found);
+    const cublasStatus_t status =
+        lt_->cublasLtMatmulAlgoGetHeuristic(handle_.get(), product_.get(), b_.get(), a_.get(),
+                                            c_.get(), c_.get(), raw, 1, &result_, &found);
     if (status == CUBLAS_STATUS_NOT_SUPPORTED) return false;
     lt_->check(status, "cublasLtMatmulAlgoGetHeuristic");
     return found > 0;

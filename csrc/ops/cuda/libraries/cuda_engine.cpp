@@ -29,8 +29,8 @@ class CudaEngine final : public Engine {
 
   void launch(runtime::Stream& stream, const kernels::Job& job) override {
     make_current();
-    const int status = std::visit(
-        [&](const auto& each) { return kernels::launch(each, stream.native()); }, job);
+    const int status =
+        std::visit([&](const auto& each) { return kernels::launch(each, stream.native()); }, job);
     runtime::check_cuda(status, "The launch of a kernel");
   }
 
@@ -50,7 +50,9 @@ class CudaEngine final : public Engine {
 
  private:
   /// CUDA's current device belongs to the calling thread.
-  void make_current() const { runtime::check_cuda(cudaSetDevice(device_), "cudaSetDevice"); }
+  void make_current() const {
+    runtime::check_cuda(cudaSetDevice(device_), "cudaSetDevice");
+  }
 
   [[nodiscard]] std::shared_ptr<LibraryPlan> make_plan(const LibraryOp& op) {
     if (const auto* product = std::get_if<LibraryProduct>(&op)) {

@@ -17,8 +17,8 @@ namespace fe = cudnn_frontend;
 
 void check(cudnnStatus_t status, const char* call) {
   if (status == CUDNN_STATUS_SUCCESS) return;
-  throw DeviceError(call, fe::detail::get_error_string(status), fe::detail::get_last_error_string_(),
-                    SourceLocation::current());
+  throw DeviceError(call, fe::detail::get_error_string(status),
+                    fe::detail::get_last_error_string_(), SourceLocation::current());
 }
 
 std::shared_ptr<fe::graph::Graph> any_graph(const LibraryOp& op) {
@@ -130,8 +130,7 @@ CudnnTarget CudnnTarget::current_device() {
 
 CudnnTarget CudnnTarget::described(const std::string& json) {
   auto description = std::make_shared<fe::DeviceProperties>();
-  const auto status =
-      description->deserialize(std::vector<std::uint8_t>(json.begin(), json.end()));
+  const auto status = description->deserialize(std::vector<std::uint8_t>(json.begin(), json.end()));
   if (status.is_bad()) {
     throw BackendError("cuDNN refused a device's description: " + status.get_message());
   }

@@ -39,9 +39,9 @@ class CudnnTarget {
 /// An operation as cuDNN has planned it.
 struct CudnnGraph {
   std::shared_ptr<cudnn_frontend::graph::Graph> graph;
-  std::string engine;       ///< the configuration chosen
-  int configurations = 0;   ///< that the heuristics offered
-  bool built = false;       ///< else it passed the support check and could not be built
+  std::string engine;        ///< the configuration chosen
+  int configurations = 0;    ///< that the heuristics offered
+  bool built = false;        ///< else it passed the support check and could not be built
   std::string problem = {};  ///< why there is none, or why it was not built
   [[nodiscard]] bool supported() const { return graph != nullptr; }
 };
