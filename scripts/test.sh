@@ -9,7 +9,7 @@ readonly jobs="${LAMINA_JOBS:-$(nproc)}" fuzz_seconds="${LAMINA_FUZZ_SECONDS:-60
 readonly results="$PWD/build/results"
 # Without arguments: the everyday steps. The thorough ones build Lamina once more each; name them.
 readonly everyday=(release interop install_and_use format)
-readonly thorough=(asan fuzz static tsan device tidy)
+readonly thorough=(asan fuzz static tsan device coverage tidy)
 export LAMINA_VENV="${LAMINA_VENV:-$PWD/build/venv}"
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1 CLICOLOR_FORCE=0
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
@@ -44,6 +44,13 @@ device() {
     LAMINA_ORDER_SEEDS="${LAMINA_ORDER_SEEDS:-10000}" LAMINA_MEMORY_MIB="${LAMINA_MEMORY_MIB:-8192}" \
       build/release/bin/test_checkpoint --gtest_output="xml:$results/device/" \
       --gtest_filter='DeviceTransfer.*:DeviceAsync.*:*Memory*'
+}
+
+# How much of what CUDA devices need runs here, without one.
+coverage() {
+  build coverage test_ops test_models test_runtime test_cudnn &&
+    run_tests coverage coverage -R '^(ops|models|runtime|cudnn)$' &&
+    scripts/coverage.sh build/coverage 60
 }
 
 # The static library is built without CUDA, so that such a machine is tried too.

@@ -24,10 +24,14 @@ void DeviceContext::settle() noexcept {
   if (!computing_) return;
   const std::lock_guard lock(mutex_);
   computing_ = false;
-  try {
-    stream_->synchronize();
-  } catch (const std::exception&) {
-    // Whoever waits for the work's results is told.
+  // A wait may fail though the work has not ended; one that fails again has no work to wait for.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    try {
+      stream_->synchronize();
+      return;
+    } catch (const std::exception&) {
+      // Whoever waits for the work's results is told.
+    }
   }
 }
 

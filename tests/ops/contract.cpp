@@ -305,7 +305,7 @@ Activation random_activation(Random& random) {
   }
 }
 
-void expect_contract(Backend& backend, const OpSpec& spec, Random& random) {
+void expect_contract(Backend& backend, const OpSpec& spec, Random& random, double slack) {
   SCOPED_TRACE(describe(spec));
   const std::vector<Tensor> inputs = random_inputs(spec, random);
   const KernelPtr kernel = backend.make(spec);
@@ -314,7 +314,7 @@ void expect_contract(Backend& backend, const OpSpec& spec, Random& random) {
   std::vector<Tensor> params = random_params(spec, random);
   kernel->load_parameters(params);
   const Tensor result = run(backend, *kernel, spec, inputs);
-  expect_close(result, reference_result(spec, inputs, params), tolerance(result.dtype()));
+  expect_close(result, reference_result(spec, inputs, params), slack * tolerance(result.dtype()));
   EXPECT_TRUE(bitwise_equal(run(backend, *kernel, spec, inputs), result))
       << "the second run differs";
   expect_in_place(backend, *kernel, inputs, result);

@@ -34,8 +34,8 @@ inline void PrintTo(const Row& row, std::ostream* stream) {
 
 /// What every backend's kernel must do for `spec`: give the definition's values (computed in double
 /// by the reference) whatever its output and workspace held before, give them again to the bit, and
-/// in place where it says that it can.
-void expect_contract(Backend& backend, const OpSpec& spec, Random& random);
+/// in place where it says that it can. `slack` multiplies the tolerance.
+void expect_contract(Backend& backend, const OpSpec& spec, Random& random, double slack = 1);
 
 /// `spec` with every float of another width.
 [[nodiscard]] OpSpec with_dtype(OpSpec spec, DType dtype);

@@ -54,7 +54,7 @@ fe::error_t find_engines(const CudnnTarget& target, DType dtype, fe::graph::Grap
 /// The first configuration that can be built; false where none can.
 bool build_first(CudnnGraph& out) {
   for (int i = 0; i < out.configurations; ++i) {
-    if (const auto status = out.graph->build_plan_at_index(i); status.is_bad()) {
+    if (auto status = out.graph->build_plan_at_index(i); status.is_bad()) {
       out.problem = status.get_message();
       continue;
     }
@@ -78,7 +78,7 @@ class CudnnPlan final : public LibraryPlan {
     check(fe::detail::set_stream(target_.handle(), static_cast<cudaStream_t>(stream.native())),
           "cudnnSetStream");
     std::unordered_map<std::int64_t, void*> pointers = places(args);
-    const auto status = planned_.graph->execute(target_.handle(), pointers, args.workspace);
+    auto status = planned_.graph->execute(target_.handle(), pointers, args.workspace);
     if (status.is_bad()) {
       throw DeviceError("cudnnBackendExecute", planned_.engine,
                         describe(op_) + ": " + status.get_message(), SourceLocation::current());
@@ -130,7 +130,7 @@ CudnnTarget CudnnTarget::current_device() {
 
 CudnnTarget CudnnTarget::described(const std::string& json) {
   auto description = std::make_shared<fe::DeviceProperties>();
-  const auto status = description->deserialize(std::vector<std::uint8_t>(json.begin(), json.end()));
+  auto status = description->deserialize(std::vector<std::uint8_t>(json.begin(), json.end()));
   if (status.is_bad()) {
     throw BackendError("cuDNN refused a device's description: " + status.get_message());
   }
@@ -146,7 +146,7 @@ CudnnGraph plan_with_cudnn(const CudnnTarget& target, const LibraryOp& op) {
     out.problem = "not expressed as a graph";
     return out;
   }
-  if (const auto status = find_engines(target, dtype_of_op(op), *graph); status.is_bad()) {
+  if (auto status = find_engines(target, dtype_of_op(op), *graph); status.is_bad()) {
     out.problem = status.get_message();
     return out;
   }
