@@ -112,7 +112,7 @@ std::string kind_of(const Row& row) {
   std::size_t at = 0;
   for (int i = 0; i < 3; ++i) {
     const std::size_t end = row.op.find(' ', at);
-    words += " " + row.op.substr(at, end - at);
+    words.append(1, ' ').append(row.op, at, end - at);
     at = end + 1;
   }
   for (const char* more : {" bias", " activation"}) {
