@@ -3,6 +3,9 @@
 #include <dlfcn.h>
 #include <lamina/error.h>
 
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
 #include <vector>
 
 #include "ops/cuda/libraries/frontend.h"
@@ -34,7 +37,10 @@ DType dtype_of_op(const LibraryOp& op) {
 
 /// The engines' configurations for a graph, those that must not be used left out.
 fe::error_t find_engines(const CudnnTarget& target, DType dtype, fe::graph::Graph& graph) {
-  if (target.description()) graph.set_device_properties(target.description());
+  if (target.description()) {
+    graph.set_device_properties(target.description());
+    graph.set_sm_version(target.architecture());  // else it asks the driver
+  }
   if (auto status = graph.validate(); status.is_bad()) return status;
   if (auto status = graph.build_operation_graph(target.handle()); status.is_bad()) return status;
   if (auto status = graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK});
@@ -51,11 +57,23 @@ fe::error_t find_engines(const CudnnTarget& target, DType dtype, fe::graph::Grap
   return graph.check_support();
 }
 
-/// The first configuration that can be built; false where none can.
-bool build_first(CudnnGraph& out) {
+bool compiled_at_run_time(const fe::graph::Graph& graph, int configuration) {
+  std::vector<fe::BehaviorNote_t> notes;
+  if (graph.get_behavior_notes_for_plan_at_index(configuration, notes).is_bad()) return false;
+  return std::find(notes.begin(), notes.end(), fe::BehaviorNote_t::RUNTIME_COMPILATION) !=
+         notes.end();
+}
+
+/// The first configuration that can be built; false where none can. Without a device those that are
+/// compiled at run time cannot: they have passed their support check, and that is all.
+bool build_first(const CudnnTarget& target, CudnnGraph& out) {
   for (int i = 0; i < out.configurations; ++i) {
+    if (target.description() && compiled_at_run_time(*out.graph, i)) {
+      out.problem = "compiled at run time";
+      continue;
+    }
     if (auto status = out.graph->build_plan_at_index(i); status.is_bad()) {
-      out.problem = status.get_message();
+      if (out.problem.empty()) out.problem = status.get_message();
       continue;
     }
     (void)out.graph->get_plan_name_at_index(i, out.engine);
@@ -136,6 +154,7 @@ CudnnTarget CudnnTarget::described(const std::string& json) {
   }
   CudnnTarget out;
   out.description_ = std::move(description);
+  out.architecture_ = nlohmann::json::parse(json).at("deviceVer").get<int>() / 10;
   return out;
 }
 
@@ -152,7 +171,7 @@ CudnnGraph plan_with_cudnn(const CudnnTarget& target, const LibraryOp& op) {
   }
   out.configurations = static_cast<int>(graph->get_execution_plan_count());
   out.graph = std::move(graph);
-  out.built = build_first(out);
+  out.built = build_first(target, out);
   return out;
 }
 

@@ -30,10 +30,13 @@ class CudnnTarget {
   [[nodiscard]] const std::shared_ptr<const cudnn_frontend::DeviceProperties>& description() const {
     return description_;
   }
+  /// 90 for sm_90; of a description.
+  [[nodiscard]] int architecture() const { return architecture_; }
 
  private:
   std::shared_ptr<cudnnContext> handle_;
   std::shared_ptr<const cudnn_frontend::DeviceProperties> description_;
+  int architecture_ = 0;
 };
 
 /// An operation as cuDNN has planned it.
