@@ -19,6 +19,7 @@ for program in "${programs[@]}"; do ldd "$from/bin/$program"; done |
   [[ "$name" =~ $left_out ]] || cp -L "$path" "$to/lib/$name"
 done
 strip --strip-unneeded "$to"/bin/* "$to"/lib/*
+tar -C "$to" -czf "$to/lib.tar.gz" lib && rm -r "$to/lib"
 cp scripts/run_gpu_checks.sh "$to/"
 git describe --always --dirty >"$to/version.txt" 2>/dev/null || echo unknown >"$to/version.txt"
 

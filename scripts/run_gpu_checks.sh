@@ -3,6 +3,7 @@
 # Leaves results/summary.json, a short table on standard output, and a log a check.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
+[ -d lib ] || tar -xzf lib.tar.gz || exit 1
 export LD_LIBRARY_PATH="$PWD/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 mkdir -p results
 readonly deadline=$((SECONDS + 470))

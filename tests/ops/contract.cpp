@@ -267,6 +267,20 @@ OpSpec with_dtype(OpSpec spec, DType dtype) {
   return spec;
 }
 
+OpSpec with_forgiving_activation(OpSpec spec, Random& random) {
+  const Activation chosen = one_of<Activation>(
+      random, {{}, relu(), relu(0.2), {Unary::kSilu}, {Unary::kSigmoid}, {Unary::kTanh}});
+  std::visit(
+      [&]<class Op>(Op& op) {
+        if constexpr (std::is_same_v<Op, Conv2D> || std::is_same_v<Op, Conv2DTranspose> ||
+                      std::is_same_v<Op, Dense>) {
+          op.activation = chosen;
+        }
+      },
+      spec);
+  return spec;
+}
+
 Tensor random_tensor(const Shape& shape, DType dtype, Random& random) {
   Tensor values = Tensor::empty(shape, DType::kFloat64);
   std::normal_distribution<double> normal;

@@ -40,6 +40,11 @@ void expect_contract(Backend& backend, const OpSpec& spec, Random& random, doubl
 /// `spec` with every float of another width.
 [[nodiscard]] OpSpec with_dtype(OpSpec spec, DType dtype);
 
+/// `spec` with an activation that forgives its argument's rounding. For half-width floats on
+/// devices, where a product of a library is rounded before a kernel of ours applies the activation
+/// (as Keras rounds it), which a step in a function, or an exponential, would enlarge.
+[[nodiscard]] OpSpec with_forgiving_activation(OpSpec spec, Random& random);
+
 /// Standard normal values, or what `low` and `high` bound.
 [[nodiscard]] Tensor random_tensor(const Shape& shape, DType dtype, Random& random);
 

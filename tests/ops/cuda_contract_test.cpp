@@ -36,7 +36,9 @@ TEST_P(CudaBackendContract, ComputesTheDefinition) {
                         std::make_shared<cuda::HostEngine>(libraries == Libraries::kSome));
     for (int i = 0; i < kCases && !HasFailure(); ++i) {
       SCOPED_TRACE("LAMINA_TEST_SEED=" + std::to_string(seed) + ", case " + std::to_string(i));
-      expect_contract(backend, with_dtype(row.make(random), dtype), random);
+      OpSpec spec = with_dtype(row.make(random), dtype);
+      if (dtype_size(dtype) == 2) spec = with_forgiving_activation(std::move(spec), random);
+      expect_contract(backend, spec, random);
     }
   }
   EXPECT_EQ(gpu->used(), 0U);

@@ -4,6 +4,8 @@
 #define NV_CUDNN_FRONTEND_USE_DYNAMIC_LOADING
 #include <cudnn_frontend.h>
 
+#include "ops/cuda/engine.h"
+
 namespace lamina::ops::cuda {
 
 enum Uid : std::int64_t { kX = 1, kKernel, kY, kBias };
