@@ -1,6 +1,6 @@
 // How long does a training step take, in how much memory, beside Keras on JAX and PyTorch, and what
 // does a checkpoint in the background cost the loop? Each measurement in a process of its own, in
-// turn. See bench/README.md.
+// turn.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

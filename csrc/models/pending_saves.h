@@ -13,7 +13,6 @@ namespace lamina::models {
 class PendingSaves {
  public:
   void add(std::shared_ptr<checkpoint::SaveState> state);
-  /// Throws the first failure that nobody has heard of, warns of the others, and forgets the saves
   /// Throws the first failure that nobody has heard of, and forgets the saves that are over.
   void throw_failure();
   void wait_until_copied();
