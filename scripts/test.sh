@@ -53,7 +53,7 @@ coverage() {
     scripts/coverage.sh build/coverage 60
 }
 
-# Every plan of cuDNN's for every application, not one in eight.
+# Every plan of cuDNN's for every application, not one in twenty-four.
 plans() { build release test_cudnn && LAMINA_CUDNN_SHARE=1 run_tests plans release -R '^cudnn$'; }
 
 # The static library is built without CUDA, so that such a machine is tried too.

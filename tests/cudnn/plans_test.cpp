@@ -90,10 +90,12 @@ std::vector<LibraryOp> variants(const LibraryOp& op) {
   return out;
 }
 
-/// One in so many: planning takes a twentieth of a second. LAMINA_CUDNN_SHARE=1 takes all.
+/// One in so many: planning all of it takes minutes. LAMINA_CUDNN_SHARE=1 takes all.
+constexpr std::size_t kShare = 24;
+
 Asked some_of(const Asked& asked) {
   const char* given = std::getenv("LAMINA_CUDNN_SHARE");
-  const std::size_t share = given == nullptr ? 8 : std::strtoul(given, nullptr, 10);
+  const std::size_t share = given == nullptr ? kShare : std::strtoul(given, nullptr, 10);
   std::size_t at = std::random_device{}() % share;
   std::printf("every operation of %zu, from number %zu on\n", share, at);
   Asked some;
@@ -172,7 +174,7 @@ class CudnnPlans : public ::testing::TestWithParam<std::int64_t> {};
 TEST_P(CudnnPlans, AreThereForWhatTheApplicationsRun) {
   if (!have_cudnn()) GTEST_SKIP() << "cuDNN cannot be loaded";
   const std::vector<Row> rows = plan_all(some_of(asked_by_applications(GetParam())));
-  EXPECT_GT(rows.size(), 200U);
+  EXPECT_GT(rows.size(), 100U);
   keep("cudnn_applications_" + std::to_string(GetParam()), rows);
   expect_no_slow_forward(rows);
 }
