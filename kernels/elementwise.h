@@ -4,11 +4,7 @@
 #pragma once
 #include <cmath>
 
-#if defined(__CUDACC__)
-#define LAMINA_HOST_DEVICE __host__ __device__
-#else
-#define LAMINA_HOST_DEVICE
-#endif
+#include "kernels/host_device.h"
 
 namespace lamina::kernels {
 

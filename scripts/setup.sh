@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, and nothing else; does nothing where all is there.
-#   scripts/setup.sh build   what building and running needs (Debian packages)
+#   scripts/setup.sh build   what building and running needs (Debian packages; where there is a cuDNN,
+#                            the headers of its C++ interface, into build/cudnn-frontend)
 #   scripts/setup.sh test    the same, the lint and fuzz tools, and a Python environment with Keras
 # The Python environment is build/venv, or the directory in LAMINA_VENV.
 set -euo pipefail
@@ -35,10 +36,34 @@ install_python() {
   cp scripts/requirements.txt "$stamp"
 }
 
+# cuDNN's C++ interface, headers alone: where there is a cuDNN to use them with.
+install_headers() {
+  local folder=build/cudnn-frontend where
+  [ -f $folder/include/cudnn_frontend.h ] && return
+  for where in "${CUDA_HOME:-/usr/local/cuda}/include" /usr/include /usr/include/x86_64-linux-gnu none; do
+    [ -f "$where/cudnn.h" ] && break
+  done
+  [ "$where" = none ] && return
+  echo "setup: fetching the headers of $(cat scripts/requirements-headers.txt)"
+  mkdir -p $folder
+  if ! [ -x build/tools/bin/python ] && ! python3 -m venv build/tools; then
+    echo "setup: without python3-venv there will be no cuDNN"
+    return
+  fi
+  build/tools/bin/python -m pip download -q --disable-pip-version-check --no-deps -d $folder \
+    -r scripts/requirements-headers.txt
+  build/tools/bin/python -m zipfile -e $folder/*.whl $folder
+  rm -r $folder/*.whl $folder/cudnn
+}
+
 case "$purpose" in
-  build) install_debian scripts/packages.txt ;;
+  build)
+    install_debian scripts/packages.txt
+    install_headers
+    ;;
   test)
     install_debian scripts/packages.txt scripts/packages-test.txt
+    install_headers
     install_python
     ;;
   *) echo "setup: expected 'build' or 'test', not '$purpose'" >&2; exit 2 ;;

@@ -9,7 +9,7 @@ readonly jobs="${LAMINA_JOBS:-$(nproc)}" fuzz_seconds="${LAMINA_FUZZ_SECONDS:-60
 readonly results="$PWD/build/results"
 # Without arguments: the everyday steps. The thorough ones build Lamina once more each; name them.
 readonly everyday=(release interop install_and_use fuzz format)
-readonly thorough=(asan static tsan device tidy)
+readonly thorough=(asan static tsan device coverage plans tidy)
 export LAMINA_VENV="${LAMINA_VENV:-$PWD/build/venv}"
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1 CLICOLOR_FORCE=0
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
@@ -46,6 +46,16 @@ device() {
       build/release/bin/test_checkpoint --gtest_output="xml:$results/device/" \
       --gtest_filter='DeviceTransfer.*:DeviceAsync.*:*Memory*'
 }
+
+# How much of what CUDA devices need runs here, without one.
+coverage() {
+  build coverage test_ops test_models test_runtime test_cudnn &&
+    run_tests coverage coverage -R '^(ops|models|runtime|cudnn)$' &&
+    scripts/coverage.sh build/coverage 60
+}
+
+# Every plan of cuDNN's for every application, not one in twenty-four.
+plans() { build release test_cudnn && LAMINA_CUDNN_SHARE=1 run_tests plans release -R '^cudnn$'; }
 
 # The static library is built without CUDA, so that such a machine is tried too.
 install_and_use() { build release && scripts/check_install.sh build/release build/check/shared; }

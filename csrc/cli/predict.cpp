@@ -25,13 +25,6 @@ struct Arguments {
   bool skip_mismatch = false;
 };
 
-void require_cpu(const std::string& name) {
-  if (Device::from_name(name).kind != Device::Kind::kCpu) {
-    throw ValueError(
-        fmt::format("Device '{}' is not available: this build computes on the CPU only", name));
-  }
-}
-
 void require_count(std::string_view option, std::size_t given, std::size_t expected) {
   if (given != expected) {
     throw ValueError(fmt::format("The model has {0} {2}{3}, and --{2} was given {1} time{4}",
@@ -62,11 +55,12 @@ void load(Model& model, const Arguments& arguments) {
 }
 
 void predict(const Arguments& arguments) {
-  require_cpu(arguments.device);
+  const Device device = Device::from_name(arguments.device);
   const ModelPtr model = make_model(arguments.model);
   require_count("input", arguments.inputs.size(), model->inputs().size());
   require_count("output", arguments.outputs.size(), model->outputs().size());
   require_places(arguments.outputs);
+  model->to(device);
   load(*model, arguments);
   std::vector<Tensor> inputs;
   for (std::size_t i = 0; i < arguments.inputs.size(); ++i) {
@@ -106,7 +100,7 @@ void add_predict(CLI::App& app) {
       ->type_name("N");
   command->add_flag("--skip-mismatch", arguments->skip_mismatch,
                     "leave layers that do not fit as they are, with a warning");
-  command->add_option("--device", arguments->device, "where to compute")
+  command->add_option("--device", arguments->device, "where to compute: cpu, or cuda:0 and so on")
       ->capture_default_str()
       ->type_name("NAME");
   command->callback([arguments] { predict(*arguments); });

@@ -9,7 +9,7 @@ namespace lamina::core {
 /// One element as another type: floats round to nearest even, floats to integers truncate and
 /// saturate.
 template <class From, class To>
-To convert(From value) {
+constexpr To convert(From value) {
   if constexpr (std::is_same_v<From, To>) {
     return value;
   } else if constexpr (std::is_same_v<From, float16> || std::is_same_v<From, bfloat16>) {

@@ -18,4 +18,8 @@ namespace lamina::core {
 /// Throws likewise, and OutOfMemoryError.
 [[nodiscard]] std::vector<Tensor> copies_on(Device device, std::span<const Tensor> tensors);
 
+/// Copies the host's tensors `from` into those of one device, each of the same size, that `to`
+/// holds. Waits as above. Throws DeviceError.
+void copy_into(std::span<Tensor> to, std::span<const Tensor> from);
+
 }  // namespace lamina::core

@@ -32,18 +32,18 @@ bool Parameters::stale(const Entry& entry) {
          });
 }
 
-void Parameters::require_host(const Entry& entry) {
+void Parameters::require_reachable(const Entry& entry) const {
   for (const Source& source : entry.sources) {
-    if (source.variable->device().kind == Device::Kind::kCpu) continue;
+    const Device device = source.variable->device();
+    if (device.kind == Device::Kind::kCpu || device == device_) continue;
     throw UnsupportedError("The variable '" + source.variable->path() + "' is on " +
-                           source.variable->device().str() +
-                           ", where this version cannot compute yet: move the model back with "
-                           "to(Device::cpu()).");
+                           source.variable->device().str() + ", and what is computed on " +
+                           device_.str() + " cannot use it there: move the model with to().");
   }
 }
 
 void Parameters::pack(Entry& entry) {
-  require_host(entry);
+  require_reachable(entry);
   entry.packed = false;  // until every step below has succeeded
   std::vector<Tensor> values;
   for (const Param& param : *entry.params) values.push_back(param.value());

@@ -11,6 +11,9 @@ namespace lamina::graph {
 /// Keeps kernels' packed parameters in step with the variables they come from.
 class Parameters {
  public:
+  /// Variables may be on the host or on `device`, where the kernels are.
+  explicit Parameters(Device device) : device_(device) {}
+
   /// `kernel` packs `params`; both must outlive this.
   void add(ops::Kernel& kernel, const std::vector<Param>& params);
 
@@ -33,11 +36,12 @@ class Parameters {
   using Counts = std::unordered_map<Variable*, std::size_t>;
 
   [[nodiscard]] static bool stale(const Entry& entry);
-  static void require_host(const Entry& entry);
-  static void pack(Entry& entry);
+  void require_reachable(const Entry& entry) const;
+  void pack(Entry& entry);
   [[nodiscard]] Counts stale_readers() const;
   static void release_read(const Entry& entry, Counts& waiting);
 
+  Device device_;
   std::vector<Entry> entries_;
 };
 

@@ -15,7 +15,23 @@ class CompiledPlan final : public Plan {
       : program_(std::move(program)), steps_(program_, std::move(backend), options.profile) {}
 
   void refresh(bool release) override { steps_.refresh(release); }
-  std::vector<Tensor> run(const std::vector<Tensor>& inputs) override;
+  std::vector<Tensor> run(const std::vector<Tensor>& inputs) override {
+    check(inputs);
+    std::vector<Tensor> outputs = allocate_outputs();
+    refresh(false);
+    steps_.run(0, program_.ops.size(), inputs, outputs);
+    return outputs;
+  }
+  std::vector<Tensor> allocate_outputs() const override {
+    std::vector<Tensor> outputs;
+    steps_.allocate(outputs, 0, program_.outputs.size());
+    return outputs;
+  }
+  void run_into(const std::vector<Tensor>& inputs, std::vector<Tensor>& outputs) override {
+    check(inputs);
+    refresh(false);
+    steps_.run(0, program_.ops.size(), inputs, outputs);
+  }
 
   std::size_t arena_bytes() const override { return steps_.arena_bytes(); }
   std::size_t kernel_count() const override { return steps_.size(); }
@@ -23,21 +39,18 @@ class CompiledPlan final : public Plan {
   std::vector<ProfileRow> profile() const override { return steps_.profile(); }
 
  private:
+  void check(const std::vector<Tensor>& inputs) const;
+
   Program program_;
   Steps steps_;
 };
 
-std::vector<Tensor> CompiledPlan::run(const std::vector<Tensor>& inputs) {
+void CompiledPlan::check(const std::vector<Tensor>& inputs) const {
   if (inputs.size() != program_.inputs.size()) {
     throw ValueError("The program takes " + std::to_string(program_.inputs.size()) +
                      " inputs; received " + std::to_string(inputs.size()) + ".");
   }
   steps_.check(inputs);
-  refresh(false);
-  std::vector<Tensor> outputs;
-  steps_.allocate(outputs, 0, program_.outputs.size());
-  steps_.run(0, program_.ops.size(), inputs, outputs);
-  return outputs;
 }
 
 }  // namespace

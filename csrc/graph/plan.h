@@ -35,6 +35,12 @@ class Plan {
   /// itself.
   [[nodiscard]] virtual std::vector<Tensor> run(const std::vector<Tensor>& inputs) = 0;
 
+  /// Outputs for `run_into`, on the backend's device, uninitialised.
+  [[nodiscard]] virtual std::vector<Tensor> allocate_outputs() const = 0;
+  /// The same into outputs that there are already: allocates nothing. Where the backend's kernels
+  /// run on a stream it returns when all is given to that (see ops::Backend::settle).
+  virtual void run_into(const std::vector<Tensor>& inputs, std::vector<Tensor>& outputs) = 0;
+
   /// Bytes for all values that live between operations, and the kernels' workspaces.
   [[nodiscard]] virtual std::size_t arena_bytes() const = 0;
   /// Kernels that a run executes; views are not counted.

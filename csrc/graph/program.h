@@ -14,8 +14,14 @@ namespace lamina::graph {
 
 using ValueId = std::size_t;
 
-/// A tensor that changes only when its source variables do. Before the passes it is a variable's
-/// value; afterwards it may be computed from several (a kernel with batch normalisation folded in).
+/// A variable's value where the host can reach it, as `dtype`.
+[[nodiscard]] inline Tensor host_value(const Variable& variable, DType dtype) {
+  return variable.value().to(Device::cpu()).cast(dtype);
+}
+
+/// A tensor, on the host, that changes only when its source variables do. Before the passes it is a
+/// variable's value; afterwards it may be computed from several (a kernel with batch normalisation
+/// folded in).
 struct Param {
   std::vector<VariablePtr> sources;
   std::function<Tensor()> value;
@@ -25,7 +31,7 @@ struct Param {
 
   /// The variable itself, cast to `dtype`.
   static Param of(VariablePtr variable, DType dtype) {
-    return {{variable}, [variable, dtype] { return variable->value().cast(dtype); }, variable};
+    return {{variable}, [variable, dtype] { return host_value(*variable, dtype); }, variable};
   }
 };
 

@@ -8,7 +8,10 @@
 namespace lamina::graph {
 
 Steps::Steps(const Program& program, std::shared_ptr<ops::Backend> backend, bool timed)
-    : program_(program), backend_(std::move(backend)), timed_(timed) {
+    : program_(program),
+      backend_(std::move(backend)),
+      timed_(timed),
+      parameters_(backend_->device()) {
   std::vector<ops::KernelPtr> kernels;
   for (const Op& op : program_.ops) kernels.push_back(backend_->make(op.spec));
   const MemoryPlan memory = plan_memory(
@@ -78,6 +81,7 @@ void Steps::run_timed(Step& step, const std::vector<Tensor>& inputs, std::vector
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   run_step(step, inputs, outputs);
+  backend_->settle();
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   ProfileRow& row = step.profile;
   row.seconds = row.runs++ == 0 ? seconds : std::min(row.seconds, seconds);

@@ -87,7 +87,7 @@ graph::ValueId to_channels_first(graph::Builder& builder, graph::ValueId x) {
 graph::Param reshaped_param(VariablePtr variable, DType dtype, Shape shape) {
   return {{variable},
           [variable, dtype, shape = std::move(shape)] {
-            return variable->value().cast(dtype).reshape(shape);
+            return graph::host_value(*variable, dtype).reshape(shape);
           },
           variable};
 }

@@ -155,7 +155,7 @@ class NormalizationLayer final : public LibraryLayer<NormalizationOptions> {
       return {{}, [mapped, given = mean ? given_mean_ : given_variance_] { return mapped(given); }};
     }
     return {{variable}, [variable, mapped] {
-              const Tensor values = variable->value().cast(DType::kFloat64);
+              const Tensor values = graph::host_value(*variable, DType::kFloat64);
               const auto elements = values.data<double>();
               return mapped({elements.begin(), elements.end()});
             }};

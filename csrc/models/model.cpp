@@ -49,6 +49,7 @@ void Model::to(Device device) {
   values = core::copies_on(device, values);
   for (std::size_t i = 0; i < moving.size(); ++i) moving[i]->move_to_value(std::move(values[i]));
   for (const VariablePtr& variable : waiting) variable->to(device);
+  if (runtime_ || device != Device::cpu()) runtime().compute_on(device);
 }
 
 LayerPtr Model::get_layer(std::string_view name) const {

@@ -146,6 +146,7 @@ std::vector<Tensor> Model::predict(const std::vector<Tensor>& inputs,
   std::vector<DType> dtypes;
   for (std::size_t i = 0; i < data.size(); ++i) dtypes.push_back(input_dtype(i, data[i].dtype()));
   const std::vector<VariablePtr> all = variables();
+  runtime().compute_with(all);
   const bool released = std::any_of(
       all.begin(), all.end(), [](const VariablePtr& variable) { return variable->released(); });
   const std::int64_t step = std::min(rows, options.batch_size);
@@ -192,6 +193,7 @@ void Model::compile_inference(const std::vector<Shape>& input_shapes,
     }
     signature.push_back({input_shapes[i], placeholders[i].dtype()});
   }
+  runtime().compute_with(variables());
   runtime().plan(*this, signature).refresh(options.release_weights);
 }
 

@@ -12,6 +12,11 @@ namespace lamina {
 struct Model::Runtime {
   using Signature = std::vector<ops::TensorSpec>;
 
+  /// Where plans compute from now on; those for another device go. Throws ValueError when there are
+  /// variables here and others there.
+  void compute_with(const std::vector<VariablePtr>& variables);
+  void compute_on(Device device);
+
   /// The plan for inputs of this signature, compiled if need be.
   graph::Plan& plan(Model& model, const Signature& signature);
 
@@ -25,12 +30,16 @@ struct Model::Runtime {
   struct Entry {
     Signature signature;
     std::unique_ptr<graph::Plan> plan;
+    std::vector<Tensor> inputs, outputs;  ///< on another device, which keeps them from run to run
   };
+  Entry& entry(Model& model, const Signature& signature);
+  std::vector<Tensor> run_there(Entry& entry, const std::vector<Tensor>& batch);
   const Entry* with_batch_at_least(const Signature& signature) const;
 
   // Each plan holds packed weights, so few are kept: a full batch, a last one, and two more.
   static constexpr std::size_t kPlans = 4;
 
+  Device device_;
   std::shared_ptr<ops::Backend> backend_;
   std::list<Entry> entries_;
 };

@@ -40,6 +40,9 @@ class Backend {
  public:
   virtual ~Backend() = default;
   [[nodiscard]] virtual Device device() const = 0;
+  /// Waits until what kernels were given to do is done, and throws what went wrong meanwhile: where
+  /// they run on a stream, `run` returns before.
+  virtual void settle() {}
   [[nodiscard]] virtual KernelPtr make(const Conv2D&) = 0;
   [[nodiscard]] virtual KernelPtr make(const Conv2DTranspose&) = 0;
   [[nodiscard]] virtual KernelPtr make(const Dense&) = 0;

@@ -7,6 +7,11 @@
 
 namespace lamina::ops {
 
+/// What 24 bits of a word are held against: a rate that can be exact in float32 too.
+[[nodiscard]] inline std::uint32_t dropout_threshold(double rate) {
+  return static_cast<std::uint32_t>(rate * (1U << 24) + 0.5);
+}
+
 /// Which elements a Dropout keeps: four a Philox call, keyed by the seed and counted by position,
 /// stream and step. Any part can be had on any thread.
 class DropoutMask {
@@ -16,8 +21,7 @@ class DropoutMask {
       : key_{low(state[0]), high(state[0])},
         step_{low(state[1]), high(state[1])},
         stream_(op.stream),
-        // 24 bits of a word against the rate: it can be exact in float32 too.
-        threshold_(static_cast<std::uint32_t>(op.rate * (1U << 24) + 0.5)) {}
+        threshold_(dropout_threshold(op.rate)) {}
 
   [[nodiscard]] bool keeps(std::int64_t element) const {
     const auto words = kernels::philox(

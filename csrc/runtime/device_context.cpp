@@ -6,6 +6,10 @@ namespace {
 struct Block {
   std::shared_ptr<DeviceContext> context;
   std::unique_ptr<DeviceMemory> memory;
+  Block(std::shared_ptr<DeviceContext> owner, std::unique_ptr<DeviceMemory> owned)
+      : context(std::move(owner)), memory(std::move(owned)) {}
+  Block(const Block&) = delete;
+  ~Block() { context->settle(); }
 };
 
 }  // namespace
@@ -14,6 +18,21 @@ PinnedRing& DeviceContext::ring() {
   const std::lock_guard lock(mutex_);
   if (!ring_) ring_ = std::make_unique<PinnedRing>(*runtime_, ring_options_);
   return *ring_;
+}
+
+void DeviceContext::settle() noexcept {
+  if (!computing_) return;
+  const std::lock_guard lock(mutex_);
+  computing_ = false;
+  // A wait may fail though the work has not ended; one that fails again has no work to wait for.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    try {
+      stream_->synchronize();
+      return;
+    } catch (const std::exception&) {
+      // Whoever waits for the work's results is told.
+    }
+  }
 }
 
 std::unique_ptr<Event> DeviceContext::mark() {
@@ -25,7 +44,7 @@ std::unique_ptr<Event> DeviceContext::mark() {
 std::shared_ptr<void> allocate_shared(std::shared_ptr<DeviceContext> context, std::size_t bytes) {
   std::unique_ptr<DeviceMemory> memory = context->runtime().allocate(bytes);
   void* address = memory->address();
-  return {std::make_shared<Block>(Block{std::move(context), std::move(memory)}), address};
+  return {std::make_shared<Block>(std::move(context), std::move(memory)), address};
 }
 
 }  // namespace lamina::runtime

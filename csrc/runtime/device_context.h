@@ -1,6 +1,7 @@
 #pragma once
 #include <lamina/device.h>
 
+#include <atomic>
 #include <mutex>
 
 #include "runtime/pinned_ring.h"
@@ -25,6 +26,16 @@ class DeviceContext {
     if (!stream_) stream_ = runtime_->make_stream();
     work(*stream_);
   }
+  /// The same for work on what tensors own, whose memory goes only when it is done (see settle).
+  template <class F>
+  void compute(F&& work) {
+    with_stream([&](Stream& stream) {
+      computing_ = true;
+      work(stream);
+    });
+  }
+  /// Returns when what compute() gave is done, well or not. Failures are for others to report.
+  void settle() noexcept;
   /// A mark behind all that this stream has been given so far. Throws DeviceError.
   [[nodiscard]] std::unique_ptr<Event> mark();
 
@@ -35,6 +46,7 @@ class DeviceContext {
   std::mutex mutex_;
   std::unique_ptr<PinnedRing> ring_;
   std::unique_ptr<Stream> stream_;
+  std::atomic<bool> computing_ = false;
 };
 
 /// A mark of a device's work, and what it needs to live.
@@ -43,8 +55,8 @@ struct DeviceMark {
   std::unique_ptr<Event> event;
 };
 
-/// Memory that keeps its device alive, and is released when no owner is left; no work on it may be
-/// pending then. Throws DeviceError.
+/// Memory that keeps its device alive, and is released when no owner is left and the device's
+/// computing stream is done with it; no other work on it may be pending then. Throws DeviceError.
 [[nodiscard]] std::shared_ptr<void> allocate_shared(std::shared_ptr<DeviceContext> context,
                                                     std::size_t bytes);
 

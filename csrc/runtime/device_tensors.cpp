@@ -99,4 +99,16 @@ std::vector<Tensor> copies_on(Device device, std::span<const Tensor> tensors) {
   return out;
 }
 
+void copy_into(std::span<Tensor> to, std::span<const Tensor> from) {
+  if (to.empty()) return;
+  std::vector<runtime::Upload> parts;
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    if (from[i].nbytes() > 0) parts.push_back({address(to[i]), from[i].bytes()});
+  }
+  const auto context = runtime::devices().get(to[0].device());
+  const auto mark = context->mark();
+  const runtime::Event* after[] = {mark.get()};
+  runtime::upload(parts, context->ring(), after);
+}
+
 }  // namespace lamina::core

@@ -62,6 +62,8 @@ class Stream {
   /// Later work starts when `event`, as last recorded by now, has fired.
   virtual void wait(const Event& event) = 0;
   virtual void synchronize() = 0;
+  /// CUDA's own stream, for its libraries and for launches; nullptr where it is not CUDA's.
+  [[nodiscard]] virtual void* native() const noexcept { return nullptr; }
 };
 
 /// A device, so that the same engine runs on all of them and tests can delay, fail or watch each
@@ -75,6 +77,8 @@ class Runtime {
   [[nodiscard]] virtual std::unique_ptr<PinnedMemory> allocate_pinned(std::size_t bytes) = 0;
   [[nodiscard]] virtual std::unique_ptr<Stream> make_stream() = 0;
   [[nodiscard]] virtual std::unique_ptr<Event> make_event() = 0;
+  /// Whether CUDA's kernels and libraries run on it; else the host can reach its memory.
+  [[nodiscard]] virtual bool is_cuda() const noexcept { return false; }
 };
 
 }  // namespace lamina::runtime

@@ -6,6 +6,9 @@ endif()
 
 function(lamina_header_check target root)
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${root} ${ARGN})
+  if(NOT LAMINA_HAVE_CUDNN)
+    list(FILTER headers EXCLUDE REGEX "cuda/libraries/frontend\\.h$")
+  endif()
   set(sources)
   foreach(header ${headers})
     string(MAKE_C_IDENTIFIER ${header} name)
@@ -29,3 +32,7 @@ lamina_header_check(internal_headers_alone ${PROJECT_SOURCE_DIR}
 target_include_directories(internal_headers_alone PRIVATE
   ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/csrc ${PROJECT_SOURCE_DIR}/include)
 target_link_libraries(internal_headers_alone PRIVATE lamina_dependencies)
+if(LAMINA_HAVE_CUDNN)
+  target_include_directories(internal_headers_alone SYSTEM PRIVATE
+    ${CUDNN_FRONTEND_INCLUDE_DIR} ${CUDNN_INCLUDE_DIR} ${CUDAToolkit_INCLUDE_DIRS})
+endif()

@@ -49,7 +49,7 @@ struct TwoKernels : ::testing::Test {
   VariablePtr a = variable("a", 1), b = variable("b", 2), shared = variable("shared", 4);
   std::vector<Param> first_params{of(a), of(shared)}, second_params{of(shared), of(b)};
   WatchingKernel first{{a, b, shared}}, second{{a, b, shared}};
-  Parameters parameters;
+  Parameters parameters{Device::cpu()};
 };
 
 using Names = std::set<std::string>;
@@ -100,7 +100,7 @@ TEST(Parameters, LazyVariablesAreMadeOneAfterTheOther) {
   const VariablePtr a = lazy("a"), b = lazy("b");
   const std::vector<Param> of_a{of(a)}, of_b{of(b)};
   WatchingKernel first({a, b}), second({a, b});
-  Parameters parameters;
+  Parameters parameters{Device::cpu()};
   parameters.add(first, of_a);
   parameters.add(second, of_b);
   EXPECT_EQ(made, 0u);

@@ -140,8 +140,9 @@ struct InputFor {
   Tensor operator()(const BatchNormGradient&) const { return statistics(); }
   Tensor operator()(const ReduceGradient& op) const {
     if (op.of.kind != Reduce::Kind::kMax || before.size() != 1) return any();
-    const KernelPtr reduction = ReferenceBackend().make(op.of);
-    return run(*reduction, op.of, before);
+    ReferenceBackend reference;
+    const KernelPtr reduction = reference.make(op.of);
+    return run(reference, *reduction, op.of, before);
   }
   template <class Op>
   Tensor operator()(const Op&) const {
@@ -184,17 +185,21 @@ std::vector<Tensor> as_double(const std::vector<Tensor>& tensors) {
   return result;
 }
 
+Tensor bytes_of(std::size_t size) {
+  Tensor bytes = Tensor::empty({static_cast<std::int64_t>(size)}, DType::kUInt8);
+  std::memset(bytes.raw(), 0xff, size);
+  return bytes;
+}
+
 /// The arena that a plan would lend: 64-byte aligned, full of NaNs, guarded behind its end.
 class Workspace {
  public:
-  explicit Workspace(std::size_t bytes)
-      : bytes_(bytes),
-        memory_(Tensor::empty({static_cast<std::int64_t>(bytes) + 64}, DType::kUInt8)) {
-    std::memset(memory_.raw(), 0xff, memory_.nbytes());
-  }
+  Workspace(std::size_t bytes, Device device)
+      : bytes_(bytes), memory_(bytes_of(bytes + 64).to(device)) {}
   [[nodiscard]] void* data() { return memory_.raw(); }
   void expect_guard_untouched() const {
-    const auto guard = memory_.data<std::uint8_t>().subspan(bytes_);
+    const Tensor here = memory_.to(Device::cpu());
+    const auto guard = here.data<std::uint8_t>().subspan(bytes_);
     EXPECT_TRUE(std::all_of(guard.begin(), guard.end(), [](std::uint8_t byte) {
       return byte == 0xff;
     })) << "written behind the end of the workspace";
@@ -205,12 +210,20 @@ class Workspace {
   Tensor memory_;
 };
 
-void run_into(Kernel& kernel, const std::vector<Tensor>& inputs, void* output) {
+/// `inputs` and `output` are on the backend's device.
+void run_into(Backend& backend, Kernel& kernel, const std::vector<Tensor>& inputs, void* output) {
   std::vector<const void*> pointers;
   for (const Tensor& input : inputs) pointers.push_back(input.raw());
-  Workspace workspace(kernel.workspace_bytes());
+  Workspace workspace(kernel.workspace_bytes(), backend.device());
   kernel.run({pointers, {&output, 1}, workspace.data()});
+  backend.settle();
   workspace.expect_guard_untouched();
+}
+
+std::vector<Tensor> on(Device device, const std::vector<Tensor>& tensors) {
+  std::vector<Tensor> out;
+  for (const Tensor& tensor : tensors) out.push_back(tensor.to(device));
+  return out;
 }
 
 /// Ids that are floats are widened with the rest.
@@ -231,16 +244,18 @@ Tensor reference_result(const OpSpec& spec, const std::vector<Tensor>& inputs,
   std::visit(WidenIds{}, wide);
   const KernelPtr kernel = reference.make(wide);
   kernel->load_parameters(as_double(params));
-  return run(*kernel, wide, wide_inputs);
+  return run(reference, *kernel, wide, wide_inputs);
 }
 
-void expect_in_place(Kernel& kernel, const std::vector<Tensor>& inputs, const Tensor& wanted) {
+void expect_in_place(Backend& backend, Kernel& kernel, const std::vector<Tensor>& inputs,
+                     const Tensor& wanted) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!kernel.can_run_in_place(i)) continue;
-    std::vector<Tensor> shared = inputs;
-    shared[i] = inputs[i].clone();
-    run_into(kernel, shared, shared[i].raw());
-    EXPECT_EQ(std::memcmp(shared[i].raw(), wanted.raw(), wanted.nbytes()), 0)
+    std::vector<Tensor> shared = on(backend.device(), inputs);
+    shared[i] = shared[i].clone();
+    run_into(backend, kernel, shared, shared[i].raw());
+    const Tensor result = shared[i].to(Device::cpu());
+    EXPECT_EQ(std::memcmp(result.raw(), wanted.raw(), wanted.nbytes()), 0)
         << "in place of input " << i;
   }
 }
@@ -252,6 +267,20 @@ OpSpec with_dtype(OpSpec spec, DType dtype) {
   return spec;
 }
 
+OpSpec with_forgiving_activation(OpSpec spec, Random& random) {
+  const Activation chosen = one_of<Activation>(
+      random, {{}, relu(), relu(0.2), {Unary::kSilu}, {Unary::kSigmoid}, {Unary::kTanh}});
+  std::visit(
+      [&]<class Op>(Op& op) {
+        if constexpr (std::is_same_v<Op, Conv2D> || std::is_same_v<Op, Conv2DTranspose> ||
+                      std::is_same_v<Op, Dense>) {
+          op.activation = chosen;
+        }
+      },
+      spec);
+  return spec;
+}
+
 Tensor random_tensor(const Shape& shape, DType dtype, Random& random) {
   Tensor values = Tensor::empty(shape, DType::kFloat64);
   std::normal_distribution<double> normal;
@@ -260,11 +289,13 @@ Tensor random_tensor(const Shape& shape, DType dtype, Random& random) {
   return values.cast(dtype);
 }
 
-Tensor run(Kernel& kernel, const OpSpec& spec, const std::vector<Tensor>& inputs) {
-  Tensor output = Tensor::empty(output_spec(spec).shape, output_spec(spec).dtype);
-  if (output.nbytes() != 0) std::memset(output.raw(), 0xff, output.nbytes());
-  run_into(kernel, inputs, output.raw());
-  return output;
+Tensor run(Backend& backend, Kernel& kernel, const OpSpec& spec,
+           const std::vector<Tensor>& inputs) {
+  Tensor poisoned = Tensor::empty(output_spec(spec).shape, output_spec(spec).dtype);
+  if (poisoned.nbytes() != 0) std::memset(poisoned.raw(), 0xff, poisoned.nbytes());
+  Tensor output = poisoned.to(backend.device());
+  run_into(backend, kernel, on(backend.device(), inputs), output.raw());
+  return output.to(Device::cpu());
 }
 
 Activation random_activation(Random& random) {
@@ -288,7 +319,7 @@ Activation random_activation(Random& random) {
   }
 }
 
-void expect_contract(Backend& backend, const OpSpec& spec, Random& random) {
+void expect_contract(Backend& backend, const OpSpec& spec, Random& random, double slack) {
   SCOPED_TRACE(describe(spec));
   const std::vector<Tensor> inputs = random_inputs(spec, random);
   const KernelPtr kernel = backend.make(spec);
@@ -296,10 +327,11 @@ void expect_contract(Backend& backend, const OpSpec& spec, Random& random) {
   kernel->load_parameters(random_params(spec, random));
   std::vector<Tensor> params = random_params(spec, random);
   kernel->load_parameters(params);
-  const Tensor result = run(*kernel, spec, inputs);
-  expect_close(result, reference_result(spec, inputs, params), tolerance(result.dtype()));
-  EXPECT_TRUE(bitwise_equal(run(*kernel, spec, inputs), result)) << "the second run differs";
-  expect_in_place(*kernel, inputs, result);
+  const Tensor result = run(backend, *kernel, spec, inputs);
+  expect_close(result, reference_result(spec, inputs, params), slack * tolerance(result.dtype()));
+  EXPECT_TRUE(bitwise_equal(run(backend, *kernel, spec, inputs), result))
+      << "the second run differs";
+  expect_in_place(backend, *kernel, inputs, result);
 }
 
 }  // namespace lamina::ops::contract

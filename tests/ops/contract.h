@@ -34,17 +34,23 @@ inline void PrintTo(const Row& row, std::ostream* stream) {
 
 /// What every backend's kernel must do for `spec`: give the definition's values (computed in double
 /// by the reference) whatever its output and workspace held before, give them again to the bit, and
-/// in place where it says that it can.
-void expect_contract(Backend& backend, const OpSpec& spec, Random& random);
+/// in place where it says that it can. `slack` multiplies the tolerance.
+void expect_contract(Backend& backend, const OpSpec& spec, Random& random, double slack = 1);
 
 /// `spec` with every float of another width.
 [[nodiscard]] OpSpec with_dtype(OpSpec spec, DType dtype);
 
+/// `spec` with an activation that forgives its argument's rounding. For half-width floats on
+/// devices, where a product of a library is rounded before a kernel of ours applies the activation
+/// (as Keras rounds it), which a step in a function, or an exponential, would enlarge.
+[[nodiscard]] OpSpec with_forgiving_activation(OpSpec spec, Random& random);
+
 /// Standard normal values, or what `low` and `high` bound.
 [[nodiscard]] Tensor random_tensor(const Shape& shape, DType dtype, Random& random);
 
-/// Runs `kernel` into poisoned memory.
-[[nodiscard]] Tensor run(Kernel& kernel, const OpSpec& spec, const std::vector<Tensor>& inputs);
+/// Runs `kernel` of `backend` into poisoned memory, on its device and back.
+[[nodiscard]] Tensor run(Backend& backend, Kernel& kernel, const OpSpec& spec,
+                         const std::vector<Tensor>& inputs);
 
 /// An activation with parameters that mean something, of any kind.
 [[nodiscard]] Activation random_activation(Random& random);

@@ -50,10 +50,6 @@ TEST(BackendContract, EveryOperationHasARow) {
   EXPECT_EQ(seen.size(), std::variant_size_v<OpSpec>);
 }
 
-TEST(Backends, HaveNoneForCuda) {
-  EXPECT_THROW((void)make_backend(Device::cuda()), ValueError);
-}
-
 TEST(Backends, RefuseMixedDTypesAndWrongParameters) {
   const auto backend = make_backend(Device::cpu());
   Dense dense{.x = {{2, 3}}, .y = {{2, 4}, DType::kFloat16}};

@@ -9,6 +9,7 @@
 #include "contract.h"
 #include "ops/params.h"
 #include "ops/reference/reference_backend.h"
+#include "tests/fakes/fake_gpu.h"
 
 namespace lamina::ops::contract {
 namespace {
@@ -21,10 +22,18 @@ Floats ascending(std::int64_t size, float first = 0, float step = 1) {
   return values;
 }
 
+/// Every backend there is, the CUDA one on a device of this test's own.
+struct AllBackends {
+  lamina::testing::FakeGpu gpu{{}, {2, 1 << 20}};
+  std::vector<std::pair<std::string, std::shared_ptr<Backend>>> all{
+      {"reference", std::make_shared<ReferenceBackend>()},
+      {"cpu", make_backend(Device::cpu())},
+      {"cuda", make_backend(Device::cuda())}};
+};
+
 void expect_values(const OpSpec& spec, const std::vector<Floats>& inputs,
                    const std::vector<Floats>& params, const Floats& wanted) {
-  const std::vector<std::shared_ptr<Backend>> backends{std::make_shared<ReferenceBackend>(),
-                                                       make_backend(Device::cpu())};
+  const AllBackends backends;
   std::vector<Tensor> input_tensors;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     input_tensors.push_back(Tensor::from(inputs[i], input_specs(spec)[i].shape));
@@ -33,11 +42,11 @@ void expect_values(const OpSpec& spec, const std::vector<Floats>& inputs,
   for (std::size_t i = 0; i < params.size(); ++i) {
     param_tensors.push_back(Tensor::from(params[i], param_shapes(spec)[i]));
   }
-  for (const auto& backend : backends) {
-    SCOPED_TRACE(backend == backends[0] ? "reference" : "cpu");
+  for (const auto& [name, backend] : backends.all) {
+    SCOPED_TRACE(name);
     const KernelPtr kernel = backend->make(spec);
     kernel->load_parameters(param_tensors);
-    const Tensor result = run(*kernel, spec, input_tensors);
+    const Tensor result = run(*backend, *kernel, spec, input_tensors);
     ASSERT_EQ(static_cast<std::size_t>(result.size()), wanted.size());
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       EXPECT_NEAR(result.data<float>()[i], wanted[i], 4e-6 * (1 + std::abs(wanted[i])))
@@ -204,24 +213,29 @@ TEST(Definitions, MovementOfElements) {
 }
 
 TEST(Definitions, GatherRefusesIdsThatAreNoRow) {
-  const Gather op{.ids = {{2}}, .y = {{2, 1}}, .rows = 3};
-  const KernelPtr kernel = make_backend(Device::cpu())->make(op);
-  const std::vector<Tensor> table{Tensor::zeros({3, 1})};
-  kernel->load_parameters(table);
-  for (const float id : {3.0F, -1.0F, 1e30F, std::numeric_limits<float>::quiet_NaN()}) {
-    EXPECT_THROW((void)run(*kernel, op, {Tensor::from<float>({0, id}, {2})}), ValueError) << id;
+  const AllBackends backends;
+  for (const auto& [name, backend] : backends.all) {
+    const Gather op{.ids = {{2}}, .y = {{2, 1}}, .rows = 3};
+    const KernelPtr kernel = backend->make(op);
+    const std::vector<Tensor> table{Tensor::zeros({3, 1})};
+    kernel->load_parameters(table);
+    for (const float id : {3.0F, -1.0F, 1e30F, std::numeric_limits<float>::quiet_NaN()}) {
+      EXPECT_THROW((void)run(*backend, *kernel, op, {Tensor::from<float>({0, id}, {2})}),
+                   ValueError)
+          << name << ", " << id;
+    }
+    EXPECT_EQ(run(*backend, *kernel, op, {Tensor::from<float>({0, 2}, {2})}).size(), 2) << name;
   }
 }
 
-TEST(Definitions, IntegersWrapAndAreMovedExactly) {
-  const auto backend = make_backend(Device::cpu());
+void expect_wrapping(Backend& backend) {
   const TensorSpec spec{{2}, DType::kInt64};
   const std::int64_t most = std::numeric_limits<std::int64_t>::max();
   const auto apply = [&](Binary kind) {
     const BinaryOp op{kind, spec, spec, spec, {}};
-    const KernelPtr kernel = backend->make(op);
+    const KernelPtr kernel = backend.make(op);
     const Tensor result =
-        run(*kernel, op,
+        run(backend, *kernel, op,
             {Tensor::from<std::int64_t>({most, -3}, {2}), Tensor::from<std::int64_t>({1, 4}, {2})});
     return std::vector<std::int64_t>(result.data<std::int64_t>().begin(),
                                      result.data<std::int64_t>().end());
@@ -230,24 +244,34 @@ TEST(Definitions, IntegersWrapAndAreMovedExactly) {
   EXPECT_EQ(apply(Binary::kMultiply), (std::vector<std::int64_t>{most, -12}));
   EXPECT_EQ(apply(Binary::kMaximum), (std::vector<std::int64_t>{most, 4}));
   const BinaryOp divide{Binary::kDivide, spec, spec, spec, {}};
-  EXPECT_THROW((void)backend->make(divide), UnsupportedError);
+  EXPECT_THROW((void)backend.make(divide), UnsupportedError);
+}
+
+TEST(Definitions, IntegersWrapAndAreMovedExactly) {
+  const AllBackends backends;
+  for (const auto& [name, backend] : backends.all) {
+    SCOPED_TRACE(name);
+    expect_wrapping(*backend);
+  }
 }
 
 TEST(Definitions, CastsBetweenEveryPairOfDTypes) {
-  const auto backend = make_backend(Device::cpu());
+  const AllBackends backends;
   std::vector<DType> dtypes{
 #define LAMINA_DTYPE(enumerator, name, type, bits) DType::enumerator,
 #include <lamina/dtype.def>
 #undef LAMINA_DTYPE
   };
   Random random(7);
-  for (const DType from : dtypes) {
-    for (const DType to : dtypes) {
-      const Cast op{{{50}, from}, {{50}, to}};
-      const Tensor x = random_tensor({50}, from, random);
-      const KernelPtr kernel = backend->make(op);
-      EXPECT_TRUE(bitwise_equal(run(*kernel, op, {x}), x.cast(to)))
-          << dtype_name(from) << " to " << dtype_name(to);
+  for (const auto& [name, backend] : backends.all) {
+    for (const DType from : dtypes) {
+      for (const DType to : dtypes) {
+        const Cast op{{{50}, from}, {{50}, to}};
+        const Tensor x = random_tensor({50}, from, random);
+        const KernelPtr kernel = backend->make(op);
+        EXPECT_TRUE(bitwise_equal(run(*backend, *kernel, op, {x}), x.cast(to)))
+            << name << ": " << dtype_name(from) << " to " << dtype_name(to);
+      }
     }
   }
 }
@@ -256,20 +280,26 @@ TEST(Definitions, MaximumWithNaNIsNaN) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const TensorSpec spec{{2}};
   const BinaryOp op{Binary::kMaximum, spec, spec, spec, {}};
-  const KernelPtr kernel = make_backend(Device::cpu())->make(op);
-  const Tensor result =
-      run(*kernel, op, {Tensor::from<float>({nan, 1}, {2}), Tensor::from<float>({1, nan}, {2})});
-  EXPECT_TRUE(std::isnan(result.data<float>()[0]));
-  EXPECT_TRUE(std::isnan(result.data<float>()[1]));
+  const AllBackends backends;
+  for (const auto& [name, backend] : backends.all) {
+    const KernelPtr kernel = backend->make(op);
+    const Tensor result =
+        run(*backend, *kernel, op,
+            {Tensor::from<float>({nan, 1}, {2}), Tensor::from<float>({1, nan}, {2})});
+    EXPECT_TRUE(std::isnan(result.data<float>()[0])) << name;
+    EXPECT_TRUE(std::isnan(result.data<float>()[1])) << name;
+  }
 }
 
 TEST(Definitions, EmptyBatchesAreNoTrouble) {
-  const auto backend = make_backend(Device::cpu());
-  const Dense op{.x = {{0, 3}}, .y = {{0, 2}}};
-  const KernelPtr kernel = backend->make(op);
-  const std::vector<Tensor> params{Tensor::zeros({3, 2})};
-  kernel->load_parameters(params);
-  EXPECT_EQ(run(*kernel, op, {Tensor::zeros({0, 3})}).size(), 0);
+  const AllBackends backends;
+  for (const auto& [name, backend] : backends.all) {
+    const Dense op{.x = {{0, 3}}, .y = {{0, 2}}};
+    const KernelPtr kernel = backend->make(op);
+    const std::vector<Tensor> params{Tensor::zeros({3, 2})};
+    kernel->load_parameters(params);
+    EXPECT_EQ(run(*backend, *kernel, op, {Tensor::zeros({0, 3})}).size(), 0) << name;
+  }
 }
 
 }  // namespace

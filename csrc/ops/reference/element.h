@@ -5,25 +5,14 @@
 #include <string>
 #include <type_traits>
 
+#include "kernels/element.h"
+
 namespace lamina::ops::reference {
 
-template <class T>
-inline constexpr bool is_float_element =
-    std::is_floating_point_v<T> || std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>;
-
-/// The type that elements of type T are computed in: half-width floats are widened.
-template <class T>
-using compute_t = std::conditional_t<is_float_element<T> && !std::is_same_v<T, double>, float, T>;
-
-template <class T>
-[[nodiscard]] constexpr compute_t<T> widen(T value) {
-  return static_cast<compute_t<T>>(value);
-}
-
-template <class T>
-[[nodiscard]] constexpr T narrow(compute_t<T> value) {
-  return T(value);
-}
+using kernels::compute_t;
+using kernels::is_float_element;
+using kernels::narrow;
+using kernels::widen;
 
 /// The dtype that parameters are kept in for operations on `dtype`.
 [[nodiscard]] inline DType compute_dtype(DType dtype) {

@@ -27,6 +27,7 @@ class CudaRuntime final : public Runtime {
   [[nodiscard]] std::unique_ptr<PinnedMemory> allocate_pinned(std::size_t bytes) override;
   [[nodiscard]] std::unique_ptr<Stream> make_stream() override;
   [[nodiscard]] std::unique_ptr<Event> make_event() override;
+  [[nodiscard]] bool is_cuda() const noexcept override { return true; }
 
  private:
   /// CUDA's current device belongs to the calling thread.

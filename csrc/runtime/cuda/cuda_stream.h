@@ -52,6 +52,7 @@ class CudaStream final : public Stream {
   void record(Event& event) override;
   void wait(const Event& event) override;
   void synchronize() override;
+  [[nodiscard]] void* native() const noexcept override { return stream_; }
 
  private:
   std::shared_ptr<HostCalls> calls_;

@@ -1,0 +1,186 @@
+#include <algorithm>
+
+#include "ops/cuda/kernels.h"
+#include "ops/cuda/layouts.h"
+#include "ops/cuda/library_convolution.h"
+#include "ops/reference/element.h"
+#include "ops/reference/evaluate.h"
+
+namespace lamina::ops::cuda {
+namespace {
+
+using Direction = LibraryConvolution::Direction;
+
+/// What is done behind a library's product: act(y + bias) + residual.
+kernels::EpilogueJob epilogue(const TensorSpec& y, const Activation& activation) {
+  kernels::EpilogueJob job{};
+  job.dtype = y.dtype;
+  job.function = function(activation);
+  job.size = y.shape.size();
+  job.channels = y.shape[-1];
+  return job;
+}
+
+/// The kernel as libraries want it, (F, KH, KW, C/groups), and the bias.
+std::vector<Tensor> library_parameters(std::span<const Tensor> params, DType dtype,
+                                       DType bias_dtype) {
+  const Tensor kernel = params[0].cast(dtype);
+  const Shape& from = kernel.shape();
+  const Shape to{from[3], from[0], from[1], from[2]};
+  std::vector<Tensor> out{Tensor::empty(to, dtype)};
+  const void* inputs[] = {kernel.raw()};
+  reference::evaluate(Transpose{{from, dtype}, {to, dtype}, {3, 0, 1, 2}},
+                      {inputs, {}, out[0].raw()});
+  if (params.size() > 1) out.push_back(params[1].cast(bias_dtype));
+  return out;
+}
+
+template <class Op>
+kernels::Geometry geometry(const Op& op) {
+  kernels::Geometry g{};
+  g.images = op.x.shape[0];
+  g.in_channels = op.x.shape[3];
+  g.out_channels = op.y.shape[3];
+  for (int i = 0; i < 2; ++i) {
+    g.in[i] = op.x.shape[i + 1];
+    g.out[i] = op.y.shape[i + 1];
+    g.window[i] = op.kernel[i];
+    g.strides[i] = op.strides[i];
+    g.dilation[i] = op.dilation[i];
+    g.before[i] = op.pad_before[i];
+  }
+  return g;
+}
+
+/// By a kernel of ours, for what no library has.
+template <class Op>
+KernelPtr direct(const Site& site, const Op& op, bool transposed, bool residual) {
+  kernels::ConvolutionJob job{};
+  job.dtype = op.y.dtype;
+  job.transposed = transposed;
+  job.geometry = geometry(op);
+  job.groups = op.groups;
+  job.function = function(op.activation);
+  job.size = op.y.shape.size();
+  std::vector<std::size_t> in_place;
+  if (residual) in_place.push_back(1);
+  return device_kernel(site, op,
+                       {.run =
+                            [job, residual, bias = op.bias](const Call& call) mutable {
+                              job.x = call.input(0);
+                              job.kernel = call.param(0);
+                              job.bias = bias ? call.param(1) : nullptr;
+                              job.residual = residual ? call.input(1) : nullptr;
+                              job.y = call.output();
+                              call.launch(job);
+                            },
+                        .in_place = in_place});
+}
+
+}  // namespace
+
+KernelPtr make(const Site& site, const Conv2D& op) {
+  LibraryConvolution wanted = library_op(op);
+  wanted.bias = op.bias;
+  wanted.activation = op.activation;
+  PlannedConvolution planned = plan_convolution(*site.engine, wanted);
+  const bool fused = planned.plan != nullptr;
+  if (!fused && (op.bias || op.activation != Activation{})) {
+    planned = plan_convolution(*site.engine, library_op(op));
+  }
+  if (planned.plan == nullptr) return direct(site, op, false, op.residual);
+  const DType bias_dtype = fused ? op.y.dtype : reference::compute_dtype(op.y.dtype);
+  kernels::EpilogueJob rest = epilogue(op.y, fused ? Activation{} : op.activation);
+  const bool more = op.residual || (!fused && (op.bias || op.activation != Activation{}));
+  return device_kernel(site, op,
+                       {.run =
+                            [planned, rest, fused, more, bias = op.bias,
+                             residual = op.residual](const Call& call) mutable {
+                              const void* at = bias ? call.param(1) : nullptr;
+                              planned.run(call, call.input(0), call.param(0), fused ? at : nullptr,
+                                          call.output());
+                              if (!more) return;
+                              rest.bias = fused ? nullptr : at;
+                              rest.residual = residual ? call.input(1) : nullptr;
+                              rest.y = call.output();
+                              call.launch(rest);
+                            },
+                        .workspace = planned.workspace,
+                        .pack =
+                            [dtype = op.y.dtype, bias_dtype](std::span<const Tensor> params) {
+                              return library_parameters(params, dtype, bias_dtype);
+                            }});
+}
+
+KernelPtr make(const Site& site, const Conv2DTranspose& op) {
+  const PlannedConvolution planned = plan_convolution(*site.engine, library_op(op));
+  if (planned.plan == nullptr) return direct(site, op, true, false);
+  kernels::EpilogueJob rest = epilogue(op.y, op.activation);
+  const bool more = op.bias || op.activation != Activation{};
+  return device_kernel(
+      site, op,
+      {.run =
+           [planned, rest, more, bias = op.bias](const Call& call) mutable {
+             planned.run(call, call.input(0), call.param(0), nullptr, call.output());
+             if (!more) return;
+             rest.bias = bias ? call.param(1) : nullptr;
+             rest.y = call.output();
+             call.launch(rest);
+           },
+       .workspace = planned.workspace,
+       .pack =
+           [dtype = op.y.dtype](std::span<const Tensor> params) {
+             return library_parameters(params, dtype, reference::compute_dtype(dtype));
+           }});
+}
+
+namespace {
+
+KernelPtr direct_gradient(const Site& site, const Conv2DKernelGradient& op) {
+  kernels::KernelGradientJob job{};
+  job.dtype = op.y.dtype;
+  job.geometry = geometry(op.of);
+  job.groups = op.of.groups;
+  job.size = op.y.shape.size();
+  const Shape& y = op.of.y.shape;
+  job.slices = kernels::Slices::of(job.size, y[0] * y[1] * y[2], false);
+  return device_kernel(site, op,
+                       {.run =
+                            [job](const Call& call) mutable {
+                              job.x = call.input(0);
+                              job.dy = call.input(1);
+                              job.y = call.output();
+                              job.parts = call.workspace();
+                              call.launch(job);
+                            },
+                        .workspace = parts_bytes(job.slices, job.size)});
+}
+
+}  // namespace
+
+KernelPtr make(const Site& site, const Conv2DKernelGradient& op) {
+  LibraryConvolution wanted = library_op(op.of);
+  wanted.direction = Direction::kKernel;
+  PlannedConvolution planned = plan_convolution(*site.engine, wanted);
+  if (planned.plan == nullptr) return direct_gradient(site, op);
+  // The library's (F, KH, KW, C/groups) to the layer's (KH, KW, C/groups, F).
+  const Shape& to = op.y.shape;
+  kernels::CopyJob job{};
+  job.element = dtype_size(op.y.dtype);
+  job.size = to.size();
+  job.from = layout(to.dims(), {to[1] * to[2], to[2], 1, to[0] * to[1] * to[2]});
+  job.to = dense(job.size);
+  const std::size_t kernel = carve(planned.workspace, op.y.nbytes());
+  return device_kernel(site, op,
+                       {.run =
+                            [planned, job, kernel](const Call& call) mutable {
+                              planned.run(call, call.input(0), call.input(1), nullptr,
+                                          call.workspace(kernel));
+                              job.x = call.workspace(kernel);
+                              job.y = call.output();
+                              call.launch(job);
+                            },
+                        .workspace = planned.workspace});
+}
+
+}  // namespace lamina::ops::cuda

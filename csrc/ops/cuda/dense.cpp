@@ -1,0 +1,116 @@
+#include "ops/cuda/kernels.h"
+#include "ops/cuda/layouts.h"
+#include "ops/reference/element.h"
+
+namespace lamina::ops::cuda {
+namespace {
+
+bool is_plain_relu(const Activation& activation) {
+  return activation == relu();
+}
+
+LibraryProduct product_of(const Dense& op) {
+  LibraryProduct out;
+  out.dtype = op.y.dtype;
+  out.transpose_b = op.transposed;
+  out.columns = op.y.shape[-1];
+  out.rows = op.y.shape.size() / out.columns;
+  out.depth = op.x.shape[-1];
+  out.bias = op.bias;
+  out.relu = is_plain_relu(op.activation);
+  return out;
+}
+
+/// By a kernel of ours, for what no library has.
+KernelPtr direct(const Site& site, const Dense& op) {
+  const LibraryProduct shape = product_of(op);
+  kernels::ProductJob job{};
+  job.dtype = op.y.dtype;
+  job.transpose_b = op.transposed;
+  job.function = function(op.activation);
+  job.rows = shape.rows;
+  job.columns = shape.columns;
+  job.depth = shape.depth;
+  std::vector<std::size_t> in_place;
+  if (op.residual) in_place.push_back(1);
+  return device_kernel(site, op,
+                       {.run =
+                            [job, op](const Call& call) mutable {
+                              job.a = call.input(0);
+                              job.b = call.param(0);
+                              job.bias = op.bias ? call.param(1) : nullptr;
+                              job.residual = op.residual ? call.input(1) : nullptr;
+                              job.c = call.output();
+                              call.launch(job);
+                            },
+                        .in_place = in_place});
+}
+
+std::shared_ptr<LibraryPlan> plan_product(Engine& engine, const LibraryProduct& op) {
+  return op.depth == 0 ? nullptr : engine.plan(op);
+}
+
+}  // namespace
+
+KernelPtr make(const Site& site, const Dense& op) {
+  const LibraryProduct wanted = product_of(op);
+  const std::shared_ptr<LibraryPlan> plan = plan_product(*site.engine, wanted);
+  if (plan == nullptr) return direct(site, op);
+  kernels::EpilogueJob rest{};
+  rest.dtype = op.y.dtype;
+  rest.function = wanted.relu ? kernels::Function{} : function(op.activation);
+  rest.size = op.y.shape.size();
+  rest.channels = wanted.columns;
+  const bool more = op.residual || rest.function.kind != kernels::UnaryKind::kLinear;
+  return device_kernel(
+      site, op,
+      {.run =
+           [plan, rest, more, bias = op.bias, residual = op.residual](const Call& call) mutable {
+             plan->run(call.stream(), {call.input(0), call.param(0), bias ? call.param(1) : nullptr,
+                                       call.output(), call.workspace()});
+             if (!more) return;
+             rest.residual = residual ? call.input(1) : nullptr;
+             rest.y = call.output();
+             call.launch(rest);
+           },
+       .workspace = plan->workspace_bytes(),
+       .pack =
+           [dtype = op.y.dtype](std::span<const Tensor> params) {
+             std::vector<Tensor> out;
+             for (const Tensor& param : params) out.push_back(param.cast(dtype));
+             return out;
+           }});
+}
+
+KernelPtr make(const Site& site, const DenseKernelGradient& op) {
+  LibraryProduct wanted;
+  wanted.dtype = op.y.dtype;
+  wanted.transpose_a = true;
+  wanted.rows = op.y.shape[0];
+  wanted.columns = op.y.shape[1];
+  wanted.depth = op.of.y.shape.size() / wanted.columns;
+  if (const auto plan = plan_product(*site.engine, wanted)) {
+    return device_kernel(site, op,
+                         {.run =
+                              [plan](const Call& call) {
+                                plan->run(call.stream(), {call.input(0), call.input(1), nullptr,
+                                                          call.output(), call.workspace()});
+                              },
+                          .workspace = plan->workspace_bytes()});
+  }
+  kernels::ProductJob job{};
+  job.dtype = op.y.dtype;
+  job.transpose_a = true;
+  job.b_like_a = true;
+  job.rows = wanted.rows;
+  job.columns = wanted.columns;
+  job.depth = wanted.depth;
+  return device_kernel(site, op, {.run = [job](const Call& call) mutable {
+                         job.a = call.input(0);
+                         job.b = call.input(1);
+                         job.c = call.output();
+                         call.launch(job);
+                       }});
+}
+
+}  // namespace lamina::ops::cuda

@@ -1,0 +1,102 @@
+#include <lamina/error.h>
+
+#include <algorithm>
+
+#include "ops/cuda/kernels.h"
+#include "ops/cuda/layouts.h"
+
+namespace lamina::ops::cuda {
+namespace {
+
+/// One byte an id, on the device and, once it has been fetched, on the host.
+class Refused {
+ public:
+  Refused(const Site& site, std::int64_t count, std::int64_t rows)
+      : count_(static_cast<std::size_t>(count)),
+        fetched_(site.context->runtime().allocate_pinned(count_)),
+        flags_(Tensor::empty({count}, DType::kUInt8, site.context->device())) {
+    reset();
+    check_ = site.complaints->add([this, rows] { complain(rows); });
+  }
+
+  [[nodiscard]] std::uint8_t* flags() { return static_cast<std::uint8_t*>(flags_.raw()); }
+  /// After the kernel that wrote the flags.
+  void fetch(runtime::Stream& stream) {
+    const runtime::Copy copy[] = {
+        {fetched_->address(), static_cast<const std::byte*>(flags_.raw()), count_}};
+    stream.copy(copy);
+  }
+
+ private:
+  void reset() {
+    const auto access = fetched_->write(0, count_);
+    std::fill(access.bytes().begin(), access.bytes().end(), std::byte{0});
+  }
+  void complain(std::int64_t rows) {
+    std::ptrdiff_t at = -1;
+    {
+      const auto access = fetched_->read(0, count_);
+      const auto bytes = access.bytes();
+      const auto bad = std::find(bytes.begin(), bytes.end(), std::byte{1});
+      if (bad != bytes.end()) at = bad - bytes.begin();
+    }
+    if (at < 0) return;
+    reset();
+    throw ValueError("Gather: the id at position " + std::to_string(at) + " is outside [0, " +
+                     std::to_string(rows) + ").");
+  }
+
+  std::size_t count_;
+  std::unique_ptr<runtime::PinnedMemory> fetched_;
+  Tensor flags_;  // goes first, and not before the device is done with both
+  std::shared_ptr<Complaints::Check> check_;
+};
+
+}  // namespace
+
+KernelPtr make(const Site& site, const Gather& op) {
+  kernels::GatherJob job{};
+  job.element = dtype_size(op.y.dtype);
+  job.ids = {op.ids.dtype, nullptr, op.rows};
+  job.count = op.ids.shape.size();
+  job.width = op.y.shape[-1];
+  auto refused = std::make_shared<Refused>(site, job.count, op.rows);
+  job.refused = refused->flags();
+  const auto pack = [dtype = op.y.dtype](std::span<const Tensor> params) {
+    return std::vector<Tensor>{params[0].cast(dtype)};
+  };
+  return device_kernel(site, op,
+                       {.run =
+                            [job, refused](const Call& call) mutable {
+                              job.ids.values = call.input(0);
+                              job.table = call.param(0);
+                              job.y = call.output();
+                              call.launch(job);
+                              refused->fetch(call.stream());
+                            },
+                        .pack = pack});
+}
+
+KernelPtr make(const Site& site, const GatherGradient& op) {
+  kernels::GatherGradientJob job{};
+  job.dtype = op.y.dtype;
+  job.ids = {op.of.ids.dtype, nullptr, op.of.rows};
+  job.count = op.of.ids.shape.size();
+  job.width = op.y.shape[-1];
+  auto refused = std::make_shared<Refused>(site, job.count, op.of.rows);
+  job.refused = refused->flags();
+  return device_kernel(
+      site, op,
+      {.run =
+           [job, refused](const Call& call) mutable {
+             job.ids.values = call.input(0);
+             job.dy = call.input(1);
+             job.y = call.output();
+             job.links = reinterpret_cast<std::int64_t*>(call.workspace());
+             call.launch(job);
+             refused->fetch(call.stream());
+           },
+       .workspace = 2 * static_cast<std::size_t>(job.count) * sizeof(std::int64_t)});
+}
+
+}  // namespace lamina::ops::cuda

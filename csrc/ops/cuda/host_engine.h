@@ -1,0 +1,24 @@
+#pragma once
+#include "ops/cuda/engine.h"
+
+namespace lamina::ops::cuda {
+
+/// The same kernels on memory that the host can reach, run by the stream's host functions;
+/// libraries are stood in for by the reference, with gaps as cuDNN has them: unequal padding,
+/// activations but relu. For devices whose runtime is not CUDA's: so all of the backend but the
+/// launches themselves runs where there is no GPU.
+class HostEngine final : public Engine {
+ public:
+  /// `libraries`: whether there are any.
+  explicit HostEngine(bool libraries = true) : libraries_(libraries) {}
+  void launch(runtime::Stream& stream, const kernels::Job& job) override;
+  [[nodiscard]] std::shared_ptr<LibraryPlan> plan(const LibraryOp& op) override;
+
+ private:
+  bool libraries_;
+};
+
+/// Runs a job here and now. Throws UnsupportedError for a dtype that it is not defined for.
+void run_on_host(const kernels::Job& job);
+
+}  // namespace lamina::ops::cuda

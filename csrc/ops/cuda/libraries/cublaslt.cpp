@@ -1,0 +1,170 @@
+#include "ops/cuda/libraries/cublaslt.h"
+
+#include <cublasLt.h>
+#include <dlfcn.h>
+#include <lamina/error.h>
+
+namespace lamina::ops::cuda {
+namespace {
+
+constexpr std::size_t kWorkspace = std::size_t{32} << 20;  ///< at most, for one product
+
+/// What is used of the library, by the names of its functions.
+struct Functions {
+#define LAMINA_CUBLASLT(name) decltype(&::name) name = nullptr;
+#define LAMINA_CUBLASLT_ALL                             \
+  LAMINA_CUBLASLT(cublasLtCreate)                       \
+  LAMINA_CUBLASLT(cublasLtDestroy)                      \
+  LAMINA_CUBLASLT(cublasLtGetStatusName)                \
+  LAMINA_CUBLASLT(cublasLtGetStatusString)              \
+  LAMINA_CUBLASLT(cublasLtMatmulDescCreate)             \
+  LAMINA_CUBLASLT(cublasLtMatmulDescDestroy)            \
+  LAMINA_CUBLASLT(cublasLtMatmulDescSetAttribute)       \
+  LAMINA_CUBLASLT(cublasLtMatrixLayoutCreate)           \
+  LAMINA_CUBLASLT(cublasLtMatrixLayoutDestroy)          \
+  LAMINA_CUBLASLT(cublasLtMatmulPreferenceCreate)       \
+  LAMINA_CUBLASLT(cublasLtMatmulPreferenceDestroy)      \
+  LAMINA_CUBLASLT(cublasLtMatmulPreferenceSetAttribute) \
+  LAMINA_CUBLASLT(cublasLtMatmulAlgoGetHeuristic)       \
+  LAMINA_CUBLASLT(cublasLtMatmul)
+  LAMINA_CUBLASLT_ALL
+#undef LAMINA_CUBLASLT
+
+  [[nodiscard]] bool load() {
+    void* const library = dlopen("libcublasLt.so.13", RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) return false;
+#define LAMINA_CUBLASLT(name)                                     \
+  name = reinterpret_cast<decltype(name)>(dlsym(library, #name)); \
+  if (name == nullptr) return false;
+    LAMINA_CUBLASLT_ALL
+#undef LAMINA_CUBLASLT
+#undef LAMINA_CUBLASLT_ALL
+    return true;
+  }
+  void check(cublasStatus_t status, const char* call,
+             SourceLocation where = SourceLocation::current()) const {
+    if (status == CUBLAS_STATUS_SUCCESS) return;
+    throw DeviceError(call, cublasLtGetStatusName(status), cublasLtGetStatusString(status), where);
+  }
+};
+
+template <class T>
+using Owned = std::shared_ptr<std::remove_pointer_t<T>>;
+
+cudaDataType_t data_type(DType dtype) {
+  switch (dtype) {
+    case DType::kFloat16:
+      return CUDA_R_16F;
+    case DType::kBFloat16:
+      return CUDA_R_16BF;
+    default:
+      return CUDA_R_32F;
+  }
+}
+
+/// Products of row-major matrices. cuBLAS counts by columns, so it is told of the transposed ones:
+/// c' = b' a'.
+class Product final : public LibraryPlan {
+ public:
+  Product(std::shared_ptr<const Functions> functions, Owned<cublasLtHandle_t> handle,
+          const LibraryProduct& op)
+      : lt_(std::move(functions)), handle_(std::move(handle)), op_(op) {
+    describe_product();
+    b_ = layout(op.transpose_b ? op.depth : op.columns, op.transpose_b ? op.columns : op.depth);
+    a_ = layout(op.transpose_a ? op.rows : op.depth, op.transpose_a ? op.depth : op.rows);
+    c_ = layout(op.columns, op.rows);
+  }
+
+  /// Chooses an algorithm; false where there is none.
+  [[nodiscard]] bool choose() {
+    cublasLtMatmulPreference_t raw = nullptr;
+    lt_->check(lt_->cublasLtMatmulPreferenceCreate(&raw), "cublasLtMatmulPreferenceCreate");
+    const Owned<cublasLtMatmulPreference_t> preference(
+        raw, [lt = lt_](auto* owned) { (void)lt->cublasLtMatmulPreferenceDestroy(owned); });
+    lt_->check(lt_->cublasLtMatmulPreferenceSetAttribute(
+                   raw, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &kWorkspace, sizeof(kWorkspace)),
+               "cublasLtMatmulPreferenceSetAttribute");
+    int found = 0;
+    const cublasStatus_t status =
+        lt_->cublasLtMatmulAlgoGetHeuristic(handle_.get(), product_.get(), b_.get(), a_.get(),
+                                            c_.get(), c_.get(), raw, 1, &result_, &found);
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED) return false;
+    lt_->check(status, "cublasLtMatmulAlgoGetHeuristic");
+    return found > 0;
+  }
+
+  [[nodiscard]] std::size_t workspace_bytes() const override { return result_.workspaceSize; }
+
+  void run(runtime::Stream& stream, const LibraryArgs& args) override {
+    if (op_.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
+    const float one = 1, none = 0;
+    lt_->check(lt_->cublasLtMatmul(handle_.get(), product_.get(), &one, args.second, b_.get(),
+                                   args.first, a_.get(), &none, args.result, c_.get(), args.result,
+                                   c_.get(), &result_.algo, args.workspace, result_.workspaceSize,
+                                   static_cast<cudaStream_t>(stream.native())),
+               "cublasLtMatmul");
+  }
+
+ private:
+  template <class T>
+  void set(cublasLtMatmulDescAttributes_t attribute, const T& value) {
+    lt_->check(lt_->cublasLtMatmulDescSetAttribute(product_.get(), attribute, &value, sizeof(T)),
+               "cublasLtMatmulDescSetAttribute");
+  }
+  void describe_product() {
+    // COMPUTE_32F keeps float32 strict: TF32 would have to be asked for.
+    cublasLtMatmulDesc_t raw = nullptr;
+    lt_->check(lt_->cublasLtMatmulDescCreate(&raw, CUBLAS_COMPUTE_32F, CUDA_R_32F),
+               "cublasLtMatmulDescCreate");
+    product_ = {raw, [lt = lt_](auto* owned) { (void)lt->cublasLtMatmulDescDestroy(owned); }};
+    set(CUBLASLT_MATMUL_DESC_TRANSA, op_.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);
+    set(CUBLASLT_MATMUL_DESC_TRANSB, op_.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N);
+    cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+    if (op_.bias) epilogue = op_.relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
+    if (!op_.bias && op_.relu) epilogue = CUBLASLT_EPILOGUE_RELU;
+    set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
+  }
+  /// Rows and columns as cuBLAS counts them, without gaps.
+  [[nodiscard]] Owned<cublasLtMatrixLayout_t> layout(std::int64_t rows, std::int64_t columns) {
+    cublasLtMatrixLayout_t raw = nullptr;
+    lt_->check(lt_->cublasLtMatrixLayoutCreate(&raw, data_type(op_.dtype),
+                                               static_cast<std::uint64_t>(rows),
+                                               static_cast<std::uint64_t>(columns), rows),
+               "cublasLtMatrixLayoutCreate");
+    return {raw, [lt = lt_](auto* owned) { (void)lt->cublasLtMatrixLayoutDestroy(owned); }};
+  }
+
+  std::shared_ptr<const Functions> lt_;
+  Owned<cublasLtHandle_t> handle_;
+  LibraryProduct op_;
+  Owned<cublasLtMatmulDesc_t> product_;
+  Owned<cublasLtMatrixLayout_t> a_, b_, c_;
+  cublasLtMatmulHeuristicResult_t result_{};
+};
+
+class Loaded final : public CublasLt {
+ public:
+  explicit Loaded(std::shared_ptr<const Functions> functions) : lt_(std::move(functions)) {
+    cublasLtHandle_t raw = nullptr;
+    lt_->check(lt_->cublasLtCreate(&raw), "cublasLtCreate");
+    handle_ = {raw, [lt = lt_](auto* owned) { (void)lt->cublasLtDestroy(owned); }};
+  }
+  [[nodiscard]] std::shared_ptr<LibraryPlan> plan(const LibraryProduct& op) override {
+    auto product = std::make_shared<Product>(lt_, handle_, op);
+    return product->choose() ? product : nullptr;
+  }
+
+ private:
+  std::shared_ptr<const Functions> lt_;
+  Owned<cublasLtHandle_t> handle_;
+};
+
+}  // namespace
+
+std::shared_ptr<CublasLt> load_cublaslt() {
+  auto functions = std::make_shared<Functions>();
+  if (!functions->load()) return nullptr;
+  return std::make_shared<Loaded>(std::move(functions));
+}
+
+}  // namespace lamina::ops::cuda

@@ -1,0 +1,183 @@
+#include "ops/cuda/libraries/cudnn_graph.h"
+
+#include <dlfcn.h>
+#include <lamina/error.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <vector>
+
+#include "ops/cuda/libraries/frontend.h"
+
+// What cuDNN's interface calls through.
+void* cudnn_frontend::cudnn_dlhandle = nullptr;
+
+namespace lamina::ops::cuda {
+namespace {
+
+namespace fe = cudnn_frontend;
+
+void check(cudnnStatus_t status, const char* call) {
+  if (status == CUDNN_STATUS_SUCCESS) return;
+  throw DeviceError(call, fe::detail::get_error_string(status),
+                    fe::detail::get_last_error_string_(), SourceLocation::current());
+}
+
+std::shared_ptr<fe::graph::Graph> any_graph(const LibraryOp& op) {
+  if (const auto* convolution = std::get_if<LibraryConvolution>(&op)) return graph_of(*convolution);
+  if (const auto* pool = std::get_if<LibraryPool>(&op)) return graph_of(*pool);
+  return nullptr;
+}
+
+DType dtype_of_op(const LibraryOp& op) {
+  if (const auto* convolution = std::get_if<LibraryConvolution>(&op)) return convolution->dtype;
+  return std::get<LibraryPool>(op).pool.x.dtype;
+}
+
+/// The engines' configurations for a graph, those that must not be used left out.
+fe::error_t find_engines(const CudnnTarget& target, DType dtype, fe::graph::Graph& graph) {
+  if (target.description()) {
+    graph.set_device_properties(target.description());
+    graph.set_sm_version(target.architecture());  // else it asks the driver
+  }
+  if (auto status = graph.validate(); status.is_bad()) return status;
+  if (auto status = graph.build_operation_graph(target.handle()); status.is_bad()) return status;
+  if (auto status = graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK});
+      status.is_bad()) {
+    return status;
+  }
+  std::vector<fe::NumericalNote_t> refused{fe::NumericalNote_t::NONDETERMINISTIC};
+  if (dtype == DType::kFloat32) {
+    refused.push_back(fe::NumericalNote_t::TENSOR_CORE);
+    refused.push_back(fe::NumericalNote_t::DOWN_CONVERT_INPUTS);
+    refused.push_back(fe::NumericalNote_t::REDUCED_PRECISION_REDUCTION);
+  }
+  graph.deselect_numeric_notes(refused);
+  return graph.check_support();
+}
+
+bool compiled_at_run_time(const fe::graph::Graph& graph, int configuration) {
+  std::vector<fe::BehaviorNote_t> notes;
+  if (graph.get_behavior_notes_for_plan_at_index(configuration, notes).is_bad()) return false;
+  return std::find(notes.begin(), notes.end(), fe::BehaviorNote_t::RUNTIME_COMPILATION) !=
+         notes.end();
+}
+
+/// The first configuration that can be built; false where none can. Without a device those that are
+/// compiled at run time cannot: they have passed their support check, and that is all.
+bool build_first(const CudnnTarget& target, CudnnGraph& out) {
+  for (int i = 0; i < out.configurations; ++i) {
+    if (target.description() && compiled_at_run_time(*out.graph, i)) {
+      out.problem = "compiled at run time";
+      continue;
+    }
+    if (auto status = out.graph->build_plan_at_index(i); status.is_bad()) {
+      if (out.problem.empty()) out.problem = status.get_message();
+      continue;
+    }
+    (void)out.graph->get_plan_name_at_index(i, out.engine);
+    out.problem.clear();
+    return true;
+  }
+  return false;
+}
+
+class CudnnPlan final : public LibraryPlan {
+ public:
+  CudnnPlan(CudnnTarget target, const LibraryOp& op, CudnnGraph planned)
+      : target_(std::move(target)), op_(op), planned_(std::move(planned)) {
+    workspace_ = planned_.graph->get_workspace_size();
+  }
+  [[nodiscard]] std::size_t workspace_bytes() const override {
+    return static_cast<std::size_t>(workspace_);
+  }
+  void run(runtime::Stream& stream, const LibraryArgs& args) override {
+    check(fe::detail::set_stream(target_.handle(), static_cast<cudaStream_t>(stream.native())),
+          "cudnnSetStream");
+    std::unordered_map<std::int64_t, void*> pointers = places(args);
+    auto status = planned_.graph->execute(target_.handle(), pointers, args.workspace);
+    if (status.is_bad()) {
+      throw DeviceError("cudnnBackendExecute", planned_.engine,
+                        describe(op_) + ": " + status.get_message(), SourceLocation::current());
+    }
+  }
+
+ private:
+  [[nodiscard]] std::unordered_map<std::int64_t, void*> places(const LibraryArgs& args) const {
+    const auto plain = [](const void* pointer) { return const_cast<void*>(pointer); };
+    const auto* convolution = std::get_if<LibraryConvolution>(&op_);
+    if (convolution == nullptr) return {{kX, plain(args.first)}, {kY, args.result}};
+    switch (convolution->direction) {
+      case LibraryConvolution::Direction::kInput:
+        return {{kY, plain(args.first)}, {kKernel, plain(args.second)}, {kX, args.result}};
+      case LibraryConvolution::Direction::kKernel:
+        return {{kX, plain(args.first)}, {kY, plain(args.second)}, {kKernel, args.result}};
+      case LibraryConvolution::Direction::kForward:
+        break;
+    }
+    std::unordered_map<std::int64_t, void*> all{
+        {kX, plain(args.first)}, {kKernel, plain(args.second)}, {kY, args.result}};
+    if (convolution->bias) all.emplace(kBias, plain(args.bias));
+    return all;
+  }
+
+  CudnnTarget target_;
+  LibraryOp op_;
+  CudnnGraph planned_;
+  std::int64_t workspace_ = 0;
+};
+
+}  // namespace
+
+bool have_cudnn() {
+  static const bool loaded = [] {
+    fe::cudnn_dlhandle = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
+    return fe::cudnn_dlhandle != nullptr;
+  }();
+  return loaded;
+}
+
+CudnnTarget CudnnTarget::current_device() {
+  cudnnHandle_t handle = nullptr;
+  check(fe::detail::create_handle(&handle), "cudnnCreate");
+  CudnnTarget out;
+  out.handle_ = {handle, [](cudnnHandle_t owned) { (void)fe::detail::destroy_handle(owned); }};
+  return out;
+}
+
+CudnnTarget CudnnTarget::described(const std::string& json) {
+  auto description = std::make_shared<fe::DeviceProperties>();
+  auto status = description->deserialize(std::vector<std::uint8_t>(json.begin(), json.end()));
+  if (status.is_bad()) {
+    throw BackendError("cuDNN refused a device's description: " + status.get_message());
+  }
+  CudnnTarget out;
+  out.description_ = std::move(description);
+  out.architecture_ = nlohmann::json::parse(json).at("deviceVer").get<int>() / 10;
+  return out;
+}
+
+CudnnGraph plan_with_cudnn(const CudnnTarget& target, const LibraryOp& op) {
+  CudnnGraph out;
+  std::shared_ptr<fe::graph::Graph> graph = any_graph(op);
+  if (graph == nullptr) {
+    out.problem = "not expressed as a graph";
+    return out;
+  }
+  if (auto status = find_engines(target, dtype_of_op(op), *graph); status.is_bad()) {
+    out.problem = status.get_message();
+    return out;
+  }
+  out.configurations = static_cast<int>(graph->get_execution_plan_count());
+  out.graph = std::move(graph);
+  out.built = build_first(target, out);
+  return out;
+}
+
+std::shared_ptr<LibraryPlan> cudnn_plan(const CudnnTarget& target, const LibraryOp& op,
+                                        CudnnGraph planned) {
+  return std::make_shared<CudnnPlan>(target, op, std::move(planned));
+}
+
+}  // namespace lamina::ops::cuda

@@ -1,0 +1,60 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "ops/cuda/engine.h"
+
+struct cudnnContext;
+
+namespace cudnn_frontend {
+class DeviceProperties;
+namespace graph {
+class Graph;
+}
+}  // namespace cudnn_frontend
+
+namespace lamina::ops::cuda {
+
+/// Whether cuDNN can be loaded; tried once.
+[[nodiscard]] bool have_cudnn();
+
+/// What cuDNN plans for: a device, or the description of one (the JSON of a
+/// CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR), where plans can be made but not run.
+class CudnnTarget {
+ public:
+  /// Of the current device. Throws BackendError.
+  [[nodiscard]] static CudnnTarget current_device();
+  [[nodiscard]] static CudnnTarget described(const std::string& json);
+
+  [[nodiscard]] cudnnContext* handle() const { return handle_.get(); }
+  [[nodiscard]] const std::shared_ptr<const cudnn_frontend::DeviceProperties>& description() const {
+    return description_;
+  }
+  /// 90 for sm_90; of a description.
+  [[nodiscard]] int architecture() const { return architecture_; }
+
+ private:
+  std::shared_ptr<cudnnContext> handle_;
+  std::shared_ptr<const cudnn_frontend::DeviceProperties> description_;
+  int architecture_ = 0;
+};
+
+/// An operation as cuDNN has planned it.
+struct CudnnGraph {
+  std::shared_ptr<cudnn_frontend::graph::Graph> graph;
+  std::string engine;        ///< the configuration chosen
+  int configurations = 0;    ///< that the heuristics offered
+  bool built = false;        ///< else it passed the support check and could not be built
+  std::string problem = {};  ///< why there is none, or why it was not built
+  [[nodiscard]] bool supported() const { return graph != nullptr; }
+};
+
+/// Asks cuDNN for `op` (LibraryConvolution or LibraryPool). float32 is strict: engines that round
+/// its inputs (tensor cores) are left out, and so are those whose results vary from run to run.
+[[nodiscard]] CudnnGraph plan_with_cudnn(const CudnnTarget& target, const LibraryOp& op);
+
+/// `planned`, which is built for a live device, ready to run.
+[[nodiscard]] std::shared_ptr<LibraryPlan> cudnn_plan(const CudnnTarget& target,
+                                                      const LibraryOp& op, CudnnGraph planned);
+
+}  // namespace lamina::ops::cuda

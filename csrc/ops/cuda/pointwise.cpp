@@ -1,0 +1,125 @@
+#include "ops/cuda/kernels.h"
+#include "ops/cuda/layouts.h"
+#include "ops/dropout_mask.h"
+
+namespace lamina::ops::cuda {
+
+KernelPtr make(const Site& site, const UnaryOp& op) {
+  kernels::UnaryJob job{op.y.dtype, function(op.activation), nullptr, nullptr, op.y.shape.size()};
+  return device_kernel(site, op,
+                       {.run =
+                            [job](const Call& call) mutable {
+                              job.x = call.input(0);
+                              job.y = call.output();
+                              call.launch(job);
+                            },
+                        .in_place = {0}});
+}
+
+KernelPtr make(const Site& site, const UnaryGradient& op) {
+  kernels::UnaryGradientJob job{};
+  job.dtype = op.y.dtype;
+  job.function = function(op.of.activation);
+  job.from_output = op.from_output;
+  job.size = op.y.shape.size();
+  return device_kernel(site, op,
+                       {.run =
+                            [job](const Call& call) mutable {
+                              job.x = call.input(0);
+                              job.dy = call.input(1);
+                              job.y = call.output();
+                              call.launch(job);
+                            },
+                        .in_place = {0, 1}});
+}
+
+namespace {
+
+kernels::Layout broadcast(const Shape& from, const Shape& to) {
+  return layout(to.dims(), broadcast_strides(from, to));
+}
+
+}  // namespace
+
+KernelPtr make(const Site& site, const BinaryOp& op) {
+  kernels::BinaryJob job{};
+  job.dtype = op.y.dtype;
+  job.kind = static_cast<kernels::BinaryKind>(op.kind);
+  job.function = function(op.activation);
+  job.at0 = broadcast(op.x0.shape, op.y.shape);
+  job.at1 = broadcast(op.x1.shape, op.y.shape);
+  job.size = op.y.shape.size();
+  std::vector<std::size_t> in_place;
+  if (op.x0 == op.y) in_place.push_back(0);
+  if (op.x1 == op.y) in_place.push_back(1);
+  return device_kernel(site, op,
+                       {.run =
+                            [job](const Call& call) mutable {
+                              job.x0 = call.input(0);
+                              job.x1 = call.input(1);
+                              job.y = call.output();
+                              call.launch(job);
+                            },
+                        .in_place = in_place});
+}
+
+KernelPtr make(const Site& site, const BinaryGradient& op) {
+  kernels::BinaryGradientJob job{};
+  job.dtype = op.y.dtype;
+  job.kind = static_cast<kernels::BinaryKind>(op.of.kind);
+  job.first = op.operand == 0;
+  job.at0 = broadcast(op.of.x0.shape, op.y.shape);
+  job.at1 = broadcast(op.of.x1.shape, op.y.shape);
+  job.size = op.y.shape.size();
+  return device_kernel(site, op, {.run = [job](const Call& call) mutable {
+                         job.x0 = call.input(0);
+                         job.x1 = call.input(1);
+                         job.dy = call.input(2);
+                         job.y = call.output();
+                         call.launch(job);
+                       }});
+}
+
+KernelPtr make(const Site& site, const Cast& op) {
+  kernels::CastJob job{op.x.dtype, op.y.dtype, nullptr, nullptr, op.y.shape.size()};
+  return device_kernel(site, op, {.run = [job](const Call& call) mutable {
+                         job.x = call.input(0);
+                         job.y = call.output();
+                         call.launch(job);
+                       }});
+}
+
+KernelPtr make(const Site& site, const ParamValue& op) {
+  const auto pack = [dtype = op.y.dtype](std::span<const Tensor> params) {
+    return std::vector<Tensor>{params[0].cast(dtype)};
+  };
+  return device_kernel(
+      site, op,
+      {.run =
+           [bytes = op.y.nbytes()](const Call& call) {
+             const runtime::Copy copy[] = {{static_cast<std::byte*>(call.output()),
+                                            static_cast<const std::byte*>(call.param(0)), bytes}};
+             call.stream().copy(copy);
+           },
+       .pack = pack});
+}
+
+KernelPtr make(const Site& site, const Dropout& op) {
+  kernels::DropoutJob job{};
+  job.dtype = op.y.dtype;
+  job.size = op.y.shape.size();
+  job.scale = 1 / (1 - op.rate);
+  job.stream = op.stream;
+  job.threshold = dropout_threshold(op.rate);
+  return device_kernel(site, op,
+                       {.run =
+                            [job](const Call& call) mutable {
+                              job.x = call.input(0);
+                              job.state = call.input(1);
+                              job.y = call.output();
+                              call.launch(job);
+                            },
+                        .in_place = {0}});
+}
+
+}  // namespace lamina::ops::cuda

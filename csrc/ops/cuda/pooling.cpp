@@ -1,0 +1,65 @@
+#include "ops/cuda/kernels.h"
+#include "ops/cuda/layouts.h"
+
+namespace lamina::ops::cuda {
+namespace {
+
+kernels::Geometry geometry(const Pool2D& op) {
+  kernels::Geometry g{};
+  g.images = op.x.shape[0];
+  g.in_channels = g.out_channels = op.x.shape[3];
+  for (int i = 0; i < 2; ++i) {
+    g.in[i] = op.x.shape[i + 1];
+    g.out[i] = op.y.shape[i + 1];
+    g.window[i] = op.window[i];
+    g.strides[i] = op.strides[i];
+    g.dilation[i] = 1;
+    g.before[i] = op.pad_before[i];
+  }
+  return g;
+}
+
+bool has_library(DType dtype) {
+  return dtype == DType::kFloat32 || dtype == DType::kFloat16 || dtype == DType::kBFloat16;
+}
+
+}  // namespace
+
+KernelPtr make(const Site& site, const Pool2D& op) {
+  const auto plan = has_library(op.y.dtype) ? site.engine->plan(LibraryPool{op}) : nullptr;
+  if (plan != nullptr) {
+    return device_kernel(site, op,
+                         {.run =
+                              [plan](const Call& call) {
+                                plan->run(call.stream(), {call.input(0), nullptr, nullptr,
+                                                          call.output(), call.workspace()});
+                              },
+                          .workspace = plan->workspace_bytes()});
+  }
+  kernels::PoolJob job{};
+  job.dtype = op.y.dtype;
+  job.max = op.kind == Pool2D::Kind::kMax;
+  job.geometry = geometry(op);
+  job.size = op.y.shape.size();
+  return device_kernel(site, op, {.run = [job](const Call& call) mutable {
+                         job.x = call.input(0);
+                         job.y = call.output();
+                         call.launch(job);
+                       }});
+}
+
+KernelPtr make(const Site& site, const Pool2DGradient& op) {
+  kernels::PoolGradientJob job{};
+  job.dtype = op.y.dtype;
+  job.max = op.of.kind == Pool2D::Kind::kMax;
+  job.geometry = geometry(op.of);
+  job.size = op.y.shape.size();
+  return device_kernel(site, op, {.run = [job](const Call& call) mutable {
+                         job.x = job.max ? call.input(0) : nullptr;
+                         job.dy = call.input(job.max ? 1 : 0);
+                         job.y = call.output();
+                         call.launch(job);
+                       }});
+}
+
+}  // namespace lamina::ops::cuda

@@ -1,0 +1,41 @@
+#pragma once
+#include <cstdint>
+
+#include "kernels/host_device.h"
+
+namespace lamina::kernels {
+
+inline constexpr int kMaxRank = 8;
+
+/// Where the elements of an array lie whose indices are counted row-major over `dims`.
+struct Layout {
+  int rank = 0;
+  bool narrow = true;  ///< indices fit 32 bits, in which a GPU divides far faster
+  std::int64_t dims[kMaxRank] = {};
+  std::int64_t strides[kMaxRank] = {};
+
+  [[nodiscard]] LAMINA_HOST_DEVICE std::int64_t at(std::int64_t i) const {
+    if (rank == 1) return i * strides[0];
+    return narrow ? offset(static_cast<std::uint32_t>(i)) : offset(i);
+  }
+  [[nodiscard]] std::int64_t size() const {
+    std::int64_t all = 1;
+    for (int d = 0; d < rank; ++d) all *= dims[d];
+    return all;
+  }
+
+ private:
+  template <class Index>
+  [[nodiscard]] LAMINA_HOST_DEVICE std::int64_t offset(Index i) const {
+    std::int64_t at = 0;
+    for (int d = rank - 1; d > 0; --d) {
+      const Index dim = static_cast<Index>(dims[d]);
+      const Index rest = i / dim;
+      at += static_cast<std::int64_t>(i - rest * dim) * strides[d];
+      i = rest;
+    }
+    return rank == 0 ? 0 : at + static_cast<std::int64_t>(i) * strides[0];
+  }
+};
+
+}  // namespace lamina::kernels

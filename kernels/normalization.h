@@ -1,0 +1,320 @@
+// Batch and layer normalisation, inference and training.
+#pragma once
+#include "kernels/activation.h"
+#include "kernels/reductions.h"
+
+namespace lamina::kernels {
+
+/// How many, their mean, and the sum of squared distances from it; put together as Chan has it.
+template <class C>
+struct Moments {
+  C count, mean, squares;
+  [[nodiscard]] LAMINA_HOST_DEVICE static Moments together(const Moments& a, const Moments& b) {
+    const C count = a.count + b.count;
+    if (count == C(0)) return a;
+    const C distance = b.mean - a.mean;
+    const C share = b.count / count;
+    return {count, a.mean + distance * share,
+            a.squares + b.squares + distance * distance * a.count * share};
+  }
+  [[nodiscard]] LAMINA_HOST_DEVICE C variance() const { return squares / count; }
+};
+
+/// Mean and biased variance of each group, into mean[g] and variance[g].
+struct MomentsJob {
+  DType dtype;
+  const void* x;
+  void *mean, *variance, *parts;
+  Groups groups;
+};
+
+template <class T>
+struct ReduceMoments {
+  using C = compute_t<T>;
+  MomentsJob job;
+  LAMINA_HOST_DEVICE Moments<C> zero() const { return {C(0), C(0), C(0)}; }
+  LAMINA_HOST_DEVICE Moments<C> combine(const Moments<C>& a, const Moments<C>& b) const {
+    return Moments<C>::together(a, b);
+  }
+  LAMINA_HOST_DEVICE Moments<C> element(std::int64_t g, std::int64_t k) const {
+    return {C(1), widen(static_cast<const T*>(job.x)[job.groups.at(g, k)]), C(0)};
+  }
+  LAMINA_HOST_DEVICE void finish(std::int64_t g, const Moments<C>& all) const {
+    static_cast<C*>(job.mean)[g] = all.mean;
+    static_cast<C*>(job.variance)[g] = all.variance();
+  }
+};
+
+template <class Executor>
+bool execute(const MomentsJob& job, Executor& executor) {
+  return dispatch_float(job.dtype, [&]<class T>(T) {
+    executor.reduce(job.groups.count, job.groups.size, job.groups.slices, job.parts,
+                    ReduceMoments<T>{job});
+  });
+}
+
+/// What normalises a channel. Arrays are of the type that elements are computed in; gamma and beta
+/// may be nullptr.
+struct ChannelNumbers {
+  const void *mean, *variance, *gamma, *beta;
+  double epsilon;
+  Function function;
+};
+
+template <class C>
+struct Channel {
+  C mean, deviation, gamma, beta;
+  LAMINA_HOST_DEVICE Channel(const ChannelNumbers& numbers, std::int64_t c)
+      : mean(static_cast<const C*>(numbers.mean)[c]),
+        deviation(std::sqrt(static_cast<const C*>(numbers.variance)[c] +
+                            static_cast<C>(numbers.epsilon))),
+        gamma(numbers.gamma == nullptr ? C(1) : static_cast<const C*>(numbers.gamma)[c]),
+        beta(numbers.beta == nullptr ? C(0) : static_cast<const C*>(numbers.beta)[c]) {}
+  [[nodiscard]] LAMINA_HOST_DEVICE C normalized(C x) const { return (x - mean) / deviation; }
+  [[nodiscard]] LAMINA_HOST_DEVICE C scaled(C x) const { return normalized(x) * gamma + beta; }
+};
+
+/// y = act(normalised x * gamma + beta); the channel of element i is i / inner % channels.
+struct BatchNormJob {
+  DType dtype;
+  ChannelNumbers numbers;
+  const void* x;
+  void* y;
+  std::int64_t size, channels, inner;
+};
+
+template <class T>
+struct BatchNormMap {
+  using C = compute_t<T>;
+  BatchNormJob job;
+  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
+    const Channel<C> channel(job.numbers, i / job.inner % job.channels);
+    const C value = channel.scaled(widen(static_cast<const T*>(job.x)[i]));
+    static_cast<T*>(job.y)[i] = narrow<T>(job.numbers.function.value(value));
+  }
+};
+
+template <class Executor>
+bool execute(const BatchNormJob& job, Executor& executor) {
+  return dispatch_float(job.dtype,
+                        [&]<class T>(T) { executor.for_each(job.size, BatchNormMap<T>{job}); });
+}
+
+/// Of each channel the sums of dz and of dz * normalised x, where dz is dy before the activation:
+/// y[c] and y[channels + c].
+struct BatchNormSumsJob {
+  DType dtype;
+  ChannelNumbers numbers;
+  const void *x, *dy;
+  void *y, *parts;
+  Groups groups;
+};
+
+template <class T>
+struct BatchNormSums {
+  using C = compute_t<T>;
+  BatchNormSumsJob job;
+  LAMINA_HOST_DEVICE Two<C> zero() const { return {C(0), C(0)}; }
+  LAMINA_HOST_DEVICE Two<C> combine(Two<C> a, Two<C> b) const {
+    return {a.first + b.first, a.second + b.second};
+  }
+  LAMINA_HOST_DEVICE Two<C> element(std::int64_t g, std::int64_t k) const {
+    const std::int64_t at = job.groups.at(g, k);
+    const Channel<C> channel(job.numbers, g);
+    const C x = widen(static_cast<const T*>(job.x)[at]);
+    const C dz = widen(static_cast<const T*>(job.dy)[at]) *
+                 job.numbers.function.derivative(channel.scaled(x));
+    return {dz, dz * channel.normalized(x)};
+  }
+  LAMINA_HOST_DEVICE void finish(std::int64_t g, Two<C> all) const {
+    static_cast<C*>(job.y)[g] = all.first;
+    static_cast<C*>(job.y)[job.groups.count + g] = all.second;
+  }
+};
+
+template <class Executor>
+bool execute(const BatchNormSumsJob& job, Executor& executor) {
+  return dispatch_float(job.dtype, [&]<class T>(T) {
+    executor.reduce(job.groups.count, job.groups.size, job.groups.slices, job.parts,
+                    BatchNormSums<T>{job});
+  });
+}
+
+/// The gradient with respect to x, on which mean and variance depend too. `sums` as above.
+struct BatchNormGradientJob {
+  DType dtype;
+  ChannelNumbers numbers;
+  const void *x, *dy, *sums;
+  void* y;
+  std::int64_t size, channels, inner;
+};
+
+template <class T>
+struct BatchNormGradientMap {
+  using C = compute_t<T>;
+  BatchNormGradientJob job;
+  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
+    const std::int64_t c = i / job.inner % job.channels;
+    const Channel<C> channel(job.numbers, c);
+    const C* sums = static_cast<const C*>(job.sums);
+    const C count = static_cast<C>(job.size / job.channels);
+    const C x = widen(static_cast<const T*>(job.x)[i]);
+    const C dz = widen(static_cast<const T*>(job.dy)[i]) *
+                 job.numbers.function.derivative(channel.scaled(x));
+    const C centred = dz - sums[c] / count - channel.normalized(x) * sums[job.channels + c] / count;
+    static_cast<T*>(job.y)[i] = narrow<T>(channel.gamma / channel.deviation * centred);
+  }
+};
+
+template <class Executor>
+bool execute(const BatchNormGradientJob& job, Executor& executor) {
+  return dispatch_float(
+      job.dtype, [&]<class T>(T) { executor.for_each(job.size, BatchNormGradientMap<T>{job}); });
+}
+
+/// A normalised group: `mean` and `variance` by group, gamma and beta by place in the group.
+struct LayerNumbers {
+  const void *mean, *variance, *gamma, *beta;
+  double epsilon;
+  bool rms;  ///< the mean is not subtracted
+};
+
+template <class C>
+struct Layer {
+  C mean, origin, scale;
+  LAMINA_HOST_DEVICE Layer(const LayerNumbers& numbers, std::int64_t g)
+      : mean(static_cast<const C*>(numbers.mean)[g]),
+        origin(numbers.rms ? C(0) : mean),
+        scale(C(1) / std::sqrt(static_cast<const C*>(numbers.variance)[g] +
+                               static_cast<C>(numbers.epsilon))) {}
+};
+
+template <class C>
+LAMINA_HOST_DEVICE C number_or(const void* numbers, std::int64_t i, C otherwise) {
+  return numbers == nullptr ? otherwise : static_cast<const C*>(numbers)[i];
+}
+
+struct LayerNormJob {
+  DType dtype;
+  LayerNumbers numbers;
+  const void* x;
+  void* y;
+  Groups groups;
+};
+
+template <class T>
+struct LayerNormMap {
+  using C = compute_t<T>;
+  LayerNormJob job;
+  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
+    const std::int64_t g = i / job.groups.size, k = i % job.groups.size;
+    const std::int64_t at = job.groups.at(g, k);
+    const Layer<C> layer(job.numbers, g);
+    const C value = (widen(static_cast<const T*>(job.x)[at]) - layer.origin) * layer.scale;
+    static_cast<T*>(job.y)[at] = narrow<T>(value * number_or(job.numbers.gamma, k, C(1)) +
+                                           number_or(job.numbers.beta, k, C(0)));
+  }
+};
+
+template <class Executor>
+bool execute(const LayerNormJob& job, Executor& executor) {
+  return dispatch_float(job.dtype, [&]<class T>(T) {
+    executor.for_each(job.groups.count * job.groups.size, LayerNormMap<T>{job});
+  });
+}
+
+/// With h = dy * gamma: `sums` holds those of h and of h * (x - origin) for each group.
+struct LayerNormGradientJob {
+  DType dtype;
+  LayerNumbers numbers;
+  const void *x, *dy;
+  void *y, *sums, *parts;
+  Groups groups;
+};
+
+template <class T>
+struct LayerNormGradientSums {
+  using C = compute_t<T>;
+  LayerNormGradientJob job;
+  LAMINA_HOST_DEVICE Two<C> zero() const { return {C(0), C(0)}; }
+  LAMINA_HOST_DEVICE Two<C> combine(Two<C> a, Two<C> b) const {
+    return {a.first + b.first, a.second + b.second};
+  }
+  LAMINA_HOST_DEVICE Two<C> element(std::int64_t g, std::int64_t k) const {
+    const std::int64_t at = job.groups.at(g, k);
+    const C h = widen(static_cast<const T*>(job.dy)[at]) * number_or(job.numbers.gamma, k, C(1));
+    const Layer<C> layer(job.numbers, g);
+    return {h, h * (widen(static_cast<const T*>(job.x)[at]) - layer.origin)};
+  }
+  LAMINA_HOST_DEVICE void finish(std::int64_t g, Two<C> all) const {
+    static_cast<Two<C>*>(job.sums)[g] = all;
+  }
+};
+
+template <class T>
+struct LayerNormGradientMap {
+  using C = compute_t<T>;
+  LayerNormGradientJob job;
+  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
+    const std::int64_t g = i / job.groups.size, k = i % job.groups.size;
+    const std::int64_t at = job.groups.at(g, k);
+    const C count = static_cast<C>(job.groups.size);
+    const Layer<C> layer(job.numbers, g);
+    const Two<C> sums = static_cast<const Two<C>*>(job.sums)[g];
+    const C h = widen(static_cast<const T*>(job.dy)[at]) * number_or(job.numbers.gamma, k, C(1));
+    const C slope = sums.second * layer.scale * layer.scale * layer.scale / count;
+    const C shift = job.numbers.rms ? C(0) : sums.first * layer.scale / count;
+    const C distance = widen(static_cast<const T*>(job.x)[at]) - layer.mean;
+    static_cast<T*>(job.y)[at] = narrow<T>(h * layer.scale - shift - slope * distance);
+  }
+};
+
+template <class Executor>
+bool execute(const LayerNormGradientJob& job, Executor& executor) {
+  return dispatch_float(job.dtype, [&]<class T>(T) {
+    const Groups& all = job.groups;
+    executor.reduce(all.count, all.size, all.slices, job.parts, LayerNormGradientSums<T>{job});
+    executor.for_each(all.count * all.size, LayerNormGradientMap<T>{job});
+  });
+}
+
+/// For each place k in the groups the sums over all groups of dy and of dy * normalised x: y[k] and
+/// y[size + k]. `across` cuts up the reduction, which runs over groups.
+struct LayerNormSumsJob {
+  DType dtype;
+  LayerNumbers numbers;
+  const void *x, *dy;
+  void *y, *parts;
+  Groups groups;
+  Slices across;
+};
+
+template <class T>
+struct LayerNormSums {
+  using C = compute_t<T>;
+  LayerNormSumsJob job;
+  LAMINA_HOST_DEVICE Two<C> zero() const { return {C(0), C(0)}; }
+  LAMINA_HOST_DEVICE Two<C> combine(Two<C> a, Two<C> b) const {
+    return {a.first + b.first, a.second + b.second};
+  }
+  LAMINA_HOST_DEVICE Two<C> element(std::int64_t place, std::int64_t g) const {
+    const std::int64_t at = job.groups.at(g, place);
+    const Layer<C> layer(job.numbers, g);
+    const C d = widen(static_cast<const T*>(job.dy)[at]);
+    return {d, d * (widen(static_cast<const T*>(job.x)[at]) - layer.origin) * layer.scale};
+  }
+  LAMINA_HOST_DEVICE void finish(std::int64_t place, Two<C> all) const {
+    static_cast<C*>(job.y)[place] = all.first;
+    static_cast<C*>(job.y)[job.groups.size + place] = all.second;
+  }
+};
+
+template <class Executor>
+bool execute(const LayerNormSumsJob& job, Executor& executor) {
+  return dispatch_float(job.dtype, [&]<class T>(T) {
+    executor.reduce(job.groups.size, job.groups.count, job.across, job.parts,
+                    LayerNormSums<T>{job});
+  });
+}
+
+}  // namespace lamina::kernels

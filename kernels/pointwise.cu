@@ -1,0 +1,13 @@
+#include "kernels/launch.cuh"
+
+namespace lamina::kernels {
+
+LAMINA_LAUNCH(UnaryJob)
+LAMINA_LAUNCH(UnaryGradientJob)
+LAMINA_LAUNCH(BinaryJob)
+LAMINA_LAUNCH(BinaryGradientJob)
+LAMINA_LAUNCH(EpilogueJob)
+LAMINA_LAUNCH(CastJob)
+LAMINA_LAUNCH(DropoutJob)
+
+}  // namespace lamina::kernels

@@ -1,0 +1,280 @@
+// One element of the result from one of each operand.
+#pragma once
+#include "core/convert.h"
+#include "kernels/activation.h"
+#include "kernels/element.h"
+#include "kernels/layout.h"
+#include "kernels/philox.h"
+
+namespace lamina::kernels {
+
+struct UnaryJob {
+  DType dtype;
+  Function function;
+  const void* x;
+  void* y;
+  std::int64_t size;
+};
+
+template <class T>
+struct UnaryMap {
+  Function function;
+  const T* x;
+  T* y;
+  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
+    y[i] = narrow<T>(function.value(widen(x[i])));
+  }
+};
+
+template <class Executor>
+bool execute(const UnaryJob& job, Executor& executor) {
+  return dispatch_float(job.dtype, [&]<class T>(T) {
+    executor.for_each(
+        job.size, UnaryMap<T>{job.function, static_cast<const T*>(job.x), static_cast<T*>(job.y)});
+  });
+}
+
+/// y = dy * act'(x), where `x` may be act(x).
+struct UnaryGradientJob {
+  DType dtype;
+  Function function;
+  bool from_output;
+  const void *x, *dy;
+  void* y;
+  std::int64_t size;
+};
+
+template <class T>
+struct UnaryGradientMap {
+  Function function;
+  bool from_output;
+  const T *x, *dy;
+  T* y;
+  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
+    const compute_t<T> at = widen(x[i]);
+    const auto slope = from_output ? function.derivative_from_output(at) : function.derivative(at);
+    y[i] = narrow<T>(widen(dy[i]) * slope);
+  }
+};
+
+template <class Executor>
+bool execute(const UnaryGradientJob& job, Executor& executor) {
+  return dispatch_float(job.dtype, [&]<class T>(T) {
+    executor.for_each(
+        job.size, UnaryGradientMap<T>{job.function, job.from_output, static_cast<const T*>(job.x),
+                                      static_cast<const T*>(job.dy), static_cast<T*>(job.y)});
+  });
+}
+
+/// y = act(op(x0, x1)); any dtype but bool.
+struct BinaryJob {
+  DType dtype;
+  BinaryKind kind;
+  Function function;
+  const void *x0, *x1;
+  void* y;
+  Layout at0, at1;
+  std::int64_t size;
+};
+
+template <class T>
+struct BinaryMap {
+  BinaryKind kind;
+  Function function;
+  const T *x0, *x1;
+  T* y;
+  Layout at0, at1;
+  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
+    compute_t<T> value = apply(kind, widen(x0[at0.at(i)]), widen(x1[at1.at(i)]));
+    if constexpr (is_float_element<T>) value = function.value(value);
+    y[i] = narrow<T>(value);
+  }
+};
+
+template <class Executor>
+bool execute(const BinaryJob& job, Executor& executor) {
+  return dispatch(job.dtype, [&]<class T>(T) {
+    if constexpr (std::is_same_v<T, bool>) {
+      return false;
+    } else {
+      executor.for_each(
+          job.size,
+          BinaryMap<T>{job.kind, job.function, static_cast<const T*>(job.x0),
+                       static_cast<const T*>(job.x1), static_cast<T*>(job.y), job.at0, job.at1});
+      return true;
+    }
+  });
+}
+
+struct BinaryGradientJob {
+  DType dtype;
+  BinaryKind kind;
+  bool first;  ///< of operand 0, else of operand 1
+  const void *x0, *x1, *dy;
+  void* y;
+  Layout at0, at1;
+  std::int64_t size;
+};
+
+template <class T>
+struct BinaryGradientMap {
+  BinaryKind kind;
+  bool first;
+  const T *x0, *x1, *dy;
+  T* y;
+  Layout at0, at1;
+  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
+    y[i] = narrow<T>(
+        apply_gradient(kind, first, widen(x0[at0.at(i)]), widen(x1[at1.at(i)]), widen(dy[i])));
+  }
+};
+
+template <class Executor>
+bool execute(const BinaryGradientJob& job, Executor& executor) {
+  return dispatch_float(job.dtype, [&]<class T>(T) {
+    executor.for_each(
+        job.size, BinaryGradientMap<T>{job.kind, job.first, static_cast<const T*>(job.x0),
+                                       static_cast<const T*>(job.x1), static_cast<const T*>(job.dy),
+                                       static_cast<T*>(job.y), job.at0, job.at1});
+  });
+}
+
+/// y = act(y + bias) + residual, in place behind a library's product: what it left undone.
+/// `bias` (channels) is of the type that elements are computed in, or nullptr; so may residual be.
+struct EpilogueJob {
+  DType dtype;
+  Function function;
+  const void *bias, *residual;
+  void* y;
+  std::int64_t size, channels;
+};
+
+template <class T>
+struct EpilogueMap {
+  Function function;
+  const compute_t<T>* bias;
+  const T* residual;
+  T* y;
+  std::int64_t channels;
+  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
+    compute_t<T> value = widen(y[i]);
+    if (bias != nullptr) value += bias[i % channels];
+    value = function.value(value);
+    y[i] = narrow<T>(residual == nullptr ? value : value + widen(residual[i]));
+  }
+};
+
+template <class Executor>
+bool execute(const EpilogueJob& job, Executor& executor) {
+  return dispatch_float(job.dtype, [&]<class T>(T) {
+    executor.for_each(
+        job.size,
+        EpilogueMap<T>{job.function, static_cast<const compute_t<T>*>(job.bias),
+                       static_cast<const T*>(job.residual), static_cast<T*>(job.y), job.channels});
+  });
+}
+
+/// Any dtype to any other.
+struct CastJob {
+  DType from, to;
+  const void* x;
+  void* y;
+  std::int64_t size;
+};
+
+/// The types are chosen when it runs: 169 kernels of their own would not be faster.
+struct CastMap {
+  DType from, to;
+  const void* x;
+  void* y;
+
+  template <class Wide>
+  LAMINA_HOST_DEVICE void store(std::int64_t i, Wide value) const {
+    switch (to) {
+#define LAMINA_DTYPE(enumerator, name, type, bits)               \
+  case DType::enumerator:                                        \
+    static_cast<type*>(y)[i] = core::convert<Wide, type>(value); \
+    break;
+#include <lamina/dtype.def>
+#undef LAMINA_DTYPE
+    }
+  }
+  /// By way of the widest type of its kind, in which every value of it is exact.
+  template <class T>
+  LAMINA_HOST_DEVICE void move(std::int64_t i) const {
+    const T value = static_cast<const T*>(x)[i];
+    if constexpr (is_float_element<T>) {
+      store<double>(i, static_cast<double>(widen(value)));
+    } else if constexpr (std::is_signed_v<T>) {
+      store<std::int64_t>(i, value);
+    } else {
+      store<std::uint64_t>(i, value);
+    }
+  }
+  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
+    switch (from) {
+#define LAMINA_DTYPE(enumerator, name, type, bits) \
+  case DType::enumerator:                          \
+    move<type>(i);                                 \
+    break;
+#include <lamina/dtype.def>
+#undef LAMINA_DTYPE
+    }
+  }
+};
+
+template <class Executor>
+bool execute(const CastJob& job, Executor& executor) {
+  executor.for_each(job.size, CastMap{job.from, job.to, job.x, job.y});
+  return true;
+}
+
+/// y = x * scale where the element is kept. See ops::DropoutMask, which draws the same.
+struct DropoutJob {
+  DType dtype;
+  const void *x, *state;
+  void* y;
+  std::int64_t size;
+  double scale;
+  std::uint32_t stream, threshold;
+};
+
+template <class T>
+struct DropoutMap {
+  const T* x;
+  const std::uint64_t* state;  ///< a seed and a counter
+  T* y;
+  compute_t<T> scale;
+  std::uint32_t stream, threshold;
+
+  static LAMINA_HOST_DEVICE std::uint32_t low(std::uint64_t v) {
+    return static_cast<std::uint32_t>(v);
+  }
+  static LAMINA_HOST_DEVICE std::uint32_t high(std::uint64_t v) {
+    return static_cast<std::uint32_t>(v >> 32);
+  }
+  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
+    std::uint32_t words[4] = {static_cast<std::uint32_t>(i / 4), stream, low(state[1]),
+                              high(state[1])};
+    std::uint32_t key0 = low(state[0]), key1 = high(state[0]);
+    for (int round = 0; round < kPhiloxRounds; ++round) {
+      philox_round(words[0], words[1], words[2], words[3], key0, key1);
+      philox_next_key(key0, key1);
+    }
+    const bool kept = (words[i % 4] >> 8) >= threshold;
+    y[i] = narrow<T>(kept ? widen(x[i]) * scale : compute_t<T>(0));
+  }
+};
+
+template <class Executor>
+bool execute(const DropoutJob& job, Executor& executor) {
+  return dispatch_float(job.dtype, [&]<class T>(T) {
+    executor.for_each(
+        job.size,
+        DropoutMap<T>{static_cast<const T*>(job.x), static_cast<const std::uint64_t*>(job.state),
+                      static_cast<T*>(job.y), static_cast<compute_t<T>>(job.scale), job.stream,
+                      job.threshold});
+  });
+}
+
+}  // namespace lamina::kernels

@@ -1,0 +1,107 @@
+#include "asked.h"
+
+#include <lamina/applications.h>
+
+#include "graph/passes/passes.h"
+#include "models/lowering.h"
+#include "ops/cuda/cuda_backend.h"
+#include "ops/cuda/library_convolution.h"
+#include "tests/fakes/fake_gpu.h"
+
+namespace lamina::ops::cuda {
+namespace {
+
+/// Notes what it is asked for, and has nothing.
+class Noting final : public Engine {
+ public:
+  void launch(runtime::Stream&, const kernels::Job&) override {}
+  [[nodiscard]] std::shared_ptr<LibraryPlan> plan(const LibraryOp& op) override {
+    asked.emplace(describe(op), op);
+    return nullptr;
+  }
+  Asked asked;
+};
+
+std::vector<ModelPtr> every_efficientnet() {
+  namespace apps = applications;
+  return {apps::EfficientNetV2B0(), apps::EfficientNetV2B1(), apps::EfficientNetV2B2(),
+          apps::EfficientNetV2B3(), apps::EfficientNetV2S(),  apps::EfficientNetV2M(),
+          apps::EfficientNetV2L()};
+}
+
+Shape with_batch(Shape shape, std::int64_t batch) {
+  shape[0] = batch;
+  return shape;
+}
+
+}  // namespace
+
+Asked asked_by_applications(std::int64_t batch) {
+  const lamina::testing::FakeGpu gpu;
+  const auto engine = std::make_shared<Noting>();
+  CudaBackend backend(runtime::devices().get(Device::cuda()), engine);
+  for (const ModelPtr& model : every_efficientnet()) {
+    const Shape image = with_batch(model->inputs()[0].shape(), batch);
+    const graph::Program program =
+        graph::optimize(models::lower_model(*model, {TensorSpec{image, DType::kFloat32}}));
+    for (const graph::Op& op : program.ops) (void)backend.make(op.spec);
+  }
+  return engine->asked;
+}
+
+Asked edge_cases() {
+  Asked out;
+  const auto add = [&](const LibraryOp& op) { out.emplace(describe(op), op); };
+  const auto convolution = [&](Shape x, std::int64_t filters, Pair kernel, Pair strides,
+                               Pair before, Pair after, Pair dilation, std::int64_t groups) {
+    Conv2D op{.x = {x},
+              .y = {{x[0], 0, 0, filters}},
+              .kernel = kernel,
+              .strides = strides,
+              .dilation = dilation,
+              .pad_before = before,
+              .pad_after = after,
+              .groups = groups};
+    for (int i = 0; i < 2; ++i) {
+      const std::int64_t extent = (kernel[i] - 1) * dilation[i] + 1;
+      op.y.shape[i + 1] = (x[i + 1] + before[i] + after[i] - extent) / strides[i] + 1;
+    }
+    add(library_op(op));
+  };
+  const Pair one{1, 1}, two{2, 2}, three{3, 3}, none{0, 0};
+  convolution({2, 17, 23, 13}, 7, {1, 1}, one, none, none, one, 1);
+  convolution({2, 17, 23, 16}, 32, three, one, one, one, one, 4);
+  convolution({2, 17, 23, 24}, 24, three, one, one, one, one, 24);
+  convolution({2, 17, 23, 24}, 48, three, one, one, one, one, 24);
+  convolution({1, 32, 32, 16}, 16, three, one, two, two, two, 1);
+  convolution({1, 32, 32, 16}, 16, three, two, none, one, one, 1);
+  convolution({1, 32, 32, 16}, 16, {5, 5}, two, one, two, one, 16);
+  convolution({1, 31, 29, 3}, 8, {7, 7}, two, three, three, one, 1);
+  convolution({3, 9, 9, 5}, 3, {2, 4}, {3, 1}, none, none, one, 1);
+  convolution({1, 8, 8, 1}, 1, three, one, one, one, one, 1);
+  for (const auto kind : {Pool2D::Kind::kMax, Pool2D::Kind::kAverage}) {
+    add(LibraryPool{{kind, {{2, 16, 16, 8}}, {{2, 8, 8, 8}}, two, two, none, none}});
+    add(LibraryPool{{kind, {{2, 15, 15, 8}}, {{2, 8, 8, 8}}, three, two, one, one}});
+    add(LibraryPool{{kind, {{2, 16, 16, 8}}, {{2, 8, 8, 8}}, three, two, none, one}});
+    add(LibraryPool{{kind, {{1, 13, 7, 5}}, {{1, 11, 5, 5}}, three, one, none, none}});
+  }
+  return out;
+}
+
+LibraryOp with(LibraryOp op, DType dtype) {
+  if (auto* convolution = std::get_if<LibraryConvolution>(&op)) convolution->dtype = dtype;
+  if (auto* pool = std::get_if<LibraryPool>(&op)) {
+    pool->pool.x.dtype = pool->pool.y.dtype = dtype;
+  }
+  if (auto* product = std::get_if<LibraryProduct>(&op)) product->dtype = dtype;
+  return op;
+}
+
+LibraryConvolution with(LibraryConvolution op, LibraryConvolution::Direction direction) {
+  op.direction = direction;
+  op.bias = false;
+  op.activation = {};
+  return op;
+}
+
+}  // namespace lamina::ops::cuda

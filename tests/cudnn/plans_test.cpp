@@ -1,0 +1,203 @@
+// What cuDNN plans for GPUs that are not here, from descriptions of them: every convolution that
+// the applications run, forward and backward, and a table of edge cases. The table of engines goes
+// to LAMINA_RESULTS; tests/cudnn/engines.md sums up the last one that was looked at.
+#include <gtest/gtest.h>
+
+#ifdef LAMINA_HAVE_CUDNN
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+
+#include "asked.h"
+#include "ops/cuda/libraries/cudnn_graph.h"
+#include "ops/cuda/library_convolution.h"
+
+namespace lamina::ops::cuda {
+namespace {
+
+using Direction = LibraryConvolution::Direction;
+
+struct Gpu {
+  const char *name, *file;
+};
+constexpr Gpu kGpus[] = {{"sm_80", "a100.json"}, {"sm_90", "h100.json"}};
+
+std::string text_of(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// How an operation comes to be done; kOurs: by a kernel of ours, or, where an activation was to be
+/// fused, by a convolution and a kernel of ours behind it.
+enum class Way { kBuilt, kSupported, kPadded, kOurs };
+
+struct Row {
+  std::string gpu, op, engine;
+  Way way;
+};
+
+const char* name_of(Way way) {
+  switch (way) {
+    case Way::kBuilt:
+      return "built";
+    case Way::kSupported:
+      return "supported";
+    case Way::kPadded:
+      return "padded by us";
+    case Way::kOurs:
+      return "none";
+  }
+  return "";
+}
+
+Way way_of(const CudnnGraph& planned, bool padded) {
+  if (!planned.supported()) return Way::kOurs;
+  if (padded) return Way::kPadded;
+  return planned.built ? Way::kBuilt : Way::kSupported;
+}
+
+/// As the backend goes about it (see plan_convolution).
+Row plan(const Gpu& gpu, const CudnnTarget& target, const LibraryOp& op) {
+  CudnnGraph planned = plan_with_cudnn(target, op);
+  bool padded = false;
+  const auto* convolution = std::get_if<LibraryConvolution>(&op);
+  if (!planned.supported() && convolution != nullptr && convolution->before != convolution->after) {
+    planned = plan_with_cudnn(target, with_padded_input(*convolution));
+    padded = true;
+  }
+  const std::string engine = planned.built ? planned.engine : planned.problem;
+  return {gpu.name, describe(op), engine.substr(0, engine.find('\n')), way_of(planned, padded)};
+}
+
+/// In float32 and bfloat16, and convolutions in all three directions.
+std::vector<LibraryOp> variants(const LibraryOp& op) {
+  std::vector<LibraryOp> out;
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    const LibraryOp typed = with(op, dtype);
+    out.push_back(typed);
+    if (const auto* convolution = std::get_if<LibraryConvolution>(&typed)) {
+      for (const Direction direction :
+           {Direction::kForward, Direction::kInput, Direction::kKernel}) {
+        out.emplace_back(with(*convolution, direction));
+      }
+    }
+  }
+  return out;
+}
+
+/// One in so many: planning all of it takes minutes. LAMINA_CUDNN_SHARE=1 takes all.
+constexpr std::size_t kShare = 24;
+
+Asked some_of(const Asked& asked) {
+  const char* given = std::getenv("LAMINA_CUDNN_SHARE");
+  const std::size_t share = given == nullptr ? kShare : std::strtoul(given, nullptr, 10);
+  std::size_t at = std::random_device{}() % share;
+  std::printf("every operation of %zu, from number %zu on\n", share, at);
+  Asked some;
+  for (const auto& entry : asked) {
+    if (at++ % share == 0) some.insert(entry);
+  }
+  return some;
+}
+
+std::vector<Row> plan_all(const Asked& asked) {
+  // Kept: the driver's functions are looked up in it by its name, libcuda.so.1.
+  if (dlopen("libcuda.so.1", RTLD_NOW) == nullptr) (void)dlopen(LAMINA_CUDA_STUB, RTLD_NOW);
+  Asked all;
+  for (const auto& [name, op] : asked) {
+    for (const LibraryOp& each : variants(op)) all.emplace(describe(each), each);
+  }
+  std::vector<Row> rows;
+  for (const Gpu& gpu : kGpus) {
+    const CudnnTarget target =
+        CudnnTarget::described(text_of(std::filesystem::path(LAMINA_TEST_DATA) / gpu.file));
+    for (const auto& [name, op] : all) {
+      if (!std::holds_alternative<LibraryProduct>(op)) rows.push_back(plan(gpu, target, op));
+    }
+  }
+  return rows;
+}
+
+/// "sm_80 convolution forward float32 bias activation": what rows are counted by.
+std::string kind_of(const Row& row) {
+  std::string words;
+  std::size_t at = 0;
+  for (int i = 0; i < 3; ++i) {
+    const std::size_t end = row.op.find(' ', at);
+    words.append(1, ' ').append(row.op, at, end - at);
+    at = end + 1;
+  }
+  for (const char* more : {" bias", " activation"}) {
+    if (row.op.find(more) != std::string::npos) words += more;
+  }
+  return row.gpu + words;
+}
+
+void keep(const std::string& name, const std::vector<Row>& rows) {
+  std::map<std::string, std::map<Way, int>> counts;
+  for (const Row& row : rows) ++counts[kind_of(row)][row.way];
+  for (const auto& [kind, ways] : counts) {
+    std::string line = fmt::format("{:<52}", kind);
+    for (const Way way : {Way::kBuilt, Way::kSupported, Way::kPadded, Way::kOurs}) {
+      const auto found = ways.find(way);
+      line += fmt::format(" {} {}", name_of(way), found == ways.end() ? 0 : found->second);
+    }
+    std::puts(line.c_str());
+  }
+  const char* results = std::getenv("LAMINA_RESULTS");
+  if (results == nullptr) return;
+  std::ofstream out(std::filesystem::path(results) / (name + ".tsv"));
+  out << "gpu\toperation\tway\tengine\n";
+  for (const Row& row : rows) {
+    out << row.gpu << '\t' << row.op << '\t' << name_of(row.way) << '\t' << row.engine << '\n';
+  }
+}
+
+/// Convolutions alone, without what could be fused with them, forward: libraries have to have
+/// those, or the applications would be slow.
+void expect_no_slow_forward(const std::vector<Row>& rows) {
+  for (const Row& row : rows) {
+    const bool plain = row.op.find(" bias") == std::string::npos &&
+                       row.op.find(" activation") == std::string::npos;
+    if (!plain || row.op.find("forward") == std::string::npos) continue;
+    EXPECT_NE(row.way, Way::kOurs) << row.gpu << ": " << row.op << ": " << row.engine;
+  }
+}
+
+class CudnnPlans : public ::testing::TestWithParam<std::int64_t> {};
+
+TEST_P(CudnnPlans, AreThereForWhatTheApplicationsRun) {
+  if (!have_cudnn()) GTEST_SKIP() << "cuDNN cannot be loaded";
+  const std::vector<Row> rows = plan_all(some_of(asked_by_applications(GetParam())));
+  EXPECT_GT(rows.size(), 100U);
+  keep("cudnn_applications_" + std::to_string(GetParam()), rows);
+  expect_no_slow_forward(rows);
+}
+INSTANTIATE_TEST_SUITE_P(Batch, CudnnPlans, ::testing::Values(1, 8));
+
+TEST(CudnnPlans, OfEdgeCasesAreKnown) {
+  if (!have_cudnn()) GTEST_SKIP() << "cuDNN cannot be loaded";
+  const std::vector<Row> rows = plan_all(edge_cases());
+  keep("cudnn_edge_cases", rows);
+  for (const Row& row : rows) {
+    std::printf("%s %s: %s %s\n", row.gpu.c_str(), row.op.c_str(), name_of(row.way),
+                row.engine.c_str());
+  }
+  EXPECT_GT(rows.size(), 100U);
+}
+
+}  // namespace
+}  // namespace lamina::ops::cuda
+
+#else
+
+TEST(CudnnPlans, NeedCudnn) {
+  GTEST_SKIP() << "built without cuDNN";
+}
+
+#endif

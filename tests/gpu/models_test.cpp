@@ -1,0 +1,81 @@
+// Models, their predictions and their weights files, on a GPU against the CPU.
+#include <lamina/lamina.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "device.h"
+#include "tests/fakes/temporary_directory.h"
+
+namespace lamina {
+namespace {
+
+using lamina::testing::memory_directory;
+using lamina::testing::TemporaryDirectory;
+
+Tensor random_images(const Shape& shape) {
+  std::mt19937 random(std::random_device{}());
+  Tensor out = Tensor::empty(shape);
+  for (float& pixel : out.data<float>()) {
+    pixel = std::uniform_real_distribution<float>(0, 255)(random);
+  }
+  return out;
+}
+
+/// Within 1e-4 of the largest value.
+void expect_near(const Tensor& got, const Tensor& wanted) {
+  ASSERT_EQ(got.shape(), wanted.shape());
+  float largest = 0;
+  for (const float value : wanted.data<float>()) largest = std::max(largest, std::abs(value));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(wanted.size()); ++i) {
+    ASSERT_NEAR(got.data<float>()[i], wanted.data<float>()[i], 1e-4F * largest) << i;
+  }
+}
+
+TEST(GpuModel, PredictsAsTheCpuDoes) {
+  LAMINA_NEED_GPU();
+  const ModelPtr model = applications::EfficientNetV2B0();
+  const Tensor x = random_images({3, 224, 224, 3});
+  const Tensor here = model->predict(x);
+  model->to(Device::cuda());
+  for (int run = 0; run < 3; ++run) expect_near(model->predict(x), here);
+  expect_near(model->predict(x, {.batch_size = 2}), here);
+  model->to(Device::cpu());
+  EXPECT_TRUE(bitwise_equal(model->predict(x), here));
+}
+
+TEST(GpuModel, SavesAndLoadsWhereItIs) {
+  LAMINA_NEED_GPU();
+  const TemporaryDirectory directory(memory_directory());
+  const ModelPtr here = applications::EfficientNetV2B0(), there = applications::EfficientNetV2B0();
+  there->to(Device::cuda());
+  here->save_weights(directory / "a.weights.h5");
+  there->load_weights(directory / "a.weights.h5");
+  SaveHandle saving =
+      there->save_weights_async(directory / "b.weights.json", {.save = {.max_shard_size = 0.01}});
+  saving.wait();
+  const ModelPtr back = applications::EfficientNetV2B0();
+  back->load_weights(directory / "b.weights.json");
+  const auto a = here->variables(), b = back->variables();
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_TRUE(bitwise_equal(a[i]->value(), b[i]->value())) << a[i]->path();
+  }
+}
+
+TEST(GpuModel, IsUsableOnTheCpuWhenTheGpuIsFull) {
+  LAMINA_NEED_GPU();
+  const std::int64_t too_much = std::int64_t{1} << 50;
+  try {
+    (void)Tensor::empty({too_much}, DType::kUInt8, Device::cuda());
+    ADD_FAILURE() << "there was room for 1 PiB";
+  } catch (const DeviceError& error) {
+    EXPECT_TRUE(error.out_of_memory()) << error.what();
+  }
+  const Tensor four = Tensor::zeros({4}).to(Device::cuda());
+  EXPECT_EQ(four.to(Device::cpu()).data<float>()[3], 0.0F);
+}
+
+}  // namespace
+}  // namespace lamina

@@ -1,0 +1,5 @@
+# What the fake device is asked for elsewhere, asked of a real one: `ctest -L gpu`.
+target_sources(test_gpu PRIVATE ops/contract.cpp ops/contract_rows.cpp ops/convolution_rows.cpp
+  ops/normalization_rows.cpp ops/pointwise_rows.cpp ops/movement_rows.cpp ops/gradient_rows.cpp)
+target_include_directories(test_gpu PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/ops)
+set_tests_properties(gpu PROPERTIES LABELS gpu SKIP_REGULAR_EXPRESSION "no GPU here:")

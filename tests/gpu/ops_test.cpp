@@ -1,0 +1,48 @@
+// The contract of every operation, on a GPU.
+#include <cstdlib>
+
+#include "contract_rows.h"
+#include "device.h"
+
+namespace lamina::ops::contract {
+namespace {
+
+constexpr int kCases = 8;
+/// Sums in another order, and Winograd's algorithm, against the definition in double.
+constexpr double kSlack = 10;
+
+unsigned fresh_seed() {
+  const char* given = std::getenv("LAMINA_TEST_SEED");
+  return given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10))
+                          : std::random_device{}();
+}
+
+using Param = std::tuple<Row, DType>;
+
+class GpuContract : public ::testing::TestWithParam<Param> {};
+
+TEST_P(GpuContract, ComputesTheDefinition) {
+  LAMINA_NEED_GPU();
+  const auto& [row, dtype] = GetParam();
+  const unsigned seed = fresh_seed();
+  Random random(seed);
+  const auto backend = make_backend(Device::cuda());
+  for (int i = 0; i < kCases && !HasFailure(); ++i) {
+    SCOPED_TRACE("LAMINA_TEST_SEED=" + std::to_string(seed) + ", case " + std::to_string(i));
+    OpSpec spec = with_dtype(row.make(random), dtype);
+    if (dtype_size(dtype) == 2) spec = with_forgiving_activation(std::move(spec), random);
+    expect_contract(*backend, spec, random, kSlack);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cuda, GpuContract,
+                         ::testing::Combine(::testing::ValuesIn(rows()),
+                                            ::testing::Values(DType::kFloat32, DType::kFloat16,
+                                                              DType::kBFloat16, DType::kFloat64)),
+                         [](const auto& info) {
+                           return std::get<0>(info.param).name + "_" +
+                                  std::string(dtype_name(std::get<1>(info.param)));
+                         });
+
+}  // namespace
+}  // namespace lamina::ops::contract
