@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/arrays.h"
 #include "cli/command.h"
 #include "cli/model_spec.h"
 #include "core/progress.h"
@@ -62,10 +63,10 @@ void predict(const Arguments& arguments) {
   require_places(arguments.outputs);
   model->to(device);
   load(*model, arguments);
-  std::vector<Tensor> inputs;
-  for (std::size_t i = 0; i < arguments.inputs.size(); ++i) {
+  std::vector<Tensor> inputs = read_arrays(arguments.inputs);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
     // As Keras does: an array of another dtype is converted to the placeholder's.
-    inputs.push_back(read_npy(arguments.inputs[i]).cast(model->inputs()[i].dtype()));
+    inputs[i] = inputs[i].cast(model->inputs()[i].dtype());
   }
   const std::vector<Tensor> outputs =
       model->predict(inputs, {.batch_size = arguments.batch_size, .verbose = true});
@@ -75,7 +76,7 @@ void predict(const Arguments& arguments) {
 }  // namespace
 
 void add_predict(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("predict", "Run a model on .npy arrays");
+  CLI::App* command = app.add_subcommand("predict", "Run a model on arrays of .npy and HDF5 files");
   const auto arguments = std::make_shared<Arguments>();
   command->add_option("MODEL", arguments->model, kModelHelp)->required();
   command
@@ -88,7 +89,7 @@ void add_predict(CLI::App& app) {
       ->required()
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->type_name("X.npy");
+      ->type_name(kArray);
   command->add_option("--output", arguments->outputs, "where to write; once for each output")
       ->required()
       ->expected(1)

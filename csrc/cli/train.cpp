@@ -1,12 +1,12 @@
 #include <fmt/format.h>
 #include <lamina/error.h>
-#include <lamina/npy.h>
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "cli/arrays.h"
 #include "cli/command.h"
 #include "cli/model_spec.h"
 #include "cli/train_callbacks.h"
@@ -37,13 +37,6 @@ void check(const Arguments& a) {
   if (a.validation_data.empty() != a.validation_labels.empty()) {
     throw ValueError("--validation-data and --validation-labels belong together");
   }
-}
-
-std::vector<Tensor> read_arrays(const std::vector<std::string>& paths) {
-  std::vector<Tensor> arrays;
-  arrays.reserve(paths.size());
-  for (const std::string& path : paths) arrays.push_back(read_npy(path));
-  return arrays;
 }
 
 FitOptions fit_options(const Arguments& a) {
@@ -88,7 +81,7 @@ CLI::Option* add_arrays(CLI::App& command, const char* name, std::vector<std::st
   return command.add_option(name, into, help)
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->type_name("X.npy");
+      ->type_name(kArray);
 }
 
 void add_data_options(CLI::App& command, Arguments& a) {
@@ -153,7 +146,7 @@ void add_run_options(CLI::App& command, Arguments& a) {
 }  // namespace
 
 void add_train(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("train", "Train a model on .npy arrays");
+  CLI::App* command = app.add_subcommand("train", "Train a model on arrays of .npy and HDF5 files");
   const auto arguments = std::make_shared<Arguments>();
   command->add_option("MODEL", arguments->model, kModelHelp)->required();
   add_data_options(*command, *arguments);

@@ -86,6 +86,20 @@ std::optional<VarsGroup> Reader::look_at(const std::string& path) const {
   return group;
 }
 
+std::optional<Dataset> Reader::dataset(const std::string& path) const {
+  const std::lock_guard lock(impl_->mutex);
+  const std::size_t slash = path.rfind('/');
+  const std::string parent = slash == path.npos ? "" : path.substr(0, slash);
+  const auto address = impl_->tree.resolve(parent);
+  if (!address) return std::nullopt;
+  const VarsGroup group = impl_->tree.read_group(parent, *address);
+  if (!group.problem.empty()) impl_->tree.refuse(parent.empty() ? "/" : parent, group.problem);
+  const auto found = group.datasets.find(path.substr(slash + 1));
+  if (found == group.datasets.end()) return std::nullopt;
+  impl_->admit(found->second);
+  return found->second;
+}
+
 std::vector<const VarsGroup*> Reader::groups() const {
   const std::lock_guard lock(impl_->mutex);
   impl_->tree.walk();

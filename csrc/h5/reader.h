@@ -84,6 +84,9 @@ class Reader {
   /// The group at an absolute path, whatever its name, with its datasets; nothing when there is
   /// none. `groups()` does not come to know of it. Throws what `find` throws.
   [[nodiscard]] std::optional<VarsGroup> look_at(const std::string& path) const;
+  /// The dataset at an absolute path, wherever that is; nothing when there is none. Throws what
+  /// `find` throws.
+  [[nodiscard]] std::optional<Dataset> dataset(const std::string& path) const;
   /// True when the root has a member of that name (`_layer_checkpoint_dependencies`).
   [[nodiscard]] bool has_root_member(const std::string& name) const;
 

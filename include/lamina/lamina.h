@@ -9,6 +9,7 @@
 #include <lamina/dtype.h>
 #include <lamina/error.h>
 #include <lamina/gradient_tape.h>
+#include <lamina/hdf5.h>
 #include <lamina/layer.h>
 #include <lamina/layers.h>
 #include <lamina/log.h>

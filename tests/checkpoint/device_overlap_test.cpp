@@ -13,7 +13,8 @@ namespace {
 
 using namespace lamina::testing;  // NOLINT
 
-constexpr std::size_t kSlot = std::size_t{64} << 10, kShards = 5, kShardSlots = 8;
+// Large enough that the files' metadata, which takes its time too, is a small part of them.
+constexpr std::size_t kSlot = std::size_t{512} << 10, kShards = 5, kShardSlots = 8;
 constexpr double kStorageSpeed = 1e6;
 
 /// d/s; and whether it loads. One thread at the files: several do not race in virtual time.

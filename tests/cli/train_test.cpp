@@ -73,6 +73,13 @@ TEST_F(Train, SaysWhatIsWrongOnOneLine) {
   EXPECT_THAT(refusal({"--metric", "nonsense"}), HasSubstr("There is no metric 'nonsense'"));
   EXPECT_THAT(refusal({"--device", "cuda"}), HasSubstr("CPU only"));
   EXPECT_THAT(refusal({"--history", "none/h.csv"}), HasSubstr("none/h.csv"));
+  EXPECT_THAT(refusal({"--validation-data", "none.h5:x", "--validation-labels", "y.npy"}),
+              HasSubstr("none.h5"));
+  std::ofstream(directory_ / "some.h5") << "not HDF5";
+  EXPECT_THAT(refusal({"--validation-data", "some.h5", "--validation-labels", "y.npy"}),
+              HasSubstr("which dataset? Write some.h5:NAME"));
+  EXPECT_THAT(refusal({"--validation-data", "some.h5:x", "--validation-labels", "y.npy"}),
+              HasSubstr("some.h5"));
 }
 
 }  // namespace
