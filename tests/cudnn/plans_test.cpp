@@ -180,6 +180,35 @@ TEST_P(CudnnPlans, AreThereForWhatTheApplicationsRun) {
 }
 INSTANTIATE_TEST_SUITE_P(Batch, CudnnPlans, ::testing::Values(1, 8));
 
+/// A 3x3 convolution of 64 channels, and what may compute it on an H100.
+CudnnGraph middling_convolution(Float32Precision precision) {
+  LibraryConvolution op;
+  op.x = op.y = {8, 56, 56, 64};
+  op.kernel = {3, 3};
+  op.before = op.after = {1, 1};
+  const CudnnTarget target =
+      CudnnTarget::described(text_of(std::filesystem::path(LAMINA_TEST_DATA) / "h100.json"));
+  return plan_with_cudnn(target, op, precision);
+}
+
+TEST(CudnnPlans, UseOtherEnginesWhereTf32IsAskedFor) {
+  if (!have_cudnn()) GTEST_SKIP() << "cuDNN cannot be loaded";
+  const CudnnGraph strict = middling_convolution(Float32Precision::kStrict);
+  const CudnnGraph tf32 = middling_convolution(Float32Precision::kTf32);
+  ASSERT_TRUE(strict.built) << strict.problem;
+  ASSERT_TRUE(tf32.built) << tf32.problem;
+  EXPECT_NE(strict.engine, tf32.engine) << "tensor cores are the first choice where they may be";
+}
+
+/// cuDNN's interface would look for one to ask the driver, and throw where there is none.
+TEST(CudnnPlans, NeedNoRuntimeLibraryOfCudas) {
+  if (!have_cudnn()) GTEST_SKIP() << "cuDNN cannot be loaded";
+  (void)middling_convolution(Float32Precision::kStrict);
+  for (const char* library : {"libcudart.so.12", "libcudart.so.13"}) {
+    EXPECT_EQ(dlopen(library, RTLD_NOW | RTLD_NOLOAD), nullptr) << library;
+  }
+}
+
 TEST(CudnnPlans, OfEdgeCasesAreKnown) {
   if (!have_cudnn()) GTEST_SKIP() << "cuDNN cannot be loaded";
   const std::vector<Row> rows = plan_all(edge_cases());

@@ -1,6 +1,7 @@
 #include "runtime/cuda/cuda_stream.h"
 
 #include <cuda_runtime_api.h>
+#include <lamina/error.h>
 
 #include <vector>
 
@@ -91,6 +92,11 @@ void CudaStream::copy(std::span<const Copy> batch) {
 }
 
 void CudaStream::call(std::function<void()> function) {
+  if (recording_) {
+    // It would be called once a replay, and is kept for one call.
+    throw DeviceError("cudaLaunchHostFunc", "cudaErrorStreamCaptureUnsupported",
+                      "functions of the host are not recorded", SourceLocation::current());
+  }
   HostCalls::Entry& entry = calls_->add(std::move(function));
   try {
     check_cuda(cudaLaunchHostFunc(stream_, run_host_call, &entry), "cudaLaunchHostFunc");

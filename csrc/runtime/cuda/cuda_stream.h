@@ -52,11 +52,15 @@ class CudaStream final : public Stream {
   void record(Event& event) override;
   void wait(const Event& event) override;
   void synchronize() override;
+  void begin_recording() override;
+  [[nodiscard]] std::unique_ptr<Recording> end_recording() override;
+  void play(const Recording& recording) override;
   [[nodiscard]] void* native() const noexcept override { return stream_; }
 
  private:
   std::shared_ptr<HostCalls> calls_;
   CUstream_st* stream_ = nullptr;
+  bool recording_ = false;
 };
 
 }  // namespace lamina::runtime

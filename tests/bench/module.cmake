@@ -1,0 +1,7 @@
+# The arithmetic and the report of bench/gpu, and one passage through all of it without a GPU.
+target_sources(test_bench PRIVATE ${PROJECT_SOURCE_DIR}/bench/gpu/floors.cpp
+  ${PROJECT_SOURCE_DIR}/bench/gpu/report.cpp)
+if(LAMINA_BUILD_BENCH)
+  add_test(NAME bench_gpu_small COMMAND bench_gpu --device cpu --small
+    --directory ${CMAKE_CURRENT_BINARY_DIR} --memory ${CMAKE_CURRENT_BINARY_DIR})
+endif()
