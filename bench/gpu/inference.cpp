@@ -127,35 +127,61 @@ double copy_bytes_per_second(const Settings& settings) {
   return 2 * static_cast<double>(settings.copy_bytes) / median(all);
 }
 
-json row(const Settings& settings, const Precision& precision, Model& model, std::int64_t batch,
-         const Speeds& speeds, const std::shared_ptr<ops::Backend>& backend) {
+/// A model in one precision, and what the device does in it at its best.
+struct Prepared {
+  const char* precision;
+  std::shared_ptr<ops::Backend> backend;
+  ModelPtr model;
+  Speeds speeds;
+};
+
+Prepared prepare(const Settings& settings, const Precision& precision, double bytes) {
+  const InForce policy(precision);
+  const auto backend = ops::make_backend(settings.device);
+  return {precision.name,
+          backend,
+          applications::by_name(settings.model),
+          {product_flops(settings, precision.dtype, backend), bytes}};
+}
+
+json row(const Settings& settings, const Prepared& prepared, std::int64_t batch) {
+  Model& model = *prepared.model;
+  const Speeds& speeds = prepared.speeds;
   Shape images = model.inputs().at(0).shape();
   images[0] = batch;
-  Runner runner(models::lower_model(model, {{images, model.inputs().at(0).dtype()}}), backend);
+  Runner runner(models::lower_model(model, {{images, model.inputs().at(0).dtype()}}),
+                prepared.backend);
   const double each = runner.flowing(settings.seconds);
+  const double floor = convolution_floor(runner.program(), speeds);
   return {{"engine", "lamina"},
-          {"precision", precision.name},
+          {"precision", prepared.precision},
           {"batch", batch},
           {"images_per_s", static_cast<double>(batch) / each},
           {"latency_ms", runner.waited_for(settings.seconds) * 1e3},
-          {"floor_ms", convolution_floor(runner.program(), speeds) * 1e3},
-          {"of_floor", each / convolution_floor(runner.program(), speeds)}};
+          {"floor_ms", floor * 1e3},
+          {"of_floor", each / floor},
+          {"peak_tflops", speeds.flops / 1e12},
+          {"device_gb_per_s", speeds.bytes / 1e9}};
 }
 
 }  // namespace
 
-json measure_inference(const Settings& settings) {
-  json rows = json::array();
+json measure_inference(const Settings& settings, const std::function<void(const json&)>& so_far) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto spent = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
   const double bytes = copy_bytes_per_second(settings);
+  std::vector<Prepared> all;
   for (const Precision& precision : kPrecisions) {
-    const InForce policy(precision);
-    const auto backend = ops::make_backend(settings.device);
-    const Speeds speeds{product_flops(settings, precision.dtype, backend), bytes};
-    const ModelPtr model = applications::by_name(settings.model);
-    for (const std::int64_t batch : settings.batches) {
-      rows.push_back(row(settings, precision, *model, batch, speeds, backend));
-      rows.back()["peak_tflops"] = speeds.flops / 1e12;
-      rows.back()["device_gb_per_s"] = speeds.bytes / 1e9;
+    all.push_back(prepare(settings, precision, bytes));
+  }
+  json rows = json::array();
+  for (const std::int64_t batch : settings.batches) {
+    for (const Prepared& prepared : all) {
+      if (spent() > settings.budget) return rows;
+      rows.push_back(row(settings, prepared, batch));
+      so_far(rows);
     }
   }
   return rows;

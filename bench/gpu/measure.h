@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "bench/gpu/settings.h"
@@ -7,8 +8,11 @@
 namespace lamina::bench {
 
 /// Inference of settings.model for each precision and batch, its inputs on the device: "precision",
-/// "batch", "images_per_s" (runs one behind the other), "latency_ms" (each waited for), "floor_ms".
-[[nodiscard]] nlohmann::json measure_inference(const Settings& settings);
+/// "batch", "images_per_s" (runs one behind the other), "latency_ms" (each waited for), "floor_ms"
+/// and how long a run takes of that, "of_floor". Calls `so_far` with each new row, and begins none
+/// once settings.budget is spent.
+[[nodiscard]] nlohmann::json measure_inference(
+    const Settings& settings, const std::function<void(const nlohmann::json&)>& so_far);
 
 /// "what", "gb_per_s": from the device into page-locked memory and back, the runtime's copies
 /// alone; and through the ring by which weights are saved, into files that keep nothing.

@@ -6,7 +6,6 @@
 Weights are random, so nothing is fetched. Rows are those of measure.h.
 """
 import argparse
-import contextlib
 import json
 import os
 import shutil
@@ -23,6 +22,7 @@ parser.add_argument("--model", default="efficientnet_v2_l")
 parser.add_argument("--size", type=int, default=480)
 parser.add_argument("--batches", default="1,8,64")
 parser.add_argument("--seconds", type=float, default=3)
+parser.add_argument("--budget", type=float, default=3600, help="no row of inference begins later")
 parser.add_argument("--disk", default=".")
 parser.add_argument("--memory", default="/dev/shm")
 parser.add_argument("--units", type=int, default=8192)
@@ -70,20 +70,25 @@ def row(engine, precision, batch, run):
             "images_per_s": batch / flowing(run), "latency_ms": waited_for(run) * 1e3}
 
 
+def precise(precision):
+    """The network, eager and compiled, in one precision."""
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    model = network().to(dtype=dtype, memory_format=torch.channels_last)
+    return dtype, [("torch eager", model), ("torch compile", torch.compile(model, mode="reduce-overhead"))]
+
+
 def inference():
-    rows = []
-    for precision in ("float32", "TF32", "bfloat16"):
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "TF32"
-        torch.backends.cudnn.benchmark = True
-        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        model = network().to(dtype=dtype, memory_format=torch.channels_last)
-        engines = [("torch eager", model)]
-        with contextlib.suppress(Exception):
-            engines.append(("torch compile", torch.compile(model, mode="reduce-overhead")))
-        for batch in map(int, args.batches.split(",")):
-            x = torch.rand(batch, 3, args.size, args.size, device=args.device)
-            x = x.to(dtype=dtype, memory_format=torch.channels_last)
+    rows, start = [], time.perf_counter()
+    torch.backends.cudnn.benchmark = True
+    prepared = {precision: precise(precision) for precision in ("float32", "TF32", "bfloat16")}
+    for batch in map(int, args.batches.split(",")):
+        images = torch.rand(batch, 3, args.size, args.size, device=args.device)
+        for precision, (dtype, engines) in prepared.items():
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "TF32"
+            x = images.to(dtype=dtype, memory_format=torch.channels_last)
             for name, engine in engines:
+                if time.perf_counter() - start > args.budget:
+                    return rows
                 try:
                     with torch.inference_mode():
                         rows.append(row(name, precision, batch, lambda: engine(x)))

@@ -108,10 +108,11 @@ std::string stall(const json& rows) {
 std::string gpu_report(const json& results) {
   std::string out = fmt::format("{}, {}\n", results.at("device").get<std::string>(),
                                 results.at("date").get<std::string>());
-  if (results.contains("inference")) out += "\n" + inference(results["inference"]);
-  if (results.contains("copies")) out += "\n" + copies(results["copies"]);
-  if (results.contains("saves")) out += "\n" + saves(results["saves"]);
-  if (results.contains("stall")) out += "\n" + stall(results["stall"]);
+  const std::pair<const char*, std::string (*)(const json&)> parts[] = {
+      {"inference", inference}, {"copies", copies}, {"saves", saves}, {"stall", stall}};
+  for (const auto& [name, table] : parts) {
+    if (results.contains(name)) out.append("\n").append(table(results[name]));
+  }
   return out;
 }
 

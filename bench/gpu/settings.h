@@ -13,6 +13,7 @@ struct Settings {
   std::string model = "EfficientNetV2L";
   std::vector<std::int64_t> batches{1, 8, 64};
   double seconds = 3;           ///< of each timed loop, about
+  double budget = 3600;         ///< seconds for inference, and for PyTorch's as well
   std::int64_t product = 8192;  ///< rows, columns and depth of the product that sets the peak
   std::size_t copy_bytes = std::size_t{1} << 30;
   std::int64_t dense_units = 8192;  ///< the large model: layers of so many units squared, float32

@@ -74,7 +74,7 @@ TEST(GpuReport, HoldsInferenceAgainstPyTorchByBatch) {
 }
 
 TEST(GpuReport, SaysNothingOfPyTorchWhereThatWasNotMeasured) {
-  EXPECT_THAT(report_of("inference", {lamina_row(8, 130)}),
+  EXPECT_THAT(report_of("inference", json::array({lamina_row(8, 130)})),
               HasSubstr("| TF32, 8 | 130.0 | 4.25 ms | 1.8 | - | - | - |"));
 }
 

@@ -27,9 +27,11 @@ struct Gpu {
 };
 constexpr Gpu kGpus[] = {{"sm_80", "a100.json"}, {"sm_90", "h100.json"}};
 
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
+/// Lies under data/; LAMINA_DEVICE_DESCRIPTIONS names the folder where that is not there.
+CudnnTarget described(const char* file) {
+  const char* given = std::getenv("LAMINA_DEVICE_DESCRIPTIONS");
+  std::ifstream in(std::filesystem::path(given == nullptr ? LAMINA_TEST_DATA : given) / file);
+  return CudnnTarget::described({std::istreambuf_iterator<char>(in), {}});
 }
 
 /// How an operation comes to be done; kOurs: by a kernel of ours, or, where an activation was to be
@@ -114,8 +116,7 @@ std::vector<Row> plan_all(const Asked& asked) {
   }
   std::vector<Row> rows;
   for (const Gpu& gpu : kGpus) {
-    const CudnnTarget target =
-        CudnnTarget::described(text_of(std::filesystem::path(LAMINA_TEST_DATA) / gpu.file));
+    const CudnnTarget target = described(gpu.file);
     for (const auto& [name, op] : all) {
       if (!std::holds_alternative<LibraryProduct>(op)) rows.push_back(plan(gpu, target, op));
     }
@@ -186,9 +187,7 @@ CudnnGraph middling_convolution(Float32Precision precision) {
   op.x = op.y = {8, 56, 56, 64};
   op.kernel = {3, 3};
   op.before = op.after = {1, 1};
-  const CudnnTarget target =
-      CudnnTarget::described(text_of(std::filesystem::path(LAMINA_TEST_DATA) / "h100.json"));
-  return plan_with_cudnn(target, op, precision);
+  return plan_with_cudnn(described("h100.json"), op, precision);
 }
 
 TEST(CudnnPlans, UseOtherEnginesWhereTf32IsAskedFor) {

@@ -24,6 +24,7 @@ class CudaRecording final : public Recording {
 }  // namespace
 
 void CudaStream::begin_recording() {
+  make_current();
   // Other threads go on as they please; what this one must not do fails at once.
   check_cuda(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal),
              "cudaStreamBeginCapture");
@@ -32,6 +33,7 @@ void CudaStream::begin_recording() {
 
 std::unique_ptr<Recording> CudaStream::end_recording() {
   recording_ = false;
+  make_current();
   cudaGraph_t captured = nullptr;
   check_cuda(cudaStreamEndCapture(stream_, &captured), "cudaStreamEndCapture");
   const std::shared_ptr<CUgraph_st> graph(captured,
@@ -40,6 +42,7 @@ std::unique_ptr<Recording> CudaStream::end_recording() {
 }
 
 void CudaStream::play(const Recording& recording) {
+  make_current();
   check_cuda(cudaGraphLaunch(dynamic_cast<const CudaRecording&>(recording).ready(), stream_),
              "cudaGraphLaunch");
 }

@@ -45,7 +45,8 @@ class CudaEvent final : public Event {
 
 class CudaStream final : public Stream {
  public:
-  CudaStream();
+  /// Of the current device.
+  explicit CudaStream(int device);
   ~CudaStream() override;
   void copy(std::span<const Copy> batch) override;
   void call(std::function<void()> function) override;
@@ -58,6 +59,10 @@ class CudaStream final : public Stream {
   [[nodiscard]] void* native() const noexcept override { return stream_; }
 
  private:
+  /// The current device belongs to the calling thread, which need not be the one that made this.
+  void make_current() const;
+
+  const int device_;
   std::shared_ptr<HostCalls> calls_;
   CUstream_st* stream_ = nullptr;
   bool recording_ = false;
