@@ -66,8 +66,9 @@ std::optional<std::string> find_device(Options& options) {
 
 json ask_peers(const Options& options, const char* what, std::vector<std::string> more) {
   if (options.python.empty()) return json::array();
-  std::vector<std::string> command{options.python, options.peers, what, "--device",
-                                   options.device == "cpu" ? "cpu" : options.device};
+  // Without the libraries of a bundle, which are not Python's.
+  std::vector<std::string> command{"env",         "-u", "LD_LIBRARY_PATH", options.python,
+                                   options.peers, what, "--device",        options.device};
   command.insert(command.end(), more.begin(), more.end());
   try {
     return json::parse(bench::run_child(command));

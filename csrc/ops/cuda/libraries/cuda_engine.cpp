@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 #include <lamina/error.h>
+#include <lamina/log.h>
 
 #include <map>
 #include <mutex>
@@ -20,6 +21,14 @@ namespace {
 /// CUDA's current device belongs to the calling thread.
 void make_current(int device) {
   runtime::check_cuda(cudaSetDevice(device), "cudaSetDevice");
+}
+
+/// Once in a process: kernels of ours are a good deal slower.
+void warn_without(const char* library, const char* file, std::once_flag& once) {
+  std::call_once(once, [&] {
+    warn(std::string(library) + " (" + file + ") was not found: kernels of Lamina's own take its " +
+         "place on CUDA devices, and are slower.");
+  });
 }
 
 /// A plan on its device. One thread at a time uses the libraries' handles, which plans share with
@@ -45,10 +54,11 @@ class CudaEngine final : public Engine {
  public:
   CudaEngine(int device, Float32Precision precision) : device_(device), precision_(precision) {
     make_current(device_);
+    static std::once_flag cublaslt_once, cudnn_once;
     cublaslt_ = load_cublaslt();
-#ifdef LAMINA_HAVE_CUDNN
-    if (have_cudnn()) cudnn_ = CudnnTarget::current_device();
-#endif
+    if (cublaslt_ == nullptr) warn_without("cuBLASLt", "libcublasLt.so.13", cublaslt_once);
+    start_cudnn();
+    if (!has_cudnn()) warn_without("cuDNN", "libcudnn.so.9", cudnn_once);
   }
 
   void launch(runtime::Stream& stream, const kernels::Job& job) override {
@@ -75,6 +85,20 @@ class CudaEngine final : public Engine {
   }
 
  private:
+#ifdef LAMINA_HAVE_CUDNN
+  void start_cudnn() {
+    if (have_cudnn()) cudnn_ = CudnnTarget::current_device();
+  }
+  [[nodiscard]] bool has_cudnn() const {
+    return cudnn_.has_value();
+  }
+#else
+  void start_cudnn() {}
+  [[nodiscard]] static bool has_cudnn() {
+    return false;
+  }
+#endif
+
   [[nodiscard]] std::shared_ptr<LibraryPlan> make_plan(const LibraryOp& op) {
     if (const auto* product = std::get_if<LibraryProduct>(&op)) {
       return cublaslt_ == nullptr ? nullptr : cublaslt_->plan(*product, precision_);
