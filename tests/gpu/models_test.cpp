@@ -113,6 +113,32 @@ TEST(GpuModel, SavesAndLoadsWhereItIs) {
   }
 }
 
+TEST(GpuModel, SavesTheValuesOfTheMomentWhileItComputesAndTakesOthers) {
+  LAMINA_NEED_GPU();
+  const TemporaryDirectory directory(memory_directory());
+  const ModelPtr first = applications::EfficientNetV2B0(),
+                 second = applications::EfficientNetV2B0();
+  first->save_weights(directory / "first.weights.h5");
+  second->save_weights(directory / "second.weights.h5");
+  const ModelPtr there = applications::EfficientNetV2B0();
+  there->to(Device::cuda());
+  there->load_weights(directory / "first.weights.h5");
+  const Tensor x = random_images({2, 224, 224, 3});
+  (void)there->predict(x);
+  SaveHandle saving = there->save_weights_async(directory / "saved.weights.h5");
+  expect_near(there->predict(x), first->predict(x));
+  there->load_weights(directory / "second.weights.h5");
+  expect_near(there->predict(x), second->predict(x));
+  saving.wait();
+  const ModelPtr back = applications::EfficientNetV2B0();
+  back->load_weights(directory / "saved.weights.h5");
+  const auto a = first->variables(), b = back->variables();
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_TRUE(bitwise_equal(a[i]->value(), b[i]->value())) << a[i]->path();
+  }
+}
+
 TEST(GpuModel, IsUsableOnTheCpuWhenTheGpuIsFull) {
   LAMINA_NEED_GPU();
   const std::int64_t too_much = std::int64_t{1} << 50;
