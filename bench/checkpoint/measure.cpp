@@ -47,7 +47,7 @@ class Measuring {
   json run() {
     const std::vector<std::unique_ptr<Peer>> peers = start_peers();
     for (int round = 0; round < settings_.rounds; ++round) {
-      save_round();
+      save_round(round);
       for (const auto& peer : peers) times_[peer->kind() + "_save"].push_back(peer->time("save"));
       load_round(round);
       for (const auto& peer : peers) times_[peer->kind() + "_load"].push_back(peer->time("load"));
@@ -101,14 +101,25 @@ class Measuring {
     return model;
   }
 
-  void save_round() {
+  /// The same without the seal; which one comes first takes turns.
+  void save_unsealed() {
+    settle();
+    SaveOptions unsealed = options();
+    unsealed.seal = false;
+    timed("save_unsealed", [&] { model_->save_weights(file(), unsealed); });
+    settle();
+  }
+
+  void save_round(int round) {
     raw_write_once();
     const ModelPtr fresh = fresh_model();
     settle();
     timed("save_first", [&] { fresh->save_weights(file(), options()); });
     raw_write_once();
+    if (round % 2 == 0) save_unsealed();
     timed("save", [&] { fresh->save_weights(file(), options()); });
     settle();
+    if (round % 2 == 1) save_unsealed();
     save_async(*fresh, "async");
     save_async(*fresh_model(), "async_first");
   }
@@ -141,9 +152,9 @@ class Measuring {
   void load_round(int round) {
     const std::vector<path> files = weights_of(which_, settings_.directory);
     ReadMemory memory(files);
-    const auto load = [&](const char* name) {
+    const auto load = [&](const char* name, bool verify = true) {
       provide_memory();
-      timed(name, [&] { model_->load_weights(file()); });
+      timed(name, [&] { model_->load_weights(file(), {.verify = verify}); });
     };
     const auto raw = [&](const char* name, bool direct) {
       provide_memory();
@@ -151,12 +162,15 @@ class Measuring {
     };
     warm(files);
     if (round % 2 == 0) load("load");
+    load("load_unverified", false);
     raw("raw_read", false);
     times_["raw_read_again"].push_back(memory.read_again(false));
     memory.release();
     if (round % 2 == 1) load("load");
     cool(files);
     load("load_cold");
+    cool(files);
+    load("load_cold_unverified", false);
     cool(files);
     raw("raw_read_cold", true);
   }

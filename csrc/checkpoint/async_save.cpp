@@ -42,7 +42,7 @@ struct ProcessQueue {
 
 }  // namespace
 
-void SaveQueue::submit(std::string key, std::shared_ptr<SaveState> state, Work work) {
+void SaveQueue::submit(const std::string& key, const std::shared_ptr<SaveState>& state, Work work) {
   {
     const std::lock_guard lock(mutex_);
     forget_parent();

@@ -28,7 +28,7 @@ class SaveQueue {
 
   /// Has `work` run, and `state` finished with what it throws. Threads start with the first saves
   /// and are kept; where none can be had, or after `stop`, the work is done before this returns.
-  void submit(std::string key, std::shared_ptr<SaveState> state, Work work);
+  void submit(const std::string& key, const std::shared_ptr<SaveState>& state, Work work);
   /// Returns when the saves that have this key so far are over.
   void wait_for(const std::string& key);
   /// Returns when all saves are over and the threads are gone.

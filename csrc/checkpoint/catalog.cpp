@@ -6,10 +6,10 @@
 #include <unordered_map>
 
 #include "checkpoint/archive.h"
-#include "checkpoint/index.h"
 #include "checkpoint/paths.h"
 #include "checkpoint/read_text.h"
 #include "checkpoint/recovery.h"
+#include "checkpoint/seals.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -45,7 +45,8 @@ h5::Reader open_archive(const std::filesystem::path& path, storage::Storage& sto
 
 }  // namespace
 
-Catalog::Catalog(const std::filesystem::path& path, storage::Storage& storage) : path_(path) {
+Catalog::Catalog(const std::filesystem::path& path, storage::Storage& storage, bool verify)
+    : path_(path) {
   switch (load_kind(path)) {
     case LoadKind::kSingle:
       readers_.emplace_back(storage.open(path));
@@ -54,7 +55,7 @@ Catalog::Catalog(const std::filesystem::path& path, storage::Storage& storage) :
       readers_.push_back(open_archive(path, storage));
       break;
     case LoadKind::kSharded:
-      open_shards(storage);
+      open_shards(storage, verify);
       break;
   }
   for (const auto& [group, shards] : weight_map_) paths_.push_back(group);
@@ -65,7 +66,7 @@ Catalog::Catalog(const std::filesystem::path& path, storage::Storage& storage) :
 }
 
 // A save may put other files in place while these are opened: then they are opened again.
-void Catalog::open_shards(storage::Storage& storage) {
+void Catalog::open_shards(storage::Storage& storage, bool verify) {
   sharded_ = true;
   for (;;) {
     settle(path_, storage);
@@ -73,7 +74,9 @@ void Catalog::open_shards(storage::Storage& storage) {
     const auto was_replaced = [&] {
       return is_unsettled(path_, storage) || read_text(path_, storage) != text;
     };
+    index_seal_ = find_index_seal(text);
     try {
+      if (verify) verify_index(path_, index_seal_);
       open_listed(parse_index(text, path_.string()), storage);
     } catch (const Error&) {
       if (was_replaced()) continue;

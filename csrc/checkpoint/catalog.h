@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "checkpoint/index.h"
+#include "checkpoint/index_seal.h"
 #include "h5/reader.h"
 #include "storage/storage.h"
 
@@ -28,8 +28,9 @@ struct CatalogGroup {
 /// file is opened once.
 class Catalog {
  public:
-  /// Throws ValueError for a name that is none of these, FileNotFoundError, FormatError.
-  Catalog(const std::filesystem::path& path, storage::Storage& storage);
+  /// Throws ValueError for a name that is none of these, FileNotFoundError, FormatError; with
+  /// `verify` CorruptionError for an index that is not as it was saved.
+  Catalog(const std::filesystem::path& path, storage::Storage& storage, bool verify = false);
 
   /// The group of an object by Keras's rules: at its path, else where Keras 2.13 put it; of a
   /// sharded checkpoint only what the index lists. Empty when there is none. Throws FormatError for
@@ -43,14 +44,19 @@ class Catalog {
   [[nodiscard]] std::vector<std::string> problems() const;
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] bool sharded() const noexcept { return sharded_; }
+  /// Of its HDF5 files, each once.
+  [[nodiscard]] const std::vector<h5::Reader>& readers() const noexcept { return readers_; }
+  [[nodiscard]] const std::optional<IndexSeal>& index_seal() const noexcept { return index_seal_; }
 
  private:
-  void open_shards(storage::Storage& storage);
+  void open_shards(storage::Storage& storage, bool verify);
   void open_listed(const Index& index, storage::Storage& storage);
   [[nodiscard]] const std::vector<std::size_t>* listed(const std::string& vars_path) const;
 
   std::filesystem::path path_;
   bool sharded_ = false;
+  std::optional<IndexSeal> index_seal_;
   std::vector<h5::Reader> readers_;
   std::vector<std::string> paths_;  // of the groups that may be asked for, sorted
   std::map<std::string, std::vector<std::size_t>, std::less<>> weight_map_;  // group -> readers

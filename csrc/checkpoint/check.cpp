@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "checkpoint/catalog.h"
+#include "checkpoint/seals.h"
+#include "checkpoint/verify.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -20,7 +22,8 @@ bool lies_within_file(const CatalogItem& item) {
 
 bool is_readable(const std::filesystem::path& checkpoint, storage::Storage& storage) {
   try {
-    const Catalog catalog(checkpoint, storage);
+    const Catalog catalog(checkpoint, storage, true);
+    const Seals seals(catalog);
     for (const auto& [path, group] : catalog.all()) {
       (void)catalog.find(path);  // throws for what a load would refuse
       for (const auto& [key, item] : group.items) {
@@ -28,6 +31,14 @@ bool is_readable(const std::filesystem::path& checkpoint, storage::Storage& stor
       }
     }
     return catalog.problems().empty();
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool is_sound(const std::filesystem::path& checkpoint, storage::Storage& storage) {
+  try {
+    return verify(checkpoint, {}, storage).problems.empty();
   } catch (const Error&) {
     return false;
   }

@@ -5,8 +5,11 @@
 
 namespace lamina::checkpoint {
 
-/// True when the checkpoint's files are all there, their metadata is sound and every tensor lies
-/// within its file. Reads no tensor.
+/// True when the checkpoint's files are all there, belong together, their metadata is sound and
+/// every tensor lies within its file. Reads no tensor.
 [[nodiscard]] bool is_readable(const std::filesystem::path& checkpoint, storage::Storage& storage);
+
+/// True when moreover every tensor is as it was saved, as far as the files are sealed.
+[[nodiscard]] bool is_sound(const std::filesystem::path& checkpoint, storage::Storage& storage);
 
 }  // namespace lamina::checkpoint

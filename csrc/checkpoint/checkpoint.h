@@ -26,6 +26,7 @@ struct SaveRequest {
   std::unordered_set<weights::NodeId> skip;
   std::function<void(std::uint64_t, std::uint64_t)> progress;
   DeviceTravel travel = {};
+  bool seal = true;
 };
 
 struct LoadRequest {
@@ -33,6 +34,7 @@ struct LoadRequest {
   std::unordered_set<weights::NodeId> skip;
   std::function<void(std::uint64_t, std::uint64_t)> progress;
   DeviceTravel travel = {};
+  bool verify = true;
 };
 
 /// Writes the tree's variables to `path` by Keras's rules (see Model::save_weights).

@@ -59,4 +59,13 @@ std::vector<Chunk> plan_chunks(std::span<const Place> places, std::size_t slot_b
   return Planner(places, slot_bytes).run();
 }
 
+std::span<const Piece> pieces_of(const Run& run, const Chunk& chunk) {
+  const auto before = [](const Piece& piece, std::size_t offset) {
+    return piece.slot_offset < offset;
+  };
+  const auto begin = chunk.pieces.begin(), end = chunk.pieces.end();
+  const auto first = std::lower_bound(begin, end, run.slot_offset, before);
+  return {first, std::lower_bound(first, end, run.slot_offset + run.size, before)};
+}
+
 }  // namespace lamina::checkpoint

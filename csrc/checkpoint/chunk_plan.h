@@ -39,4 +39,7 @@ struct Chunk {
 /// Large pieces lie in the slot as they lie in the file, modulo 4096, which is what O_DIRECT needs.
 [[nodiscard]] std::vector<Chunk> plan_chunks(std::span<const Place> places, std::size_t slot_bytes);
 
+/// The pieces of one of a chunk's runs, in order.
+[[nodiscard]] std::span<const Piece> pieces_of(const Run& run, const Chunk& chunk);
+
 }  // namespace lamina::checkpoint

@@ -9,7 +9,8 @@ namespace lamina::checkpoint {
 /// Places in files whose bytes go to tensors on devices, each device's through its own ring.
 class DeviceReads {
  public:
-  void add(const storage::ReadableFile& file, std::uint64_t offset, Tensor& tensor);
+  void add(const storage::ReadableFile& file, std::uint64_t offset, Tensor& tensor,
+           TensorChecksum* checksum);
   /// Throws what read_to_device throws.
   void run(Progress& progress, const DeviceTravel& travel) const;
 

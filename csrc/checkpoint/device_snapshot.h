@@ -13,7 +13,7 @@ namespace lamina::checkpoint {
 [[nodiscard]] std::vector<Tensor> copies_beside(std::span<const Tensor> tensors,
                                                 std::span<const runtime::Event* const> after);
 
-/// The same in host memory, by way of the device's ring. Throws DeviceError, std::bad_alloc.
+/// The same in host memory, by way of the device's ring. Throws DeviceError, OutOfMemoryError.
 [[nodiscard]] std::vector<Tensor> copies_in_host_memory(
     std::span<const Tensor> tensors, std::span<const runtime::Event* const> after);
 

@@ -1,5 +1,6 @@
 #include "checkpoint/device_transfer.h"
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <unordered_map>
@@ -16,6 +17,38 @@ std::vector<Place> places_of(std::span<const Extent> extents) {
   for (const Extent& extent : extents) out.push_back({extent.file, extent.offset, extent.size});
   return out;
 }
+
+/// Hands the bytes of a run, which come in order, to the checksums of the tensors they are of.
+template <class Extent>
+class RunChecksums {
+ public:
+  RunChecksums(std::span<const Extent> extents, const Run& run, const Chunk& chunk)
+      : extents_(extents), pieces_(pieces_of(run, chunk)) {}
+
+  [[nodiscard]] bool wanted() const {
+    return std::any_of(pieces_.begin(), pieces_.end(), [&](const Piece& piece) {
+      return extents_[piece.place].checksum != nullptr;
+    });
+  }
+  void add(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const Piece& piece = pieces_.front();
+      const std::size_t size = std::min(bytes.size(), piece.size - done_);
+      TensorChecksum* checksum = extents_[piece.place].checksum;
+      if (checksum != nullptr) checksum->add(piece.place_offset + done_, bytes.first(size));
+      bytes = bytes.subspan(size);
+      done_ += size;
+      if (done_ < piece.size) continue;
+      pieces_ = pieces_.subspan(1);
+      done_ = 0;
+    }
+  }
+
+ private:
+  std::span<const Extent> extents_;
+  std::span<const Piece> pieces_;
+  std::size_t done_ = 0;  // of the first piece
+};
 
 /// Filled slots on their way to who empties them; the ring bounds it.
 class FilledSlots {
@@ -115,6 +148,7 @@ class Writing {
     for (const Run& run : chunk.runs) {
       if (run_.stopped()) return;
       const auto access = slot.memory->read(run.slot_offset, run.size);
+      RunChecksums(extents_, run, chunk).add(access.bytes());
       run_.at_file(slot, run,
                    [&] { extents_[run.place].file->write_at(run.file_offset, access.bytes()); });
       progress_.add(run.size);
@@ -174,8 +208,13 @@ class Reading {
   void read(runtime::PinnedRing::Slot& slot, const Chunk& chunk) {
     for (const Run& run : chunk.runs) {
       const auto access = slot.memory->write(run.slot_offset, run.size);
-      run_.at_file(slot, run,
-                   [&] { extents_[run.place].file->read_at(run.file_offset, access.bytes()); });
+      RunChecksums checksums(extents_, run, chunk);
+      const storage::ReadableFile& file = *extents_[run.place].file;
+      run_.at_file(slot, run, [&] {
+        if (!checksums.wanted()) return file.read_at(run.file_offset, access.bytes());
+        file.read_and_show(run.file_offset, access.bytes(),
+                           [&](auto bytes) { checksums.add(bytes); });
+      });
       progress_.add(run.size);
     }
   }

@@ -4,6 +4,7 @@
 #include <stop_token>
 
 #include "checkpoint/progress.h"
+#include "checkpoint/tensor_checksum.h"
 #include "checkpoint/timeline.h"
 #include "runtime/pinned_ring.h"
 #include "storage/storage.h"
@@ -17,6 +18,7 @@ struct DeviceWrite {
   std::uint64_t offset;
   const std::byte* from;
   std::size_t size;
+  TensorChecksum* checksum = nullptr;  ///< takes the bytes as they are written
 };
 
 struct DeviceRead {
@@ -24,6 +26,7 @@ struct DeviceRead {
   std::uint64_t offset;
   std::byte* to;
   std::size_t size;
+  TensorChecksum* checksum = nullptr;  ///< takes the bytes as they are read
 };
 
 struct DeviceTransferOptions {

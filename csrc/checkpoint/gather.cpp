@@ -25,6 +25,10 @@ bool is_direct(const WriteExtent& extent) {
          reinterpret_cast<std::uintptr_t>(extent.bytes.data()) % kPage == 0;
 }
 
+WritePiece piece(const WriteExtent& extent, std::size_t at, std::size_t size) {
+  return {extent.bytes.subspan(at, size), at, extent.checksum};
+}
+
 class Planner {
  public:
   void add(const WriteExtent& extent) {
@@ -43,7 +47,7 @@ class Planner {
   void divide(const WriteExtent& extent, std::size_t end) {
     for (std::size_t at = 0; at < end; at += kPart) {
       const std::size_t size = std::min(kPart, end - at);
-      runs_.push_back({extent.file, extent.offset + at, size, {extent.bytes.subspan(at, size)}});
+      runs_.push_back({extent.file, extent.offset + at, size, {piece(extent, at, size)}});
     }
     open_ = false;
   }
@@ -56,7 +60,7 @@ class Planner {
       const std::size_t room = kLongestGather - offset % kLongestGather;
       const std::size_t size = std::min(room, extent.bytes.size() - at);
       if (!continues(extent.file, offset)) runs_.push_back({extent.file, offset, 0, {}});
-      runs_.back().pieces.push_back(extent.bytes.subspan(at, size));
+      runs_.back().pieces.push_back(piece(extent, at, size));
       runs_.back().size += size;
       open_ = size < room;
       at += size;

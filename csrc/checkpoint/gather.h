@@ -7,13 +7,20 @@
 
 namespace lamina::checkpoint {
 
+/// Bytes in memory, which lie at `offset` of the extent that they are of.
+struct WritePiece {
+  std::span<const std::byte> bytes;
+  std::uint64_t offset;
+  TensorChecksum* checksum;  ///< the extent's
+};
+
 /// What one write call takes: bytes that follow each other in a file, from one place in memory or
 /// from many.
 struct WriteRun {
   storage::WritableFile* file;
   std::uint64_t offset;
   std::uint64_t size;
-  std::vector<std::span<const std::byte>> pieces;  ///< one after the other, `size` bytes in all
+  std::vector<WritePiece> pieces;  ///< one after the other, `size` bytes in all
 };
 
 /// The runs of some extents, which may not overlap, in the order of files and offsets: every byte

@@ -19,9 +19,10 @@ void append_files(std::string& out, const IndexEntry& entry) {
 
 }  // namespace
 
-std::string index_text(const Index& index) {
+std::string index_text(const Index& index, std::string_view more) {
   std::string out = "{\n    \"metadata\": {\n        \"total_size\": ";
   out += index.any_variable ? python_float(index.total_size) : "0";
+  out += more;
   out += "\n    },\n    \"weight_map\": {";
   for (const IndexEntry& entry : index.entries) {
     out += &entry == index.entries.data() ? "\n        " : ",\n        ";

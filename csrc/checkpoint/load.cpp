@@ -1,6 +1,7 @@
 #include <lamina/error.h>
 #include <lamina/log.h>
 
+#include <deque>
 #include <map>
 
 #include "checkpoint/catalog.h"
@@ -10,6 +11,7 @@
 #include "checkpoint/match.h"
 #include "checkpoint/parallel.h"
 #include "checkpoint/report.h"
+#include "checkpoint/seals.h"
 #include "checkpoint/transfer.h"
 #include "core/device_memory.h"
 
@@ -35,6 +37,43 @@ std::uint64_t total_bytes(const std::vector<Assignment>& assignments) {
   return sum;
 }
 
+/// True when a tensor's bytes are those in the file, but for a bool's, which `convert` makes 0
+/// or 1.
+bool is_raw(const h5::Dataset& dataset) {
+  return dataset.plain || (dataset.offset && dataset.type.dtype == DType::kBool);
+}
+
+/// The checksums of tensors as they are read, and what the seals say that they should be.
+class Verification {
+ public:
+  Verification(const Seals& seals, const std::vector<Assignment>& assignments)
+      : assignments_(assignments) {
+    for (const auto& [variable, item] : assignments) {
+      found_.emplace_back(item.dataset->nbytes);
+      expected_.push_back(seals.checksum(item));
+    }
+  }
+
+  /// Null for a tensor that no seal speaks of.
+  [[nodiscard]] TensorChecksum* checksum(std::size_t i) {
+    return expected_[i] ? &found_[i] : nullptr;
+  }
+  /// Throws CorruptionError for the first tensor that is not as it was saved.
+  void finish() const {
+    for (std::size_t i = 0; i < expected_.size(); ++i) {
+      if (!expected_[i] || *expected_[i] == found_[i].value()) continue;
+      const CatalogItem& item = assignments_[i].item;
+      throw CorruptionError(
+          damaged_tensor(*item.reader, item.dataset->path, *expected_[i], found_[i].value()));
+    }
+  }
+
+ private:
+  const std::vector<Assignment>& assignments_;
+  std::deque<TensorChecksum> found_;
+  std::vector<std::optional<std::uint32_t>> expected_;
+};
+
 /// True when the file's bytes are the variable's own: they can go to its device as they are read.
 bool goes_straight_to_device(const Assignment& assignment) {
   const auto& [variable, item] = assignment;
@@ -43,8 +82,8 @@ bool goes_straight_to_device(const Assignment& assignment) {
 }
 
 /// Tensors with the datasets' elements, as the files type them.
-std::vector<Tensor> read_all(const std::vector<Assignment>& assignments, Progress& progress,
-                             const DeviceTravel& travel) {
+std::vector<Tensor> read_all(const std::vector<Assignment>& assignments, Verification& verification,
+                             Progress& progress, const DeviceTravel& travel) {
   std::vector<Tensor> tensors;
   std::vector<ReadExtent> plain;
   std::vector<std::size_t> others;
@@ -54,16 +93,17 @@ std::vector<Tensor> read_all(const std::vector<Assignment>& assignments, Progres
     const bool straight = goes_straight_to_device(assignment);
     Tensor& tensor = tensors.emplace_back(Tensor::empty(
         item.dataset->shape, *item.dataset->type.dtype, straight ? variable->device() : Device()));
-    if (!item.dataset->plain) {
+    if (!is_raw(*item.dataset)) {
       others.push_back(tensors.size() - 1);
       continue;
     }
     if (tensor.nbytes() == 0) continue;
     const std::uint64_t offset = item.reader->base() + *item.dataset->offset;
+    TensorChecksum* const checksum = verification.checksum(tensors.size() - 1);
     if (straight) {
-      on_devices.add(item.reader->file(), offset, tensor);
+      on_devices.add(item.reader->file(), offset, tensor, checksum);
     } else {
-      plain.push_back({&item.reader->file(), offset, tensor.bytes()});
+      plain.push_back({&item.reader->file(), offset, tensor.bytes(), checksum});
     }
   }
   read_extents(plain, progress);
@@ -73,6 +113,7 @@ std::vector<Tensor> read_all(const std::vector<Assignment>& assignments, Progres
     progress.add(tensors[others[i]].nbytes());
   });
   on_devices.run(progress, travel);
+  verification.finish();
   return tensors;
 }
 
@@ -114,21 +155,23 @@ void give_warnings(const Match& match, const weights::WeightTree& tree, const Ca
 // Everything that can fail comes before the first variable changes.
 void load(const weights::WeightTree& tree, const std::filesystem::path& path,
           const LoadRequest& request, storage::Storage& storage) {
-  const Catalog catalog(path, storage);
+  const Catalog catalog(path, storage, request.verify);
   if (tree.nodes.empty() || !tree.nodes.front().built) {
     throw ValueError(
         "You are loading weights into a model that has not yet been built. Try building the model "
         "first "
         "by calling it on some data or by using `build()`.");
   }
+  const Seals seals = request.verify ? Seals(catalog) : Seals();
   const Match found = match(tree, catalog, request.skip);
   if (!found.mismatches.empty() && !request.skip_mismatch) {
     throw MismatchError(mismatch_report(found, tree, catalog));
   }
   check_extents(found.assignments);
   Progress progress(request.progress, total_bytes(found.assignments));
+  Verification verification(seals, found.assignments);
   std::vector<Tensor> tensors = naming_device_errors("Loading '" + path.string() + "'", [&] {
-    std::vector<Tensor> read = read_all(found.assignments, progress, request.travel);
+    std::vector<Tensor> read = read_all(found.assignments, verification, progress, request.travel);
     convert(found.assignments, read);
     move_to_devices(found.assignments, read);
     return read;

@@ -1,5 +1,6 @@
 #include "checkpoint/match.h"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <map>
 #include <set>
@@ -49,6 +50,7 @@ class Failures {
     std::map<std::size_t, Mismatch> ordered;
     for (auto& [node, mismatch] : found_) ordered.insert(std::move(mismatch));
     std::vector<Mismatch> out;
+    out.reserve(ordered.size());
     for (auto& [position, mismatch] : ordered) out.push_back(std::move(mismatch));
     return out;
   }
@@ -96,11 +98,12 @@ class Matcher {
   void follow(const WeightEdge& edge, const std::string& path, Failures& failures) {
     const std::string prefix = path.empty() ? "" : path + "/";
     for (const std::string& container : nested_containers(edge.path)) {
-      if (catalog_.has_below("/" + prefix + container)) continue;
+      const std::string group = fmt::format("{}{}", prefix, container);
+      if (catalog_.has_below("/" + group)) continue;
       Failures trial;
       visit(edge.target, prefix + edge.path, trial);
       for (const Mismatch& mismatch : trial.take()) {
-        missing_containers_[prefix + container].insert(mismatch.node);
+        missing_containers_[group].insert(mismatch.node);
       }
       return;
     }

@@ -22,17 +22,34 @@ h5::LayoutGroup layout_group(const ShardGroup& group, const WeightTree& tree,
   return out;
 }
 
+/// Datasets that have bytes.
+std::size_t tensor_count(const std::vector<h5::LayoutGroup>& groups) {
+  std::size_t count = 0;
+  for (const h5::LayoutGroup& group : groups) {
+    for (const h5::LayoutDataset& dataset : group.datasets) count += dataset.shape.size() > 0;
+  }
+  return count;
+}
+
 std::shared_ptr<const h5::Layout> layout_of(const SavePlan& plan, std::size_t i,
-                                            const WeightTree& tree) {
+                                            const WeightTree& tree, bool sealed) {
   if (auto known = plan.layouts->get(i)) return known;
   std::vector<h5::LayoutGroup> groups;
   groups.reserve(plan.shards.shards[i].groups.size());
   for (const ShardGroup& group : plan.shards.shards[i].groups) {
     groups.push_back(layout_group(group, tree, plan.entries));
   }
+  if (sealed) groups.push_back(seal_group(tensor_count(groups)));
   auto layout = layout_cache().get(groups);
   plan.layouts->put(i, layout);
   return layout;
+}
+
+std::vector<FileRange> ranges_of(const std::vector<std::pair<std::uint64_t, Tensor>>& tensors) {
+  std::vector<FileRange> out;
+  out.reserve(tensors.size());
+  for (const auto& [offset, tensor] : tensors) out.push_back({offset, tensor.nbytes()});
+  return out;
 }
 
 std::size_t variable_count(const Shard& shard) {
@@ -58,8 +75,11 @@ std::vector<WriteExtent> PreparedShard::extents(storage::WritableFile* file) con
   std::vector<WriteExtent> out;
   out.reserve(layout->metadata.size() + tensors.size());
   for (const auto& block : layout->metadata) out.push_back({file, block.offset, block.bytes});
-  for (const auto& [offset, tensor] : tensors) {
-    if (tensor.device() == Device::cpu()) out.push_back({file, offset, tensor.bytes()});
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const auto& [offset, tensor] = tensors[i];
+    if (tensor.device() == Device::cpu()) {
+      out.push_back({file, offset, tensor.bytes(), checksum(i)});
+    }
   }
   return out;
 }
@@ -78,9 +98,11 @@ std::vector<Device> PreparedShard::devices() const {
 std::vector<DeviceWrite> PreparedShard::extents_on(Device device,
                                                    storage::WritableFile* file) const {
   std::vector<DeviceWrite> out;
-  for (const auto& [offset, tensor] : tensors) {
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const auto& [offset, tensor] = tensors[i];
     if (tensor.device() == device) {
-      out.push_back({file, offset, static_cast<const std::byte*>(tensor.raw()), tensor.nbytes()});
+      out.push_back({file, offset, static_cast<const std::byte*>(tensor.raw()), tensor.nbytes(),
+                     checksum(i)});
     }
   }
   return out;
@@ -93,10 +115,15 @@ std::uint64_t PreparedShard::bytes() const {
   return sum;
 }
 
+std::uint64_t PreparedShard::file_size() const {
+  return sealer ? sealer->file_size() : layout->file_size;
+}
+
 PreparedShard prepare_shard(const SavePlan& plan, std::size_t i, std::string name,
-                            const WeightTree& tree, const Values& values) {
+                            const WeightTree& tree, const Values& values,
+                            const std::optional<SaveId>& save) {
   const Shard& shard = plan.shards.shards[i];
-  PreparedShard out{std::move(name), layout_of(plan, i, tree), {}};
+  PreparedShard out{std::move(name), layout_of(plan, i, tree, save.has_value()), {}};
   out.tensors.reserve(variable_count(shard));
   for (std::size_t g = 0; g < shard.groups.size(); ++g) {
     const weights::NodeId node = plan.entries[shard.groups[g].entry].node;
@@ -106,6 +133,13 @@ PreparedShard prepare_shard(const SavePlan& plan, std::size_t i, std::string nam
         out.tensors.emplace_back(out.layout->offsets[g][k], std::move(value));
       }
     }
+  }
+  if (save) {
+    out.sealer = std::make_unique<ShardSealer>(
+        *out.layout, ranges_of(out.tensors),
+        Seal{.save = *save,
+             .shard = static_cast<std::uint32_t>(i),
+             .shards = static_cast<std::uint32_t>(plan.shards.shards.size())});
   }
   return out;
 }

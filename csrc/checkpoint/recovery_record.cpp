@@ -34,7 +34,7 @@ std::string short_name(const std::string& file, const std::string& name) {
 std::string full_name(const std::string& text, const std::string& name) {
   if (text == kIndex) return name;
   const std::string base = shard_base(name);
-  const std::string file = fmt::format("{}_{}{}", base, text, kShardEnd);
+  std::string file = fmt::format("{}_{}{}", base, text, kShardEnd);
   if (!is_shard_name(file, base)) throw FormatError("a file that is not the checkpoint's own");
   return file;
 }

@@ -3,7 +3,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/commit.h"
 #include "checkpoint/device_errors.h"
-#include "checkpoint/index.h"
+#include "checkpoint/index_seal.h"
 #include "checkpoint/plan_cache.h"
 #include "checkpoint/prepared_shard.h"
 #include "checkpoint/recovery.h"
@@ -28,13 +28,14 @@ void write_text(const std::string& text, const path& temporary, storage::Storage
 }
 
 /// Every byte and its place, before the first one is written.
-std::vector<PreparedShard> prepare(const SaveJob& job, const SaveFiles& files, SaveState& state) {
+std::vector<PreparedShard> prepare(const SaveJob& job, const SaveFiles& files,
+                                   const std::optional<SaveId>& save, SaveState& state) {
   const std::vector<Shard>& shards = job.plan->shards.shards;
   std::vector<PreparedShard> out;
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < shards.size(); ++i) {
     state.throw_if_cancelled();
-    out.push_back(prepare_shard(*job.plan, i, files.shards[i], *job.tree, job.values));
+    out.push_back(prepare_shard(*job.plan, i, files.shards[i], *job.tree, job.values, save));
     bytes += out.back().bytes();
   }
   state.lay_out(bytes, shards.size());
@@ -45,7 +46,9 @@ void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state)
   if (!job.plan) job.plan = plan_cache().get(job);
   const SaveFiles files = files_of(job.target, job.plan->shards.shards.size());
   stage_values(job, state);
-  const std::vector<PreparedShard> shards = prepare(job, files, state);
+  const std::optional<SaveId> save =
+      job.request.seal ? std::optional(make_save_id()) : std::nullopt;
+  const std::vector<PreparedShard> shards = prepare(job, files, save, state);
 
   Progress progress(job.request.progress, state.progress().bytes_total, &state);
   Commit commit(storage, files.checkpoint());
@@ -53,7 +56,8 @@ void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state)
   write_shards(shards, job, commit, {progress, storage, state});
   if (job.target.sharded) {
     const Index index = make_index(job.plan->shards, *job.tree, job.plan->entries, files.shards);
-    write_text(index_text(index), commit.stage(files.index), storage);
+    write_text(save ? sealed_index_text(index, *save) : index_text(index),
+               commit.stage(files.index), storage);
   }
   state.begin_commit();
   commit.run(obsolete);

@@ -27,6 +27,7 @@ class ShardFile final : public storage::WritableFile {
     if (--parts_ == 0) finish();
   }
   void finish() {
+    if (shard_.sealer) shard_.sealer->write(opened());
     sync();
     close();
     around_.state.finish_shard();
@@ -48,7 +49,7 @@ class ShardFile final : public storage::WritableFile {
     const std::lock_guard lock(mutex_);
     if (file_) return *file_;
     std::unique_ptr<storage::WritableFile> file = around_.storage.create(path_);
-    file->resize(shard_.layout->file_size);
+    file->resize(shard_.file_size());
     write_extents(shard_.extents(file.get()), around_.progress);
     file_ = std::move(file);
     return *file_;

@@ -5,7 +5,7 @@ namespace lamina::checkpoint {
 
 /// Does with the job's values what its policy says (SnapshotPolicy), before they are written: puts
 /// copies in the place of some or all of them, and lifts the fence when it was all.
-/// Throws DeviceError, std::bad_alloc, CancelledError.
+/// Throws DeviceError, OutOfMemoryError, CancelledError.
 void stage_values(SaveJob& job, SaveState& state);
 
 }  // namespace lamina::checkpoint

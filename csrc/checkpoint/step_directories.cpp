@@ -140,7 +140,7 @@ void StepDirectories::save(std::int64_t step, const std::function<void(const pat
   quietly([&] {
     if (storage_.exists(attempt.replaced)) storage::remove_all(attempt.replaced, storage_);
   });
-  quietly([&] { prune(keep); });
+  quietly([&] { prune(keep, step); });
 }
 
 void StepDirectories::put_in_place(const Attempt& attempt) const {
@@ -166,8 +166,12 @@ void StepDirectories::put_in_place(const Attempt& attempt) const {
 void StepDirectories::clean() const {
   if (!storage_.exists(directory_)) return;
   const std::vector<std::string> names = storage_.list(directory_);
-  if (std::none_of(names.begin(), names.end(), parse_hidden_step)) return;
-  const auto lock = storage_.try_lock(lock_place(directory_).lock());
+  const path lock_file = lock_place(directory_).lock();
+  const auto is_left = [&](const std::string& name) {
+    return parse_hidden_step(name) || name == lock_file.filename();
+  };
+  if (std::none_of(names.begin(), names.end(), is_left)) return;
+  const auto lock = storage_.try_lock(lock_file);  // which takes its file along when it goes
   if (lock && lock->exclusive()) clean_locked();
 }
 
@@ -193,13 +197,14 @@ std::vector<std::int64_t> StepDirectories::unwanted(const KeepRule& keep) const 
   return out;
 }
 
-void StepDirectories::prune(const KeepRule& keep) const {
+void StepDirectories::prune(const KeepRule& keep, std::int64_t saved) const {
   std::vector<std::int64_t> going = unwanted(keep);
   if (going.empty()) return;
   std::vector<std::int64_t> all = steps();
-  // Whatever the rule says, the newest one that can be read stays, and nothing goes without it.
+  // Whatever the rule says, the newest one that verifies stays, and nothing goes without it. Of the
+  // one that this save has just written, and synced, the tensors need not be read again.
   const auto newest = std::find_if(all.rbegin(), all.rend(), [&](std::int64_t step) {
-    return is_readable(file(step), storage_);
+    return step == saved ? is_readable(file(step), storage_) : is_sound(file(step), storage_);
   });
   if (newest == all.rend()) return;
   std::erase(going, *newest);

@@ -28,8 +28,8 @@ class StepDirectories {
   [[nodiscard]] std::filesystem::path file(std::int64_t step) const;
 
   /// Has `write` make the checkpoint at the path that it is given, in a new directory which then
-  /// becomes that of the step; removes what `keep` does not want. After an exception the
-  /// checkpoints are those there were.
+  /// becomes that of the step; removes what `keep` does not want, but never the newest checkpoint
+  /// that verifies. After an exception the checkpoints are those there were.
   void save(std::int64_t step, const std::function<void(const std::filesystem::path&)>& write,
             const KeepRule& keep) const;
   /// Removes what saves that died have left, unless one is at work.
@@ -40,7 +40,7 @@ class StepDirectories {
   [[nodiscard]] std::filesystem::path at(std::int64_t step) const;
   void clean_locked() const;
   void put_in_place(const Attempt& attempt) const;
-  void prune(const KeepRule& keep) const;
+  void prune(const KeepRule& keep, std::int64_t saved) const;
   [[nodiscard]] std::vector<std::int64_t> unwanted(const KeepRule& keep) const;
 
   std::filesystem::path directory_;

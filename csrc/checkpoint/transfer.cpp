@@ -12,7 +12,8 @@
 namespace lamina::checkpoint {
 namespace {
 
-constexpr std::size_t kPart = std::size_t{16} << 20;  // of one read
+constexpr std::size_t kPart = std::size_t{16} << 20;   // of one read
+constexpr std::size_t kStep = std::size_t{256} << 10;  // stays in a core's own cache
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kSmallestDirect = std::size_t{1} << 20;  // see storage/posix_file.cpp
 
@@ -56,8 +57,20 @@ class GatherBuffers {
 /// memory as in the file's pages.
 bool needs_buffer(const WriteRun& run) {
   if (run.pieces.size() > 1) return true;
-  const auto address = reinterpret_cast<std::uintptr_t>(run.pieces.front().data());
+  const auto address = reinterpret_cast<std::uintptr_t>(run.pieces.front().bytes.data());
   return run.size >= kSmallestDirect && (run.offset % kPage != 0 || address % kPage != 0);
+}
+
+/// Copies the piece step by step, so that its checksum is taken of bytes that are in the caches.
+/// Returns the end of the copy.
+std::byte* copy(const WritePiece& piece, std::byte* to) {
+  for (std::size_t at = 0; at < piece.bytes.size(); at += kStep, to += kStep) {
+    const auto step = piece.bytes.subspan(at, std::min(kStep, piece.bytes.size() - at));
+    std::memcpy(to, step.data(), step.size());
+    if (piece.checksum != nullptr) piece.checksum->add(piece.offset + at, {to, step.size()});
+    if (step.size() < kStep) return to + step.size();
+  }
+  return to;
 }
 
 /// The run's bytes in a row, lying in memory as they do in the file's pages, so that all but the
@@ -65,14 +78,31 @@ bool needs_buffer(const WriteRun& run) {
 void write_gathered(const WriteRun& run, std::byte* buffer) {
   const std::size_t into_page = run.offset % kPage;
   std::byte* at = buffer + into_page;
-  for (const auto& piece : run.pieces) {
-    std::memcpy(at, piece.data(), piece.size());
-    at += piece.size();
-  }
+  for (const WritePiece& piece : run.pieces) at = copy(piece, at);
   const std::span<const std::byte> bytes(buffer + into_page, run.size);
   const std::size_t head = std::min<std::size_t>((kPage - into_page) % kPage, run.size);
   if (head > 0) run.file->write_at(run.offset, bytes.first(head));
   if (head < run.size) run.file->write_at(run.offset + head, bytes.subspan(head));
+}
+
+struct ReadPart {
+  const ReadExtent* extent;
+  std::size_t at;
+  std::size_t size;
+};
+
+void read_part(const ReadPart& part) {
+  const ReadExtent& extent = *part.extent;
+  const std::span<std::byte> out = extent.bytes.subspan(part.at, part.size);
+  if (extent.checksum == nullptr) {
+    extent.file->read_at(extent.offset + part.at, out);
+    return;
+  }
+  std::uint64_t at = part.at;
+  extent.file->read_and_show(extent.offset + part.at, out, [&](std::span<const std::byte> bytes) {
+    extent.checksum->add(at, bytes);
+    at += bytes.size();
+  });
 }
 
 }  // namespace
@@ -85,23 +115,24 @@ void write_extents(const std::vector<WriteExtent>& extents, Progress& progress) 
     if (needs_buffer(run)) {
       write_gathered(run, GatherBuffers::Lease(buffers).data());
     } else {
-      run.file->write_at(run.offset, run.pieces.front());
+      const WritePiece& piece = run.pieces.front();
+      if (piece.checksum != nullptr) piece.checksum->add(piece.offset, piece.bytes);
+      run.file->write_at(run.offset, piece.bytes);
     }
     progress.add(run.size);
   });
 }
 
 void read_extents(const std::vector<ReadExtent>& extents, Progress& progress) {
-  std::vector<ReadExtent> parts;
+  std::vector<ReadPart> parts;
   for (const ReadExtent& extent : extents) {
     for (std::size_t at = 0; at < extent.bytes.size(); at += kPart) {
-      parts.push_back({extent.file, extent.offset + at,
-                       extent.bytes.subspan(at, std::min(kPart, extent.bytes.size() - at))});
+      parts.push_back({&extent, at, std::min(kPart, extent.bytes.size() - at)});
     }
   }
   parallel_for(parts.size(), io_threads(), [&](std::size_t i) {
-    parts[i].file->read_at(parts[i].offset, parts[i].bytes);
-    progress.add(parts[i].bytes.size());
+    read_part(parts[i]);
+    progress.add(parts[i].size);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "checkpoint/progress.h"
+#include "checkpoint/tensor_checksum.h"
 #include "storage/storage.h"
 
 namespace lamina::checkpoint {
@@ -13,12 +14,14 @@ struct WriteExtent {
   storage::WritableFile* file;
   std::uint64_t offset;
   std::span<const std::byte> bytes;
+  TensorChecksum* checksum = nullptr;  ///< takes the bytes as they are written
 };
 
 struct ReadExtent {
   const storage::ReadableFile* file;
   std::uint64_t offset;
   std::span<std::byte> bytes;
+  TensorChecksum* checksum = nullptr;  ///< takes the bytes as they are read
 };
 
 /// Moves the bytes with several threads; large extents are divided among them.

@@ -3,8 +3,11 @@
 
 namespace lamina::cli {
 
-/// What a run of the command ends with; `diff` sets kDifferent, an error kFailed.
+/// What a run of the command ends with; `diff` and `verify` set kDifferent, an error kFailed.
 enum ExitStatus : int { kSuccess = 0, kDifferent = 1, kFailed = 2 };
+
+/// What is said of --no-seal.
+inline constexpr const char* kNoSealHelp = "write no checksums: only what Keras writes";
 
 // One function a subcommand, one file each: declares the options, and what is run after parsing.
 // `status` outlives the run.
@@ -15,6 +18,7 @@ void add_train(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_diff(CLI::App& app, ExitStatus& status);
 void add_reshard(CLI::App& app);
+void add_verify(CLI::App& app, ExitStatus& status);
 void add_recover(CLI::App& app, ExitStatus& status);
 void add_devices(CLI::App& app);
 

@@ -37,6 +37,8 @@ std::string describe(const Tensor& a, const Tensor& b) {
   std::size_t count = 0, first = 0;
   double largest = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
+    // Bits, not values: a NaN is equal to itself, and 0 is not -0.
+    // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison)
     if (std::memcmp(&x[i], &y[i], sizeof(T)) == 0) continue;
     if (count++ == 0) first = i;
     const double distance =

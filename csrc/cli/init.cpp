@@ -16,7 +16,7 @@ struct Arguments {
   std::string model, weights;
   double max_shard_size = 0;
   std::uint64_t seed = 0;
-  bool no_overwrite = false;
+  bool no_overwrite = false, no_seal = false;
 };
 
 /// Values are made at first use; making them here shows how far that is.
@@ -36,6 +36,7 @@ void init(const Arguments& arguments, bool sharded, bool seeded) {
   Progress bar("save", 0, Progress::Style::kBytes);
   SaveOptions options;
   options.overwrite = !arguments.no_overwrite;
+  options.seal = !arguments.no_seal;
   if (sharded) options.max_shard_size = arguments.max_shard_size;
   options.progress = [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); };
   model->save_weights(arguments.weights, options);
@@ -60,6 +61,7 @@ void add_init(CLI::App& app) {
       command->add_option("--seed", arguments->seed, "make the same values every time")
           ->type_name("N");
   command->add_flag("--no-overwrite", arguments->no_overwrite, "ask before replacing a file");
+  command->add_flag("--no-seal", arguments->no_seal, kNoSealHelp);
   command->callback(
       [arguments, shard, seed] { init(*arguments, shard->count() > 0, seed->count() > 0); });
 }

@@ -87,6 +87,7 @@ void set_option(Options& options, std::string_view item) {
   const auto option = std::ranges::find(table, key, &Option::key);
   if (option == table.end()) {
     std::vector<std::string_view> keys;
+    keys.reserve(table.size());
     for (const Option& known : table) keys.push_back(known.key);
     throw ValueError(
         fmt::format("The model has no option '{}'; there are: {}", key, fmt::join(keys, ", ")));

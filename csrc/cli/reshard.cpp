@@ -19,6 +19,7 @@ namespace {
 struct Arguments {
   std::string in, out, model;
   std::optional<double> max_shard_size;
+  bool no_seal = false;
 };
 
 auto reports_to(Progress& bar) {
@@ -53,13 +54,15 @@ weights::WeightTree read_tree(const StoredWeights& stored) {
 }
 
 void reshard_as_written(const Arguments& arguments) {
-  const StoredWeights stored(arguments.in);
+  StoredWeights stored(arguments.in);
   stored.require_sound();
+  stored.require_as_saved();
   const weights::WeightTree tree = read_tree(stored);
   Progress bar("save", 0, Progress::Style::kBytes);
   checkpoint::SaveRequest request;
   request.max_shard_size = arguments.max_shard_size;
   request.progress = reports_to(bar);
+  request.seal = !arguments.no_seal;
   checkpoint::save(tree, arguments.out, request);
 }
 
@@ -70,8 +73,9 @@ void reshard_through_model(const Arguments& arguments) {
     model->load_weights(arguments.in, {.progress = reports_to(bar)});
   }
   Progress bar("save", 0, Progress::Style::kBytes);
-  model->save_weights(arguments.out,
-                      {.max_shard_size = arguments.max_shard_size, .progress = reports_to(bar)});
+  model->save_weights(arguments.out, {.max_shard_size = arguments.max_shard_size,
+                                      .progress = reports_to(bar),
+                                      .seal = !arguments.no_seal});
 }
 
 }  // namespace
@@ -97,6 +101,7 @@ void add_reshard(CLI::App& app) {
                       "in which the file was written: ") +
               kModelHelp)
       ->type_name("MODEL");
+  command->add_flag("--no-seal", arguments->no_seal, kNoSealHelp);
   command->callback([arguments] {
     if (arguments->model.empty()) {
       reshard_as_written(*arguments);

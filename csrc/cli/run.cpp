@@ -29,6 +29,7 @@ int run(int argc, const char* const* argv) {
   add_inspect(app);
   add_diff(app, status);
   add_reshard(app);
+  add_verify(app, status);
   add_recover(app, status);
   add_devices(app);
   // CLI11 would say that a subcommand is required, which is less than is known here.

@@ -11,6 +11,7 @@
 #include "checkpoint/paths.h"
 #include "checkpoint/read_text.h"
 #include "checkpoint/recovery.h"
+#include "checkpoint/seals.h"
 #include "storage/storage.h"
 
 namespace lamina::cli {
@@ -60,7 +61,7 @@ std::string StoredVariable::type_name() const {
                             : dataset.type.description;
 }
 
-StoredWeights::StoredWeights(const fs::path& path) {
+StoredWeights::StoredWeights(const fs::path& path) : path_(path) {
   switch (checkpoint::load_kind(path)) {
     case checkpoint::LoadKind::kSingle:
       add_file(path.filename().string(), h5::Reader(storage::posix().open(path)));
@@ -75,8 +76,9 @@ StoredWeights::StoredWeights(const fs::path& path) {
     case checkpoint::LoadKind::kSharded: {
       sharded_ = true;
       checkpoint::settle(path, storage::posix());
-      const checkpoint::Index index =
-          checkpoint::parse_index(checkpoint::read_text(path, storage::posix()), path.string());
+      const std::string text = checkpoint::read_text(path, storage::posix());
+      index_seal_ = checkpoint::find_index_seal(text);
+      const checkpoint::Index index = checkpoint::parse_index(text, path.string());
       for (const std::string& shard : shards_of(index, path)) {
         add_file(shard, h5::Reader(storage::posix().open(path.parent_path() / shard)));
       }
@@ -120,6 +122,15 @@ std::uint64_t StoredWeights::nbytes() const noexcept {
   return bytes;
 }
 
+void StoredWeights::require_as_saved() {
+  checkpoint::verify_index(path_, index_seal_);
+  for (const h5::Reader& reader : readers_) {
+    const auto& sealed = seals_.emplace_back(checkpoint::read_sealed_file(reader));
+    if (sealed) checkpoint::verify_rest(*sealed, reader);
+    if (sharded_) checkpoint::verify_membership(path_, index_seal_, reader, sealed);
+  }
+}
+
 void StoredWeights::require_sound() const {
   for (const h5::Reader& reader : readers_) {
     // find() words what is wrong with a group and its datasets.
@@ -137,7 +148,11 @@ Tensor StoredWeights::read(const StoredGroup& group, const StoredVariable& varia
                       ", which has no counterpart among the dtypes");
   }
   Tensor tensor = Tensor::empty(dataset.shape, *dataset.type.dtype);
-  readers_[variable.file].read(dataset, tensor.bytes());
+  const h5::Reader& reader = readers_[variable.file];
+  reader.read(dataset, tensor.bytes());
+  if (variable.file < seals_.size() && seals_[variable.file]) {
+    checkpoint::verify_tensor(*seals_[variable.file], reader, dataset, tensor.bytes());
+  }
   return tensor;
 }
 

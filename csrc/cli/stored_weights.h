@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/index_seal.h"
+#include "checkpoint/sealed_file.h"
 #include "h5/reader.h"
 
 namespace lamina::cli {
@@ -48,16 +50,22 @@ class StoredWeights {
   [[nodiscard]] std::uint64_t nbytes() const noexcept;
   /// Throws FormatError naming the first group or dataset that cannot be loaded, if there is one.
   void require_sound() const;
-  /// Throws FormatError for a type that has no counterpart among Lamina's dtypes.
+  /// Throws CorruptionError for sealed files that are not as they were saved, as far as that shows
+  /// before a tensor is read; `read` then looks at the tensors' checksums.
+  void require_as_saved();
+  /// Throws FormatError for a type that has no counterpart among Lamina's dtypes, CorruptionError.
   [[nodiscard]] Tensor read(const StoredGroup& group, const StoredVariable& variable) const;
 
  private:
   void add_file(const std::string& name, h5::Reader opened);
 
+  std::filesystem::path path_;
   std::vector<StoredGroup> groups_;
   std::vector<std::string> files_;
   std::vector<h5::Reader> readers_;
+  std::vector<std::optional<checkpoint::SealedFile>> seals_;  ///< by file, once looked at
   bool sharded_ = false;
+  std::optional<checkpoint::IndexSeal> index_seal_;
 };
 
 }  // namespace lamina::cli

@@ -41,6 +41,7 @@ void check(const Arguments& a) {
 
 std::vector<Tensor> read_arrays(const std::vector<std::string>& paths) {
   std::vector<Tensor> arrays;
+  arrays.reserve(paths.size());
   for (const std::string& path : paths) arrays.push_back(read_npy(path));
   return arrays;
 }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <fstream>
-#include <vector>
 
 #include "storage/posix_call.h"
 
@@ -49,17 +48,21 @@ class StepHistory : public Callback {
     if (!out_) storage::raise_posix("open", path_, errno);
   }
 
-  /// Takes the lines of `step` and later away: they were written after the checkpoint.
+  /// Cuts off what was written after the checkpoint: the lines of `step` and later, and one without
+  /// an end. The file loses nothing else, whenever this is killed.
   void trim(std::int64_t step) {
     out_.close();
-    std::vector<std::string> kept;
     std::ifstream in(path_);
-    for (std::string line; std::getline(in, line);) {
-      if (kept.empty() || std::atoll(line.c_str()) < step) kept.push_back(line);
+    std::uintmax_t kept = 0;
+    for (std::string line; std::getline(in, line) && !in.eof(); kept += line.size() + 1) {
+      if (kept > 0 && std::atoll(line.c_str()) >= step) break;
     }
     in.close();
-    open(std::ios::trunc);
-    for (const std::string& line : kept) out_ << line << '\n';
+    std::error_code error;
+    fs::resize_file(path_, kept, error);
+    if (error) storage::raise_posix("truncate", path_, error.value());
+    needs_header_ = kept == 0;
+    open(std::ios::app);
   }
 
   fs::path path_;

@@ -1,10 +1,10 @@
 #include "core/buffer.h"
 
+#include <lamina/error.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <new>
 
 namespace lamina::core {
 namespace {
@@ -15,11 +15,11 @@ constexpr std::size_t kCacheLine = 64;
 std::shared_ptr<void> allocate_host(std::size_t bytes) {
   const bool large = bytes >= kHugePage;
   const std::size_t alignment = large ? kHugePage : kCacheLine;
-  if (bytes > SIZE_MAX - alignment) throw std::bad_alloc();
+  if (bytes > SIZE_MAX - alignment) throw OutOfMemoryError(bytes);
   const std::size_t rounded =
       std::max((bytes + kCacheLine - 1) / kCacheLine * kCacheLine, kCacheLine);
   void* memory = std::aligned_alloc(alignment, (rounded + alignment - 1) / alignment * alignment);
-  if (memory == nullptr) throw std::bad_alloc();
+  if (memory == nullptr) throw OutOfMemoryError(bytes);
   // Advice only: where the kernel refuses, the memory is as good, just slower to fault in.
   if (large) (void)madvise(memory, rounded / kHugePage * kHugePage, MADV_HUGEPAGE);
   return {memory, [](void* p) { std::free(p); }};

@@ -6,7 +6,7 @@ namespace lamina::core {
 
 /// Uninitialised host memory: 64-byte aligned, and from 2 MiB on page-aligned with huge pages asked
 /// for (a quarter of the page faults' cost when a large weight is first touched).
-/// Throws std::bad_alloc.
+/// Throws OutOfMemoryError.
 [[nodiscard]] std::shared_ptr<void> allocate_host(std::size_t bytes);
 
 }  // namespace lamina::core

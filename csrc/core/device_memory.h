@@ -15,7 +15,7 @@ namespace lamina::core {
 
 /// Copies of the tensors on `device`, wherever they are now, with bytes of their own; undefined
 /// ones stay so. Waits for what computes the values, and for the copies: all of them or none.
-/// Throws likewise, and std::bad_alloc.
+/// Throws likewise, and OutOfMemoryError.
 [[nodiscard]] std::vector<Tensor> copies_on(Device device, std::span<const Tensor> tensors);
 
 /// Copies the host's tensors `from` into those of one device, each of the same size, that `to`

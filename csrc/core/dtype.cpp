@@ -18,7 +18,7 @@ std::string_view dtype_name(DType dtype) noexcept {
 
 DType dtype_from_name(std::string_view wanted) {
 #define LAMINA_DTYPE(enumerator, name, type, bits) \
-  if (wanted == name) return DType::enumerator;
+  if (wanted == (name)) return DType::enumerator;
 #include <lamina/dtype.def>
 #undef LAMINA_DTYPE
   throw ValueError("Invalid dtype: " + std::string(wanted));

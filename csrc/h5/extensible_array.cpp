@@ -54,7 +54,7 @@ class ExtensibleArray {
     groups_ = 2 + bits - static_cast<unsigned>(std::bit_width(least_elements_));
     direct_groups_ = 2 * (static_cast<unsigned>(std::bit_width(least_pointers)) - 1);
     if (direct_groups_ > groups_) malformed("an extensible array without a sensible shape");
-    cursor.skip(6 * widths.length);  // counts
+    cursor.skip(std::size_t{6} * widths.length);  // counts
     return cursor.address(widths);
   }
 

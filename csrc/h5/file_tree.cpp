@@ -133,8 +133,12 @@ bool FileTree::root_has(const std::string& name) {
 
 const VarsGroup& FileTree::vars_at(const std::string& path, std::uint64_t address) {
   const auto [it, is_new] = vars_.try_emplace(path);
-  VarsGroup& result = it->second;
-  if (!is_new) return result;
+  if (is_new) it->second = read_group(path, address);
+  return it->second;
+}
+
+VarsGroup FileTree::read_group(const std::string& path, std::uint64_t address) {
+  VarsGroup result;
   result.path = path;
   try {
     result.name = group(address).name;

@@ -22,6 +22,8 @@ class FileTree {
   [[nodiscard]] std::optional<std::uint64_t> resolve(const std::string& path);
   /// The group at `path`, which lies at `address`, as weights. Damage is told in `problem`.
   [[nodiscard]] const VarsGroup& vars_at(const std::string& path, std::uint64_t address);
+  /// The same for a group of any name, which is not kept.
+  [[nodiscard]] VarsGroup read_group(const std::string& path, std::uint64_t address);
   /// True when the root has a member of that name, whatever it is. Throws FormatError when it is
   /// damaged.
   [[nodiscard]] bool root_has(const std::string& name);

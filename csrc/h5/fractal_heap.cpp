@@ -34,8 +34,8 @@ FractalHeap::FractalHeap(Metadata& metadata, std::uint64_t header)
   (void)verified(block, "a fractal heap");
   checksums_ = cursor.u8() & 2;
   const std::uint64_t most_managed = cursor.u32();
-  cursor.skip(2 * (widths.length + widths.offset));  // huge objects, free space
-  cursor.skip(8 * widths.length);                    // counts
+  cursor.skip(std::size_t{2} * (widths.length + widths.offset));  // huge objects, free space
+  cursor.skip(std::size_t{8} * widths.length);                    // counts
   read_shape(cursor);
   length_width_ = std::min(length_width_, bytes_for(most_managed));
   if (length_width_ == 0 || id_size_ < 1 + offset_width_ + length_width_) {

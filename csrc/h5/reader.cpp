@@ -76,6 +76,16 @@ const VarsGroup* Reader::find(const std::string& path) const {
   return &group;
 }
 
+std::optional<VarsGroup> Reader::look_at(const std::string& path) const {
+  const std::lock_guard lock(impl_->mutex);
+  const auto address = impl_->tree.resolve(path);
+  if (!address) return std::nullopt;
+  VarsGroup group = impl_->tree.read_group(path, *address);
+  if (!group.problem.empty()) impl_->tree.refuse(path, group.problem);
+  for (const auto& [key, dataset] : group.datasets) impl_->admit(dataset);
+  return group;
+}
+
 std::vector<const VarsGroup*> Reader::groups() const {
   const std::lock_guard lock(impl_->mutex);
   impl_->tree.walk();
@@ -127,6 +137,9 @@ const storage::ReadableFile& Reader::file() const {
 }
 std::uint64_t Reader::base() const {
   return impl_->base;
+}
+std::uint64_t Reader::size() const {
+  return impl_->superblock.room;
 }
 
 }  // namespace lamina::h5

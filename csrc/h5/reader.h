@@ -81,6 +81,9 @@ class Reader {
   [[nodiscard]] std::vector<const VarsGroup*> groups() const;
   /// What `groups()` could not look into, one line each: links out of the file, damaged groups.
   [[nodiscard]] std::vector<std::string> problems() const;
+  /// The group at an absolute path, whatever its name, with its datasets; nothing when there is
+  /// none. `groups()` does not come to know of it. Throws what `find` throws.
+  [[nodiscard]] std::optional<VarsGroup> look_at(const std::string& path) const;
   /// True when the root has a member of that name (`_layer_checkpoint_dependencies`).
   [[nodiscard]] bool has_root_member(const std::string& name) const;
 
@@ -91,6 +94,8 @@ class Reader {
   [[nodiscard]] const storage::ReadableFile& file() const;
   /// Added to Dataset::offset to get a position in `file()`.
   [[nodiscard]] std::uint64_t base() const;
+  /// Bytes of the file, or of the window, from `base()` on. What is HDF5's may end earlier.
+  [[nodiscard]] std::uint64_t size() const;
 
  private:
   struct Impl;

@@ -78,7 +78,7 @@ Superblock read_superblock(const storage::ReadableFile& file, std::uint64_t base
   cursor.skip(kSignature.size());
   const unsigned version = cursor.u8();
   if (version > 3) malformed("Unable to open file (bad superblock version number {})", version);
-  Superblock result{*start, size - *start, 0, {}};
+  Superblock result{*start, size - *start, size - *start, 0, {}};
   const Addresses found =
       version < 2 ? read_old(cursor, version, result.widths) : read_new(bytes, result.widths);
   if (found.base == kUndefined || found.end < found.base) malformed("a superblock without sense");

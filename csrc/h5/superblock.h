@@ -8,7 +8,8 @@ namespace lamina::h5 {
 
 struct Superblock {
   std::uint64_t start = 0;  ///< where it lies: all addresses of the file count from here
-  std::uint64_t size = 0;   ///< bytes of the file from `start` on
+  std::uint64_t size = 0;   ///< bytes that are HDF5's, from `start` on
+  std::uint64_t room = 0;   ///< bytes of the file from `start` on
   std::uint64_t root = 0;   ///< address of the root group's object header
   Widths widths;
 };

@@ -32,12 +32,12 @@ std::unordered_set<weights::NodeId> nodes_of(const NamedWeights& named,
 
 /// Keras leaves an optimizer out that has not been built when a file is loaded. Here it is built as
 /// soon as the file holds state for it.
-void build_optimizer(const Model& model, const std::filesystem::path& path,
+void build_optimizer(const Model& model, const std::filesystem::path& path, bool verify,
                      storage::Storage& storage) {
   if (!model.training_parts()) return;
   Optimizer& optimizer = *model.training_parts()->optimizer;
   if (optimizer.built()) return;
-  const checkpoint::Catalog catalog(path, storage);
+  const checkpoint::Catalog catalog(path, storage, verify);
   if (catalog.find("/optimizer/vars").count > optimizer.variables().size()) {
     optimizer.build(model.trainable_variables());
   }
@@ -55,7 +55,8 @@ std::optional<checkpoint::SaveJob> begin_save(const Model& model, KeptNames& nam
                                   .max_shard_size = options.save.max_shard_size,
                                   .keep_entries_together = options.save.keep_entries_together,
                                   .skip = nodes_of(*named, options.save.objects_to_skip),
-                                  .progress = options.save.progress};
+                                  .progress = options.save.progress,
+                                  .seal = options.save.seal};
   std::optional<checkpoint::SaveJob> job = checkpoint::begin_save(
       checkpoint::Tree(named, &named->tree), path, std::move(request), storage);
   if (job) job->snapshot = options.snapshot;
@@ -65,12 +66,13 @@ std::optional<checkpoint::SaveJob> begin_save(const Model& model, KeptNames& nam
 void load(Model& model, const std::filesystem::path& path, const LoadOptions& options,
           storage::Storage& storage) {
   require_built(model, "loading weights into");
-  build_optimizer(model, path, storage);
+  build_optimizer(model, path, options.verify, storage);
   const NamedWeights named = name_weights(model);
   checkpoint::load(named.tree, path,
                    {.skip_mismatch = options.skip_mismatch,
                     .skip = nodes_of(named, options.objects_to_skip),
-                    .progress = options.progress},
+                    .progress = options.progress,
+                    .verify = options.verify},
                    storage);
 }
 

@@ -15,7 +15,8 @@ namespace {
 constexpr std::size_t kLargestCall = std::size_t{1} << 30;  // Linux moves at most 2 GiB a call
 constexpr std::uint64_t kDirectAlignment = 4096;
 constexpr std::size_t kDirectSmallest = std::size_t{1} << 20;
-constexpr std::uint64_t kSamples = 16;  // pages to look at of what is to be read
+constexpr std::size_t kShown = std::size_t{256} << 10;  // stays in a core's own cache
+constexpr std::uint64_t kSamples = 16;                  // pages to look at of what is to be read
 
 /// True when the bytes can go between the memory and the disk without the page cache.
 bool is_aligned(std::uint64_t offset, const std::byte* memory, std::size_t size) {
@@ -75,13 +76,29 @@ std::size_t PosixReadableFile::read_direct(std::uint64_t offset, std::span<std::
   return done;
 }
 
+std::size_t PosixReadableFile::read_past_cache(std::uint64_t offset,
+                                               std::span<std::byte> out) const {
+  const bool possible = direct_usable_ && is_aligned(offset, out.data(), out.size());
+  return possible && !is_cached(offset, out.size()) ? read_direct(offset, out) : 0;
+}
+
 void PosixReadableFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {
-  if (direct_usable_ && is_aligned(offset, out.data(), out.size()) &&
-      !is_cached(offset, out.size())) {
-    const std::size_t done = read_direct(offset, out);
-    offset += done;
-    out = out.subspan(done);
+  const std::size_t done = read_past_cache(offset, out);
+  read_cached(offset + done, out.subspan(done));
+}
+
+void PosixReadableFile::read_and_show(std::uint64_t offset, std::span<std::byte> out,
+                                      const Seen& seen) const {
+  std::size_t done = read_past_cache(offset, out);
+  if (done > 0) seen(out.first(done));
+  for (std::size_t size = 0; done < out.size(); done += size) {
+    size = std::min(kShown, out.size() - done);
+    read_cached(offset + done, out.subspan(done, size));
+    seen(out.subspan(done, size));
   }
+}
+
+void PosixReadableFile::read_cached(std::uint64_t offset, std::span<std::byte> out) const {
   while (!out.empty()) {
     const ssize_t n = checked("pread", path_, [&] {
       return ::pread(fd_.get(), out.data(), std::min(out.size(), kLargestCall),

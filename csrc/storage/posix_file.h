@@ -14,11 +14,16 @@ class PosixReadableFile final : public ReadableFile {
   [[nodiscard]] const Path& path() const override { return path_; }
   [[nodiscard]] std::uint64_t size() const override { return size_; }
   void read_at(std::uint64_t offset, std::span<std::byte> out) const override;
+  void read_and_show(std::uint64_t offset, std::span<std::byte> out,
+                     const Seen& seen) const override;
 
  private:
   [[nodiscard]] bool is_cached(std::uint64_t offset, std::uint64_t size) const;
-  /// Returns how many bytes it read: fewer than asked for where the way past the cache is not open.
+  /// Reads past the cache what is worth it. Returns how many bytes that were: fewer than asked for
+  /// where that way is not open.
+  std::size_t read_past_cache(std::uint64_t offset, std::span<std::byte> out) const;
   std::size_t read_direct(std::uint64_t offset, std::span<std::byte> out) const;
+  void read_cached(std::uint64_t offset, std::span<std::byte> out) const;
 
   Path path_;
   Descriptor fd_;

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,6 +21,14 @@ class ReadableFile {
   /// Fills `out` from `offset`. Throws StorageError on an I/O error, FormatError when the file ends
   /// before `out` is full.
   virtual void read_at(std::uint64_t offset, std::span<std::byte> out) const = 0;
+
+  using Seen = std::function<void(std::span<const std::byte>)>;
+  /// The same, showing the bytes part by part, in order, while they are in the processor's caches.
+  virtual void read_and_show(std::uint64_t offset, std::span<std::byte> out,
+                             const Seen& seen) const {
+    read_at(offset, out);
+    seen(out);
+  }
 };
 
 /// A file being made. Positioned writes are safe from several threads at once; the rest is not.

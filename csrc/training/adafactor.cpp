@@ -1,6 +1,7 @@
 #include <lamina/optimizers.h>
 
 #include <cmath>
+#include <exception>
 
 #include "training/update.h"
 
@@ -146,6 +147,8 @@ class AdafactorOptimizer : public Optimizer {
   void step(Update& update) const override;
 
  private:
+  void step_variable(const Update& update, const UpdateItem& item) const;
+
   AdafactorOptions o_;
 };
 
@@ -169,20 +172,30 @@ void AdafactorOptimizer::create_slots() {
 // A variable's means need all of it, so a thread takes a whole variable at a time.
 void AdafactorOptimizer::step(Update& update) const {
   const auto count = static_cast<std::int64_t>(update.items.size());
+  std::exception_ptr failure;  // memory may run out, and nothing may leave a parallel region
 #pragma omp parallel for schedule(dynamic)
   for (std::int64_t i = 0; i < count; ++i) {
-    const UpdateItem& item = update.items[static_cast<std::size_t>(i)];
-    if (item.size == 0) continue;
-    training::with_floating(item.dtype, [&]<class S>(S) {
-      using T = training::compute_t<S>;
-      const T local_step = T(update.iteration + 1);
-      const Rule<T> rule{std::min(T(update.learning_rate), T(1) / std::sqrt(local_step)),
-                         T(1) - std::pow(local_step, T(o_.beta_2_decay)), T(o_.epsilon_1),
-                         T(o_.epsilon_2), T(o_.clip_threshold)};
-      item.gradient == nullptr ? keep_variable<S>(update, item)
-                               : update_variable<S>(update, item, rule);
-    });
+    try {
+      step_variable(update, update.items[static_cast<std::size_t>(i)]);
+    } catch (...) {
+#pragma omp critical
+      failure = std::current_exception();
+    }
   }
+  if (failure) std::rethrow_exception(failure);
+}
+
+void AdafactorOptimizer::step_variable(const Update& update, const UpdateItem& item) const {
+  if (item.size == 0) return;
+  training::with_floating(item.dtype, [&]<class S>(S) {
+    using T = training::compute_t<S>;
+    const T local_step = T(update.iteration + 1);
+    const Rule<T> rule{std::min(T(update.learning_rate), T(1) / std::sqrt(local_step)),
+                       T(1) - std::pow(local_step, T(o_.beta_2_decay)), T(o_.epsilon_1),
+                       T(o_.epsilon_2), T(o_.clip_threshold)};
+    item.gradient == nullptr ? keep_variable<S>(update, item)
+                             : update_variable<S>(update, item, rule);
+  });
 }
 
 }  // namespace

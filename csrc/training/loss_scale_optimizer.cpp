@@ -33,7 +33,7 @@ bool all_finite(std::span<const S> values) {
   return finite;
 }
 
-bool finite(const std::vector<Tensor>& gradients) {
+bool all_finite(const std::vector<Tensor>& gradients) {
   for (const Tensor& gradient : gradients) {
     bool here = true;
     if (!gradient.defined()) continue;
@@ -88,7 +88,7 @@ void LossScaleOptimizer::apply(const std::vector<Tensor>& gradients) {
   check_gradients(gradients);
   const double scale = loss_scale();
   double counter = scalar(*step_counter_) + 1, next = scale;
-  if (!finite(gradients)) {
+  if (!all_finite(gradients)) {
     counter = 0;
     next = scale * 0.5;
   } else {

@@ -17,6 +17,7 @@ class LossScaleOptimizer : public Optimizer {
   double learning_rate() const override { return inner_->learning_rate(); }
   void set_learning_rate(double rate) override { inner_->set_learning_rate(rate); }
   double loss_scale() const override;
+  bool finite() const override { return inner_->finite(); }
   OptimizerPtr inner_optimizer() const override { return inner_; }
   void finalize_variable_values() override { inner_->finalize_variable_values(); }
 

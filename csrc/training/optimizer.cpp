@@ -252,6 +252,7 @@ void Optimizer::apply(const std::vector<Tensor>& gradients) {
     step(update);
   }
   values.assign();
+  finite_ = update.finite;
   iteration_->assign(filled({}, DType::kInt32, static_cast<double>(steps() + 1)));
 }
 

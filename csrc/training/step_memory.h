@@ -12,7 +12,7 @@ namespace lamina::training {
 class StepMemory {
  public:
   /// A tensor of the variable's shape to be filled and then assigned to it; may be the value
-  /// itself. May throw std::bad_alloc.
+  /// itself. May throw OutOfMemoryError.
   [[nodiscard]] Tensor writable(const VariablePtr& variable);
 
  private:

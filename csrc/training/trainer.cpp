@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace lamina::training {
 namespace {
@@ -128,6 +129,11 @@ void Trainer::gather(const Batch& batch, const std::vector<Tensor>& outputs, dou
   }
 }
 
+void Trainer::lose() {
+  batch_loss_ = std::numeric_limits<double>::quiet_NaN();
+  loss_.update(batch_loss_, 0);
+}
+
 void Trainer::train(const Batch& batch) {
   prepare(batch);
   TrainGraph& graph = graphs_.get(batch.x);
@@ -137,6 +143,9 @@ void Trainer::train(const Batch& batch) {
   const double loss = total_loss(batch, outputs, &gradients);
   gather(batch, outputs, loss);
   optimizer().apply(graph.backward(gradients));
+  // Compute libraries make numbers of NaN in some activations: the loss alone may look healthy
+  // while the weights no longer are.
+  if (!optimizer().finite()) lose();
 }
 
 void Trainer::test(const Batch& batch) {

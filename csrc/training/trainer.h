@@ -53,6 +53,8 @@ class Trainer {
   /// The weighted sum of the outputs' losses; with `gradients`, their derivatives as well.
   double total_loss(const Batch& batch, const std::vector<Tensor>& outputs,
                     std::vector<Tensor>* gradients);
+  /// The run is lost: from this batch on its loss is NaN.
+  void lose();
   void gather(const Batch& batch, const std::vector<Tensor>& outputs, double loss);
 
   Model& model_;

@@ -2,6 +2,8 @@
 #include <lamina/tensor.h>
 
 #include <array>
+#include <atomic>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
@@ -39,6 +41,8 @@ struct Update {
   double average_momentum = 0;
   bool overwrite_with_average = false;
   std::vector<UpdateItem> items;
+  /// False once a weight was computed that is infinite or NaN.
+  mutable std::atomic<bool> finite = true;
 };
 
 /// A part of one item, small enough for one thread's turn.
@@ -103,6 +107,9 @@ void finish(const Update& update, const UpdateItem& item, std::int64_t begin, st
       if (update.overwrite_with_average) w[i] = T(out[i]);
     }
   }
+  bool finite = true;
+  for (std::int64_t i = 0; i < count; ++i) finite &= std::isfinite(w[i]);
+  if (!finite) update.finite.store(false, std::memory_order_relaxed);
   store<S>(w, begin, count, item.value);
 }
 

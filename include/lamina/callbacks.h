@@ -22,7 +22,7 @@ class FitRun {
   [[nodiscard]] virtual std::int64_t steps_per_epoch() const = 0;
   /// Batches trained in all, by earlier calls of `fit` too.
   [[nodiscard]] virtual std::int64_t step() const = 0;
-  /// The loss of the last batch by itself.
+  /// The loss of the last batch by itself; NaN too when its update left a weight infinite or NaN.
   [[nodiscard]] virtual double batch_loss() const = 0;
   /// True when `fit` goes on from a checkpoint.
   [[nodiscard]] virtual bool resumed() const = 0;

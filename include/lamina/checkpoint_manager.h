@@ -40,7 +40,7 @@ class CheckpointManager {
   explicit CheckpointManager(CheckpointManagerOptions options);
 
   /// Saves the model as the checkpoint of this step, in the place of one that is there, and removes
-  /// the checkpoints that are no longer to be kept: never the newest one that can be read. Throws
+  /// the checkpoints that are no longer to be kept: never the newest one that verifies. Throws
   /// ValueError for a negative step, and what Model::save_weights throws.
   void save(std::int64_t step, const Model& model);
   /// The same in the background (Model::save_weights_async). Saves to one directory happen one
@@ -53,10 +53,10 @@ class CheckpointManager {
   [[nodiscard]] std::optional<std::int64_t> latest() const;
   /// Where the weights of a step are, or would be.
   [[nodiscard]] std::filesystem::path path(std::int64_t step) const;
-  /// Loads the newest checkpoint that can be loaded, with a warning for each newer one, and returns
-  /// its step; nothing when there is no checkpoint. Waits for this process's saves first. Throws
-  /// what the newest one's load threw when there are checkpoints and none can be loaded; the model
-  /// is then as it was.
+  /// Loads the newest checkpoint that verifies (see LoadOptions) and loads, with a warning for each
+  /// newer one, and returns its step; nothing when there is no checkpoint. Waits for this process's
+  /// saves first. Throws what the newest one's load threw when there are checkpoints and none can
+  /// be loaded; the model is then as it was.
   std::optional<std::int64_t> restore_latest(Model& model, const LoadOptions& options = {}) const;
 
  private:

@@ -48,7 +48,7 @@ decltype(auto) dispatch(DType dtype, F&& f) {
   switch (dtype) {
 #define LAMINA_DTYPE(enumerator, name, type, bits) \
   case DType::enumerator:                          \
-    return f(type{});
+    return f(type{}); /* NOLINT(bugprone-macro-parentheses): a type */
 #include <lamina/dtype.def>
 #undef LAMINA_DTYPE
   }

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 
@@ -48,6 +49,21 @@ class FileNotFoundError : public StorageError {
 class FormatError : public Error {
  public:
   using Error::Error;
+};
+
+/// A file whose bytes are not those that were saved, or that belongs to another save than the files
+/// beside it: found by checksums and save ids (csrc/checkpoint/FORMAT.md), though it could be read.
+class CorruptionError : public FormatError {
+ public:
+  using FormatError::FormatError;
+};
+
+/// More host memory was asked for than is to be had. Nothing else is wrong.
+class OutOfMemoryError : public Error {
+ public:
+  explicit OutOfMemoryError(std::size_t bytes)
+      : Error("Out of memory: " + std::to_string(bytes) + " bytes of host memory were asked for.") {
+  }
 };
 
 /// A compute library (oneDNN, CUDA, cuDNN, cuBLAS) reported a failure.

@@ -1,4 +1,5 @@
 #pragma once
+#include <lamina/error.h>
 #include <lamina/layer.h>
 #include <lamina/save_handle.h>
 
@@ -40,6 +41,9 @@ struct SaveOptions {
   std::vector<LayerPtr> objects_to_skip = {};
   /// Called with bytes written so far and in all; from any thread, one call at a time.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
+  /// Adds checksums and the save's id, which Keras ignores and `load_weights` verifies. False: the
+  /// files hold nothing but what Keras writes.
+  bool seal = true;
 };
 
 struct AsyncSaveOptions {
@@ -56,6 +60,10 @@ struct LoadOptions {
   bool skip_mismatch = false;
   std::vector<LayerPtr> objects_to_skip = {};
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
+  /// Throw CorruptionError for bytes that are not those that were saved, and for files of several
+  /// saves; of what is not loaded, tensors go unverified. Files without checksums, such as Keras's,
+  /// load in any case.
+  bool verify = true;
 };
 
 struct PredictOptions {
@@ -107,8 +115,8 @@ class Model : public Layer {
   /// changes values in place. Costs nothing when none runs.
   void wait_until_copied() const;
   /// Reads `.weights.h5`, `.weights.json` with its shards, or the weights inside a `.keras`
-  /// archive. Throws FileNotFoundError, FormatError, MismatchError (listing every mismatch),
-  /// StorageError; the model is then as it was.
+  /// archive. Throws FileNotFoundError, FormatError (CorruptionError for what was damaged since it
+  /// was saved), MismatchError (listing every mismatch), StorageError; the model is then as it was.
   void load_weights(const std::filesystem::path& path, const LoadOptions& options = {});
 
   /// Runs the model on arrays of equal length along their first axis, batch by batch. Inputs are

@@ -84,6 +84,8 @@ class Optimizer {
   virtual void set_learning_rate(double learning_rate);
   /// What the loss is to be multiplied by before it is differentiated; `apply` divides.
   [[nodiscard]] virtual double loss_scale() const;
+  /// False when the last `apply` left a variable that it updated infinite or NaN in some element.
+  [[nodiscard]] virtual bool finite() const { return finite_; }
   /// The optimizer that this one wraps; null: it wraps none.
   [[nodiscard]] virtual std::shared_ptr<Optimizer> inner_optimizer() const { return nullptr; }
 
@@ -119,7 +121,7 @@ class Optimizer {
   [[nodiscard]] bool decays(const Variable& variable) const;
 
   OptimizerOptions options_;
-  bool built_ = false;
+  bool built_ = false, finite_ = true;
   std::vector<std::string> undecayed_;
   std::vector<VariablePtr> variables_, trainable_;
   std::vector<VariablePtr> averages_, accumulators_;

@@ -20,13 +20,13 @@ class Tensor {
   Tensor() = default;
 
   /// Uninitialised elements. Throws ValueError for an unknown or overflowing shape or a device that
-  /// this build does not know, std::bad_alloc.
+  /// this build does not know, OutOfMemoryError.
   static Tensor empty(Shape shape, DType dtype = DType::kFloat32, Device device = Device::cpu());
   static Tensor zeros(Shape shape, DType dtype = DType::kFloat32);
   /// Elements copied from `values`. Throws ValueError when their number is not that of `shape`.
   template <class T>
-  static Tensor from(const std::vector<T>& values, Shape shape) {
-    return from_bytes(std::as_bytes(std::span(values)), std::move(shape), dtype_of_v<T>);
+  static Tensor from(const std::vector<T>& values, const Shape& shape) {
+    return from_bytes(std::as_bytes(std::span(values)), shape, dtype_of_v<T>);
   }
   static Tensor from_bytes(std::span<const std::byte> bytes, Shape shape, DType dtype);
   /// A view of memory owned by `owner`, which is kept alive as long as the view is.

@@ -25,6 +25,7 @@ using ::testing::Not;
 
 constexpr double kGB = 1024.0 * 1024.0 * 1024.0;
 
+/// Of files without checksums, of which only what they say can tell that they are bad.
 class BadInput : public ::testing::Test {
  protected:
   BadInput() {
@@ -34,10 +35,15 @@ class BadInput : public ::testing::Test {
                      {random_tensor(random_, {8, 30}, DType::kFloat32),
                       random_tensor(random_, {30}, DType::kFloat32)});
     }
+    save(builder_.tree, file("s.weights.json"), unsealed(1000 / kGB));  // an entry spans two shards
+    save(builder_.tree, file("m.weights.h5"), unsealed());
+  }
+
+  static SaveRequest unsealed(std::optional<double> max_shard_size = {}) {
     SaveRequest request;
-    request.max_shard_size = 1000 / kGB;  // an entry spans two shards
-    save(builder_.tree, file("s.weights.json"), request);
-    save(builder_.tree, file("m.weights.h5"), {});
+    request.max_shard_size = max_shard_size;
+    request.seal = false;
+    return request;
   }
 
   std::filesystem::path file(const std::string& name) { return directory_ / name; }
@@ -115,7 +121,7 @@ TEST_F(BadInput, ShardNamesOutsideTheDirectoryAreRefused) {
 TEST_F(BadInput, AShardOfAnotherSaveDoesNotFit) {
   TreeBuilder other;
   other.layer("layers/x_0", "x_0", {random_tensor(random_, {8, 31}, DType::kFloat32)});
-  save(other.tree, file("o.weights.h5"), {});
+  save(other.tree, file("o.weights.h5"), unsealed());
   write("s_00000.weights.h5", text_of("o.weights.h5"));
   EXPECT_THAT(refusal("s.weights.json"), HasSubstr("/layers/x_0/vars"));
 }
@@ -130,9 +136,7 @@ TEST_F(BadInput, AnIndexWithSwappedShardsDoesNotFit) {
 TEST_F(BadInput, AListIsAsGoodAsAString) {
   TreeBuilder one;
   one.layer("layers/a", "a", {random_tensor(random_, {3}, DType::kFloat32)});
-  SaveRequest request;
-  request.max_shard_size = 1;
-  save(one.tree, file("l.weights.json"), request);
+  save(one.tree, file("l.weights.json"), unsealed(1));
   const std::string text = text_of("l.weights.json");
   const std::string quoted = "\"l_00000.weights.h5\"";
   ASSERT_NE(text.find(": " + quoted), text.npos);

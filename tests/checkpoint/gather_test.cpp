@@ -71,9 +71,9 @@ TEST(Gather, RunsHoldEveryByteOnceAtItsPlace) {
         ASSERT_NE(next, wanted.begin());
         const auto& [place, source] = *std::prev(next);
         ASSERT_EQ(place.first, run.file);
-        ASSERT_EQ(piece.data(), source.data() + (at - place.second));
-        ASSERT_LE(at - place.second + piece.size(), source.size());
-        at += piece.size();
+        ASSERT_EQ(piece.bytes.data(), source.data() + (at - place.second));
+        ASSERT_LE(at - place.second + piece.bytes.size(), source.size());
+        at += piece.bytes.size();
       }
       EXPECT_EQ(at - run.offset, run.size);
       EXPECT_TRUE(run.pieces.size() == 1 || run.size <= kLongestGather);

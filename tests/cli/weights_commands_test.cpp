@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/sealed_file.h"
 #include "h5/reader.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/cli/binary.h"
@@ -42,10 +44,31 @@ TreeBuilder small_tree() {
 }
 
 void save(const TreeBuilder& builder, const fs::path& path,
-          std::optional<double> max_shard_size = {}) {
+          std::optional<double> max_shard_size = {}, bool seal = true) {
   checkpoint::SaveRequest request;
   request.max_shard_size = max_shard_size;
+  request.seal = seal;
   checkpoint::save(builder.tree, path, request);
+}
+
+checkpoint::Seal seal_of(const fs::path& file) {
+  const h5::Reader reader(storage::posix().open(file));
+  const auto sealed = checkpoint::read_sealed_file(reader);
+  EXPECT_TRUE(sealed.has_value()) << file;
+  return sealed ? sealed->seal : checkpoint::Seal();
+}
+
+void flip_bit_of(const fs::path& path, const std::string& group, const std::string& key) {
+  std::uint64_t offset = 0;
+  {
+    const h5::Reader reader(storage::posix().open(path));
+    offset = *reader.find(group)->datasets.at(key).offset;
+  }
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(offset));
+  const int byte = file.get();
+  file.seekp(static_cast<std::streamoff>(offset));
+  file.put(static_cast<char>(byte ^ 1));
 }
 
 /// A tree whose order of writing is that of no name, number or size.
@@ -208,21 +231,40 @@ TEST(Reshard, GivesTheBytesThatSavingWouldHaveGiven) {
     const TreeBuilder builder = random_tree(random);
     const double limit = static_cast<double>(2560 + random() % 4000) / (1 << 30);
     const TemporaryDirectory single, sharded, there, back;
-    save(builder, single / "m.weights.h5");
-    save(builder, sharded / "m.weights.json", limit);
+    save(builder, single / "m.weights.h5", {}, false);
+    save(builder, sharded / "m.weights.json", limit, false);
 
     const Outcome split =
-        run_lamina(there.path(), {"reshard", single / "m.weights.h5", "m.weights.json",
+        run_lamina(there.path(), {"reshard", single / "m.weights.h5", "m.weights.json", "--no-seal",
                                   "--max-shard-size", fmt::format("{:.17g}", limit)});
     ASSERT_EQ(split.status, 0) << split.err;
     EXPECT_EQ(names_of(files_in(there.path())), names_of(files_in(sharded.path())));
     EXPECT_TRUE(files_in(there.path()) == files_in(sharded.path()));
 
     const Outcome joined =
-        run_lamina(back.path(), {"reshard", there / "m.weights.json", "m.weights.h5"});
+        run_lamina(back.path(), {"reshard", there / "m.weights.json", "m.weights.h5", "--no-seal"});
     ASSERT_EQ(joined.status, 0) << joined.err;
     EXPECT_TRUE(files_in(back.path()) == files_in(single.path()));
   }
+}
+
+TEST(Reshard, SealsWhatItWritesAnew) {
+  const TemporaryDirectory directory;
+  save(small_tree(), directory / "a.weights.h5");
+  ASSERT_EQ(run_lamina(directory.path(), {"reshard", "a.weights.h5", "b.weights.h5"}).status, 0);
+  EXPECT_NE(seal_of(directory / "a.weights.h5").save, seal_of(directory / "b.weights.h5").save);
+  EXPECT_EQ(seal_of(directory / "a.weights.h5").tensors,
+            seal_of(directory / "b.weights.h5").tensors);
+}
+
+TEST(Reshard, OfADamagedTensorWritesNothing) {
+  const TemporaryDirectory directory;
+  save(small_tree(), directory / "a.weights.h5");
+  flip_bit_of(directory / "a.weights.h5", "/layers/dense/vars", "1");
+  const Outcome outcome = run_lamina(directory.path(), {"reshard", "a.weights.h5", "b.weights.h5"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("'/layers/dense/vars/1' is damaged"));
+  EXPECT_THAT(names_of(files_in(directory.path())), ElementsAre("a.weights.h5"));
 }
 
 TEST(Reshard, GroupsWithoutANameStayWithoutOne) {
@@ -266,4 +308,58 @@ TEST(Reshard, WithoutALimitAShardedNameIsRefused) {
       run_lamina(directory.path(), {"reshard", "w.weights.h5", "v.weights.json"});
   EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.err, HasSubstr(".weights.h5"));
+}
+
+TEST(Verify, SaysThatSoundFilesAreSound) {
+  const TemporaryDirectory directory;
+  save(small_tree(), directory / "a.weights.h5");
+  save(small_tree(), directory / "b.weights.json", 50.0 / (1 << 30));
+  const Outcome single = run_lamina(directory.path(), {"verify", "a.weights.h5"});
+  EXPECT_EQ(single.status, 0) << single.err;
+  EXPECT_EQ(single.out, "a.weights.h5: sound, 1 file, 3 tensors verified, 68.00 B\n");
+  const Outcome sharded = run_lamina(directory.path(), {"verify", "b.weights.json"});
+  EXPECT_EQ(sharded.status, 0) << sharded.err;
+  EXPECT_THAT(sharded.out, HasSubstr("b.weights.json: sound, 2 files, 3 tensors verified"));
+}
+
+TEST(Verify, NamesEachDamagedTensorAndMissingShardOnALineOfItsOwn) {
+  const TemporaryDirectory directory;
+  save(small_tree(), directory / "w.weights.json", 50.0 / (1 << 30));
+  flip_bit_of(directory / "w_00000.weights.h5", "/layers/dense/vars", "0");
+  fs::remove(directory / "w_00001.weights.h5");
+  const Outcome outcome = run_lamina(directory.path(), {"verify", "w.weights.json"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.out, HasSubstr("w_00000.weights.h5': '/layers/dense/vars/0' is damaged"));
+  EXPECT_THAT(outcome.out, HasSubstr("w_00001.weights.h5"));
+  EXPECT_THAT(outcome.out, HasSubstr(" problems\n"));
+}
+
+TEST(Verify, AFileThatIsCutShortOrNoneOfOursFails) {
+  const TemporaryDirectory directory;
+  save(small_tree(), directory / "w.weights.h5");
+  fs::resize_file(directory / "w.weights.h5", fs::file_size(directory / "w.weights.h5") - 1);
+  EXPECT_EQ(run_lamina(directory.path(), {"verify", "w.weights.h5"}).status, 1);
+  fs::resize_file(directory / "w.weights.h5", 40);
+  EXPECT_EQ(run_lamina(directory.path(), {"verify", "w.weights.h5"}).status, 1);
+  EXPECT_EQ(run_lamina(directory.path(), {"verify", "none.weights.h5"}).status, 2);
+}
+
+TEST(Verify, SaysOfAnUnsealedFileThatItIsNone) {
+  const TemporaryDirectory directory;
+  save(small_tree(), directory / "w.weights.h5", {}, false);
+  const Outcome outcome = run_lamina(directory.path(), {"verify", "w.weights.h5"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("'w.weights.h5' is not sealed"));
+}
+
+TEST(InspectAndDiff, DoNotTakeTheSealForWeights) {
+  const TemporaryDirectory directory;
+  save(small_tree(), directory / "a.weights.h5");
+  save(small_tree(), directory / "b.weights.h5", {}, false);
+  const Outcome a = run_lamina(directory.path(), {"inspect", "a.weights.h5"});
+  Outcome b = run_lamina(directory.path(), {"inspect", "b.weights.h5"});
+  EXPECT_EQ(a.status, 0);
+  EXPECT_THAT(a.out, ::testing::Not(HasSubstr("lamina")));
+  const Outcome difference = run_lamina(directory.path(), {"diff", "a.weights.h5", "b.weights.h5"});
+  EXPECT_EQ(difference.status, 0) << difference.out;
 }

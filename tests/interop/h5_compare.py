@@ -3,6 +3,7 @@ layout and bytes. Where objects lie inside the file is the writer's own business
 
 import json
 import pathlib
+import re
 
 import h5py
 import numpy as np
@@ -89,9 +90,30 @@ def describe_file(path):
     return found
 
 
+SEAL = ["/lamina/seal/", *(f"/lamina/seal/{key}" for key in ("save", "shard", "crc32c"))]
+INDEX_SEAL = re.compile(r',\n        "lamina": \{\n            "save": "[0-9a-f]{32}",\n            "crc32c": "[0-9a-f]{8}"\n        \}')
+
+
+def without_seal(description):
+    """The description of a file without exactly what sealing adds to it."""
+    if "/lamina/seal/" not in description:
+        return description
+    types = [description[path][2:4] for path in SEAL[1:3]]
+    assert types == [("integer unsigned 1 le precision=8 offset=0", "simple (16,) max=(16,)"),
+                     ("integer unsigned 4 le precision=32 offset=0", "simple (2,) max=(2,)")], types
+    left = {path: found for path, found in description.items() if path not in SEAL}
+    if not any(path.startswith("/lamina/") and path != "/lamina/" for path in left):
+        assert left.pop("/lamina/") == ("group", {})
+    return left
+
+
+def index_without_seal(text):
+    return INDEX_SEAL.sub("", text, count=1)
+
+
 def file_differences(left, right):
-    """What differs between two weights files, a line each; empty when nothing does."""
-    a, b = describe_file(left), describe_file(right)
+    """What differs between two weights files, their seals apart, a line each; empty when nothing does."""
+    a, b = (without_seal(describe_file(path)) for path in (left, right))
     lines = [f"{path}: only in {left}" for path in a.keys() - b.keys()]
     lines += [f"{path}: only in {right}" for path in b.keys() - a.keys()]
     lines += [f"{path}: {_shorten(a[path])} against {_shorten(b[path])}" for path in a.keys() & b.keys() if a[path] != b[path]]
@@ -114,16 +136,16 @@ def checkpoint_files(path):
 
 
 def checkpoint_differences(left, right):
-    """Compares two saves in directories of their own: the same file names, the same index to the byte,
-    the same trees."""
+    """Compares two saves in directories of their own, their seals apart: the same file names, the same
+    index to the byte, the same trees."""
     left, right = pathlib.Path(left), pathlib.Path(right)
     names = [sorted(p.name for p in folder.iterdir()) for folder in (left, right)]
     lines = [] if names[0] == names[1] else [f"files {names[0]} against {names[1]}"]
     for name in sorted(set(names[0]) & set(names[1])):
         if name.endswith(".json"):
-            texts = [(folder / name).read_bytes() for folder in (left, right)]
+            texts = [index_without_seal((folder / name).read_bytes().decode()) for folder in (left, right)]
             if texts[0] != texts[1]:
-                lines.append(f"{name}: {texts[0].decode()} against {texts[1].decode()}")
+                lines.append(f"{name}: {texts[0]} against {texts[1]}")
         else:
             lines += file_differences(left / name, right / name)
     return lines

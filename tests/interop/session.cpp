@@ -23,6 +23,7 @@ std::string class_of(const std::exception& error) {
   if (dynamic_cast<const ValueError*>(&error)) return "ValueError";
   if (dynamic_cast<const FileNotFoundError*>(&error)) return "FileNotFoundError";
   if (dynamic_cast<const StorageError*>(&error)) return "StorageError";
+  if (dynamic_cast<const CorruptionError*>(&error)) return "CorruptionError";
   if (dynamic_cast<const FormatError*>(&error)) return "FormatError";
   if (dynamic_cast<const BackendError*>(&error)) return "BackendError";
   return "std::exception";
@@ -129,6 +130,7 @@ SaveOptions save_options(const Model& model, const json& request) {
     options.max_shard_size = request["max_shard_size"].get<double>();
   options.keep_entries_together = request.value("keep_entries_together", false);
   options.objects_to_skip = layers_named(model, request.value("objects_to_skip", json::array()));
+  options.seal = request.value("seal", true);
   return options;
 }
 

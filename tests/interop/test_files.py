@@ -356,3 +356,65 @@ def test_entries_kept_together_load_in_keras(rng, lamina, tmp_path):
     assert all(isinstance(v, str) or len(set(v)) == 1 for v in index.values())
     assert len(set(v if isinstance(v, str) else v[0] for v in index.values())) > 1
     _assert_both_load(model, lamina, path)
+
+
+# --- what sealing adds
+
+
+@pytest.mark.parametrize("limit", [None, 48 / 1024**3])
+def test_keras_reads_sealed_files(limit, rng, lamina, tmp_path):
+    """The group, the key in the index and the mark at the end are nothing to Keras."""
+    model = small_model()
+    values.randomize(model, rng)
+    model.save_weights(tmp_path / "k.weights.h5")
+    ours = lamina.from_json(model.to_json())
+    ours.load_weights(tmp_path / "k.weights.h5")
+    path = tmp_path / ("m.weights.json" if limit else "m.weights.h5")
+    ours.save_weights(path, **({"max_shard_size": limit} if limit else {}))
+    files = [path] if limit is None else sorted(tmp_path.glob("m_*.weights.h5"))
+    assert (len(files) > 1) == (limit is not None)
+    for file in files:
+        with h5py.File(file) as sealed:
+            assert set(sealed["lamina/seal"]) == {"save", "shard", "crc32c"}
+    if limit:
+        seal = json.loads(path.read_text())["metadata"]["lamina"]
+        with h5py.File(files[0]) as sealed:
+            assert seal["save"] == bytes(sealed["lamina/seal/save"][()]).hex()
+    _assert_both_load(model, lamina, path)
+
+
+@pytest.mark.parametrize("limit", [None, 48 / 1024**3])
+def test_without_seal_files_are_those_of_keras(limit, rng, lamina, tmp_path):
+    """To the byte of the index, and every object of the trees: nothing is set aside here."""
+    from h5_compare import checkpoint_files, describe_file
+
+    model = small_model()
+    values.randomize(model, rng)
+    options = {"max_shard_size": limit} if limit else {}
+    name = "m.weights.json" if limit else "m.weights.h5"
+    for folder in ("keras", "lamina"):
+        (tmp_path / folder).mkdir()
+    model.save_weights(tmp_path / "keras" / name, **options)
+    ours = lamina.from_json(model.to_json())
+    ours.load_weights(tmp_path / "keras" / name)
+    ours.save_weights(tmp_path / "lamina" / name, seal=False, **options)
+    for theirs in checkpoint_files(tmp_path / "keras" / name):
+        other = tmp_path / "lamina" / theirs.name
+        if theirs.suffix == ".json":
+            assert theirs.read_bytes() == other.read_bytes()
+        else:
+            assert describe_file(theirs) == describe_file(other)
+
+
+def test_a_sealed_file_that_keras_changes_is_refused(rng, lamina, tmp_path):
+    """Somebody writes into a tensor in place: the checksum is then another."""
+    from lamina_driver import LaminaError
+
+    model = small_model()
+    ours = lamina.from_json(model.to_json())
+    ours.save_weights(tmp_path / "m.weights.h5")
+    with h5py.File(tmp_path / "m.weights.h5", "r+") as file:
+        file["layers/dense/vars/0"][0, 0] += 1
+    with pytest.raises(LaminaError) as caught:
+        ours.load_weights(tmp_path / "m.weights.h5")
+    assert caught.value.kind == "CorruptionError"

@@ -286,7 +286,7 @@ def test_a_model_without_variables(lamina, tmp_path):
     """total_size is the integer 0 and the map is empty."""
     model = keras.Sequential([keras.Input((3,)), keras.layers.ReLU()])
     ours = lamina.from_json(model.to_json())
-    from h5_compare import checkpoint_differences
+    from h5_compare import checkpoint_differences, index_without_seal
 
     for name, saver in (("keras", model), ("lamina", ours)):
         (tmp_path / name).mkdir()
@@ -294,7 +294,7 @@ def test_a_model_without_variables(lamina, tmp_path):
             saver.save_weights(tmp_path / f"{name}/m{limit}.weights.json", max_shard_size=limit)
         saver.save_weights(tmp_path / f"{name}/m.weights.h5")
     assert checkpoint_differences(tmp_path / "keras", tmp_path / "lamina") == []
-    assert '"total_size": 0\n' in (tmp_path / "lamina/m1.weights.json").read_text()
+    assert '"total_size": 0\n' in index_without_seal((tmp_path / "lamina/m1.weights.json").read_text())
     ours.load_weights(tmp_path / "keras/m1.weights.json")
 
 
@@ -304,7 +304,9 @@ def test_bools_count_one_bit(rng, lamina, tmp_path):
     for name, saver in (("keras", model), ("lamina", ours)):
         (tmp_path / name).mkdir()
         saver.save_weights(tmp_path / name / "m.weights.json", max_shard_size=1)
-    texts = [(tmp_path / name / "m.weights.json").read_text() for name in ("keras", "lamina")]
+    from h5_compare import index_without_seal
+
+    texts = [index_without_seal((tmp_path / name / "m.weights.json").read_text()) for name in ("keras", "lamina")]
     assert texts[0] == texts[1]
     assert json.loads(texts[1])["metadata"]["total_size"] % 1 == 0.375
 

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "checkpoint/hidden_names.h"
+#include "h5/reader.h"
 #include "helpers.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/faulty_storage.h"
@@ -67,6 +68,22 @@ class Manager : public ::testing::TestWithParam<bool> {
     std::filesystem::path file = manager.path(step);
     if (GetParam()) file = file.parent_path() / "model_00000.weights.h5";
     std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2);
+  }
+
+  /// Flips one bit of a tensor, which leaves a file that can be read.
+  void flip(const CheckpointManager& manager, std::int64_t step) {
+    std::filesystem::path path = manager.path(step);
+    if (GetParam()) path = path.parent_path() / "model_00000.weights.h5";
+    std::uint64_t offset = 0;
+    {
+      const h5::Reader reader(storage::posix().open(path));
+      offset = *reader.find("/layers/dense/vars")->datasets.at("0").offset;
+    }
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(offset));
+    const int byte = file.get();
+    file.seekp(static_cast<std::streamoff>(offset));
+    file.put(static_cast<char>(byte ^ 1));
   }
 
   TemporaryDirectory directory_{memory_directory()};
@@ -171,6 +188,31 @@ TEST_P(Manager, NeverRemovesTheNewestThatCanBeRead) {
   EXPECT_TRUE(holds(2));
 }
 
+TEST_P(Manager, RestoringSkipsWhatAFlippedBitHasChanged) {
+  CheckpointManager manager(options());
+  for (std::int64_t step = 1; step <= 3; ++step) save(manager, step);
+  flip(manager, 3);
+  set(-1);
+  CapturedWarnings warnings;
+  EXPECT_EQ(manager.restore_latest(*model_), 2);
+  EXPECT_TRUE(holds(2));
+  EXPECT_THAT(warnings.all, ElementsAre(AllOf(HasSubstr("step 3 was skipped"),
+                                              HasSubstr("'/layers/dense/vars/0' is damaged"))));
+  EXPECT_EQ(manager.restore_latest(*model_, {.verify = false}), 3);
+}
+
+TEST_P(Manager, NeverRemovesTheNewestThatVerifies) {
+  CheckpointManager all(options(0));
+  for (std::int64_t step = 1; step <= 5; ++step) save(all, step);
+  for (std::int64_t step = 3; step <= 5; ++step) flip(all, step);
+  CheckpointManager manager(options(2));
+  save(manager, 1);
+  EXPECT_THAT(manager.steps(), ElementsAre(2, 4, 5));
+  CapturedWarnings warnings;
+  EXPECT_EQ(manager.restore_latest(*model_), 2);
+  EXPECT_TRUE(holds(2));
+}
+
 TEST_P(Manager, CleansUpWhatACrashLeftAndNothingElse) {
   const auto run = directory_ / "run";
   CheckpointManager first(options());
@@ -199,6 +241,13 @@ TEST_P(Manager, CleansUpWhatACrashLeftAndNothingElse) {
   std::vector<std::string> expected = foreign;
   expected.insert(expected.end(), {"step_00000001", "step_00000002"});
   EXPECT_THAT(files(), ::testing::UnorderedElementsAreArray(expected));
+}
+
+TEST_P(Manager, RemovesTheLockOfADeadSaveThatLeftNothingElse) {
+  CheckpointManager(options()).save(1, *model_);
+  std::ofstream(directory_ / "run" / ".step_directories.lock");
+  const CheckpointManager manager(options());
+  EXPECT_THAT(files(), ElementsAre("step_00000001"));
 }
 
 TEST_P(Manager, LeavesTheDirectoriesOfASaveAtWorkAlone) {

@@ -1,0 +1,71 @@
+#include "checkpoint/shard_sealer.h"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "core/crc32c.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+std::uint32_t add_zeros(std::uint32_t sum, std::uint64_t count) {
+  static constexpr std::array<std::byte, 4096> kZeros{};
+  while (count > 0) {
+    const std::size_t size = std::min<std::uint64_t>(count, kZeros.size());
+    sum = core::crc32c(std::span(kZeros).first(size), sum);
+    count -= size;
+  }
+  return sum;
+}
+
+/// Of what HDF5 and the mark leave around the tensors and the seal, zeros where nothing is written.
+std::uint32_t checksum_of_rest(const h5::Layout& layout, const std::vector<FileRange>& taken) {
+  std::uint32_t sum = 0;
+  auto block = layout.metadata.begin();
+  for (const FileRange& gap : gaps_between(taken, layout.file_size)) {
+    std::uint64_t at = gap.offset;
+    const std::uint64_t end = gap.offset + gap.size;
+    for (; block != layout.metadata.end() && block->offset < end; ++block) {
+      sum = core::crc32c(block->bytes, add_zeros(sum, block->offset - at));
+      at = block->offset + block->bytes.size();
+    }
+    sum = add_zeros(sum, end - at);
+  }
+  return core::crc32c(seal_mark(), sum);
+}
+
+}  // namespace
+
+ShardSealer::ShardSealer(const h5::Layout& layout, const std::vector<FileRange>& tensors, Seal seal)
+    : layout_(layout), seal_(std::move(seal)), order_(tensors.size()) {
+  for (const FileRange& tensor : tensors) checksums_.emplace_back(tensor.size);
+  const auto by_offset = [](const FileRange& a, const FileRange& b) { return a.offset < b.offset; };
+  std::iota(order_.begin(), order_.end(), std::size_t{0});
+  std::sort(order_.begin(), order_.end(),
+            [&](std::size_t a, std::size_t b) { return by_offset(tensors[a], tensors[b]); });
+  seal_.tensors.resize(tensors.size());
+  std::vector<FileRange> taken = tensors;
+  const SealDatasets datasets = to_datasets(seal_);
+  for (std::size_t k = 0; k < datasets.size(); ++k) {
+    taken.push_back({layout.offsets.back()[k], datasets[k].size()});
+  }
+  std::sort(taken.begin(), taken.end(), by_offset);
+  seal_.rest = checksum_of_rest(layout, taken);
+}
+
+std::uint64_t ShardSealer::file_size() const {
+  return layout_.file_size + seal_mark().size();
+}
+
+void ShardSealer::write(storage::WritableFile& file) const {
+  Seal seal = seal_;
+  for (std::size_t i = 0; i < order_.size(); ++i) seal.tensors[i] = checksums_[order_[i]].value();
+  const SealDatasets datasets = to_datasets(seal);
+  for (std::size_t k = 0; k < datasets.size(); ++k) {
+    file.write_at(layout_.offsets.back()[k], datasets[k]);
+  }
+  file.write_at(layout_.file_size, seal_mark());
+}
+
+}  // namespace lamina::checkpoint

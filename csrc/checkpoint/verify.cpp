@@ -1,0 +1,206 @@
+#include "checkpoint/verify.h"
+
+#include <fmt/format.h>
+#include <lamina/error.h>
+
+#include <algorithm>
+#include <deque>
+#include <unordered_set>
+
+#include "checkpoint/archive.h"
+#include "checkpoint/paths.h"
+#include "checkpoint/read_text.h"
+#include "checkpoint/recovery.h"
+#include "checkpoint/seals.h"
+#include "checkpoint/verify_tensors.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+using std::filesystem::path;
+
+/// A checkpoint's HDF5 files, as far as they could be opened.
+struct Opened {
+  std::string index;  ///< the text; empty for a single file
+  std::deque<h5::Reader> readers;
+  std::vector<std::string> problems;
+};
+
+class Verifier {
+ public:
+  Verifier(const path& checkpoint, storage::Storage& storage)
+      : path_(checkpoint), storage_(storage) {}
+
+  VerifyReport run(const std::function<void(std::uint64_t, std::uint64_t)>& told) {
+    Opened opened = open();
+    report_.problems = std::move(opened.problems);
+    report_.files = opened.readers.size();
+    if (!opened.index.empty()) check([&] { verify_index(path_, index_seal_); });
+    for (const h5::Reader& reader : opened.readers) check_file(reader);
+    find_missing();
+    std::vector<OpenedSeal> files;
+    for (const auto& [reader, sealed] : sealed_) files.push_back({reader, &sealed});
+    count(files);
+    Progress progress(told, report_.bytes);
+    for (std::string& problem : verify_tensors(files, progress)) {
+      report_.problems.push_back(std::move(problem));
+    }
+    return std::move(report_);
+  }
+
+ private:
+  /// Notes what `action` throws as a problem. False when it did.
+  template <class F>
+  bool check(F&& action) {
+    try {
+      action();
+      return true;
+    } catch (const Error& error) {
+      report_.problems.emplace_back(error.what());
+      return false;
+    }
+  }
+
+  Opened open() {
+    Opened out;
+    switch (load_kind(path_)) {
+      case LoadKind::kSingle:
+        open_file({storage_.open(path_), 0, {}}, out);
+        return out;
+      case LoadKind::kArchive:
+        open_archive(storage_.open(path_), out);
+        return out;
+      case LoadKind::kSharded:
+        break;
+    }
+    sharded_ = true;
+    // A save may put other files in place meanwhile: then once more.
+    for (;;) {
+      settle(path_, storage_);
+      out = open_shards();
+      if (!is_unsettled(path_, storage_) && read_text(path_, storage_) == out.index) return out;
+    }
+  }
+
+  Opened open_shards() {
+    Opened out{read_text(path_, storage_), {}, {}};
+    index_seal_ = find_index_seal(out.index);
+    Index index;
+    try {
+      index = parse_index(out.index, path_.string());
+    } catch (const FormatError& error) {
+      out.problems.emplace_back(error.what());
+      return out;
+    }
+    listed_.clear();
+    for (const IndexEntry& entry : index.entries) {
+      for (const std::string& file : entry.files) {
+        if (listed_.insert(file).second) open_shard(file, out);
+      }
+    }
+    // Groups without variables lie in the first shard, which no entry may list then.
+    const std::string first = shard_name(shard_base(path_), 0);
+    if (storage_.exists(path_.parent_path() / first) && listed_.insert(first).second) {
+      open_shard(first, out);
+    }
+    return out;
+  }
+
+  void open_shard(const std::string& name, Opened& out) {
+    try {
+      open_file({storage_.open(path_.parent_path() / name), 0, {}}, out);
+    } catch (const StorageError& error) {
+      out.problems.emplace_back(error.what());
+    }
+  }
+
+  static void open_archive(std::shared_ptr<const storage::ReadableFile> archive, Opened& out) {
+    try {
+      ArchiveMember member = open_member(std::move(archive), "model.weights.h5");
+      open_file({std::move(member.file), member.base, member.size}, out);
+    } catch (const FormatError& error) {
+      out.problems.emplace_back(error.what());
+    }
+  }
+
+  struct Window {
+    std::shared_ptr<const storage::ReadableFile> file;
+    std::uint64_t base;
+    std::optional<std::uint64_t> size;
+  };
+
+  static void open_file(Window window, Opened& out) {
+    try {
+      out.readers.emplace_back(std::move(window.file), window.base, window.size);
+    } catch (const FormatError& error) {
+      out.problems.emplace_back(error.what());
+    }
+  }
+
+  void check_file(const h5::Reader& reader) {
+    std::optional<SealedFile> sealed;
+    const bool sound = check([&] {
+      sealed = read_sealed_file(reader);
+      if (sealed) verify_rest(*sealed, reader);
+    });
+    // What its own checksum vouches for needs no other look.
+    if (!sound || !sealed) check_structure(reader);
+    if (!sound) return;
+    if (!sealed) report_.unsealed.push_back(reader.file().path().string());
+    if (sharded_) check([&] { verify_membership(path_, index_seal_, reader, sealed); });
+    if (sealed) sealed_.emplace_back(&reader, std::move(*sealed));
+  }
+
+  void check_structure(const h5::Reader& reader) {
+    for (const h5::VarsGroup* group : reader.groups()) {
+      check([&] { (void)reader.find(group->path); });
+    }
+    for (const std::string& problem : reader.problems()) {
+      report_.problems.push_back(fmt::format("'{}': {}", reader.file().path().string(), problem));
+    }
+  }
+
+  /// Shards of which another one says that they exist, and which the index does not list.
+  void find_missing() {
+    if (!sharded_ || sealed_.empty()) return;
+    const auto& [reader, sealed] = sealed_.front();
+    const path known = reader->file().path();
+    // An index may be called otherwise than the shards that it lists.
+    std::string base = known.filename().string();
+    const std::string end = shard_name("", sealed.seal.shard);
+    if (!base.ends_with(end)) return;
+    base.resize(base.size() - end.size());
+    for (std::size_t i = 0; i < sealed.seal.shards; ++i) {
+      const std::string name = shard_name(base, i);
+      const path shard = known.parent_path() / name;
+      if (listed_.contains(name) || storage_.exists(shard)) continue;
+      report_.problems.push_back(
+          fmt::format("'{}' is missing: shard {} of {}.", shard.string(), i, sealed.seal.shards));
+    }
+  }
+
+  void count(const std::vector<OpenedSeal>& files) {
+    for (const OpenedSeal& file : files) {
+      report_.tensors += file.sealed->tensors.size();
+      for (const SealedTensor& tensor : file.sealed->tensors) report_.bytes += tensor.place.size;
+    }
+  }
+
+  const path& path_;
+  storage::Storage& storage_;
+  bool sharded_ = false;
+  std::optional<IndexSeal> index_seal_;
+  std::unordered_set<std::string> listed_;  // shards
+  std::vector<std::pair<const h5::Reader*, SealedFile>> sealed_;
+  VerifyReport report_;
+};
+
+}  // namespace
+
+VerifyReport verify(const path& checkpoint,
+                    const std::function<void(std::uint64_t, std::uint64_t)>& progress,
+                    storage::Storage& storage) {
+  return Verifier(checkpoint, storage).run(progress);
+}
+
+}  // namespace lamina::checkpoint

@@ -1,0 +1,30 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "storage/storage.h"
+
+namespace lamina::checkpoint {
+
+/// What `verify` found.
+struct VerifyReport {
+  std::vector<std::string> problems;  ///< each names a file, and the tensor where one is concerned
+  std::vector<std::string> unsealed;  ///< files of which only the structure can be checked
+  std::size_t files = 0;              ///< HDF5 files that could be opened
+  std::size_t tensors = 0;            ///< whose checksums were computed
+  std::uint64_t bytes = 0;            ///< theirs
+};
+
+/// Checks all that can be known of a checkpoint without a model: that the files are all there, are
+/// sound, belong together, and hold the bytes that were saved. Goes on after a problem. `progress`
+/// hears of tensors' bytes, from any thread, one call at a time. Throws for a name that is no
+/// checkpoint's and for a file, or an index, that cannot be opened.
+[[nodiscard]] VerifyReport verify(
+    const std::filesystem::path& checkpoint,
+    const std::function<void(std::uint64_t done, std::uint64_t total)>& progress,
+    storage::Storage& storage);
+
+}  // namespace lamina::checkpoint
