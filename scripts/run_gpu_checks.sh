@@ -1,14 +1,28 @@
 #!/usr/bin/env bash
-# Runs the checks of a bundle (see gpu_bundle.sh) on the GPU of this machine, in at most 8 minutes.
-# Leaves results/summary.json, a short table on standard output, and a log a check.
+# Runs the checks and the bench of a bundle (see gpu_bundle.sh) on the GPU of this machine, in at most
+# 8 minutes. Leaves results/summary.json, results/gpu.json, a log a check, and a short table on
+# standard output. Exit status: 0 when all passed, 1 when something failed, 77 when all that needs a
+# GPU was skipped because there is none.
+#   LAMINA_PYTHON   a Python with torch, torchvision and safetensors, to measure beside (none)
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
 [ -d lib ] || tar -xzf lib.tar.gz || exit 1
-export LD_LIBRARY_PATH="$PWD/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+
+# cuDNN and cuBLAS may have come with Python's packages alone.
+python_libraries() {
+  "${LAMINA_PYTHON:-python3}" - 2>/dev/null <<'END'
+import glob, sys
+folders = [f for p in sys.path for f in glob.glob(p + "/nvidia/*/lib")]
+print(":".join(folders))
+END
+}
+libraries="$PWD/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+found=$(python_libraries) && [ -n "$found" ] && libraries="$libraries:$found"
+export LAMINA_DEVICE_DESCRIPTIONS="$PWD/data"
 mkdir -p results
 readonly deadline=$((SECONDS + 470))
 rows=()
-failed=0
+passed=0 skipped=0 failed=0
 
 check() {  # NAME COMMAND...: runs it within the time that is left
   local name="$1" start=$SECONDS verdict=passed left=$((deadline - SECONDS))
@@ -16,17 +30,22 @@ check() {  # NAME COMMAND...: runs it within the time that is left
   if [ $left -le 0 ]; then
     verdict="no time"
   else
-    LAMINA_RESULTS="$PWD/results" timeout "$left" "$@" >"results/$name.log" 2>&1 || verdict=FAILED
-    if [ $verdict = passed ] && grep -q 'no GPU here:' "results/$name.log"; then verdict=skipped; fi
+    LD_LIBRARY_PATH="$libraries" LAMINA_RESULTS="$PWD/results" timeout "$left" "$@" \
+      >"results/$name.log" 2>&1 || verdict=FAILED
+    if [ "$verdict" = passed ] && grep -q 'no GPU here:' "results/$name.log"; then verdict=skipped; fi
   fi
-  [ "$verdict" = passed ] || [ "$verdict" = skipped ] || failed=1
-  printf '%-28s %-8s %4d s\n' "$name" "$verdict" $((SECONDS - start))
+  case "$verdict" in
+    passed) passed=$((passed + 1)) ;;
+    skipped) skipped=$((skipped + 1)) ;;
+    *) failed=$((failed + 1)) ;;
+  esac
+  printf '%-14s %-8s %4d s\n' "$name" "$verdict" $((SECONDS - start))
   rows+=("{\"check\": \"$name\", \"verdict\": \"$verdict\", \"seconds\": $((SECONDS - start))}")
 }
 
 check devices bin/lamina devices
 check runtime bin/test_runtime
-check models bin/test_gpu --gtest_filter='GpuModel.*'
+check models bin/test_gpu --gtest_filter='GpuModel.*:*GpuRounding*'
 check ops bin/test_gpu --gtest_filter='*GpuContract*'
 check cudnn_plans bin/test_cudnn --gtest_filter='*Edge*'
 if command -v compute-sanitizer >/dev/null; then
@@ -35,12 +54,22 @@ if command -v compute-sanitizer >/dev/null; then
 else
   echo "compute-sanitizer is not installed: not run"
 fi
+# Inference takes what time is left, shared with PyTorch's if that is there.
+budget=$(((deadline - SECONDS - 120) / 2))
+check bench bin/bench_gpu --seconds 1 --layers 8 --budget $budget --directory results --json results/gpu.json \
+  ${LAMINA_PYTHON:+--python "$LAMINA_PYTHON"}
 
 device=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -n 1)
 {
-  printf '{"version": "%s", "device": "%s", "date": "%s",\n "checks": [\n  ' \
+  printf '{"version": "%s", "device": "%s", "date": "%s",\n' \
     "$(cat version.txt)" "${device:-none}" "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+  printf ' "passed": %d, "skipped": %d, "failed": %d,\n "checks": [\n  ' $passed $skipped $failed
   (IFS=$'\n'; echo "${rows[*]}" | sed '$!s/$/,/; 2,$s/^/  /')
   echo ' ]}'
 } >results/summary.json
-exit $failed
+if [ -f results/gpu.json ]; then sed -n '/|/p' results/bench.log; fi
+printf '%d passed, %d skipped, %d failed' $passed $skipped $failed
+if [ $skipped -gt 0 ]; then printf ': %s' "$(grep -h -o -m 1 'no GPU here:.*' results/*.log | head -n 1)"; fi
+echo
+[ $failed -eq 0 ] || exit 1
+[ $skipped -eq 0 ] || exit 77

@@ -44,6 +44,7 @@ void Parameters::require_reachable(const Entry& entry) const {
 
 void Parameters::pack(Entry& entry) {
   require_reachable(entry);
+  ++packs_;
   entry.packed = false;  // until every step below has succeeded
   std::vector<Tensor> values;
   for (const Param& param : *entry.params) values.push_back(param.value());

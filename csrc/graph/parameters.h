@@ -21,6 +21,9 @@ class Parameters {
   /// beside the variables. With `release`, a variable's value goes as soon as no stale kernel needs
   /// it. After a throw, what was packed stays packed; the next call goes on.
   void refresh(bool release);
+  /// How often a kernel was, or should have been, given parameters: what was recorded of kernels
+  /// holds as long as this stays.
+  [[nodiscard]] std::uint64_t packs() const { return packs_; }
 
  private:
   struct Source {
@@ -42,6 +45,7 @@ class Parameters {
   static void release_read(const Entry& entry, Counts& waiting);
 
   Device device_;
+  std::uint64_t packs_ = 0;
   std::vector<Entry> entries_;
 };
 

@@ -3,6 +3,7 @@
 #include <lamina/error.h>
 
 #include "graph/passes/passes.h"
+#include "graph/recorded_run.h"
 #include "graph/steps.h"
 #include "graph/verify.h"
 
@@ -12,7 +13,10 @@ namespace {
 class CompiledPlan final : public Plan {
  public:
   CompiledPlan(Program program, std::shared_ptr<ops::Backend> backend, const PlanOptions& options)
-      : program_(std::move(program)), steps_(program_, std::move(backend), options.profile) {}
+      : program_(std::move(program)),
+        backend_(std::move(backend)),
+        timed_(options.profile),
+        steps_(program_, backend_, timed_) {}
 
   void refresh(bool release) override { steps_.refresh(release); }
   std::vector<Tensor> run(const std::vector<Tensor>& inputs) override {
@@ -30,7 +34,9 @@ class CompiledPlan final : public Plan {
   void run_into(const std::vector<Tensor>& inputs, std::vector<Tensor>& outputs) override {
     check(inputs);
     refresh(false);
-    steps_.run(0, program_.ops.size(), inputs, outputs);
+    const auto steps = [&] { steps_.run(0, program_.ops.size(), inputs, outputs); };
+    if (timed_) return steps();
+    recorded_.run(*backend_, {places(inputs, outputs), steps_.packs()}, steps);
   }
 
   std::size_t arena_bytes() const override { return steps_.arena_bytes(); }
@@ -40,9 +46,19 @@ class CompiledPlan final : public Plan {
 
  private:
   void check(const std::vector<Tensor>& inputs) const;
+  static std::vector<const void*> places(const std::vector<Tensor>& inputs,
+                                         const std::vector<Tensor>& outputs) {
+    std::vector<const void*> out;
+    for (const Tensor& tensor : inputs) out.push_back(tensor.raw());
+    for (const Tensor& tensor : outputs) out.push_back(tensor.raw());
+    return out;
+  }
 
   Program program_;
+  std::shared_ptr<ops::Backend> backend_;
+  bool timed_;
   Steps steps_;
+  RecordedRun recorded_;  // of the steps: goes first
 };
 
 void CompiledPlan::check(const std::vector<Tensor>& inputs) const {

@@ -38,7 +38,8 @@ class Plan {
   /// Outputs for `run_into`, on the backend's device, uninitialised.
   [[nodiscard]] virtual std::vector<Tensor> allocate_outputs() const = 0;
   /// The same into outputs that there are already: allocates nothing. Where the backend's kernels
-  /// run on a stream it returns when all is given to that (see ops::Backend::settle).
+  /// run on a stream it returns when all is given to that (see ops::Backend::settle), recorded if
+  /// the last run had the same inputs and outputs (see recorded_run.h).
   virtual void run_into(const std::vector<Tensor>& inputs, std::vector<Tensor>& outputs) = 0;
 
   /// Bytes for all values that live between operations, and the kernels' workspaces.

@@ -59,7 +59,7 @@ Model::Runtime::Entry& Model::Runtime::entry(Model& model, const Signature& sign
   if (!backend_) backend_ = ops::make_backend(device_);
   if (entries_.size() >= kPlans) entries_.pop_back();
   entries_.push_front(
-      {signature, graph::Plan::compile(models::lower_model(model, signature), backend_), {}, {}});
+      {signature, {}, {}, graph::Plan::compile(models::lower_model(model, signature), backend_)});
   return entries_.front();
 }
 

@@ -29,8 +29,8 @@ struct Model::Runtime {
  private:
   struct Entry {
     Signature signature;
-    std::unique_ptr<graph::Plan> plan;
     std::vector<Tensor> inputs, outputs;  ///< on another device, which keeps them from run to run
+    std::unique_ptr<graph::Plan> plan;    ///< goes first: it may have recorded their places
   };
   Entry& entry(Model& model, const Signature& signature);
   std::vector<Tensor> run_there(Entry& entry, const std::vector<Tensor>& batch);

@@ -1,6 +1,7 @@
 #pragma once
 #include <lamina/tensor.h>
 
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -34,6 +35,13 @@ class Kernel {
 
 using KernelPtr = std::unique_ptr<Kernel>;
 
+/// What kernels were asked to do, given to their device as one.
+class Replay {
+ public:
+  virtual ~Replay() = default;
+  virtual void run() = 0;
+};
+
 /// A device's implementation of every primitive operation. Throws UnsupportedError for a spec that
 /// it cannot run (naming op and dtype), BackendError when its library fails.
 class Backend {
@@ -43,6 +51,10 @@ class Backend {
   /// Waits until what kernels were given to do is done, and throws what went wrong meanwhile: where
   /// they run on a stream, `run` returns before.
   virtual void settle() {}
+  /// What the kernels that `work` runs would do, recorded and not done; nothing where that is no
+  /// gain. The kernels, and all that they were given, must outlive it, and each must have run
+  /// before: libraries load on first use. Throws DeviceError where something cannot be recorded.
+  [[nodiscard]] virtual std::unique_ptr<Replay> record(const std::function<void()>& work);
   [[nodiscard]] virtual KernelPtr make(const Conv2D&) = 0;
   [[nodiscard]] virtual KernelPtr make(const Conv2DTranspose&) = 0;
   [[nodiscard]] virtual KernelPtr make(const Dense&) = 0;

@@ -1,4 +1,7 @@
+#include <lamina/devices.h>
 #include <lamina/error.h>
+
+#include <atomic>
 
 #include "ops/backend.h"
 #include "ops/cpu/cpu_backend.h"
@@ -13,10 +16,14 @@ namespace lamina::ops {
 
 namespace {
 
+std::atomic<Float32Precision> precision{Float32Precision::kStrict};
+
 /// What computes on a device depends on whose runtime it has.
 std::shared_ptr<cuda::Engine> engine_for([[maybe_unused]] runtime::DeviceContext& context) {
 #ifdef LAMINA_HAVE_CUDA
-  if (context.runtime().is_cuda()) return cuda::make_cuda_engine(context.device());
+  if (context.runtime().is_cuda()) {
+    return cuda::make_cuda_engine(context.device(), precision);
+  }
 #endif
   return std::make_shared<cuda::HostEngine>();
 }
@@ -40,3 +47,11 @@ std::shared_ptr<Backend> make_backend(Device device) {
 }
 
 }  // namespace lamina::ops
+
+void lamina::set_float32_precision(Float32Precision precision) {
+  ops::precision = precision;
+}
+
+lamina::Float32Precision lamina::float32_precision() {
+  return ops::precision;
+}

@@ -34,16 +34,31 @@ class DeviceContext {
       work(stream);
     });
   }
+  /// What `work` gives to compute() on this thread, recorded and not done; others wait meanwhile.
+  template <class F>
+  [[nodiscard]] std::unique_ptr<Recording> record(F&& work) {
+    const std::lock_guard lock(mutex_);
+    with_stream([](Stream& stream) { stream.begin_recording(); });
+    try {
+      work();
+    } catch (...) {
+      end_recording_in_vain();
+      throw;
+    }
+    return stream_->end_recording();
+  }
   /// Returns when what compute() gave is done, well or not. Failures are for others to report.
   void settle() noexcept;
   /// A mark behind all that this stream has been given so far. Throws DeviceError.
   [[nodiscard]] std::unique_ptr<Event> mark();
 
  private:
+  void end_recording_in_vain() noexcept;
+
   const Device device_;
   const std::shared_ptr<Runtime> runtime_;
   const PinnedRing::Options ring_options_;
-  std::mutex mutex_;
+  std::recursive_mutex mutex_;  // record() is around calls of compute()
   std::unique_ptr<PinnedRing> ring_;
   std::unique_ptr<Stream> stream_;
   std::atomic<bool> computing_ = false;

@@ -48,6 +48,13 @@ struct Copy {
   std::size_t size;
 };
 
+/// Work that a stream was given while it recorded. What it names, memory above all, must live as
+/// long as this does, and its work be done when this goes.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+};
+
 /// Work done in the order given. What fails is reported by the events recorded after it and by
 /// `synchronize()`; the work after it may not be done. Used from one thread at a time.
 /// The destructor waits for the work and reports nothing.
@@ -62,6 +69,15 @@ class Stream {
   /// Later work starts when `event`, as last recorded by now, has fired.
   virtual void wait(const Event& event) = 0;
   virtual void synchronize() = 0;
+  /// Until end_recording() copies, functions and launches are noted and not done. Meanwhile this
+  /// thread neither allocates nor waits nor marks, here or elsewhere: DeviceError, or one at the
+  /// end.
+  virtual void begin_recording() = 0;
+  /// The stream does its work again from here on, also when this throws: DeviceError for what
+  /// cannot be recorded; functions of the host cannot on CUDA devices.
+  [[nodiscard]] virtual std::unique_ptr<Recording> end_recording() = 0;
+  /// Gives the work of a recording of this stream, as if it were given now.
+  virtual void play(const Recording& recording) = 0;
   /// CUDA's own stream, for its libraries and for launches; nullptr where it is not CUDA's.
   [[nodiscard]] virtual void* native() const noexcept { return nullptr; }
 };

@@ -36,4 +36,15 @@ struct TransferMemory {
 /// none.
 void set_transfer_memory(const TransferMemory& memory);
 
+/// How CUDA devices multiply float32 values.
+enum class Float32Precision : std::uint8_t {
+  kStrict,  ///< as they are
+  kTf32,    ///< rounded to 10 bits behind the point, on tensor cores; sums in float32
+};
+
+/// For models that are moved to a device from now on; kStrict until then. Other dtypes come with a
+/// layer's policy (`mixed_bfloat16`). Safe to use from several threads.
+void set_float32_precision(Float32Precision precision);
+[[nodiscard]] Float32Precision float32_precision();
+
 }  // namespace lamina

@@ -27,9 +27,11 @@ struct Gpu {
 };
 constexpr Gpu kGpus[] = {{"sm_80", "a100.json"}, {"sm_90", "h100.json"}};
 
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
+/// Lies under data/; LAMINA_DEVICE_DESCRIPTIONS names the folder where that is not there.
+CudnnTarget described(const char* file) {
+  const char* given = std::getenv("LAMINA_DEVICE_DESCRIPTIONS");
+  std::ifstream in(std::filesystem::path(given == nullptr ? LAMINA_TEST_DATA : given) / file);
+  return CudnnTarget::described({std::istreambuf_iterator<char>(in), {}});
 }
 
 /// How an operation comes to be done; kOurs: by a kernel of ours, or, where an activation was to be
@@ -114,8 +116,7 @@ std::vector<Row> plan_all(const Asked& asked) {
   }
   std::vector<Row> rows;
   for (const Gpu& gpu : kGpus) {
-    const CudnnTarget target =
-        CudnnTarget::described(text_of(std::filesystem::path(LAMINA_TEST_DATA) / gpu.file));
+    const CudnnTarget target = described(gpu.file);
     for (const auto& [name, op] : all) {
       if (!std::holds_alternative<LibraryProduct>(op)) rows.push_back(plan(gpu, target, op));
     }
@@ -179,6 +180,33 @@ TEST_P(CudnnPlans, AreThereForWhatTheApplicationsRun) {
   expect_no_slow_forward(rows);
 }
 INSTANTIATE_TEST_SUITE_P(Batch, CudnnPlans, ::testing::Values(1, 8));
+
+/// A 3x3 convolution of 64 channels, and what may compute it on an H100.
+CudnnGraph middling_convolution(Float32Precision precision) {
+  LibraryConvolution op;
+  op.x = op.y = {8, 56, 56, 64};
+  op.kernel = {3, 3};
+  op.before = op.after = {1, 1};
+  return plan_with_cudnn(described("h100.json"), op, precision);
+}
+
+TEST(CudnnPlans, UseOtherEnginesWhereTf32IsAskedFor) {
+  if (!have_cudnn()) GTEST_SKIP() << "cuDNN cannot be loaded";
+  const CudnnGraph strict = middling_convolution(Float32Precision::kStrict);
+  const CudnnGraph tf32 = middling_convolution(Float32Precision::kTf32);
+  ASSERT_TRUE(strict.built) << strict.problem;
+  ASSERT_TRUE(tf32.built) << tf32.problem;
+  EXPECT_NE(strict.engine, tf32.engine) << "tensor cores are the first choice where they may be";
+}
+
+/// cuDNN's interface would look for one to ask the driver, and throw where there is none.
+TEST(CudnnPlans, NeedNoRuntimeLibraryOfCudas) {
+  if (!have_cudnn()) GTEST_SKIP() << "cuDNN cannot be loaded";
+  (void)middling_convolution(Float32Precision::kStrict);
+  for (const char* library : {"libcudart.so.12", "libcudart.so.13"}) {
+    EXPECT_EQ(dlopen(library, RTLD_NOW | RTLD_NOLOAD), nullptr) << library;
+  }
+}
 
 TEST(CudnnPlans, OfEdgeCasesAreKnown) {
   if (!have_cudnn()) GTEST_SKIP() << "cuDNN cannot be loaded";

@@ -33,6 +33,9 @@ class FakeRuntime final : public runtime::Runtime {
   [[nodiscard]] int live() const { return live_; }
   [[nodiscard]] std::size_t peak_pinned() const { return peak_pinned_; }
   [[nodiscard]] std::size_t used() const { return used_; }
+  /// Recordings made, and how often one was played.
+  [[nodiscard]] std::size_t recordings() const { return recordings_; }
+  [[nodiscard]] std::size_t plays() const { return plays_; }
   [[nodiscard]] std::vector<std::string> disorders() {
     const std::lock_guard lock(device_.mutex);
     return device_.checker.reports();
@@ -74,6 +77,10 @@ class FakeRuntime final : public runtime::Runtime {
   }
   void step(const char* call) {
     if (const auto error = due(call)) throw *error;
+    if (recorder_.load() == std::this_thread::get_id()) {
+      throw DeviceError(call, "cudaErrorStreamCaptureUnsupported", "a stream is recording",
+                        SourceLocation::current());
+    }
   }
   /// For calls that give work: the fault that is to come out of the work, if any.
   std::optional<DeviceError> step_of_work(const char* call) {
@@ -197,19 +204,13 @@ class FakeRuntime final : public runtime::Runtime {
       FakeWork work;
       work.fails = owner_.step_of_work("Stream::copy");
       work.copies.assign(batch.begin(), batch.end());
-      std::vector<OrderChecker::Access> accesses;
-      for (const runtime::Copy& copy : batch) {
-        accesses.push_back({copy.from, copy.size, false});
-        accesses.push_back({copy.to, copy.size, true});
-      }
-      with_checker([&](OrderChecker& checker) { checker.work(queue_->actor, accesses, "a copy"); });
-      device().push(*queue_, std::move(work));
+      give(std::move(work));
     }
     void call(std::function<void()> function) override {
       FakeWork work;
       work.fails = owner_.step_of_work("Stream::call");
       work.function = std::move(function);
-      device().push(*queue_, std::move(work));
+      give(std::move(work));
     }
     void record(runtime::Event& event) override {
       owner_.step("Stream::record");
@@ -237,9 +238,50 @@ class FakeRuntime final : public runtime::Runtime {
       drain(lock);
       if (queue_->failure) std::rethrow_exception(queue_->failure);
     }
+    void begin_recording() override {
+      owner_.step("Stream::begin_recording");
+      recording_ = std::make_unique<FakeRecording>();
+      owner_.recorder_ = std::this_thread::get_id();
+    }
+    std::unique_ptr<runtime::Recording> end_recording() override {
+      owner_.recorder_ = std::thread::id();
+      auto recorded = std::move(recording_);
+      owner_.step("Stream::end_recording");
+      ++owner_.recordings_;
+      return recorded;
+    }
+    void play(const runtime::Recording& recording) override {
+      auto fails = owner_.step_of_work("Stream::play");
+      for (FakeWork work : dynamic_cast<const FakeRecording&>(recording).work) {
+        if (!work.fails) work.fails = std::exchange(fails, std::nullopt);
+        give(std::move(work));
+      }
+      ++owner_.plays_;
+    }
 
    private:
+    struct FakeRecording final : runtime::Recording {
+      std::vector<FakeWork> work;
+    };
+
     FakeDevice& device() { return owner_.device_; }
+    /// Copies and functions: to the device, or where they are recorded.
+    void give(FakeWork work) {
+      if (recording_) {
+        recording_->work.push_back(std::move(work));
+        return;
+      }
+      std::vector<OrderChecker::Access> accesses;
+      for (const runtime::Copy& copy : work.copies) {
+        accesses.push_back({copy.from, copy.size, false});
+        accesses.push_back({copy.to, copy.size, true});
+      }
+      if (!accesses.empty()) {
+        with_checker(
+            [&](OrderChecker& checker) { checker.work(queue_->actor, accesses, "a copy"); });
+      }
+      device().push(*queue_, std::move(work));
+    }
     template <class F>
     void with_checker(F&& f) {
       const std::lock_guard lock(device().mutex);
@@ -251,10 +293,13 @@ class FakeRuntime final : public runtime::Runtime {
       device().pass(queue_->time);
     }
     std::list<FakeQueue>::iterator queue_;
+    std::unique_ptr<FakeRecording> recording_;
   };
 
   std::atomic<std::size_t> calls_ = 0, due_ = std::numeric_limits<std::size_t>::max();
   std::atomic<std::size_t> pinned_ = 0, peak_pinned_ = 0;
+  std::atomic<std::size_t> recordings_ = 0, plays_ = 0;
+  std::atomic<std::thread::id> recorder_;  ///< the thread that may only give work
   std::atomic<int> live_ = 0;
   const std::size_t memory_;
   std::atomic<std::size_t> used_ = 0;

@@ -40,6 +40,9 @@ class SlowCopies final : public runtime::Runtime {
     void record(runtime::Event& event) override { inner_->record(event); }
     void wait(const runtime::Event& event) override { inner_->wait(event); }
     void synchronize() override { inner_->synchronize(); }
+    void begin_recording() override { inner_->begin_recording(); }
+    std::unique_ptr<runtime::Recording> end_recording() override { return inner_->end_recording(); }
+    void play(const runtime::Recording& recording) override { inner_->play(recording); }
 
    private:
     std::unique_ptr<runtime::Stream> inner_;

@@ -23,13 +23,13 @@ Tensor random_images(const Shape& shape) {
   return out;
 }
 
-/// Within 1e-4 of the largest value.
-void expect_near(const Tensor& got, const Tensor& wanted) {
+/// Within so much of the largest value.
+void expect_near(const Tensor& got, const Tensor& wanted, float tolerance = 1e-4F) {
   ASSERT_EQ(got.shape(), wanted.shape());
   float largest = 0;
   for (const float value : wanted.data<float>()) largest = std::max(largest, std::abs(value));
   for (std::size_t i = 0; i < static_cast<std::size_t>(wanted.size()); ++i) {
-    ASSERT_NEAR(got.data<float>()[i], wanted.data<float>()[i], 1e-4F * largest) << i;
+    ASSERT_NEAR(got.data<float>()[i], wanted.data<float>()[i], tolerance * largest) << i;
   }
 }
 
@@ -45,6 +45,55 @@ TEST(GpuModel, PredictsAsTheCpuDoes) {
   EXPECT_TRUE(bitwise_equal(model->predict(x), here));
 }
 
+TEST(GpuModel, ComputesWithTheWeightsItHasNow) {
+  LAMINA_NEED_GPU();
+  const TemporaryDirectory directory(memory_directory());
+  const ModelPtr here = applications::EfficientNetV2B0(), there = applications::EfficientNetV2B0();
+  const Tensor x = random_images({2, 224, 224, 3});
+  there->to(Device::cuda());
+  for (int run = 0; run < 3; ++run) (void)there->predict(x);  // recorded by now
+  here->save_weights(directory / "a.weights.h5");
+  there->load_weights(directory / "a.weights.h5");
+  const Tensor wanted = here->predict(x);
+  for (int run = 0; run < 3; ++run) expect_near(there->predict(x), wanted);
+}
+
+/// What rounding the factors to so many bits makes of a deep model.
+struct Rounding {
+  const char *name, *policy;
+  Float32Precision float32;
+  float tolerance;
+};
+
+class GpuRounding : public ::testing::TestWithParam<Rounding> {
+ protected:
+  GpuRounding() {
+    set_dtype_policy(GetParam().policy);
+    set_float32_precision(GetParam().float32);
+  }
+  ~GpuRounding() override {
+    set_dtype_policy("float32");
+    set_float32_precision(Float32Precision::kStrict);
+  }
+};
+
+TEST_P(GpuRounding, IsAllThatTellsItFromTheCpu) {
+  LAMINA_NEED_GPU();
+  const ModelPtr model = applications::EfficientNetV2B0();
+  const Tensor x = random_images({3, 224, 224, 3});
+  const Tensor here = model->predict(x).cast(DType::kFloat32);
+  model->to(Device::cuda());
+  for (int run = 0; run < 3; ++run) {
+    expect_near(model->predict(x).cast(DType::kFloat32), here, GetParam().tolerance);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(
+    Each, GpuRounding,
+    ::testing::Values(Rounding{"Tf32", "float32", Float32Precision::kTf32, 1e-2F},
+                      Rounding{"Float16", "mixed_float16", Float32Precision::kStrict, 2e-2F},
+                      Rounding{"BFloat16", "mixed_bfloat16", Float32Precision::kStrict, 1e-1F}),
+    [](const auto& info) { return std::string(info.param.name); });
+
 TEST(GpuModel, SavesAndLoadsWhereItIs) {
   LAMINA_NEED_GPU();
   const TemporaryDirectory directory(memory_directory());
@@ -58,6 +107,32 @@ TEST(GpuModel, SavesAndLoadsWhereItIs) {
   const ModelPtr back = applications::EfficientNetV2B0();
   back->load_weights(directory / "b.weights.json");
   const auto a = here->variables(), b = back->variables();
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_TRUE(bitwise_equal(a[i]->value(), b[i]->value())) << a[i]->path();
+  }
+}
+
+TEST(GpuModel, SavesTheValuesOfTheMomentWhileItComputesAndTakesOthers) {
+  LAMINA_NEED_GPU();
+  const TemporaryDirectory directory(memory_directory());
+  const ModelPtr first = applications::EfficientNetV2B0(),
+                 second = applications::EfficientNetV2B0();
+  first->save_weights(directory / "first.weights.h5");
+  second->save_weights(directory / "second.weights.h5");
+  const ModelPtr there = applications::EfficientNetV2B0();
+  there->to(Device::cuda());
+  there->load_weights(directory / "first.weights.h5");
+  const Tensor x = random_images({2, 224, 224, 3});
+  (void)there->predict(x);
+  SaveHandle saving = there->save_weights_async(directory / "saved.weights.h5");
+  expect_near(there->predict(x), first->predict(x));
+  there->load_weights(directory / "second.weights.h5");
+  expect_near(there->predict(x), second->predict(x));
+  saving.wait();
+  const ModelPtr back = applications::EfficientNetV2B0();
+  back->load_weights(directory / "saved.weights.h5");
+  const auto a = first->variables(), b = back->variables();
   ASSERT_EQ(a.size(), b.size());
   for (std::size_t i = 0; i < a.size(); ++i) {
     EXPECT_TRUE(bitwise_equal(a[i]->value(), b[i]->value())) << a[i]->path();

@@ -19,19 +19,29 @@ unsigned fresh_seed() {
 
 using Param = std::tuple<Row, DType>;
 
-class GpuContract : public ::testing::TestWithParam<Param> {};
+/// One backend for all: to start cuDNN takes long.
+class GpuContract : public ::testing::TestWithParam<Param> {
+ protected:
+  static void TearDownTestSuite() { backend_.reset(); }
+  static Backend& backend() {
+    if (!backend_) backend_ = make_backend(Device::cuda());
+    return *backend_;
+  }
+
+ private:
+  static inline std::shared_ptr<Backend> backend_;
+};
 
 TEST_P(GpuContract, ComputesTheDefinition) {
   LAMINA_NEED_GPU();
   const auto& [row, dtype] = GetParam();
   const unsigned seed = fresh_seed();
   Random random(seed);
-  const auto backend = make_backend(Device::cuda());
   for (int i = 0; i < kCases && !HasFailure(); ++i) {
     SCOPED_TRACE("LAMINA_TEST_SEED=" + std::to_string(seed) + ", case " + std::to_string(i));
     OpSpec spec = with_dtype(row.make(random), dtype);
     if (dtype_size(dtype) == 2) spec = with_forgiving_activation(std::move(spec), random);
-    expect_contract(*backend, spec, random, kSlack);
+    expect_contract(backend(), spec, random, kSlack);
   }
 }
 

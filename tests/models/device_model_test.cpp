@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/temporary_directory.h"
 
@@ -88,13 +89,65 @@ TEST(DeviceModel, ComputesThereAndAgainAfterItCameBack) {
 TEST(DeviceModel, ComputesWithTheWeightsItHasNow) {
   const FakeGpu gpu;
   const TemporaryDirectory directory(memory_directory());
-  const ModelPtr here = small_model(), there = small_model();
   const Tensor x = Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {1, 6});
+  const ModelPtr there = small_model();
   there->to(kGpu);
-  (void)there->predict(x);
-  here->save_weights(directory / "a.weights.h5");
-  there->load_weights(directory / "a.weights.h5");
-  expect_near(there->predict(x), here->predict(x));
+  for (std::size_t round = 1; round <= 3; ++round) {  // those that were recorded are gone
+    for (int run = 0; run < 3; ++run) (void)there->predict(x);
+    EXPECT_EQ(gpu->recordings(), round);
+    const ModelPtr here = small_model();
+    here->save_weights(directory / "a.weights.h5");
+    there->load_weights(directory / "a.weights.h5");
+    expect_near(there->predict(x), here->predict(x));
+  }
+  EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
+}
+
+TEST(DeviceModel, NeedsNothingNewFromTheThirdRunOn) {
+  const FakeGpu gpu;
+  const ModelPtr model = small_model();
+  model->to(kGpu);
+  const auto predict = [&] {
+    const std::size_t before = gpu->calls();
+    (void)model->predict(Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {1, 6}));
+    return gpu->calls() - before;
+  };
+  for (int run = 0; run < 3; ++run) (void)predict();
+  const std::size_t calls = predict(), used = gpu->used();
+  const int live = gpu->live();
+  for (int run = 0; run < 10; ++run) EXPECT_EQ(predict(), calls);
+  EXPECT_EQ(gpu->used(), used);
+  EXPECT_EQ(gpu->live(), live);
+  EXPECT_EQ(gpu->recordings(), 1U);
+  EXPECT_EQ(gpu->plays(), 13U) << "all but the first of 14 runs";
+}
+
+TEST(DeviceModel, ComputesStepByStepWhereNothingCanBeRecorded) {
+  const Tensor x = Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {1, 6});
+  bool met = false;
+  for (std::size_t call = 0; !met; ++call) {
+    const FakeGpu gpu;
+    const testing::CapturedWarnings warnings;
+    const ModelPtr model = small_model();
+    const Tensor before = model->predict(x);
+    model->to(kGpu);
+    expect_near(model->predict(x), before);
+    gpu->fail_at(call, "cudaErrorStreamCaptureUnsupported");
+    try {
+      expect_near(model->predict(x), before);
+    } catch (const DeviceError&) {
+      continue;  // another call of the second run
+    }
+    ASSERT_GT(gpu->calls(), call) << "no call of the second run is of recording";
+    if (warnings.all.empty()) continue;
+    met = true;
+    EXPECT_THAT(warnings.all, ::testing::ElementsAre(HasSubstr("is not recorded")));
+    gpu->fail_never();
+    for (int run = 0; run < 2; ++run) expect_near(model->predict(x), before);
+    EXPECT_EQ(warnings.all.size(), 1U);
+    EXPECT_EQ(gpu->plays(), 0U);
+    EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
+  }
 }
 
 TEST(DeviceModel, ComputesAConvolutionalModelInBatches) {
@@ -125,7 +178,8 @@ TEST(DeviceModel, IsUsableHereAfterAnyCallThereFailed) {
     gpu->fail_at(call);
     try {
       model->to(kGpu);
-      expect_near(model->predict(x), before);  // some failures hurt nobody
+      for (int run = 0; run < 3; ++run) expect_near(model->predict(x), before);
+      // some failures hurt nobody
     } catch (const DeviceError& error) {
       EXPECT_THAT(error.what(), HasSubstr("cudaErrorLaunchFailure"));
     }

@@ -193,5 +193,37 @@ TEST(FakeRuntime, CopiesTakeTheTimeOfTheirBytes) {
   EXPECT_NEAR(clock.now(), 0.2, 1e-9);
 }
 
+TEST(Recording, RefusesWhatCudaDoesFromTheThreadThatRecords) {
+  FakeRuntime runtime;
+  const Buffers buffers(runtime);
+  const auto stream = runtime.make_stream();
+  const auto event = runtime.make_event();
+  stream->begin_recording();
+  stream->copy(buffers.down());
+  EXPECT_THROW((void)runtime.allocate(1), DeviceError);
+  EXPECT_THROW((void)runtime.make_event(), DeviceError);
+  EXPECT_THROW(event->wait(), DeviceError);
+  EXPECT_THROW(stream->synchronize(), DeviceError);
+  const auto recording = stream->end_recording();
+  EXPECT_NO_THROW((void)runtime.allocate(1));
+  stream->synchronize();
+}
+
+TEST(Recording, IsCheckedForDisorderWhenItIsPlayed) {
+  FakeRuntime runtime;
+  const Buffers buffers(runtime);
+  const auto stream = runtime.make_stream();
+  stream->begin_recording();
+  stream->copy(buffers.down());
+  const auto recording = stream->end_recording();
+  EXPECT_TRUE(runtime.disorders().empty());
+  {
+    const auto access = buffers.host->read(0, 64);
+    stream->play(*recording);
+  }
+  EXPECT_EQ(runtime.disorders().size(), 1U);
+  stream->synchronize();
+}
+
 }  // namespace
 }  // namespace lamina::testing

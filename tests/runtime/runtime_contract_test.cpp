@@ -195,6 +195,39 @@ TEST_P(RuntimeContract, AStreamGoesWhenItsWorkIsDone) {
   EXPECT_EQ(done, 20);
 }
 
+TEST_P(RuntimeContract, WhatIsRecordedIsDoneEachTimeThatItIsPlayed) {
+  const std::size_t size = 10'007;
+  const auto from = random_pinned(size), to = pinned(size);
+  const auto device = runtime_->allocate(size);
+  const auto stream = runtime_->make_stream();
+  stream->begin_recording();
+  stream->copy(std::vector<Copy>{{device->address(), from->address(), size}});
+  stream->copy(std::vector<Copy>{{to->address(), device->address(), size}});
+  const auto recording = stream->end_recording();
+  stream->synchronize();
+  EXPECT_EQ(content(*to), std::vector<std::byte>(size, std::byte{0xaa})) << "done when recorded";
+  for (int play = 0; play < 3; ++play) {
+    {
+      const auto access = from->write(0, size);
+      for (std::byte& byte : access.bytes()) byte = static_cast<std::byte>(random_());
+    }
+    stream->play(*recording);
+    stream->synchronize();
+    EXPECT_EQ(content(*to), content(*from)) << play;
+  }
+}
+
+TEST_P(RuntimeContract, AStreamThatHasRecordedWorksAsBefore) {
+  const auto from = random_pinned(100), to = pinned(100);
+  const auto stream = runtime_->make_stream();
+  stream->begin_recording();
+  const auto nothing = stream->end_recording();
+  stream->copy(std::vector<Copy>{{to->address(), from->address(), 100}});
+  stream->play(*nothing);
+  stream->synchronize();
+  EXPECT_EQ(content(*to), content(*from));
+}
+
 TEST_P(RuntimeContract, MemoryThatIsNotToBeHadIsADeviceError) {
   if (is_fake()) {
     static_cast<lamina::testing::FakeRuntime&>(*runtime_).fail_at(0, "cudaErrorMemoryAllocation");

@@ -15,6 +15,23 @@ KernelPtr supported(const cuda::Site& site, const Op& op) {
   return cuda::device_kernel(site, op, {.run = [](const cuda::Call&) {}});
 }
 
+class DeviceReplay final : public Replay {
+ public:
+  DeviceReplay(std::shared_ptr<runtime::DeviceContext> context,
+               std::unique_ptr<runtime::Recording> recording)
+      : context_(std::move(context)), recording_(std::move(recording)) {}
+  ~DeviceReplay() override { context_->settle(); }
+  DeviceReplay(const DeviceReplay&) = delete;
+  DeviceReplay& operator=(const DeviceReplay&) = delete;
+  void run() override {
+    context_->compute([&](runtime::Stream& stream) { stream.play(*recording_); });
+  }
+
+ private:
+  std::shared_ptr<runtime::DeviceContext> context_;
+  std::unique_ptr<runtime::Recording> recording_;
+};
+
 }  // namespace
 
 CudaBackend::CudaBackend(std::shared_ptr<runtime::DeviceContext> context,
@@ -28,6 +45,10 @@ Device CudaBackend::device() const {
 void CudaBackend::settle() {
   site_.context->mark()->wait();
   site_.complaints->raise();
+}
+
+std::unique_ptr<Replay> CudaBackend::record(const std::function<void()>& work) {
+  return std::make_unique<DeviceReplay>(site_.context, site_.context->record(work));
 }
 
 KernelPtr CudaBackend::make(const Conv2D& op) {

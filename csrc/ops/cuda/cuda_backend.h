@@ -12,6 +12,7 @@ class CudaBackend final : public Backend {
               std::shared_ptr<cuda::Engine> engine);
   [[nodiscard]] Device device() const override;
   void settle() override;
+  [[nodiscard]] std::unique_ptr<Replay> record(const std::function<void()>& work) override;
   [[nodiscard]] KernelPtr make(const Conv2D& op) override;
   [[nodiscard]] KernelPtr make(const Conv2DTranspose& op) override;
   [[nodiscard]] KernelPtr make(const Dense& op) override;

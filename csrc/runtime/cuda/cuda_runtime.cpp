@@ -35,7 +35,7 @@ std::unique_ptr<PinnedMemory> CudaRuntime::allocate_pinned(std::size_t bytes) {
 
 std::unique_ptr<Stream> CudaRuntime::make_stream() {
   make_current();
-  return std::make_unique<CudaStream>();
+  return std::make_unique<CudaStream>(device_);
 }
 
 std::unique_ptr<Event> CudaRuntime::make_event() {

@@ -1,6 +1,7 @@
 #include "runtime/cuda/cuda_stream.h"
 
 #include <cuda_runtime_api.h>
+#include <lamina/error.h>
 
 #include <vector>
 
@@ -55,9 +56,13 @@ double CudaEvent::seconds_since(const Event& earlier) const {
   return static_cast<double>(milliseconds) / 1000.0;
 }
 
-CudaStream::CudaStream() : calls_(std::make_shared<HostCalls>()) {
+CudaStream::CudaStream(int device) : device_(device), calls_(std::make_shared<HostCalls>()) {
   check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking),
              "cudaStreamCreateWithFlags");
+}
+
+void CudaStream::make_current() const {
+  check_cuda(cudaSetDevice(device_), "cudaSetDevice");
 }
 
 CudaStream::~CudaStream() {
@@ -68,6 +73,7 @@ CudaStream::~CudaStream() {
 void CudaStream::copy(std::span<const Copy> batch) {
   const std::vector<Copy> copies = not_empty(batch);
   if (copies.empty()) return;
+  make_current();
   if (copies.size() == 1) {
     check_cuda(
         cudaMemcpyAsync(copies[0].to, copies[0].from, copies[0].size, cudaMemcpyDefault, stream_),
@@ -91,6 +97,12 @@ void CudaStream::copy(std::span<const Copy> batch) {
 }
 
 void CudaStream::call(std::function<void()> function) {
+  if (recording_) {
+    // It would be called once a replay, and is kept for one call.
+    throw DeviceError("cudaLaunchHostFunc", "cudaErrorStreamCaptureUnsupported",
+                      "functions of the host are not recorded", SourceLocation::current());
+  }
+  make_current();
   HostCalls::Entry& entry = calls_->add(std::move(function));
   try {
     check_cuda(cudaLaunchHostFunc(stream_, run_host_call, &entry), "cudaLaunchHostFunc");
@@ -102,12 +114,14 @@ void CudaStream::call(std::function<void()> function) {
 
 void CudaStream::record(Event& event) {
   auto& mark = dynamic_cast<CudaEvent&>(event);
+  make_current();
   check_cuda(cudaEventRecord(mark.event_, stream_), "cudaEventRecord");
   mark.calls_ = calls_;
 }
 
 void CudaStream::wait(const Event& event) {
   const auto& mark = dynamic_cast<const CudaEvent&>(event);
+  make_current();
   check_cuda(cudaStreamWaitEvent(stream_, mark.event_, 0), "cudaStreamWaitEvent");
 }
 

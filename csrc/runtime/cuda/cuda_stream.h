@@ -45,18 +45,27 @@ class CudaEvent final : public Event {
 
 class CudaStream final : public Stream {
  public:
-  CudaStream();
+  /// Of the current device.
+  explicit CudaStream(int device);
   ~CudaStream() override;
   void copy(std::span<const Copy> batch) override;
   void call(std::function<void()> function) override;
   void record(Event& event) override;
   void wait(const Event& event) override;
   void synchronize() override;
+  void begin_recording() override;
+  [[nodiscard]] std::unique_ptr<Recording> end_recording() override;
+  void play(const Recording& recording) override;
   [[nodiscard]] void* native() const noexcept override { return stream_; }
 
  private:
+  /// The current device belongs to the calling thread, which need not be the one that made this.
+  void make_current() const;
+
+  const int device_;
   std::shared_ptr<HostCalls> calls_;
   CUstream_st* stream_ = nullptr;
+  bool recording_ = false;
 };
 
 }  // namespace lamina::runtime

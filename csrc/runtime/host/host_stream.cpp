@@ -4,7 +4,6 @@
 
 #include <cstring>
 #include <system_error>
-#include <vector>
 
 namespace lamina::runtime {
 namespace {
@@ -41,6 +40,10 @@ HostStream::~HostStream() {
 }
 
 void HostStream::push(Task task) {
+  if (recording_) {
+    recording_->tasks.push_back(std::move(task));
+    return;
+  }
   {
     const std::lock_guard lock(mutex_);
     tasks_.push_back(std::move(task));
@@ -96,6 +99,18 @@ void HostStream::synchronize() {
   HostEvent end;
   record(end);
   end.wait();
+}
+
+void HostStream::begin_recording() {
+  recording_ = std::make_unique<HostRecording>();
+}
+
+std::unique_ptr<Recording> HostStream::end_recording() {
+  return std::move(recording_);
+}
+
+void HostStream::play(const Recording& recording) {
+  for (const Task& task : dynamic_cast<const HostRecording&>(recording).tasks) push(task);
 }
 
 }  // namespace lamina::runtime

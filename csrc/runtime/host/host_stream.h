@@ -1,6 +1,7 @@
 #pragma once
 #include <deque>
 #include <thread>
+#include <vector>
 
 #include "runtime/host/host_event.h"
 
@@ -15,10 +16,16 @@ class HostStream final : public Stream {
   void record(Event& event) override;
   void wait(const Event& event) override;
   void synchronize() override;
+  void begin_recording() override;
+  [[nodiscard]] std::unique_ptr<Recording> end_recording() override;
+  void play(const Recording& recording) override;
 
  private:
   /// Does its part, or only passes the failure of earlier work on.
   using Task = std::function<void(std::exception_ptr& failure)>;
+  struct HostRecording final : Recording {
+    std::vector<Task> tasks;
+  };
   void push(Task task);
   void run();
 
@@ -26,6 +33,7 @@ class HostStream final : public Stream {
   std::condition_variable changed_;
   std::deque<Task> tasks_;
   bool closing_ = false;
+  std::unique_ptr<HostRecording> recording_;  ///< where tasks go meanwhile
   std::thread worker_;
 };
 

@@ -8,6 +8,8 @@ namespace lamina::ops::cuda {
 namespace {
 
 constexpr std::size_t kWorkspace = std::size_t{32} << 20;  ///< at most, for one product
+/// Of matrices, which a plan's arena may place so; cuBLAS takes 256 for granted.
+constexpr std::uint32_t kAlignment = 64;
 
 /// What is used of the library, by the names of its functions.
 struct Functions {
@@ -67,9 +69,9 @@ cudaDataType_t data_type(DType dtype) {
 class Product final : public LibraryPlan {
  public:
   Product(std::shared_ptr<const Functions> functions, Owned<cublasLtHandle_t> handle,
-          const LibraryProduct& op)
+          const LibraryProduct& op, Float32Precision precision)
       : lt_(std::move(functions)), handle_(std::move(handle)), op_(op) {
-    describe_product();
+    describe_product(precision);
     b_ = layout(op.transpose_b ? op.depth : op.columns, op.transpose_b ? op.columns : op.depth);
     a_ = layout(op.transpose_a ? op.rows : op.depth, op.transpose_a ? op.depth : op.rows);
     c_ = layout(op.columns, op.rows);
@@ -81,9 +83,15 @@ class Product final : public LibraryPlan {
     lt_->check(lt_->cublasLtMatmulPreferenceCreate(&raw), "cublasLtMatmulPreferenceCreate");
     const Owned<cublasLtMatmulPreference_t> preference(
         raw, [lt = lt_](auto* owned) { (void)lt->cublasLtMatmulPreferenceDestroy(owned); });
-    lt_->check(lt_->cublasLtMatmulPreferenceSetAttribute(
-                   raw, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &kWorkspace, sizeof(kWorkspace)),
-               "cublasLtMatmulPreferenceSetAttribute");
+    const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
+      lt_->check(lt_->cublasLtMatmulPreferenceSetAttribute(raw, attribute, &value, sizeof(value)),
+                 "cublasLtMatmulPreferenceSetAttribute");
+    };
+    prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspace);
+    prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, kAlignment);
+    prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, kAlignment);
+    prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, kAlignment);
+    prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, kAlignment);
     int found = 0;
     const cublasStatus_t status =
         lt_->cublasLtMatmulAlgoGetHeuristic(handle_.get(), product_.get(), b_.get(), a_.get(),
@@ -111,10 +119,11 @@ class Product final : public LibraryPlan {
     lt_->check(lt_->cublasLtMatmulDescSetAttribute(product_.get(), attribute, &value, sizeof(T)),
                "cublasLtMatmulDescSetAttribute");
   }
-  void describe_product() {
-    // COMPUTE_32F keeps float32 strict: TF32 would have to be asked for.
+  void describe_product(Float32Precision precision) {
+    const bool tf32 = precision == Float32Precision::kTf32 && op_.dtype == DType::kFloat32;
     cublasLtMatmulDesc_t raw = nullptr;
-    lt_->check(lt_->cublasLtMatmulDescCreate(&raw, CUBLAS_COMPUTE_32F, CUDA_R_32F),
+    lt_->check(lt_->cublasLtMatmulDescCreate(
+                   &raw, tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F),
                "cublasLtMatmulDescCreate");
     product_ = {raw, [lt = lt_](auto* owned) { (void)lt->cublasLtMatmulDescDestroy(owned); }};
     set(CUBLASLT_MATMUL_DESC_TRANSA, op_.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);
@@ -149,8 +158,9 @@ class Loaded final : public CublasLt {
     lt_->check(lt_->cublasLtCreate(&raw), "cublasLtCreate");
     handle_ = {raw, [lt = lt_](auto* owned) { (void)lt->cublasLtDestroy(owned); }};
   }
-  [[nodiscard]] std::shared_ptr<LibraryPlan> plan(const LibraryProduct& op) override {
-    auto product = std::make_shared<Product>(lt_, handle_, op);
+  [[nodiscard]] std::shared_ptr<LibraryPlan> plan(const LibraryProduct& op,
+                                                  Float32Precision precision) override {
+    auto product = std::make_shared<Product>(lt_, handle_, op, precision);
     return product->choose() ? product : nullptr;
   }
 

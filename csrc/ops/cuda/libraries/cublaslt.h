@@ -1,4 +1,6 @@
 #pragma once
+#include <lamina/devices.h>
+
 #include <memory>
 
 #include "ops/cuda/engine.h"
@@ -11,7 +13,8 @@ class CublasLt {
  public:
   virtual ~CublasLt() = default;
   /// Nothing where it has no algorithm.
-  [[nodiscard]] virtual std::shared_ptr<LibraryPlan> plan(const LibraryProduct& op) = 0;
+  [[nodiscard]] virtual std::shared_ptr<LibraryPlan> plan(const LibraryProduct& op,
+                                                          Float32Precision precision) = 0;
 };
 
 [[nodiscard]] std::shared_ptr<CublasLt> load_cublaslt();

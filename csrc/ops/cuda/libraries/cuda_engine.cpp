@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 #include <lamina/error.h>
+#include <lamina/log.h>
 
 #include <map>
 #include <mutex>
@@ -17,30 +18,65 @@
 namespace lamina::ops::cuda {
 namespace {
 
+/// CUDA's current device belongs to the calling thread.
+void make_current(int device) {
+  runtime::check_cuda(cudaSetDevice(device), "cudaSetDevice");
+}
+
+/// Once in a process: kernels of ours are a good deal slower.
+void warn_without(const char* library, const char* file, std::once_flag& once) {
+  std::call_once(once, [&] {
+    warn(std::string(library) + " (" + file + ") was not found: kernels of Lamina's own take its " +
+         "place on CUDA devices, and are slower.");
+  });
+}
+
+/// A plan on its device. One thread at a time uses the libraries' handles, which plans share with
+/// one another and with planning.
+class PlacedPlan final : public LibraryPlan {
+ public:
+  PlacedPlan(int device, std::shared_ptr<std::mutex> handles, std::shared_ptr<LibraryPlan> plan)
+      : device_(device), handles_(std::move(handles)), plan_(std::move(plan)) {}
+  [[nodiscard]] std::size_t workspace_bytes() const override { return plan_->workspace_bytes(); }
+  void run(runtime::Stream& stream, const LibraryArgs& args) override {
+    make_current(device_);
+    const std::lock_guard lock(*handles_);
+    plan_->run(stream, args);
+  }
+
+ private:
+  int device_;
+  std::shared_ptr<std::mutex> handles_;
+  std::shared_ptr<LibraryPlan> plan_;
+};
+
 class CudaEngine final : public Engine {
  public:
-  explicit CudaEngine(int device) : device_(device) {
-    make_current();
+  CudaEngine(int device, Float32Precision precision) : device_(device), precision_(precision) {
+    make_current(device_);
+    static std::once_flag cublaslt_once, cudnn_once;
     cublaslt_ = load_cublaslt();
-#ifdef LAMINA_HAVE_CUDNN
-    if (have_cudnn()) cudnn_ = CudnnTarget::current_device();
-#endif
+    if (cublaslt_ == nullptr) warn_without("cuBLASLt", "libcublasLt.so.13", cublaslt_once);
+    start_cudnn();
+    if (!has_cudnn()) warn_without("cuDNN", "libcudnn.so.9", cudnn_once);
   }
 
   void launch(runtime::Stream& stream, const kernels::Job& job) override {
-    make_current();
+    make_current(device_);
     const int status =
         std::visit([&](const auto& each) { return kernels::launch(each, stream.native()); }, job);
     runtime::check_cuda(status, "The launch of a kernel");
   }
 
   [[nodiscard]] std::shared_ptr<LibraryPlan> plan(const LibraryOp& op) override {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(*handles_);
     const auto [entry, fresh] = plans_.try_emplace(describe(op));
     if (!fresh) return entry->second;
     try {
-      make_current();
-      entry->second = make_plan(op);
+      make_current(device_);
+      if (auto made = make_plan(op)) {
+        entry->second = std::make_shared<PlacedPlan>(device_, handles_, std::move(made));
+      }
     } catch (...) {
       plans_.erase(entry);
       throw;
@@ -49,18 +85,27 @@ class CudaEngine final : public Engine {
   }
 
  private:
-  /// CUDA's current device belongs to the calling thread.
-  void make_current() const {
-    runtime::check_cuda(cudaSetDevice(device_), "cudaSetDevice");
+#ifdef LAMINA_HAVE_CUDNN
+  void start_cudnn() {
+    if (have_cudnn()) cudnn_ = CudnnTarget::current_device();
   }
+  [[nodiscard]] bool has_cudnn() const {
+    return cudnn_.has_value();
+  }
+#else
+  void start_cudnn() {}
+  [[nodiscard]] static bool has_cudnn() {
+    return false;
+  }
+#endif
 
   [[nodiscard]] std::shared_ptr<LibraryPlan> make_plan(const LibraryOp& op) {
     if (const auto* product = std::get_if<LibraryProduct>(&op)) {
-      return cublaslt_ == nullptr ? nullptr : cublaslt_->plan(*product);
+      return cublaslt_ == nullptr ? nullptr : cublaslt_->plan(*product, precision_);
     }
 #ifdef LAMINA_HAVE_CUDNN
     if (cudnn_) {
-      CudnnGraph planned = plan_with_cudnn(*cudnn_, op);
+      CudnnGraph planned = plan_with_cudnn(*cudnn_, op, precision_);
       if (planned.built) return cudnn_plan(*cudnn_, op, std::move(planned));
     }
 #endif
@@ -68,7 +113,8 @@ class CudaEngine final : public Engine {
   }
 
   int device_;
-  std::mutex mutex_;
+  Float32Precision precision_;
+  std::shared_ptr<std::mutex> handles_ = std::make_shared<std::mutex>();
   std::shared_ptr<CublasLt> cublaslt_;
 #ifdef LAMINA_HAVE_CUDNN
   std::optional<CudnnTarget> cudnn_;
@@ -78,8 +124,8 @@ class CudaEngine final : public Engine {
 
 }  // namespace
 
-std::shared_ptr<Engine> make_cuda_engine(Device device) {
-  return std::make_shared<CudaEngine>(device.index);
+std::shared_ptr<Engine> make_cuda_engine(Device device, Float32Precision precision) {
+  return std::make_shared<CudaEngine>(device.index, precision);
 }
 
 }  // namespace lamina::ops::cuda

@@ -1,5 +1,6 @@
 #include "ops/cuda/libraries/cudnn_graph.h"
 
+#include <cuda_runtime_api.h>
 #include <dlfcn.h>
 #include <lamina/error.h>
 
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "ops/cuda/libraries/frontend.h"
+#include "runtime/cuda/cuda_call.h"
 
 // What cuDNN's interface calls through.
 void* cudnn_frontend::cudnn_dlhandle = nullptr;
@@ -35,12 +37,35 @@ DType dtype_of_op(const LibraryOp& op) {
   return std::get<LibraryPool>(op).pool.x.dtype;
 }
 
-/// The engines' configurations for a graph, those that must not be used left out.
-fe::error_t find_engines(const CudnnTarget& target, DType dtype, fe::graph::Graph& graph) {
-  if (target.description()) {
-    graph.set_device_properties(target.description());
-    graph.set_sm_version(target.architecture());  // else it asks the driver
+/// What cuDNN's interface would look for in a libcudart.so of its own, which need not be there
+/// (ours is linked statically): the architecture, and whether a run is being recorded. Then
+/// recordings do not keep plans alive, and need not: kernels do.
+template <class Graph>
+void ask_no_runtime(Graph& graph, int architecture) {
+  graph.set_sm_version(architecture);
+  if constexpr (requires { graph.get_cuda_graph_retention(); }) {  // in newer ones
+    using Retention = decltype(graph.get_cuda_graph_retention());
+    graph.set_cuda_graph_retention(Retention::NONE);
   }
+}
+
+/// cuDNN's interface throws what is not ours where a function is missing.
+template <class F>
+auto with_our_errors(F&& f) {
+  try {
+    return f();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw BackendError(std::string("cuDNN cannot be used: ") + error.what());
+  }
+}
+
+/// The engines' configurations for a graph, those that must not be used left out.
+fe::error_t find_engines(const CudnnTarget& target, DType dtype, Float32Precision precision,
+                         fe::graph::Graph& graph) {
+  if (target.description()) graph.set_device_properties(target.description());
+  ask_no_runtime(graph, target.architecture());
   if (auto status = graph.validate(); status.is_bad()) return status;
   if (auto status = graph.build_operation_graph(target.handle()); status.is_bad()) return status;
   if (auto status = graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK});
@@ -49,7 +74,9 @@ fe::error_t find_engines(const CudnnTarget& target, DType dtype, fe::graph::Grap
   }
   std::vector<fe::NumericalNote_t> refused{fe::NumericalNote_t::NONDETERMINISTIC};
   if (dtype == DType::kFloat32) {
-    refused.push_back(fe::NumericalNote_t::TENSOR_CORE);
+    if (precision == Float32Precision::kStrict) {
+      refused.push_back(fe::NumericalNote_t::TENSOR_CORE);
+    }
     refused.push_back(fe::NumericalNote_t::DOWN_CONVERT_INPUTS);
     refused.push_back(fe::NumericalNote_t::REDUCED_PRECISION_REDUCTION);
   }
@@ -83,6 +110,23 @@ bool build_first(const CudnnTarget& target, CudnnGraph& out) {
   return false;
 }
 
+CudnnGraph plan(const CudnnTarget& target, const LibraryOp& op, Float32Precision precision) {
+  CudnnGraph out;
+  std::shared_ptr<fe::graph::Graph> graph = any_graph(op);
+  if (graph == nullptr) {
+    out.problem = "not expressed as a graph";
+    return out;
+  }
+  if (auto status = find_engines(target, dtype_of_op(op), precision, *graph); status.is_bad()) {
+    out.problem = status.get_message();
+    return out;
+  }
+  out.configurations = static_cast<int>(graph->get_execution_plan_count());
+  out.graph = std::move(graph);
+  out.built = build_first(target, out);
+  return out;
+}
+
 class CudnnPlan final : public LibraryPlan {
  public:
   CudnnPlan(CudnnTarget target, const LibraryOp& op, CudnnGraph planned)
@@ -96,7 +140,8 @@ class CudnnPlan final : public LibraryPlan {
     check(fe::detail::set_stream(target_.handle(), static_cast<cudaStream_t>(stream.native())),
           "cudnnSetStream");
     std::unordered_map<std::int64_t, void*> pointers = places(args);
-    auto status = planned_.graph->execute(target_.handle(), pointers, args.workspace);
+    auto status = with_our_errors(
+        [&] { return planned_.graph->execute(target_.handle(), pointers, args.workspace); });
     if (status.is_bad()) {
       throw DeviceError("cudnnBackendExecute", planned_.engine,
                         describe(op_) + ": " + status.get_message(), SourceLocation::current());
@@ -140,9 +185,16 @@ bool have_cudnn() {
 
 CudnnTarget CudnnTarget::current_device() {
   cudnnHandle_t handle = nullptr;
-  check(fe::detail::create_handle(&handle), "cudnnCreate");
+  check(with_our_errors([&] { return fe::detail::create_handle(&handle); }), "cudnnCreate");
   CudnnTarget out;
   out.handle_ = {handle, [](cudnnHandle_t owned) { (void)fe::detail::destroy_handle(owned); }};
+  int device = 0, major = 0, minor = 0;
+  runtime::check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+  runtime::check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
+                      "cudaDeviceGetAttribute");
+  runtime::check_cuda(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device),
+                      "cudaDeviceGetAttribute");
+  out.architecture_ = major * 10 + minor;
   return out;
 }
 
@@ -158,21 +210,9 @@ CudnnTarget CudnnTarget::described(const std::string& json) {
   return out;
 }
 
-CudnnGraph plan_with_cudnn(const CudnnTarget& target, const LibraryOp& op) {
-  CudnnGraph out;
-  std::shared_ptr<fe::graph::Graph> graph = any_graph(op);
-  if (graph == nullptr) {
-    out.problem = "not expressed as a graph";
-    return out;
-  }
-  if (auto status = find_engines(target, dtype_of_op(op), *graph); status.is_bad()) {
-    out.problem = status.get_message();
-    return out;
-  }
-  out.configurations = static_cast<int>(graph->get_execution_plan_count());
-  out.graph = std::move(graph);
-  out.built = build_first(target, out);
-  return out;
+CudnnGraph plan_with_cudnn(const CudnnTarget& target, const LibraryOp& op,
+                           Float32Precision precision) {
+  return with_our_errors([&] { return plan(target, op, precision); });
 }
 
 std::shared_ptr<LibraryPlan> cudnn_plan(const CudnnTarget& target, const LibraryOp& op,

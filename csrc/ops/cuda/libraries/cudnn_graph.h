@@ -1,4 +1,6 @@
 #pragma once
+#include <lamina/devices.h>
+
 #include <memory>
 #include <string>
 
@@ -30,7 +32,7 @@ class CudnnTarget {
   [[nodiscard]] const std::shared_ptr<const cudnn_frontend::DeviceProperties>& description() const {
     return description_;
   }
-  /// 90 for sm_90; of a description.
+  /// 90 for sm_90.
   [[nodiscard]] int architecture() const { return architecture_; }
 
  private:
@@ -49,11 +51,13 @@ struct CudnnGraph {
   [[nodiscard]] bool supported() const { return graph != nullptr; }
 };
 
-/// Asks cuDNN for `op` (LibraryConvolution or LibraryPool). float32 is strict: engines that round
-/// its inputs (tensor cores) are left out, and so are those whose results vary from run to run.
-[[nodiscard]] CudnnGraph plan_with_cudnn(const CudnnTarget& target, const LibraryOp& op);
+/// Asks cuDNN for `op` (LibraryConvolution or LibraryPool). Engines whose results vary from run to
+/// run are left out; where float32 is strict, so are those that round its inputs (tensor cores).
+/// Throws BackendError when cuDNN lacks what its interface needs.
+[[nodiscard]] CudnnGraph plan_with_cudnn(const CudnnTarget& target, const LibraryOp& op,
+                                         Float32Precision precision = Float32Precision::kStrict);
 
-/// `planned`, which is built for a live device, ready to run.
+/// `planned`, which is built for a live device, ready to run; it must outlive what records it.
 [[nodiscard]] std::shared_ptr<LibraryPlan> cudnn_plan(const CudnnTarget& target,
                                                       const LibraryOp& op, CudnnGraph planned);
 

@@ -1,0 +1,2 @@
+target_compile_definitions(test_runtime PRIVATE
+  $<$<BOOL:${LAMINA_HAVE_CUDA}>:LAMINA_HAVE_CUDA>)
