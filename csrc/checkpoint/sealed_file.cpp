@@ -80,6 +80,7 @@ std::vector<SealedTensor> tensors_of(const h5::Reader& reader) {
 std::vector<FileRange> rest_of(const h5::Reader& reader, const std::vector<SealedTensor>& tensors,
                                const std::vector<h5::Dataset>& seal) {
   std::vector<FileRange> taken;
+  taken.reserve(tensors.size() + seal.size());
   for (const SealedTensor& tensor : tensors) taken.push_back(tensor.place);
   for (const h5::Dataset& dataset : seal) taken.push_back({*dataset.offset, dataset.nbytes});
   std::sort(taken.begin(), taken.end(),

@@ -3,6 +3,7 @@
 #include <lamina/callbacks.h>
 #include <lamina/log.h>
 
+#include "checkpoint/async_save.h"
 #include "training/monitor.h"
 #include "training/path_pattern.h"
 
@@ -144,6 +145,8 @@ class BackupAndRestoreCallback : public Callback {
   bool saves() const override { return true; }
 
   void on_train_begin(FitRun& run) override {
+    // The last backup of a fit that failed in this process may still be on its way.
+    checkpoint::save_queue().wait_for(checkpoint::save_key(file_, false));
     if (std::filesystem::exists(file_)) run.restore(file_);
   }
   void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {

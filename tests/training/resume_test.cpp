@@ -41,7 +41,12 @@ FitOptions options(std::vector<CallbackPtr> callbacks) {
           .seed = 5};
 }
 
-TEST(Resume, AfterACrashAtAnyStepGivesTheSameBits) {
+class ResumeFromABackup : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Written, ResumeFromABackup, ::testing::Bool(), [](const auto& info) {
+  return info.param ? "InTheBackground" : "AtOnce";
+});
+
+TEST_P(ResumeFromABackup, AfterACrashAtAnyStepGivesTheSameBits) {
   Random random;
   const Spokes data(random, 60);  // 48 train: 6 batches an epoch
   const ModelPtr undisturbed = compiled(1);
@@ -52,7 +57,8 @@ TEST(Resume, AfterACrashAtAnyStepGivesTheSameBits) {
                                     .monitor = "val_loss",
                                     .save_best_only = true}),
         callbacks::EarlyStopping({.monitor = "val_loss", .patience = 3}),
-        callbacks::BackupAndRestore({.backup_dir = scratch / "backup", .save_freq = 1})};
+        callbacks::BackupAndRestore(
+            {.backup_dir = scratch / "backup", .save_freq = 1, .asynchronous = GetParam()})};
   };
   const Scratch scratch;
   const History whole = undisturbed->fit(data.x, data.y, options(callbacks(1000, scratch)));
