@@ -8,8 +8,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 readonly jobs="${LAMINA_JOBS:-$(nproc)}" fuzz_seconds="${LAMINA_FUZZ_SECONDS:-60}"
 readonly results="$PWD/build/results"
 # Without arguments: the everyday steps. The thorough ones build Lamina once more each; name them.
-readonly everyday=(release interop install_and_use fuzz format)
-readonly thorough=(asan static tsan device coverage plans tidy)
+readonly everyday=(release interop install_and_use coverage fuzz format)
+readonly thorough=(asan static tsan device plans tidy)
 export LAMINA_VENV="${LAMINA_VENV:-$PWD/build/venv}"
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1 CLICOLOR_FORCE=0
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
@@ -95,6 +95,7 @@ step() {  # NAME
   local name="$1" start=$SECONDS verdict=passed
   "$name" >"build/logs/$name.log" 2>&1 || verdict=FAILED
   printf '%-16s %-6s %5d s\n' "$name" "$verdict" $((SECONDS - start)) | tee -a "$results/steps.txt"
+  if [ "$name" = coverage ]; then tail -n 1 "build/logs/coverage.log"; fi
   if [ "$verdict" = FAILED ]; then
     echo "--- the end of build/logs/$name.log:"
     tail -n 60 "build/logs/$name.log"

@@ -65,12 +65,12 @@ TEST_P(FitOnAFullDisk, EndsWithTheErrorAndTheLastCheckpointLoads) {
     if (epoch == 2) full.emplace(1000);
   });
   const std::string message = message_of([&] {
-    (void)model->fit(data.x, data.y,
-                     {.epochs = 5,
-                      .verbose = Verbose::kSilent,
-                      .callbacks = {fill, callbacks::ModelCheckpoint(
-                                              {.filepath = scratch / "last.weights.h5",
-                                               .asynchronous = GetParam()})}});
+    (void)model->fit(
+        data.x, data.y,
+        {.epochs = 5,
+         .verbose = Verbose::kSilent,
+         .callbacks = {fill, callbacks::ModelCheckpoint({.filepath = scratch / "last.weights.h5",
+                                                         .asynchronous = GetParam()})}});
   });
   full.reset();
   EXPECT_THAT(message, AllOf(HasSubstr((scratch / "").string()), HasSubstr("File too large")));
@@ -98,12 +98,11 @@ TEST(FitFailures, ALossThatIsNotANumberIsReportedAndEndsARunThatAsksForIt) {
   Tensor bad = data.x.clone();
   bad.data<float>()[17] = std::numeric_limits<float>::quiet_NaN();
   const ModelPtr model = compiled();
-  const History history =
-      model->fit(bad, data.y,
-                 {.batch_size = 60,
-                  .epochs = 5,
-                  .verbose = Verbose::kSilent,
-                  .callbacks = {callbacks::TerminateOnNaN()}});
+  const History history = model->fit(bad, data.y,
+                                     {.batch_size = 60,
+                                      .epochs = 5,
+                                      .verbose = Verbose::kSilent,
+                                      .callbacks = {callbacks::TerminateOnNaN()}});
   ASSERT_EQ(history.epoch.size(), 1u);
   EXPECT_TRUE(std::isnan(history.history.at("loss")[0]));
 }
