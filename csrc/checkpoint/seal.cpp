@@ -85,7 +85,8 @@ bool from_datasets(const SealDatasets& datasets, Seal& seal) {
   if (stated != checksum(left)) return false;
   seal.rest = take_number(left[2]);
   seal.tensors.resize(left[2].size() / sizeof seal.tensors[0]);
-  std::memcpy(seal.tensors.data(), left[2].data(), left[2].size());
+  // A file may have no tensors, and null is no source of bytes.
+  if (!seal.tensors.empty()) std::memcpy(seal.tensors.data(), left[2].data(), left[2].size());
   seal.shards = take_number(left[1]);
   seal.shard = take_number(left[1]);
   std::memcpy(seal.save.data(), left[0].data(), seal.save.size());
