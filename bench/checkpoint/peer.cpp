@@ -1,5 +1,6 @@
 #include "peer.h"
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,13 +12,15 @@ Peer::Peer(const std::string& python, const std::string& kind, const std::string
            const std::filesystem::path& directory, const std::filesystem::path& shapes)
     : kind_(kind) {
   int to[2], from[2];
-  if (::pipe(to) != 0 || ::pipe(from) != 0) throw std::runtime_error("no pipe to be had");
+  // A later peer must not inherit this one's ends: this one would never see its input end.
+  if (::pipe2(to, O_CLOEXEC) != 0 || ::pipe2(from, O_CLOEXEC) != 0) {
+    throw std::runtime_error("no pipe to be had");
+  }
   process_ = ::fork();
   if (process_ < 0) throw std::runtime_error("cannot fork");
   if (process_ == 0) {
     ::dup2(to[0], STDIN_FILENO);
     ::dup2(from[1], STDOUT_FILENO);
-    for (const int fd : {to[0], to[1], from[0], from[1]}) ::close(fd);
     const char* script = LAMINA_SOURCE_DIR "/bench/checkpoint/peers.py";
     ::execlp(python.c_str(), python.c_str(), script, kind.c_str(), model.c_str(), directory.c_str(),
              shapes.c_str(), nullptr);
