@@ -76,7 +76,7 @@ def torch_step():
         loss = cross_entropy(model(images), labels)
         loss.backward()
         optimizer.step()
-        return float(loss)
+        return loss.item()
 
     return step
 

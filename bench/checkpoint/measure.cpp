@@ -101,12 +101,14 @@ class Measuring {
     return model;
   }
 
-  /// The same without the seal; which one comes first takes turns.
-  void save_unsealed() {
+  /// A save of what was saved just before, so that what is kept of it is kept: two structures, one
+  /// with and one without the seal, of many variables are too much for that.
+  void save_again(const std::string& name, const Model& model, bool seal) {
+    SaveOptions again = options();
+    again.seal = seal;
+    model.save_weights(file(), again);
     settle();
-    SaveOptions unsealed = options();
-    unsealed.seal = false;
-    timed("save_unsealed", [&] { model_->save_weights(file(), unsealed); });
+    timed(name, [&] { model.save_weights(file(), again); });
     settle();
   }
 
@@ -116,10 +118,11 @@ class Measuring {
     settle();
     timed("save_first", [&] { fresh->save_weights(file(), options()); });
     raw_write_once();
-    if (round % 2 == 0) save_unsealed();
-    timed("save", [&] { fresh->save_weights(file(), options()); });
-    settle();
-    if (round % 2 == 1) save_unsealed();
+    // Which one comes first takes turns.
+    if (round % 2 == 0) save_again("save_unsealed", *fresh, false);
+    save_again("save", *fresh, true);
+    if (round % 2 == 1) save_again("save_unsealed", *fresh, false);
+    fresh->save_weights(file(), options());
     save_async(*fresh, "async");
     save_async(*fresh_model(), "async_first");
   }
