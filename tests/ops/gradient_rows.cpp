@@ -70,6 +70,16 @@ OpSpec kernel_gradient(Random& random) {
   return Conv2DKernelGradient{op, {kernel}};
 }
 
+/// 1x1 over some of the pixels, few channels.
+OpSpec strided_kernel_gradient(Random& random) {
+  Conv2D op;
+  op.strides = {pick(random, 1, 3), pick(random, 1, 3)};
+  op.y.shape = {pick(random, 1, 3), pick(random, 1, 9), pick(random, 1, 9), pick(random, 1, 20)};
+  op.x.shape = {op.y.shape[0], op.y.shape[1] * op.strides[0], op.y.shape[2] * op.strides[1],
+                pick(random, 1, 20)};
+  return Conv2DKernelGradient{op, {{1, 1, op.x.shape[3], op.y.shape[3]}}};
+}
+
 /// What Conv2D's gradient with respect to a grouped input is.
 OpSpec grouped_transpose(Random& random) {
   Conv2DTranspose op;
@@ -187,6 +197,7 @@ std::vector<Row> gradient_rows() {
           {"BatchNormSums", sums},
           {"BatchNormGradient", norm_gradient},
           {"Conv2DKernelGradient", kernel_gradient},
+          {"StridedConv2DKernelGradient", strided_kernel_gradient},
           {"GroupedConv2DTranspose", grouped_transpose},
           {"LargeConv2DTranspose", large_transpose},
           {"DenseKernelGradient", dense_kernel_gradient},

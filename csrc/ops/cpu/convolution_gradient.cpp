@@ -1,6 +1,9 @@
+#include <cstring>
+
 #include "ops/cpu/convolution_desc.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/onednn.h"
+#include "ops/cpu/parallel.h"
 
 namespace lamina::ops::cpu {
 namespace {
@@ -21,23 +24,63 @@ Backward::primitive_desc describe_backward(const dnnl::engine& engine, const Con
       {algorithm, x, kernel, y, strides, dilation, before, after}, attributes(), engine, forward};
 }
 
+/// oneDNN 2.6's 1x1 kernels first gather the pixels that strides leave, 16 channels at a time, into
+/// memory that has no room for a last part of 16: sums are wrong then, and what lies behind is
+/// written to. So the pixels are gathered here.
+bool needs_gathering(const Conv2D& op) {
+  constexpr std::int64_t kBlock = 16;
+  return op.kernel == Pair{1, 1} && op.strides != Pair{1, 1} && op.x.shape[3] % kBlock != 0 &&
+         op.pad_before == Pair{0, 0};
+}
+
+/// The same convolution of gathered pixels.
+Conv2D without_strides(const Conv2D& op) {
+  Conv2D out = op;
+  out.strides = {1, 1};
+  out.pad_after = {0, 0};
+  out.x.shape = {op.y.shape[0], op.y.shape[1], op.y.shape[2], op.x.shape[3]};
+  return out;
+}
+
+void gather_pixels(const Conv2D& op, const float* x, float* out) {
+  const std::int64_t rows = op.y.shape[1], columns = op.y.shape[2], channels = op.x.shape[3];
+  const auto bytes = static_cast<std::size_t>(channels) * sizeof(float);
+  parallel_ranges(op.y.shape[0] * rows, columns * channels,
+                  [&](std::int64_t begin, std::int64_t end) {
+                    for (std::int64_t i = begin; i < end; ++i) {
+                      const std::int64_t row = i / rows * op.x.shape[1] + i % rows * op.strides[0];
+                      for (std::int64_t k = 0; k < columns; ++k) {
+                        const std::int64_t from = row * op.x.shape[2] + k * op.strides[1];
+                        std::memcpy(out + (i * columns + k) * channels, x + from * channels, bytes);
+                      }
+                    }
+                  });
+}
+
 /// The gradient in oneDNN's own layout, then reordered to Keras's.
 class KernelGradient final : public Kernel {
  public:
   KernelGradient(const dnnl::engine& engine, const Conv2DKernelGradient& op)
       : op_(op),
-        desc_(describe_backward(engine, op.of)),
+        gathers_(needs_gathering(op.of)),
+        desc_(describe_backward(engine, gathers_ ? without_strides(op.of) : op.of)),
         primitive_(primitive<Backward>(desc_, engine)) {
     primitive_.bind(DNNL_ARG_SRC, desc_.src_desc());
     primitive_.bind(DNNL_ARG_DIFF_DST, desc_.diff_dst_desc());
     primitive_.own(DNNL_ARG_DIFF_WEIGHTS, desc_.diff_weights_desc());
   }
   [[nodiscard]] std::size_t workspace_bytes() const override {
-    return primitive_.scratchpad_bytes();
+    return pixels_offset() + (gathers_ ? desc_.src_desc().get_size() : 0);
   }
   void run(const KernelArgs& args) override {
     checked(op_, [&] {
-      primitive_.set(DNNL_ARG_SRC, args.inputs[0]);
+      const void* x = args.inputs[0];
+      if (gathers_) {
+        auto* pixels = static_cast<std::byte*>(args.workspace) + pixels_offset();
+        gather_pixels(op_.of, static_cast<const float*>(x), reinterpret_cast<float*>(pixels));
+        x = pixels;
+      }
+      primitive_.set(DNNL_ARG_SRC, x);
       primitive_.set(DNNL_ARG_DIFF_DST, args.inputs[1]);
       primitive_.execute(args.workspace);
       primitive_.store(DNNL_ARG_DIFF_WEIGHTS, kernel_desc(op_.of), args.outputs[0]);
@@ -45,7 +88,12 @@ class KernelGradient final : public Kernel {
   }
 
  private:
+  [[nodiscard]] std::size_t pixels_offset() const {
+    return (primitive_.scratchpad_bytes() + 63) / 64 * 64;
+  }
+
   Conv2DKernelGradient op_;
+  bool gathers_;
   Backward::primitive_desc desc_;
   Primitive primitive_;
 };
