@@ -40,6 +40,14 @@ struct Reader::Impl {
     return result;
   }
 
+  /// Read anew; nothing where there is no such group. Throws FormatError for one with a problem.
+  [[nodiscard]] std::optional<VarsGroup> group_at(const std::string& path) {
+    const auto address = tree.resolve(path);
+    if (!address) return std::nullopt;
+    VarsGroup group = tree.read_group(path, *address);
+    if (!group.problem.empty()) tree.refuse(path.empty() ? "/" : path, group.problem);
+    return group;
+  }
   /// Throws FormatError for a dataset with a problem, and for one that is one too many.
   void admit(const Dataset& dataset) {
     if (!dataset.problem.empty()) tree.refuse(dataset.path, dataset.problem);
@@ -78,11 +86,9 @@ const VarsGroup* Reader::find(const std::string& path) const {
 
 std::optional<VarsGroup> Reader::look_at(const std::string& path) const {
   const std::lock_guard lock(impl_->mutex);
-  const auto address = impl_->tree.resolve(path);
-  if (!address) return std::nullopt;
-  VarsGroup group = impl_->tree.read_group(path, *address);
-  if (!group.problem.empty()) impl_->tree.refuse(path, group.problem);
-  for (const auto& [key, dataset] : group.datasets) impl_->admit(dataset);
+  std::optional<VarsGroup> group = impl_->group_at(path);
+  if (!group) return std::nullopt;
+  for (const auto& [key, dataset] : group->datasets) impl_->admit(dataset);
   return group;
 }
 
@@ -90,12 +96,10 @@ std::optional<Dataset> Reader::dataset(const std::string& path) const {
   const std::lock_guard lock(impl_->mutex);
   const std::size_t slash = path.rfind('/');
   const std::string parent = slash == path.npos ? "" : path.substr(0, slash);
-  const auto address = impl_->tree.resolve(parent);
-  if (!address) return std::nullopt;
-  const VarsGroup group = impl_->tree.read_group(parent, *address);
-  if (!group.problem.empty()) impl_->tree.refuse(parent.empty() ? "/" : parent, group.problem);
-  const auto found = group.datasets.find(path.substr(slash + 1));
-  if (found == group.datasets.end()) return std::nullopt;
+  const std::optional<VarsGroup> group = impl_->group_at(parent);
+  if (!group) return std::nullopt;
+  const auto found = group->datasets.find(path.substr(slash + 1));
+  if (found == group->datasets.end()) return std::nullopt;
   impl_->admit(found->second);
   return found->second;
 }

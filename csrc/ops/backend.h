@@ -22,7 +22,8 @@ class Kernel {
   virtual ~Kernel() = default;
   /// Takes (and repacks) the parameters; called before the first run and whenever a weight changed.
   /// The kernel keeps what it needs: the tensors passed may be freed afterwards unless it shares
-  /// them.
+  /// them. Each is on the host or on the backend's device. Later ones go where the first lay, so
+  /// that what was recorded of the kernel holds.
   virtual void load_parameters(std::span<const Tensor> params);
   [[nodiscard]] virtual std::size_t workspace_bytes() const { return 0; }
   /// True when output 0 may be the same memory as input `index`.
@@ -55,44 +56,7 @@ class Backend {
   /// gain. The kernels, and all that they were given, must outlive it, and each must have run
   /// before: libraries load on first use. Throws DeviceError where something cannot be recorded.
   [[nodiscard]] virtual std::unique_ptr<Replay> record(const std::function<void()>& work);
-  [[nodiscard]] virtual KernelPtr make(const Conv2D&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const Conv2DTranspose&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const Dense&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const Pool2D&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const Reduce&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const UnaryOp&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const BinaryOp&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const BatchNorm&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const LayerNorm&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const Softmax&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const Concat&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const Pad&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const Resize2D&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const Transpose&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const Reshape&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const Gather&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const Cast&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const Dropout&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const ParamValue&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const BatchNormStatistics&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const BatchNormTraining&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const BatchNormSums&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const BatchNormGradient&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const Conv2DKernelGradient&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const DenseKernelGradient&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const Pool2DGradient&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const ReduceGradient&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const UnaryGradient&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const BinaryGradient&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const LayerNormGradient&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const LayerNormSums&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const SoftmaxGradient&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const Resize2DGradient&) = 0;
-  [[nodiscard]] virtual KernelPtr make(const GatherGradient&) = 0;
-
-  [[nodiscard]] KernelPtr make(const OpSpec& spec) {
-    return std::visit([this](const auto& op) { return make(op); }, spec);
-  }
+  [[nodiscard]] virtual KernelPtr make(const OpSpec& spec) = 0;
 };
 
 /// The backend of a device, made for the caller. Throws ValueError when this build has none for it.

@@ -50,119 +50,118 @@ KernelPtr movement(ReferenceBackend& reference, const Op& op, F&& make) {
   return kernel == nullptr ? reference.make(op) : std::move(kernel);
 }
 
+/// The kernel of each operation.
+struct Maker {
+  const dnnl::engine& engine;
+  ReferenceBackend& reference;
+
+  KernelPtr operator()(const Conv2D& op) const {
+    return arithmetic(reference, op,
+                      [&](const auto& f32) { return cpu::make_conv2d(engine, f32); });
+  }
+  KernelPtr operator()(const Conv2DTranspose& op) const {
+    return arithmetic(reference, op,
+                      [&](const auto& f32) { return cpu::make_conv2d_transpose(engine, f32); });
+  }
+  KernelPtr operator()(const Dense& op) const {
+    return arithmetic(reference, op, [&](const auto& f32) { return cpu::make_dense(engine, f32); });
+  }
+  KernelPtr operator()(const Pool2D& op) const {
+    return arithmetic(reference, op,
+                      [&](const auto& f32) { return cpu::make_pool2d(engine, f32); });
+  }
+  KernelPtr operator()(const Reduce& op) const {
+    return arithmetic(reference, op, cpu::make_reduce);
+  }
+  KernelPtr operator()(const UnaryOp& op) const {
+    return arithmetic(reference, op, [&](const auto& f32) { return cpu::make_unary(engine, f32); });
+  }
+  KernelPtr operator()(const BinaryOp& op) const {
+    return arithmetic(reference, op, cpu::make_binary);
+  }
+  KernelPtr operator()(const BatchNorm& op) const {
+    return arithmetic(reference, op, cpu::make_batch_norm);
+  }
+  KernelPtr operator()(const LayerNorm& op) const {
+    return arithmetic(reference, op, cpu::make_layer_norm);
+  }
+  KernelPtr operator()(const Softmax& op) const {
+    return arithmetic(reference, op,
+                      [&](const auto& f32) { return cpu::make_softmax(engine, f32); });
+  }
+  KernelPtr operator()(const Resize2D& op) const {
+    return arithmetic(reference, op, cpu::make_resize2d);
+  }
+  KernelPtr operator()(const Concat& op) const { return movement(reference, op, cpu::make_concat); }
+  KernelPtr operator()(const Pad& op) const { return movement(reference, op, cpu::make_pad); }
+  KernelPtr operator()(const Transpose& op) const {
+    return movement(reference, op, cpu::make_transpose);
+  }
+  KernelPtr operator()(const Reshape& op) const {
+    return movement(reference, op, cpu::make_reshape);
+  }
+  KernelPtr operator()(const Cast& op) const { return movement(reference, op, cpu::make_cast); }
+  // Rows are copied whole: the reference has nothing to gain from a second body.
+  KernelPtr operator()(const Gather& op) const { return reference.make(op); }
+  KernelPtr operator()(const Dropout& op) const {
+    return arithmetic(reference, op, cpu::make_dropout);
+  }
+  KernelPtr operator()(const ParamValue& op) const { return reference.make(op); }
+  KernelPtr operator()(const BatchNormStatistics& op) const {
+    return arithmetic(reference, op, cpu::make_batch_norm_statistics);
+  }
+  KernelPtr operator()(const BatchNormTraining& op) const {
+    return arithmetic(reference, op, cpu::make_batch_norm_training);
+  }
+  KernelPtr operator()(const BatchNormSums& op) const {
+    return arithmetic(reference, op, cpu::make_batch_norm_sums);
+  }
+  KernelPtr operator()(const BatchNormGradient& op) const {
+    return arithmetic(reference, op, cpu::make_batch_norm_gradient);
+  }
+  KernelPtr operator()(const Conv2DKernelGradient& op) const {
+    return arithmetic(reference, op, [&](const auto& f32) {
+      return cpu::make_conv2d_kernel_gradient(engine, f32);
+    });
+  }
+  KernelPtr operator()(const DenseKernelGradient& op) const {
+    return arithmetic(reference, op, [&](const auto& f32) {
+      return cpu::make_dense_kernel_gradient(engine, f32);
+    });
+  }
+  KernelPtr operator()(const Pool2DGradient& op) const {
+    return arithmetic(reference, op, cpu::make_pool2d_gradient);
+  }
+  KernelPtr operator()(const ReduceGradient& op) const {
+    return arithmetic(reference, op, cpu::make_reduce_gradient);
+  }
+  KernelPtr operator()(const UnaryGradient& op) const {
+    return arithmetic(reference, op, cpu::make_unary_gradient);
+  }
+  KernelPtr operator()(const BinaryGradient& op) const {
+    return arithmetic(reference, op, cpu::make_binary_gradient);
+  }
+  KernelPtr operator()(const LayerNormGradient& op) const {
+    return arithmetic(reference, op, cpu::make_layer_norm_gradient);
+  }
+  KernelPtr operator()(const LayerNormSums& op) const {
+    return arithmetic(reference, op, cpu::make_layer_norm_sums);
+  }
+  KernelPtr operator()(const SoftmaxGradient& op) const {
+    return arithmetic(reference, op, cpu::make_softmax_gradient);
+  }
+  KernelPtr operator()(const Resize2DGradient& op) const {
+    return arithmetic(reference, op, cpu::make_resize2d_gradient);
+  }
+  KernelPtr operator()(const GatherGradient& op) const { return reference.make(op); }
+};
+
 }  // namespace
 
 CpuBackend::CpuBackend() : engine_(cpu_engine()) {}
 
-KernelPtr CpuBackend::make(const Conv2D& op) {
-  return arithmetic(reference_, op,
-                    [&](const auto& f32) { return cpu::make_conv2d(engine_, f32); });
-}
-KernelPtr CpuBackend::make(const Conv2DTranspose& op) {
-  return arithmetic(reference_, op,
-                    [&](const auto& f32) { return cpu::make_conv2d_transpose(engine_, f32); });
-}
-KernelPtr CpuBackend::make(const Dense& op) {
-  return arithmetic(reference_, op, [&](const auto& f32) { return cpu::make_dense(engine_, f32); });
-}
-KernelPtr CpuBackend::make(const Pool2D& op) {
-  return arithmetic(reference_, op,
-                    [&](const auto& f32) { return cpu::make_pool2d(engine_, f32); });
-}
-KernelPtr CpuBackend::make(const Reduce& op) {
-  return arithmetic(reference_, op, cpu::make_reduce);
-}
-KernelPtr CpuBackend::make(const UnaryOp& op) {
-  return arithmetic(reference_, op, [&](const auto& f32) { return cpu::make_unary(engine_, f32); });
-}
-KernelPtr CpuBackend::make(const BinaryOp& op) {
-  return arithmetic(reference_, op, cpu::make_binary);
-}
-KernelPtr CpuBackend::make(const BatchNorm& op) {
-  return arithmetic(reference_, op, cpu::make_batch_norm);
-}
-KernelPtr CpuBackend::make(const LayerNorm& op) {
-  return arithmetic(reference_, op, cpu::make_layer_norm);
-}
-KernelPtr CpuBackend::make(const Softmax& op) {
-  return arithmetic(reference_, op,
-                    [&](const auto& f32) { return cpu::make_softmax(engine_, f32); });
-}
-KernelPtr CpuBackend::make(const Resize2D& op) {
-  return arithmetic(reference_, op, cpu::make_resize2d);
-}
-KernelPtr CpuBackend::make(const Concat& op) {
-  return movement(reference_, op, cpu::make_concat);
-}
-KernelPtr CpuBackend::make(const Pad& op) {
-  return movement(reference_, op, cpu::make_pad);
-}
-KernelPtr CpuBackend::make(const Transpose& op) {
-  return movement(reference_, op, cpu::make_transpose);
-}
-KernelPtr CpuBackend::make(const Reshape& op) {
-  return movement(reference_, op, cpu::make_reshape);
-}
-KernelPtr CpuBackend::make(const Cast& op) {
-  return movement(reference_, op, cpu::make_cast);
-}
-// Rows are copied whole: the reference has nothing to gain from a second body.
-KernelPtr CpuBackend::make(const Gather& op) {
-  return reference_.make(op);
-}
-KernelPtr CpuBackend::make(const Dropout& op) {
-  return arithmetic(reference_, op, cpu::make_dropout);
-}
-KernelPtr CpuBackend::make(const ParamValue& op) {
-  return reference_.make(op);
-}
-KernelPtr CpuBackend::make(const BatchNormStatistics& op) {
-  return arithmetic(reference_, op, cpu::make_batch_norm_statistics);
-}
-KernelPtr CpuBackend::make(const BatchNormTraining& op) {
-  return arithmetic(reference_, op, cpu::make_batch_norm_training);
-}
-KernelPtr CpuBackend::make(const BatchNormSums& op) {
-  return arithmetic(reference_, op, cpu::make_batch_norm_sums);
-}
-KernelPtr CpuBackend::make(const BatchNormGradient& op) {
-  return arithmetic(reference_, op, cpu::make_batch_norm_gradient);
-}
-KernelPtr CpuBackend::make(const Conv2DKernelGradient& op) {
-  return arithmetic(reference_, op, [&](const auto& f32) {
-    return cpu::make_conv2d_kernel_gradient(engine_, f32);
-  });
-}
-KernelPtr CpuBackend::make(const DenseKernelGradient& op) {
-  return arithmetic(reference_, op,
-                    [&](const auto& f32) { return cpu::make_dense_kernel_gradient(engine_, f32); });
-}
-KernelPtr CpuBackend::make(const Pool2DGradient& op) {
-  return arithmetic(reference_, op, cpu::make_pool2d_gradient);
-}
-KernelPtr CpuBackend::make(const ReduceGradient& op) {
-  return arithmetic(reference_, op, cpu::make_reduce_gradient);
-}
-KernelPtr CpuBackend::make(const UnaryGradient& op) {
-  return arithmetic(reference_, op, cpu::make_unary_gradient);
-}
-KernelPtr CpuBackend::make(const BinaryGradient& op) {
-  return arithmetic(reference_, op, cpu::make_binary_gradient);
-}
-KernelPtr CpuBackend::make(const LayerNormGradient& op) {
-  return arithmetic(reference_, op, cpu::make_layer_norm_gradient);
-}
-KernelPtr CpuBackend::make(const LayerNormSums& op) {
-  return arithmetic(reference_, op, cpu::make_layer_norm_sums);
-}
-KernelPtr CpuBackend::make(const SoftmaxGradient& op) {
-  return arithmetic(reference_, op, cpu::make_softmax_gradient);
-}
-KernelPtr CpuBackend::make(const Resize2DGradient& op) {
-  return arithmetic(reference_, op, cpu::make_resize2d_gradient);
-}
-KernelPtr CpuBackend::make(const GatherGradient& op) {
-  return reference_.make(op);
+KernelPtr CpuBackend::make(const OpSpec& spec) {
+  return std::visit(Maker{engine_, reference_}, spec);
 }
 
 }  // namespace lamina::ops

@@ -13,41 +13,7 @@ class CpuBackend final : public Backend {
   /// Throws BackendError when oneDNN has no CPU engine.
   CpuBackend();
   [[nodiscard]] Device device() const override { return Device::cpu(); }
-  [[nodiscard]] KernelPtr make(const Conv2D& op) override;
-  [[nodiscard]] KernelPtr make(const Conv2DTranspose& op) override;
-  [[nodiscard]] KernelPtr make(const Dense& op) override;
-  [[nodiscard]] KernelPtr make(const Pool2D& op) override;
-  [[nodiscard]] KernelPtr make(const Reduce& op) override;
-  [[nodiscard]] KernelPtr make(const UnaryOp& op) override;
-  [[nodiscard]] KernelPtr make(const BinaryOp& op) override;
-  [[nodiscard]] KernelPtr make(const BatchNorm& op) override;
-  [[nodiscard]] KernelPtr make(const LayerNorm& op) override;
-  [[nodiscard]] KernelPtr make(const Softmax& op) override;
-  [[nodiscard]] KernelPtr make(const Concat& op) override;
-  [[nodiscard]] KernelPtr make(const Pad& op) override;
-  [[nodiscard]] KernelPtr make(const Resize2D& op) override;
-  [[nodiscard]] KernelPtr make(const Transpose& op) override;
-  [[nodiscard]] KernelPtr make(const Reshape& op) override;
-  [[nodiscard]] KernelPtr make(const Gather& op) override;
-  [[nodiscard]] KernelPtr make(const Cast& op) override;
-  [[nodiscard]] KernelPtr make(const Dropout& op) override;
-  [[nodiscard]] KernelPtr make(const ParamValue& op) override;
-  [[nodiscard]] KernelPtr make(const BatchNormStatistics& op) override;
-  [[nodiscard]] KernelPtr make(const BatchNormTraining& op) override;
-  [[nodiscard]] KernelPtr make(const BatchNormSums& op) override;
-  [[nodiscard]] KernelPtr make(const BatchNormGradient& op) override;
-  [[nodiscard]] KernelPtr make(const Conv2DKernelGradient& op) override;
-  [[nodiscard]] KernelPtr make(const DenseKernelGradient& op) override;
-  [[nodiscard]] KernelPtr make(const Pool2DGradient& op) override;
-  [[nodiscard]] KernelPtr make(const ReduceGradient& op) override;
-  [[nodiscard]] KernelPtr make(const UnaryGradient& op) override;
-  [[nodiscard]] KernelPtr make(const BinaryGradient& op) override;
-  [[nodiscard]] KernelPtr make(const LayerNormGradient& op) override;
-  [[nodiscard]] KernelPtr make(const LayerNormSums& op) override;
-  [[nodiscard]] KernelPtr make(const SoftmaxGradient& op) override;
-  [[nodiscard]] KernelPtr make(const Resize2DGradient& op) override;
-  [[nodiscard]] KernelPtr make(const GatherGradient& op) override;
-  using Backend::make;
+  [[nodiscard]] KernelPtr make(const OpSpec& spec) override;
 
  private:
   dnnl::engine engine_;
