@@ -11,6 +11,7 @@
 #include "checkpoint/checkpoint.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -80,7 +81,7 @@ class Archives : public ::testing::TestWithParam<bool> {
   }
 
   TemporaryDirectory directory_{lamina::testing::memory_directory()};
-  std::mt19937 random_{std::random_device{}()};
+  std::mt19937 random_{lamina::test::fresh_seed()};
   TreeBuilder builder_;
   std::string member_, archive_;
 };

@@ -15,6 +15,7 @@
 #include "tests/fakes/faulty_storage.h"
 #include "tests/fakes/gated_storage.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -82,7 +83,7 @@ class AsyncSave : public ::testing::Test {
   }
   std::vector<std::string> files() { return storage::posix().list(directory_.path()); }
 
-  const unsigned seed_ = std::random_device{}();
+  const unsigned seed_ = lamina::test::fresh_seed();
   ::testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
   std::mt19937 random_{seed_};
   TemporaryDirectory directory_{memory_directory()};

@@ -9,6 +9,7 @@
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -84,7 +85,7 @@ class BadInput : public ::testing::Test {
   }
 
   TemporaryDirectory directory_{lamina::testing::memory_directory()};
-  std::mt19937 random_{std::random_device{}()};
+  std::mt19937 random_{lamina::test::fresh_seed()};
   TreeBuilder builder_;
 };
 
@@ -193,7 +194,7 @@ TEST_F(BadInput, RandomBytesAreRefused) {
 }
 
 TEST_F(BadInput, FlippedBytesGiveAnErrorOrALoadButNothingBetween) {
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = lamina::test::fresh_seed();
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
   const std::string whole = text_of("m.weights.h5"), index = text_of("s.weights.json");

@@ -7,6 +7,7 @@
 #include "checkpoint/index_seal.h"
 #include "checkpoint/verify.h"
 #include "tests/checkpoint/sealed_files.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -82,7 +83,7 @@ class Corruption : public ::testing::Test {
     write_text(file, sound);
   }
 
-  const unsigned seed_ = std::random_device{}();
+  const unsigned seed_ = lamina::test::fresh_seed();
   ::testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
   std::mt19937 random_{seed_};
   weights::WeightTree tree_ = sealed_tree(random_);

@@ -10,6 +10,7 @@
 #include "tests/checkpoint/crash_scene.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/faulty_storage.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -79,7 +80,7 @@ class Crash : public ::testing::TestWithParam<Way> {
     EXPECT_THAT(storage.list("d"), ::testing::ElementsAreArray(expected));
   }
 
-  const unsigned seed_ = std::random_device{}();
+  const unsigned seed_ = lamina::test::fresh_seed();
   std::mt19937 random_{seed_};
   CrashScene scene_{random_, std::string("d/") + GetParam().path, 3};
   CrashDisk before_;

@@ -14,6 +14,7 @@
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/gated_storage.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -121,7 +122,7 @@ class DeviceAsync : public ::testing::Test {
     EXPECT_EQ(runtime.disorders(), std::vector<std::string>{});
   }
 
-  const unsigned seed_ = std::random_device{}();
+  const unsigned seed_ = lamina::test::fresh_seed();
   ::testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
   std::mt19937 random_{seed_};
   TemporaryDirectory directory_{memory_directory()};

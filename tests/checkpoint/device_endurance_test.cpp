@@ -15,6 +15,7 @@
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/slow_copies.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -67,7 +68,7 @@ class DeviceEndurance : public ::testing::Test {
     return state;
   }
 
-  std::mt19937 random_{std::random_device{}()};
+  std::mt19937 random_{lamina::test::fresh_seed()};
   TemporaryDirectory directory_{memory_directory()};
   SaveQueue queue_{2};
 };

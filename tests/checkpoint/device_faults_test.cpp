@@ -4,6 +4,7 @@
 #include "checkpoint/device_transfer.h"
 #include "tests/checkpoint/device_trees.h"
 #include "tests/fakes/fake_runtime.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -49,7 +50,7 @@ class DeviceFaults : public ::testing::TestWithParam<Way> {
 };
 
 TEST_P(DeviceFaults, AtAnyCallOfTheRuntimeSurfaceAndLeaveNothing) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = lamina::test::fresh_seed();
   SCOPED_TRACE(seed);
   std::size_t failed = 0;
   for (std::size_t n = 0;; ++n) {
@@ -87,7 +88,7 @@ TEST_P(DeviceFaults, AtAnyCallOfTheRuntimeSurfaceAndLeaveNothing) {
 }
 
 TEST_P(DeviceFaults, AtAnyCallOfAFileSurfaceAndLeaveNothing) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = lamina::test::fresh_seed();
   SCOPED_TRACE(seed);
   std::size_t failed = 0;
   for (std::size_t n = 0;; ++n) {

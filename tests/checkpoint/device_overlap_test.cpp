@@ -7,6 +7,7 @@
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fakes/throttled_storage.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -59,7 +60,7 @@ class DeviceOverlap : public ::testing::TestWithParam<std::tuple<double, bool>> 
     lamina::checkpoint::save(builder_.tree, path_, request, storage_);
   }
 
-  const unsigned seed_ = std::random_device{}();
+  const unsigned seed_ = lamina::test::fresh_seed();
   ::testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
   std::mt19937 random_{seed_};
   double copy_speed_ = kStorageSpeed * std::get<0>(GetParam());

@@ -10,6 +10,7 @@
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/faulty_storage.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -79,7 +80,7 @@ class DeviceSaveFaults : public ::testing::TestWithParam<Way> {
     save(old_);
   }
 
-  const unsigned seed_ = std::random_device{}();
+  const unsigned seed_ = lamina::test::fresh_seed();
   ::testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
   std::mt19937 random_{seed_};
   FakeGpu gpu_{{.seed = seed_}};

@@ -8,6 +8,7 @@
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -74,7 +75,7 @@ class DeviceSave : public ::testing::Test {
     EXPECT_THAT(warnings.all, IsEmpty());
   }
 
-  const unsigned seed_ = std::random_device{}();
+  const unsigned seed_ = lamina::test::fresh_seed();
   ::testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
   std::mt19937 random_{seed_};
 };

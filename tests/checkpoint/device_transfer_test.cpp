@@ -9,6 +9,7 @@
 #include "runtime/host/host_runtime.h"
 #include "tests/checkpoint/device_trees.h"
 #include "tests/fakes/fake_runtime.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -39,7 +40,7 @@ std::uint64_t seeds() {
 }
 
 TEST(DeviceTransfer, KeepsValuesAndOrderUnderEverySeed) {
-  const std::uint64_t first = std::random_device{}();
+  const std::uint64_t first = lamina::test::fresh_seed();
   SCOPED_TRACE(first);
   for (std::uint64_t i = 0; i < seeds(); ++i) {
     std::mt19937_64 random(first + i);
@@ -63,7 +64,7 @@ TEST(DeviceTransfer, KeepsValuesAndOrderUnderEverySeed) {
 }
 
 TEST(DeviceTransfer, WorksOnTheHostsThreadsToo) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = lamina::test::fresh_seed();
   SCOPED_TRACE(seed);
   std::mt19937_64 random(seed);
   runtime::HostRuntime runtime;
@@ -169,7 +170,7 @@ TEST(DeviceTransfer, AnnouncesThatTheWeightsMayChangeOnceTheyWereCopied) {
 TEST(DeviceTransfer, TwoAtATimeShareARing) {
   FakeRuntime runtime({.seed = 5});
   PinnedRing ring(runtime, {2, 4096});
-  std::mt19937_64 random(std::random_device{}());
+  std::mt19937_64 random(lamina::test::fresh_seed());
   DeviceTree first(runtime, random, 30, 30'000), second(runtime, random, 30, 30'000);
   first.upload();
   second.prepare_load();

@@ -7,6 +7,7 @@
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/faulty_storage.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -87,7 +88,7 @@ class Faults : public ::testing::TestWithParam<Way> {
 
   TemporaryDirectory directory_{lamina::testing::memory_directory()};
   std::filesystem::path path_;
-  std::mt19937 random_{std::random_device{}()};
+  std::mt19937 random_{lamina::test::fresh_seed()};
   TreeBuilder builder_;
   weights::WeightTree other_;
   std::size_t interrupt_at_ = 0;  // found once, the same every time

@@ -12,6 +12,7 @@
 
 #include "tests/checkpoint/crash_scene.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -34,7 +35,7 @@ template <class Allow, class AllowAll>
 void save_until_it_fits(const std::filesystem::path& directory, const char* name,
                         std::optional<double> limit, const Allow& allow,
                         const AllowAll& allow_all) {
-  std::mt19937 random(std::random_device{}());
+  std::mt19937 random(lamina::test::fresh_seed());
   const CrashScene scene(random, (directory / name).string(), 2);
   scene.save(0, limit, storage::posix());
   const auto files = storage::posix().list(directory);

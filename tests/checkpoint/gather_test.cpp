@@ -10,6 +10,7 @@
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/gated_storage.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -49,7 +50,7 @@ std::vector<WriteExtent> random_extents(std::mt19937& random, storage::WritableF
 }
 
 TEST(Gather, RunsHoldEveryByteOnceAtItsPlace) {
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = lamina::test::fresh_seed();
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
   NoFile files[2];
@@ -86,7 +87,7 @@ TEST(Gather, RunsHoldEveryByteOnceAtItsPlace) {
 TEST(Gather, ThousandsOfSmallVariablesTakeFewWrites) {
   const TemporaryDirectory directory{memory_directory()};
   TreeBuilder builder;
-  std::mt19937 random(std::random_device{}());
+  std::mt19937 random(lamina::test::fresh_seed());
   for (int i = 0; i < 3000; ++i) {
     const std::string name = "x_" + std::to_string(i);
     builder.layer("layers/" + name, name,

@@ -11,6 +11,7 @@
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/cost_of.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 #include "tests/h5/hdf5_image.h"
 
 // Files made to do harm, given to a load: an error that names file and path, soon, in little
@@ -134,7 +135,7 @@ class HostileFiles : public ::testing::Test {
   }
 
   lamina::testing::TemporaryDirectory directory_{lamina::testing::memory_directory()};
-  std::mt19937 random_{std::random_device{}()};
+  std::mt19937 random_{lamina::test::fresh_seed()};
   lamina::testing::TreeBuilder builder_;
 };
 

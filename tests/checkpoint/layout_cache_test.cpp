@@ -7,6 +7,7 @@
 #include "checkpoint/checkpoint.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -77,7 +78,7 @@ TEST(LayoutCache, IsBoundedAndForgetsWhatWasUsedLongestAgo) {
 }
 
 TEST(LayoutCache, RepeatedSavesWriteTheSameFileWithNewValues) {
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = lamina::test::fresh_seed();
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
   const lamina::testing::TemporaryDirectory directory{lamina::testing::memory_directory()};

@@ -12,6 +12,7 @@
 #include "h5/layout_image.h"
 #include "storage/storage.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::h5 {
 namespace {
@@ -88,7 +89,7 @@ TEST(Layout, GivesAFileThatHdf5ReadsWithTheTensorsAtTheirOffsets) {
 }
 
 TEST(Layout, KeepsPiecesApart) {
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = lamina::test::fresh_seed();
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
   std::vector<LayoutGroup> groups;
@@ -146,7 +147,7 @@ TEST(Layout, RefusesTwoDatasetsOfOneNameWithHdf5sReason) {
 }
 
 TEST(SparseImage, GivesBackWhatWasWrittenLastAndZerosElsewhere) {
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = lamina::test::fresh_seed();
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
   SparseImage image;

@@ -5,6 +5,7 @@
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -44,7 +45,7 @@ class Mismatches : public ::testing::Test {
   }
 
   TemporaryDirectory directory_;
-  std::mt19937 random_{std::random_device{}()};
+  std::mt19937 random_{lamina::test::fresh_seed()};
 };
 
 TEST_F(Mismatches, AreReportedAllAtOnceWithPathsShapesAndTheNearestCandidate) {

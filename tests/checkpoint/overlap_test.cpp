@@ -5,6 +5,7 @@
 #include "tests/checkpoint/device_trees.h"
 #include "tests/fakes/fake_runtime.h"
 #include "tests/fakes/throttled_storage.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -54,7 +55,7 @@ class Overlap : public ::testing::TestWithParam<std::tuple<double, bool>> {
   VirtualClock clock_;
   ThrottledDisk disk_{clock_, kStorageSpeed};
   FakeRuntime runtime_{
-      {.seed = std::random_device{}(), .bytes_per_second = copy_speed_, .clock = &clock_}};
+      {.seed = lamina::test::fresh_seed(), .bytes_per_second = copy_speed_, .clock = &clock_}};
   PinnedRing ring_{runtime_, {2, kSlot}};
   Timeline timeline_{[this] { return clock_.now(); }};
   std::vector<std::unique_ptr<MemoryImage>> images_;

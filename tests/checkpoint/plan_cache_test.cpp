@@ -6,6 +6,7 @@
 #include "checkpoint/save_plan.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -14,7 +15,7 @@ using lamina::testing::TreeBuilder;
 
 /// Layers of 24 bytes each.
 Tree make_tree(int layers) {
-  std::mt19937 random(std::random_device{}());
+  std::mt19937 random(lamina::test::fresh_seed());
   TreeBuilder builder;
   for (int i = 0; i < layers; ++i) {
     const std::string name = "dense_" + std::to_string(i);

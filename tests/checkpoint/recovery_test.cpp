@@ -12,6 +12,7 @@
 #include "tests/checkpoint/crash_scene.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -47,7 +48,7 @@ class Recovering : public ::testing::Test {
                    static_cast<unsigned>(text.size()));
   }
 
-  const unsigned seed_ = std::random_device{}();
+  const unsigned seed_ = lamina::test::fresh_seed();
   std::mt19937 random_{seed_};
   TemporaryDirectory directory_{lamina::testing::memory_directory()};
   CrashScene scene_{random_, (directory_ / "m.weights.json").string(), 2};

@@ -8,6 +8,7 @@
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -47,7 +48,7 @@ std::string text_of(const std::filesystem::path& path) {
 }
 
 TEST(SaveLoad, RandomTreesComeBackBitForBit) {
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = lamina::test::fresh_seed();
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
   for (int round = 0; round < 40; ++round) {
@@ -73,7 +74,7 @@ TEST(SaveLoad, RandomTreesComeBackBitForBit) {
 }
 
 TEST(SaveLoad, LargeTensorsComeBackBitForBit) {
-  std::mt19937 random(std::random_device{}());
+  std::mt19937 random(lamina::test::fresh_seed());
   TreeBuilder builder;
   // 20 MB: divided among threads, the first part past the page cache, the tail through it.
   builder.layer("layers/a", "a",
@@ -101,7 +102,7 @@ TEST(SaveLoad, ConvertsToTheVariablesDtype) {
 }
 
 TEST(SaveLoad, SharedObjectsAreStoredOnceAndFoundThere) {
-  std::mt19937 random(std::random_device{}());
+  std::mt19937 random(lamina::test::fresh_seed());
   TreeBuilder builder;
   const auto shared = builder.layer("a_dense", "d", {random_tensor(random, {3}, DType::kFloat32)});
   builder.alias(0, "layers/dense", shared);
@@ -128,7 +129,7 @@ TEST(Save, RefusesAnUnbuiltModelAndABadName) {
 }
 
 TEST(Save, ChecksEverythingBeforeTheFirstByte) {
-  std::mt19937 random(std::random_device{}());
+  std::mt19937 random(lamina::test::fresh_seed());
   const TemporaryDirectory directory;
   TreeBuilder oversized, released;
   oversized.layer("layers/a", "a", {Tensor::zeros({4}), Tensor::zeros({400})});
@@ -143,7 +144,7 @@ TEST(Save, ChecksEverythingBeforeTheFirstByte) {
 }
 
 TEST(Save, RemovesShardsThatOnlyTheReplacedIndexListed) {
-  std::mt19937 random(std::random_device{}());
+  std::mt19937 random(lamina::test::fresh_seed());
   TreeBuilder builder;
   for (int i = 0; i < 4; ++i) {
     builder.layer("layers/x_" + std::to_string(i), "x",
@@ -194,7 +195,7 @@ TEST(Save, WithoutOverwriteGuardsTheFileTheIndexAndTheShards) {
 }
 
 TEST(Save, ReportsProgressUpToTheWhole) {
-  std::mt19937 random(std::random_device{}());
+  std::mt19937 random(lamina::test::fresh_seed());
   TreeBuilder builder;
   builder.layer("layers/a", "a", {random_tensor(random, {9'000'000}, DType::kFloat32)});
   const TemporaryDirectory directory;
@@ -227,7 +228,7 @@ TEST(Save, AProgressCallbackThatThrowsCancels) {
 }
 
 TEST(Save, SkipsObjectsOnBothWays) {
-  std::mt19937 random(std::random_device{}());
+  std::mt19937 random(lamina::test::fresh_seed());
   TreeBuilder builder;
   builder.layer("layers/a", "a", {random_tensor(random, {3}, DType::kFloat32)});
   const auto skipped =
@@ -257,7 +258,7 @@ TEST(Save, SkipsObjectsOnBothWays) {
 }
 
 TEST(Save, FollowsASymbolicLinkInsteadOfReplacingIt) {
-  std::mt19937 random(std::random_device{}());
+  std::mt19937 random(lamina::test::fresh_seed());
   TreeBuilder builder;
   builder.layer("layers/a", "a", {random_tensor(random, {3}, DType::kFloat32)});
   const TemporaryDirectory directory, elsewhere;

@@ -12,6 +12,7 @@
 #include "tests/checkpoint/sealed_files.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/fake_gpu.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -60,7 +61,7 @@ class SealTest : public ::testing::Test {
     return {};
   }
 
-  const unsigned seed_ = std::random_device{}();
+  const unsigned seed_ = lamina::test::fresh_seed();
   ::testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
   std::mt19937 random_{seed_};
   const weights::WeightTree tree_ = sealed_tree(random_);

@@ -9,6 +9,7 @@
 
 #include "tests/cli/binary.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace fs = std::filesystem;
 using namespace lamina;
@@ -55,7 +56,7 @@ class ModelCommands : public ::testing::Test {
   }
 
   lamina::testing::TemporaryDirectory directory_;
-  std::mt19937 random_{std::random_device{}()};
+  std::mt19937 random_{lamina::test::fresh_seed()};
 };
 
 TEST_F(ModelCommands, SummaryIsTheModelsOwn) {

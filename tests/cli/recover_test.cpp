@@ -8,6 +8,7 @@
 #include "tests/checkpoint/trees.h"
 #include "tests/cli/binary.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace fs = std::filesystem;
 using namespace lamina;
@@ -58,7 +59,7 @@ class Recover : public ::testing::Test {
     }
   }
 
-  std::mt19937 random_{std::random_device{}()};
+  std::mt19937 random_{lamina::test::fresh_seed()};
   TemporaryDirectory directory_;
 };
 

@@ -9,6 +9,7 @@
 
 #include "tests/cli/binary.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::testing {
 
@@ -47,7 +48,7 @@ class Train : public ::testing::Test {
   Outcome train(const std::vector<std::string>& more) {
     return run_lamina(directory_.path(), with(more));
   }
-  std::mt19937 random_{std::random_device{}()};
+  std::mt19937 random_{lamina::test::fresh_seed()};
   TemporaryDirectory directory_;
 };
 

@@ -71,7 +71,7 @@ TEST_F(Train, SaysWhatIsWrongOnOneLine) {
   EXPECT_THAT(refusal({"--resume"}), HasSubstr("--resume needs --checkpoint-dir"));
   EXPECT_THAT(refusal({"--validation-data", "x.npy"}), HasSubstr("belong together"));
   EXPECT_THAT(refusal({"--metric", "nonsense"}), HasSubstr("There is no metric 'nonsense'"));
-  EXPECT_THAT(refusal({"--device", "cuda"}), HasSubstr("CPU only"));
+  EXPECT_THAT(refusal({"--device", "cuda:99"}), HasSubstr("cuda:99"));
   EXPECT_THAT(refusal({"--history", "none/h.csv"}), HasSubstr("none/h.csv"));
   EXPECT_THAT(refusal({"--validation-data", "none.h5:x", "--validation-labels", "y.npy"}),
               HasSubstr("none.h5"));

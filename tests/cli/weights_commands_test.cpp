@@ -14,6 +14,7 @@
 #include "tests/checkpoint/trees.h"
 #include "tests/cli/binary.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace fs = std::filesystem;
 using namespace lamina;
@@ -203,7 +204,7 @@ TEST(Diff, NamesEverythingThatDiffers) {
 }
 
 TEST(Diff, OneFlippedBitIsFound) {
-  const std::uint32_t seed = std::random_device{}();
+  const std::uint32_t seed = lamina::test::fresh_seed();
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
   std::mt19937 random(seed);
   TreeBuilder builder;
@@ -224,7 +225,7 @@ TEST(Diff, OneFlippedBitIsFound) {
 }
 
 TEST(Reshard, GivesTheBytesThatSavingWouldHaveGiven) {
-  const std::uint32_t seed = std::random_device{}();
+  const std::uint32_t seed = lamina::test::fresh_seed();
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
   std::mt19937 random(seed);
   for (int round = 0; round < 5; ++round) {

@@ -1,4 +1,5 @@
 #include "core/crc32c.h"
+#include "tests/fresh_seed.h"
 
 #include <gtest/gtest.h>
 
@@ -38,7 +39,7 @@ class Crc32c : public ::testing::TestWithParam<Crc32cMethod> {
                                          std::uint32_t before = 0) {
     return crc32c_by(GetParam(), bytes, before);
   }
-  std::uint64_t seed_ = std::random_device()();
+  std::uint64_t seed_ = lamina::test::fresh_seed();
   std::mt19937_64 random_{seed_};
 };
 
@@ -92,13 +93,13 @@ INSTANTIATE_TEST_SUITE_P(Methods, Crc32c,
                                            Crc32cMethod::kWide));
 
 TEST(Crc32cOfTheProcessor, IsThatOfTheTable) {
-  std::mt19937_64 random(std::random_device{}());
+  std::mt19937_64 random(lamina::test::fresh_seed());
   const Bytes bytes = random_bytes(random, 100'000);
   EXPECT_EQ(crc32c(bytes), crc32c_by(Crc32cMethod::kTable, bytes));
 }
 
 TEST(Crc32cCombine, TakesPartsInAnyOrderWhenEachIsMovedToItsPlace) {
-  const std::uint64_t seed = std::random_device()();
+  const std::uint64_t seed = lamina::test::fresh_seed();
   std::mt19937_64 random(seed);
   const Bytes bytes = random_bytes(random, 20'000);
   std::uint32_t sum = 0;

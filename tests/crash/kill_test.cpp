@@ -13,6 +13,7 @@
 
 #include "tests/checkpoint/crash_scene.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -104,7 +105,7 @@ class Kill : public ::testing::TestWithParam<Way> {
     std::this_thread::sleep_until(until);
   }
 
-  const unsigned seed_ = std::random_device{}();
+  const unsigned seed_ = lamina::test::fresh_seed();
   std::mt19937 random_{seed_};
   const TemporaryDirectory directory_{lamina::testing::memory_directory()};
   const CrashScene scene_{random_, (directory_ / GetParam().name).string(), 2};

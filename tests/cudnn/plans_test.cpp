@@ -16,6 +16,7 @@
 #include "asked.h"
 #include "ops/cuda/libraries/cudnn_graph.h"
 #include "ops/cuda/library_convolution.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::ops::cuda {
 namespace {
@@ -98,7 +99,7 @@ constexpr std::size_t kShare = 24;
 Asked some_of(const Asked& asked) {
   const char* given = std::getenv("LAMINA_CUDNN_SHARE");
   const std::size_t share = given == nullptr ? kShare : std::strtoul(given, nullptr, 10);
-  std::size_t at = std::random_device{}() % share;
+  std::size_t at = lamina::test::fresh_seed() % share;
   std::printf("every operation of %zu, from number %zu on\n", share, at);
   Asked some;
   for (const auto& entry : asked) {

@@ -7,6 +7,7 @@
 
 #include "device.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina {
 namespace {
@@ -15,7 +16,7 @@ using lamina::testing::memory_directory;
 using lamina::testing::TemporaryDirectory;
 
 Tensor random_images(const Shape& shape) {
-  std::mt19937 random(std::random_device{}());
+  std::mt19937 random(lamina::test::fresh_seed());
   Tensor out = Tensor::empty(shape);
   for (float& pixel : out.data<float>()) {
     pixel = std::uniform_real_distribution<float>(0, 255)(random);

@@ -3,6 +3,7 @@
 
 #include "contract_rows.h"
 #include "device.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::ops::contract {
 namespace {
@@ -10,12 +11,6 @@ namespace {
 constexpr int kCases = 8;
 /// Sums in another order, and Winograd's algorithm, against the definition in double.
 constexpr double kSlack = 10;
-
-unsigned fresh_seed() {
-  const char* given = std::getenv("LAMINA_TEST_SEED");
-  return given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10))
-                          : std::random_device{}();
-}
 
 using Param = std::tuple<Row, DType>;
 
@@ -35,7 +30,7 @@ class GpuContract : public ::testing::TestWithParam<Param> {
 TEST_P(GpuContract, ComputesTheDefinition) {
   LAMINA_NEED_GPU();
   const auto& [row, dtype] = GetParam();
-  const unsigned seed = fresh_seed();
+  const unsigned seed = lamina::test::fresh_seed();
   Random random(seed);
   for (int i = 0; i < kCases && !HasFailure(); ++i) {
     SCOPED_TRACE("LAMINA_TEST_SEED=" + std::to_string(seed) + ", case " + std::to_string(i));

@@ -1,4 +1,5 @@
 #include "tests/graph/program_testing.h"
+#include "tests/fresh_seed.h"
 
 #include <cmath>
 #include <cstdlib>
@@ -9,9 +10,7 @@
 namespace lamina::graph::testkit {
 
 std::uint64_t fresh_seed() {
-  const char* fixed = std::getenv("LAMINA_TEST_SEED");
-  const std::uint64_t seed =
-      fixed != nullptr ? std::strtoull(fixed, nullptr, 10) : std::random_device{}();
+  const std::uint64_t seed = lamina::test::fresh_seed();
   std::cout << "LAMINA_TEST_SEED=" << seed << "\n";
   return seed;
 }

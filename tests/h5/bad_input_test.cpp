@@ -9,6 +9,7 @@
 #include <random>
 
 #include "hdf5_image.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::h5::test {
 namespace {
@@ -86,7 +87,7 @@ TEST_P(BadInput, AnyFlippedBitOfASmallFileIsSurvived) {
 }
 
 TEST_P(BadInput, AFlippedBitInAnyByteIsSurvived) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = lamina::test::fresh_seed();
   SCOPED_TRACE(seed);
   std::mt19937_64 random(seed);
   std::vector<std::byte> bytes = sample(GetParam());
@@ -101,7 +102,7 @@ TEST_P(BadInput, AFlippedBitInAnyByteIsSurvived) {
 }
 
 TEST_P(BadInput, RandomBytesAreSurvived) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = lamina::test::fresh_seed();
   SCOPED_TRACE(seed);
   std::mt19937_64 random(seed);
   const std::vector<std::byte> whole = sample(GetParam());

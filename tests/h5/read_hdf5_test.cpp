@@ -8,6 +8,7 @@
 
 #include "hdf5_image.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::h5::test {
 namespace {
@@ -27,7 +28,7 @@ class ReadHdf5 : public ::testing::Test {
                static_cast<std::streamsize>(bytes.size()));
     return path;
   }
-  std::mt19937 random_{std::random_device{}()};
+  std::mt19937 random_{lamina::test::fresh_seed()};
   TemporaryDirectory directory_;
 };
 

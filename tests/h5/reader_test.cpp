@@ -7,6 +7,7 @@
 #include <random>
 
 #include "hdf5_image.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::h5::test {
 namespace {
@@ -15,7 +16,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 std::mt19937_64& random_source() {
-  static const std::uint64_t seed = std::random_device{}();
+  static const std::uint64_t seed = lamina::test::fresh_seed();
   static std::mt19937_64 source{(std::cout << "seed " << seed << "\n", seed)};
   return source;
 }

@@ -7,6 +7,7 @@
 
 #include "graph/program.h"
 #include "layers/trace.h"
+#include "tests/fresh_seed.h"
 #include "tests/layers/execute.h"
 
 using namespace lamina;
@@ -56,7 +57,7 @@ class Empty final : public Layer {
 };
 
 Tensor random_tensor(const Shape& shape) {
-  static std::mt19937 engine(std::random_device{}());
+  static std::mt19937 engine(lamina::test::fresh_seed());
   Tensor t = Tensor::empty(shape);
   for (float& x : t.data<float>()) x = std::normal_distribution<float>()(engine);
   return t;

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "kernels/philox.h"
+#include "tests/fresh_seed.h"
 
 using namespace lamina;
 namespace init = lamina::initializers;
@@ -45,7 +46,7 @@ void expect_moments(const Initializer& initializer, double mean, double stddev) 
 class Seeded : public ::testing::Test {
  protected:
   void SetUp() override {
-    const auto seed = std::random_device{}();
+    const auto seed = lamina::test::fresh_seed();
     RecordProperty("seed", std::to_string(seed));
     std::printf("seed %u\n", seed);
     set_random_seed(seed);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "models/keras_paths.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::test {
 
@@ -74,7 +75,9 @@ inline std::vector<Tensor> inputs_for(const Model& model) {
 class Random {
  public:
   Random()
-      : seed_(std::random_device{}()), engine_(seed_), trace_(__FILE__, __LINE__, seed_text()) {}
+      : seed_(lamina::test::fresh_seed()),
+        engine_(seed_),
+        trace_(__FILE__, __LINE__, seed_text()) {}
 
   Tensor tensor(const Shape& shape, double low = -1, double high = 1) {
     std::uniform_real_distribution<float> numbers(static_cast<float>(low),

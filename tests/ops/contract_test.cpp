@@ -5,17 +5,12 @@
 
 #include "contract_rows.h"
 #include "ops/params.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::ops::contract {
 namespace {
 
 constexpr int kCases = 16;
-
-unsigned fresh_seed() {
-  const char* given = std::getenv("LAMINA_TEST_SEED");
-  return given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10))
-                          : std::random_device{}();
-}
 
 using Param = std::tuple<Row, DType>;
 
@@ -23,7 +18,7 @@ class BackendContract : public testing::TestWithParam<Param> {};
 
 TEST_P(BackendContract, ComputesTheDefinition) {
   const auto& [row, dtype] = GetParam();
-  const unsigned seed = fresh_seed();
+  const unsigned seed = lamina::test::fresh_seed();
   Random random(seed);
   const auto backend = make_backend(Device::cpu());
   for (int i = 0; i < kCases && !HasFailure(); ++i) {

@@ -8,17 +8,12 @@
 #include "ops/cuda/cuda_backend.h"
 #include "ops/cuda/host_engine.h"
 #include "tests/fakes/fake_gpu.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::ops::contract {
 namespace {
 
 constexpr int kCases = 6;
-
-unsigned fresh_seed() {
-  const char* given = std::getenv("LAMINA_TEST_SEED");
-  return given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10))
-                          : std::random_device{}();
-}
 
 enum class Libraries { kSome, kNone };
 
@@ -28,7 +23,7 @@ class CudaBackendContract : public ::testing::TestWithParam<Param> {};
 
 TEST_P(CudaBackendContract, ComputesTheDefinition) {
   const auto& [row, dtype, libraries] = GetParam();
-  const unsigned seed = fresh_seed();
+  const unsigned seed = lamina::test::fresh_seed();
   Random random(seed);
   const lamina::testing::FakeGpu gpu({.seed = seed}, {2, 1 << 20});
   {

@@ -8,6 +8,7 @@
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/winograd_tiles.h"
 #include "ops/reference/reference_backend.h"
+#include "tests/fresh_seed.h"
 
 using namespace lamina;
 using namespace lamina::ops;
@@ -70,7 +71,7 @@ TEST(Winograd, ComputesWhatTheReferenceComputes) {
     EXPECT_EQ(cpu::make_winograd(op), nullptr);
     return;
   }
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = lamina::test::fresh_seed();
   std::cout << "seed " << seed << "\n";
   std::mt19937_64 rng(seed);
   ReferenceBackend reference;

@@ -8,6 +8,7 @@
 #include "runtime/host/host_runtime.h"
 #include "runtime/runtimes.h"
 #include "tests/fakes/fake_gpu.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina {
 namespace {
@@ -27,7 +28,7 @@ Tensor random_tensor(std::mt19937& random, std::int64_t size) {
 
 class DeviceTensor : public ::testing::Test {
  protected:
-  const unsigned seed_ = std::random_device{}();
+  const unsigned seed_ = lamina::test::fresh_seed();
   ::testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
   std::mt19937 random_{seed_};
 };

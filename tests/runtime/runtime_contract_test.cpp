@@ -9,6 +9,7 @@
 #include "runtime/host/host_runtime.h"
 #include "runtime/runtimes.h"
 #include "tests/fakes/fake_runtime.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::runtime {
 namespace {
@@ -23,7 +24,7 @@ std::vector<Kind> kinds() {
   std::vector<Kind> out{{"Host", [] { return make_runtime(Device::cpu()); }},
                         {"Fake", []() -> std::unique_ptr<Runtime> {
                            return std::make_unique<lamina::testing::FakeRuntime>(
-                               lamina::testing::FakeOptions{.seed = std::random_device{}()});
+                               lamina::testing::FakeOptions{.seed = lamina::test::fresh_seed()});
                          }}};
   if (cuda_device_count() > 0) out.push_back({"Cuda", [] { return make_runtime(Device::cuda()); }});
   return out;
@@ -50,7 +51,7 @@ class RuntimeContract : public ::testing::TestWithParam<Kind> {
   }
 
   std::unique_ptr<Runtime> runtime_ = GetParam().make();
-  std::mt19937 random_{std::random_device{}()};
+  std::mt19937 random_{lamina::test::fresh_seed()};
 };
 
 TEST_P(RuntimeContract, PageLockedMemoryIsAlignedAndAsLargeAsAsked) {

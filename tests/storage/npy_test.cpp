@@ -12,6 +12,7 @@
 #include <random>
 
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 using namespace lamina;
 using storage::parse_npy_header;
@@ -66,7 +67,7 @@ Tensor random_tensor(DType dtype, const Shape& shape, std::mt19937_64& random) {
 }  // namespace
 
 TEST(Npy, EveryDTypeAndRankSurvivesTheWayThroughAFile) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = lamina::test::fresh_seed();
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
   std::mt19937_64 random(seed);
   const lamina::testing::TemporaryDirectory scratch;
@@ -199,7 +200,7 @@ TEST(Npy, ShapesThatTheFileDoesNotHoldAreRefusedBeforeMemoryIsTaken) {
 }
 
 TEST(Npy, EveryTruncationAndRandomDamageIsAnErrorOrAnArrayOfTheFilesSize) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = lamina::test::fresh_seed();
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
   std::mt19937_64 random(seed);
   const std::string good = described("<f4", "(2, 3)") + raw<float>({1, 2, 3, 4, 5, 6});

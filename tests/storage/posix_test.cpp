@@ -16,6 +16,7 @@
 #include "storage/posix_remove.h"
 #include "storage/storage.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::storage {
 namespace {
@@ -23,7 +24,7 @@ namespace {
 using lamina::testing::TemporaryDirectory;
 
 std::vector<std::byte> random_bytes(std::size_t n) {
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = lamina::test::fresh_seed();
   ::testing::Test::RecordProperty("seed", static_cast<int>(seed));
   std::mt19937 random(seed);
   std::vector<std::byte> bytes(n);

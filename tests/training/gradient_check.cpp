@@ -1,4 +1,5 @@
 #include "gradient_check.h"
+#include "tests/fresh_seed.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,12 +7,6 @@
 
 namespace lamina::training::testkit {
 namespace {
-
-unsigned fresh_seed() {
-  const char* given = std::getenv("LAMINA_TEST_SEED");
-  return given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10))
-                          : std::random_device{}();
-}
 
 /// Elements of one tensor that are tried.
 constexpr int kElements = 6;
@@ -98,7 +93,7 @@ Tensor moved(const Tensor& tensor, std::size_t element, double step) {
 
 }  // namespace
 
-Seeded::Seeded() : seed_(fresh_seed()), random_(seed_) {}
+Seeded::Seeded() : seed_(lamina::test::fresh_seed()), random_(seed_) {}
 
 std::int64_t pick(Random& random, std::int64_t low, std::int64_t high) {
   return std::uniform_int_distribution<std::int64_t>(low, high)(random);

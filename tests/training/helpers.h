@@ -8,12 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "tests/fresh_seed.h"
+
 namespace lamina::test {
 
 /// A generator whose seed is printed.
 class Random {
  public:
-  Random() : seed_(std::random_device{}()), engine_(seed_) { std::printf("seed %u\n", seed_); }
+  Random() : seed_(lamina::test::fresh_seed()), engine_(seed_) { std::printf("seed %u\n", seed_); }
   double uniform(double low, double high) {
     return std::uniform_real_distribution<double>(low, high)(engine_);
   }
