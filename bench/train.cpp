@@ -1,6 +1,6 @@
-// How long does a training step take, in how much memory, beside Keras on JAX and PyTorch, and what
-// does a checkpoint in the background cost the loop? Each measurement in a process of its own, in
-// turn.
+// How long does a training step take, in how much memory, beside Keras on JAX and PyTorch, on the
+// CPU or on a GPU, and what does a checkpoint in the background cost the loop? Each measurement in
+// a process of its own, in turn.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -31,6 +31,8 @@ struct Options {
                                  "EfficientNetV2S:4:224"};
   std::vector<std::string> engines{"lamina", "keras-jax", "torch"};
   std::string python = "python3", torch_python, json, machine = "unnamed", child;
+  std::string device = "cpu", policy = "float32";
+  fs::path peers;
   fs::path directory = fs::temp_directory_path() / "lamina-bench-train";
   std::int64_t steps = 20, every = 0;
   std::size_t rounds = 3;
@@ -50,7 +52,9 @@ double milliseconds(Clock::duration time) {
 
 /// Steps of Adam on one batch; `every` of them saves in the background, 0 never.
 Json train(const Options& options, const Case& test) {
+  set_dtype_policy(options.policy);
   const ModelPtr model = bench::trained_model(test.model, test.size);
+  model->to(Device::from_name(options.device));
   model->compile(
       {.optimizer = "adam", .loss = losses::SparseCategoricalCrossentropy({.from_logits = true})});
   const Tensor x = bench::random_tensor({test.batch, test.size, test.size, 3});
@@ -104,13 +108,13 @@ std::vector<std::string> command(const Options& options, const std::string& engi
     add({fs::canonical("/proc/self/exe"), "--child", test, "--every", std::to_string(every)});
     add({"--directory", options.directory});
   } else {
-    const bool torch = engine == "torch" && !options.torch_python.empty();
+    const bool torch = engine.starts_with("torch") && !options.torch_python.empty();
     const Case parts = parse(test);
-    add({torch ? options.torch_python : options.python,
-         fs::path(LAMINA_SOURCE_DIR) / "bench/train_peers.py", engine, parts.model});
+    add({torch ? options.torch_python : options.python, options.peers, engine, parts.model});
     add({std::to_string(parts.batch), std::to_string(parts.size)});
     add({"--threads", std::to_string(options.threads)});
   }
+  add({"--device", options.device, "--policy", options.policy});
   add({"--steps", std::to_string(options.steps), "--seconds", fmt::format("{}", options.seconds)});
   return words;
 }
@@ -171,10 +175,9 @@ void with_checkpoints(const Options& options, const std::string& test, Json& res
 
 void compare(const Options& options) {
   fs::create_directories(options.directory);
-  Json report{{"machine", options.machine},
-              {"threads", options.threads},
-              {"steps", Json::array()},
-              {"checkpoints", Json::array()}};
+  Json report{{"machine", options.machine}, {"device", options.device},
+              {"policy", options.policy},   {"threads", options.threads},
+              {"steps", Json::array()},     {"checkpoints", Json::array()}};
   for (const std::string& test : options.cases) {
     beside_peers(options, test, report["steps"]);
     with_checkpoints(options, test, report["checkpoints"]);
@@ -186,12 +189,16 @@ void compare(const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
+  options.peers = fs::canonical("/proc/self/exe").parent_path() / "train_peers.py";
   CLI::App app("Times training beside Keras on JAX and PyTorch, and checkpoints within it");
   app.add_option("--cases", options.cases, "MODEL:BATCH:SIZE; MODEL is convnet or an application")
       ->delimiter(',');
-  app.add_option("--engines", options.engines, "lamina, keras-jax, torch")->delimiter(',');
+  app.add_option("--engines", options.engines, "lamina, keras-jax, torch, torch-compile")
+      ->delimiter(',');
   app.add_option("--python", options.python, "A Python with keras and jax");
   app.add_option("--torch-python", options.torch_python, "A Python with torch and torchvision");
+  app.add_option("--device", options.device, "cpu, or cuda:0 and so on; Keras computes on the CPU");
+  app.add_option("--policy", options.policy, "float32, mixed_bfloat16 or mixed_float16");
   app.add_option("--threads", options.threads);
   app.add_option("--steps", options.steps, "Timed steps of a process");
   app.add_option("--seconds", options.seconds, "Stop a process's steps after these");

@@ -1,5 +1,5 @@
-"""Times steps of Adam in Keras on JAX (compiled) or PyTorch (eager, channels last): what bench_train does
-in Lamina, on models of the same shapes. Prints one JSON object."""
+"""Times steps of Adam in Keras on JAX (compiled, on the CPU) or PyTorch (eager or compiled, channels last): what
+bench_train does in Lamina, on models of the same shapes. Prints one JSON object."""
 
 import argparse
 import json
@@ -9,13 +9,15 @@ import time
 import numpy as np
 
 parser = argparse.ArgumentParser()
-parser.add_argument("engine", choices=["keras-jax", "torch"])
+parser.add_argument("engine", choices=["keras-jax", "torch", "torch-compile"])
 parser.add_argument("model")
 parser.add_argument("batch", type=int)
 parser.add_argument("size", type=int)
 parser.add_argument("--steps", type=int, default=20)
 parser.add_argument("--seconds", type=float, default=20)
 parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--device", default="cpu")
+parser.add_argument("--policy", choices=["float32", "mixed_bfloat16", "mixed_float16"], default="float32")
 options = parser.parse_args()
 
 IMAGES = np.random.default_rng(7).normal(size=(options.batch, options.size, options.size, 3)).astype("float32")
@@ -64,18 +66,26 @@ def torch_model():
 def torch_step():
     import torch
     torch.set_num_threads(options.threads)
-    model = torch_model().to(memory_format=torch.channels_last)
+    # As Lamina computes float32: without TF32.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    model = torch_model().to(options.device, memory_format=torch.channels_last)
     model.train()
+    forward = torch.compile(model) if options.engine == "torch-compile" else model
+    narrow = {"mixed_bfloat16": torch.bfloat16, "mixed_float16": torch.float16}.get(options.policy)
+    scaler = torch.amp.GradScaler(torch.device(options.device).type, enabled=narrow is torch.float16)
     optimizer = torch.optim.Adam(model.parameters())
     cross_entropy = torch.nn.CrossEntropyLoss()
     images = torch.from_numpy(IMAGES).permute(0, 3, 1, 2)  # NHWC memory: channels last
     labels = torch.from_numpy(LABELS)
 
     def step():
+        x, y = images.to(options.device), labels.to(options.device)  # at each step, as Lamina does
         optimizer.zero_grad()
-        loss = cross_entropy(model(images), labels)
-        loss.backward()
-        optimizer.step()
+        with torch.autocast(torch.device(options.device).type, dtype=narrow, enabled=narrow is not None):
+            loss = cross_entropy(forward(x), y)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
         return loss.item()
 
     return step
@@ -86,6 +96,7 @@ def peak():
         return next(int(line.split()[1]) * 1024 for line in text if line.startswith("VmHWM"))
 
 
+assert options.engine != "keras-jax" or (options.device, options.policy) == ("cpu", "float32")
 step = keras_step() if options.engine == "keras-jax" else torch_step()
 for _ in range(2):
     step()

@@ -7,15 +7,17 @@
 #include "kernels/normalization.h"
 #include "kernels/pointwise.h"
 #include "kernels/reductions.h"
+#include "kernels/updates.h"
 #include "kernels/windows.h"
 
 namespace lamina::kernels {
 
-using Job = std::variant<UnaryJob, UnaryGradientJob, BinaryJob, BinaryGradientJob, EpilogueJob,
-                         CastJob, DropoutJob, CopyJob, PadJob, ResizeJob, GatherJob,
-                         GatherGradientJob, ReduceJob, ReduceGradientJob, SoftmaxJob,
-                         SoftmaxGradientJob, MomentsJob, BatchNormJob, BatchNormSumsJob,
-                         BatchNormGradientJob, LayerNormJob, LayerNormGradientJob, LayerNormSumsJob,
-                         PoolJob, PoolGradientJob, ConvolutionJob, KernelGradientJob, ProductJob>;
+using Job =
+    std::variant<UnaryJob, UnaryGradientJob, BinaryJob, BinaryGradientJob, EpilogueJob, CastJob,
+                 DropoutJob, CopyJob, PadJob, ResizeJob, GatherJob, GatherGradientJob, ReduceJob,
+                 ReduceGradientJob, SoftmaxJob, SoftmaxGradientJob, MomentsJob, BatchNormJob,
+                 BatchNormSumsJob, BatchNormGradientJob, LayerNormJob, LayerNormGradientJob,
+                 LayerNormSumsJob, PoolJob, PoolGradientJob, ConvolutionJob, KernelGradientJob,
+                 ProductJob, UpdateJob, AccumulateJob, SquaresJob, FollowJob>;
 
 }  // namespace lamina::kernels

@@ -33,5 +33,9 @@ int launch(const PoolGradientJob& job, void* stream);
 int launch(const ConvolutionJob& job, void* stream);
 int launch(const KernelGradientJob& job, void* stream);
 int launch(const ProductJob& job, void* stream);
+int launch(const UpdateJob& job, void* stream);
+int launch(const AccumulateJob& job, void* stream);
+int launch(const SquaresJob& job, void* stream);
+int launch(const FollowJob& job, void* stream);
 
 }  // namespace lamina::kernels

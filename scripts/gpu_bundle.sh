@@ -7,13 +7,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly from="${1:-build/release}" to="${2:-build/gpu_bundle}"
-readonly programs=(test_gpu test_runtime test_cudnn bench_gpu lamina)
+readonly programs=(test_gpu test_runtime test_cudnn bench_gpu bench_train lamina)
 readonly left_out='lib(cuda|cudnn|cublas|c|m|dl|rt|pthread|resolv)[._]|ld-linux|linux-vdso'
 
 rm -rf "$to"
 mkdir -p "$to/bin" "$to/lib" "$to/data"
 for program in "${programs[@]}"; do cp "$from/bin/$program" "$to/bin/"; done
-cp "$from/bin/gpu_peers.py" "$to/bin/"
+cp "$from/bin/gpu_peers.py" "$from/bin/train_peers.py" "$to/bin/"
 cp tests/cudnn/data/*.json "$to/data/"
 # Names as the programs ask for them, whatever links lead there.
 for program in "${programs[@]}"; do ldd "$from/bin/$program"; done |

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the checks and the bench of a bundle (see gpu_bundle.sh) on the GPU of this machine, in at most
-# 8 minutes. Leaves results/summary.json, results/gpu.json, a log a check, and a short table on
+# 8 minutes. Leaves results/summary.json, results/gpu.json, results/train_*.json, a log a check, and a short table on
 # standard output. Exit status: 0 when all passed, 1 when something failed, 77 when all that needs a
 # GPU was skipped because there is none.
 #   LAMINA_PYTHON   a Python with torch, torchvision and safetensors, to measure beside (none)
@@ -46,6 +46,7 @@ check() {  # NAME COMMAND...: runs it within the time that is left
 check devices bin/lamina devices
 check runtime bin/test_runtime
 check models bin/test_gpu --gtest_filter='GpuModel.*:*GpuRounding*'
+check training bin/test_gpu --gtest_filter='*GpuTraining*:*GpuOptimizer*'
 check ops bin/test_gpu --gtest_filter='*GpuContract*'
 check cudnn_plans bin/test_cudnn --gtest_filter='*Edge*'
 if command -v compute-sanitizer >/dev/null; then
@@ -54,6 +55,12 @@ if command -v compute-sanitizer >/dev/null; then
 else
   echo "compute-sanitizer is not installed: not run"
 fi
+for policy in float32 mixed_bfloat16; do
+  check "train_$policy" bin/bench_train --device cuda:0 --policy $policy --cases convnet:256:32,EfficientNetV2B0:64:224 \
+    --engines "lamina${LAMINA_PYTHON:+,torch}" --torch-python "${LAMINA_PYTHON:-none}" --rounds 1 --steps 50 --seconds 2 \
+    --directory results --json "results/train_$policy.json"
+done
+rm -rf results/steps
 # Inference takes what time is left, shared with PyTorch's if that is there.
 budget=$(((deadline - SECONDS - 120) / 2))
 check bench bin/bench_gpu --seconds 1 --layers 8 --budget $budget --directory results --json results/gpu.json \

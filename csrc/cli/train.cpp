@@ -1,4 +1,3 @@
-#include <fmt/format.h>
 #include <lamina/error.h>
 
 #include <cstdint>
@@ -26,10 +25,6 @@ struct Arguments {
 };
 
 void check(const Arguments& a) {
-  if (Device::from_name(a.device).kind != Device::Kind::kCpu) {
-    throw ValueError(
-        fmt::format("Device '{}' is not available: this build computes on the CPU only", a.device));
-  }
   if (a.resume && a.checkpoint_dir.empty()) {
     throw ValueError(
         "--resume needs --checkpoint-dir: the newest checkpoint there is gone on from");
@@ -63,8 +58,10 @@ FitOptions fit_options(const Arguments& a) {
 
 void train(const Arguments& a) {
   check(a);
+  const Device device = Device::from_name(a.device);
   if (a.seed) set_random_seed(*a.seed);
   const ModelPtr model = make_model(a.model);
+  model->to(device);
   CompileArguments compile{.optimizer = training::make_optimizer(a.optimizer),
                            .loss = training::make_loss(a.loss)};
   for (const std::string& metric : a.metrics) compile.metrics.emplace_back(metric);
@@ -138,7 +135,7 @@ void add_run_options(CLI::App& command, Arguments& a) {
                    "go on from the newest checkpoint in DIR, if there is one, to the same bits as "
                    "if the run had not stopped");
   command.add_option("--history", a.history, "a line a step, as CSV")->type_name("OUT.csv");
-  command.add_option("--device", a.device, "where to compute")
+  command.add_option("--device", a.device, "where to compute: cpu, or cuda:0 and so on")
       ->capture_default_str()
       ->type_name("NAME");
 }

@@ -13,7 +13,8 @@ constexpr std::size_t kTrimEvery = std::size_t{4} << 20;
 }  // namespace
 
 void Parameters::add(ops::Kernel& kernel, const std::vector<Param>& params) {
-  Entry entry{&kernel, &params, {}, false};
+  Entry entry{&kernel, &params, {}, {}, false};
+  entry.conversions.resize(params.size());
   for (const Param& param : params) {
     for (const VariablePtr& variable : param.sources) {
       const auto known = [&](const Source& source) { return source.variable == variable.get(); };
@@ -35,19 +36,40 @@ bool Parameters::stale(const Entry& entry) {
 void Parameters::require_reachable(const Entry& entry) const {
   for (const Source& source : entry.sources) {
     const Device device = source.variable->device();
-    if (device.kind == Device::Kind::kCpu || device == device_) continue;
+    if (device.kind == Device::Kind::kCpu || device == backend_->device()) continue;
     throw UnsupportedError("The variable '" + source.variable->path() + "' is on " +
                            source.variable->device().str() + ", and what is computed on " +
-                           device_.str() + " cannot use it there: move the model with to().");
+                           backend_->device().str() +
+                           " cannot use it there: move the model with to().");
   }
+}
+
+bool Parameters::is_there(const Param& param) const {
+  return param.variable && param.variable->device() == backend_->device() &&
+         backend_->device() != Device::cpu();
+}
+
+Tensor Parameters::value_there(const Param& param, Conversion& conversion) {
+  const Tensor value = param.variable->value().reshape(param.as.shape);
+  if (value.dtype() == param.as.dtype) return value;
+  if (!conversion.kernel) {
+    conversion.kernel = backend_->make(ops::Cast{{value.shape(), value.dtype()}, param.as});
+    conversion.result = Tensor::empty(param.as.shape, param.as.dtype, backend_->device());
+  }
+  const void* const input = value.raw();
+  void* const output = conversion.result.raw();
+  conversion.kernel->run({{&input, 1}, {&output, 1}});
+  return conversion.result;
 }
 
 void Parameters::pack(Entry& entry) {
   require_reachable(entry);
-  ++packs_;
   entry.packed = false;  // until every step below has succeeded
   std::vector<Tensor> values;
-  for (const Param& param : *entry.params) values.push_back(param.value());
+  for (std::size_t i = 0; i < entry.params->size(); ++i) {
+    const Param& param = (*entry.params)[i];
+    values.push_back(is_there(param) ? value_there(param, entry.conversions[i]) : param.value());
+  }
   entry.kernel->load_parameters(values);
   for (Source& source : entry.sources) source.packed_version = source.variable->version();
   entry.packed = true;

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <unordered_map>
 #include <vector>
 
@@ -11,8 +12,8 @@ namespace lamina::graph {
 /// Keeps kernels' packed parameters in step with the variables they come from.
 class Parameters {
  public:
-  /// Variables may be on the host or on `device`, where the kernels are.
-  explicit Parameters(Device device) : device_(device) {}
+  /// Variables may be on the host or on the backend's device, where the kernels are.
+  explicit Parameters(std::shared_ptr<ops::Backend> backend) : backend_(std::move(backend)) {}
 
   /// `kernel` packs `params`; both must outlive this.
   void add(ops::Kernel& kernel, const std::vector<Param>& params);
@@ -21,19 +22,22 @@ class Parameters {
   /// beside the variables. With `release`, a variable's value goes as soon as no stale kernel needs
   /// it. After a throw, what was packed stays packed; the next call goes on.
   void refresh(bool release);
-  /// How often a kernel was, or should have been, given parameters: what was recorded of kernels
-  /// holds as long as this stays.
-  [[nodiscard]] std::uint64_t packs() const { return packs_; }
 
  private:
   struct Source {
     Variable* variable;
     std::uint64_t packed_version;
   };
+  /// A device's variable in the dtype that the kernel is given.
+  struct Conversion {
+    ops::KernelPtr kernel;
+    Tensor result;
+  };
   struct Entry {
     ops::Kernel* kernel;
     const std::vector<Param>* params;
-    std::vector<Source> sources;  ///< each variable once
+    std::vector<Source> sources;          ///< each variable once
+    std::vector<Conversion> conversions;  ///< of each parameter that needs one
     bool packed = false;
   };
   using Counts = std::unordered_map<Variable*, std::size_t>;
@@ -41,11 +45,12 @@ class Parameters {
   [[nodiscard]] static bool stale(const Entry& entry);
   void require_reachable(const Entry& entry) const;
   void pack(Entry& entry);
+  [[nodiscard]] bool is_there(const Param& param) const;
+  [[nodiscard]] Tensor value_there(const Param& param, Conversion& conversion);
   [[nodiscard]] Counts stale_readers() const;
   static void release_read(const Entry& entry, Counts& waiting);
 
-  Device device_;
-  std::uint64_t packs_ = 0;
+  std::shared_ptr<ops::Backend> backend_;
   std::vector<Entry> entries_;
 };
 

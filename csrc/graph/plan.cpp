@@ -36,7 +36,7 @@ class CompiledPlan final : public Plan {
     refresh(false);
     const auto steps = [&] { steps_.run(0, program_.ops.size(), inputs, outputs); };
     if (timed_) return steps();
-    recorded_.run(*backend_, {places(inputs, outputs), steps_.packs()}, steps);
+    recorded_.run(*backend_, places(inputs, outputs), steps);
   }
 
   std::size_t arena_bytes() const override { return steps_.arena_bytes(); }
@@ -46,9 +46,9 @@ class CompiledPlan final : public Plan {
 
  private:
   void check(const std::vector<Tensor>& inputs) const;
-  static std::vector<const void*> places(const std::vector<Tensor>& inputs,
-                                         const std::vector<Tensor>& outputs) {
-    std::vector<const void*> out;
+  static RecordedRun::Places places(const std::vector<Tensor>& inputs,
+                                    const std::vector<Tensor>& outputs) {
+    RecordedRun::Places out;
     for (const Tensor& tensor : inputs) out.push_back(tensor.raw());
     for (const Tensor& tensor : outputs) out.push_back(tensor.raw());
     return out;

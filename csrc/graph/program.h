@@ -26,12 +26,21 @@ struct Param {
   std::vector<VariablePtr> sources;
   std::function<Tensor()> value;
   /// The variable whose elements these are, in order, where that is so: a gradient with respect to
-  /// this is one with respect to the variable.
+  /// this is one with respect to the variable. `as` is then what value() makes of it.
   VariablePtr variable = nullptr;
+  ops::TensorSpec as = {};
 
   /// The variable itself, cast to `dtype`.
   static Param of(VariablePtr variable, DType dtype) {
-    return {{variable}, [variable, dtype] { return host_value(*variable, dtype); }, variable};
+    const Shape shape = variable->shape();
+    return of(std::move(variable), dtype, shape);
+  }
+  /// The same under another shape.
+  static Param of(VariablePtr variable, DType dtype, const Shape& shape) {
+    return {{variable},
+            [variable, dtype, shape] { return host_value(*variable, dtype).reshape(shape); },
+            variable,
+            {shape, dtype}};
   }
 };
 

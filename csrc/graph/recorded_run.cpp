@@ -7,12 +7,12 @@
 
 namespace lamina::graph {
 
-void RecordedRun::run(ops::Backend& backend, Key key, const std::function<void()>& steps) {
-  if (key != key_) {
+void RecordedRun::run(ops::Backend& backend, Places places, const std::function<void()>& steps) {
+  if (places != last_) {
     replay_.reset();
-    key_ = {};  // nothing can be recorded of a run that fails
+    last_.reset();  // nothing can be recorded of a run that fails
     steps();
-    key_ = std::move(key);
+    last_ = std::move(places);
     return;
   }
   if (!replay_ && !in_vain_) record(backend, steps);

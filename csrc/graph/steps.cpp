@@ -8,10 +8,7 @@
 namespace lamina::graph {
 
 Steps::Steps(const Program& program, std::shared_ptr<ops::Backend> backend, bool timed)
-    : program_(program),
-      backend_(std::move(backend)),
-      timed_(timed),
-      parameters_(backend_->device()) {
+    : program_(program), backend_(std::move(backend)), timed_(timed), parameters_(backend_) {
   std::vector<ops::KernelPtr> kernels;
   for (const Op& op : program_.ops) kernels.push_back(backend_->make(op.spec));
   const MemoryPlan memory = plan_memory(

@@ -19,8 +19,6 @@ class Steps {
 
   /// Repacks the parameters whose variables changed (see Plan::refresh).
   void refresh(bool release) { parameters_.refresh(release); }
-  /// See Parameters.
-  [[nodiscard]] std::uint64_t packs() const { return parameters_.packs(); }
   /// Runs the operations [first, last) of the program. Every input and output that these touch must
   /// be there.
   void run(std::size_t first, std::size_t last, const std::vector<Tensor>& inputs,

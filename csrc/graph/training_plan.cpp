@@ -2,6 +2,7 @@
 
 #include <lamina/error.h>
 
+#include "core/device_memory.h"
 #include "graph/passes/passes.h"
 #include "graph/verify.h"
 
@@ -40,10 +41,12 @@ TrainingPlan::TrainingPlan(Program program, const Wanted& wanted,
       own_outputs_(program.outputs.size()),
       wanted_outputs_(wanted.outputs),
       draws_(program.random_state.has_value()),
+      timed_(options.profile),
+      backend_(std::move(backend)),
       derivative_(differentiate(prepared(std::move(program), options.optimize), wanted)) {
   derivative_.program = separate_outputs(std::move(derivative_.program));
   verify(derivative_.program);
-  steps_ = std::make_unique<Steps>(derivative_.program, std::move(backend), options.profile);
+  steps_ = std::make_unique<Steps>(derivative_.program, backend_, timed_);
   steps_->allocate(all_outputs_, 0, derivative_.program.outputs.size());
   outputs_.assign(all_outputs_.begin(),
                   all_outputs_.begin() + static_cast<std::ptrdiff_t>(own_outputs_));
@@ -53,9 +56,28 @@ TrainingPlan::TrainingPlan(Program program, const Wanted& wanted,
 void TrainingPlan::collect(const std::vector<ops::TensorSpec>& specs) {
   for (std::size_t i = 0; i < specs.size(); ++i) {
     const auto& output = derivative_.gradients[i];
-    gradients_.push_back(output ? all_outputs_[*output]
-                                : Tensor::zeros(specs[i].shape, specs[i].dtype));
+    gradients_.push_back(
+        output ? all_outputs_[*output]
+               : Tensor::zeros(specs[i].shape, specs[i].dtype).to(backend_->device()));
   }
+}
+
+void TrainingPlan::run(RecordedRun& recorded, std::size_t first, std::size_t last) {
+  const auto steps = [&] { steps_->run(first, last, inputs_, all_outputs_); };
+  if (timed_) return steps();
+  RecordedRun::Places places;  // the outputs stay where they are
+  for (const Tensor& input : inputs_) places.push_back(input.raw());
+  recorded.run(*backend_, std::move(places), steps);
+}
+
+const Tensor& TrainingPlan::placed(RandomState state) {
+  Tensor here = Tensor::from<std::uint64_t>({state.seed, state.counter}, {2});
+  if (backend_->device() == Device::cpu()) return random_state_ = std::move(here);
+  if (!random_state_.defined()) {
+    random_state_ = Tensor::empty(here.shape(), here.dtype(), backend_->device());
+  }
+  core::copy_into({&random_state_, 1}, {&here, 1});
+  return random_state_;
 }
 
 const std::vector<Tensor>& TrainingPlan::forward(const std::vector<Tensor>& inputs,
@@ -63,10 +85,10 @@ const std::vector<Tensor>& TrainingPlan::forward(const std::vector<Tensor>& inpu
   require_count(own_inputs_ - (draws_ ? 1 : 0), inputs.size(), "inputs");
   ran_forward_ = false;
   inputs_ = inputs;
-  if (draws_) inputs_.push_back(Tensor::from<std::uint64_t>({state.seed, state.counter}, {2}));
+  if (draws_) inputs_.push_back(placed(state));
   steps_->check(inputs_);
   steps_->refresh(false);
-  steps_->run(0, derivative_.forward_ops, inputs_, all_outputs_);
+  run(forward_run_, 0, derivative_.forward_ops);
   ran_forward_ = true;
   return outputs_;
 }
@@ -77,7 +99,7 @@ const std::vector<Tensor>& TrainingPlan::backward(const std::vector<Tensor>& out
   inputs_.insert(inputs_.end(), output_gradients.begin(), output_gradients.end());
   steps_->check(inputs_, own_inputs_);
   ran_forward_ = false;
-  steps_->run(derivative_.forward_ops, derivative_.program.ops.size(), inputs_, all_outputs_);
+  run(backward_run_, derivative_.forward_ops, derivative_.program.ops.size());
   return gradients_;
 }
 

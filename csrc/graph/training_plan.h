@@ -5,6 +5,7 @@
 
 #include "graph/differentiate.h"
 #include "graph/plan.h"
+#include "graph/recorded_run.h"
 #include "graph/steps.h"
 
 namespace lamina::graph {
@@ -22,8 +23,10 @@ class TrainingPlan {
   TrainingPlan(Program program, const Wanted& wanted, std::shared_ptr<ops::Backend> backend,
                const PlanOptions& options = {});
 
-  /// Runs forward on the variables as they are. The outputs (all of the program's) are valid until
-  /// the next call. Throws ValueError naming an input that does not fit.
+  /// Runs forward on the variables as they are; tensors given and returned are on the backend's
+  /// device, and where that has a stream, it is given the work (see ops::Backend::settle). The
+  /// outputs (all of the program's) are valid until the next call. Throws ValueError naming an
+  /// input that does not fit.
   const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs, RandomState state);
   /// The gradients of `wanted`, in its order, valid until the next call; zeros where nothing
   /// depends on it. Takes the gradient with respect to each wanted output. Once after each forward,
@@ -37,12 +40,20 @@ class TrainingPlan {
 
  private:
   void collect(const std::vector<ops::TensorSpec>& gradients);
+  /// `state` on the device, until the next call.
+  [[nodiscard]] const Tensor& placed(RandomState state);
+  /// The operations [first, last), recorded when their inputs lie where they lay before.
+  void run(RecordedRun& recorded, std::size_t first, std::size_t last);
 
   std::size_t own_inputs_, own_outputs_, wanted_outputs_;
   bool draws_;  ///< the last of its own inputs is the random state
+  bool timed_;
+  std::shared_ptr<ops::Backend> backend_;
   Derivative derivative_;
   std::unique_ptr<Steps> steps_;
+  RecordedRun forward_run_, backward_run_;  // of the steps: they go first
   std::vector<Tensor> inputs_, all_outputs_, outputs_, gradients_;
+  Tensor random_state_;
   bool ran_forward_ = false;
 };
 

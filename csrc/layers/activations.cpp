@@ -92,7 +92,7 @@ class PReLULayer final : public LibraryLayer<PReLUOptions> {
     }
     ColumnAffine affine;
     affine.scale =
-        reshaped_param(alpha_, statistics_dtype(compute_dtype()), {alpha_->shape().size()});
+        graph::Param::of(alpha_, statistics_dtype(compute_dtype()), {alpha_->shape().size()});
     return {builder.binary(ops::Binary::kAdd, positive,
                            column_affine(builder, negative, kept, std::move(affine)))};
   }

@@ -84,12 +84,4 @@ graph::ValueId to_channels_first(graph::Builder& builder, graph::ValueId x) {
   return builder.transpose(x, std::move(perm));
 }
 
-graph::Param reshaped_param(VariablePtr variable, DType dtype, Shape shape) {
-  return {{variable},
-          [variable, dtype, shape = std::move(shape)] {
-            return graph::host_value(*variable, dtype).reshape(shape);
-          },
-          variable};
-}
-
 }  // namespace lamina::layers

@@ -50,9 +50,6 @@ struct AxisPadding {
 [[nodiscard]] graph::ValueId to_channels_last(graph::Builder& builder, graph::ValueId x);
 [[nodiscard]] graph::ValueId to_channels_first(graph::Builder& builder, graph::ValueId x);
 
-/// A variable's value cast and under another shape of equal size.
-[[nodiscard]] graph::Param reshaped_param(VariablePtr variable, DType dtype, Shape shape);
-
 /// Throws ValueError for a name that is no activation of Keras, UnsupportedError for one that
 /// Lamina lacks.
 void check_activation(const ActivationFunction& activation);

@@ -56,8 +56,9 @@ class PlainConv final : public ConvLayer<Options> {
     const ValueId x = this->to_nhwc(builder, inputs.at(0));
     const Shape kernel = this->kernel_shape_2d(builder.shape(x)[-1] / o.groups, o.filters);
     return this->finish(
-        builder, this->convolve(builder, x, reshaped_param(kernel_, this->compute_dtype(), kernel),
-                                o.filters, o.groups, bias_));
+        builder,
+        this->convolve(builder, x, graph::Param::of(kernel_, this->compute_dtype(), kernel),
+                       o.filters, o.groups, bias_));
   }
 
  private:

@@ -43,8 +43,8 @@ class DepthwiseBase : public ConvLayer<Options> {
   [[nodiscard]] ValueId depthwise(Builder& builder, ValueId x, const VariablePtr& bias) const {
     const std::int64_t in = builder.shape(x)[-1];
     return this->convolve(builder, x,
-                          reshaped_param(depthwise_kernel_, this->compute_dtype(),
-                                         this->kernel_shape_2d(1, expanded(in))),
+                          graph::Param::of(depthwise_kernel_, this->compute_dtype(),
+                                           this->kernel_shape_2d(1, expanded(in))),
                           expanded(in), in, bias);
   }
 

@@ -48,7 +48,7 @@ class LayerNormalizationLayer final : public LibraryLayer<LayerNormalizationOpti
     const DType dtype = statistics_dtype(op.x.dtype);
     std::vector<graph::Param> params;
     for (const VariablePtr& variable : {gamma_, beta_}) {
-      if (variable) params.push_back(reshaped_param(variable, dtype, sizes));
+      if (variable) params.push_back(graph::Param::of(variable, dtype, sizes));
     }
     return {builder.cast(builder.emit(std::move(op), {x}, std::move(params)), compute_dtype())};
   }

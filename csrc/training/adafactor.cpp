@@ -145,6 +145,8 @@ class AdafactorOptimizer : public Optimizer {
  protected:
   void create_slots() override;
   void step(Update& update) const override;
+  // Means over rows and columns of whole variables: no element by itself.
+  [[nodiscard]] bool steps_on_host() const override { return true; }
 
  private:
   void step_variable(const Update& update, const UpdateItem& item) const;

@@ -7,7 +7,8 @@
 
 namespace lamina::training {
 
-/// A model's training graphs for the batches' shapes. Few: a full batch, a last one, and one more.
+/// A model's training graphs for the batches' shapes, on the device where its weights are. Few: a
+/// full batch, a last one, and one more.
 class GraphCache {
  public:
   explicit GraphCache(Model& model) : model_(model) {}
@@ -18,6 +19,7 @@ class GraphCache {
  private:
   struct Cached {
     std::vector<Shape> shapes;
+    Device device;
     std::unique_ptr<TrainGraph> graph;
   };
   static constexpr std::size_t kGraphs = 3;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 
@@ -84,11 +85,22 @@ double LossScaleOptimizer::loss_scale() const {
   return dynamic_scale_ ? scalar(*dynamic_scale_) : initial_scale_;
 }
 
+bool LossScaleOptimizer::finite_gradients(const std::vector<Tensor>& gradients) {
+  const auto there = std::find_if(gradients.begin(), gradients.end(), [](const Tensor& gradient) {
+    return gradient.defined() && gradient.device() != Device::cpu();
+  });
+  if (there == gradients.end()) return all_finite(gradients);
+  if (!device_update_ || device_update_->device() != there->device()) {
+    device_update_ = std::make_unique<DeviceUpdate>(there->device());
+  }
+  return device_update_->all_finite(gradients);
+}
+
 void LossScaleOptimizer::apply(const std::vector<Tensor>& gradients) {
   check_gradients(gradients);
   const double scale = loss_scale();
   double counter = scalar(*step_counter_) + 1, next = scale;
-  if (!all_finite(gradients)) {
+  if (!finite_gradients(gradients)) {
     counter = 0;
     next = scale * 0.5;
   } else {

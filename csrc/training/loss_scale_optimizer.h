@@ -26,6 +26,8 @@ class LossScaleOptimizer : public Optimizer {
   void step(Update&) const override {}
 
  private:
+  [[nodiscard]] bool finite_gradients(const std::vector<Tensor>& gradients);
+
   OptimizerPtr inner_;
   double initial_scale_;
   std::int64_t growth_steps_;

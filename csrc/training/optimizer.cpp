@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "layers/naming.h"
+#include "training/device_update.h"
 #include "training/scalars.h"
 #include "training/step_memory.h"
 #include "training/update.h"
@@ -46,9 +47,13 @@ void check_options(const OptimizerOptions& o) {
 /// New values on their way: what a step writes into, and assigns once all is computed.
 class NewValues {
  public:
-  explicit NewValues(training::StepMemory& memory) : memory_(memory) {}
+  /// A step that computes elsewhere than its variables are gets copies, which go back.
+  NewValues(training::StepMemory& memory, Device computes) : memory_(memory), computes_(computes) {}
 
-  training::Stream open(const VariablePtr& variable) {
+  /// A variable that is not on `device` yet moves there.
+  training::Stream open(const VariablePtr& variable, Device device) {
+    if (variable->device() != device) variable->to(device);
+    if (device != computes_) return open_copy(variable);
     const void* in = variable->value().raw();
     Tensor out = memory_.writable(variable);
     const training::Stream stream{in, out.raw()};
@@ -60,7 +65,15 @@ class NewValues {
   }
 
  private:
+  training::Stream open_copy(const VariablePtr& variable) {
+    Tensor copy = variable->value().to(computes_);
+    const training::Stream stream{copy.raw(), copy.raw()};
+    opened_.emplace_back(variable, std::move(copy));
+    return stream;
+  }
+
   training::StepMemory& memory_;
+  Device computes_;
   std::vector<std::pair<VariablePtr, Tensor>> opened_;
 };
 
@@ -195,6 +208,13 @@ void Optimizer::check_gradients(const std::vector<Tensor>& gradients) const {
   if (!trainable_.empty() && std::none_of(gradients.begin(), gradients.end(), defined)) {
     throw ValueError("No gradients provided for any variable.");
   }
+  for (const VariablePtr& variable : trainable_) {
+    if (variable->device() == trainable_.front()->device()) continue;
+    throw ValueError(fmt::format(
+        "Optimizer '{}': the variable '{}' is on {} and '{}' on {}: move the model with to().",
+        name(), trainable_.front()->path(), trainable_.front()->device().str(), variable->path(),
+        variable->device().str()));
+  }
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     if (!gradients[i].defined() || gradients[i].shape() == trainable_[i]->shape()) continue;
     throw ValueError(fmt::format(
@@ -220,7 +240,15 @@ void Optimizer::apply(const std::vector<Tensor>& gradients) {
                                   (update.iteration + 1) % *options_.ema_overwrite_frequency == 0;
   if (options_.clipvalue.value_or(0) > 0) update.limit = *options_.clipvalue;
 
-  NewValues values(*memory_);
+  const Device device = trainable_.front()->device();
+  const Device computes = steps_on_host() ? Device::cpu() : device;
+  if (computes != Device::cpu()) {
+    if (!device_update_ || device_update_->device() != computes) {
+      device_update_ = std::make_unique<training::DeviceUpdate>(computes);
+    }
+    update.device = device_update_.get();
+  }
+  NewValues values(*memory_, computes);
   std::vector<Tensor> held(gradients.size());
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     const VariablePtr& variable = trainable_[i];
@@ -230,15 +258,17 @@ void Optimizer::apply(const std::vector<Tensor>& gradients) {
     item.size = variable->shape().size();
     const bool moves = gradients[i].defined();
     if (moves) {
-      held[i] = gradients[i].cast(item.dtype);
+      held[i] = gradients[i].cast(item.dtype).to(computes);
       item.gradient = held[i].raw();
     }
     item.decays = decays(*variable);
-    if ((moves && updates) || options_.use_ema) item.value = values.open(variable);
-    if (options_.use_ema) item.average = values.open(averages_[i]);
-    if (moves && every > 1) item.accumulated = values.open(accumulators_[i]);
+    if ((moves && updates) || options_.use_ema) item.value = values.open(variable, device);
+    if (options_.use_ema) item.average = values.open(averages_[i], device);
+    if (moves && every > 1) item.accumulated = values.open(accumulators_[i], device);
     if (moves && updates) {
-      for (const VariablePtr& slot : slots_[i]) item.slots.push_back(values.open(slot));
+      for (const VariablePtr& slot : slots_[i]) {
+        item.slots.push_back(values.open(slot, device));
+      }
     }
     if (item.value.in == nullptr && item.accumulated.in == nullptr) continue;
     update.items.push_back(std::move(item));

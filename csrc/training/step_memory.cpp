@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "core/buffer.h"
+#include "core/device_memory.h"
 
 namespace lamina::training {
 namespace {
@@ -15,6 +16,10 @@ bool is_exclusive(long holders) {
   return true;
 }
 
+std::shared_ptr<void> allocate(Device device, std::size_t bytes) {
+  return device == Device::cpu() ? core::allocate_host(bytes) : core::allocate_on(device, bytes);
+}
+
 }  // namespace
 
 Tensor StepMemory::writable(const VariablePtr& variable) {
@@ -25,10 +30,10 @@ Tensor StepMemory::writable(const VariablePtr& variable) {
   if (ours && is_exclusive(holders)) return value;
   std::shared_ptr<void> next;
   if (buffers.spare && is_exclusive(buffers.spare.use_count())) next = std::move(buffers.spare);
-  if (!next) next = core::allocate_host(variable->nbytes());
+  if (!next) next = allocate(variable->device(), variable->nbytes());
   buffers.spare = ours ? buffers.current.memory.lock() : nullptr;
   buffers.current = {next, next.get()};
-  return Tensor::view(next.get(), variable->shape(), variable->dtype(), next);
+  return Tensor::view(next.get(), variable->shape(), variable->dtype(), next, variable->device());
 }
 
 }  // namespace lamina::training

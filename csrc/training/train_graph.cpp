@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/device_memory.h"
 #include "models/lowering.h"
 #include "ops/backend.h"
 
@@ -32,22 +33,17 @@ std::vector<ops::TensorSpec> input_specs(Model& model, const std::vector<Shape>&
   return specs;
 }
 
-// The same arithmetic as Keras's, in the variable's dtype.
-template <class T>
-void follow(std::span<T> average, std::span<const T> batch, double momentum) {
-  const T keep = static_cast<T>(momentum), take = static_cast<T>(1.0 - momentum);
-  for (std::size_t i = 0; i < average.size(); ++i) {
-    average[i] = average[i] * keep + batch[i] * take;
-  }
-}
-
 }  // namespace
 
 TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Device device)
     : TrainGraph(model, input_shapes, device, Options{}) {}
 
 TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Device device,
-                       const Options& options) {
+                       const Options& options)
+    : backend_(ops::make_backend(device)),
+      runner_(device),
+      staged_inputs_(device),
+      staged_gradients_(device) {
   const std::vector<ops::TensorSpec> specs = input_specs(model, input_shapes);
   for (const ops::TensorSpec& spec : specs) input_dtypes_.push_back(spec.dtype);
   variables_ = model.trainable_variables();
@@ -61,25 +57,44 @@ TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Dev
   }
   outputs_count_ = model.outputs().size();
   plan_ = std::make_unique<graph::TrainingPlan>(
-      std::move(program), graph::Wanted{outputs_count_, variables_, options.inputs},
-      ops::make_backend(device),
+      std::move(program), graph::Wanted{outputs_count_, variables_, options.inputs}, backend_,
       graph::PlanOptions{.optimize = options.optimize, .profile = options.profile});
 }
 
-void TrainGraph::update_averages(const std::vector<Tensor>& all_outputs) const {
+const std::vector<Tensor>& TrainGraph::Staged::place(const std::vector<Tensor>& tensors) {
+  if (device_ == Device::cpu()) return there_ = tensors;
+  there_.resize(tensors.size());
+  std::vector<Tensor> here;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (!tensors[i].defined()) {
+      throw ValueError("Number " + std::to_string(i) + " of the tensors given is undefined.");
+    }
+    here.push_back(tensors[i].to(Device::cpu()));
+    const Tensor& given = here.back();
+    if (!there_[i].defined() || there_[i].shape() != given.shape() ||
+        there_[i].dtype() != given.dtype()) {
+      there_[i] = Tensor::empty(given.shape(), given.dtype(), device_);
+    }
+  }
+  core::copy_into(there_, here);
+  return there_;
+}
+
+void TrainGraph::update_averages(const std::vector<Tensor>& all_outputs) {
   for (const Average& average : averages_) {
     Variable& variable = *average.variable;
-    const DType dtype = variable.dtype();
-    const Tensor statistics = all_outputs[average.output].cast(dtype);
-    Tensor next = variable.value().clone();
-    const auto size = static_cast<std::size_t>(next.size());
-    dispatch(dtype, [&]<class T>(T) {
-      if constexpr (std::is_floating_point_v<T>) {
-        follow<T>(next.data<T>(),
-                  statistics.data<T>().subspan(static_cast<std::size_t>(average.row) * size, size),
-                  average.momentum);
-      }
-    });
+    const Tensor& statistics = all_outputs[average.output];
+    kernels::FollowJob job{};
+    job.dtype = variable.dtype();
+    job.batch_dtype = statistics.dtype();
+    job.size = variable.shape().size();
+    job.batch = static_cast<const std::byte*>(statistics.raw()) +
+                static_cast<std::size_t>(average.row * job.size) * dtype_size(job.batch_dtype);
+    job.average.in = variable.value().raw();
+    Tensor next = average_memory_.writable(average.variable);
+    job.average.out = next.raw();
+    job.momentum = average.momentum;
+    runner_.run(job);
     variable.assign(std::move(next));
   }
 }
@@ -90,14 +105,20 @@ const std::vector<Tensor>& TrainGraph::forward(const std::vector<Tensor>& inputs
   for (std::size_t i = 0; i < std::min(cast.size(), input_dtypes_.size()); ++i) {
     cast[i] = cast[i].cast(input_dtypes_[i]);
   }
-  const std::vector<Tensor>& all = plan_->forward(cast, state);
+  const std::vector<Tensor>& all = plan_->forward(staged_inputs_.place(cast), state);
+  const std::span<const Tensor> own(all.data(), outputs_count_);
+  if (runner_.device() == Device::cpu()) {
+    outputs_.assign(own.begin(), own.end());
+  } else {
+    outputs_ = core::copies_on(Device::cpu(), own);
+    backend_->settle();  // throws what kernels had to refuse
+  }
   update_averages(all);
-  outputs_.assign(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(outputs_count_));
   return outputs_;
 }
 
 const std::vector<Tensor>& TrainGraph::backward(const std::vector<Tensor>& output_gradients) {
-  return plan_->backward(output_gradients);
+  return plan_->backward(staged_gradients_.place(output_gradients));
 }
 
 }  // namespace lamina::training

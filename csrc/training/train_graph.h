@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "graph/training_plan.h"
+#include "ops/job_runner.h"
+#include "training/step_memory.h"
 
 namespace lamina::training {
 
@@ -34,13 +36,14 @@ class TrainGraph {
              const Options& options);
 
   /// Runs forward and updates the moving averages. Inputs are cast to the placeholders' dtypes.
-  /// `state` drives dropout: use another counter at each step. The outputs of the model, valid
-  /// until the next call. Throws ValueError naming an input that does not fit.
+  /// `state` drives dropout: use another counter at each step. The outputs of the model, on the
+  /// host, valid until the next call. Throws ValueError naming an input that does not fit.
   const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs, RandomState state = {});
   /// Takes the gradient of a scalar with respect to each output, of its shape and dtype. The
   /// gradients with respect to `variables()`, in that order and of their shapes and dtypes (zeros
-  /// where nothing depends on one); valid until the next call. Once after each forward, whose
-  /// inputs and outputs must not have been written to: throws ValueError otherwise.
+  /// where nothing depends on one), on the graph's device; valid until the next call. Once after
+  /// each forward, whose inputs and outputs must not have been written to: throws ValueError
+  /// otherwise.
   const std::vector<Tensor>& backward(const std::vector<Tensor>& output_gradients);
 
   /// The model's trainable variables when this was made.
@@ -55,8 +58,24 @@ class TrainGraph {
     double momentum;
   };
 
-  void update_averages(const std::vector<Tensor>& all_outputs) const;
+  /// Tensors on the graph's device with the contents of others.
+  class Staged {
+   public:
+    explicit Staged(Device device) : device_(device) {}
+    /// Valid until the next call.
+    [[nodiscard]] const std::vector<Tensor>& place(const std::vector<Tensor>& tensors);
 
+   private:
+    Device device_;
+    std::vector<Tensor> there_;
+  };
+
+  void update_averages(const std::vector<Tensor>& all_outputs);
+
+  std::shared_ptr<ops::Backend> backend_;
+  ops::JobRunner runner_;
+  Staged staged_inputs_, staged_gradients_;
+  StepMemory average_memory_;
   std::vector<DType> input_dtypes_;
   std::vector<VariablePtr> variables_;
   std::vector<Average> averages_;

@@ -10,6 +10,7 @@ constexpr std::int64_t kChunk = 32 * kBlock;
 /// Sum of the squares of each item's gradient, before clipping. Added up in double, part by part in
 /// a fixed order.
 std::vector<double> squared_norms(Update& update) {
+  if (update.device != nullptr) return update.device->squared_norms(update);
   const std::vector<Chunk> chunks = chunks_of(update.items);
   std::vector<double> sums(chunks.size(), 0.0);
   const auto count = static_cast<std::int64_t>(chunks.size());
@@ -87,6 +88,7 @@ void clip_global_norm(Update& update, double limit) {
 }
 
 void accumulate(Update& update) {
+  if (update.device != nullptr) return update.device->accumulate(update);
   const std::vector<Chunk> chunks = chunks_of(update.items);
   const auto count = static_cast<std::int64_t>(chunks.size());
 #pragma omp parallel for schedule(static) if (count > 1)

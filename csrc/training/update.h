@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/optimizers.h"
+#include "training/device_update.h"
 #include "training/parallel.h"
 
 namespace lamina::training {
@@ -41,6 +42,7 @@ struct Update {
   double average_momentum = 0;
   bool overwrite_with_average = false;
   std::vector<UpdateItem> items;
+  DeviceUpdate* device = nullptr;  ///< where the arrays are; null: on the host
   /// False once a weight was computed that is infinite or NaN.
   mutable std::atomic<bool> finite = true;
 };
@@ -161,6 +163,7 @@ void with_floating(DType dtype, F&& f) {
 /// The whole step: `make(T{})` gives the optimizer's functor for elements computed as T.
 template <class Make>
 void run_step(Update& update, const Make& make) {
+  if (update.device != nullptr) return update.device->step(update, {make(float{}), make(double{})});
   const std::vector<Chunk> chunks = chunks_of(update.items);
   const auto count = static_cast<std::int64_t>(chunks.size());
 #pragma omp parallel for schedule(static) if (count > 1)

@@ -13,6 +13,7 @@
 namespace lamina {
 
 namespace training {
+class DeviceUpdate;
 class LossScaleOptimizer;
 class StepMemory;
 struct Update;
@@ -63,10 +64,11 @@ class Optimizer {
   virtual void build(const std::vector<VariablePtr>& trainable_variables);
   [[nodiscard]] bool built() const noexcept { return built_; }
 
-  /// One step: a gradient on host memory for each variable that the optimizer was built with, in
-  /// that order; undefined ones leave their variable as it is. New values replace the old ones, so
-  /// that copies of these stay as they were. Throws ValueError before anything changes when a
-  /// gradient does not fit.
+  /// One step: a gradient for each variable that the optimizer was built with, in that order;
+  /// undefined ones leave their variable as it is. It is computed where the variables are, all on
+  /// one device, to which the optimizer's own follow them. New values replace the old ones, so that
+  /// copies of these stay as they were. Throws ValueError before anything changes when a gradient
+  /// does not fit or variables are on several devices; DeviceError.
   virtual void apply(const std::vector<Tensor>& gradients);
 
   /// All state: the iteration, the learning rate where that is a number, then what the class needs.
@@ -103,6 +105,8 @@ class Optimizer {
   virtual void create_slots() = 0;
   /// Computes new values of the variables and slots in `update`.
   virtual void step(training::Update& update) const = 0;
+  /// True for a step that reads its arrays on the host: those of a device go there and back.
+  [[nodiscard]] virtual bool steps_on_host() const { return false; }
 
   /// A slot of each name for every variable: all of the first variable, then all of the second, as
   /// Keras's add_optimizer_variables.
@@ -128,6 +132,7 @@ class Optimizer {
   std::vector<std::vector<VariablePtr>> slots_;  // of each variable, in creation order
   VariablePtr iteration_, learning_rate_;
   std::unique_ptr<training::StepMemory> memory_;
+  std::unique_ptr<training::DeviceUpdate> device_update_;  // once it steps on one
 };
 
 using OptimizerPtr = std::shared_ptr<Optimizer>;

@@ -6,6 +6,8 @@
 
 #include <set>
 
+#include "ops/reference/reference_backend.h"
+
 using namespace lamina;
 using namespace lamina::graph;
 
@@ -49,7 +51,7 @@ struct TwoKernels : ::testing::Test {
   VariablePtr a = variable("a", 1), b = variable("b", 2), shared = variable("shared", 4);
   std::vector<Param> first_params{of(a), of(shared)}, second_params{of(shared), of(b)};
   WatchingKernel first{{a, b, shared}}, second{{a, b, shared}};
-  Parameters parameters{Device::cpu()};
+  Parameters parameters{std::make_shared<ops::ReferenceBackend>()};
 };
 
 using Names = std::set<std::string>;
@@ -100,7 +102,7 @@ TEST(Parameters, LazyVariablesAreMadeOneAfterTheOther) {
   const VariablePtr a = lazy("a"), b = lazy("b");
   const std::vector<Param> of_a{of(a)}, of_b{of(b)};
   WatchingKernel first({a, b}), second({a, b});
-  Parameters parameters{Device::cpu()};
+  Parameters parameters{std::make_shared<ops::ReferenceBackend>()};
   parameters.add(first, of_a);
   parameters.add(second, of_b);
   EXPECT_EQ(made, 0u);

@@ -7,6 +7,7 @@
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina {
 namespace {
@@ -92,9 +93,9 @@ TEST(DeviceModel, ComputesWithTheWeightsItHasNow) {
   const Tensor x = Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {1, 6});
   const ModelPtr there = small_model();
   there->to(kGpu);
-  for (std::size_t round = 1; round <= 3; ++round) {  // those that were recorded are gone
+  for (int round = 1; round <= 3; ++round) {
     for (int run = 0; run < 3; ++run) (void)there->predict(x);
-    EXPECT_EQ(gpu->recordings(), round);
+    EXPECT_EQ(gpu->recordings(), 1U) << "what was recorded holds for other weights";
     const ModelPtr here = small_model();
     here->save_weights(directory / "a.weights.h5");
     there->load_weights(directory / "a.weights.h5");
@@ -160,7 +161,7 @@ TEST(DeviceModel, ComputesAConvolutionalModelInBatches) {
        layers::MaxPooling2D({.pool_size = 2}), layers::GlobalAveragePooling2D(),
        layers::Dense({.units = 4, .activation = "softmax"})});
   std::vector<float> pixels(5 * 9 * 7 * 3);
-  std::mt19937 random(std::random_device{}());
+  std::mt19937 random(lamina::test::fresh_seed());
   for (float& pixel : pixels) pixel = std::normal_distribution<float>()(random);
   const Tensor x = Tensor::from(pixels, {5, 9, 7, 3});
   const Tensor before = model->predict(x);

@@ -62,7 +62,7 @@ Tensor scaled(const Tensor& kernel, const std::vector<double>& scale, std::size_
 }
 
 Param folded_kernel(const Param& kernel, const Normalisation& norm, std::size_t axis_from_end) {
-  Param param = kernel;
+  Param param{kernel.sources, {}};
   add_sources(param, norm.gamma);
   add_sources(param, norm.variance);
   param.value = [kernel, norm, axis_from_end] {

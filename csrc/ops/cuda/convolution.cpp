@@ -4,7 +4,6 @@
 #include "ops/cuda/layouts.h"
 #include "ops/cuda/library_convolution.h"
 #include "ops/reference/element.h"
-#include "ops/reference/evaluate.h"
 
 namespace lamina::ops::cuda {
 namespace {
@@ -21,18 +20,9 @@ kernels::EpilogueJob epilogue(const TensorSpec& y, const Activation& activation)
   return job;
 }
 
-/// The kernel as libraries want it, (F, KH, KW, C/groups), and the bias.
-std::vector<Tensor> library_parameters(std::span<const Tensor> params, DType dtype,
-                                       DType bias_dtype) {
-  const Tensor kernel = params[0].cast(dtype);
-  const Shape& from = kernel.shape();
-  const Shape to{from[3], from[0], from[1], from[2]};
-  std::vector<Tensor> out{Tensor::empty(to, dtype)};
-  const void* inputs[] = {kernel.raw()};
-  reference::evaluate(Transpose{{from, dtype}, {to, dtype}, {3, 0, 1, 2}},
-                      {inputs, {}, out[0].raw()});
-  if (params.size() > 1) out.push_back(params[1].cast(bias_dtype));
-  return out;
+/// As libraries want it: (F, KH, KW, C/groups).
+Packing library_kernel(DType dtype) {
+  return {dtype, true};
 }
 
 template <class Op>
@@ -106,10 +96,7 @@ KernelPtr make(const Site& site, const Conv2D& op) {
                               call.launch(rest);
                             },
                         .workspace = planned.workspace,
-                        .pack =
-                            [dtype = op.y.dtype, bias_dtype](std::span<const Tensor> params) {
-                              return library_parameters(params, dtype, bias_dtype);
-                            }});
+                        .packing = {library_kernel(op.y.dtype), {bias_dtype}}});
 }
 
 KernelPtr make(const Site& site, const Conv2DTranspose& op) {
@@ -117,21 +104,18 @@ KernelPtr make(const Site& site, const Conv2DTranspose& op) {
   if (planned.plan == nullptr) return direct(site, op, true, false);
   kernels::EpilogueJob rest = epilogue(op.y, op.activation);
   const bool more = op.bias || op.activation != Activation{};
-  return device_kernel(
-      site, op,
-      {.run =
-           [planned, rest, more, bias = op.bias](const Call& call) mutable {
-             planned.run(call, call.input(0), call.param(0), nullptr, call.output());
-             if (!more) return;
-             rest.bias = bias ? call.param(1) : nullptr;
-             rest.y = call.output();
-             call.launch(rest);
-           },
-       .workspace = planned.workspace,
-       .pack =
-           [dtype = op.y.dtype](std::span<const Tensor> params) {
-             return library_parameters(params, dtype, reference::compute_dtype(dtype));
-           }});
+  return device_kernel(site, op,
+                       {.run =
+                            [planned, rest, more, bias = op.bias](const Call& call) mutable {
+                              planned.run(call, call.input(0), call.param(0), nullptr,
+                                          call.output());
+                              if (!more) return;
+                              rest.bias = bias ? call.param(1) : nullptr;
+                              rest.y = call.output();
+                              call.launch(rest);
+                            },
+                        .workspace = planned.workspace,
+                        .packing = {library_kernel(op.y.dtype)}});
 }
 
 namespace {

@@ -74,12 +74,7 @@ KernelPtr make(const Site& site, const Dense& op) {
              call.launch(rest);
            },
        .workspace = plan->workspace_bytes(),
-       .pack =
-           [dtype = op.y.dtype](std::span<const Tensor> params) {
-             std::vector<Tensor> out;
-             for (const Tensor& param : params) out.push_back(param.cast(dtype));
-             return out;
-           }});
+       .packing = {{op.y.dtype}, {op.y.dtype}}});
 }
 
 KernelPtr make(const Site& site, const DenseKernelGradient& op) {

@@ -1,4 +1,6 @@
 #pragma once
+#include <optional>
+
 #include "ops/backend.h"
 #include "ops/cuda/site.h"
 
@@ -27,6 +29,12 @@ class Call {
   std::span<const Tensor> params_;
 };
 
+/// How a parameter lies on the device.
+struct Packing {
+  std::optional<DType> dtype = {};  ///< by default the type that elements are computed in
+  bool filters_first = false;       ///< a kernel (KH, KW, C, F) as (F, KH, KW, C)
+};
+
 /// How an operation is done on a device.
 struct Recipe {
   /// Gives the jobs to the stream. What it captured lives as long as the kernel.
@@ -34,9 +42,8 @@ struct Recipe {
   std::size_t workspace = 0;
   /// The input that the output may replace; several, if need be.
   std::vector<std::size_t> in_place = {};
-  /// The parameters, on the host, as `run` wants them on the device. By default: cast to the type
-  /// that elements are computed in.
-  std::function<std::vector<Tensor>(std::span<const Tensor>)> pack = {};
+  /// Of the first parameters; the rest lie as Packing's defaults have it.
+  std::vector<Packing> packing = {};
 };
 
 [[nodiscard]] KernelPtr device_kernel(const Site& site, const OpSpec& spec, Recipe recipe);

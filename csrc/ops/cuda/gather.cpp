@@ -62,9 +62,6 @@ KernelPtr make(const Site& site, const Gather& op) {
   job.width = op.y.shape[-1];
   auto refused = std::make_shared<Refused>(site, job.count, op.rows);
   job.refused = refused->flags();
-  const auto pack = [dtype = op.y.dtype](std::span<const Tensor> params) {
-    return std::vector<Tensor>{params[0].cast(dtype)};
-  };
   return device_kernel(site, op,
                        {.run =
                             [job, refused](const Call& call) mutable {
@@ -74,7 +71,7 @@ KernelPtr make(const Site& site, const Gather& op) {
                               call.launch(job);
                               refused->fetch(call.stream());
                             },
-                        .pack = pack});
+                        .packing = {{op.y.dtype}}});
 }
 
 KernelPtr make(const Site& site, const GatherGradient& op) {

@@ -90,9 +90,6 @@ KernelPtr make(const Site& site, const Cast& op) {
 }
 
 KernelPtr make(const Site& site, const ParamValue& op) {
-  const auto pack = [dtype = op.y.dtype](std::span<const Tensor> params) {
-    return std::vector<Tensor>{params[0].cast(dtype)};
-  };
   return device_kernel(
       site, op,
       {.run =
@@ -101,7 +98,7 @@ KernelPtr make(const Site& site, const ParamValue& op) {
                                             static_cast<const std::byte*>(call.param(0)), bytes}};
              call.stream().copy(copy);
            },
-       .pack = pack});
+       .packing = {{op.y.dtype}}});
 }
 
 KernelPtr make(const Site& site, const Dropout& op) {

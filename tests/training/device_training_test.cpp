@@ -1,0 +1,285 @@
+// Training where the weights are on a device: a fake one that works late, in random order between
+// streams, and in poisoned memory, with the kernels' own functors.
+#include <gmock/gmock.h>
+#include <lamina/gradient_tape.h>
+
+#include "device_scene.h"
+#include "tests/fakes/fake_gpu.h"
+
+namespace lamina {
+namespace {
+
+using namespace test;
+using lamina::testing::FakeGpu;
+using ::testing::HasSubstr;
+
+constexpr Device kGpu = Device::cuda(0);
+
+class DeviceOptimizer : public ::testing::TestWithParam<OptimizerCase> {};
+
+INSTANTIATE_TEST_SUITE_P(Each, DeviceOptimizer, ::testing::ValuesIn(optimizer_cases()),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST_P(DeviceOptimizer, TakesTheStepsOfTheCpu) {
+  Random random;
+  const FakeGpu gpu({.seed = static_cast<unsigned>(random.integer(0, 1 << 20))}, {2, 1 << 16});
+  expect_steps_of_the_cpu(GetParam(), kGpu, random);
+  EXPECT_EQ(gpu->used(), 0U);
+  EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
+}
+
+TEST(DeviceOptimizer, SaysWhenAWeightIsNoLongerFinite) {
+  Random random;
+  const FakeGpu gpu;
+  const std::vector<VariablePtr> all = variables(random);
+  for (const VariablePtr& variable : all) variable->to(kGpu);
+  const OptimizerPtr optimizer = optimizers::SGD();
+  optimizer->build(all);
+  std::vector<Tensor> gradients(all.size());
+  const auto step_with = [&](float last) {
+    Tensor gradient = random.tensor({7});
+    gradient.data<float>()[6] = last;
+    gradients[1] = gradient.to(kGpu);
+    optimizer->apply(gradients);
+    return optimizer->finite();
+  };
+  EXPECT_TRUE(step_with(1));
+  EXPECT_FALSE(step_with(std::numeric_limits<float>::infinity()));
+  EXPECT_FALSE(step_with(1)) << "the weight is lost";
+  all[1]->assign(random.tensor({7}));
+  EXPECT_TRUE(step_with(1));
+}
+
+TEST(DeviceOptimizer, RefusesVariablesOnSeveralDevices) {
+  Random random;
+  const FakeGpu gpu;
+  const std::vector<VariablePtr> all = variables(random);
+  all[2]->to(kGpu);
+  const OptimizerPtr optimizer = optimizers::SGD();
+  optimizer->build(all);
+  const Tensor before = all[1]->value().clone();
+  EXPECT_THAT(message_of([&] { optimizer->apply(std::vector<Tensor>(5, Tensor())); }),
+              HasSubstr("received 5 gradients"));
+  std::vector<Tensor> gradients(all.size());
+  gradients[1] = random.tensor({7});
+  EXPECT_THAT(message_of([&] { optimizer->apply(gradients); }),
+              HasSubstr("'v1' is on cpu and 'v3' on cuda:0: move the model with to()."));
+  EXPECT_TRUE(bitwise_equal(all[1]->value(), before));
+}
+
+TEST(DeviceTraining, TrainsWhatTheCpuTrains) {
+  Random random;
+  const FakeGpu gpu({.seed = static_cast<unsigned>(random.integer(0, 1 << 20))}, {2, 1 << 16});
+  {
+    const auto seed = static_cast<std::uint64_t>(random.integer(0, 1000));
+    expect_same_training(convnet(seed), convnet(seed), kGpu, random, 1e-4);
+  }
+  EXPECT_EQ(gpu->used(), 0U);
+  EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
+}
+
+TEST(DeviceTraining, InMixedPrecision) {
+  for (const char* policy : {"mixed_bfloat16", "mixed_float16"}) {
+    SCOPED_TRACE(policy);
+    Random random;
+    const FakeGpu gpu({}, {2, 1 << 16});
+    const auto seed = static_cast<std::uint64_t>(random.integer(0, 1000));
+    expect_same_training(convnet(seed, policy), convnet(seed, policy), kGpu, random, 5e-2);
+  }
+}
+
+TEST(DeviceTraining, LeavesFrozenLayersAsTheyAre) {
+  Random random;
+  const FakeGpu gpu({}, {2, 1 << 16});
+  const auto seed = static_cast<std::uint64_t>(random.integer(0, 1000));
+  const ModelPtr here = convnet(seed), there = convnet(seed);
+  for (const ModelPtr& model : {here, there}) {
+    for (const std::size_t i : {1, 2, 4}) model->layers()[i]->set_trainable(false);
+  }
+  const Tensor frozen = there->layers()[1]->variables()[0]->value().clone();
+  expect_same_training(here, there, kGpu, random, 1e-4);
+  EXPECT_TRUE(bitwise_equal(there->layers()[1]->variables()[0]->value(), frozen));
+}
+
+TEST(DeviceTraining, NeedsNothingNewFromTheThirdStepOn) {
+  Random random;
+  const FakeGpu gpu({}, {2, 1 << 16});
+  const ModelPtr model = convnet(6);
+  compile(model, optimizers::Adam());
+  model->to(kGpu);
+  const auto step = [&] {
+    const std::size_t before = gpu->calls();
+    (void)model->train_on_batch(random.tensor({5, 8, 8, 3}), random.classes({5}, 3));
+    return gpu->calls() - before;
+  };
+  for (int i = 0; i < 3; ++i) (void)step();
+  const std::size_t calls = step(), used = gpu->used();
+  const int live = gpu->live();
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(step(), calls);
+  EXPECT_EQ(gpu->used(), used);
+  EXPECT_EQ(gpu->live(), live);
+  EXPECT_EQ(gpu->recordings(), 2U) << "forward and backward";
+  EXPECT_EQ(gpu->plays(), 2U * 9) << "all but the first of 10 steps";
+}
+
+TEST(DeviceTraining, ByHandGivesTheBitsOfTrainOnBatch) {
+  Random random;
+  const FakeGpu gpu({}, {2, 1 << 16});
+  const ModelPtr whole = convnet(3), by_hand = convnet(3);
+  whole->to(kGpu);
+  by_hand->to(kGpu);
+  compile(whole, optimizers::Adam({.learning_rate = 0.01}));
+  compile(by_hand, optimizers::Adam({.learning_rate = 0.01}));
+  GradientTape tape(*by_hand);
+  const LossPtr loss = losses::SparseCategoricalCrossentropy({.from_logits = true});
+  by_hand->optimizer()->build(tape.variables());
+  for (int step = 0; step < 3; ++step) {
+    const Tensor x = random.tensor({5, 8, 8, 3}), y = random.classes({5}, 3);
+    (void)whole->train_on_batch(x, y);
+    const Tensor& predicted = tape.forward({x})[0];
+    EXPECT_EQ(predicted.device(), Device::cpu());
+    const LossResult result = loss->value_and_gradient(y, predicted);
+    const std::vector<Tensor>& gradients = tape.gradients({result.gradient});
+    EXPECT_EQ(gradients[0].device(), kGpu);
+    by_hand->optimizer()->apply(gradients);
+  }
+  expect_same_bits(*whole, *by_hand);
+}
+
+/// Throws once so many steps are done.
+class Crash : public Callback {
+ public:
+  explicit Crash(std::int64_t steps) : left_(steps) {}
+  void on_train_batch_end(FitRun&, std::int64_t, const Logs&) override {
+    if (left_-- == 0) throw Error("crash");
+  }
+
+ private:
+  std::int64_t left_;
+};
+
+class DeviceResume : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Written, DeviceResume, ::testing::Bool(), [](const auto& info) {
+  return info.param ? "InTheBackground" : "AtOnce";
+});
+
+TEST_P(DeviceResume, AfterACrashAtAnyStepGivesTheSameBits) {
+  Random random;
+  const FakeGpu gpu({.seed = static_cast<unsigned>(random.integer(0, 1 << 20))}, {2, 1 << 12});
+  {
+    const Tensor x = random.tensor({22, 8, 8, 3}), y = random.classes({22}, 3);
+    const auto run = [&](std::uint64_t seed, std::int64_t crash, const Scratch& scratch) {
+      const ModelPtr model = convnet(seed);
+      model->to(kGpu);
+      compile(model, optimizers::Adam({.learning_rate = 0.01}));
+      const auto fit = [&] {
+        (void)model->fit(
+            x, y,
+            {.batch_size = 5,
+             .epochs = 2,
+             .verbose = Verbose::kSilent,
+             .callbacks = {std::make_shared<Crash>(crash),
+                           callbacks::BackupAndRestore({.backup_dir = scratch / "backup",
+                                                        .save_freq = 1,
+                                                        .asynchronous = GetParam()})},
+             .validation_split = 0.2,
+             .seed = 5});
+      };
+      if (crash < 100) {
+        EXPECT_THROW(fit(), Error);
+      } else {
+        fit();
+      }
+      return model;
+    };
+    const Scratch scratch;
+    const ModelPtr undisturbed = run(1, 1000, scratch);
+    (void)run(1, random.integer(1, 6), scratch);
+    const ModelPtr resumed = run(2, 1000, scratch);
+    for (const VariablePtr& variable : resumed->variables()) EXPECT_EQ(variable->device(), kGpu);
+    expect_same_bits(*undisturbed, *resumed);
+  }
+  EXPECT_EQ(gpu->used(), 0U);
+  EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
+}
+
+TEST(DeviceTraining, GoesOnOnTheCpuAndBack) {
+  Random random;
+  const FakeGpu gpu({}, {2, 1 << 16});
+  const ModelPtr here = convnet(4), moving = convnet(4);
+  for (const ModelPtr& model : {here, moving}) {
+    compile(model, optimizers::SGD({.learning_rate = 0.05, .momentum = 0.9}));
+  }
+  for (const Device device : {kGpu, Device::cpu(), kGpu}) {
+    moving->to(device);
+    const Tensor x = random.tensor({5, 8, 8, 3}), y = random.classes({5}, 3);
+    const double cpu = here->train_on_batch(x, y).at("loss");
+    EXPECT_NEAR(moving->train_on_batch(x, y).at("loss"), cpu, 1e-4 * (1 + cpu));
+    for (const VariablePtr& variable : moving->optimizer()->variables()) {
+      if (variable->shape().rank() == 0) continue;  // the iteration, the learning rate
+      EXPECT_EQ(variable->device(), device) << variable->path();
+    }
+  }
+  expect_near(moving->variables(), here->variables(), 2e-3);
+}
+
+TEST(DeviceTraining, IdsThatAnEmbeddingLacksAreFoundBeforeAWeightChanges) {
+  Random random;
+  const FakeGpu gpu({}, {2, 1 << 16});
+  set_random_seed(1);
+  auto x = layers::Input({.shape = {4}, .dtype = "int32"});
+  auto y = layers::Embedding({.input_dim = 9, .output_dim = 3})(x);
+  const ModelPtr model = Functional::create(x, layers::Dense({.units = 2})(layers::Flatten()(y)));
+  model->compile({.optimizer = optimizers::SGD(), .loss = "mse"});
+  model->to(kGpu);
+  Tensor ids = random.classes({3, 4}, 9).cast(DType::kInt32);
+  const Tensor labels = random.tensor({3, 2});
+  (void)model->train_on_batch(ids, labels);
+  const std::vector<Tensor> before = values_of(model->variables());
+  ids.data<std::int32_t>()[5] = 9;
+  EXPECT_THAT(message_of([&] { (void)model->train_on_batch(ids, labels); }),
+              HasSubstr("the id at position 5 is outside [0, 9)"));
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    EXPECT_TRUE(bitwise_equal(model->variables()[i]->value(), before[i])) << i;
+  }
+  ids.data<std::int32_t>()[5] = 8;
+  (void)model->train_on_batch(ids, labels);
+}
+
+// What fails only where memory is given back hurts nobody.
+TEST(DeviceTraining, AFailureOfTheDeviceIsThrownOrDoesNoHarmAndNothingIsKeptOnIt) {
+  Random random;
+  const FakeGpu gpu({}, {2, 1 << 16});
+  {
+    const Tensor x = random.tensor({5, 8, 8, 3}), y = random.classes({5}, 3);
+    int failures = 0;
+    for (int attempt = 0; attempt < 10; ++attempt) {
+      const ModelPtr model = convnet(5), undisturbed = convnet(5);
+      for (const ModelPtr& each : {model, undisturbed}) {
+        compile(each, optimizers::Adam({.learning_rate = 0.01}));
+        each->to(kGpu);
+        (void)each->train_on_batch(x, y);
+      }
+      const std::size_t before = gpu->calls();
+      (void)undisturbed->train_on_batch(x, y);
+      const auto n = static_cast<std::size_t>(
+          random.integer(0, static_cast<std::int64_t>(gpu->calls() - before) - 1));
+      gpu->fail_at(n);
+      bool failed = false;
+      try {
+        (void)model->train_on_batch(x, y);
+      } catch (const DeviceError& error) {
+        failed = true;
+        EXPECT_THAT(error.what(), HasSubstr("injected fault"));
+      }
+      gpu->fail_never();
+      failures += failed ? 1 : 0;
+      if (!failed) expect_same_bits(*undisturbed, *model);
+    }
+    EXPECT_GT(failures, 0);
+  }
+  EXPECT_EQ(gpu->used(), 0U);
+}
+
+}  // namespace
+}  // namespace lamina
