@@ -3,6 +3,7 @@
 //   progress   int64 [version, seed, epoch, batch, samples, batch size, batches an epoch, shuffled]
 //   metrics    float64, what the metrics have gathered in the epoch so far
 //   callbacks  float64, the callbacks' numbers one after another
+//   callback_I_K  the K-th variable of the I-th callback
 //
 // They lie in the same file under /lamina/training/vars, where Keras does not look. The order of
 // the samples follows from seed and epoch, dropout's draws from the seed and the optimizer's step,
@@ -29,7 +30,8 @@ enum Progress : std::size_t {
   kShuffled,
   kProgressSize
 };
-constexpr std::int64_t kStateVersion = 1;
+constexpr std::int64_t kStateVersion = 2;
+constexpr std::size_t kNumbers = 3;  ///< progress, metrics, callbacks
 
 template <class T>
 void put(std::vector<WeightVariable>& state, const char* key, const std::vector<T>& numbers) {
@@ -79,6 +81,13 @@ void FitLoop::refresh_state() {
     numbers.insert(numbers.end(), state.begin(), state.end());
   }
   put(parts_.state, "callbacks", numbers);
+  if (parts_.state.size() > kNumbers) return;  // the rest are variables, which change by themselves
+  for (std::size_t i = 0; i < options_.callbacks.size(); ++i) {
+    const std::vector<VariablePtr> variables = options_.callbacks[i]->variables(model_);
+    for (std::size_t k = 0; k < variables.size(); ++k) {
+      parts_.state.push_back({fmt::format("callback_{}_{}", i, k), variables[k]});
+    }
+  }
 }
 
 void FitLoop::save(const std::filesystem::path& path, const SaveOptions& options) {

@@ -59,6 +59,10 @@ class Callback {
   /// What the callback has to remember for an exact resume: always as many numbers.
   [[nodiscard]] virtual std::vector<double> state() const { return {}; }
   virtual void set_state(const std::vector<double>&) {}
+  /// The same for tensors: every file that the run saves holds these variables, and they have their
+  /// values back before `set_state`. Asked for before `on_train_begin`; for one model always the
+  /// same ones.
+  [[nodiscard]] virtual std::vector<VariablePtr> variables(const Model&) { return {}; }
 };
 
 using CallbackPtr = std::shared_ptr<Callback>;
@@ -98,7 +102,9 @@ struct BackupAndRestoreOptions {
 };
 [[nodiscard]] CallbackPtr BackupAndRestore(BackupAndRestoreOptions options);
 
-/// Ends training when `monitor` has not become better for `patience` epochs.
+/// Ends training when `monitor` has not become better for `patience` epochs. With
+/// `restore_best_weights` the model then has those of the best epoch; files that the run saves hold
+/// them beside the newest ones, so that a run that goes on knows them too.
 struct EarlyStoppingOptions {
   std::string monitor = "val_loss";
   double min_delta = 0;

@@ -76,6 +76,37 @@ TEST_P(ResumeFromABackup, AfterACrashAtAnyStepGivesTheSameBits) {
   EXPECT_FALSE(best.empty());
 }
 
+TEST_P(ResumeFromABackup, KnowsTheBestWeightsOfBefore) {
+  Random random;
+  const Spokes data(random, 60);
+  const auto run = [&](std::uint64_t seed, std::int64_t crash, const Scratch& scratch) {
+    const ModelPtr model = classifier(seed);
+    // Too large a rate: the first epochs are the best.
+    model->compile({.optimizer = optimizers::SGD({.learning_rate = 3.0, .momentum = 0.9}),
+                    .loss = "sparse_categorical_crossentropy"});
+    FitOptions options = lamina::options(
+        {std::make_shared<Crash>(crash),
+         callbacks::EarlyStopping(
+             {.monitor = "val_loss", .patience = 2, .restore_best_weights = true}),
+         callbacks::BackupAndRestore(
+             {.backup_dir = scratch / "backup", .save_freq = 1, .asynchronous = GetParam()})});
+    options.epochs = 6;
+    try {
+      (void)model->fit(data.x, data.y, options);
+      EXPECT_GT(crash, 100);
+    } catch (const Error& error) {
+      EXPECT_STREQ(error.what(), "crash");
+    }
+    return model;
+  };
+  const Scratch scratch;
+  const ModelPtr undisturbed = run(1, 1000, scratch);
+  // Behind the first epoch, so that the best weights are older than the backup.
+  (void)run(1, random.integer(7, 11), scratch);
+  const ModelPtr resumed = run(2, 1000, scratch);
+  expect_same_bits(*undisturbed, *resumed);
+}
+
 TEST(Resume, FromAnyCheckpointOfTheRun) {
   Random random;
   const Spokes data(random, 60);
