@@ -1,5 +1,6 @@
 // An optimizer's step over many arrays at once, and what training does to arrays beside it.
 #pragma once
+#include <limits>
 #include <variant>
 
 #include "kernels/element.h"
@@ -10,16 +11,16 @@ namespace lamina::kernels {
 
 /// Old and new elements of an array; the same where it is updated in place. Null: there is none.
 struct InOut {
-  const void* in;
-  void* out;
+  const void* in = nullptr;
+  void* out = nullptr;
 };
 
 /// One array of a step. Without a gradient the weights stay and their average moves.
 struct UpdateArray {
-  const void* gradient;
+  const void* gradient = nullptr;
   InOut value, accumulated, average, slots[3];
-  double multiplier, divisor;  ///< clipping by norm
-  std::int64_t decays;
+  double multiplier = 1, divisor = 1;  ///< clipping by norm
+  std::int64_t decays = 0;
 };
 
 /// At most kPieceSize elements of an array: the unit in which work on many arrays is dealt out.
@@ -45,9 +46,11 @@ struct Arrays {
 
 /// What a step does beside the optimizer's own rule.
 struct UpdateNumbers {
-  double loss_scale, accumulation_steps, weight_decay, limit, average_momentum;
-  float learning_rate;
-  bool overwrite_with_average;
+  double loss_scale = 1, accumulation_steps = 1, weight_decay = 0;
+  double limit = std::numeric_limits<double>::infinity();  ///< of each element of a gradient
+  double average_momentum = 0;
+  float learning_rate = 0;
+  bool overwrite_with_average = false;
 };
 
 /// The rules of kernels/optimizers.h for elements computed as T.

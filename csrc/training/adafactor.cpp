@@ -8,7 +8,7 @@
 namespace lamina::optimizers {
 namespace {
 
-using training::Stream;
+using kernels::InOut;
 using training::Update;
 using training::UpdateItem;
 
@@ -27,7 +27,7 @@ T root_mean_square(const std::vector<T>& x) {
 }
 
 template <class S, class T>
-std::vector<T> loaded(const Stream& stream, std::int64_t size) {
+std::vector<T> loaded(const InOut& stream, std::int64_t size) {
   std::vector<T> out(static_cast<std::size_t>(size));
   training::load<S>(stream, 0, size, out.data());
   return out;
@@ -77,7 +77,7 @@ std::vector<T> factored(const Rule<T>& rule, const UpdateItem& item, const std::
 }
 
 /// The placeholders of small variables stay as they are.
-void keep_placeholder(const Stream& stream) {
+void keep_placeholder(const InOut& stream) {
   *static_cast<std::int32_t*>(stream.out) = *static_cast<const std::int32_t*>(stream.in);
 }
 
@@ -88,8 +88,7 @@ void update_variable(const Update& update, const UpdateItem& item,
   const std::size_t rank = item.shape.rank();
   std::vector<T> w = loaded<S, T>(item.value, item.size);
   std::vector<T> g(w.size()), squares(w.size());
-  training::load_gradient<S>(training::gradient_rule<T>(update, item), item, 0, item.size,
-                             g.data());
+  training::load_gradient<S>(kernels::gradient_rule<T>(update, item), item, 0, item.size, g.data());
   training::clear_accumulated<S, T>(item, 0, item.size);
   if (item.decays) {
     const kernels::WeightDecay<T> decay{T(update.weight_decay), T(update.learning_rate)};

@@ -8,33 +8,6 @@
 namespace lamina::training {
 namespace {
 
-kernels::InOut in_out(const Stream& stream) {
-  return {stream.in, stream.out};
-}
-
-kernels::UpdateArray row_of(const UpdateItem& item) {
-  kernels::UpdateArray row{};
-  row.gradient = item.gradient;
-  row.value = in_out(item.value);
-  row.accumulated = in_out(item.accumulated);
-  row.average = in_out(item.average);
-  for (std::size_t k = 0; k < item.slots.size(); ++k) row.slots[k] = in_out(item.slots[k]);
-  row.multiplier = item.multiplier;
-  row.divisor = item.divisor;
-  row.decays = item.decays ? 1 : 0;
-  return row;
-}
-
-kernels::UpdateNumbers numbers_of(const Update& update) {
-  return {update.loss_scale,
-          update.accumulation_steps,
-          update.weight_decay,
-          update.limit,
-          update.average_momentum,
-          update.learning_rate,
-          update.overwrite_with_average};
-}
-
 void add_pieces(std::vector<kernels::Piece>& pieces, std::size_t array, std::int64_t size) {
   for (std::int64_t begin = 0; begin < size; begin += kernels::kPieceSize) {
     pieces.push_back(
@@ -60,7 +33,7 @@ std::vector<DeviceUpdate::Group> DeviceUpdate::groups(const Update& update) {
                               [&](const Group& each) { return each.dtype == item.dtype; });
     if (group == groups.end()) group = groups.insert(group, {item.dtype, {}, {}});
     add_pieces(group->pieces, rows.size(), item.size);
-    rows.push_back(row_of(item));
+    rows.push_back(item);
   }
   const kernels::UpdateArray* const arrays = arrays_.put(rows);
   while (pieces_.size() < groups.size()) pieces_.emplace_back(runner_.device());
@@ -74,8 +47,7 @@ std::vector<DeviceUpdate::Group> DeviceUpdate::groups(const Update& update) {
 void DeviceUpdate::step(Update& update, const DeviceRule& rule) {
   std::int32_t* const lost = lost_.put<std::int32_t>({0});
   for (const Group& group : groups(update)) {
-    runner_.run(
-        kernels::UpdateJob{group.dtype, rule.rule, rule.wide, numbers_of(update), group.all, lost});
+    runner_.run(kernels::UpdateJob{group.dtype, rule.rule, rule.wide, update, group.all, lost});
   }
   fetch_finite(update);
 }
@@ -83,7 +55,7 @@ void DeviceUpdate::step(Update& update, const DeviceRule& rule) {
 void DeviceUpdate::accumulate(Update& update) {
   std::int32_t* const lost = lost_.put<std::int32_t>({0});
   for (const Group& group : groups(update)) {
-    runner_.run(kernels::AccumulateJob{group.dtype, numbers_of(update), group.all, lost});
+    runner_.run(kernels::AccumulateJob{group.dtype, update, group.all, lost});
   }
   fetch_finite(update);
 }
@@ -98,8 +70,8 @@ std::vector<double> DeviceUpdate::squared_norms(const Update& update) {
   for (const Group& group : groups(update)) {
     if (group.all.count == 0) continue;
     Tensor sums = Tensor::empty({group.all.count}, DType::kFloat64, runner_.device());
-    runner_.run(kernels::SquaresJob{group.dtype, numbers_of(update), group.all,
-                                    static_cast<double*>(sums.raw())});
+    runner_.run(
+        kernels::SquaresJob{group.dtype, update, group.all, static_cast<double*>(sums.raw())});
     const std::vector<double> here = fetched<double>(sums);
     for (std::size_t i = 0; i < here.size(); ++i) {
       norms[static_cast<std::size_t>(group.pieces[i].array)] += here[i];

@@ -51,12 +51,12 @@ class NewValues {
   NewValues(training::StepMemory& memory, Device computes) : memory_(memory), computes_(computes) {}
 
   /// A variable that is not on `device` yet moves there.
-  training::Stream open(const VariablePtr& variable, Device device) {
+  kernels::InOut open(const VariablePtr& variable, Device device) {
     if (variable->device() != device) variable->to(device);
     if (device != computes_) return open_copy(variable);
     const void* in = variable->value().raw();
     Tensor out = memory_.writable(variable);
-    const training::Stream stream{in, out.raw()};
+    const kernels::InOut stream{in, out.raw()};
     opened_.emplace_back(variable, std::move(out));
     return stream;
   }
@@ -65,9 +65,9 @@ class NewValues {
   }
 
  private:
-  training::Stream open_copy(const VariablePtr& variable) {
+  kernels::InOut open_copy(const VariablePtr& variable) {
     Tensor copy = variable->value().to(computes_);
-    const training::Stream stream{copy.raw(), copy.raw()};
+    const kernels::InOut stream{copy.raw(), copy.raw()};
     opened_.emplace_back(variable, std::move(copy));
     return stream;
   }
@@ -261,13 +261,13 @@ void Optimizer::apply(const std::vector<Tensor>& gradients) {
       held[i] = gradients[i].cast(item.dtype).to(computes);
       item.gradient = held[i].raw();
     }
-    item.decays = decays(*variable);
+    item.decays = decays(*variable) ? 1 : 0;
     if ((moves && updates) || options_.use_ema) item.value = values.open(variable, device);
     if (options_.use_ema) item.average = values.open(averages_[i], device);
     if (moves && every > 1) item.accumulated = values.open(accumulators_[i], device);
     if (moves && updates) {
-      for (const VariablePtr& slot : slots_[i]) {
-        item.slots.push_back(values.open(slot, device));
+      for (std::size_t k = 0; k < slots_[i].size(); ++k) {
+        item.slots[k] = values.open(slots_[i][k], device);
       }
     }
     if (item.value.in == nullptr && item.accumulated.in == nullptr) continue;

@@ -24,7 +24,8 @@ std::vector<double> squared_norms(Update& update) {
       double sum = 0;
       for (std::int64_t begin = chunk.begin; begin < chunk.end; begin += kBlock) {
         const std::int64_t end = std::min(begin + kBlock, chunk.end);
-        load_gradient<S>(gradient_rule<T>(update, *chunk.item), *chunk.item, begin, end, g.data());
+        load_gradient<S>(kernels::gradient_rule<T>(update, *chunk.item), *chunk.item, begin, end,
+                         g.data());
         for (std::int64_t i = 0; i < end - begin; ++i) sum += double(g[i]) * double(g[i]);
       }
       sums[static_cast<std::size_t>(c)] = sum;

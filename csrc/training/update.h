@@ -5,42 +5,25 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <type_traits>
 #include <vector>
 
-#include "kernels/optimizers.h"
+#include "kernels/updates.h"
 #include "training/device_update.h"
 #include "training/parallel.h"
 
 namespace lamina::training {
 
-/// Old and new bytes of one array; the same where it is updated in place. Null: there is none.
-struct Stream {
-  const void* in = nullptr;
-  void* out = nullptr;
-};
-
 /// One variable of a step.
-struct UpdateItem {
+struct UpdateItem : kernels::UpdateArray {
   Shape shape;
   DType dtype = DType::kFloat32;  ///< of everything but slots that say otherwise
   std::int64_t size = 0;
-  const void* gradient = nullptr;  ///< null: the variable stays, its average moves
-  Stream value, accumulated, average;
-  std::vector<Stream> slots;
-  bool decays = false;
-  double multiplier = 1, divisor = 1;  ///< clipping by norm
 };
 
-/// What one step does, beside the optimizer's own rule.
-struct Update {
+/// One step: what is done beside the optimizer's own rule, and to what.
+struct Update : kernels::UpdateNumbers {
   std::int64_t iteration = 0;  ///< updates before this one
-  float learning_rate = 0;
-  double loss_scale = 1, accumulation_steps = 1, weight_decay = 0;
-  double limit = std::numeric_limits<double>::infinity();  ///< of each element of a gradient
-  double average_momentum = 0;
-  bool overwrite_with_average = false;
   std::vector<UpdateItem> items;
   DeviceUpdate* device = nullptr;  ///< where the arrays are; null: on the host
   /// False once a weight was computed that is infinite or NaN.
@@ -61,15 +44,7 @@ void clip_global_norm(Update& update, double limit);
 /// Adds the gradients to the accumulators; nothing else changes but the averages.
 void accumulate(Update& update);
 
-/// float and double are computed as they are, narrower types as float.
-template <class S>
-using compute_t = std::conditional_t<std::is_same_v<S, double>, double, float>;
-
-template <class T>
-kernels::GradientRule<T> gradient_rule(const Update& update, const UpdateItem& item) {
-  return {T(update.loss_scale), T(update.accumulation_steps), T(item.multiplier), T(item.divisor),
-          T(update.limit)};
-}
+using kernels::compute_t;
 
 /// Elements [begin, end) of the gradient as the optimizer sees it.
 template <class S, class T>
@@ -84,13 +59,13 @@ void load_gradient(const kernels::GradientRule<T>& rule, const UpdateItem& item,
 }
 
 template <class S, class T>
-void load(const Stream& stream, std::int64_t begin, std::int64_t count, T* out) {
+void load(const kernels::InOut& stream, std::int64_t begin, std::int64_t count, T* out) {
   const auto* in = static_cast<const S*>(stream.in) + begin;
   for (std::int64_t i = 0; i < count; ++i) out[i] = T(in[i]);
 }
 
 template <class S, class T>
-void store(const T* in, std::int64_t begin, std::int64_t count, const Stream& stream) {
+void store(const T* in, std::int64_t begin, std::int64_t count, const kernels::InOut& stream) {
   auto* out = static_cast<S*>(stream.out) + begin;
   for (std::int64_t i = 0; i < count; ++i) out[i] = S(in[i]);
 }
@@ -133,7 +108,7 @@ void step_block(const Update& update, const UpdateItem& item, const Step& rule, 
   std::array<T, kBlock> g, w, s0{}, s1{}, s2{};
   load<S>(item.value, begin, count, w.data());
   if (item.gradient == nullptr) return finish<S>(update, item, begin, count, w.data());
-  load_gradient<S>(gradient_rule<T>(update, item), item, begin, begin + count, g.data());
+  load_gradient<S>(kernels::gradient_rule<T>(update, item), item, begin, begin + count, g.data());
   clear_accumulated<S, T>(item, begin, count);
   if (item.decays) {
     const kernels::WeightDecay<T> decay{T(update.weight_decay), T(update.learning_rate)};
