@@ -153,6 +153,19 @@ std::map<std::string, CatalogGroup> Catalog::all() const {
   return out;
 }
 
+std::vector<std::string_view> Catalog::all_paths() const {
+  std::vector<std::string_view> out;
+  for (const h5::Reader& reader : readers_) {
+    for (const h5::VarsGroup* group : reader.groups()) {
+      if (!group->datasets.empty()) out.push_back(group->path);
+    }
+  }
+  // One file has them sorted.
+  if (readers_.size() > 1) std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
 std::vector<std::string> Catalog::problems() const {
   std::vector<std::string> out;
   for (const h5::Reader& reader : readers_) {

@@ -40,6 +40,8 @@ class Catalog {
   [[nodiscard]] bool has_below(const std::string& path) const;
   /// All groups with their datasets, by path: for naming what is near and what is not used.
   [[nodiscard]] std::map<std::string, CatalogGroup> all() const;
+  /// The paths of all groups that have datasets, sorted, each once.
+  [[nodiscard]] std::vector<std::string_view> all_paths() const;
   /// What `all` could not look into, one line each.
   [[nodiscard]] std::vector<std::string> problems() const;
 

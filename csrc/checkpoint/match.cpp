@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string_view>
 #include <unordered_map>
 
 #include "checkpoint/match_node.h"
@@ -32,6 +33,14 @@ std::vector<std::string> nested_containers(const std::string& edge) {
   }
   return out;
 }
+
+/// Of text in whatever form.
+struct PathHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view path) const {
+    return std::hash<std::string_view>()(path);
+  }
+};
 
 /// Failures found so far. A nested container that the file lacks is tried with failures of its own.
 class Failures {
@@ -113,8 +122,8 @@ class Matcher {
   bool load_own(NodeId id, const std::string& path, Failures& failures) {
     const std::string vars = weights::vars_path(path);
     CatalogGroup group = catalog_.find(vars);
+    if (group.path != vars) asked_.insert(group.path);
     asked_.insert(vars);
-    asked_.insert(group.path);
     NodeMatch result = match_node(tree_.nodes[id], group);
     if (result.error) {
       failures.add(id, {vars, std::move(*result.error), std::move(group)});
@@ -148,16 +157,16 @@ class Matcher {
     }
   }
 
-  [[nodiscard]] bool is_skipped(const std::string& path) const {
+  [[nodiscard]] bool is_skipped(std::string_view path) const {
     return std::any_of(skipped_.begin(), skipped_.end(),
                        [&](const std::string& prefix) { return path.starts_with(prefix); });
   }
 
   void find_unused() {
-    for (const auto& [path, group] : catalog_.all()) {
-      if (group.count == 0 || asked_.contains(path)) continue;
+    for (const std::string_view path : catalog_.all_paths()) {
+      if (asked_.contains(path)) continue;
       if (path.starts_with("/lamina/")) continue;  // ours, for who asks for it
-      if (!is_skipped(path)) out_.unused.push_back(path);
+      if (!is_skipped(path)) out_.unused.emplace_back(path);
     }
   }
 
@@ -166,7 +175,7 @@ class Matcher {
   const std::unordered_set<NodeId>& skip_;
   std::vector<State> state_;
   std::map<std::string, std::set<NodeId>> missing_containers_;
-  std::unordered_set<std::string> asked_;
+  std::unordered_set<std::string, PathHash, std::equal_to<>> asked_;
   std::vector<std::string> skipped_;
   Match out_;
 };

@@ -36,13 +36,15 @@ std::string BombGuard::check(const Dataset& dataset) {
 }
 
 void BombGuard::admit(const Dataset& dataset) {
-  if (paths_.contains(dataset.path)) return;
+  const auto [path, fresh] = paths_.insert(dataset.path);
+  if (!fresh) return;
   const double declared = declared_ + static_cast<double>(dataset.nbytes);
   const bool shared = headers_.contains(dataset.header);
   // What lies under several datasets is still stored once.
   const double stored = std::min(stored_ + (shared ? 0 : static_cast<double>(dataset.stored)),
                                  static_cast<double>(file_size_));
   if (expands_too_much(declared, stored)) {
+    paths_.erase(path);
     malformed(
         "Not allowed: H5 datasets up to '{}' declare {} together but only {} are stored on disk; "
         "refusing "
@@ -51,7 +53,6 @@ void BombGuard::admit(const Dataset& dataset) {
   }
   declared_ = declared;
   stored_ = stored;
-  paths_.insert(dataset.path);
   headers_.insert(dataset.header);
 }
 

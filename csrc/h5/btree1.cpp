@@ -1,5 +1,6 @@
 #include "h5/btree1.h"
 
+#include <algorithm>
 #include <optional>
 
 namespace lamina::h5 {
@@ -28,6 +29,7 @@ void walk_btree1(Metadata& metadata, std::uint64_t root, BTree1 tree,
     const std::size_t used = prefix.u16();
     const auto bytes = metadata.read(node.address + head.size(), used * (tree.key_size + pointer));
     Cursor entries(bytes);
+    const auto first = static_cast<std::ptrdiff_t>(pending.size());
     for (std::size_t i = 0; i < used; ++i) {
       const auto key = entries.take(tree.key_size);
       const std::uint64_t child = entries.address(metadata.widths);
@@ -37,6 +39,8 @@ void walk_btree1(Metadata& metadata, std::uint64_t root, BTree1 tree,
         pending.push_back({child, level - 1});
       }
     }
+    // The last one is taken first: children are visited in the order of their keys.
+    std::reverse(pending.begin() + first, pending.end());
   }
 }
 

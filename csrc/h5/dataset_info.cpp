@@ -108,8 +108,8 @@ void check_chunks(const DatasetInfo& info) {
 DatasetInfo read_dataset_info(Metadata& metadata, const ObjectHeader& header) {
   if (!header.is_dataset()) malformed("Invalid H5 file, expected Dataset, received another object");
   DatasetInfo info;
-  info.shape = read_dataspace(header.body(MessageType::kDataspace, "dataspace"), metadata.widths,
-                              &info.maximum);
+  const auto space = header.body(MessageType::kDataspace, "dataspace");
+  info.shape = read_dataspace(space, metadata.widths);
   info.type = read_type(metadata, header);
   info.nbytes = byte_count(info.shape, info.type.size);
   if (header.find(MessageType::kExternalFiles) != nullptr)
@@ -128,6 +128,7 @@ DatasetInfo read_dataset_info(Metadata& metadata, const ObjectHeader& header) {
         malformed("it declares {} bytes and stores {}", info.nbytes, info.layout.size);
       break;
     case DataLayout::Kind::kChunked:
+      info.maximum = read_largest_dimensions(space, metadata.widths);
       check_chunks(info);
       if (header.find(MessageType::kFilterPipeline) != nullptr) {
         info.pipeline = read_pipeline(header.body(MessageType::kFilterPipeline, "filter pipeline"));

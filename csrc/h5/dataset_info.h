@@ -9,7 +9,7 @@ namespace lamina::h5 {
 /// All that a dataset's object header says.
 struct DatasetInfo {
   Shape shape;
-  std::vector<std::uint64_t> maximum;  ///< largest dimensions
+  std::vector<std::uint64_t> maximum;  ///< largest dimensions, of a chunked one
   Datatype type;
   std::uint64_t nbytes = 0;  ///< declared
   DataLayout layout;

@@ -1,6 +1,7 @@
 #include "h5/file_tree.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "h5/attribute.h"
 #include "h5/bomb_guard.h"
@@ -37,10 +38,16 @@ std::optional<std::string> name_attribute(Metadata& metadata, const ObjectHeader
   return std::nullopt;
 }
 
-const Link* find_link(const Links& links, const std::string& name) {
+std::string joined(const std::string& path, const std::string& name) {
+  std::string result;
+  result.reserve(path.size() + 1 + name.size());
+  return result.append(path).append(1, '/').append(name);
+}
+
+const Link* find_link(const Links& links, std::string_view name) {
   const auto it = std::lower_bound(
       links.begin(), links.end(), name,
-      [](const Link& link, const std::string& wanted) { return link.name < wanted; });
+      [](const Link& link, std::string_view wanted) { return link.name < wanted; });
   return it == links.end() || it->name != name ? nullptr : &*it;
 }
 
@@ -107,8 +114,8 @@ std::optional<std::uint64_t> FileTree::resolve(const std::string& path) {
   std::uint64_t address = root_;
   for (std::size_t begin = 0; begin < path.size();) {
     const std::size_t end = std::min(path.find('/', begin), path.size());
-    const std::string part = path.substr(begin, end - begin);
-    const std::string parent = path.substr(0, begin == 0 ? 0 : begin - 1);
+    const std::string_view part = std::string_view(path).substr(begin, end - begin);
+    const std::size_t parent_end = begin == 0 ? 0 : begin - 1;
     begin = end + 1;
     if (part.empty()) continue;
     try {
@@ -117,7 +124,7 @@ std::optional<std::uint64_t> FileTree::resolve(const std::string& path) {
       if (link->kind != Link::Kind::kHard) refuse(path.substr(0, end), refusal(link->kind));
       address = link->address;
     } catch (const Malformed& error) {
-      refuse(parent.empty() ? "/" : parent, error.what());
+      refuse(parent_end == 0 ? "/" : path.substr(0, parent_end), error.what());
     }
   }
   return address;
@@ -131,7 +138,7 @@ bool FileTree::root_has(const std::string& name) {
   }
 }
 
-const VarsGroup& FileTree::vars_at(const std::string& path, std::uint64_t address) {
+VarsGroup& FileTree::vars_at(const std::string& path, std::uint64_t address) {
   const auto [it, is_new] = vars_.try_emplace(path);
   if (is_new) it->second = read_group(path, address);
   return it->second;
@@ -170,7 +177,7 @@ void FileTree::collect(VarsGroup& vars, std::uint64_t address) {
 /// Adds the dataset at `address`; false when a group lies there.
 bool FileTree::add_member(VarsGroup& vars, const std::string& key, std::uint64_t address) {
   Dataset dataset;
-  dataset.path = vars.path + "/" + key;
+  dataset.path = joined(vars.path, key);
   dataset.header = address;
   dataset.order = vars.datasets.size();
   try {
@@ -185,11 +192,11 @@ bool FileTree::add_member(VarsGroup& vars, const std::string& key, std::uint64_t
 }
 
 void FileTree::describe(Dataset& dataset, const ObjectHeader& header) {
-  const DatasetInfo info = read_dataset_info(metadata_, header);
-  dataset.shape = info.shape;
-  dataset.type = info.type;
-  dataset.nbytes = info.nbytes;
+  DatasetInfo info = read_dataset_info(metadata_, header);
   dataset.stored = stored_bytes(metadata_, info);
+  dataset.shape = std::move(info.shape);
+  dataset.type = std::move(info.type);
+  dataset.nbytes = info.nbytes;
   dataset.problem = BombGuard::check(dataset);
   const DataLayout& layout = info.layout;
   if (layout.kind == DataLayout::Kind::kContiguous && layout.address != kUndefined)
@@ -222,7 +229,7 @@ void FileTree::walk() {
 void FileTree::enter(const Place& place) {
   const std::size_t first = pending_.size();
   for (const Link* link : in_creation_order(group(place.address).links)) {
-    const std::string child = place.path + "/" + link->name;
+    std::string child = joined(place.path, link->name);
     metadata_.charge(child.size());
     if (link->kind != Link::Kind::kHard) {
       note(child, refusal(link->kind));
@@ -230,10 +237,9 @@ void FileTree::enter(const Place& place) {
       note(child, target.problem);
     } else if (target.kind == Node::Kind::kGroup && visited_.insert(link->address).second) {
       if (link->name == kVars) {
-        (void)vars_at(child, link->address);
-        vars_.at(child).order = entered_++;
+        vars_at(child, link->address).order = entered_++;
       } else {
-        pending_.push_back({child, link->address, place.depth + 1});
+        pending_.push_back({std::move(child), link->address, place.depth + 1});
       }
     }
   }

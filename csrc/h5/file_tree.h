@@ -21,7 +21,7 @@ class FileTree {
   /// for a component that is no group, for a damaged one, and for links that are not hard.
   [[nodiscard]] std::optional<std::uint64_t> resolve(const std::string& path);
   /// The group at `path`, which lies at `address`, as weights. Damage is told in `problem`.
-  [[nodiscard]] const VarsGroup& vars_at(const std::string& path, std::uint64_t address);
+  [[nodiscard]] VarsGroup& vars_at(const std::string& path, std::uint64_t address);
   /// The same for a group of any name, which is not kept.
   [[nodiscard]] VarsGroup read_group(const std::string& path, std::uint64_t address);
   /// True when the root has a member of that name, whatever it is. Throws FormatError when it is

@@ -123,7 +123,8 @@ const std::vector<std::byte>& FractalHeap::keep(std::uint64_t address,
 const std::vector<std::byte>& FractalHeap::direct_block(std::uint64_t address, std::uint64_t size) {
   const auto found = blocks_.find(address);
   if (found != blocks_.end() && found->second.size() == size) return found->second;
-  std::vector<std::byte> block = metadata_.read(address, size);
+  const Block stored_block = metadata_.read(address, size);
+  std::vector<std::byte> block(stored_block.begin(), stored_block.end());
   Cursor cursor(block);
   cursor.expect("FHDB");
   cursor.expect_version(0, "a block of a fractal heap");
@@ -148,7 +149,8 @@ const std::vector<std::byte>& FractalHeap::indirect_block(std::uint64_t address,
   const std::uint64_t size = 5 + pointer + offset_width_ + rows * width_ * pointer + 4;
   const auto found = blocks_.find(address);
   if (found != blocks_.end() && found->second.size() == size) return found->second;
-  std::vector<std::byte> block = metadata_.read(address, size);
+  const Block stored = metadata_.read(address, size);
+  std::vector<std::byte> block(stored.begin(), stored.end());
   Cursor cursor(verified(block, "a fractal heap"));
   cursor.expect("FHIB");
   cursor.expect_version(0, "a table of a fractal heap");

@@ -16,8 +16,11 @@ void check_name(const std::string& name) {
 
 void sort_and_check(Links& links) {
   for (const Link& link : links) check_name(link.name);
-  std::sort(links.begin(), links.end(),
-            [](const Link& a, const Link& b) { return a.name < b.name; });
+  const auto by_name = [](const Link& a, const Link& b) { return a.name < b.name; };
+  // As the B-tree of an old group has them.
+  if (!std::is_sorted(links.begin(), links.end(), by_name)) {
+    std::sort(links.begin(), links.end(), by_name);
+  }
   const auto twice = std::adjacent_find(
       links.begin(), links.end(), [](const Link& a, const Link& b) { return a.name == b.name; });
   if (twice != links.end()) malformed("two links with the name \"{}\"", twice->name);
@@ -92,9 +95,12 @@ Links read_links(Metadata& metadata, const ObjectHeader& group) {
 
 std::vector<const Link*> in_creation_order(const Links& links) {
   std::vector<const Link*> result;
+  result.reserve(links.size());
   for (const Link& link : links) result.push_back(&link);
-  std::stable_sort(result.begin(), result.end(),
-                   [](const Link* a, const Link* b) { return a->order < b->order; });
+  const auto made_before = [](const Link* a, const Link* b) {
+    return a->order != b->order ? a->order < b->order : a < b;
+  };
+  std::sort(result.begin(), result.end(), made_before);
   return result;
 }
 

@@ -27,7 +27,7 @@ void Metadata::charge(std::uint64_t count) {
   budget_ -= cost;
 }
 
-std::vector<std::byte> Metadata::read(std::uint64_t address, std::uint64_t count) {
+Block Metadata::read(std::uint64_t address, std::uint64_t count) {
   if (address == kUndefined) malformed("a block with an undefined address");
   if (!holds(address, count)) {
     malformed("{} bytes at address {} reach past the end of the file ({} bytes)", count, address,
@@ -35,9 +35,15 @@ std::vector<std::byte> Metadata::read(std::uint64_t address, std::uint64_t count
   }
   if (count > kLargestBlock) malformed("a block of metadata of {} bytes", count);
   charge(count);
-  std::vector<std::byte> bytes(count);
-  copy(address, bytes);
-  return bytes;
+  if (count == 0) return {};
+  if (count <= kReadAhead * kPage) {
+    const Window& found = window(address);
+    if (count <= found.end - address) return {found.bytes, found.from(address).first(count)};
+  }
+  auto bytes = std::make_shared_for_overwrite<std::byte[]>(count);
+  copy(address, {bytes.get(), count});
+  const std::span<const std::byte> all(bytes.get(), count);
+  return {std::move(bytes), all};
 }
 
 std::string Metadata::text(std::uint64_t address, std::uint64_t end, std::size_t limit) {
@@ -45,10 +51,10 @@ std::string Metadata::text(std::uint64_t address, std::uint64_t end, std::size_t
   end = std::min(end, size_);
   for (;;) {
     if (address >= end) malformed("a name without an end");
-    const std::uint64_t inside = address % kPage;
-    const std::size_t room = std::min(kPage - inside, end - address);
-    const auto* begin = reinterpret_cast<const char*>(page(address / kPage) + inside);
-    const std::size_t length = ::strnlen(begin, room);
+    const auto bytes = window(address).from(address);
+    const std::size_t room = std::min<std::uint64_t>(bytes.size(), end - address);
+    const auto* begin = reinterpret_cast<const char*>(bytes.data());
+    const std::size_t length = ::strnlen(begin, std::min(room, limit + 1));
     if (result.size() + length > limit) malformed("a name of more than {} bytes", limit);
     result.append(begin, length);
     charge(length);
@@ -60,32 +66,33 @@ std::string Metadata::text(std::uint64_t address, std::uint64_t end, std::size_t
 void Metadata::copy(std::uint64_t address, std::span<std::byte> out) {
   if (out.size() > kReadAhead * kPage) return file_.read_at(base_ + address, out);
   while (!out.empty()) {
-    const std::uint64_t inside = address % kPage;
-    const std::size_t count = std::min<std::uint64_t>(kPage - inside, out.size());
-    std::copy_n(page(address / kPage) + inside, count, out.data());
+    const auto bytes = window(address).from(address);
+    const std::size_t count = std::min(bytes.size(), out.size());
+    std::copy_n(bytes.data(), count, out.data());
     address += count;
     out = out.subspan(count);
   }
 }
 
-const std::byte* Metadata::page(std::uint64_t index) {
-  if (const auto found = pages_.find(index); found != pages_.end()) return found->second.get();
-  const bool follows = index != 0 && pages_.contains(index - 1);
-  load(index, follows ? kReadAhead : 1);
-  return pages_.at(index).get();
+const Metadata::Window& Metadata::window(std::uint64_t address) {
+  if (last_.holds(address)) return last_;
+  const std::uint64_t page = address / kPage;
+  if (const auto found = pages_.find(page); found != pages_.end()) return last_ = found->second;
+  const bool follows = page != 0 && pages_.contains(page - 1);
+  return last_ = load(page, follows ? kReadAhead : 1);
 }
 
-void Metadata::load(std::uint64_t index, std::uint64_t count) {
-  const std::uint64_t begin = index * kPage;
-  const std::uint64_t end = std::min(size_, (index + count) * kPage);
-  std::vector<std::byte> bytes(end - begin);
-  file_.read_at(base_ + begin, bytes);
+Metadata::Window Metadata::load(std::uint64_t page, std::uint64_t count) {
+  const std::uint64_t begin = page * kPage;
+  const std::uint64_t end = std::min(size_, (page + count) * kPage);
+  auto bytes = std::make_shared_for_overwrite<std::byte[]>(end - begin);
+  file_.read_at(base_ + begin, {bytes.get(), static_cast<std::size_t>(end - begin)});
   if (pages_.size() + count > kCachedPages) pages_.clear();
-  for (std::uint64_t at = 0; at < bytes.size(); at += kPage) {
-    Page page = std::make_unique<std::byte[]>(kPage);
-    std::copy_n(bytes.data() + at, std::min(kPage, bytes.size() - at), page.get());
-    pages_.insert_or_assign(index + at / kPage, std::move(page));
+  const Window loaded{std::move(bytes), begin, end};
+  for (std::uint64_t at = begin; at < end; at += kPage) {
+    pages_.insert_or_assign(at / kPage, loaded);
   }
+  return loaded;
 }
 
 }  // namespace lamina::h5

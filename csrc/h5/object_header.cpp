@@ -9,6 +9,7 @@ namespace lamina::h5 {
 namespace {
 
 constexpr std::size_t kMostMessages = 1 << 16;
+constexpr std::size_t kUsualMessages = 16;
 constexpr unsigned kLastKnownType = 0x18;
 constexpr unsigned kSharedFlag = 0x02, kMustUnderstandFlag = 0x80;
 
@@ -40,7 +41,8 @@ class ObjectHeaderParser {
   explicit ObjectHeaderParser(Metadata& metadata) : metadata_(metadata) {}
 
   ObjectHeader parse(std::uint64_t address) {
-    const auto first = metadata_.read(address, 4);
+    header_.messages_.reserve(kUsualMessages);
+    const Block first = metadata_.read(address, 4);
     if (std::memcmp(first.data(), "OHDR", 4) == 0) {
       parse_version_2(address);
     } else {
@@ -50,7 +52,7 @@ class ObjectHeaderParser {
   }
 
  private:
-  struct Block {
+  struct Place {
     std::uint64_t address, size;
   };
 
@@ -111,14 +113,16 @@ class ObjectHeaderParser {
     }
   }
 
-  Cursor block(Block where, bool checked = false) {
-    header_.blocks_.push_back(metadata_.read(where.address, where.size));
-    const std::vector<std::byte>& bytes = header_.blocks_.back();
-    return Cursor(checked ? verified(bytes, "an object header") : std::span(bytes));
+  Cursor block(Place where, bool checked = false) {
+    const bool is_first = header_.first_.size() == 0;
+    Block& kept = is_first ? header_.first_ : header_.continuations_.emplace_back();
+    kept = metadata_.read(where.address, where.size);
+    const std::span<const std::byte> bytes = kept;
+    return Cursor(checked ? verified(bytes, "an object header") : bytes);
   }
 
-  Block next_continuation() {
-    const Block next = continuations_.back();
+  Place next_continuation() {
+    const Place next = continuations_.back();
     continuations_.pop_back();
     if (!seen_.insert(next.address).second)
       malformed("an object header that continues in a circle");
@@ -140,7 +144,7 @@ class ObjectHeaderParser {
 
   Metadata& metadata_;
   ObjectHeader header_;
-  std::vector<Block> continuations_;
+  std::vector<Place> continuations_;
   std::set<std::uint64_t> seen_;
   std::size_t messages_left_ = 0;
   bool has_order_ = false;

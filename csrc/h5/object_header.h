@@ -47,7 +47,8 @@ class ObjectHeader {
 
  private:
   friend class ObjectHeaderParser;
-  std::vector<std::vector<std::byte>> blocks_;  ///< what the messages' bodies point into
+  Block first_;  ///< what the messages' bodies point into
+  std::vector<Block> continuations_;
   std::vector<Message> messages_;
 };
 

@@ -1,0 +1,114 @@
+// Files of many groups: what is read in passing is read once, and every name is its own group's.
+#include <fmt/core.h>
+#include <lamina/error.h>
+
+#include <atomic>
+#include <map>
+#include <random>
+
+#include "hdf5_image.h"
+
+namespace lamina::h5::test {
+namespace {
+
+/// Counts what is read of it.
+class CountedFile final : public storage::ReadableFile {
+ public:
+  explicit CountedFile(std::vector<std::byte> bytes) : file_(in_memory(std::move(bytes))) {}
+  [[nodiscard]] const storage::Path& path() const override { return file_->path(); }
+  [[nodiscard]] std::uint64_t size() const override { return file_->size(); }
+  void read_at(std::uint64_t offset, std::span<std::byte> out) const override {
+    file_->read_at(offset, out);
+    bytes_ += out.size();
+  }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  std::shared_ptr<storage::MemoryFile> file_;
+  mutable std::atomic<std::uint64_t> bytes_ = 0;
+};
+
+class ManyGroups : public testing::TestWithParam<Format> {
+ protected:
+  void SetUp() override { RecordProperty("seed", std::to_string(seed_)); }
+
+  /// Of any length, so that names fill collections of the global heap in all ways.
+  std::string random_name() {
+    std::string out(1 + random_() % (random_() % 16 == 0 ? 3000 : 60), 'x');
+    for (char& c : out) c = static_cast<char>('a' + random_() % 26);
+    return out;
+  }
+
+  std::uint64_t seed_ = std::random_device()();
+  std::mt19937_64 random_{seed_};
+};
+
+TEST_P(ManyGroups, KeepTheirNamesShapesAndOrder) {
+  SCOPED_TRACE(seed_);
+  constexpr std::size_t kGroups = 700;
+  Hdf5Image image(GetParam());
+  std::map<std::string, std::string> names;
+  std::map<std::string, std::vector<float>> values;
+  for (std::size_t i = 0; i < kGroups; ++i) {
+    const std::string path = fmt::format("/layers/{}_{}/vars", random_name().substr(0, 30), i);
+    names[path] = random_name();
+    std::vector<float>& stored = values[path];
+    for (std::size_t k = 0; k <= random_() % 5; ++k) stored.push_back(static_cast<float>(i + k));
+    image.dataset(path + "/0", H5T_IEEE_F32LE, {stored.size()}, stored.data());
+    image.attribute(path, "name", names[path]);
+  }
+  const auto file = std::make_shared<CountedFile>(image.bytes());
+  const Reader reader(file);
+  const std::vector<const VarsGroup*> groups = reader.groups();
+  EXPECT_LT(file->bytes(), 4 * file->size());
+  ASSERT_EQ(groups.size(), kGroups);
+  EXPECT_TRUE(reader.problems().empty());
+  auto expected = names.begin();
+  for (const VarsGroup* group : groups) {
+    ASSERT_EQ(group->path, expected->first);
+    EXPECT_EQ(group->name, expected->second) << group->path;
+    EXPECT_EQ(group->datasets.at("0").shape,
+              Shape({static_cast<std::int64_t>(values[group->path].size())}));
+    ++expected;
+  }
+  // As they were made, where the file tells: a new one does not number its links.
+  std::vector<std::size_t> orders;
+  for (const VarsGroup* group : groups) orders.push_back(group->order);
+  std::sort(orders.begin(), orders.end());
+  for (std::size_t i = 0; i < kGroups; ++i) ASSERT_EQ(orders[i], i);
+  for (const auto& [path, stored] : values) EXPECT_EQ(read_as<float>(reader, path, "0"), stored);
+}
+
+TEST_P(ManyGroups, NamesBeforeDamageInTheirHeapAreStillRead) {
+  SCOPED_TRACE(seed_);
+  Hdf5Image image(GetParam());
+  constexpr std::size_t kNames = 40;
+  const float value = 1;
+  for (std::size_t i = 0; i < kNames; ++i) {
+    image.dataset(fmt::format("/l{}/vars/0", i), H5T_IEEE_F32LE, {1}, &value);
+    image.attribute(fmt::format("/l{}/vars", i), "name", fmt::format("name of {:02}", i));
+  }
+  std::vector<std::byte> bytes = image.bytes();
+  const std::size_t damaged = 5 + random_() % (kNames - 10);
+  const std::string text = fmt::format("name of {:02}", damaged);
+  const auto at = std::search(bytes.begin(), bytes.end(), text.begin(), text.end(),
+                              [](std::byte b, char c) { return b == static_cast<std::byte>(c); });
+  ASSERT_NE(at, bytes.end());
+  std::fill(at - 8, at, std::byte{0xff});  // the object's size
+  const Reader reader = open(std::move(bytes));
+  ASSERT_EQ(reader.groups().size(), kNames);
+  for (std::size_t i = 0; i < kNames; ++i) {
+    const VarsGroup* group = reader.find(fmt::format("/l{}/vars", i));
+    ASSERT_NE(group, nullptr);
+    if (i < damaged) {
+      EXPECT_EQ(group->name, fmt::format("name of {:02}", i));
+    } else {
+      EXPECT_FALSE(group->name.has_value()) << i << ", damaged from " << damaged;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, ManyGroups, testing::Values(Format::kEarliest, Format::kLatest));
+
+}  // namespace
+}  // namespace lamina::h5::test
