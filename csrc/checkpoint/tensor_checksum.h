@@ -15,8 +15,11 @@ class TensorChecksum {
 
   /// `part` lies at `offset` of the tensor.
   void add(std::uint64_t offset, std::span<const std::byte> part) noexcept {
-    const std::uint64_t behind = size_ - offset - part.size();
-    sum_ ^= core::crc32c_combine(core::crc32c(part), 0, behind);
+    add(offset, part.size(), core::crc32c(part));
+  }
+  /// A part of `size` bytes whose checksum is known.
+  void add(std::uint64_t offset, std::uint64_t size, std::uint32_t checksum) noexcept {
+    sum_ ^= core::crc32c_combine(checksum, 0, size_ - offset - size);
   }
   /// Once every part was added.
   [[nodiscard]] std::uint32_t value() const noexcept { return sum_; }

@@ -8,6 +8,7 @@
 #include "checkpoint/gather.h"
 #include "checkpoint/parallel.h"
 #include "core/buffer.h"
+#include "core/crc32c.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -64,13 +65,14 @@ bool needs_buffer(const WriteRun& run) {
 /// Copies the piece step by step, so that its checksum is taken of bytes that are in the caches.
 /// Returns the end of the copy.
 std::byte* copy(const WritePiece& piece, std::byte* to) {
-  for (std::size_t at = 0; at < piece.bytes.size(); at += kStep, to += kStep) {
+  std::uint32_t checksum = 0;
+  for (std::size_t at = 0; at < piece.bytes.size(); at += kStep) {
     const auto step = piece.bytes.subspan(at, std::min(kStep, piece.bytes.size() - at));
-    std::memcpy(to, step.data(), step.size());
-    if (piece.checksum != nullptr) piece.checksum->add(piece.offset + at, {to, step.size()});
-    if (step.size() < kStep) return to + step.size();
+    std::memcpy(to + at, step.data(), step.size());
+    if (piece.checksum != nullptr) checksum = core::crc32c({to + at, step.size()}, checksum);
   }
-  return to;
+  if (piece.checksum != nullptr) piece.checksum->add(piece.offset, piece.bytes.size(), checksum);
+  return to + piece.bytes.size();
 }
 
 /// The run's bytes in a row, lying in memory as they do in the file's pages, so that all but the
@@ -98,11 +100,11 @@ void read_part(const ReadPart& part) {
     extent.file->read_at(extent.offset + part.at, out);
     return;
   }
-  std::uint64_t at = part.at;
+  std::uint32_t checksum = 0;
   extent.file->read_and_show(extent.offset + part.at, out, [&](std::span<const std::byte> bytes) {
-    extent.checksum->add(at, bytes);
-    at += bytes.size();
+    checksum = core::crc32c(bytes, checksum);
   });
+  extent.checksum->add(part.at, part.size, checksum);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "checkpoint/parallel.h"
 #include "checkpoint/tensor_checksum.h"
 #include "core/buffer.h"
+#include "core/crc32c.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -34,12 +35,11 @@ struct Part {
 
 void read_part(const Part& part, std::span<std::byte> buffer) {
   const h5::Reader& reader = part.of->reader;
-  std::uint64_t at = part.at;
-  reader.file().read_and_show(reader.base() + part.of->tensor.place.offset + at,
-                              buffer.first(part.size), [&](std::span<const std::byte> bytes) {
-                                part.of->checksum.add(at, bytes);
-                                at += bytes.size();
-                              });
+  std::uint32_t checksum = 0;
+  reader.file().read_and_show(
+      reader.base() + part.of->tensor.place.offset + part.at, buffer.first(part.size),
+      [&](std::span<const std::byte> bytes) { checksum = core::crc32c(bytes, checksum); });
+  part.of->checksum.add(part.at, part.size, checksum);
 }
 
 void read_all(const std::vector<Part>& parts, Progress& progress) {

@@ -19,10 +19,11 @@ namespace {
 
 constexpr std::size_t kBlock = 16, kWideBlock = 64, kLanes = 4;
 
-constexpr long long low(std::uint64_t distance) {
+// Made by the compiler: made at each call they cost as much as the checksum of 50 KiB.
+consteval long long low(std::uint64_t distance) {
   return static_cast<long long>(crc32c_math::power(distance + 32));
 }
-constexpr long long high(std::uint64_t distance) {
+consteval long long high(std::uint64_t distance) {
   return static_cast<long long>(crc32c_math::power(distance - 32));
 }
 
@@ -67,9 +68,10 @@ LAMINA_WIDE inline __m512i fold(__m512i block, __m512i powers, __m512i next) {
                                    kXorOfThree);
 }
 
-LAMINA_WIDE inline __m512i powers_wide(std::uint64_t distance) {
-  return _mm512_set_epi64(high(distance), low(distance), high(distance), low(distance),
-                          high(distance), low(distance), high(distance), low(distance));
+template <std::uint64_t distance>
+LAMINA_WIDE inline __m512i powers_wide() {
+  constexpr long long kHigh = high(distance), kLow = low(distance);
+  return _mm512_set_epi64(kHigh, kLow, kHigh, kLow, kHigh, kLow, kHigh, kLow);
 }
 
 /// The four blocks of 128 bits added at the place of the last.
@@ -121,13 +123,13 @@ LAMINA_WIDE std::uint32_t with_wide(std::uint32_t state, const std::byte* bytes,
   for (std::size_t i = 0; i < kLanes; ++i) lanes[i] = load_wide(bytes + i * kWideBlock);
   lanes[0] = _mm512_xor_si512(lanes[0],
                               _mm512_zextsi128_si512(_mm_cvtsi32_si128(static_cast<int>(state))));
-  const __m512i step = powers_wide(kStep * 8);
+  const __m512i step = powers_wide<kStep * 8>();
   for (bytes += kStep, size -= kStep; size >= kStep; bytes += kStep, size -= kStep) {
     for (std::size_t i = 0; i < kLanes; ++i) {
       lanes[i] = fold(lanes[i], step, load_wide(bytes + i * kWideBlock));
     }
   }
-  const __m512i one = powers_wide(kWideBlock * 8);
+  const __m512i one = powers_wide<kWideBlock * 8>();
   __m512i sum = lanes[0];
   for (std::size_t i = 1; i < kLanes; ++i) sum = fold(sum, one, lanes[i]);
   for (; size >= kWideBlock; bytes += kWideBlock, size -= kWideBlock) {
