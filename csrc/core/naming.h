@@ -16,7 +16,11 @@ class NameTable {
  public:
   [[nodiscard]] std::string unique(const std::string& base) {
     const int uses = uses_[base]++;
-    return uses == 0 ? base : base + "_" + std::to_string(uses);
+    if (uses == 0) return base;
+    const std::string number = std::to_string(uses);
+    std::string out;
+    out.reserve(base.size() + 1 + number.size());
+    return out.append(base).append(1, '_').append(number);
   }
 
  private:

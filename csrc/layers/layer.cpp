@@ -1,4 +1,3 @@
-#include <fmt/format.h>
 #include <lamina/error.h>
 #include <lamina/layer.h>
 
@@ -64,7 +63,11 @@ const std::string& Layer::name() const {
 }
 
 std::string Layer::repr() const {
-  return fmt::format("<{} name={}, built={}>", class_name(), name(), built_ ? "True" : "False");
+  const std::string class_name = this->class_name();
+  std::string out;
+  out.reserve(class_name.size() + name().size() + sizeof "< name=, built=False>");
+  out.append(1, '<').append(class_name).append(" name=").append(name());
+  return out.append(built_ ? ", built=True>" : ", built=False>");
 }
 
 void Layer::set_trainable(bool trainable) {

@@ -109,7 +109,7 @@ std::optional<std::int64_t> CheckpointManager::restore_latest(Model& model,
   std::exception_ptr newest;
   for (auto step = all.rbegin(); step != all.rend(); ++step) {
     try {
-      models::load(model, path(*step), options, parts_->storage);
+      models::load(model, model.saves_->names, path(*step), options, parts_->storage);
       return *step;
     } catch (const Error& error) {
       warn(fmt::format("The checkpoint of step {} was skipped: {}", *step, error.what()));

@@ -2,6 +2,7 @@
 
 #include <unordered_set>
 
+#include "models/model_cast.h"
 #include "models/training_parts.h"
 
 namespace lamina::models {
@@ -38,7 +39,7 @@ class Walk {
     seen_.insert(&layer);  // the root may hold itself
     put(layer.built());
     put(layer.own_variable_count());
-    if (const auto* model = dynamic_cast<const Model*>(&layer)) {
+    if (const Model* model = as_model_(layer)) {
       const std::vector<LayerPtr> inner = model->layers();
       put(inner.size());
       for (const LayerPtr& element : inner) add(element);
@@ -72,6 +73,7 @@ class Walk {
     for (const Attribute& item : list->items) add(item);
   }
 
+  ModelCast as_model_;
   std::unordered_set<const void*> seen_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "core/naming.h"
 #include "models/keras_reserved.h"
+#include "models/model_cast.h"
 #include "models/training_parts.h"
 
 namespace lamina::models {
@@ -54,7 +55,8 @@ class Namer {
       node.variables.push_back({std::to_string(node.variables.size()), std::move(variable)});
     }
     out_.tree.nodes.push_back(std::move(node));
-    open_.emplace_back(&layer, it->second);
+    const bool leads_on = as_model_(layer) != nullptr || !layer.attributes().empty();
+    if (leads_on) open_.emplace_back(&layer, it->second);
     return it->second;
   }
 
@@ -77,7 +79,7 @@ class Namer {
   }
 
   std::vector<WeightEdge> edges_of(const Layer& layer) {
-    const auto* model = dynamic_cast<const Model*>(&layer);
+    const Model* model = as_model_(layer);
     const bool layers_first =
         model != nullptr && dynamic_cast<const SubclassedModel*>(model) == nullptr;
     const std::vector<LayerPtr> layers = model ? model->layers() : std::vector<LayerPtr>{};
@@ -145,7 +147,10 @@ class Namer {
                    std::vector<WeightEdge>& edges) {
     // A name is used up even where the object has been reached before.
     const std::string name = names.unique(snake_case_of(layer.class_name()));
-    edges.push_back({path + "/" + name, add(layer)});
+    std::string whole;
+    whole.reserve(path.size() + 1 + name.size());
+    whole.append(path).append(1, '/').append(name);
+    edges.push_back({std::move(whole), add(layer)});
   }
 
   void add_list(const std::string& path, const AttributeList& list,
@@ -171,6 +176,7 @@ class Namer {
   }
 
   NamedWeights out_;
+  ModelCast as_model_;
   std::string last_class_, last_snake_case_;
   std::unordered_map<const Optimizer*, NodeId> optimizers_;
   std::deque<std::pair<const Layer*, NodeId>> open_;

@@ -30,6 +30,12 @@ std::unordered_set<weights::NodeId> nodes_of(const NamedWeights& named,
   return ids;
 }
 
+/// The names without the state of a running `fit`: of those that are kept where there is none.
+std::shared_ptr<const NamedWeights> known_to_keras(const Model& model, KeptNames& names) {
+  const bool in_fit = model.training_parts() && !model.training_parts()->state.empty();
+  return in_fit ? std::make_shared<const NamedWeights>(name_weights(model)) : names.get(model);
+}
+
 /// Keras leaves an optimizer out that has not been built when a file is loaded. Here it is built as
 /// soon as the file holds state for it.
 void build_optimizer(const Model& model, const std::filesystem::path& path, bool verify,
@@ -63,14 +69,14 @@ std::optional<checkpoint::SaveJob> begin_save(const Model& model, KeptNames& nam
   return job;
 }
 
-void load(Model& model, const std::filesystem::path& path, const LoadOptions& options,
-          storage::Storage& storage) {
+void load(Model& model, KeptNames& names, const std::filesystem::path& path,
+          const LoadOptions& options, storage::Storage& storage) {
   require_built(model, "loading weights into");
   build_optimizer(model, path, options.verify, storage);
-  const NamedWeights named = name_weights(model);
-  checkpoint::load(named.tree, path,
+  const std::shared_ptr<const NamedWeights> named = known_to_keras(model, names);
+  checkpoint::load(named->tree, path,
                    {.skip_mismatch = options.skip_mismatch,
-                    .skip = nodes_of(named, options.objects_to_skip),
+                    .skip = nodes_of(*named, options.objects_to_skip),
                     .progress = options.progress,
                     .verify = options.verify},
                    storage);
@@ -118,7 +124,7 @@ void Model::wait_until_copied() const {
 }
 
 void Model::load_weights(const std::filesystem::path& path, const LoadOptions& options) {
-  models::load(*this, path, options, storage::posix());
+  models::load(*this, saves_->names, path, options, storage::posix());
 }
 
 }  // namespace lamina

@@ -15,7 +15,7 @@ namespace lamina::models {
                                                             const AsyncSaveOptions& options,
                                                             storage::Storage& storage);
 
-void load(Model& model, const std::filesystem::path& path, const LoadOptions& options,
-          storage::Storage& storage);
+void load(Model& model, KeptNames& names, const std::filesystem::path& path,
+          const LoadOptions& options, storage::Storage& storage);
 
 }  // namespace lamina::models
