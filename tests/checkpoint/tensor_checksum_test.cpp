@@ -1,4 +1,5 @@
 #include "checkpoint/tensor_checksum.h"
+#include "tests/fresh_seed.h"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +12,7 @@ namespace lamina::checkpoint {
 namespace {
 
 TEST(TensorChecksum, IsTheSameHoweverTheTensorIsCut) {
-  const std::uint64_t seed = std::random_device()();
+  const std::uint64_t seed = lamina::test::fresh_seed();
   SCOPED_TRACE(seed);
   std::mt19937_64 random(seed);
   for (int round = 0; round < 200; ++round) {

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "hdf5_image.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::h5::test {
 namespace {
@@ -39,7 +40,7 @@ class ManyGroups : public testing::TestWithParam<Format> {
     return out;
   }
 
-  std::uint64_t seed_ = std::random_device()();
+  std::uint64_t seed_ = lamina::test::fresh_seed();
   std::mt19937_64 random_{seed_};
 };
 
