@@ -1,6 +1,7 @@
 // How fast are inference, copies and checkpoints on a GPU, and how fast is PyTorch there?
 //
 //   bench_gpu --json FILE [--python PYTHON] [--directory DIR] [--what inference,copies,saves,stall]
+//             [--autotune]
 //   bench_gpu --report FILE        Markdown of what --json left
 //
 // PYTHON has torch, torchvision and safetensors; without one Lamina is measured alone. Nothing is
@@ -27,7 +28,7 @@ struct Options {
   bench::Settings settings;
   std::vector<std::string> what{"inference", "copies", "saves", "stall"};
   std::string device = "cuda:0", python, peers, json_file, report;
-  bool small = false;
+  bool small = false, autotune = false;
   [[nodiscard]] bool wants(const char* name) const {
     return std::find(what.begin(), what.end(), name) != what.end();
   }
@@ -104,7 +105,9 @@ int measure(Options& options) {
   const std::optional<std::string> name = find_device(options);
   if (!name) return 0;
   json results{{"device", *name},
-               {"date", fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)))}};
+               {"date", fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)))},
+               {"autotuned", options.autotune}};
+  set_autotuning({.enabled = options.autotune});
   const auto keep = [&](const char* what, json rows) {
     results[what] = std::move(rows);
     if (!options.json_file.empty()) std::ofstream(options.json_file) << results.dump(1) << "\n";
@@ -134,6 +137,8 @@ int main(int argc, char** argv) {
   app.add_option("--what", options.what, "inference, copies, saves, stall; all if not given")
       ->delimiter(',');
   app.add_option("--device", options.device, "cuda:0, or cpu to try the bench");
+  app.add_flag("--autotune", options.autotune,
+               "measure the libraries' engines first, as PyTorch is told to");
   app.add_flag("--small", options.small, "all of it, small");
   app.add_option("--seconds", options.settings.seconds, "of each timed loop");
   app.add_option("--budget", options.settings.budget, "seconds for inference, roughly");

@@ -106,8 +106,9 @@ std::string stall(const json& rows) {
 }  // namespace
 
 std::string gpu_report(const json& results) {
-  std::string out = fmt::format("{}, {}\n", results.at("device").get<std::string>(),
-                                results.at("date").get<std::string>());
+  std::string out = fmt::format("{}, {}{}\n", results.at("device").get<std::string>(),
+                                results.at("date").get<std::string>(),
+                                results.value("autotuned", false) ? ", engines measured" : "");
   const std::pair<const char*, std::string (*)(const json&)> parts[] = {
       {"inference", inference}, {"copies", copies}, {"saves", saves}, {"stall", stall}};
   for (const auto& [name, table] : parts) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -46,5 +47,22 @@ enum class Float32Precision : std::uint8_t {
 /// layer's policy (`mixed_bfloat16`). Safe to use from several threads.
 void set_float32_precision(Float32Precision precision);
 [[nodiscard]] Float32Precision float32_precision();
+
+/// Measuring the engines that cuDNN and cuBLASLt offer for an operation of a model, when a CUDA
+/// device first needs it, and taking the fastest in place of the one that the libraries expect to
+/// be. Measuring takes its time, once: what was the fastest is kept in a file by GPU and version of
+/// the library, and other processes take it from there. Engines round differently, so a model's
+/// results may change in their last bits with the choice; from run to run they do not.
+struct Autotuning {
+  bool enabled = false;
+  /// Where the file `engines.txt` lies. Empty: $XDG_CACHE_HOME/lamina, or ~/.cache/lamina.
+  std::filesystem::path directory = {};
+  friend bool operator==(const Autotuning&, const Autotuning&) = default;
+};
+
+/// For models that are moved to a device from now on; off until then. Safe to use from several
+/// threads.
+void set_autotuning(const Autotuning& options);
+[[nodiscard]] Autotuning autotuning();
 
 }  // namespace lamina

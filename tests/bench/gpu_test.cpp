@@ -112,6 +112,8 @@ TEST(GpuReport, HoldsTheStallAndTheCallAgainstTheirLimits) {
 
 TEST(GpuReport, LeavesOutWhatWasNotMeasured) {
   EXPECT_THAT(gpu_report({{"device", "GPU X"}, {"date", "2026-01-02"}}), Not(HasSubstr("|")));
+  EXPECT_THAT(gpu_report({{"device", "GPU X"}, {"date", "2026-01-02"}, {"autotuned", true}}),
+              HasSubstr("engines measured"));
 }
 
 }  // namespace

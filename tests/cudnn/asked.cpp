@@ -22,19 +22,19 @@ class Noting final : public Engine {
   Asked asked;
 };
 
-std::vector<ModelPtr> every_efficientnet() {
-  namespace apps = applications;
-  return {apps::EfficientNetV2B0(), apps::EfficientNetV2B1(), apps::EfficientNetV2B2(),
-          apps::EfficientNetV2B3(), apps::EfficientNetV2S(),  apps::EfficientNetV2M(),
-          apps::EfficientNetV2L()};
-}
-
 Shape with_batch(Shape shape, std::int64_t batch) {
   shape[0] = batch;
   return shape;
 }
 
 }  // namespace
+
+std::vector<ModelPtr> every_efficientnet() {
+  namespace apps = applications;
+  return {apps::EfficientNetV2B0(), apps::EfficientNetV2B1(), apps::EfficientNetV2B2(),
+          apps::EfficientNetV2B3(), apps::EfficientNetV2S(),  apps::EfficientNetV2M(),
+          apps::EfficientNetV2L()};
+}
 
 Asked asked_by_applications(std::int64_t batch) {
   const lamina::testing::FakeGpu gpu;
@@ -85,6 +85,9 @@ Asked edge_cases() {
     add(LibraryPool{{kind, {{2, 16, 16, 8}}, {{2, 8, 8, 8}}, three, two, none, one}});
     add(LibraryPool{{kind, {{1, 13, 7, 5}}, {{1, 11, 5, 5}}, three, one, none, none}});
   }
+  for (const auto& [rows, width] : {std::pair{512, 768}, {100, 13}, {3, 504}, {1, 1}}) {
+    add(LibraryNorm{.rows = rows, .width = width});
+  }
   return out;
 }
 
@@ -94,6 +97,7 @@ LibraryOp with(LibraryOp op, DType dtype) {
     pool->pool.x.dtype = pool->pool.y.dtype = dtype;
   }
   if (auto* product = std::get_if<LibraryProduct>(&op)) product->dtype = dtype;
+  if (auto* norm = std::get_if<LibraryNorm>(&op)) norm->dtype = dtype;
   return op;
 }
 

@@ -1,4 +1,6 @@
 #pragma once
+#include <lamina/model.h>
+
 #include <map>
 #include <string>
 #include <vector>
@@ -9,6 +11,8 @@ namespace lamina::ops::cuda {
 
 /// Operations by what describe() says of them: each once.
 using Asked = std::map<std::string, LibraryOp>;
+
+[[nodiscard]] std::vector<ModelPtr> every_efficientnet();
 
 /// What the backend asks libraries for on behalf of every EfficientNetV2 at its own image size, as
 /// predict() runs it.

@@ -1,5 +1,6 @@
 // What cuDNN plans for GPUs that are not here, from descriptions of them: every convolution that
-// the applications run, forward and backward, and a table of edge cases. The table of engines goes
+// the applications run, forward and backward, a table of edge cases, and what cuDNN would have for
+// the nodes that kernels of ours do: norms and gradients of pooling. The table of engines goes
 // to LAMINA_RESULTS; tests/cudnn/engines.md sums up the last one that was looked at.
 #include <gtest/gtest.h>
 
@@ -16,6 +17,7 @@
 #include "asked.h"
 #include "ops/cuda/libraries/cudnn_graph.h"
 #include "ops/cuda/library_convolution.h"
+#include "our_nodes.h"
 #include "tests/fresh_seed.h"
 
 namespace lamina::ops::cuda {
@@ -64,6 +66,10 @@ Way way_of(const CudnnGraph& planned, bool padded) {
   return planned.built ? Way::kBuilt : Way::kSupported;
 }
 
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
+
 /// As the backend goes about it (see plan_convolution).
 Row plan(const Gpu& gpu, const CudnnTarget& target, const LibraryOp& op) {
   CudnnGraph planned = plan_with_cudnn(target, op);
@@ -74,7 +80,7 @@ Row plan(const Gpu& gpu, const CudnnTarget& target, const LibraryOp& op) {
     padded = true;
   }
   const std::string engine = planned.built ? planned.engine : planned.problem;
-  return {gpu.name, describe(op), engine.substr(0, engine.find('\n')), way_of(planned, padded)};
+  return {gpu.name, describe(op), first_line(engine), way_of(planned, padded)};
 }
 
 /// In float32 and bfloat16, and convolutions in all three directions.
@@ -96,21 +102,26 @@ std::vector<LibraryOp> variants(const LibraryOp& op) {
 /// One in so many: planning all of it takes minutes. LAMINA_CUDNN_SHARE=1 takes all.
 constexpr std::size_t kShare = 24;
 
-Asked some_of(const Asked& asked) {
+template <class Table>
+Table some_of(const Table& asked) {
   const char* given = std::getenv("LAMINA_CUDNN_SHARE");
   const std::size_t share = given == nullptr ? kShare : std::strtoul(given, nullptr, 10);
   std::size_t at = lamina::test::fresh_seed() % share;
   std::printf("every operation of %zu, from number %zu on\n", share, at);
-  Asked some;
+  Table some;
   for (const auto& entry : asked) {
     if (at++ % share == 0) some.insert(entry);
   }
   return some;
 }
 
-std::vector<Row> plan_all(const Asked& asked) {
-  // Kept: the driver's functions are looked up in it by its name, libcuda.so.1.
+/// Kept: the driver's functions are looked up in it by its name, libcuda.so.1.
+void load_driver() {
   if (dlopen("libcuda.so.1", RTLD_NOW) == nullptr) (void)dlopen(LAMINA_CUDA_STUB, RTLD_NOW);
+}
+
+std::vector<Row> plan_all(const Asked& asked) {
+  load_driver();
   Asked all;
   for (const auto& [name, op] : asked) {
     for (const LibraryOp& each : variants(op)) all.emplace(describe(each), each);
@@ -120,6 +131,22 @@ std::vector<Row> plan_all(const Asked& asked) {
     const CudnnTarget target = described(gpu.file);
     for (const auto& [name, op] : all) {
       if (!std::holds_alternative<LibraryProduct>(op)) rows.push_back(plan(gpu, target, op));
+    }
+  }
+  return rows;
+}
+
+std::vector<Row> ask_all(const Nodes& nodes) {
+  load_driver();
+  std::vector<Row> rows;
+  for (const Gpu& gpu : kGpus) {
+    const CudnnTarget target = described(gpu.file);
+    for (const auto& [name, ask] : nodes) {
+      const Verdict verdict = ask(target);
+      const Way way = !verdict.supported ? Way::kOurs
+                      : verdict.built    ? Way::kBuilt
+                                         : Way::kSupported;
+      rows.push_back({gpu.name, name, first_line(verdict.words), way});
     }
   }
   return rows;
@@ -160,6 +187,13 @@ void keep(const std::string& name, const std::vector<Row>& rows) {
   }
 }
 
+void show(const std::vector<Row>& rows) {
+  for (const Row& row : rows) {
+    std::printf("%s %s: %s %s\n", row.gpu.c_str(), row.op.c_str(), name_of(row.way),
+                row.engine.c_str());
+  }
+}
+
 /// Convolutions alone, without what could be fused with them, forward: libraries have to have
 /// those, or the applications would be slow.
 void expect_no_slow_forward(const std::vector<Row>& rows) {
@@ -180,15 +214,26 @@ TEST_P(CudnnPlans, AreThereForWhatTheApplicationsRun) {
   keep("cudnn_applications_" + std::to_string(GetParam()), rows);
   expect_no_slow_forward(rows);
 }
+
+TEST_P(CudnnPlans, OfNormsThatTheApplicationsTrainAreKnown) {
+  if (!have_cudnn()) GTEST_SKIP() << "cuDNN cannot be loaded";
+  const std::vector<Row> rows = ask_all(some_of(norms_of_applications(GetParam())));
+  EXPECT_GT(rows.size(), 20U);
+  keep("cudnn_norms_" + std::to_string(GetParam()), rows);
+}
 INSTANTIATE_TEST_SUITE_P(Batch, CudnnPlans, ::testing::Values(1, 8));
 
 /// A 3x3 convolution of 64 channels, and what may compute it on an H100.
-CudnnGraph middling_convolution(Float32Precision precision) {
+LibraryConvolution middling() {
   LibraryConvolution op;
   op.x = op.y = {8, 56, 56, 64};
   op.kernel = {3, 3};
   op.before = op.after = {1, 1};
-  return plan_with_cudnn(described("h100.json"), op, precision);
+  return op;
+}
+
+CudnnGraph middling_convolution(Float32Precision precision, const std::string& engine = {}) {
+  return plan_with_cudnn(described("h100.json"), middling(), precision, engine);
 }
 
 TEST(CudnnPlans, UseOtherEnginesWhereTf32IsAskedFor) {
@@ -198,6 +243,27 @@ TEST(CudnnPlans, UseOtherEnginesWhereTf32IsAskedFor) {
   ASSERT_TRUE(strict.built) << strict.problem;
   ASSERT_TRUE(tf32.built) << tf32.problem;
   EXPECT_NE(strict.engine, tf32.engine) << "tensor cores are the first choice where they may be";
+}
+
+/// As a choice that was measured is taken up by another process.
+TEST(CudnnPlans, AreOfTheEngineThatIsNamed) {
+  if (!have_cudnn()) GTEST_SKIP() << "cuDNN cannot be loaded";
+  constexpr auto kStrict = Float32Precision::kStrict;
+  const EngineChoices choices = cudnn_choices(described("h100.json"), middling(), kStrict);
+  const CudnnGraph first = middling_convolution(kStrict);
+  ASSERT_EQ(choices.engines.size(), static_cast<std::size_t>(first.configurations));
+  EXPECT_EQ(choices.engines.at(static_cast<std::size_t>(first.configuration)), first.engine);
+  int others = 0;
+  for (const std::string& engine : choices.engines) {
+    const CudnnGraph named = middling_convolution(kStrict, engine);
+    ASSERT_TRUE(named.built) << engine << ": " << named.problem;
+    // One that rounds its inputs, or cannot be built here, is not taken even by name.
+    EXPECT_TRUE(named.engine == engine || named.engine == first.engine) << named.engine;
+    if (named.engine != first.engine) ++others;
+  }
+  EXPECT_GT(others, 0);
+  EXPECT_LT(others, first.configurations - 1);
+  EXPECT_EQ(middling_convolution(kStrict, "of another version").engine, first.engine);
 }
 
 /// cuDNN's interface would look for one to ask the driver, and throw where there is none.
@@ -213,11 +279,29 @@ TEST(CudnnPlans, OfEdgeCasesAreKnown) {
   if (!have_cudnn()) GTEST_SKIP() << "cuDNN cannot be loaded";
   const std::vector<Row> rows = plan_all(edge_cases());
   keep("cudnn_edge_cases", rows);
-  for (const Row& row : rows) {
-    std::printf("%s %s: %s %s\n", row.gpu.c_str(), row.op.c_str(), name_of(row.way),
-                row.engine.c_str());
-  }
+  show(rows);
   EXPECT_GT(rows.size(), 100U);
+}
+
+/// What tests/cudnn/engines.md and csrc/ops/cuda/normalization.cpp say of them, of this version of
+/// cuDNN's.
+TEST(CudnnPlans, OfNodesThatAreOursAreAsTheyWere) {
+  if (!have_cudnn()) GTEST_SKIP() << "cuDNN cannot be loaded";
+  Nodes nodes = norm_edge_cases();
+  nodes.merge(pool_gradients());
+  const std::vector<Row> rows = ask_all(nodes);
+  keep("cudnn_ours", rows);
+  show(rows);
+  EXPECT_GT(rows.size(), 60U);
+  if (cudnn_name() != "cuDNN 9.19.0") return;
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.gpu + " " + row.op + ": " + row.engine);
+    const bool lacking =
+        row.op.starts_with("batch_norm inference") || row.op.starts_with("batch_norm statistics");
+    const bool odd = row.op.find(", 13)") != std::string::npos;  // channels
+    const bool none = lacking || (odd && row.op.starts_with("batch_norm"));
+    EXPECT_EQ(row.way, none ? Way::kOurs : Way::kSupported);
+  }
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
+#include <iterator>
 #include <random>
 
 #include "device.h"
@@ -94,6 +96,29 @@ INSTANTIATE_TEST_SUITE_P(
                       Rounding{"Float16", "mixed_float16", Float32Precision::kStrict, 2e-2F},
                       Rounding{"BFloat16", "mixed_bfloat16", Float32Precision::kStrict, 1e-1F}),
     [](const auto& info) { return std::string(info.param.name); });
+
+TEST(GpuModel, ComputesTheSameByEnginesThatWereMeasured) {
+  LAMINA_NEED_GPU();
+  const TemporaryDirectory directory;
+  const auto table = [&] {
+    std::ifstream in(directory / "engines.txt", std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const ModelPtr model = applications::EfficientNetV2B0();
+  const Tensor x = random_images({3, 224, 224, 3});
+  const Tensor here = model->predict(x);
+  set_autotuning({.enabled = true, .directory = directory.path()});
+  model->to(Device::cuda());
+  const Tensor first = model->predict(x);
+  expect_near(first, here);
+  const std::string measured = table();
+  EXPECT_FALSE(measured.empty());
+  model->to(Device::cpu());
+  model->to(Device::cuda());
+  EXPECT_TRUE(bitwise_equal(model->predict(x), first)) << "the same engines, from the file";
+  EXPECT_EQ(table(), measured);
+  set_autotuning({});
+}
 
 TEST(GpuModel, SavesAndLoadsWhereItIs) {
   LAMINA_NEED_GPU();

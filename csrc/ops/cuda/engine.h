@@ -39,14 +39,27 @@ struct LibraryProduct {
   bool bias = false, relu = false;
 };
 
-using LibraryOp = std::variant<LibraryConvolution, LibraryPool, LibraryProduct>;
+/// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta for each of `rows` rows of `width`
+/// elements, the variance biased; x and y of `dtype`, gamma and beta (width) float32.
+struct LibraryNorm {
+  DType dtype = DType::kFloat32;
+  std::int64_t rows = 0, width = 0;
+  double epsilon = 1e-3;
+};
+
+using LibraryOp = std::variant<LibraryConvolution, LibraryPool, LibraryProduct, LibraryNorm>;
+
+/// Whether libraries compute in it.
+[[nodiscard]] inline bool has_library(DType dtype) {
+  return dtype == DType::kFloat32 || dtype == DType::kFloat16 || dtype == DType::kBFloat16;
+}
 
 /// "convolution forward float32 (1, 8, 8, 3) -> ...": names a LibraryOp and nothing but equals: the
 /// key of plans, and of the table of engines.
 [[nodiscard]] std::string describe(const LibraryOp& op);
 
-/// What a plan reads and writes, on the device: x (or a), then kernel (or b), as the op has them.
-/// kInput reads y and the kernel; kKernel reads x and y.
+/// What a plan reads and writes, on the device: x (or a), then kernel (or b, or gamma), as the op
+/// has them; the bias, or beta. kInput reads y and the kernel; kKernel reads x and y.
 struct LibraryArgs {
   const void *first, *second, *bias;
   void* result;

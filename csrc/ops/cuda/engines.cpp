@@ -1,9 +1,6 @@
 #include "ops/cuda/engines.h"
 
-#include <lamina/devices.h>
-
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 #include <vector>
 
@@ -15,19 +12,27 @@
 namespace lamina::ops::cuda {
 namespace {
 
-std::atomic<Float32Precision> precision{Float32Precision::kStrict};
+std::mutex options_mutex;
+EngineOptions options_now;
+
+EngineOptions options() {
+  const std::lock_guard lock(options_mutex);
+  return options_now;
+}
 
 /// What computes on a device depends on whose runtime it has.
-std::shared_ptr<Engine> make_engine([[maybe_unused]] runtime::DeviceContext& context) {
+std::shared_ptr<Engine> make_engine(
+    [[maybe_unused]] const std::shared_ptr<runtime::DeviceContext>& context,
+    [[maybe_unused]] const EngineOptions& options) {
 #ifdef LAMINA_HAVE_CUDA
-  if (context.runtime().is_cuda()) return make_cuda_engine(context.device(), precision);
+  if (context->runtime().is_cuda()) return make_cuda_engine(context, options);
 #endif
   return std::make_shared<HostEngine>();
 }
 
 struct InUse {
   std::weak_ptr<runtime::DeviceContext> context;
-  Float32Precision precision;
+  EngineOptions options;
   std::weak_ptr<Engine> engine;
 };
 
@@ -36,24 +41,35 @@ struct InUse {
 std::shared_ptr<Engine> engine_of(const std::shared_ptr<runtime::DeviceContext>& context) {
   static std::mutex mutex;
   static std::vector<InUse> all;
+  const EngineOptions wanted = options();
   const std::lock_guard lock(mutex);
   std::erase_if(all,
                 [](const InUse& each) { return each.engine.expired() || each.context.expired(); });
   for (const InUse& each : all) {
     auto engine = each.engine.lock();
-    if (engine && each.context.lock() == context && each.precision == precision) return engine;
+    if (engine && each.context.lock() == context && each.options == wanted) return engine;
   }
-  std::shared_ptr<Engine> engine = make_engine(*context);
-  all.push_back({context, precision, engine});
+  std::shared_ptr<Engine> engine = make_engine(context, wanted);
+  all.push_back({context, wanted, engine});
   return engine;
 }
 
 }  // namespace lamina::ops::cuda
 
 void lamina::set_float32_precision(Float32Precision precision) {
-  ops::cuda::precision = precision;
+  const std::lock_guard lock(ops::cuda::options_mutex);
+  ops::cuda::options_now.precision = precision;
 }
 
 lamina::Float32Precision lamina::float32_precision() {
-  return ops::cuda::precision;
+  return ops::cuda::options().precision;
+}
+
+void lamina::set_autotuning(const Autotuning& options) {
+  const std::lock_guard lock(ops::cuda::options_mutex);
+  ops::cuda::options_now.autotuning = options;
+}
+
+lamina::Autotuning lamina::autotuning() {
+  return ops::cuda::options().autotuning;
 }

@@ -1,4 +1,6 @@
 #pragma once
+#include <lamina/devices.h>
+
 #include <memory>
 
 #include "ops/cuda/engine.h"
@@ -6,9 +8,14 @@
 
 namespace lamina::ops::cuda {
 
+struct EngineOptions {
+  Float32Precision precision = Float32Precision::kStrict;
+  Autotuning autotuning = {};
+  friend bool operator==(const EngineOptions&, const EngineOptions&) = default;
+};
+
 /// What computes on a device: one for all who use it at a time, since each has libraries to start
-/// and plans to keep. Made for the float32 precision that is set now. Throws DeviceError,
-/// BackendError.
+/// and plans to keep. Made for the options that are set now. Throws DeviceError, BackendError.
 [[nodiscard]] std::shared_ptr<Engine> engine_of(
     const std::shared_ptr<runtime::DeviceContext>& context);
 

@@ -105,6 +105,15 @@ void run(const LibraryProduct& op, const LibraryArgs& args) {
   run_on_host(job);
 }
 
+void run(const LibraryNorm& op, const LibraryArgs& args) {
+  const TensorSpec rows{{op.rows, op.width}, op.dtype};
+  const LayerNorm norm{.x = rows, .y = rows, .axes = {1}, .epsilon = op.epsilon};
+  const std::vector<Tensor> params{parameter(args.second, {op.width}, DType::kFloat32),
+                                   parameter(args.bias, {op.width}, DType::kFloat32)};
+  const void* inputs[] = {args.first};
+  reference::evaluate(norm, {inputs, params, args.result});
+}
+
 /// The operation by its definition. The workspace is asked for and poisoned, as a library's is
 /// undefined.
 class HostPlan final : public LibraryPlan {

@@ -55,10 +55,6 @@ kernels::PadJob pad_job(const LibraryConvolution& op, const Shape& padded) {
   return job;
 }
 
-bool has_library(DType dtype) {
-  return dtype == DType::kFloat32 || dtype == DType::kFloat16 || dtype == DType::kBFloat16;
-}
-
 }  // namespace
 
 LibraryConvolution library_op(const Conv2D& op) {

@@ -39,6 +39,11 @@ std::string text(const LibraryProduct& op) {
                      op.relu ? " relu" : "");
 }
 
+std::string text(const LibraryNorm& op) {
+  return fmt::format("layer_norm forward {} {}x{} epsilon {}", dtype_name(op.dtype), op.rows,
+                     op.width, op.epsilon);
+}
+
 }  // namespace
 
 std::string describe(const LibraryOp& op) {

@@ -3,6 +3,13 @@
 #include "ops/params.h"
 #include "ops/reference/element.h"
 
+// Of normalisations, layer norm's forward pass is cuDNN's where that has an engine. The others are
+// ours. cuDNN has none for batch norm's inference and statistics by themselves. Its training node
+// does statistics and values in one, for multiples of so many channels, and hands out
+// 1 / sqrt(variance + epsilon), where Lamina's are two, the first giving the biased variance that
+// Keras's moving average follows. Gradients ask for statistics that Lamina's layer norm does not
+// keep; rms norm is of the mean square, Keras's rms_scaling of the variance. See
+// tests/cudnn/engines.md.
 namespace lamina::ops::cuda {
 namespace {
 
@@ -151,9 +158,34 @@ struct LayerMoments {
   }
 };
 
+/// Of a library, which has rows of memory with both parameters, and no rms_scaling (Keras's takes
+/// the variance, not the mean square).
+std::shared_ptr<LibraryPlan> library_plan(Engine& engine, const LayerNorm& op) {
+  const std::vector<std::int64_t>& dims = op.x.shape.dims();
+  const std::size_t first = dims.size() - op.axes.size();
+  if (op.axes.empty() || op.axes.front() != first || op.rms || !op.scale || !op.center) {
+    return nullptr;
+  }
+  if (!has_library(op.x.dtype)) return nullptr;
+  LibraryNorm norm{.dtype = op.x.dtype, .width = 1, .epsilon = op.epsilon};
+  for (std::size_t i = first; i < dims.size(); ++i) norm.width *= dims[i];
+  norm.rows = op.x.shape.size() / norm.width;
+  return engine.plan(norm);
+}
+
 }  // namespace
 
 KernelPtr make(const Site& site, const LayerNorm& op) {
+  if (const auto plan = library_plan(*site.engine, op)) {
+    return device_kernel(site, op,
+                         {.run =
+                              [plan](const Call& call) {
+                                plan->run(call.stream(),
+                                          {call.input(0), call.param(0), call.param(1),
+                                           call.output(), call.workspace()});
+                              },
+                          .workspace = plan->workspace_bytes()});
+  }
   std::size_t used = 0;
   const LayerMoments moments(op, used);
   return device_kernel(site, op,

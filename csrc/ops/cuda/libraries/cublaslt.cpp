@@ -2,7 +2,11 @@
 
 #include <cublasLt.h>
 #include <dlfcn.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <lamina/error.h>
+
+#include <algorithm>
 
 namespace lamina::ops::cuda {
 namespace {
@@ -17,6 +21,7 @@ struct Functions {
 #define LAMINA_CUBLASLT_ALL                             \
   LAMINA_CUBLASLT(cublasLtCreate)                       \
   LAMINA_CUBLASLT(cublasLtDestroy)                      \
+  LAMINA_CUBLASLT(cublasLtGetVersion)                   \
   LAMINA_CUBLASLT(cublasLtGetStatusName)                \
   LAMINA_CUBLASLT(cublasLtGetStatusString)              \
   LAMINA_CUBLASLT(cublasLtMatmulDescCreate)             \
@@ -50,6 +55,13 @@ struct Functions {
   }
 };
 
+using Algorithm = cublasLtMatmulHeuristicResult_t;
+
+/// The same in every process, by what the library lets be stored.
+std::string name_of(const Algorithm& algorithm) {
+  return fmt::format("{:x}", fmt::join(algorithm.algo.data, "-"));
+}
+
 template <class T>
 using Owned = std::shared_ptr<std::remove_pointer_t<T>>;
 
@@ -77,8 +89,8 @@ class Product final : public LibraryPlan {
     c_ = layout(op.columns, op.rows);
   }
 
-  /// Chooses an algorithm; false where there is none.
-  [[nodiscard]] bool choose() {
+  /// At most so many, by the library's estimate the fastest first.
+  [[nodiscard]] std::vector<Algorithm> algorithms(std::size_t most) {
     cublasLtMatmulPreference_t raw = nullptr;
     lt_->check(lt_->cublasLtMatmulPreferenceCreate(&raw), "cublasLtMatmulPreferenceCreate");
     const Owned<cublasLtMatmulPreference_t> preference(
@@ -92,14 +104,18 @@ class Product final : public LibraryPlan {
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, kAlignment);
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, kAlignment);
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, kAlignment);
+    std::vector<Algorithm> out(most);
     int found = 0;
-    const cublasStatus_t status =
-        lt_->cublasLtMatmulAlgoGetHeuristic(handle_.get(), product_.get(), b_.get(), a_.get(),
-                                            c_.get(), c_.get(), raw, 1, &result_, &found);
-    if (status == CUBLAS_STATUS_NOT_SUPPORTED) return false;
+    const cublasStatus_t status = lt_->cublasLtMatmulAlgoGetHeuristic(
+        handle_.get(), product_.get(), b_.get(), a_.get(), c_.get(), c_.get(), raw,
+        static_cast<int>(most), out.data(), &found);
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED) return {};
     lt_->check(status, "cublasLtMatmulAlgoGetHeuristic");
-    return found > 0;
+    out.resize(static_cast<std::size_t>(found));
+    std::erase_if(out, [](const Algorithm& each) { return each.state != CUBLAS_STATUS_SUCCESS; });
+    return out;
   }
+  void take(const Algorithm& algorithm) { result_ = algorithm; }
 
   [[nodiscard]] std::size_t workspace_bytes() const override { return result_.workspaceSize; }
 
@@ -148,7 +164,7 @@ class Product final : public LibraryPlan {
   LibraryProduct op_;
   Owned<cublasLtMatmulDesc_t> product_;
   Owned<cublasLtMatrixLayout_t> a_, b_, c_;
-  cublasLtMatmulHeuristicResult_t result_{};
+  Algorithm result_{};
 };
 
 class Loaded final : public CublasLt {
@@ -159,9 +175,30 @@ class Loaded final : public CublasLt {
     handle_ = {raw, [lt = lt_](auto* owned) { (void)lt->cublasLtDestroy(owned); }};
   }
   [[nodiscard]] std::shared_ptr<LibraryPlan> plan(const LibraryProduct& op,
-                                                  Float32Precision precision) override {
-    auto product = std::make_shared<Product>(lt_, handle_, op, precision);
-    return product->choose() ? product : nullptr;
+                                                  Float32Precision precision,
+                                                  const std::string& engine) override {
+    const auto product = std::make_shared<Product>(lt_, handle_, op, precision);
+    const auto all = product->algorithms(engine.empty() ? 1 : Tuner::kMostTried);
+    if (all.empty()) return nullptr;
+    const auto named = std::find_if(all.begin(), all.end(),
+                                    [&](const Algorithm& each) { return name_of(each) == engine; });
+    product->take(named == all.end() ? all.front() : *named);
+    return product;
+  }
+  [[nodiscard]] EngineChoices choices(const LibraryProduct& op,
+                                      Float32Precision precision) override {
+    const auto all = Product(lt_, handle_, op, precision).algorithms(Tuner::kMostTried);
+    EngineChoices out;
+    for (const Algorithm& each : all) out.engines.push_back(name_of(each));
+    out.build = [=, lt = lt_, handle = handle_](std::size_t i) {
+      auto product = std::make_shared<Product>(lt, handle, op, precision);
+      product->take(all.at(i));
+      return product;
+    };
+    return out;
+  }
+  [[nodiscard]] std::string name() const override {
+    return fmt::format("cuBLASLt {}", lt_->cublasLtGetVersion());
   }
 
  private:

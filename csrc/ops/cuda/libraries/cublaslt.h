@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "ops/cuda/engine.h"
+#include "ops/cuda/tuner.h"
 
 namespace lamina::ops::cuda {
 
@@ -12,9 +12,16 @@ namespace lamina::ops::cuda {
 class CublasLt {
  public:
   virtual ~CublasLt() = default;
-  /// Nothing where it has no algorithm.
+  /// Nothing where it has no algorithm. The one that is named `engine`, where it is among those
+  /// that the library thinks of; else what that thinks the fastest.
   [[nodiscard]] virtual std::shared_ptr<LibraryPlan> plan(const LibraryProduct& op,
-                                                          Float32Precision precision) = 0;
+                                                          Float32Precision precision,
+                                                          const std::string& engine = {}) = 0;
+  /// What the library thinks of.
+  [[nodiscard]] virtual EngineChoices choices(const LibraryProduct& op,
+                                              Float32Precision precision) = 0;
+  /// "cuBLASLt 130000": with its version.
+  [[nodiscard]] virtual std::string name() const = 0;
 };
 
 [[nodiscard]] std::shared_ptr<CublasLt> load_cublaslt();

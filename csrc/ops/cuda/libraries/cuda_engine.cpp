@@ -13,6 +13,7 @@
 #ifdef LAMINA_HAVE_CUDNN
 #include "ops/cuda/libraries/cudnn_graph.h"
 #endif
+#include "ops/cuda/tuner.h"
 #include "runtime/cuda/cuda_call.h"
 
 namespace lamina::ops::cuda {
@@ -21,6 +22,12 @@ namespace {
 /// CUDA's current device belongs to the calling thread.
 void make_current(int device) {
   runtime::check_cuda(cudaSetDevice(device), "cudaSetDevice");
+}
+
+std::string device_name(int device) {
+  cudaDeviceProp properties{};
+  runtime::check_cuda(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
+  return properties.name;
 }
 
 /// Once in a process: kernels of ours are a good deal slower.
@@ -52,8 +59,14 @@ class PlacedPlan final : public LibraryPlan {
 
 class CudaEngine final : public Engine {
  public:
-  CudaEngine(int device, Float32Precision precision) : device_(device), precision_(precision) {
+  CudaEngine(const std::shared_ptr<runtime::DeviceContext>& context, const EngineOptions& options)
+      : device_(context->device().index), precision_(options.precision) {
     make_current(device_);
+    if (options.autotuning.enabled) {
+      tuner_.emplace(TunedEngines(tuned_engines_file(options.autotuning.directory)),
+                     timer_on(context));
+      where_ = device_name(device_) + (precision_ == Float32Precision::kTf32 ? ", TF32, " : ", ");
+    }
     static std::once_flag cublaslt_once, cudnn_once;
     cublaslt_ = load_cublaslt();
     if (cublaslt_ == nullptr) warn_without("cuBLASLt", "libcublasLt.so.13", cublaslt_once);
@@ -101,15 +114,27 @@ class CudaEngine final : public Engine {
 
   [[nodiscard]] std::shared_ptr<LibraryPlan> make_plan(const LibraryOp& op) {
     if (const auto* product = std::get_if<LibraryProduct>(&op)) {
-      return cublaslt_ == nullptr ? nullptr : cublaslt_->plan(*product, precision_);
+      if (cublaslt_ == nullptr) return nullptr;
+      const std::string engine =
+          fastest(cublaslt_->name(), op, [&] { return cublaslt_->choices(*product, precision_); });
+      return cublaslt_->plan(*product, precision_, engine);
     }
 #ifdef LAMINA_HAVE_CUDNN
     if (cudnn_) {
-      CudnnGraph planned = plan_with_cudnn(*cudnn_, op, precision_);
+      const std::string engine =
+          fastest(cudnn_name(), op, [&] { return cudnn_choices(*cudnn_, op, precision_); });
+      CudnnGraph planned = plan_with_cudnn(*cudnn_, op, precision_, engine);
       if (planned.built) return cudnn_plan(*cudnn_, op, std::move(planned));
     }
 #endif
     return nullptr;
+  }
+
+  /// Empty: the library's own choice.
+  [[nodiscard]] std::string fastest(const std::string& library, const LibraryOp& op,
+                                    const std::function<EngineChoices()>& choices) {
+    if (!tuner_) return {};
+    return tuner_->fastest(where_ + library, op, choices).value_or("");
   }
 
   int device_;
@@ -119,13 +144,16 @@ class CudaEngine final : public Engine {
 #ifdef LAMINA_HAVE_CUDNN
   std::optional<CudnnTarget> cudnn_;
 #endif
+  std::optional<Tuner> tuner_;  ///< where engines are to be measured
+  std::string where_;           ///< by what they are kept
   std::map<std::string, std::shared_ptr<LibraryPlan>> plans_;
 };
 
 }  // namespace
 
-std::shared_ptr<Engine> make_cuda_engine(Device device, Float32Precision precision) {
-  return std::make_shared<CudaEngine>(device.index, precision);
+std::shared_ptr<Engine> make_cuda_engine(const std::shared_ptr<runtime::DeviceContext>& context,
+                                         const EngineOptions& options) {
+  return std::make_shared<CudaEngine>(context, options);
 }
 
 }  // namespace lamina::ops::cuda

@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
+#include <fmt/format.h>
 #include <lamina/error.h>
 
 #include <nlohmann/json.hpp>
@@ -29,11 +30,13 @@ void check(cudnnStatus_t status, const char* call) {
 std::shared_ptr<fe::graph::Graph> any_graph(const LibraryOp& op) {
   if (const auto* convolution = std::get_if<LibraryConvolution>(&op)) return graph_of(*convolution);
   if (const auto* pool = std::get_if<LibraryPool>(&op)) return graph_of(*pool);
+  if (const auto* norm = std::get_if<LibraryNorm>(&op)) return graph_of(*norm);
   return nullptr;
 }
 
 DType dtype_of_op(const LibraryOp& op) {
   if (const auto* convolution = std::get_if<LibraryConvolution>(&op)) return convolution->dtype;
+  if (const auto* norm = std::get_if<LibraryNorm>(&op)) return norm->dtype;
   return std::get<LibraryPool>(op).pool.x.dtype;
 }
 
@@ -91,10 +94,18 @@ bool compiled_at_run_time(const fe::graph::Graph& graph, int configuration) {
          notes.end();
 }
 
-/// The first configuration that can be built; false where none can. Without a device those that are
-/// compiled at run time cannot: they have passed their support check, and that is all.
-bool build_first(const CudnnTarget& target, CudnnGraph& out) {
+std::string name_of(const fe::graph::Graph& graph, int configuration) {
+  std::string name;
+  (void)graph.get_plan_name_at_index(configuration, name);
+  return name;
+}
+
+/// The first configuration that can be built, of those named `engine` if that is not empty; false
+/// where none can. Without a device those that are compiled at run time cannot: they have passed
+/// their support check, and that is all.
+bool build_first(const CudnnTarget& target, CudnnGraph& out, const std::string& engine) {
   for (int i = 0; i < out.configurations; ++i) {
+    if (!engine.empty() && name_of(*out.graph, i) != engine) continue;
     if (target.description() && compiled_at_run_time(*out.graph, i)) {
       out.problem = "compiled at run time";
       continue;
@@ -103,27 +114,28 @@ bool build_first(const CudnnTarget& target, CudnnGraph& out) {
       if (out.problem.empty()) out.problem = status.get_message();
       continue;
     }
-    (void)out.graph->get_plan_name_at_index(i, out.engine);
+    out.engine = name_of(*out.graph, i);
+    out.configuration = i;
     out.problem.clear();
     return true;
   }
   return false;
 }
 
-CudnnGraph plan(const CudnnTarget& target, const LibraryOp& op, Float32Precision precision) {
+/// All but what is built.
+CudnnGraph offered(const CudnnTarget& target, std::shared_ptr<fe::graph::Graph> graph, DType dtype,
+                   Float32Precision precision) {
   CudnnGraph out;
-  std::shared_ptr<fe::graph::Graph> graph = any_graph(op);
   if (graph == nullptr) {
     out.problem = "not expressed as a graph";
     return out;
   }
-  if (auto status = find_engines(target, dtype_of_op(op), precision, *graph); status.is_bad()) {
+  if (auto status = find_engines(target, dtype, precision, *graph); status.is_bad()) {
     out.problem = status.get_message();
     return out;
   }
   out.configurations = static_cast<int>(graph->get_execution_plan_count());
   out.graph = std::move(graph);
-  out.built = build_first(target, out);
   return out;
 }
 
@@ -131,7 +143,7 @@ class CudnnPlan final : public LibraryPlan {
  public:
   CudnnPlan(CudnnTarget target, const LibraryOp& op, CudnnGraph planned)
       : target_(std::move(target)), op_(op), planned_(std::move(planned)) {
-    workspace_ = planned_.graph->get_workspace_size();
+    workspace_ = planned_.graph->get_workspace_size_plan_at_index(planned_.configuration);
   }
   [[nodiscard]] std::size_t workspace_bytes() const override {
     return static_cast<std::size_t>(workspace_);
@@ -140,8 +152,10 @@ class CudnnPlan final : public LibraryPlan {
     check(fe::detail::set_stream(target_.handle(), static_cast<cudaStream_t>(stream.native())),
           "cudnnSetStream");
     std::unordered_map<std::int64_t, void*> pointers = places(args);
-    auto status = with_our_errors(
-        [&] { return planned_.graph->execute(target_.handle(), pointers, args.workspace); });
+    auto status = with_our_errors([&] {
+      return planned_.graph->execute_plan_at_index(target_.handle(), pointers, args.workspace,
+                                                   planned_.configuration);
+    });
     if (status.is_bad()) {
       throw DeviceError("cudnnBackendExecute", planned_.engine,
                         describe(op_) + ": " + status.get_message(), SourceLocation::current());
@@ -151,6 +165,12 @@ class CudnnPlan final : public LibraryPlan {
  private:
   [[nodiscard]] std::unordered_map<std::int64_t, void*> places(const LibraryArgs& args) const {
     const auto plain = [](const void* pointer) { return const_cast<void*>(pointer); };
+    if (std::holds_alternative<LibraryNorm>(op_)) {
+      return {{kX, plain(args.first)},
+              {kKernel, plain(args.second)},
+              {kBias, plain(args.bias)},
+              {kY, args.result}};
+    }
     const auto* convolution = std::get_if<LibraryConvolution>(&op_);
     if (convolution == nullptr) return {{kX, plain(args.first)}, {kY, args.result}};
     switch (convolution->direction) {
@@ -183,6 +203,11 @@ bool have_cudnn() {
   return loaded;
 }
 
+std::string cudnn_name() {
+  const auto version = with_our_errors([] { return fe::detail::get_backend_version(); });
+  return fmt::format("cuDNN {}.{}.{}", version / 10000, version / 100 % 100, version % 100);
+}
+
 CudnnTarget CudnnTarget::current_device() {
   cudnnHandle_t handle = nullptr;
   check(with_our_errors([&] { return fe::detail::create_handle(&handle); }), "cudnnCreate");
@@ -211,8 +236,36 @@ CudnnTarget CudnnTarget::described(const std::string& json) {
 }
 
 CudnnGraph plan_with_cudnn(const CudnnTarget& target, const LibraryOp& op,
-                           Float32Precision precision) {
-  return with_our_errors([&] { return plan(target, op, precision); });
+                           Float32Precision precision, const std::string& engine) {
+  return plan_graph(target, any_graph(op), dtype_of_op(op), precision, engine);
+}
+
+CudnnGraph plan_graph(const CudnnTarget& target, std::shared_ptr<fe::graph::Graph> graph,
+                      DType dtype, Float32Precision precision, const std::string& engine) {
+  return with_our_errors([&] {
+    CudnnGraph out = offered(target, std::move(graph), dtype, precision);
+    if (out.supported() && !engine.empty()) out.built = build_first(target, out, engine);
+    if (out.supported() && !out.built) out.built = build_first(target, out, {});
+    return out;
+  });
+}
+
+EngineChoices cudnn_choices(const CudnnTarget& target, const LibraryOp& op,
+                            Float32Precision precision) {
+  return with_our_errors([&] {
+    const CudnnGraph all = offered(target, any_graph(op), dtype_of_op(op), precision);
+    EngineChoices out;
+    for (int i = 0; i < all.configurations; ++i) out.engines.push_back(name_of(*all.graph, i));
+    out.build = [=](std::size_t i) -> std::shared_ptr<LibraryPlan> {
+      CudnnGraph one = all;
+      one.configuration = static_cast<int>(i);
+      if (one.graph->build_plan_at_index(one.configuration).is_bad()) return nullptr;
+      one.engine = name_of(*one.graph, one.configuration);
+      one.built = true;
+      return cudnn_plan(target, op, std::move(one));
+    };
+    return out;
+  });
 }
 
 std::shared_ptr<LibraryPlan> cudnn_plan(const CudnnTarget& target, const LibraryOp& op,

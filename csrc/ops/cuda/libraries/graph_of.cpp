@@ -140,4 +140,20 @@ std::shared_ptr<fe::graph::Graph> graph_of(const LibraryPool& op) {
   return graph;
 }
 
+std::shared_ptr<fe::graph::Graph> graph_of(const LibraryNorm& op) {
+  auto graph = graph_for(op.dtype);
+  const auto parameter = [&](const char* name, Uid uid) {
+    return graph->tensor(
+        attributes(name, uid, 1, op.width, 1, 1).set_data_type(fe::DataType_t::FLOAT));
+  };
+  auto epsilon = graph->tensor(static_cast<float>(op.epsilon));
+  const auto x = attributes("x", kX, op.rows, op.width, 1, 1);
+  const auto [y, mean, inverse] =
+      graph->layernorm(graph->tensor(x), parameter("gamma", kKernel), parameter("beta", kBias),
+                       fe::graph::Layernorm_attributes().set_epsilon(epsilon).set_forward_phase(
+                           fe::NormFwdPhase_t::INFERENCE));
+  name_result(y, attributes("y", kY, op.rows, op.width, 1, 1), op.dtype);
+  return graph;
+}
+
 }  // namespace lamina::ops::cuda
