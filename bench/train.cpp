@@ -2,6 +2,7 @@
 // CPU or on a GPU, and what does a checkpoint in the background cost the loop? Each measurement in
 // a process of its own, in turn.
 #include <fmt/format.h>
+#include <lamina/devices.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -210,7 +211,9 @@ int main(int argc, char** argv) {
   app.add_option("--every", options.every)->group("");
   CLI11_PARSE(app, argc, argv);
   try {
-    if (!options.child.empty()) {
+    if (options.device != "cpu" && cuda_devices().usable.empty()) {
+      fmt::print("no GPU here: {}\n", cuda_devices().problem);
+    } else if (!options.child.empty()) {
       std::cout << train(options, parse(options.child)).dump() << "\n";
     } else {
       compare(options);

@@ -20,12 +20,10 @@ namespace {
 constexpr std::size_t kBlock = 16, kWideBlock = 64, kLanes = 4;
 
 // Made by the compiler: made at each call they cost as much as the checksum of 50 KiB.
-consteval long long low(std::uint64_t distance) {
-  return static_cast<long long>(crc32c_math::power(distance + 32));
-}
-consteval long long high(std::uint64_t distance) {
-  return static_cast<long long>(crc32c_math::power(distance - 32));
-}
+template <std::uint64_t distance>
+constexpr auto kLow = static_cast<long long>(crc32c_math::power(distance + 32));
+template <std::uint64_t distance>
+constexpr auto kHigh = static_cast<long long>(crc32c_math::power(distance - 32));
 
 LAMINA_INSTRUCTIONS inline std::uint32_t bytewise(std::uint64_t state, const std::byte* bytes,
                                                   std::size_t size) {
@@ -70,14 +68,14 @@ LAMINA_WIDE inline __m512i fold(__m512i block, __m512i powers, __m512i next) {
 
 template <std::uint64_t distance>
 LAMINA_WIDE inline __m512i powers_wide() {
-  constexpr long long kHigh = high(distance), kLow = low(distance);
-  return _mm512_set_epi64(kHigh, kLow, kHigh, kLow, kHigh, kLow, kHigh, kLow);
+  constexpr long long kFirst = kHigh<distance>, kSecond = kLow<distance>;
+  return _mm512_set_epi64(kFirst, kSecond, kFirst, kSecond, kFirst, kSecond, kFirst, kSecond);
 }
 
 /// The four blocks of 128 bits added at the place of the last.
 LAMINA_WIDE inline __m128i narrow(__m512i block) {
   const __m512i powers =
-      _mm512_set_epi64(0, 0, high(128), low(128), high(256), low(256), high(384), low(384));
+      _mm512_set_epi64(0, 0, kHigh<128>, kLow<128>, kHigh<256>, kLow<256>, kHigh<384>, kLow<384>);
   const __m512i last = _mm512_maskz_mov_epi64(0xc0, block);
   const __m512i sum = fold(block, powers, last);
   alignas(kWideBlock) __m128i parts[kLanes];
@@ -104,13 +102,13 @@ LAMINA_INSTRUCTIONS std::uint32_t with_instructions(std::uint32_t state, const s
   __m128i lanes[kLanes];
   for (std::size_t i = 0; i < kLanes; ++i) lanes[i] = load(bytes + i * kBlock);
   lanes[0] = _mm_xor_si128(lanes[0], _mm_cvtsi32_si128(static_cast<int>(state)));
-  const __m128i step = _mm_set_epi64x(high(kStep * 8), low(kStep * 8));
+  const __m128i step = _mm_set_epi64x(kHigh<kStep * 8>, kLow<kStep * 8>);
   for (bytes += kStep, size -= kStep; size >= kStep; bytes += kStep, size -= kStep) {
     for (std::size_t i = 0; i < kLanes; ++i) {
       lanes[i] = _mm_xor_si128(fold(lanes[i], step), load(bytes + i * kBlock));
     }
   }
-  const __m128i one = _mm_set_epi64x(high(kBlock * 8), low(kBlock * 8));
+  const __m128i one = _mm_set_epi64x(kHigh<kBlock * 8>, kLow<kBlock * 8>);
   __m128i sum = lanes[0];
   for (std::size_t i = 1; i < kLanes; ++i) sum = _mm_xor_si128(fold(sum, one), lanes[i]);
   return bytewise(reduce(sum), bytes, size);

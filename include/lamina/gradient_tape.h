@@ -16,8 +16,8 @@ namespace lamina {
 ///     const LossResult loss = cross_entropy->value_and_gradient(labels, predicted);
 ///     optimizer->apply(tape.gradients({loss.gradient}));
 ///
-/// It computes where the model's variables are (see Model::to). Holds compiled graphs for the three input shapes used last: keep it through the loop. The model
-/// must outlive it. One call at a time.
+/// It computes where the model's variables are (see Model::to). Holds compiled graphs for the three
+/// input shapes used last: keep it through the loop. The model must outlive it. One call at a time.
 class GradientTape {
  public:
   /// What is trainable is read here. `seed` and the number of calls of `forward` settle what
@@ -28,14 +28,15 @@ class GradientTape {
   GradientTape& operator=(GradientTape&&) noexcept;
   ~GradientTape();
 
-  /// The model's outputs in training mode, on the host, valid until the next call: batch normalisation on the
-  /// batch's statistics, with its moving averages updated; dropout active. One tensor on host
-  /// memory for each input, batch first, cast to the input's dtype. Throws ValueError naming the
-  /// input that does not fit, UnsupportedError for an operation without a gradient.
+  /// The model's outputs in training mode, on the host, valid until the next call: batch
+  /// normalisation on the batch's statistics, with its moving averages updated; dropout active. One
+  /// tensor on host memory for each input, batch first, cast to the input's dtype. Throws
+  /// ValueError naming the input that does not fit, UnsupportedError for an operation without a
+  /// gradient.
   const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs);
   /// The gradients of a scalar with respect to `variables()`, of their shapes and dtypes and where
-  /// they are, valid until the next call, from its gradient with respect to each output of the last `forward`. Once
-  /// after each forward: throws ValueError otherwise.
+  /// they are, valid until the next call, from its gradient with respect to each output of the last
+  /// `forward`. Once after each forward: throws ValueError otherwise.
   const std::vector<Tensor>& gradients(const std::vector<Tensor>& output_gradients);
 
   /// The model's trainable variables when this was made.

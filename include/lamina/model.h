@@ -189,9 +189,9 @@ class Model : public Layer {
   /// Moves all variables to `device`, those that have no value yet when they get one; what is saved
   /// and loaded then comes from there and goes there. All of them or, when it throws, none: the
   /// values are there twice meanwhile. `predict` and training then compute there; the optimizer's
-  /// own variables follow at its next step. Throws ValueError when this build does not know the device;
-  /// DeviceError when there is no such device, no driver for it, or no memory left on it. The model
-  /// is then as usable as before.
+  /// own variables follow at its next step. Throws ValueError when this build does not know the
+  /// device; DeviceError when there is no such device, no driver for it, or no memory left on it.
+  /// The model is then as usable as before.
   void to(Device device);
 
  protected:
