@@ -13,6 +13,7 @@
 #include <random>
 #include <thread>
 
+#include "ops/cuda/engines.h"
 #include "ops/cuda/host_engine.h"
 #include "ops/cuda/tuner.h"
 #include "tests/fakes/captured_warnings.h"
@@ -237,6 +238,17 @@ TEST(AutotuningOption, IsOffUntilItIsAskedFor) {
   EXPECT_EQ(autotuning().directory, "/somewhere");
   set_autotuning({});
   EXPECT_FALSE(autotuning().enabled);
+}
+
+TEST(AutotuningOption, HoldsForEnginesThatAreMadeFromThenOn) {
+  const FakeGpu gpu;
+  const auto context = runtime::devices().get(Device::cuda());
+  const auto before = engine_of(context);
+  EXPECT_EQ(engine_of(context), before);
+  set_autotuning({.enabled = true});
+  EXPECT_NE(engine_of(context), before);
+  set_autotuning({});
+  EXPECT_EQ(engine_of(context), before);
 }
 
 /// Knows its number.

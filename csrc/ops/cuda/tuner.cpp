@@ -4,6 +4,8 @@
 #include <lamina/error.h>
 #include <lamina/log.h>
 
+#include <algorithm>
+
 namespace lamina::ops::cuda {
 namespace {
 
