@@ -19,33 +19,31 @@ double milliseconds(std::chrono::steady_clock::duration time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  CLI::App app("Times forward and backward of a model in training mode.");
-  std::string name = "EfficientNetV2B0";
+struct Options {
+  std::string name = "EfficientNetV2B0", device = "cpu", policy = "float32";
   std::int64_t batch = 8, size = 224, runs = 10;
   std::size_t rows = 0;
-  app.add_option("model", name, "convnet, or an application's name")->capture_default_str();
-  app.add_option("--batch", batch)->capture_default_str();
-  app.add_option("--size", size)->capture_default_str();
-  app.add_option("--runs", runs)->capture_default_str();
-  app.add_option("--profile", rows, "Print this many of the slowest operations");
-  CLI11_PARSE(app, argc, argv);
+};
 
-  const ModelPtr model = bench::trained_model(name, size);
-  training::TrainGraph graph(*model, {{batch, size, size, 3}}, Device::cpu(),
-                             {.inputs = {}, .profile = rows > 0});
-  const Tensor images = bench::random_tensor({batch, size, size, 3});
-  const Tensor seed = bench::random_tensor({batch, model->outputs()[0].shape()[1]});
+void measure(const Options& options) {
+  set_dtype_policy(options.policy);
+  const Device device = Device::from_name(options.device);
+  const ModelPtr model = bench::trained_model(options.name, options.size);
+  model->to(device);
+  training::TrainGraph graph(*model, {{options.batch, options.size, options.size, 3}}, device,
+                             {.inputs = {}, .profile = options.rows > 0});
+  const Tensor images = bench::random_tensor({options.batch, options.size, options.size, 3});
+  const Tensor seed = bench::random_tensor({options.batch, model->outputs()[0].shape()[1]})
+                          .cast(model->outputs()[0].dtype());
   std::vector<double> forward, step;
-  for (std::int64_t run = 0; run <= runs; ++run) {
+  for (std::int64_t run = 0; run <= options.runs; ++run) {
     // As after an optimizer's update: every parameter has to be packed again.
     for (const VariablePtr& variable : graph.variables()) variable->assign(variable->value());
     const auto begin = std::chrono::steady_clock::now();
     (void)graph.forward({images}, {1, static_cast<std::uint64_t>(run)});
     const auto middle = std::chrono::steady_clock::now();
-    (void)graph.backward({seed});
+    // A device is done when its last gradient has come.
+    (void)graph.backward({seed}).back().to(Device::cpu());
     const auto end = std::chrono::steady_clock::now();
     if (run == 0) continue;  // the first touches its memory
     forward.push_back(milliseconds(middle - begin));
@@ -57,9 +55,31 @@ int main(int argc, char** argv) {
       << fmt::format(
              R"({{"engine": "lamina", "model": "{}", "batch": {}, "size": {}, "forward_ms": {:.1f}, )"
              R"("step_ms": {:.1f}, "best_step_ms": {:.1f}, "arena_mb": {:.0f}}})",
-             name, batch, size, forward[forward.size() / 2], step[step.size() / 2], step.front(),
+             options.name, options.batch, options.size, forward[forward.size() / 2],
+             step[step.size() / 2], step.front(),
              static_cast<double>(graph.plan().arena_bytes()) / 1e6)
       << "\n";
-  if (rows > 0) std::cout << graph::profile_table(graph.plan().profile(), rows);
-  return 0;
+  if (options.rows > 0) std::cout << graph::profile_table(graph.plan().profile(), options.rows);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Times forward and backward of a model in training mode.");
+  app.add_option("model", options.name, "convnet, or an application's name")->capture_default_str();
+  app.add_option("--batch", options.batch)->capture_default_str();
+  app.add_option("--size", options.size)->capture_default_str();
+  app.add_option("--runs", options.runs)->capture_default_str();
+  app.add_option("--profile", options.rows, "Print this many of the slowest operations");
+  app.add_option("--device", options.device, "cpu or cuda:0")->capture_default_str();
+  app.add_option("--policy", options.policy, "dtype policy")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+
+  try {
+    measure(options);
+  } catch (const std::exception& error) {
+    std::cerr << "bench_gradients: " << error.what() << "\n";
+    return 1;
+  }
 }

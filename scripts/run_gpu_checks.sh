@@ -24,14 +24,20 @@ readonly deadline=$((SECONDS + 470))
 rows=()
 passed=0 skipped=0 failed=0
 
+within() {  # SECONDS COMMAND...
+  local words=(timeout "$1")
+  shift
+  [ "$1" != sharded ] || { words=(sharded "${words[@]}"); shift; }
+  LD_LIBRARY_PATH="$libraries" LAMINA_RESULTS="$PWD/results" "${words[@]}" "$@"
+}
+
 check() {  # NAME COMMAND...: runs it within the time that is left
   local name="$1" start=$SECONDS verdict=passed left=$((deadline - SECONDS))
   shift
   if [ $left -le 0 ]; then
     verdict="no time"
   else
-    LD_LIBRARY_PATH="$libraries" LAMINA_RESULTS="$PWD/results" timeout "$left" "$@" \
-      >"results/$name.log" 2>&1 || verdict=FAILED
+    within "$left" "$@" >"results/$name.log" 2>&1 || verdict=FAILED
     if [ "$verdict" = passed ] && grep -q 'no GPU here:' "results/$name.log"; then verdict=skipped; fi
   fi
   case "$verdict" in
@@ -43,11 +49,23 @@ check() {  # NAME COMMAND...: runs it within the time that is left
   rows+=("{\"check\": \"$name\", \"verdict\": \"$verdict\", \"seconds\": $((SECONDS - start))}")
 }
 
+# A test program in as many parts as share the device well; the log has all of theirs.
+sharded() {  # PROGRAM ARGUMENT...
+  local parts status=0 part
+  parts=$(($(nproc) < 12 ? $(nproc) : 12))
+  local jobs=()
+  for ((part = 0; part < parts; part++)); do
+    GTEST_TOTAL_SHARDS=$parts GTEST_SHARD_INDEX=$part "$@" --gtest_brief=1 >"results/part$part" 2>&1 &
+    jobs+=($!)
+  done
+  for part in "${jobs[@]}"; do wait "$part" || status=1; done
+  for ((part = 0; part < parts; part++)); do cat "results/part$part"; rm "results/part$part"; done
+  return $status
+}
+
 check devices bin/lamina devices
 check runtime bin/test_runtime
-check models bin/test_gpu --gtest_filter='GpuModel.*:*GpuRounding*'
-check training bin/test_gpu --gtest_filter='*GpuTraining*:*GpuOptimizer*'
-check ops bin/test_gpu --gtest_filter='*GpuContract*'
+check gpu sharded bin/test_gpu
 check cudnn_plans bin/test_cudnn --gtest_filter='*Edge*'
 if command -v compute-sanitizer >/dev/null; then
   check sanitizer compute-sanitizer --error-exitcode 1 bin/test_gpu \

@@ -5,6 +5,7 @@
 #include "bench/gpu/floors.h"
 #include "bench/gpu/measure.h"
 #include "graph/plan.h"
+#include "graph/profile.h"
 #include "models/lowering.h"
 #include "runtime/devices.h"
 
@@ -164,6 +165,25 @@ json row(const Settings& settings, const Prepared& prepared, std::int64_t batch)
           {"device_gb_per_s", speeds.bytes / 1e9}};
 }
 
+/// Runs until the fastest of each operation is known well enough.
+std::string slowest_operations(const Settings& settings, const Prepared& prepared,
+                               std::int64_t batch) {
+  Model& model = *prepared.model;
+  Shape images = model.inputs().at(0).shape();
+  images[0] = batch;
+  const auto plan =
+      graph::Plan::compile(models::lower_model(model, {{images, model.inputs().at(0).dtype()}}),
+                           prepared.backend, {.profile = true});
+  std::vector<Tensor> inputs;
+  for (const graph::ValueId id : plan->program().inputs) {
+    const ops::TensorSpec& spec = plan->program().values[id];
+    inputs.push_back(pattern(spec.shape, spec.dtype).to(settings.device));
+  }
+  std::vector<Tensor> outputs = plan->allocate_outputs();
+  for (int run = 0; run < 10; ++run) plan->run_into(inputs, outputs);
+  return graph::profile_table(plan->profile(), 25);
+}
+
 }  // namespace
 
 json measure_inference(const Settings& settings, const std::function<void(const json&)>& so_far) {
@@ -183,6 +203,18 @@ json measure_inference(const Settings& settings, const std::function<void(const 
       rows.push_back(row(settings, prepared, batch));
       so_far(rows);
     }
+  }
+  return rows;
+}
+
+json measure_operations(const Settings& settings) {
+  json rows = json::array();
+  for (const Precision& precision : kPrecisions) {
+    const Prepared prepared = prepare(settings, precision, 1);
+    const std::int64_t batch = settings.batches.back();
+    rows.push_back({{"precision", precision.name},
+                    {"batch", batch},
+                    {"table", slowest_operations(settings, prepared, batch)}});
   }
   return rows;
 }

@@ -1,7 +1,7 @@
 // How fast are inference, copies and checkpoints on a GPU, and how fast is PyTorch there?
 //
-//   bench_gpu --json FILE [--python PYTHON] [--directory DIR] [--what inference,copies,saves,stall]
-//             [--autotune]
+//   bench_gpu --json FILE [--python PYTHON] [--directory DIR]
+//             [--what inference,operations,copies,saves,stall] [--autotune]
 //   bench_gpu --report FILE        Markdown of what --json left
 //
 // PYTHON has torch, torchvision and safetensors; without one Lamina is measured alone. Nothing is
@@ -120,6 +120,7 @@ int measure(Options& options) {
   if (options.wants("saves")) {
     keep("saves", with_peers(options, "saves", bench::measure_saves(settings, results["copies"])));
   }
+  if (options.wants("operations")) keep("operations", bench::measure_operations(settings));
   if (options.wants("inference")) {
     const auto so_far = [&](const json& rows) { keep("inference", rows); };
     keep("inference", with_peers(options, "inference", bench::measure_inference(settings, so_far)));
@@ -134,7 +135,8 @@ int main(int argc, char** argv) {
   Options options;
   options.peers = std::filesystem::path(argv[0]).parent_path() / "gpu_peers.py";
   CLI::App app{"Measures a GPU beside PyTorch."};
-  app.add_option("--what", options.what, "inference, copies, saves, stall; all if not given")
+  app.add_option("--what", options.what,
+                 "inference, operations, copies, saves, stall; all but operations if not given")
       ->delimiter(',');
   app.add_option("--device", options.device, "cuda:0, or cpu to try the bench");
   app.add_flag("--autotune", options.autotune,
@@ -142,6 +144,9 @@ int main(int argc, char** argv) {
   app.add_flag("--small", options.small, "all of it, small");
   app.add_option("--seconds", options.settings.seconds, "of each timed loop");
   app.add_option("--budget", options.settings.budget, "seconds for inference, roughly");
+  app.add_option("--batches", options.settings.batches, "of inference; operations: the last")
+      ->delimiter(',');
+  app.add_option("--rounds", options.settings.rounds, "of each save and load; the median counts");
   app.add_option("--layers", options.settings.dense_layers, "of 256 MiB each, of the large model");
   app.add_option("--directory", options.settings.disk, "on the disk to save to");
   app.add_option("--memory", options.settings.memory, "on a file system in memory");

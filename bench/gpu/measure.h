@@ -14,6 +14,10 @@ namespace lamina::bench {
 [[nodiscard]] nlohmann::json measure_inference(
     const Settings& settings, const std::function<void(const nlohmann::json&)>& so_far);
 
+/// What a run of the largest batch is made of, each operation waited for, so short ones seem a few
+/// microseconds longer than they are: "precision", "batch", "table" (text).
+[[nodiscard]] nlohmann::json measure_operations(const Settings& settings);
+
 /// "what", "gb_per_s": from the device into page-locked memory and back, the runtime's copies
 /// alone; and through the ring by which weights are saved, into files that keep nothing.
 [[nodiscard]] nlohmann::json measure_copies(const Settings& settings);

@@ -20,6 +20,7 @@ parser.add_argument("what", choices=["inference", "saves"])
 parser.add_argument("--device", default="cuda")
 parser.add_argument("--model", default="efficientnet_v2_l")
 parser.add_argument("--size", type=int, default=480)
+parser.add_argument("--engines", default="torch eager,torch compile")
 parser.add_argument("--batches", default="1,8,64")
 parser.add_argument("--seconds", type=float, default=3)
 parser.add_argument("--budget", type=float, default=3600, help="no row of inference begins later")
@@ -74,7 +75,8 @@ def precise(precision):
     """The network, eager and compiled, in one precision."""
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     model = network().to(dtype=dtype, memory_format=torch.channels_last)
-    return dtype, [("torch eager", model), ("torch compile", torch.compile(model, mode="reduce-overhead"))]
+    engines = [("torch eager", model), ("torch compile", torch.compile(model, mode="reduce-overhead"))]
+    return dtype, [(name, engine) for name, engine in engines if name in args.engines.split(",")]
 
 
 def inference():

@@ -53,6 +53,15 @@ std::string inference(const json& rows) {
   return out;
 }
 
+std::string operations(const json& rows) {
+  std::string out;
+  for (const json& row : rows) {
+    out += fmt::format("{}, {}\n\n```\n{}```\n\n", row["precision"].get<std::string>(),
+                       row["batch"].get<std::int64_t>(), row["table"].get<std::string>());
+  }
+  return out;
+}
+
 std::string copies(const json& rows) {
   std::string out = "| copy | GB/s |\n|---|---|\n";
   double peak = 0, ring = 0;
@@ -109,8 +118,11 @@ std::string gpu_report(const json& results) {
   std::string out = fmt::format("{}, {}{}\n", results.at("device").get<std::string>(),
                                 results.at("date").get<std::string>(),
                                 results.value("autotuned", false) ? ", engines measured" : "");
-  const std::pair<const char*, std::string (*)(const json&)> parts[] = {
-      {"inference", inference}, {"copies", copies}, {"saves", saves}, {"stall", stall}};
+  const std::pair<const char*, std::string (*)(const json&)> parts[] = {{"inference", inference},
+                                                                        {"operations", operations},
+                                                                        {"copies", copies},
+                                                                        {"saves", saves},
+                                                                        {"stall", stall}};
   for (const auto& [name, table] : parts) {
     if (results.contains(name)) out.append("\n").append(table(results[name]));
   }

@@ -10,8 +10,8 @@ namespace {
 
 /// How counting the devices went; nothing is thrown for their absence.
 struct Count {
-  cudaError_t status = cudaSuccess;
-  int devices = 0;
+  int devices = 0;  // before the call that counts them: members begin in this order
+  cudaError_t status;
 
   Count() : status(cudaGetDeviceCount(&devices)) {
     if (status == cudaSuccess) return;
