@@ -1,5 +1,8 @@
 #include <lamina/applications.h>
 #include <lamina/devices.h>
+#include <lamina/error.h>
+
+#include <algorithm>
 
 #include "bench/checkpoint/numbers.h"
 #include "bench/gpu/floors.h"
@@ -23,6 +26,18 @@ constexpr Precision kPrecisions[] = {
     {"float32", "float32", Float32Precision::kStrict, DType::kFloat32},
     {"TF32", "float32", Float32Precision::kTf32, DType::kFloat32},
     {"bfloat16", "mixed_bfloat16", Float32Precision::kStrict, DType::kBFloat16}};
+
+std::vector<Precision> wanted(const Settings& settings) {
+  std::vector<Precision> out;
+  for (const std::string& name : settings.precisions) {
+    const auto* const found =
+        std::find_if(std::begin(kPrecisions), std::end(kPrecisions),
+                     [&](const Precision& each) { return name == each.name; });
+    if (found == std::end(kPrecisions)) throw ValueError("There is no precision " + name + ".");
+    out.push_back(*found);
+  }
+  return out;
+}
 
 /// In force while it lives, and the defaults again behind it.
 class InForce {
@@ -193,7 +208,7 @@ json measure_inference(const Settings& settings, const std::function<void(const 
   };
   const double bytes = copy_bytes_per_second(settings);
   std::vector<Prepared> all;
-  for (const Precision& precision : kPrecisions) {
+  for (const Precision& precision : wanted(settings)) {
     all.push_back(prepare(settings, precision, bytes));
   }
   json rows = json::array();
@@ -207,14 +222,15 @@ json measure_inference(const Settings& settings, const std::function<void(const 
   return rows;
 }
 
-json measure_operations(const Settings& settings) {
+json measure_operations(const Settings& settings, const std::function<void(const json&)>& so_far) {
   json rows = json::array();
-  for (const Precision& precision : kPrecisions) {
+  for (const Precision& precision : wanted(settings)) {
     const Prepared prepared = prepare(settings, precision, 1);
     const std::int64_t batch = settings.batches.back();
     rows.push_back({{"precision", precision.name},
                     {"batch", batch},
                     {"table", slowest_operations(settings, prepared, batch)}});
+    so_far(rows);
   }
   return rows;
 }

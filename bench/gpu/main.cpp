@@ -28,6 +28,7 @@ struct Options {
   bench::Settings settings;
   std::vector<std::string> what{"inference", "copies", "saves", "stall"};
   std::string device = "cuda:0", python, peers, json_file, report;
+  std::string peer_engines = "torch eager,torch compile";
   bool small = false, autotune = false;
   [[nodiscard]] bool wants(const char* name) const {
     return std::find(what.begin(), what.end(), name) != what.end();
@@ -86,6 +87,8 @@ void append(json& rows, const json& more) {
 json with_peers(const Options& options, const char* what, json rows) {
   const bench::Settings& settings = options.settings;
   const std::vector<std::pair<const char*, std::string>> arguments{
+      {"--engines", options.peer_engines},
+      {"--precisions", fmt::format("{}", fmt::join(settings.precisions, ","))},
       {"--batches", fmt::format("{}", fmt::join(settings.batches, ","))},
       {"--seconds", fmt::format("{}", settings.seconds)},
       {"--budget", fmt::format("{}", settings.budget)},
@@ -96,6 +99,7 @@ json with_peers(const Options& options, const char* what, json rows) {
       {"--rounds", std::to_string(settings.rounds)}};
   std::vector<std::string> words;
   for (const auto& [name, value] : arguments) words.insert(words.end(), {name, value});
+  if (options.autotune) words.emplace_back("--benchmark");
   append(rows, ask_peers(options, what, words));
   return rows;
 }
@@ -120,7 +124,10 @@ int measure(Options& options) {
   if (options.wants("saves")) {
     keep("saves", with_peers(options, "saves", bench::measure_saves(settings, results["copies"])));
   }
-  if (options.wants("operations")) keep("operations", bench::measure_operations(settings));
+  if (options.wants("operations")) {
+    const auto so_far = [&](const json& rows) { keep("operations", rows); };
+    keep("operations", bench::measure_operations(settings, so_far));
+  }
   if (options.wants("inference")) {
     const auto so_far = [&](const json& rows) { keep("inference", rows); };
     keep("inference", with_peers(options, "inference", bench::measure_inference(settings, so_far)));
@@ -140,10 +147,13 @@ int main(int argc, char** argv) {
       ->delimiter(',');
   app.add_option("--device", options.device, "cuda:0, or cpu to try the bench");
   app.add_flag("--autotune", options.autotune,
-               "measure the libraries' engines first, as PyTorch is told to");
+               "measure the libraries' engines first, PyTorch's too");
   app.add_flag("--small", options.small, "all of it, small");
   app.add_option("--seconds", options.settings.seconds, "of each timed loop");
   app.add_option("--budget", options.settings.budget, "seconds for inference, roughly");
+  app.add_option("--precisions", options.settings.precisions, "float32, TF32, bfloat16")
+      ->delimiter(',');
+  app.add_option("--peer-engines", options.peer_engines, "of PyTorch's inference");
   app.add_option("--batches", options.settings.batches, "of inference; operations: the last")
       ->delimiter(',');
   app.add_option("--rounds", options.settings.rounds, "of each save and load; the median counts");

@@ -16,7 +16,8 @@ namespace lamina::bench {
 
 /// What a run of the largest batch is made of, each operation waited for, so short ones seem a few
 /// microseconds longer than they are: "precision", "batch", "table" (text).
-[[nodiscard]] nlohmann::json measure_operations(const Settings& settings);
+[[nodiscard]] nlohmann::json measure_operations(
+    const Settings& settings, const std::function<void(const nlohmann::json&)>& so_far);
 
 /// "what", "gb_per_s": from the device into page-locked memory and back, the runtime's copies
 /// alone; and through the ring by which weights are saved, into files that keep nothing.

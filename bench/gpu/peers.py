@@ -21,6 +21,8 @@ parser.add_argument("--device", default="cuda")
 parser.add_argument("--model", default="efficientnet_v2_l")
 parser.add_argument("--size", type=int, default=480)
 parser.add_argument("--engines", default="torch eager,torch compile")
+parser.add_argument("--precisions", default="float32,TF32,bfloat16")
+parser.add_argument("--benchmark", action="store_true", help="have cuDNN measure its engines first")
 parser.add_argument("--batches", default="1,8,64")
 parser.add_argument("--seconds", type=float, default=3)
 parser.add_argument("--budget", type=float, default=3600, help="no row of inference begins later")
@@ -48,7 +50,8 @@ def seconds(action):
 def network():
     import torchvision
 
-    return getattr(torchvision.models, args.model)(weights=None).eval().to(args.device)
+    with torch.device(args.device):
+        return getattr(torchvision.models, args.model)(weights=None).eval()
 
 
 def flowing(run):
@@ -81,8 +84,8 @@ def precise(precision):
 
 def inference():
     rows, start = [], time.perf_counter()
-    torch.backends.cudnn.benchmark = True
-    prepared = {precision: precise(precision) for precision in ("float32", "TF32", "bfloat16")}
+    torch.backends.cudnn.benchmark = args.benchmark
+    prepared = {precision: precise(precision) for precision in args.precisions.split(",")}
     for batch in map(int, args.batches.split(",")):
         images = torch.rand(batch, 3, args.size, args.size, device=args.device)
         for precision, (dtype, engines) in prepared.items():
@@ -100,8 +103,9 @@ def inference():
 
 
 def large():
-    return torch.nn.Sequential(
-        *[torch.nn.Linear(args.units, args.units, bias=False) for _ in range(args.layers)]).to(args.device)
+    with torch.device(args.device):
+        return torch.nn.Sequential(
+            *[torch.nn.Linear(args.units, args.units, bias=False) for _ in range(args.layers)])
 
 
 def sync(path):

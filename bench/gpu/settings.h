@@ -11,6 +11,7 @@ namespace lamina::bench {
 struct Settings {
   Device device = Device::cuda(0);
   std::string model = "EfficientNetV2L";
+  std::vector<std::string> precisions{"float32", "TF32", "bfloat16"};
   std::vector<std::int64_t> batches{1, 8, 64};
   double seconds = 3;           ///< of each timed loop, about
   double budget = 3600;         ///< seconds for inference, and for PyTorch's as well

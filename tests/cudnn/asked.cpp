@@ -79,12 +79,6 @@ Asked edge_cases() {
   convolution({1, 31, 29, 3}, 8, {7, 7}, two, three, three, one, 1);
   convolution({3, 9, 9, 5}, 3, {2, 4}, {3, 1}, none, none, one, 1);
   convolution({1, 8, 8, 1}, 1, three, one, one, one, one, 1);
-  for (const auto kind : {Pool2D::Kind::kMax, Pool2D::Kind::kAverage}) {
-    add(LibraryPool{{kind, {{2, 16, 16, 8}}, {{2, 8, 8, 8}}, two, two, none, none}});
-    add(LibraryPool{{kind, {{2, 15, 15, 8}}, {{2, 8, 8, 8}}, three, two, one, one}});
-    add(LibraryPool{{kind, {{2, 16, 16, 8}}, {{2, 8, 8, 8}}, three, two, none, one}});
-    add(LibraryPool{{kind, {{1, 13, 7, 5}}, {{1, 11, 5, 5}}, three, one, none, none}});
-  }
   for (const auto& [rows, width] : {std::pair{512, 768}, {100, 13}, {3, 504}, {1, 1}}) {
     add(LibraryNorm{.rows = rows, .width = width});
   }
@@ -93,9 +87,6 @@ Asked edge_cases() {
 
 LibraryOp with(LibraryOp op, DType dtype) {
   if (auto* convolution = std::get_if<LibraryConvolution>(&op)) convolution->dtype = dtype;
-  if (auto* pool = std::get_if<LibraryPool>(&op)) {
-    pool->pool.x.dtype = pool->pool.y.dtype = dtype;
-  }
   if (auto* product = std::get_if<LibraryProduct>(&op)) product->dtype = dtype;
   if (auto* norm = std::get_if<LibraryNorm>(&op)) norm->dtype = dtype;
   return op;

@@ -48,13 +48,6 @@ class Tuning : public ::testing::Test {
     const auto n = [&] { return static_cast<std::int64_t>(1 + below(9)); };
     constexpr DType kTypes[] = {DType::kFloat32, DType::kFloat16, DType::kBFloat16};
     const DType dtype = kTypes[below(3)];
-    if (below(3) == 0) {
-      const std::int64_t channels = n();
-      return LibraryPool{{.x = {{n(), 8, 6, channels}, dtype},
-                          .y = {{1, 4, 3, channels}, dtype},
-                          .window = {2, 2},
-                          .strides = {2, 2}}};
-    }
     if (below(4) == 0) return LibraryNorm{.dtype = dtype, .rows = n(), .width = n()};
     if (below(2) == 0) {
       return LibraryProduct{
@@ -420,9 +413,6 @@ std::size_t operand_bytes(const LibraryOp& op) {
   const auto bytes = [](std::int64_t elements, DType dtype) {
     return static_cast<std::size_t>(elements) * dtype_size(dtype);
   };
-  if (const auto* pool = std::get_if<LibraryPool>(&op)) {
-    return pool->pool.x.nbytes() + pool->pool.y.nbytes();
-  }
   if (const auto* norm = std::get_if<LibraryNorm>(&op)) {
     return bytes(2 * norm->rows * norm->width, norm->dtype) +
            bytes(2 * norm->width, DType::kFloat32);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "ops/cuda/dense.h"
 #include "ops/cuda/kernels.h"
 #include "ops/cuda/layouts.h"
 #include "ops/cuda/library_convolution.h"
@@ -42,6 +43,30 @@ kernels::Geometry geometry(const Op& op) {
   return g;
 }
 
+/// Whether each point of y is a product of the same point of x and the kernel: libraries of
+/// products plan such a one in a hundredth of the time, and need no other order of the kernel.
+template <class Op>
+bool is_product(const Op& op) {
+  constexpr Pair kOne{1, 1}, kNone{0, 0};
+  return op.kernel == kOne && op.strides == kOne && op.groups == 1 && op.pad_before == kNone &&
+         op.pad_after == kNone;
+}
+
+Dense as_dense(const Conv2D& op) {
+  return {
+      .x = op.x, .y = op.y, .bias = op.bias, .residual = op.residual, .activation = op.activation};
+}
+Dense as_dense(const Conv2DTranspose& op) {
+  return {.x = op.x, .y = op.y, .bias = op.bias, .transposed = true, .activation = op.activation};
+}
+
+/// Whether cuDNN has engines for it behind a convolution that need no compiler at run time. Those
+/// that do take seconds to plan, and where float32 is strict they were many times slower than a
+/// convolution and a kernel of ours.
+bool is_fused(const Activation& activation) {
+  return activation == Activation{} || activation == relu();
+}
+
 /// By a kernel of ours, for what no library has.
 template <class Op>
 KernelPtr direct(const Site& site, const Op& op, bool transposed, bool residual) {
@@ -70,14 +95,16 @@ KernelPtr direct(const Site& site, const Op& op, bool transposed, bool residual)
 }  // namespace
 
 KernelPtr make(const Site& site, const Conv2D& op) {
-  LibraryConvolution wanted = library_op(op);
-  wanted.bias = op.bias;
-  wanted.activation = op.activation;
-  PlannedConvolution planned = plan_convolution(*site.engine, wanted);
-  const bool fused = planned.plan != nullptr;
-  if (!fused && (op.bias || op.activation != Activation{})) {
-    planned = plan_convolution(*site.engine, library_op(op));
+  if (is_product(op)) return device_kernel(site, op, product_recipe(site, as_dense(op)));
+  PlannedConvolution planned;
+  if (is_fused(op.activation)) {
+    LibraryConvolution wanted = library_op(op);
+    wanted.bias = op.bias;
+    wanted.activation = op.activation;
+    planned = plan_convolution(*site.engine, wanted);
   }
+  const bool fused = planned.plan != nullptr;
+  if (!fused) planned = plan_convolution(*site.engine, library_op(op));
   if (planned.plan == nullptr) return direct(site, op, false, op.residual);
   const DType bias_dtype = fused ? op.y.dtype : reference::compute_dtype(op.y.dtype);
   kernels::EpilogueJob rest = epilogue(op.y, fused ? Activation{} : op.activation);
@@ -100,6 +127,7 @@ KernelPtr make(const Site& site, const Conv2D& op) {
 }
 
 KernelPtr make(const Site& site, const Conv2DTranspose& op) {
+  if (is_product(op)) return device_kernel(site, op, product_recipe(site, as_dense(op)));
   const PlannedConvolution planned = plan_convolution(*site.engine, library_op(op));
   if (planned.plan == nullptr) return direct(site, op, true, false);
   kernels::EpilogueJob rest = epilogue(op.y, op.activation);
@@ -143,6 +171,11 @@ KernelPtr direct_gradient(const Site& site, const Conv2DKernelGradient& op) {
 }  // namespace
 
 KernelPtr make(const Site& site, const Conv2DKernelGradient& op) {
+  if (is_product(op.of)) {
+    const DenseKernelGradient product{as_dense(op.of),
+                                      {{op.y.shape[2], op.y.shape[3]}, op.y.dtype}};
+    return device_kernel(site, op, product_recipe(site, product));
+  }
   LibraryConvolution wanted = library_op(op.of);
   wanted.direction = Direction::kKernel;
   PlannedConvolution planned = plan_convolution(*site.engine, wanted);

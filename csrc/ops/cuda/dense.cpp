@@ -1,3 +1,5 @@
+#include "ops/cuda/dense.h"
+
 #include "ops/cuda/kernels.h"
 #include "ops/cuda/layouts.h"
 #include "ops/reference/element.h"
@@ -22,7 +24,7 @@ LibraryProduct product_of(const Dense& op) {
 }
 
 /// By a kernel of ours, for what no library has.
-KernelPtr direct(const Site& site, const Dense& op) {
+Recipe direct(const Dense& op) {
   const LibraryProduct shape = product_of(op);
   kernels::ProductJob job{};
   job.dtype = op.y.dtype;
@@ -33,51 +35,65 @@ KernelPtr direct(const Site& site, const Dense& op) {
   job.depth = shape.depth;
   std::vector<std::size_t> in_place;
   if (op.residual) in_place.push_back(1);
-  return device_kernel(site, op,
-                       {.run =
-                            [job, op](const Call& call) mutable {
-                              job.a = call.input(0);
-                              job.b = call.param(0);
-                              job.bias = op.bias ? call.param(1) : nullptr;
-                              job.residual = op.residual ? call.input(1) : nullptr;
-                              job.c = call.output();
-                              call.launch(job);
-                            },
-                        .in_place = in_place});
+  return {.run =
+              [job, op](const Call& call) mutable {
+                job.a = call.input(0);
+                job.b = call.param(0);
+                job.bias = op.bias ? call.param(1) : nullptr;
+                job.residual = op.residual ? call.input(1) : nullptr;
+                job.c = call.output();
+                call.launch(job);
+              },
+          .in_place = in_place};
 }
 
 std::shared_ptr<LibraryPlan> plan_product(Engine& engine, const LibraryProduct& op) {
   return op.depth == 0 ? nullptr : engine.plan(op);
 }
 
-}  // namespace
+/// A library's product, and what it leaves to a kernel of ours.
+struct PlannedProduct {
+  std::shared_ptr<LibraryPlan> plan;
+  LibraryProduct op;
+};
 
-KernelPtr make(const Site& site, const Dense& op) {
-  const LibraryProduct wanted = product_of(op);
-  const std::shared_ptr<LibraryPlan> plan = plan_product(*site.engine, wanted);
-  if (plan == nullptr) return direct(site, op);
-  kernels::EpilogueJob rest{};
-  rest.dtype = op.y.dtype;
-  rest.function = wanted.relu ? kernels::Function{} : function(op.activation);
-  rest.size = op.y.shape.size();
-  rest.channels = wanted.columns;
-  const bool more = op.residual || rest.function.kind != kernels::UnaryKind::kLinear;
-  return device_kernel(
-      site, op,
-      {.run =
-           [plan, rest, more, bias = op.bias, residual = op.residual](const Call& call) mutable {
-             plan->run(call.stream(), {call.input(0), call.param(0), bias ? call.param(1) : nullptr,
-                                       call.output(), call.workspace()});
-             if (!more) return;
-             rest.residual = residual ? call.input(1) : nullptr;
-             rest.y = call.output();
-             call.launch(rest);
-           },
-       .workspace = plan->workspace_bytes(),
-       .packing = {{op.y.dtype}, {op.y.dtype}}});
+PlannedProduct planned(Engine& engine, LibraryProduct op) {
+  if (auto plan = plan_product(engine, op)) return {std::move(plan), op};
+  op.bias = op.relu = false;
+  return {plan_product(engine, op), op};
 }
 
-KernelPtr make(const Site& site, const DenseKernelGradient& op) {
+}  // namespace
+
+Recipe product_recipe(const Site& site, const Dense& op) {
+  const PlannedProduct product = planned(*site.engine, product_of(op));
+  if (product.plan == nullptr) return direct(op);
+  const bool bias_left = op.bias && !product.op.bias;
+  kernels::EpilogueJob rest{};
+  rest.dtype = op.y.dtype;
+  rest.function = product.op.relu ? kernels::Function{} : function(op.activation);
+  rest.size = op.y.shape.size();
+  rest.channels = product.op.columns;
+  const bool more = op.residual || bias_left || rest.function.kind != kernels::UnaryKind::kLinear;
+  const DType bias_dtype = bias_left ? reference::compute_dtype(op.y.dtype) : op.y.dtype;
+  return {.run =
+              [product, rest, more, bias_left, bias = op.bias,
+               residual = op.residual](const Call& call) mutable {
+                const void* at = bias ? call.param(1) : nullptr;
+                product.plan->run(call.stream(),
+                                  {call.input(0), call.param(0), bias_left ? nullptr : at,
+                                   call.output(), call.workspace()});
+                if (!more) return;
+                rest.bias = bias_left ? at : nullptr;
+                rest.residual = residual ? call.input(1) : nullptr;
+                rest.y = call.output();
+                call.launch(rest);
+              },
+          .workspace = product.plan->workspace_bytes(),
+          .packing = {{op.y.dtype}, {bias_dtype}}};
+}
+
+Recipe product_recipe(const Site& site, const DenseKernelGradient& op) {
   LibraryProduct wanted;
   wanted.dtype = op.y.dtype;
   wanted.transpose_a = true;
@@ -85,13 +101,12 @@ KernelPtr make(const Site& site, const DenseKernelGradient& op) {
   wanted.columns = op.y.shape[1];
   wanted.depth = op.of.y.shape.size() / wanted.columns;
   if (const auto plan = plan_product(*site.engine, wanted)) {
-    return device_kernel(site, op,
-                         {.run =
-                              [plan](const Call& call) {
-                                plan->run(call.stream(), {call.input(0), call.input(1), nullptr,
-                                                          call.output(), call.workspace()});
-                              },
-                          .workspace = plan->workspace_bytes()});
+    return {.run =
+                [plan](const Call& call) {
+                  plan->run(call.stream(), {call.input(0), call.input(1), nullptr, call.output(),
+                                            call.workspace()});
+                },
+            .workspace = plan->workspace_bytes()};
   }
   kernels::ProductJob job{};
   job.dtype = op.y.dtype;
@@ -100,12 +115,20 @@ KernelPtr make(const Site& site, const DenseKernelGradient& op) {
   job.rows = wanted.rows;
   job.columns = wanted.columns;
   job.depth = wanted.depth;
-  return device_kernel(site, op, {.run = [job](const Call& call) mutable {
-                         job.a = call.input(0);
-                         job.b = call.input(1);
-                         job.c = call.output();
-                         call.launch(job);
-                       }});
+  return {.run = [job](const Call& call) mutable {
+    job.a = call.input(0);
+    job.b = call.input(1);
+    job.c = call.output();
+    call.launch(job);
+  }};
+}
+
+KernelPtr make(const Site& site, const Dense& op) {
+  return device_kernel(site, op, product_recipe(site, op));
+}
+
+KernelPtr make(const Site& site, const DenseKernelGradient& op) {
+  return device_kernel(site, op, product_recipe(site, op));
 }
 
 }  // namespace lamina::ops::cuda

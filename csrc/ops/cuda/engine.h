@@ -25,11 +25,6 @@ struct LibraryConvolution {
   Activation activation{};  ///< kForward only
 };
 
-/// y = pool(x), as Pool2D has it; float32, float16 and bfloat16.
-struct LibraryPool {
-  Pool2D pool;
-};
-
 /// c (rows, columns) = act(a * b + bias), all of `dtype`; a (rows, depth), or (depth, rows) with
 /// `transpose_a`; b (depth, columns), or (columns, depth). The activation is linear or relu.
 struct LibraryProduct {
@@ -47,7 +42,7 @@ struct LibraryNorm {
   double epsilon = 1e-3;
 };
 
-using LibraryOp = std::variant<LibraryConvolution, LibraryPool, LibraryProduct, LibraryNorm>;
+using LibraryOp = std::variant<LibraryConvolution, LibraryProduct, LibraryNorm>;
 
 /// Whether libraries compute in it.
 [[nodiscard]] inline bool has_library(DType dtype) {

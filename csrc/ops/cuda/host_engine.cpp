@@ -79,11 +79,6 @@ void run(const LibraryConvolution& op, const LibraryArgs& args) {
   reference::evaluate(transpose, {inputs, params, args.result});
 }
 
-void run(const LibraryPool& op, const LibraryArgs& args) {
-  const void* inputs[] = {args.first};
-  reference::evaluate(op.pool, {inputs, {}, args.result});
-}
-
 void run(const LibraryProduct& op, const LibraryArgs& args) {
   kernels::ProductJob job{};
   job.dtype = op.dtype;

@@ -24,14 +24,6 @@ std::string text(const LibraryConvolution& op) {
   return out;
 }
 
-std::string text(const LibraryPool& op) {
-  const Pool2D& pool = op.pool;
-  return fmt::format("pool {} {} {} -> {} window {} strides {} pad {}+{}",
-                     pool.kind == Pool2D::Kind::kMax ? "max" : "average", dtype_name(pool.x.dtype),
-                     pool.x.shape.str(), pool.y.shape.str(), pair(pool.window), pair(pool.strides),
-                     pair(pool.pad_before), pair(pool.pad_after));
-}
-
 std::string text(const LibraryProduct& op) {
   return fmt::format("product {} {}x{}x{}{}{}{}{}", dtype_name(op.dtype), op.rows, op.columns,
                      op.depth, op.transpose_a ? " a transposed" : "",

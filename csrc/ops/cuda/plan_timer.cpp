@@ -29,10 +29,6 @@ OperandBytes operands(const LibraryConvolution& op) {
   return {x, kernel, op.bias ? bytes(op.y[3], op.dtype) : 0, y};
 }
 
-OperandBytes operands(const LibraryPool& op) {
-  return {op.pool.x.nbytes(), 0, 0, op.pool.y.nbytes()};
-}
-
 OperandBytes operands(const LibraryProduct& op) {
   return {bytes(op.rows * op.depth, op.dtype), bytes(op.depth * op.columns, op.dtype),
           op.bias ? bytes(op.columns, op.dtype) : 0, bytes(op.rows * op.columns, op.dtype)};

@@ -71,9 +71,30 @@ cudaDataType_t data_type(DType dtype) {
       return CUDA_R_16F;
     case DType::kBFloat16:
       return CUDA_R_16BF;
+    case DType::kFloat64:
+      return CUDA_R_64F;
     default:
       return CUDA_R_32F;
   }
+}
+
+/// What products are summed in, and the factors of a product and of what it is added to.
+struct Scale {
+  cudaDataType_t type;
+  const void *one, *none;
+};
+
+Scale scale_of(DType dtype) {
+  static constexpr float kOne = 1, kNone = 0;
+  static constexpr double kWideOne = 1, kWideNone = 0;
+  if (dtype == DType::kFloat64) return {CUDA_R_64F, &kWideOne, &kWideNone};
+  return {CUDA_R_32F, &kOne, &kNone};
+}
+
+cublasComputeType_t compute_type(DType dtype, Float32Precision precision) {
+  if (dtype == DType::kFloat64) return CUBLAS_COMPUTE_64F;
+  const bool tf32 = precision == Float32Precision::kTf32 && dtype == DType::kFloat32;
+  return tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
 }
 
 /// Products of row-major matrices. cuBLAS counts by columns, so it is told of the transposed ones:
@@ -121,12 +142,13 @@ class Product final : public LibraryPlan {
 
   void run(runtime::Stream& stream, const LibraryArgs& args) override {
     if (op_.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
-    const float one = 1, none = 0;
-    lt_->check(lt_->cublasLtMatmul(handle_.get(), product_.get(), &one, args.second, b_.get(),
-                                   args.first, a_.get(), &none, args.result, c_.get(), args.result,
-                                   c_.get(), &result_.algo, args.workspace, result_.workspaceSize,
-                                   static_cast<cudaStream_t>(stream.native())),
-               "cublasLtMatmul");
+    const Scale scale = scale_of(op_.dtype);
+    lt_->check(
+        lt_->cublasLtMatmul(handle_.get(), product_.get(), scale.one, args.second, b_.get(),
+                            args.first, a_.get(), scale.none, args.result, c_.get(), args.result,
+                            c_.get(), &result_.algo, args.workspace, result_.workspaceSize,
+                            static_cast<cudaStream_t>(stream.native())),
+        "cublasLtMatmul");
   }
 
  private:
@@ -136,10 +158,9 @@ class Product final : public LibraryPlan {
                "cublasLtMatmulDescSetAttribute");
   }
   void describe_product(Float32Precision precision) {
-    const bool tf32 = precision == Float32Precision::kTf32 && op_.dtype == DType::kFloat32;
     cublasLtMatmulDesc_t raw = nullptr;
-    lt_->check(lt_->cublasLtMatmulDescCreate(
-                   &raw, tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F),
+    lt_->check(lt_->cublasLtMatmulDescCreate(&raw, compute_type(op_.dtype, precision),
+                                             scale_of(op_.dtype).type),
                "cublasLtMatmulDescCreate");
     product_ = {raw, [lt = lt_](auto* owned) { (void)lt->cublasLtMatmulDescDestroy(owned); }};
     set(CUBLASLT_MATMUL_DESC_TRANSA, op_.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);

@@ -29,15 +29,13 @@ void check(cudnnStatus_t status, const char* call) {
 
 std::shared_ptr<fe::graph::Graph> any_graph(const LibraryOp& op) {
   if (const auto* convolution = std::get_if<LibraryConvolution>(&op)) return graph_of(*convolution);
-  if (const auto* pool = std::get_if<LibraryPool>(&op)) return graph_of(*pool);
   if (const auto* norm = std::get_if<LibraryNorm>(&op)) return graph_of(*norm);
   return nullptr;
 }
 
 DType dtype_of_op(const LibraryOp& op) {
   if (const auto* convolution = std::get_if<LibraryConvolution>(&op)) return convolution->dtype;
-  if (const auto* norm = std::get_if<LibraryNorm>(&op)) return norm->dtype;
-  return std::get<LibraryPool>(op).pool.x.dtype;
+  return std::get<LibraryNorm>(op).dtype;
 }
 
 /// What cuDNN's interface would look for in a libcudart.so of its own, which need not be there
@@ -171,9 +169,8 @@ class CudnnPlan final : public LibraryPlan {
               {kBias, plain(args.bias)},
               {kY, args.result}};
     }
-    const auto* convolution = std::get_if<LibraryConvolution>(&op_);
-    if (convolution == nullptr) return {{kX, plain(args.first)}, {kY, args.result}};
-    switch (convolution->direction) {
+    const auto& convolution = std::get<LibraryConvolution>(op_);
+    switch (convolution.direction) {
       case LibraryConvolution::Direction::kInput:
         return {{kY, plain(args.first)}, {kKernel, plain(args.second)}, {kX, args.result}};
       case LibraryConvolution::Direction::kKernel:
@@ -183,7 +180,7 @@ class CudnnPlan final : public LibraryPlan {
     }
     std::unordered_map<std::int64_t, void*> all{
         {kX, plain(args.first)}, {kKernel, plain(args.second)}, {kY, args.result}};
-    if (convolution->bias) all.emplace(kBias, plain(args.bias));
+    if (convolution.bias) all.emplace(kBias, plain(args.bias));
     return all;
   }
 

@@ -54,7 +54,7 @@ struct CudnnGraph {
   [[nodiscard]] bool supported() const { return graph != nullptr; }
 };
 
-/// Asks cuDNN for `op` (LibraryConvolution, LibraryPool or LibraryNorm). Engines whose results vary
+/// Asks cuDNN for `op` (LibraryConvolution or LibraryNorm). Engines whose results vary
 /// from run to run are left out; where float32 is strict, so are those that round its inputs
 /// (tensor cores). Of the rest the first that can be built, or the one of the name `engine` where
 /// that can be. Throws BackendError when cuDNN lacks what its interface needs.

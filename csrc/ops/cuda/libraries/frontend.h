@@ -12,7 +12,6 @@ enum Uid : std::int64_t { kX = 1, kKernel, kY, kBias };
 
 /// The graph of `op`; nothing where cuDNN has no words for it.
 [[nodiscard]] std::shared_ptr<cudnn_frontend::graph::Graph> graph_of(const LibraryConvolution& op);
-[[nodiscard]] std::shared_ptr<cudnn_frontend::graph::Graph> graph_of(const LibraryPool& op);
 [[nodiscard]] std::shared_ptr<cudnn_frontend::graph::Graph> graph_of(const LibraryNorm& op);
 
 }  // namespace lamina::ops::cuda

@@ -121,25 +121,6 @@ std::shared_ptr<fe::graph::Graph> graph_of(const LibraryConvolution& op) {
   return graph;
 }
 
-std::shared_ptr<fe::graph::Graph> graph_of(const LibraryPool& op) {
-  const Pool2D& pool = op.pool;
-  auto graph = graph_for(pool.x.dtype);
-  const bool is_max = pool.kind == Pool2D::Kind::kMax;
-  const auto node =
-      fe::graph::Resample_attributes()
-          .set_resampling_mode(is_max ? fe::ResampleMode_t::MAXPOOL
-                                      : fe::ResampleMode_t::AVGPOOL_EXCLUDE_PADDING)
-          .set_padding_mode(is_max ? fe::PaddingMode_t::NEG_INF_PAD : fe::PaddingMode_t::ZERO_PAD)
-          .set_generate_index(false)
-          .set_window(Dims{pool.window[0], pool.window[1]})
-          .set_stride(Dims{pool.strides[0], pool.strides[1]})
-          .set_pre_padding(Dims{pool.pad_before[0], pool.pad_before[1]})
-          .set_post_padding(Dims{pool.pad_after[0], pool.pad_after[1]});
-  const auto [y, index] = graph->resample(graph->tensor(image("x", kX, pool.x.shape)), node);
-  name_result(y, image("y", kY, pool.y.shape), pool.x.dtype);
-  return graph;
-}
-
 std::shared_ptr<fe::graph::Graph> graph_of(const LibraryNorm& op) {
   auto graph = graph_for(op.dtype);
   const auto parameter = [&](const char* name, Uid uid) {
