@@ -44,6 +44,8 @@ void make_small(bench::Settings& settings) {
   settings.copy_bytes = std::size_t{8} << 20;
   settings.dense_units = 512;
   settings.dense_layers = 8;
+  settings.train_batch = 2;
+  settings.train_size = 32;
   settings.rounds = 1;
 }
 

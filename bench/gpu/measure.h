@@ -28,8 +28,10 @@ namespace lamina::bench {
 /// synced), "copy_s" (as many bytes at the peak of `copies`).
 [[nodiscard]] nlohmann::json measure_saves(const Settings& settings, const nlohmann::json& copies);
 
-/// Steps of inference of batch 8 with and without a save in the background at every tenth: "steps",
-/// "step_ms", "step_while_saving_ms", "returns_ms" (the call that begins the save).
+/// Steps of inference and of training, alone and while a save in the background is in flight:
+/// "what", "bytes" of the weights, "steps" timed while saving, "step_ms" and "step_while_saving_ms"
+/// (means) and their medians, "returns_ms" (the call that begins the save), "save_s" (until it is
+/// on disk).
 [[nodiscard]] nlohmann::json measure_stall(const Settings& settings);
 
 }  // namespace lamina::bench

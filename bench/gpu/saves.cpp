@@ -1,7 +1,10 @@
 #include <lamina/lamina.h>
 
+#include <numeric>
+
 #include "bench/checkpoint/floors.h"
 #include "bench/checkpoint/numbers.h"
+#include "bench/convnet.h"
 #include "bench/gpu/measure.h"
 
 namespace lamina::bench {
@@ -93,40 +96,65 @@ json measure_saves(const Settings& settings, const json& copies) {
   return rows;
 }
 
-json measure_stall(const Settings& settings) {
+namespace {
+
+/// Steps alone, and steps for as long as a save in the background takes, in turn.
+json stall(const std::string& what, const Settings& settings, Model& model,
+           const std::function<void()>& step) {
   const Folder folder(settings.disk);
-  const ModelPtr model = applications::by_name(settings.model);
-  model->to(settings.device);
-  Shape images = model->inputs().at(0).shape();
-  images[0] = 8;
-  const Tensor x = Tensor::zeros(images);
-  const auto step = [&] { (void)model->predict(x); };
   for (int warm = 0; warm < 3; ++warm) step();
-  const double once = seconds(step);
-  // As many as the time allows, each tenth with a save.
-  const int steps = std::clamp(static_cast<int>(settings.seconds / once), 10, 1000) / 10 * 10;
-  const double alone = seconds([&] {
-                         for (int i = 0; i < steps; ++i) step();
-                       }) /
-                       steps;
-  std::vector<double> returns;
-  SaveHandle saving;
-  const double saved =
-      seconds([&] {
-        for (int i = 0; i < steps; ++i) {
-          if (i % 10 == 0) {
-            saving.wait();
-            returns.push_back(seconds([&] { saving = model->save_weights_async(folder.file()); }));
-          }
-          step();
-        }
-      }) /
-      steps;
-  saving.wait();
-  return {{{"steps", steps},
-           {"step_ms", alone * 1e3},
-           {"step_while_saving_ms", saved * 1e3},
-           {"returns_ms", median(returns) * 1e3}}};
+  model.save_weights(folder.file());
+  std::vector<double> alone, saving, returns, saves;
+  double spent = 0;
+  while (saves.size() < 3 || (spent < 2 * settings.seconds && saves.size() < 30)) {
+    SaveHandle handle;
+    returns.push_back(seconds([&] { handle = model.save_weights_async(folder.file()); }));
+    std::size_t steps = 0;
+    const double took = seconds([&] {
+      for (; steps == 0 || !handle.done(); ++steps) saving.push_back(seconds(step));
+      handle.wait();
+    });
+    saves.push_back(took);
+    for (; steps > 0; --steps) alone.push_back(seconds(step));
+    spent += 2 * took;
+  }
+  const auto mean = [](const std::vector<double>& times) {
+    return std::accumulate(times.begin(), times.end(), 0.0) / static_cast<double>(times.size());
+  };
+  return {{"what", what},
+          {"bytes", bytes_of(model)},
+          {"steps", saving.size()},
+          {"step_ms", mean(alone) * 1e3},
+          {"step_while_saving_ms", mean(saving) * 1e3},
+          {"median_step_ms", median(alone) * 1e3},
+          {"median_step_while_saving_ms", median(saving) * 1e3},
+          {"returns_ms", median(returns) * 1e3},
+          {"save_s", median(saves)}};
+}
+
+}  // namespace
+
+json measure_stall(const Settings& settings) {
+  json rows = json::array();
+  {
+    const ModelPtr model = applications::by_name(settings.model);
+    model->to(settings.device);
+    Shape images = model->inputs().at(0).shape();
+    images[0] = 8;
+    const Tensor x = random_tensor(images);
+    rows.push_back(stall("predict, " + settings.model + ", batch 8", settings, *model,
+                         [&] { (void)model->predict(x); }));
+  }
+  const ModelPtr model = trained_model("EfficientNetV2B0", settings.train_size);
+  model->to(settings.device);
+  model->compile(
+      {.optimizer = "adam", .loss = losses::SparseCategoricalCrossentropy({.from_logits = true})});
+  const Tensor x =
+      random_tensor({settings.train_batch, settings.train_size, settings.train_size, 3});
+  const Tensor y = Tensor::zeros({settings.train_batch}, DType::kInt64);
+  rows.push_back(stall("train, EfficientNetV2B0, batch " + std::to_string(settings.train_batch),
+                       settings, *model, [&] { (void)model->train_on_batch(x, y); }));
+  return rows;
 }
 
 }  // namespace lamina::bench

@@ -19,6 +19,7 @@ struct Settings {
   std::size_t copy_bytes = std::size_t{1} << 30;
   std::int64_t dense_units = 8192;  ///< the large model: layers of so many units squared, float32
   std::int64_t dense_layers = 32;   ///< 8 GiB
+  std::int64_t train_batch = 64, train_size = 224;
   int rounds = 3;
   std::filesystem::path disk = ".", memory = "/dev/shm";
 };

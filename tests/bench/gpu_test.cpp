@@ -99,15 +99,18 @@ TEST(GpuReport, HoldsSavesAgainstTheSlowerOfCopyAndWrite) {
 
 TEST(GpuReport, HoldsTheStallAndTheCallAgainstTheirLimits) {
   const auto rows = [](double step, double returns) {
-    return json::array(
-        {{{"step_ms", 100}, {"step_while_saving_ms", step}, {"returns_ms", returns}}});
+    return json::array({{{"what", "predict"},
+                         {"step_ms", 100},
+                         {"step_while_saving_ms", step},
+                         {"returns_ms", returns},
+                         {"save_s", 0.25}}});
   };
   const std::string good = report_of("stall", rows(100.9, 9)),
                     bad = report_of("stall", rows(102, 11));
-  EXPECT_THAT(good, HasSubstr("0.90 % | 1 %: met"));
-  EXPECT_THAT(good, HasSubstr("9.00 ms | 10 ms: met"));
-  EXPECT_THAT(bad, HasSubstr("2.00 % | 1 %: **missed**"));
-  EXPECT_THAT(bad, HasSubstr("11.00 ms | 10 ms: **missed**"));
+  EXPECT_THAT(good, HasSubstr("| predict | 100.00 ms | 0.90 %: met |"));
+  EXPECT_THAT(good, HasSubstr("9.00 ms: met | 0.25 s |"));
+  EXPECT_THAT(bad, HasSubstr("2.00 %: **missed**"));
+  EXPECT_THAT(bad, HasSubstr("11.00 ms: **missed**"));
 }
 
 TEST(GpuReport, LeavesOutWhatWasNotMeasured) {
