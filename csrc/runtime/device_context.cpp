@@ -1,5 +1,7 @@
 #include "runtime/device_context.h"
 
+#include <algorithm>
+
 namespace lamina::runtime {
 namespace {
 
@@ -18,6 +20,16 @@ PinnedRing& DeviceContext::ring() {
   const std::lock_guard lock(mutex_);
   if (!ring_) ring_ = std::make_unique<PinnedRing>(*runtime_, ring_options_);
   return *ring_;
+}
+
+PinnedRing& DeviceContext::staging_ring() {
+  constexpr std::size_t kMost = std::size_t{8} << 20;
+  const std::lock_guard lock(mutex_);
+  if (!staging_ring_) {
+    staging_ring_ = std::make_unique<PinnedRing>(
+        *runtime_, PinnedRing::Options{2, std::min(kMost, ring_options_.slot_bytes)});
+  }
+  return *staging_ring_;
 }
 
 void DeviceContext::settle() noexcept {

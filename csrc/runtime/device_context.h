@@ -8,8 +8,8 @@
 
 namespace lamina::runtime {
 
-/// A device in use: its runtime, the stream on which its values are computed, and the ring by which
-/// they come and go. What belongs to it keeps it alive. Safe to use from several threads.
+/// A device in use: its runtime, the stream on which its values are computed, and the rings by
+/// which they come and go. What belongs to it keeps it alive. Safe to use from several threads.
 class DeviceContext {
  public:
   DeviceContext(Device device, std::shared_ptr<Runtime> runtime, const PinnedRing::Options& ring)
@@ -17,8 +17,12 @@ class DeviceContext {
 
   [[nodiscard]] Device device() const noexcept { return device_; }
   [[nodiscard]] Runtime& runtime() const noexcept { return *runtime_; }
-  /// Made at the first call and kept. Throws DeviceError.
+  /// For weights on their way to and from files. Made at the first call and kept. Throws
+  /// DeviceError.
   [[nodiscard]] PinnedRing& ring();
+  /// For tensors: another, since a save in the background keeps the slots of its own until they are
+  /// on disk, and the batches that are computed meanwhile must not wait for that.
+  [[nodiscard]] PinnedRing& staging_ring();
   /// Calls `work` with the stream on which values are computed; others wait meanwhile.
   template <class F>
   void with_stream(F&& work) {
@@ -59,7 +63,7 @@ class DeviceContext {
   const std::shared_ptr<Runtime> runtime_;
   const PinnedRing::Options ring_options_;
   std::recursive_mutex mutex_;  // record() is around calls of compute()
-  std::unique_ptr<PinnedRing> ring_;
+  std::unique_ptr<PinnedRing> ring_, staging_ring_;
   std::unique_ptr<Stream> stream_;
   std::atomic<bool> computing_ = false;
 };

@@ -32,7 +32,7 @@ void fetch(std::span<const Tensor> from, std::vector<Tensor>& to, Device device)
   const auto context = runtime::devices().get(device);
   const auto mark = context->mark();
   const runtime::Event* after[] = {mark.get()};
-  runtime::download(parts, context->ring(), after);
+  runtime::download(parts, context->staging_ring(), after);
 }
 
 std::vector<Tensor> empty_like(std::span<const Tensor> tensors, Device device) {
@@ -94,7 +94,7 @@ std::vector<Tensor> copies_on(Device device, std::span<const Tensor> tensors) {
     kept.push_back(from_host ? tensors[i] : tensors[i].to(Device::cpu()));
     uploads.push_back({address(out[i]), std::as_const(kept.back()).bytes()});
   }
-  if (!uploads.empty()) runtime::upload(uploads, context->ring());
+  if (!uploads.empty()) runtime::upload(uploads, context->staging_ring());
   copy_within(*context, copies);
   return out;
 }
@@ -108,7 +108,7 @@ void copy_into(std::span<Tensor> to, std::span<const Tensor> from) {
   const auto context = runtime::devices().get(to[0].device());
   const auto mark = context->mark();
   const runtime::Event* after[] = {mark.get()};
-  runtime::upload(parts, context->ring(), after);
+  runtime::upload(parts, context->staging_ring(), after);
 }
 
 }  // namespace lamina::core

@@ -26,8 +26,9 @@ struct CudaDevices {
 /// Looks for CUDA devices; never throws for their absence.
 [[nodiscard]] CudaDevices cuda_devices();
 
-/// The page-locked memory by which tensors travel to and from a device, allocated at the first
-/// transfer and kept.
+/// The page-locked memory by which weights travel between a device and files, allocated at the
+/// first transfer and kept. Batches and other tensors have 16 MiB of their own, or twice
+/// `slot_bytes` if that is less.
 struct TransferMemory {
   std::size_t slots = 2;  ///< at least one; two overlap copying and storage
   std::size_t slot_bytes = std::size_t{64} << 20;  ///< rounded up to a multiple of 4096

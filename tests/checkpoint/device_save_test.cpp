@@ -143,7 +143,7 @@ TEST_F(DeviceSave, NeedsNoMorePageLockedMemoryThanTheRing) {
   builder.layer("layers/a", "a", {random_tensor(random_, {300'000}, DType::kUInt8)});
   move(builder.tree, [] { return kGpu; });
   save_and_load(builder.tree);
-  EXPECT_EQ(gpu->peak_pinned(), 2U * 8192U);
+  EXPECT_EQ(gpu->peak_pinned(), 4U * 8192U) << "two slots of them by which the tensor came";
 }
 
 TEST_F(DeviceSave, ALoadThatFindsNoRoomOnTheDeviceChangesNothing) {

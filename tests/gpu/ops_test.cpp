@@ -1,9 +1,15 @@
 // The contract of every operation, on a GPU.
+#include <lamina/applications.h>
+#include <lamina/devices.h>
+
 #include <cstdlib>
+#include <set>
 
 #include "contract_rows.h"
 #include "device.h"
+#include "ops/params.h"
 #include "tests/fresh_seed.h"
+#include "training/train_graph.h"
 
 namespace lamina::ops::contract {
 namespace {
@@ -38,6 +44,28 @@ TEST_P(GpuContract, ComputesTheDefinition) {
     if (dtype_size(dtype) == 2) spec = with_forgiving_activation(std::move(spec), random);
     expect_contract(backend(), spec, random, kSlack);
   }
+}
+
+/// As large as they come in a model, which the contract's definition would take long for.
+TEST(GpuOperations, OfTrainingAnApplicationAreThoseOfTheCpu) {
+  LAMINA_NEED_GPU();
+  const auto there = make_backend(Device::cuda()), here = make_backend(Device::cpu());
+  for (const auto& [policy, tolerance] : {std::pair{"float32", 1e-5}, {"mixed_bfloat16", 1e-2}}) {
+    set_dtype_policy(policy);
+    const ModelPtr model = applications::EfficientNetV2B0(
+        {.include_top = true, .input_shape = Shape{96, 96, 3}, .classes = 10});
+    const training::TrainGraph graph(*model, {{4, 96, 96, 3}});
+    Random random(lamina::test::fresh_seed());
+    std::set<std::string> seen;
+    for (const graph::Op& op : graph.plan().program().ops) {
+      const std::string name = describe(op.spec);
+      if (!seen.insert(name).second) continue;
+      EXPECT_LT(disagreement(*there, *here, op.spec, random), tolerance)
+          << policy << ", " << op.layer << ": " << name;
+    }
+    EXPECT_GT(seen.size(), 100U);
+  }
+  set_dtype_policy("float32");
 }
 
 INSTANTIATE_TEST_SUITE_P(Cuda, GpuContract,

@@ -1,5 +1,7 @@
 // Training on a GPU against the CPU.
+#include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "device.h"
 #include "tests/training/device_scene.h"
@@ -65,6 +67,23 @@ double distance(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   return std::sqrt(squares);
 }
 
+/// Where two sets of weights are furthest apart, and how far they were to move there.
+std::string furthest(const Model& model, const std::vector<Tensor>& got,
+                     const std::vector<Tensor>& wanted, const std::vector<Tensor>& before) {
+  std::vector<std::tuple<double, double, std::string>> rows;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    rows.emplace_back(distance({got[i]}, {wanted[i]}), distance({before[i]}, {wanted[i]}),
+                      model.variables()[i]->path());
+  }
+  std::sort(rows.rbegin(), rows.rend());
+  std::string out;
+  for (std::size_t i = 0; i < std::min<std::size_t>(rows.size(), 12); ++i) {
+    const auto& [apart, moved, path] = rows[i];
+    out += path + ": " + std::to_string(apart) + " of " + std::to_string(moved) + "\n";
+  }
+  return out;
+}
+
 /// From the same weights at each step: a deep network in training makes ten times of a difference
 /// what it was a step before.
 TEST(GpuTraining, OfAnApplicationTakesTheStepsOfTheCpu) {
@@ -82,7 +101,9 @@ TEST(GpuTraining, OfAnApplicationTakesTheStepsOfTheCpu) {
     const double cpu = here->train_on_batch(x, y).at("loss");
     EXPECT_NEAR(there->train_on_batch(x, y).at("loss"), cpu, 1e-3 * (1 + cpu));
     const std::vector<Tensor> wanted = values_of(*here);
-    EXPECT_LT(distance(values_of(*there), wanted), 1e-2 * distance(before, wanted));
+    const std::vector<Tensor> got = values_of(*there);
+    EXPECT_LT(distance(got, wanted), 1e-2 * distance(before, wanted))
+        << furthest(*here, got, wanted, before);
   }
 }
 

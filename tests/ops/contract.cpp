@@ -355,4 +355,21 @@ void expect_contract(Backend& backend, const OpSpec& spec, Random& random, doubl
   expect_in_place(backend, *kernel, inputs, result);
 }
 
+double disagreement(Backend& backend, Backend& other, const OpSpec& spec, Random& random) {
+  const std::vector<Tensor> inputs = random_inputs(spec, random);
+  const std::vector<Tensor> params = random_params(spec, random);
+  const auto result_of = [&](Backend& each) {
+    const KernelPtr kernel = each.make(spec);
+    kernel->load_parameters(params);
+    return run(each, *kernel, spec, inputs).cast(DType::kFloat64);
+  };
+  const Tensor got = result_of(backend), wanted = result_of(other);
+  double apart = 0, length = 0;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(wanted.size()); ++i) {
+    apart += std::pow(got.data<double>()[i] - wanted.data<double>()[i], 2);
+    length += std::pow(wanted.data<double>()[i], 2);
+  }
+  return apart == 0 ? 0 : std::sqrt(apart / length);
+}
+
 }  // namespace lamina::ops::contract

@@ -37,6 +37,11 @@ inline void PrintTo(const Row& row, std::ostream* stream) {
 /// in place where it says that it can. `slack` multiplies the tolerance.
 void expect_contract(Backend& backend, const OpSpec& spec, Random& random, double slack = 1);
 
+/// How far the results of two backends lie apart for the same random inputs and parameters, of the
+/// length of `other`'s.
+[[nodiscard]] double disagreement(Backend& backend, Backend& other, const OpSpec& spec,
+                                  Random& random);
+
 /// `spec` with every float of another width.
 [[nodiscard]] OpSpec with_dtype(OpSpec spec, DType dtype);
 

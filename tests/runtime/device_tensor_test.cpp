@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "runtime/devices.h"
 #include "runtime/host/host_runtime.h"
 #include "runtime/runtimes.h"
 #include "tests/fakes/fake_gpu.h"
@@ -32,6 +33,15 @@ class DeviceTensor : public ::testing::Test {
   ::testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
   std::mt19937 random_{seed_};
 };
+
+/// As a save in the background does while its disk is slow.
+TEST_F(DeviceTensor, TravelsWhileASaveHoldsEverySlot) {
+  const FakeGpu gpu({.seed = random_()}, {2, 4096});
+  PinnedRing& ring = runtime::devices().get(kGpu)->ring();
+  const auto first = ring.take({}), second = ring.take({});
+  const Tensor here = random_tensor(random_, 50'000);
+  EXPECT_TRUE(bitwise_equal(here.to(kGpu).to(Device::cpu()), here));
+}
 
 TEST_F(DeviceTensor, GoesToTheDeviceAndBack) {
   for (const std::size_t slots : {1U, 2U, 3U}) {

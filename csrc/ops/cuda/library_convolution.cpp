@@ -82,11 +82,15 @@ LibraryConvolution with_padded_input(LibraryConvolution op) {
   return op;
 }
 
+bool padding_misread(const LibraryConvolution& op) {
+  return op.direction == Direction::kKernel && op.before != op.after;
+}
+
 PlannedConvolution plan_convolution(Engine& engine, const LibraryConvolution& op) {
   PlannedConvolution out;
   if (!has_library(op.dtype)) return out;
   out.to_x = op.direction == Direction::kInput;
-  out.plan = engine.plan(op);
+  if (!padding_misread(op)) out.plan = engine.plan(op);
   if (out.plan == nullptr && op.before != op.after) {
     const LibraryConvolution padded = with_padded_input(op);
     out.plan = engine.plan(padded);

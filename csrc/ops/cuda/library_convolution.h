@@ -24,6 +24,10 @@ struct PlannedConvolution {
 
 [[nodiscard]] PlannedConvolution plan_convolution(Engine& engine, const LibraryConvolution& op);
 
+/// Whether cuDNN offers engines for `op` that take its padding for another: of 9.19's for gradients
+/// with respect to the kernel, eng1 pads both sides alike, and gave wrong gradients on an H200.
+[[nodiscard]] bool padding_misread(const LibraryConvolution& op);
+
 /// `op` on an x that is padded already.
 [[nodiscard]] LibraryConvolution with_padded_input(LibraryConvolution op);
 
