@@ -47,6 +47,41 @@ struct Function {
     }
     return x;
   }
+  /// Of each of several; the choice is made once. Those of common networks keep to registers.
+  template <int N, class T>
+  LAMINA_HOST_DEVICE void values(T (&x)[N]) const {
+    switch (kind) {
+      case UnaryKind::kLinear:
+        return;
+      case UnaryKind::kRelu:
+        return each(x, Relu<T>{T(a), T(b), T(c)});
+      case UnaryKind::kSilu:
+        return each(x, Silu<T>{});
+      case UnaryKind::kSigmoid:
+        return each(x, Sigmoid<T>{});
+      default:
+        rolled(x, [this](T one) { return value(one); });
+    }
+  }
+  /// Likewise the derivatives, in place of the arguments.
+  template <int N, class T>
+  LAMINA_HOST_DEVICE void derivatives(T (&x)[N]) const {
+    const auto slope = [](const auto& function) {
+      return [function](T one) { return function.derivative(one); };
+    };
+    switch (kind) {
+      case UnaryKind::kLinear:
+        return each(x, slope(Linear<T>{}));
+      case UnaryKind::kRelu:
+        return each(x, slope(Relu<T>{T(a), T(b), T(c)}));
+      case UnaryKind::kSilu:
+        return each(x, slope(Silu<T>{}));
+      case UnaryKind::kSigmoid:
+        return each(x, slope(Sigmoid<T>{}));
+      default:
+        rolled(x, [this](T one) { return derivative(one); });
+    }
+  }
   /// act'(x) from y = act(x), for the functions that allow it.
   template <class T>
   [[nodiscard]] LAMINA_HOST_DEVICE T derivative_from_output(T y) const {
@@ -62,6 +97,23 @@ struct Function {
       default:
         return ReluSlope<T>{T(a), T(b), T(0)}(y);
     }
+  }
+
+ private:
+  template <int N, class T, class F>
+  static LAMINA_HOST_DEVICE void each(T (&x)[N], const F& f) {
+    for (int k = 0; k < N; ++k) x[k] = f(x[k]);
+  }
+  /// One copy of a long function, whose argument lies in memory for that.
+  template <int N, class T, class F>
+  static LAMINA_HOST_DEVICE void rolled(T (&x)[N], const F& f) {
+    T in_memory[N];
+    for (int k = 0; k < N; ++k) in_memory[k] = x[k];
+#if defined(__CUDA_ARCH__)
+#pragma unroll 1
+#endif
+    for (int k = 0; k < N; ++k) in_memory[k] = f(in_memory[k]);
+    for (int k = 0; k < N; ++k) x[k] = in_memory[k];
   }
 };
 
@@ -86,6 +138,22 @@ template <class T>
 #undef LAMINA_BINARY
   }
   return x;
+}
+
+/// In place of the first operands; the choice is made once.
+template <int N, class T>
+LAMINA_HOST_DEVICE void apply_each(BinaryKind kind, T (&x)[N], const T (&y)[N]) {
+  if constexpr (!std::is_integral_v<T>) {
+    if (kind == BinaryKind::kAdd) {
+      for (int k = 0; k < N; ++k) x[k] = x[k] + y[k];
+      return;
+    }
+    if (kind == BinaryKind::kMultiply) {
+      for (int k = 0; k < N; ++k) x[k] = x[k] * y[k];
+      return;
+    }
+  }
+  for (int k = 0; k < N; ++k) x[k] = apply(kind, x[k], y[k]);
 }
 
 /// With d the gradient of the value: that of operand 0 or 1.

@@ -20,6 +20,13 @@ namespace lamina::kernels {
 template <class T>
 LAMINA_HOST_DEVICE inline T stable_sigmoid(T x) {
   // exp of a non-positive number only: no overflow on either side.
+#if defined(__CUDA_ARCH__)
+  if constexpr (sizeof(T) ==
+                sizeof(float)) {  // a few units in the last place, in a third of the time
+    const float e = __expf(x < T(0) ? x : -x);
+    return __fdividef(x < T(0) ? e : 1.0F, 1.0F + e);
+  }
+#endif
   const T e = std::exp(x < T(0) ? x : -x);
   return x < T(0) ? e / (T(1) + e) : T(1) / (T(1) + e);
 }

@@ -2,6 +2,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cub/block/block_reduce.cuh>
+#include <numeric>
 
 #include "kernels/executor.h"
 #include "kernels/host_device.h"
@@ -10,7 +11,9 @@ namespace lamina::kernels {
 
 inline constexpr int kThreads = 256;
 inline constexpr int kLanes = 32, kRows = kThreads / kLanes;
-inline constexpr std::int64_t kMostBlocks = 1 << 16;
+inline constexpr std::int64_t kMostBlocks = 1 << 16, kMostOuter = 65535;
+inline constexpr std::int64_t kBusy =
+    1056;  ///< blocks that keep a large GPU busy: 8 for each of 132
 
 template <class F>
 __global__ void __launch_bounds__(kThreads) for_each_kernel(std::int64_t n, F f) {
@@ -18,6 +21,30 @@ __global__ void __launch_bounds__(kThreads) for_each_kernel(std::int64_t n, F f)
   for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < n;
        i += step) {
     f(i);
+  }
+}
+
+template <int N, class F>
+__global__ void __launch_bounds__(kThreads) for_each_pack_kernel(std::int64_t n, F f) {
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * kThreads, packs = n / N;
+  for (std::int64_t p = first; p < packs; p += step) f.template at<N>(p * N);
+  if (first < n - packs * N) f.template at<1>(packs * N + first);
+}
+
+/// The step is a multiple of the channels, so that a thread's elements are all of the same.
+template <int N, class F>
+__global__ void __launch_bounds__(kThreads)
+    for_each_channel_kernel(std::int64_t n, std::int64_t channels, F f) {
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * kThreads, packs = n / N;
+  if (first < packs) {
+    const auto prepared = f.template prepare<N>(first * N % channels);
+    for (std::int64_t p = first; p < packs; p += step) f.template at<N>(p * N, prepared);
+  }
+  if (first < n - packs * N) {
+    const std::int64_t i = packs * N + first;
+    f.template at<1>(i, f.template prepare<1>(i % channels));
   }
 }
 
@@ -80,19 +107,61 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// The parts of each group together.
+/// A block has `width` threads (a power of two) beside one another and the rest of its threads
+/// above one another: each adds up N columns of its rows.
+template <int N, class F, class A>
+__global__ void __launch_bounds__(kThreads)
+    reduce_columns_kernel(Columns all, int width, F f, A* partial) {
+  __shared__ alignas(A) unsigned char memory[sizeof(A) * kThreads * N];
+  A* const tile = reinterpret_cast<A*>(memory);
+  const int x = static_cast<int>(threadIdx.x) & (width - 1);
+  const int y = static_cast<int>(threadIdx.x) / width, height = kThreads / width;
+  const std::int64_t column = (static_cast<std::int64_t>(blockIdx.x) * width + x) * N;
+  const std::int64_t first = all.rows * blockIdx.y / gridDim.y + y;
+  const std::int64_t last = all.rows * (blockIdx.y + 1) / gridDim.y;
+  for (std::int64_t o = blockIdx.z; o < all.outer; o += gridDim.z) {
+    typename F::Sum sums[N] = {};
+    if (column < all.columns) {
+      const auto prepared = f.template prepare<N>(column);
+      const std::int64_t base = o * all.rows * all.columns + column;
+#pragma unroll 4
+      for (std::int64_t r = first; r < last; r += height) {
+        f.template add<N>(sums, prepared, base + r * all.columns);
+      }
+    }
+    for (int k = 0; k < N; ++k) tile[k * kThreads + threadIdx.x] = f.total(sums[k]);
+    __syncthreads();
+    for (int half = height / 2; half > 0; half /= 2) {
+      if (y < half) {
+        for (int k = 0; k < N; ++k) {
+          A& mine = tile[k * kThreads + threadIdx.x];
+          mine = f.combine(mine, tile[k * kThreads + threadIdx.x + half * width]);
+        }
+      }
+      __syncthreads();
+    }
+    if (y == 0 && column < all.columns) {
+      for (int k = 0; k < N; ++k) {
+        keep(f, all.outer * all.columns, o * all.columns + column + k, tile[k * kThreads + x],
+             partial);
+      }
+    }
+    __syncthreads();  // before the next rows take the tile
+  }
+}
+
+/// The parts of each group, to be reduced like elements.
 template <class F, class A>
-struct Together {
+struct Parts {
   F f;
   const A* partial;
-  std::int64_t groups, count;
-  __device__ void operator()(std::int64_t g) const {
-    A all = f.zero();
-    for (std::int64_t slice = 0; slice < count; ++slice) {
-      all = f.combine(all, partial[slice * groups + g]);
-    }
-    f.finish(g, all);
+  std::int64_t groups;
+  __device__ A zero() const { return f.zero(); }
+  __device__ A combine(const A& a, const A& b) const { return f.combine(a, b); }
+  __device__ A element(std::int64_t g, std::int64_t slice) const {
+    return partial[slice * groups + g];
   }
+  __device__ void finish(std::int64_t g, const A& all) const { f.finish(g, all); }
 };
 
 /// See HostExecutor. `status` is the first failure of a launch, a cudaError_t.
@@ -103,8 +172,37 @@ struct DeviceExecutor {
   template <class F>
   void for_each(std::int64_t n, const F& f) {
     if (n == 0 || status != cudaSuccess) return;
-    for_each_kernel<<<blocks((n + kThreads - 1) / kThreads), kThreads, 0, stream>>>(n, f);
+    if constexpr (requires { F::kPack; }) {
+      if (f.in_packs()) {
+        each_pack<F::kPack>(n, f);
+      } else {
+        each_pack<1>(n, f);
+      }
+    } else {
+      for_each_kernel<<<blocks(up(n, kThreads)), kThreads, 0, stream>>>(n, f);
+    }
     status = cudaGetLastError();
+  }
+
+  template <class F>
+  void for_each_channel(std::int64_t n, std::int64_t channels, const F& f) {
+    if (n == 0 || status != cudaSuccess) return;
+    if (f.in_packs()) {
+      each_channel<F::kPack>(n, channels, f);
+    } else {
+      each_channel<1>(n, channels, f);
+    }
+    status = cudaGetLastError();
+  }
+
+  template <class F>
+  void reduce_columns(const Columns& all, const Slices& slices, void* parts, const F& f) {
+    if (all.outer * all.columns == 0 || status != cudaSuccess) return;
+    if (f.in_packs() && all.columns % F::kPack == 0) {
+      reduce_packs<F::kPack>(all, slices, parts, f);
+    } else {
+      reduce_packs<1>(all, slices, parts, f);
+    }
   }
 
   template <class F>
@@ -122,10 +220,50 @@ struct DeviceExecutor {
       reduce_across_kernel<<<grid, kThreads, 0, stream>>>(groups, size, f, partial);
     }
     status = cudaGetLastError();
-    if (count > 1) for_each(groups, Together<F, A>{f, partial, groups, slices.count});
+    if (count > 1) together(groups, slices.count, partial, f);
   }
 
  private:
+  static std::int64_t up(std::int64_t n, std::int64_t by) { return (n + by - 1) / by; }
+
+  /// The elements behind the last pack need a thread each, too.
+  template <int N, class F>
+  void each_pack(std::int64_t n, const F& f) {
+    for_each_pack_kernel<N><<<blocks(up(n / N + N - 1, kThreads)), kThreads, 0, stream>>>(n, f);
+  }
+
+  template <int N, class F>
+  void each_channel(std::int64_t n, std::int64_t channels, const F& f) {
+    // Every so many blocks begin with the same channel.
+    const std::int64_t same = channels / N / std::gcd(channels / N, std::int64_t{kThreads});
+    const std::int64_t wanted = up(n / N + N, kThreads);
+    const std::int64_t grid = up(wanted < kBusy ? wanted : kBusy, same) * same;
+    for_each_channel_kernel<N>
+        <<<static_cast<unsigned>(grid), kThreads, 0, stream>>>(n, channels, f);
+  }
+
+  template <int N, class F>
+  void reduce_packs(const Columns& all, const Slices& slices, void* parts, const F& f) {
+    using A = decltype(f.zero());
+    auto* const partial = static_cast<A*>(parts);
+    int width = 1;
+    while (width < all.columns / N && width < kLanes) width *= 2;
+    const dim3 grid(static_cast<unsigned>(up(all.columns / N, width)),
+                    static_cast<unsigned>(slices.count),
+                    static_cast<unsigned>(all.outer < kMostOuter ? all.outer : kMostOuter));
+    reduce_columns_kernel<N><<<grid, kThreads, 0, stream>>>(all, width, f, partial);
+    status = cudaGetLastError();
+    if (slices.count > 1) together(all.outer * all.columns, slices.count, partial, f);
+  }
+
+  template <class F, class A>
+  void together(std::int64_t groups, std::int64_t count, const A* partial, const F& f) {
+    if (status != cudaSuccess) return;
+    reduce_along_kernel<<<blocks(groups), kThreads, 0, stream>>>(
+        groups, count, Parts<F, A>{f, partial, groups}, static_cast<A*>(nullptr));
+    status = cudaGetLastError();
+  }
+
   static unsigned blocks(std::int64_t wanted) {
     return static_cast<unsigned>(wanted < kMostBlocks ? wanted : kMostBlocks);
   }

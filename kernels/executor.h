@@ -1,5 +1,8 @@
-// The two things that every kernel is made of: a functor over an index, and a reduction of groups.
-// An executor runs them: this one where it is called; executor.cuh's as kernels of a GPU.
+// The things that every kernel is made of: a functor over an index, and a reduction of groups. An
+// executor runs them: this one where it is called; executor.cuh's as kernels of a GPU.
+//
+// Functors that take several neighbours at once say so: `kPack` of them where in_packs(), each by
+// at<kPack>(i), one by at<1>(i).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -13,8 +16,9 @@ struct Slices {
 
   /// `neighbours`: whether a group's elements follow one another in memory.
   static Slices of(std::int64_t groups, std::int64_t size, bool neighbours) {
-    constexpr std::int64_t kBlocks = 1024, kLeast = 256;
-    const std::int64_t blocks = neighbours ? groups : (groups + 31) / 32;
+    constexpr std::int64_t kBlocks = 1024;
+    const std::int64_t kLeast = neighbours ? 256 : 64;
+    const std::int64_t blocks = neighbours ? groups : (groups + 255) / 256;
     std::int64_t count = blocks > 0 ? kBlocks / blocks : 1;
     if (count > size / kLeast) count = size / kLeast;
     return {count < 1 ? 1 : count, neighbours};
@@ -26,11 +30,48 @@ struct Slices {
   }
 };
 
+/// Groups that are columns: x[(o * rows + r) * columns + c] is element r of group o * columns + c.
+struct Columns {
+  std::int64_t outer = 0, rows = 0, columns = 0;
+};
+
 struct HostExecutor {
-  /// f(i) for i in [0, n).
+  /// f(i) for i in [0, n), or f.at.
   template <class F>
   void for_each(std::int64_t n, const F& f) const {
-    for (std::int64_t i = 0; i < n; ++i) f(i);
+    if constexpr (requires { F::kPack; }) {
+      std::int64_t i = 0;
+      if (f.in_packs()) {
+        for (; i + F::kPack <= n; i += F::kPack) f.template at<F::kPack>(i);
+      }
+      for (; i < n; ++i) f.template at<1>(i);
+    } else {
+      for (std::int64_t i = 0; i < n; ++i) f(i);
+    }
+  }
+
+  /// f.at<N>(i, f.prepare<N>(i % channels)): a thread keeps what it prepared. f.in_packs() only
+  /// where channels are a multiple of kPack, or where nothing depends on them.
+  template <class F>
+  void for_each_channel(std::int64_t n, std::int64_t channels, const F& f) const {
+    std::int64_t i = 0;
+    if (f.in_packs()) {
+      for (; i + F::kPack <= n; i += F::kPack) {
+        f.template at<F::kPack>(i, f.template prepare<F::kPack>(i % channels));
+      }
+    }
+    for (; i < n; ++i) f.template at<1>(i, f.template prepare<1>(i % channels));
+  }
+
+  /// As reduce(), of columns: f.add<N>(sums, f.prepare<N>(column), at) adds the N elements from
+  /// x[at] on to as many sums, which began as F::Sum{}; f.total(sum) is an accumulator.
+  template <class F>
+  void reduce_columns(const Columns& all, const Slices& slices, void* parts, const F& f) const {
+    if (f.in_packs() && all.columns % F::kPack == 0) {
+      reduce_packs<F::kPack>(all, slices, parts, f);
+    } else {
+      reduce_packs<1>(all, slices, parts, f);
+    }
   }
 
   /// For each group g: f.finish(g, accumulator), where the accumulator is f.zero() combined with
@@ -54,14 +95,45 @@ struct HostExecutor {
         }
       }
     }
-    if (slices.count == 1) return;
+    if (slices.count > 1) together(groups, slices.count, partial, f);
+  }
+
+ private:
+  template <class F, class A>
+  static void together(std::int64_t groups, std::int64_t count, const A* partial, const F& f) {
     for (std::int64_t g = 0; g < groups; ++g) {
       A all = f.zero();
-      for (std::int64_t slice = 0; slice < slices.count; ++slice) {
+      for (std::int64_t slice = 0; slice < count; ++slice) {
         all = f.combine(all, partial[slice * groups + g]);
       }
       f.finish(g, all);
     }
+  }
+  template <int N, class F>
+  void reduce_packs(const Columns& all, const Slices& slices, void* parts, const F& f) const {
+    using A = decltype(f.zero());
+    auto* const partial = static_cast<A*>(parts);
+    const std::int64_t groups = all.outer * all.columns;
+    for (std::int64_t g = 0; g < groups; g += N) {
+      const std::int64_t column = g % all.columns;
+      const auto prepared = f.template prepare<N>(column);
+      for (std::int64_t slice = 0; slice < slices.count; ++slice) {
+        typename F::Sum sums[N] = {};
+        const std::int64_t last = all.rows * (slice + 1) / slices.count;
+        for (std::int64_t r = all.rows * slice / slices.count; r < last; ++r) {
+          f.template add<N>(sums, prepared,
+                            (g / all.columns * all.rows + r) * all.columns + column);
+        }
+        for (int k = 0; k < N; ++k) {
+          if (slices.count == 1) {
+            f.finish(g + k, f.total(sums[k]));
+          } else {
+            partial[slice * groups + g + k] = f.total(sums[k]);
+          }
+        }
+      }
+    }
+    if (slices.count > 1) together(groups, slices.count, partial, f);
   }
 };
 

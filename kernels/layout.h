@@ -18,6 +18,21 @@ struct Layout {
     if (rank == 1) return i * strides[0];
     return narrow ? offset(static_cast<std::uint32_t>(i)) : offset(i);
   }
+  /// Whether the last dimension's elements follow one another; else they are one and the same
+  /// where in_packs.
+  [[nodiscard]] LAMINA_HOST_DEVICE bool neighbours() const {
+    return rank > 0 && strides[rank - 1] == 1;
+  }
+  /// Whether each n elements from a multiple of n on are n neighbours, at a multiple of n, or one.
+  [[nodiscard]] bool in_packs(std::int64_t n) const {
+    if (rank == 0) return false;
+    const std::int64_t last = strides[rank - 1];
+    if (last != 0 && last != 1) return false;
+    for (int d = 0; d + 1 < rank; ++d) {
+      if (last == 1 && strides[d] % n != 0) return false;
+    }
+    return rank == 1 || dims[rank - 1] % n == 0;
+  }
   [[nodiscard]] std::int64_t size() const {
     std::int64_t all = 1;
     for (int d = 0; d < rank; ++d) all *= dims[d];

@@ -43,15 +43,55 @@ struct ReduceMoments {
     static_cast<C*>(job.mean)[g] = all.mean;
     static_cast<C*>(job.variance)[g] = all.variance();
   }
+
+  static constexpr int kPack = small_pack_size<T>;
+  [[nodiscard]] bool in_packs() const { return aligned<kPack>(static_cast<const T*>(job.x)); }
+  /// Of distances from the first element, so that squares of a large mean are not subtracted.
+  struct Sum {
+    C count, pivot, distances, squares;
+  };
+  template <int N>
+  [[nodiscard]] LAMINA_HOST_DEVICE Nothing<N> prepare(std::int64_t) const {
+    return {};
+  }
+  template <int N>
+  LAMINA_HOST_DEVICE void add(Sum (&sums)[N], const Nothing<N>&, std::int64_t at) const {
+    C values[N];
+    load(static_cast<const T*>(job.x), at, values);
+    for (int k = 0; k < N; ++k) {
+      if (sums[k].count == C(0)) sums[k].pivot = values[k];
+      const C distance = values[k] - sums[k].pivot;
+      sums[k].count += C(1);
+      sums[k].distances += distance;
+      sums[k].squares += distance * distance;
+    }
+  }
+  [[nodiscard]] LAMINA_HOST_DEVICE Moments<C> total(const Sum& sum) const {
+    if (sum.count == C(0)) return zero();
+    const C mean = sum.distances / sum.count;
+    const C squares = sum.squares - sum.distances * mean;
+    return {sum.count, sum.pivot + mean, squares < C(0) ? C(0) : squares};
+  }
 };
 
 template <class Executor>
 bool execute(const MomentsJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
-    executor.reduce(job.groups.count, job.groups.size, job.groups.slices, job.parts,
-                    ReduceMoments<T>{job});
+    if (Columns columns; job.groups.are_columns(columns)) {
+      executor.reduce_columns(columns, job.groups.slices, job.parts, ReduceMoments<T>{job});
+    } else {
+      executor.reduce(job.groups.count, job.groups.size, job.groups.slices, job.parts,
+                      ReduceMoments<T>{job});
+    }
   });
 }
+
+/// A functor that takes channels' neighbours at once, element by element: for other layouts.
+template <class F>
+struct General {
+  F f;
+  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const { f(i); }
+};
 
 /// What normalises a channel. Arrays are of the type that elements are computed in; gamma and beta
 /// may be nullptr.
@@ -63,15 +103,36 @@ struct ChannelNumbers {
 
 template <class C>
 struct Channel {
-  C mean, deviation, gamma, beta;
+  C mean, inverse, gamma, beta;  ///< 1 / deviation
+  Channel() = default;
   LAMINA_HOST_DEVICE Channel(const ChannelNumbers& numbers, std::int64_t c)
       : mean(static_cast<const C*>(numbers.mean)[c]),
-        deviation(std::sqrt(static_cast<const C*>(numbers.variance)[c] +
-                            static_cast<C>(numbers.epsilon))),
+        inverse(C(1) / std::sqrt(static_cast<const C*>(numbers.variance)[c] +
+                                 static_cast<C>(numbers.epsilon))),
         gamma(numbers.gamma == nullptr ? C(1) : static_cast<const C*>(numbers.gamma)[c]),
         beta(numbers.beta == nullptr ? C(0) : static_cast<const C*>(numbers.beta)[c]) {}
-  [[nodiscard]] LAMINA_HOST_DEVICE C normalized(C x) const { return (x - mean) / deviation; }
+  [[nodiscard]] LAMINA_HOST_DEVICE C normalized(C x) const { return (x - mean) * inverse; }
   [[nodiscard]] LAMINA_HOST_DEVICE C scaled(C x) const { return normalized(x) * gamma + beta; }
+};
+
+/// Of neighbouring channels.
+template <class C, int N>
+struct ChannelPack {
+  Channel<C> of[N];
+  ChannelPack() = default;
+  LAMINA_HOST_DEVICE ChannelPack(const ChannelNumbers& numbers, std::int64_t c) {
+    for (int k = 0; k < N; ++k) of[k] = Channel<C>(numbers, c + k);
+  }
+  /// The gradients before the activation, and x normalised, in place of dy and x.
+  LAMINA_HOST_DEVICE void before_activation(const Function& function, C (&x)[N], C (&dy)[N]) const {
+    C slopes[N];
+    for (int k = 0; k < N; ++k) slopes[k] = of[k].scaled(x[k]);
+    function.derivatives(slopes);
+    for (int k = 0; k < N; ++k) {
+      dy[k] *= slopes[k];
+      x[k] = of[k].normalized(x[k]);
+    }
+  }
 };
 
 /// y = act(normalised x * gamma + beta); the channel of element i is i / inner % channels.
@@ -92,12 +153,35 @@ struct BatchNormMap {
     const C value = channel.scaled(widen(static_cast<const T*>(job.x)[i]));
     static_cast<T*>(job.y)[i] = narrow<T>(job.numbers.function.value(value));
   }
+
+  static constexpr int kPack = pack_size<T>;
+  [[nodiscard]] bool in_packs() const {
+    return job.channels % kPack == 0 &&
+           aligned<kPack>(static_cast<const T*>(job.x), static_cast<const T*>(job.y));
+  }
+  template <int N>
+  [[nodiscard]] LAMINA_HOST_DEVICE ChannelPack<C, N> prepare(std::int64_t c) const {
+    return {job.numbers, c};
+  }
+  template <int N>
+  LAMINA_HOST_DEVICE void at(std::int64_t i, const ChannelPack<C, N>& channels) const {
+    C values[N];
+    load(static_cast<const T*>(job.x), i, values);
+    for (int k = 0; k < N; ++k) values[k] = channels.of[k].scaled(values[k]);
+    job.numbers.function.values(values);
+    store(static_cast<T*>(job.y), i, values);
+  }
 };
 
 template <class Executor>
 bool execute(const BatchNormJob& job, Executor& executor) {
-  return dispatch_float(job.dtype,
-                        [&]<class T>(T) { executor.for_each(job.size, BatchNormMap<T>{job}); });
+  return dispatch_float(job.dtype, [&]<class T>(T) {
+    if (job.inner == 1) {
+      executor.for_each_channel(job.size, job.channels, BatchNormMap<T>{job});
+    } else {
+      executor.for_each(job.size, General<BatchNormMap<T>>{{job}});
+    }
+  });
 }
 
 /// Of each channel the sums of dz and of dz * normalised x, where dz is dy before the activation:
@@ -130,13 +214,40 @@ struct BatchNormSums {
     static_cast<C*>(job.y)[g] = all.first;
     static_cast<C*>(job.y)[job.groups.count + g] = all.second;
   }
+
+  static constexpr int kPack = small_pack_size<T>;
+  [[nodiscard]] bool in_packs() const {
+    return aligned<kPack>(static_cast<const T*>(job.x), static_cast<const T*>(job.dy));
+  }
+  using Sum = Two<C>;
+  template <int N>
+  [[nodiscard]] LAMINA_HOST_DEVICE ChannelPack<C, N> prepare(std::int64_t c) const {
+    return {job.numbers, c};
+  }
+  template <int N>
+  LAMINA_HOST_DEVICE void add(Sum (&sums)[N], const ChannelPack<C, N>& channels,
+                              std::int64_t at) const {
+    C x[N], dz[N];
+    load(static_cast<const T*>(job.x), at, x);
+    load(static_cast<const T*>(job.dy), at, dz);
+    channels.before_activation(job.numbers.function, x, dz);
+    for (int k = 0; k < N; ++k) {
+      sums[k].first += dz[k];
+      sums[k].second += dz[k] * x[k];
+    }
+  }
+  [[nodiscard]] LAMINA_HOST_DEVICE Two<C> total(const Sum& sum) const { return sum; }
 };
 
 template <class Executor>
 bool execute(const BatchNormSumsJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
-    executor.reduce(job.groups.count, job.groups.size, job.groups.slices, job.parts,
-                    BatchNormSums<T>{job});
+    if (Columns columns; job.groups.are_columns(columns) && columns.outer == 1) {
+      executor.reduce_columns(columns, job.groups.slices, job.parts, BatchNormSums<T>{job});
+    } else {
+      executor.reduce(job.groups.count, job.groups.size, job.groups.slices, job.parts,
+                      BatchNormSums<T>{job});
+    }
   });
 }
 
@@ -162,14 +273,55 @@ struct BatchNormGradientMap {
     const C dz = widen(static_cast<const T*>(job.dy)[i]) *
                  job.numbers.function.derivative(channel.scaled(x));
     const C centred = dz - sums[c] / count - channel.normalized(x) * sums[job.channels + c] / count;
-    static_cast<T*>(job.y)[i] = narrow<T>(channel.gamma / channel.deviation * centred);
+    static_cast<T*>(job.y)[i] = narrow<T>(channel.gamma * channel.inverse * centred);
+  }
+
+  static constexpr int kPack = small_pack_size<T>;
+  [[nodiscard]] bool in_packs() const {
+    return job.channels % kPack == 0 &&
+           aligned<kPack>(static_cast<const T*>(job.x), static_cast<const T*>(job.dy),
+                          static_cast<const T*>(job.y));
+  }
+  template <int N>
+  struct Prepared {
+    ChannelPack<C, N> channels;
+    C mean_dz[N], mean_product[N];
+  };
+  template <int N>
+  [[nodiscard]] LAMINA_HOST_DEVICE Prepared<N> prepare(std::int64_t c) const {
+    Prepared<N> out{{job.numbers, c}, {}, {}};
+    const C* sums = static_cast<const C*>(job.sums);
+    const C count = static_cast<C>(job.size / job.channels);
+    for (int k = 0; k < N; ++k) {
+      out.mean_dz[k] = sums[c + k] / count;
+      out.mean_product[k] = sums[job.channels + c + k] / count;
+    }
+    return out;
+  }
+  template <int N>
+  LAMINA_HOST_DEVICE void at(std::int64_t i, const Prepared<N>& prepared) const {
+    C x[N], dz[N];
+    load(static_cast<const T*>(job.x), i, x);
+    load(static_cast<const T*>(job.dy), i, dz);
+    prepared.channels.before_activation(job.numbers.function, x, dz);
+    for (int k = 0; k < N; ++k) {
+      const Channel<C>& channel = prepared.channels.of[k];
+      const C centred = dz[k] - prepared.mean_dz[k] - x[k] * prepared.mean_product[k];
+      x[k] = channel.gamma * channel.inverse * centred;
+    }
+    store(static_cast<T*>(job.y), i, x);
   }
 };
 
 template <class Executor>
 bool execute(const BatchNormGradientJob& job, Executor& executor) {
-  return dispatch_float(
-      job.dtype, [&]<class T>(T) { executor.for_each(job.size, BatchNormGradientMap<T>{job}); });
+  return dispatch_float(job.dtype, [&]<class T>(T) {
+    if (job.inner == 1) {
+      executor.for_each_channel(job.size, job.channels, BatchNormGradientMap<T>{job});
+    } else {
+      executor.for_each(job.size, General<BatchNormGradientMap<T>>{{job}});
+    }
+  });
 }
 
 /// A normalised group: `mean` and `variance` by group, gamma and beta by place in the group.

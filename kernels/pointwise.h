@@ -4,6 +4,7 @@
 #include "kernels/activation.h"
 #include "kernels/element.h"
 #include "kernels/layout.h"
+#include "kernels/pack.h"
 #include "kernels/philox.h"
 
 namespace lamina::kernels {
@@ -21,8 +22,14 @@ struct UnaryMap {
   Function function;
   const T* x;
   T* y;
-  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
-    y[i] = narrow<T>(function.value(widen(x[i])));
+  static constexpr int kPack = pack_size<T>;
+  [[nodiscard]] bool in_packs() const { return aligned<kPack>(x, y); }
+  template <int N>
+  LAMINA_HOST_DEVICE void at(std::int64_t i) const {
+    compute_t<T> values[N];
+    load(x, i, values);
+    function.values(values);
+    store(y, i, values);
   }
 };
 
@@ -50,10 +57,20 @@ struct UnaryGradientMap {
   bool from_output;
   const T *x, *dy;
   T* y;
-  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
-    const compute_t<T> at = widen(x[i]);
-    const auto slope = from_output ? function.derivative_from_output(at) : function.derivative(at);
-    y[i] = narrow<T>(widen(dy[i]) * slope);
+  static constexpr int kPack = pack_size<T>;
+  [[nodiscard]] bool in_packs() const { return aligned<kPack>(x, dy, y); }
+  template <int N>
+  LAMINA_HOST_DEVICE void at(std::int64_t i) const {
+    compute_t<T> slopes[N], d[N];
+    load(x, i, slopes);
+    load(dy, i, d);
+    if (from_output) {
+      for (int k = 0; k < N; ++k) slopes[k] = function.derivative_from_output(slopes[k]);
+    } else {
+      function.derivatives(slopes);
+    }
+    for (int k = 0; k < N; ++k) d[k] *= slopes[k];
+    store(y, i, d);
   }
 };
 
@@ -84,10 +101,18 @@ struct BinaryMap {
   const T *x0, *x1;
   T* y;
   Layout at0, at1;
-  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
-    compute_t<T> value = apply(kind, widen(x0[at0.at(i)]), widen(x1[at1.at(i)]));
-    if constexpr (is_float_element<T>) value = function.value(value);
-    y[i] = narrow<T>(value);
+  static constexpr int kPack = pack_size<T>;
+  [[nodiscard]] bool in_packs() const {
+    return aligned<kPack>(x0, x1, y) && at0.in_packs(kPack) && at1.in_packs(kPack);
+  }
+  template <int N>
+  LAMINA_HOST_DEVICE void at(std::int64_t i) const {
+    compute_t<T> a[N], b[N];
+    load(x0, at0, i, a);
+    load(x1, at1, i, b);
+    apply_each(kind, a, b);
+    if constexpr (is_float_element<T>) function.values(a);
+    store(y, i, a);
   }
 };
 
@@ -123,9 +148,18 @@ struct BinaryGradientMap {
   const T *x0, *x1, *dy;
   T* y;
   Layout at0, at1;
-  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
-    y[i] = narrow<T>(
-        apply_gradient(kind, first, widen(x0[at0.at(i)]), widen(x1[at1.at(i)]), widen(dy[i])));
+  static constexpr int kPack = pack_size<T>;
+  [[nodiscard]] bool in_packs() const {
+    return aligned<kPack>(x0, x1, dy, y) && at0.in_packs(kPack) && at1.in_packs(kPack);
+  }
+  template <int N>
+  LAMINA_HOST_DEVICE void at(std::int64_t i) const {
+    compute_t<T> a[N], b[N], d[N];
+    load(x0, at0, i, a);
+    load(x1, at1, i, b);
+    load(dy, i, d);
+    for (int k = 0; k < N; ++k) d[k] = apply_gradient(kind, first, a[k], b[k], d[k]);
+    store(y, i, d);
   }
 };
 
@@ -156,19 +190,43 @@ struct EpilogueMap {
   const T* residual;
   T* y;
   std::int64_t channels;
-  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
-    compute_t<T> value = widen(y[i]);
-    if (bias != nullptr) value += bias[i % channels];
-    value = function.value(value);
-    y[i] = narrow<T>(residual == nullptr ? value : value + widen(residual[i]));
+  static constexpr int kPack = pack_size<T>;
+  [[nodiscard]] bool in_packs() const {
+    return aligned<kPack>(residual, y) && (bias == nullptr || channels % kPack == 0);
+  }
+  /// The channels of a thread's elements are the same for all of them.
+  template <int N>
+  struct Prepared {
+    compute_t<T> bias[N];
+  };
+  template <int N>
+  [[nodiscard]] LAMINA_HOST_DEVICE Prepared<N> prepare(std::int64_t channel) const {
+    Prepared<N> out{};
+    if (bias == nullptr) return out;
+    for (int k = 0; k < N; ++k) out.bias[k] = bias[channel + k];
+    return out;
+  }
+  template <int N>
+  LAMINA_HOST_DEVICE void at(std::int64_t i, const Prepared<N>& prepared) const {
+    compute_t<T> values[N], rest[N] = {};
+    load(y, i, values);
+    if (residual != nullptr) load(residual, i, rest);
+    if (bias != nullptr) {
+      for (int k = 0; k < N; ++k) values[k] += prepared.bias[k];
+    }
+    function.values(values);
+    if (residual != nullptr) {
+      for (int k = 0; k < N; ++k) values[k] += rest[k];
+    }
+    store(y, i, values);
   }
 };
 
 template <class Executor>
 bool execute(const EpilogueJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
-    executor.for_each(
-        job.size,
+    executor.for_each_channel(
+        job.size, job.bias == nullptr ? pack_size<T> : job.channels,
         EpilogueMap<T>{job.function, static_cast<const compute_t<T>*>(job.bias),
                        static_cast<const T*>(job.residual), static_cast<T*>(job.y), job.channels});
   });
@@ -223,8 +281,39 @@ struct CastMap {
   }
 };
 
+/// Between floats, which is most of what there is to cast.
+template <class From, class To>
+struct FloatCastMap {
+  const From* x;
+  To* y;
+  static constexpr int kPack = pack_size<std::conditional_t<(sizeof(From) > sizeof(To)), From, To>>;
+  [[nodiscard]] bool in_packs() const { return aligned<kPack>(x, y); }
+  template <int N>
+  LAMINA_HOST_DEVICE void at(std::int64_t i) const {
+    float values[N];
+    load(x, i, values);
+    store(y, i, values);
+  }
+};
+
+/// Calls f(T{}) for a float of at most 32 bits; returns whether `dtype` is one.
+template <class F>
+bool dispatch_narrow_float(DType dtype, F&& f) {
+  return dtype != DType::kFloat64 && dispatch_float(dtype, [&]<class T>(T value) {
+           if constexpr (!std::is_same_v<T, double>) f(value);
+         });
+}
+
 template <class Executor>
 bool execute(const CastJob& job, Executor& executor) {
+  bool done = false;
+  dispatch_narrow_float(job.from, [&]<class From>(From) {
+    done = dispatch_narrow_float(job.to, [&]<class To>(To) {
+      executor.for_each(job.size, FloatCastMap<From, To>{static_cast<const From*>(job.x),
+                                                         static_cast<To*>(job.y)});
+    });
+  });
+  if (done) return true;
   executor.for_each(job.size, CastMap{job.from, job.to, job.x, job.y});
   return true;
 }

@@ -6,6 +6,7 @@
 #include "kernels/elementwise.h"
 #include "kernels/executor.h"
 #include "kernels/layout.h"
+#include "kernels/pack.h"
 
 namespace lamina::kernels {
 
@@ -17,7 +18,20 @@ struct Groups {
   LAMINA_HOST_DEVICE std::int64_t at(std::int64_t g, std::int64_t k) const {
     return kept.at(g) + reduced.at(k);
   }
+  /// Whether they are columns, and which.
+  [[nodiscard]] bool are_columns(Columns& out) const {
+    if (kept.rank < 1 || kept.rank > 2 || kept.strides[kept.rank - 1] != 1) return false;
+    const std::int64_t columns = kept.dims[kept.rank - 1];
+    if (reduced.rank > 1 || (reduced.rank == 1 && reduced.strides[0] != columns)) return false;
+    if (kept.rank == 2 && kept.strides[0] != size * columns) return false;
+    out = {kept.rank == 2 ? kept.dims[0] : 1, size, columns};
+    return true;
+  }
 };
+
+/// For reductions to which all columns are alike.
+template <int N>
+struct Nothing {};
 
 /// Below every element: where a maximum begins.
 template <class C>
@@ -60,6 +74,29 @@ struct ReduceGroups {
     }
     y[g] = narrow<T>(all);
   }
+
+  static constexpr int kPack = pack_size<T>;
+  [[nodiscard]] bool in_packs() const { return aligned<kPack>(x); }
+  struct Sum {
+    C value;
+    bool any;
+  };
+  template <int N>
+  [[nodiscard]] LAMINA_HOST_DEVICE Nothing<N> prepare(std::int64_t) const {
+    return {};
+  }
+  template <int N>
+  LAMINA_HOST_DEVICE void add(Sum (&sums)[N], const Nothing<N>&, std::int64_t at) const {
+    C values[N];
+    load(x, at, values);
+    for (int k = 0; k < N; ++k) {
+      sums[k].value = sums[k].any ? combine(sums[k].value, values[k]) : values[k];
+      sums[k].any = true;
+    }
+  }
+  [[nodiscard]] LAMINA_HOST_DEVICE C total(const Sum& sum) const {
+    return sum.any ? sum.value : zero();
+  }
 };
 
 template <class Executor>
@@ -68,9 +105,13 @@ bool execute(const ReduceJob& job, Executor& executor) {
     if constexpr (std::is_same_v<T, bool>) {
       return false;
     } else {
-      executor.reduce(job.groups.count, job.groups.size, job.groups.slices, job.parts,
-                      ReduceGroups<T>{job.kind, static_cast<const T*>(job.x),
-                                      static_cast<T*>(job.y), job.groups});
+      const ReduceGroups<T> reduction{job.kind, static_cast<const T*>(job.x),
+                                      static_cast<T*>(job.y), job.groups};
+      if (Columns columns; job.groups.are_columns(columns)) {
+        executor.reduce_columns(columns, job.groups.slices, job.parts, reduction);
+      } else {
+        executor.reduce(job.groups.count, job.groups.size, job.groups.slices, job.parts, reduction);
+      }
       return true;
     }
   });
@@ -120,10 +161,48 @@ struct SpreadShares {
   }
 };
 
+/// The same for the mean or the sum of columns.
+template <class T>
+struct SpreadColumns {
+  using C = compute_t<T>;
+  const T* dy;
+  T* y;
+  Columns all;
+  C scale;
+  bool narrow_index;  ///< indices fit 32 bits, in which a GPU divides far faster
+  static constexpr int kPack = pack_size<T>;
+  [[nodiscard]] bool in_packs() const { return all.columns % kPack == 0 && aligned<kPack>(dy, y); }
+  template <int N>
+  LAMINA_HOST_DEVICE void at(std::int64_t i) const {
+    C values[N];
+    load(dy, narrow_index ? from(static_cast<std::uint32_t>(i)) : from(i), values);
+    for (int k = 0; k < N; ++k) values[k] *= scale;
+    store(y, i, values);
+  }
+
+ private:
+  template <class Index>
+  [[nodiscard]] LAMINA_HOST_DEVICE std::int64_t from(Index i) const {
+    const Index columns = static_cast<Index>(all.columns), row = i / columns;
+    const Index outer = row / static_cast<Index>(all.rows);
+    return static_cast<std::int64_t>(outer) * all.columns +
+           static_cast<std::int64_t>(i - row * columns);
+  }
+};
+
 template <class Executor>
 bool execute(const ReduceGradientJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
     const Groups& all = job.groups;
+    if (Columns columns; job.kind != ReduceKind::kMax && all.are_columns(columns)) {
+      using C = compute_t<T>;
+      const C scale = job.kind == ReduceKind::kMean ? C(1) / static_cast<C>(all.size) : C(1);
+      const std::int64_t size = all.count * all.size;
+      executor.for_each(
+          size, SpreadColumns<T>{static_cast<const T*>(job.dy), static_cast<T*>(job.y), columns,
+                                 scale, size <= std::numeric_limits<std::int32_t>::max()});
+      return;
+    }
     if (job.kind == ReduceKind::kMax) {
       executor.reduce(all.count, all.size, all.slices, job.parts, CountLargest<T>{job});
     }
