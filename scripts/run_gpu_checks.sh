@@ -55,7 +55,7 @@ sharded() {  # PROGRAM ARGUMENT...
   parts=$(($(nproc) < 12 ? $(nproc) : 12))
   local jobs=()
   for ((part = 0; part < parts; part++)); do
-    GTEST_TOTAL_SHARDS=$parts GTEST_SHARD_INDEX=$part "$@" --gtest_brief=1 >"results/part$part" 2>&1 &
+    OMP_NUM_THREADS=2 GTEST_TOTAL_SHARDS=$parts GTEST_SHARD_INDEX=$part "$@" --gtest_brief=1 >"results/part$part" 2>&1 &
     jobs+=($!)
   done
   for part in "${jobs[@]}"; do wait "$part" || status=1; done
