@@ -6,6 +6,7 @@
 
 #include "kernels/executor.h"
 #include "kernels/host_device.h"
+#include "kernels/start.cuh"
 
 namespace lamina::kernels {
 
@@ -81,7 +82,7 @@ __global__ void __launch_bounds__(kThreads)
 template <class F, class A>
 __global__ void __launch_bounds__(kThreads)
     reduce_across_kernel(std::int64_t groups, std::int64_t size, F f, A* partial) {
-  __shared__ alignas(A) unsigned char memory[sizeof(A) * kThreads];
+  alignas(A) __shared__ unsigned char memory[sizeof(A) * kThreads];
   A* const tile = reinterpret_cast<A*>(memory);
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
   const int row = static_cast<int>(threadIdx.x) / kLanes;
@@ -112,7 +113,7 @@ __global__ void __launch_bounds__(kThreads)
 template <int N, class F, class A>
 __global__ void __launch_bounds__(kThreads)
     reduce_columns_kernel(Columns all, int width, F f, A* partial) {
-  __shared__ alignas(A) unsigned char memory[sizeof(A) * kThreads * N];
+  alignas(A) __shared__ unsigned char memory[sizeof(A) * kThreads * N];
   A* const tile = reinterpret_cast<A*>(memory);
   const int x = static_cast<int>(threadIdx.x) & (width - 1);
   const int y = static_cast<int>(threadIdx.x) / width, height = kThreads / width;
@@ -171,7 +172,7 @@ struct DeviceExecutor {
 
   template <class F>
   void for_each(std::int64_t n, const F& f) {
-    if (n == 0 || status != cudaSuccess) return;
+    if (n == 0) return;
     if constexpr (requires { F::kPack; }) {
       if (f.in_packs()) {
         each_pack<F::kPack>(n, f);
@@ -179,25 +180,23 @@ struct DeviceExecutor {
         each_pack<1>(n, f);
       }
     } else {
-      for_each_kernel<<<blocks(up(n, kThreads)), kThreads, 0, stream>>>(n, f);
+      run(for_each_kernel<F>, blocks(up(n, kThreads)), n, f);
     }
-    status = cudaGetLastError();
   }
 
   template <class F>
   void for_each_channel(std::int64_t n, std::int64_t channels, const F& f) {
-    if (n == 0 || status != cudaSuccess) return;
+    if (n == 0) return;
     if (f.in_packs()) {
       each_channel<F::kPack>(n, channels, f);
     } else {
       each_channel<1>(n, channels, f);
     }
-    status = cudaGetLastError();
   }
 
   template <class F>
   void reduce_columns(const Columns& all, const Slices& slices, void* parts, const F& f) {
-    if (all.outer * all.columns == 0 || status != cudaSuccess) return;
+    if (all.outer * all.columns == 0) return;
     if (f.in_packs() && all.columns % F::kPack == 0) {
       reduce_packs<F::kPack>(all, slices, parts, f);
     } else {
@@ -209,27 +208,30 @@ struct DeviceExecutor {
   void reduce(std::int64_t groups, std::int64_t size, const Slices& slices, void* parts,
               const F& f) {
     using A = decltype(f.zero());
-    if (groups == 0 || status != cudaSuccess) return;
+    if (groups == 0) return;
     auto* const partial = static_cast<A*>(parts);
     const auto count = static_cast<unsigned>(slices.count);
     if (slices.along) {
-      const dim3 grid(blocks(groups), count);
-      reduce_along_kernel<<<grid, kThreads, 0, stream>>>(groups, size, f, partial);
+      run(reduce_along_kernel<F, A>, dim3(blocks(groups), count), groups, size, f, partial);
     } else {
-      const dim3 grid(blocks((groups + kLanes - 1) / kLanes), count);
-      reduce_across_kernel<<<grid, kThreads, 0, stream>>>(groups, size, f, partial);
+      const dim3 grid(blocks(up(groups, kLanes)), count);
+      run(reduce_across_kernel<F, A>, grid, groups, size, f, partial);
     }
-    status = cudaGetLastError();
     if (count > 1) together(groups, slices.count, partial, f);
   }
 
  private:
+  template <class... P, class... A>
+  void run(void (*kernel)(P...), dim3 grid, const A&... arguments) {
+    if (status == cudaSuccess) status = start<kThreads>(kernel, grid, stream, arguments...);
+  }
+
   static std::int64_t up(std::int64_t n, std::int64_t by) { return (n + by - 1) / by; }
 
   /// The elements behind the last pack need a thread each, too.
   template <int N, class F>
   void each_pack(std::int64_t n, const F& f) {
-    for_each_pack_kernel<N><<<blocks(up(n / N + N - 1, kThreads)), kThreads, 0, stream>>>(n, f);
+    run(for_each_pack_kernel<N, F>, blocks(up(n / N + N - 1, kThreads)), n, f);
   }
 
   template <int N, class F>
@@ -238,8 +240,7 @@ struct DeviceExecutor {
     const std::int64_t same = channels / N / std::gcd(channels / N, std::int64_t{kThreads});
     const std::int64_t wanted = up(n / N + N, kThreads);
     const std::int64_t grid = up(wanted < kBusy ? wanted : kBusy, same) * same;
-    for_each_channel_kernel<N>
-        <<<static_cast<unsigned>(grid), kThreads, 0, stream>>>(n, channels, f);
+    run(for_each_channel_kernel<N, F>, static_cast<unsigned>(grid), n, channels, f);
   }
 
   template <int N, class F>
@@ -251,17 +252,14 @@ struct DeviceExecutor {
     const dim3 grid(static_cast<unsigned>(up(all.columns / N, width)),
                     static_cast<unsigned>(slices.count),
                     static_cast<unsigned>(all.outer < kMostOuter ? all.outer : kMostOuter));
-    reduce_columns_kernel<N><<<grid, kThreads, 0, stream>>>(all, width, f, partial);
-    status = cudaGetLastError();
+    run(reduce_columns_kernel<N, F, A>, grid, all, width, f, partial);
     if (slices.count > 1) together(all.outer * all.columns, slices.count, partial, f);
   }
 
   template <class F, class A>
   void together(std::int64_t groups, std::int64_t count, const A* partial, const F& f) {
-    if (status != cudaSuccess) return;
-    reduce_along_kernel<<<blocks(groups), kThreads, 0, stream>>>(
-        groups, count, Parts<F, A>{f, partial, groups}, static_cast<A*>(nullptr));
-    status = cudaGetLastError();
+    run(reduce_along_kernel<Parts<F, A>, A>, blocks(groups), groups, count,
+        Parts<F, A>{f, partial, groups}, static_cast<A*>(nullptr));
   }
 
   static unsigned blocks(std::int64_t wanted) {

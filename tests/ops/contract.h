@@ -23,6 +23,18 @@ template <class T>
       pick(random, 0, static_cast<std::int64_t>(values.size()) - 1))];
 }
 
+/// A few, some in eights, as kernels like them, and at times more than a block of threads takes.
+[[nodiscard]] inline std::int64_t any_channels(Random& random) {
+  switch (pick(random, 0, 3)) {
+    case 0:
+      return 8 * pick(random, 33, 70);
+    case 1:
+      return 8 * pick(random, 1, 8);
+    default:
+      return pick(random, 1, 70);
+  }
+}
+
 /// A kind of operation and how to make a fresh case of it, in float32.
 struct Row {
   std::string name;

@@ -7,6 +7,7 @@
 #include "contract_rows.h"
 #include "ops/cuda/cuda_backend.h"
 #include "ops/cuda/host_engine.h"
+#include "run_in_blocks.h"
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fresh_seed.h"
 
@@ -39,6 +40,31 @@ TEST_P(CudaBackendContract, ComputesTheDefinition) {
   EXPECT_EQ(gpu->used(), 0U);
   EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
 }
+
+/// The kernels in the blocks of threads that a GPU would run, and not only their arithmetic.
+class KernelsInBlocks : public ::testing::TestWithParam<std::tuple<Row, DType>> {};
+
+TEST_P(KernelsInBlocks, ComputeTheDefinition) {
+  const auto& [row, dtype] = GetParam();
+  const unsigned seed = lamina::test::fresh_seed();
+  Random random(seed);
+  const lamina::testing::FakeGpu gpu({.seed = seed}, {2, 1 << 20});
+  CudaBackend backend(runtime::devices().get(Device::cuda()), std::make_shared<BlocksEngine>());
+  for (int i = 0; i < 2 && !HasFailure(); ++i) {
+    SCOPED_TRACE("LAMINA_TEST_SEED=" + std::to_string(seed) + ", case " + std::to_string(i));
+    OpSpec spec = with_dtype(row.make(random), dtype);
+    if (dtype_size(dtype) == 2) spec = with_forgiving_activation(std::move(spec), random);
+    expect_contract(backend, spec, random);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Fake, KernelsInBlocks,
+                         ::testing::Combine(::testing::ValuesIn(rows()),
+                                            ::testing::Values(DType::kFloat32, DType::kBFloat16,
+                                                              DType::kFloat64)),
+                         [](const auto& info) {
+                           return std::get<0>(info.param).name + "_" +
+                                  std::string(dtype_name(std::get<1>(info.param)));
+                         });
 
 INSTANTIATE_TEST_SUITE_P(Fake, CudaBackendContract,
                          ::testing::Combine(::testing::ValuesIn(rows()),
