@@ -236,10 +236,10 @@ struct DeviceExecutor {
 
   template <int N, class F>
   void each_channel(std::int64_t n, std::int64_t channels, const F& f) {
-    // Every so many blocks begin with the same channel.
+    // Every so many blocks begin with the same channel, where a thread comes around again.
     const std::int64_t same = channels / N / std::gcd(channels / N, std::int64_t{kThreads});
-    const std::int64_t wanted = up(n / N + N, kThreads);
-    const std::int64_t grid = up(wanted < kBusy ? wanted : kBusy, same) * same;
+    const std::int64_t wanted = up(n / N + N, kThreads), around = up(kBusy, same) * same;
+    const std::int64_t grid = wanted < around ? wanted : around;
     run(for_each_channel_kernel<N, F>, static_cast<unsigned>(grid), n, channels, f);
   }
 

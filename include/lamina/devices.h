@@ -30,8 +30,8 @@ struct CudaDevices {
 /// first transfer and kept. Batches and other tensors have 16 MiB of their own, or twice
 /// `slot_bytes` if that is less.
 struct TransferMemory {
-  std::size_t slots = 2;  ///< at least one; two overlap copying and storage
-  std::size_t slot_bytes = std::size_t{64} << 20;  ///< rounded up to a multiple of 4096
+  std::size_t slots = 8;  ///< at least one; two overlap copying and storage, more write at once
+  std::size_t slot_bytes = std::size_t{16} << 20;  ///< rounded up to a multiple of 4096
 };
 
 /// Has devices that are used for the first time from now on take so much. Throws ValueError for
