@@ -39,6 +39,7 @@ struct Options {
   std::size_t rounds = 3;
   double seconds = 20;
   int threads = 2;
+  bool steps_only = false;
 };
 
 Case parse(const std::string& text) {
@@ -181,7 +182,7 @@ void compare(const Options& options) {
               {"steps", Json::array()},     {"checkpoints", Json::array()}};
   for (const std::string& test : options.cases) {
     beside_peers(options, test, report["steps"]);
-    with_checkpoints(options, test, report["checkpoints"]);
+    if (!options.steps_only) with_checkpoints(options, test, report["checkpoints"]);
   }
   if (!options.json.empty()) std::ofstream(options.json) << report.dump(2) << "\n";
 }
@@ -204,6 +205,7 @@ int main(int argc, char** argv) {
   app.add_option("--steps", options.steps, "Timed steps of a process");
   app.add_option("--seconds", options.seconds, "Stop a process's steps after these");
   app.add_option("--rounds", options.rounds, "Processes of each kind, in turn; the best counts");
+  app.add_flag("--steps-only", options.steps_only, "No loops with checkpoints in them");
   app.add_option("--json", options.json, "Write the results here");
   app.add_option("--machine", options.machine, "What to call this machine in the results");
   app.add_option("--directory", options.directory, "Where checkpoints go");

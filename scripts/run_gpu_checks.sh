@@ -68,13 +68,17 @@ check runtime bin/test_runtime
 check gpu sharded bin/test_gpu
 check cudnn_plans bin/test_cudnn --gtest_filter='*Edge*'
 if command -v compute-sanitizer >/dev/null; then
-  check sanitizer compute-sanitizer --error-exitcode 1 bin/test_gpu \
-    --gtest_filter='*GpuContract*float32:-*Unary_*:*Binary_*'
+  # Kernels of ours; those of the libraries take minutes.
+  check memcheck compute-sanitizer --error-exitcode 1 bin/test_gpu \
+    --gtest_filter='*GpuContract*_float32:*GpuContract*_bfloat16:-*Conv*:*Dense*'
+  check racecheck compute-sanitizer --tool racecheck --error-exitcode 1 bin/test_gpu \
+    --gtest_filter='*GpuContract*/BatchNorm*_bfloat16:*GpuContract*/*Reduce*_float32:*GpuContract*/BiasGradient_float32'
 else
   echo "compute-sanitizer is not installed: not run"
 fi
 for policy in float32 mixed_bfloat16; do
-  check "train_$policy" bin/bench_train --device cuda:0 --policy $policy --cases convnet:256:32,EfficientNetV2B0:64:224 \
+  [ $policy = float32 ] && only=(--steps-only) || only=()
+  check "train_$policy" bin/bench_train "${only[@]}" --device cuda:0 --policy $policy --cases convnet:256:32,EfficientNetV2B0:64:224 \
     --engines "lamina${LAMINA_PYTHON:+,torch}" --torch-python "${LAMINA_PYTHON:-none}" --rounds 1 --steps 50 --seconds 2 \
     --directory results --json "results/train_$policy.json"
 done

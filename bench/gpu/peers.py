@@ -74,26 +74,27 @@ def row(engine, precision, batch, run):
             "images_per_s": batch / flowing(run), "latency_ms": waited_for(run) * 1e3}
 
 
-def precise(precision):
-    """The network, eager and compiled, in one precision."""
-    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    model = network().to(dtype=dtype, memory_format=torch.channels_last)
-    engines = [("torch eager", model), ("torch compile", torch.compile(model, mode="reduce-overhead"))]
-    return dtype, [(name, engine) for name, engine in engines if name in args.engines.split(",")]
+def networks():
+    """The network in each precision, and what tensors it takes."""
+    for precision in args.precisions.split(","):
+        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        yield precision, dtype, network().to(dtype=dtype, memory_format=torch.channels_last)
 
 
 def inference():
     rows, start = [], time.perf_counter()
     torch.backends.cudnn.benchmark = args.benchmark
-    prepared = {precision: precise(precision) for precision in args.precisions.split(",")}
-    for batch in map(int, args.batches.split(",")):
-        images = torch.rand(batch, 3, args.size, args.size, device=args.device)
-        for precision, (dtype, engines) in prepared.items():
-            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "TF32"
-            x = images.to(dtype=dtype, memory_format=torch.channels_last)
-            for name, engine in engines:
+    prepared = list(networks())
+    # To compile takes minutes: last.
+    for name in args.engines.split(","):
+        for batch in map(int, args.batches.split(",")):
+            images = torch.rand(batch, 3, args.size, args.size, device=args.device)
+            for precision, dtype, model in prepared:
                 if time.perf_counter() - start > args.budget:
                     return rows
+                torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "TF32"
+                engine = torch.compile(model, mode="reduce-overhead") if name == "torch compile" else model
+                x = images.to(dtype=dtype, memory_format=torch.channels_last)
                 try:
                     with torch.inference_mode():
                         rows.append(row(name, precision, batch, lambda: engine(x)))

@@ -146,18 +146,6 @@ TEST(DeviceTraining, ByHandGivesTheBitsOfTrainOnBatch) {
   expect_same_bits(*whole, *by_hand);
 }
 
-/// Throws once so many steps are done.
-class Crash : public Callback {
- public:
-  explicit Crash(std::int64_t steps) : left_(steps) {}
-  void on_train_batch_end(FitRun&, std::int64_t, const Logs&) override {
-    if (left_-- == 0) throw Error("crash");
-  }
-
- private:
-  std::int64_t left_;
-};
-
 class DeviceResume : public ::testing::TestWithParam<bool> {};
 INSTANTIATE_TEST_SUITE_P(Written, DeviceResume, ::testing::Bool(), [](const auto& info) {
   return info.param ? "InTheBackground" : "AtOnce";

@@ -33,6 +33,18 @@ class Scratch {
   std::filesystem::path path_;
 };
 
+/// Throws once so many steps of this run are done: a crash that a test can watch.
+class Crash : public Callback {
+ public:
+  explicit Crash(std::int64_t steps) : left_(steps) {}
+  void on_train_batch_end(FitRun&, std::int64_t, const Logs&) override {
+    if (left_-- == 0) throw Error("crash");
+  }
+
+ private:
+  std::int64_t left_;
+};
+
 /// Points on three noisy spokes, with their spoke's number.
 struct Spokes {
   Tensor x, y;

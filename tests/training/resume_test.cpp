@@ -9,18 +9,6 @@ namespace {
 using namespace test;
 using ::testing::HasSubstr;
 
-/// Throws once so many steps of this run are done: a crash that a test can watch.
-class Crash : public Callback {
- public:
-  explicit Crash(std::int64_t steps) : left_(steps) {}
-  void on_train_batch_end(FitRun&, std::int64_t, const Logs&) override {
-    if (left_-- == 0) throw Error("crash");
-  }
-
- private:
-  std::int64_t left_;
-};
-
 ModelPtr compiled(std::uint64_t seed) {
   const ModelPtr model = classifier(seed);
   model->compile(
