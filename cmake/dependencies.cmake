@@ -7,10 +7,9 @@ find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(dnnl REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
-pkg_check_modules(HDF5 REQUIRED IMPORTED_TARGET hdf5)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
 
 add_library(lamina_dependencies INTERFACE)
 target_link_libraries(lamina_dependencies INTERFACE
   Threads::Threads ZLIB::ZLIB nlohmann_json::nlohmann_json fmt::fmt DNNL::dnnl OpenMP::OpenMP_CXX
-  PkgConfig::HDF5 PkgConfig::LIBZIP)
+  PkgConfig::LIBZIP)

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "checkpoint/layout_cache.h"
-#include "h5/layout.h"
 #include "storage/storage.h"
 
 namespace lamina::checkpoint {
@@ -31,10 +30,7 @@ void run(SaveState& state, SaveQueue::Work work) noexcept {
 
 struct ProcessQueue {
   /// Makes first what has to be there as long as saves run.
-  ProcessQueue() {
-    (void)storage::posix();
-    h5::open_library();
-  }
+  ProcessQueue() { (void)storage::posix(); }
   ~ProcessQueue() { queue.stop(); }
   // Never destroyed: objects that live longer may still save, and do so without threads.
   SaveQueue& queue = *new SaveQueue(kProcessThreads);

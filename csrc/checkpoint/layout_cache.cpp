@@ -36,8 +36,7 @@ std::string structure_of(const std::vector<h5::LayoutGroup>& groups) {
 }
 
 std::size_t size_of(const h5::Layout& layout) {
-  std::size_t sum = 0;
-  for (const h5::MetadataBlock& block : layout.metadata) sum += sizeof block + block.bytes.size();
+  std::size_t sum = layout.metadata.size();
   for (const auto& offsets : layout.offsets) {
     // NOLINTNEXTLINE(bugprone-sizeof-container): its own bytes are meant
     sum += sizeof offsets + offsets.size() * sizeof offsets[0];

@@ -10,9 +10,8 @@
 
 namespace lamina::checkpoint {
 
-/// The layouts of the shards saved last. A training loop saves one structure again and again, and
-/// HDF5 takes some 50 us a variable to lay it out, always to the same bytes. Safe for use by
-/// several threads.
+/// The layouts of the shards saved last. A training loop saves one structure again and again, whose
+/// layout is always the same bytes. Safe for use by several threads.
 class LayoutCache {
  public:
   explicit LayoutCache(std::size_t max_bytes) : max_bytes_(max_bytes) {}

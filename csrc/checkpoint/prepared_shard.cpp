@@ -73,8 +73,8 @@ void KnownLayouts::put(std::size_t i, const std::shared_ptr<const h5::Layout>& l
 
 std::vector<WriteExtent> PreparedShard::extents(storage::WritableFile* file) const {
   std::vector<WriteExtent> out;
-  out.reserve(layout->metadata.size() + tensors.size());
-  for (const auto& block : layout->metadata) out.push_back({file, block.offset, block.bytes});
+  out.reserve(1 + tensors.size());
+  out.push_back({file, 0, layout->metadata});
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const auto& [offset, tensor] = tensors[i];
     if (tensor.device() == Device::cpu()) {
@@ -109,8 +109,7 @@ std::vector<DeviceWrite> PreparedShard::extents_on(Device device,
 }
 
 std::uint64_t PreparedShard::bytes() const {
-  std::uint64_t sum = 0;
-  for (const auto& block : layout->metadata) sum += block.bytes.size();
+  std::uint64_t sum = layout->metadata.size();
   for (const auto& [offset, tensor] : tensors) sum += tensor.nbytes();
   return sum;
 }

@@ -19,19 +19,11 @@ std::uint32_t add_zeros(std::uint32_t sum, std::uint64_t count) {
   return sum;
 }
 
-/// Of what HDF5 and the mark leave around the tensors and the seal, zeros where nothing is written.
-std::uint32_t checksum_of_rest(const h5::Layout& layout, const std::vector<FileRange>& taken) {
-  std::uint32_t sum = 0;
-  auto block = layout.metadata.begin();
-  for (const FileRange& gap : gaps_between(taken, layout.file_size)) {
-    std::uint64_t at = gap.offset;
-    const std::uint64_t end = gap.offset + gap.size;
-    for (; block != layout.metadata.end() && block->offset < end; ++block) {
-      sum = core::crc32c(block->bytes, add_zeros(sum, block->offset - at));
-      at = block->offset + block->bytes.size();
-    }
-    sum = add_zeros(sum, end - at);
-  }
+/// Of the metadata, of the zeros between the tensors and the seal, and of the mark.
+std::uint32_t checksum_of_rest(const h5::Layout& layout, std::vector<FileRange> taken) {
+  taken.insert(taken.begin(), {0, layout.metadata.size()});
+  std::uint32_t sum = core::crc32c(layout.metadata);
+  for (const FileRange& gap : gaps_between(taken, layout.file_size)) sum = add_zeros(sum, gap.size);
   return core::crc32c(seal_mark(), sum);
 }
 
@@ -51,7 +43,7 @@ ShardSealer::ShardSealer(const h5::Layout& layout, const std::vector<FileRange>&
     taken.push_back({layout.offsets.back()[k], datasets[k].size()});
   }
   std::sort(taken.begin(), taken.end(), by_offset);
-  seal_.rest = checksum_of_rest(layout, taken);
+  seal_.rest = checksum_of_rest(layout, std::move(taken));
 }
 
 std::uint64_t ShardSealer::file_size() const {

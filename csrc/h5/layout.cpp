@@ -1,195 +1,178 @@
 #include "h5/layout.h"
 
-#include <algorithm>
-#include <mutex>
-#include <string_view>
-#include <unordered_set>
+#include <fmt/format.h>
+#include <lamina/error.h>
 
-#include "h5/layout_driver.h"
-#include "h5/layout_types.h"
+#include <algorithm>
+#include <limits>
+
+#include "h5/cursor.h"
+#include "h5/field_writer.h"
+#include "h5/layout_headers.h"
+#include "h5/layout_tree.h"
 
 namespace lamina::h5 {
 namespace {
 
 // Large tensors start on a block of the disk, so that they can be written past the page cache and
-// mapped. Keras reads data at any offset.
-constexpr hsize_t kAlignFrom = hsize_t{1} << 20;
-constexpr hsize_t kAlignment = 4096;
+// mapped. All others lie together, so that thousands of them take few writes.
+constexpr std::uint64_t kLarge = std::uint64_t{1} << 20;
+constexpr std::uint64_t kBlock = 4096;
+constexpr std::uint64_t kLongestFile = std::uint64_t{1} << 62;
+constexpr std::uint64_t kSuperblockBytes = 96;
+constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
 
-// About what HDF5 1.10 spends on one old-style group and on one dataset header.
-constexpr hsize_t kGroupBytes = 1100;
-constexpr hsize_t kDatasetBytes = 320;
-// Metadata is allocated in few pieces, so that writing it and opening the file take few calls; the
-// last piece is wasted in part, hence not all in one.
-constexpr hsize_t kBlocks = 8;
-constexpr hsize_t kLargestCache = hsize_t{128} << 20;  // as much as HDF5 allows
-constexpr hsize_t kSmallestBlock = 2048;               // HDF5's own default
-
-/// HDF5's metadata cache holds all that is being made, so that little is evicted and read back.
-/// Seen to help with a thousand datasets and not with twenty thousand (bench/README.md).
-void set_cache_size(hid_t access, hsize_t metadata_bytes) {
-  H5AC_cache_config_t config{};
-  config.version = H5AC__CURR_CACHE_CONFIG_VERSION;
-  checked(H5Pget_mdc_config(access, &config), "H5Pget_mdc_config", "layout");
-  config.set_initial_size = true;
-  config.initial_size = std::clamp<hsize_t>(4 * metadata_bytes, config.min_size, kLargestCache);
-  config.max_size = std::max(config.max_size, config.initial_size);
-  config.incr_mode = H5C_incr__off;
-  config.flash_incr_mode = H5C_flash_incr__off;
-  config.decr_mode = H5C_decr__off;
-  checked(H5Pset_mdc_config(access, &config), "H5Pset_mdc_config", "layout");
-}
-
-/// Bytes of metadata to expect.
-hsize_t metadata_estimate(const std::vector<LayoutGroup>& groups) {
-  std::unordered_set<std::string_view> paths;
-  hsize_t datasets = 0;
-  for (const LayoutGroup& group : groups) {
-    const std::string_view path = group.path;
-    for (std::size_t end = path.size(); end != 0 && end != path.npos;
-         end = path.rfind('/', end - 1)) {
-      if (!paths.insert(path.substr(0, end)).second) break;
-    }
-    datasets += group.datasets.size();
-  }
-  return paths.size() * kGroupBytes + datasets * kDatasetBytes;
-}
-
+/// First every object gets its place, then all are written: what lies before points to what lies
+/// behind.
 class Writer {
  public:
-  Writer(DriverOutput& output, hsize_t metadata_bytes)
-      : driver_(output),
-        string_(string_type()),
-        scalar_(H5Screate(H5S_SCALAR), "H5Screate", "scalar") {
-    const hid_t access = driver_.access();
-    // The bounds that h5py sets: superblock 0 and symbol-table groups, which every reader knows.
-    checked(H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST),
-            "H5Pset_libver_bounds", "layout");
-    checked(H5Pset_alignment(access, kAlignFrom, kAlignment), "H5Pset_alignment", "layout");
-    checked(H5Pset_meta_block_size(access, std::max(kSmallestBlock, metadata_bytes / kBlocks)),
-            "H5Pset_meta_block_size", "layout");
-    set_cache_size(access, metadata_bytes);
-    file_ = Handle(H5Fcreate("lamina", H5F_ACC_TRUNC, H5P_DEFAULT, access), "H5Fcreate", "layout");
-    links_ = Handle(H5Pcreate(H5P_LINK_CREATE), "H5Pcreate", "links");
-    checked(H5Pset_create_intermediate_group(links_.get(), 1), "H5Pset_create_intermediate_group",
-            "links");
-    storage_ = Handle(H5Pcreate(H5P_DATASET_CREATE), "H5Pcreate", "datasets");
-    checked(H5Pset_obj_track_times(storage_.get(), 0), "H5Pset_obj_track_times", "datasets");
-    checked(H5Pset_layout(storage_.get(), H5D_CONTIGUOUS), "H5Pset_layout", "datasets");
-    checked(H5Pset_alloc_time(storage_.get(), H5D_ALLOC_TIME_EARLY), "H5Pset_alloc_time",
-            "datasets");
-    checked(H5Pset_fill_time(storage_.get(), H5D_FILL_TIME_NEVER), "H5Pset_fill_time", "datasets");
+  explicit Writer(const std::vector<LayoutGroup>& groups)
+      : tree_(groups), groups_(tree_.groups.size()), datasets_(tree_.datasets.size()) {
+    std::uint64_t end = kSuperblockBytes;
+    for (std::size_t i = 0; i < groups_.size(); ++i) end = place_group(i, end);
+    metadata_size_ = texts_.place_at(end);
+    file_size_ = place_data(metadata_size_);
   }
 
-  Handle make_group(const LayoutGroup& group) {
-    set_charset(group.path);
-    Handle made(H5Gcreate2(file_.get(), group.path.c_str(), links_.get(), H5P_DEFAULT, H5P_DEFAULT),
-                "H5Gcreate2", group.path);
-    if (group.has_name) set_attribute(made.get(), "name", group.name, group.path);
-    return made;
+  [[nodiscard]] Layout write(const std::vector<LayoutGroup>& groups) const {
+    Layout out;
+    out.file_size = file_size_;
+    out.metadata.resize(metadata_size_);
+    write_superblock(out.metadata);
+    for (std::size_t i = 0; i < groups_.size(); ++i) write_group(out.metadata, i);
+    for (std::size_t i = 0; i < datasets_.size(); ++i) write_dataset(out.metadata, i);
+    texts_.write(out.metadata);
+    std::size_t next = 0;
+    out.offsets.reserve(groups.size());
+    for (const LayoutGroup& group : groups) {
+      std::vector<std::uint64_t>& offsets = out.offsets.emplace_back();
+      offsets.reserve(group.datasets.size());
+      for (std::size_t k = 0; k < group.datasets.size(); ++k) {
+        offsets.push_back(datasets_[next++].offset);
+      }
+    }
+    return out;
   }
-
-  /// Where the dataset's bytes belong; 0 when it has none.
-  std::uint64_t make_dataset(hid_t group, const LayoutDataset& dataset, const std::string& path) {
-    set_charset(dataset.key);
-    const Handle space = make_space(dataset.shape, path);
-    const Handle made(H5Dcreate2(group, dataset.key.c_str(), type(dataset.dtype), space.get(),
-                                 links_.get(), storage_.get(), H5P_DEFAULT),
-                      "H5Dcreate2", path);
-    if (dataset.dtype == DType::kBFloat16) set_attribute(made.get(), "dtype", "bfloat16", path);
-    if (dataset.shape.size() == 0) return 0;
-    const haddr_t offset = H5Dget_offset(made.get());
-    if (offset == HADDR_UNDEF) raise_hdf5("H5Dget_offset", path);
-    return offset;
-  }
-
-  void finish() { checked(H5Fclose(file_.release()), "H5Fclose", "layout"); }
 
  private:
-  hid_t type(DType dtype) {
-    Handle& cached = types_[static_cast<std::size_t>(dtype)];
-    if (cached.get() < 0) cached = file_type(dtype);
-    return cached.get();
-  }
+  struct Group {
+    std::uint64_t header;
+    SymbolTablePlaces symbols;
+    std::size_t name = kNone;  // among the texts
+  };
+  struct Dataset {
+    std::uint64_t header;
+    std::uint64_t offset = 0, size = 0;
+    std::size_t dtype = kNone;  // among the texts
+  };
 
-  static Handle make_space(const Shape& shape, const std::string& path) {
-    if (shape.rank() == 0) return Handle(H5Screate(H5S_SCALAR), "H5Screate", path);
-    const std::vector<hsize_t> dims(shape.begin(), shape.end());
-    return Handle(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr),
-                  "H5Screate_simple", path);
-  }
-
-  void set_attribute(hid_t object, const char* key, const std::string& value,
-                     const std::string& path) {
-    const Handle made(
-        H5Acreate2(object, key, string_.get(), scalar_.get(), H5P_DEFAULT, H5P_DEFAULT),
-        "H5Acreate2", path);
-    const char* text = value.c_str();
-    checked(H5Awrite(made.get(), string_.get(), &text), "H5Awrite", path);
-  }
-
-  void set_charset(const std::string& name) {
-    const bool ascii =
-        std::all_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x80; });
-    const H5T_cset_t charset = ascii ? H5T_CSET_ASCII : H5T_CSET_UTF8;
-    if (charset == charset_) return;
-    checked(H5Pset_char_encoding(links_.get(), charset), "H5Pset_char_encoding", name);
-    charset_ = charset;
-  }
-
-  LayoutDriver driver_;
-  Handle string_;
-  Handle scalar_;
-  Handle file_;
-  Handle links_;
-  Handle storage_;
-  Handle types_[static_cast<std::size_t>(DType::kBool) + 1];
-  H5T_cset_t charset_ = H5T_CSET_ASCII;
-};
-
-std::vector<MetadataBlock> blocks(const SparseImage& image) {
-  std::vector<MetadataBlock> out;
-  for (const auto& [offset, bytes] : image.pieces()) {
-    if (out.empty() || out.back().offset + out.back().bytes.size() != offset) {
-      out.push_back({offset, {}});
+  /// The group, then the headers of its datasets.
+  std::uint64_t place_group(std::size_t i, std::uint64_t at) {
+    const LayoutTree::Group& group = tree_.groups[i];
+    const bool has_name = group.given != nullptr && group.given->has_name;
+    if (has_name) groups_[i].name = texts_.add(group.given->name);
+    groups_[i].header = at;
+    std::uint64_t name_bytes = 0;
+    for (const LayoutTree::Child& child : group.children) name_bytes += heap_bytes(child.name);
+    groups_[i].symbols =
+        place_symbol_table(group.children.size(), name_bytes, at + group_header_bytes(has_name));
+    at = groups_[i].symbols.end;
+    for (const LayoutTree::Child& child : group.children) {
+      if (!child.is_group) at = place_dataset(child.index, at);
     }
-    out.back().bytes.insert(out.back().bytes.end(), bytes.begin(), bytes.end());
+    return at;
   }
-  return out;
-}
+
+  std::uint64_t place_dataset(std::size_t i, std::uint64_t at) {
+    const LayoutDataset& dataset = *tree_.datasets[i];
+    if (has_dtype_attribute(dataset.dtype))
+      datasets_[i].dtype = texts_.add(dtype_name(dataset.dtype));
+    datasets_[i].header = at;
+    const auto elements = static_cast<std::uint64_t>(dataset.shape.size());
+    const std::size_t width = dtype_size(dataset.dtype);
+    if (elements > kLongestFile / width) {
+      throw FormatError(fmt::format("Dataset '{}' of shape {} is longer than a file can be.",
+                                    dataset.key, dataset.shape.str()));
+    }
+    datasets_[i].size = elements * width;
+    return at + dataset_header_bytes(dataset);
+  }
+
+  std::uint64_t place_data(std::uint64_t at) {
+    for (Dataset& dataset : datasets_) {
+      if (dataset.size < kLarge) continue;
+      dataset.offset = (at + kBlock - 1) / kBlock * kBlock;
+      at = end_of(dataset);
+    }
+    for (Dataset& dataset : datasets_) {
+      if (dataset.size == 0 || dataset.size >= kLarge) continue;
+      dataset.offset = at;
+      at = end_of(dataset);
+    }
+    return at;
+  }
+
+  static std::uint64_t end_of(const Dataset& dataset) {
+    const std::uint64_t end = dataset.offset + dataset.size;
+    if (end > kLongestFile) throw FormatError("The tensors are longer than a file can be.");
+    return end;
+  }
+
+  [[nodiscard]] Symbol symbol(const LayoutTree::Child& child) const {
+    if (!child.is_group) return {child.name, datasets_[child.index].header, false};
+    const Group& group = groups_[child.index];
+    return {child.name, group.header, true, group.symbols.root, group.symbols.heap};
+  }
+
+  void write_superblock(std::span<std::byte> file) const {
+    static constexpr std::uint8_t kSignature[] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+    FieldWriter out(file.first(kSuperblockBytes));
+    out.bytes(kSignature);
+    out.skip(5);                    // versions, all 0
+    out.u8(sizeof(std::uint64_t));  // of an address
+    out.u8(sizeof(std::uint64_t));  // of a length
+    out.skip(1);
+    out.u16(kLeafK);
+    out.u16(kNodeK);
+    out.skip(4 + 8);  // flags; the file begins at 0
+    out.u64(kUndefined);
+    out.u64(file_size_);
+    out.u64(kUndefined);
+    write_symbol(out.take(kSymbolBytes), 0, symbol({"", true, 0}));
+  }
+
+  void write_group(std::span<std::byte> file, std::size_t i) const {
+    const Group& group = groups_[i];
+    const TextPlace name = group.name == kNone ? TextPlace() : texts_.place(group.name);
+    write_group_header(file.subspan(group.header, group.symbols.heap - group.header), group.symbols,
+                       group.name == kNone ? nullptr : &name);
+    std::vector<Symbol> symbols;
+    symbols.reserve(tree_.groups[i].children.size());
+    for (const LayoutTree::Child& child : tree_.groups[i].children) {
+      symbols.push_back(symbol(child));
+    }
+    write_symbol_table(file, group.symbols, symbols, tree_.groups[i].path);
+  }
+
+  void write_dataset(std::span<std::byte> file, std::size_t i) const {
+    const Dataset& dataset = datasets_[i];
+    const TextPlace dtype = dataset.dtype == kNone ? TextPlace() : texts_.place(dataset.dtype);
+    const std::uint64_t bytes = dataset_header_bytes(*tree_.datasets[i]);
+    write_dataset_header(file.subspan(dataset.header, bytes), *tree_.datasets[i], dataset.offset,
+                         dataset.size, dataset.dtype == kNone ? nullptr : &dtype);
+  }
+
+  LayoutTree tree_;
+  LayoutTexts texts_;
+  std::vector<Group> groups_;
+  std::vector<Dataset> datasets_;
+  std::uint64_t metadata_size_ = 0, file_size_ = 0;
+};
 
 }  // namespace
 
-void open_library() {
-  checked(H5open(), "H5open", "layout");
-}
-
 Layout make_layout(const std::vector<LayoutGroup>& groups) {
-  // HDF5 is not built for threads everywhere, and saves lay out on threads of their own.
-  static std::mutex one_at_a_time;
-  const std::lock_guard lock(one_at_a_time);
-  const QuietErrors quiet;
-  DriverOutput output;
-  Layout layout;
-  {
-    Writer writer(output, metadata_estimate(groups));
-    // All groups come before the first dataset: so their attributes' heap lies with the metadata.
-    std::vector<Handle> made;
-    made.reserve(groups.size());
-    for (const LayoutGroup& group : groups) made.push_back(writer.make_group(group));
-    for (std::size_t i = 0; i < groups.size(); ++i) {
-      std::vector<std::uint64_t>& offsets = layout.offsets.emplace_back();
-      for (const LayoutDataset& dataset : groups[i].datasets) {
-        offsets.push_back(
-            writer.make_dataset(made[i].get(), dataset, groups[i].path + "/" + dataset.key));
-      }
-      made[i] = Handle();
-    }
-    writer.finish();
-  }
-  layout.metadata = blocks(output.image);
-  layout.file_size = output.end;
-  return layout;
+  return Writer(groups).write(groups);
 }
 
 }  // namespace lamina::h5

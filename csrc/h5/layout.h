@@ -23,28 +23,19 @@ struct LayoutGroup {
   std::vector<LayoutDataset> datasets;
 };
 
-/// A piece of HDF5's own bytes and where it belongs.
-struct MetadataBlock {
-  std::uint64_t offset;
-  std::vector<std::byte> bytes;
-};
-
-/// A finished HDF5 file but for the tensors' bytes: write `metadata`, then each tensor at its
-/// offset, in any order, and the file is one that h5py reads.
+/// A finished HDF5 file but for the tensors' bytes: write `metadata` at its beginning, then each
+/// tensor at its offset, in any order, and the file is one that h5py reads.
 struct Layout {
   std::uint64_t file_size = 0;
-  std::vector<MetadataBlock> metadata;  ///< ascending, not overlapping
-  std::vector<std::vector<std::uint64_t>>
-      offsets;  ///< per group, per dataset; 0 for an empty dataset
+  std::vector<std::byte> metadata;
+  /// Per group, per dataset; 0 for an empty dataset. Behind the metadata come the tensors of 1 MiB
+  /// and more, each at a multiple of 4096, then all others without gaps, both in the order given.
+  std::vector<std::vector<std::uint64_t>> offsets;
 };
 
-/// Sets HDF5 up, which its first use does otherwise. At the end of the process it is taken down
-/// after everything that was made later.
-void open_library();
-
-/// Lays a file out: what HDF5 itself writes for these groups, with contiguous datasets, early
-/// allocation and no fill (keras_format.md 3). Touches no file. Throws FormatError with HDF5's
-/// message.
+/// Lays a file out as Keras does (keras_format.md 3): symbol tables, contiguous datasets, early
+/// allocation, no fill. Touches no file. Throws FormatError for what HDF5 cannot hold: two objects
+/// of one name, more than 32 dimensions, names that are empty, ".", or longer than 4096 bytes.
 [[nodiscard]] Layout make_layout(const std::vector<LayoutGroup>& groups);
 
 }  // namespace lamina::h5

@@ -1,77 +1,61 @@
+// "HDF5 File Format Specification", IV.A.2.d: the datatype message, version 1. The first byte has
+// the version above the class; three of flags and four of the size follow in each.
 #include "h5/layout_types.h"
-
-#include <cstdint>
 
 namespace lamina::h5 {
 namespace {
 
-Handle copy(hid_t type, const char* name) {
-  return Handle(H5Tcopy(type), "H5Tcopy", name);
-}
+/// Little-endian; `flags` has the sign's place above the rule that the fraction's first bit is left
+/// out. Bits: where the number begins, how many, where the exponent begins, how many, the same of
+/// the fraction; then the exponent's bias.
+constexpr std::uint8_t kFloat16[] = {0x11, 0x20, 15, 0, 2, 0,  0,  0, 0, 0,
+                                     16,   0,    10, 5, 0, 10, 15, 0, 0, 0};
+constexpr std::uint8_t kFloat32[] = {0x11, 0x20, 31, 0, 4, 0,  0,   0, 0, 0,
+                                     32,   0,    23, 8, 0, 23, 127, 0, 0, 0};
+constexpr std::uint8_t kFloat64[] = {0x11, 0x20, 63, 0,  8, 0,  0,    0, 0, 0,
+                                     64,   0,    52, 11, 0, 52, 0xff, 3, 0, 0};
 
-// HDF5 1.10 has no predefined half: the same bits as H5T_IEEE_F16LE of later versions.
-Handle half_type() {
-  Handle type = copy(H5T_IEEE_F32LE, "float16");
-  checked(H5Tset_fields(type.get(), 15, 10, 5, 0, 10), "H5Tset_fields", "float16");
-  checked(H5Tset_size(type.get(), 2), "H5Tset_size", "float16");
-  checked(H5Tset_ebias(type.get(), 15), "H5Tset_ebias", "float16");
-  return type;
-}
+/// An opaque type. The tag must stay empty: h5py cannot read one with a tag.
+constexpr std::uint8_t kBFloat16[] = {0x15, 0, 0, 0, 2, 0, 0, 0};
 
-// The tag must stay empty: h5py cannot read an opaque type with a tag.
-Handle bfloat16_type() {
-  Handle type(H5Tcreate(H5T_OPAQUE, 2), "H5Tcreate", "bfloat16");
-  checked(H5Tset_tag(type.get(), ""), "H5Tset_tag", "bfloat16");
-  return type;
-}
+// Little-endian; the flag 8 is for a sign; where the number begins, how many bits.
+constexpr std::uint8_t kInt8[] = {0x10, 8, 0, 0, 1, 0, 0, 0, 0, 0, 8, 0};
+constexpr std::uint8_t kInt16[] = {0x10, 8, 0, 0, 2, 0, 0, 0, 0, 0, 16, 0};
+constexpr std::uint8_t kInt32[] = {0x10, 8, 0, 0, 4, 0, 0, 0, 0, 0, 32, 0};
+constexpr std::uint8_t kInt64[] = {0x10, 8, 0, 0, 8, 0, 0, 0, 0, 0, 64, 0};
+constexpr std::uint8_t kUInt8[] = {0x10, 0, 0, 0, 1, 0, 0, 0, 0, 0, 8, 0};
+constexpr std::uint8_t kUInt16[] = {0x10, 0, 0, 0, 2, 0, 0, 0, 0, 0, 16, 0};
+constexpr std::uint8_t kUInt32[] = {0x10, 0, 0, 0, 4, 0, 0, 0, 0, 0, 32, 0};
+constexpr std::uint8_t kUInt64[] = {0x10, 0, 0, 0, 8, 0, 0, 0, 0, 0, 64, 0};
 
-Handle bool_type() {
-  Handle type(H5Tenum_create(H5T_STD_I8LE), "H5Tenum_create", "bool");
-  const std::int8_t no = 0, yes = 1;
-  checked(H5Tenum_insert(type.get(), "FALSE", &no), "H5Tenum_insert", "bool");
-  checked(H5Tenum_insert(type.get(), "TRUE", &yes), "H5Tenum_insert", "bool");
-  return type;
-}
+/// h5py's: an enumeration of two names over int8.
+constexpr std::uint8_t kBool[] = {0x18, 2,   0,   0,   1,   0, 0, 0,  // of two
+                                  0x10, 8,   0,   0,   1,   0, 0, 0,  // int8
+                                  0,    0,   8,   0,                  //
+                                  'F',  'A', 'L', 'S', 'E', 0, 0, 0,  //
+                                  'T',  'R', 'U', 'E', 0,   0, 0, 0,  //
+                                  0,    1};
+
+/// A sequence of bytes that is a text, ended by a zero, in UTF-8; sixteen bytes stand for it.
+constexpr std::uint8_t kText[] = {0x19, 1, 1, 0, 16, 0, 0, 0,  //
+                                  0x10, 0, 0, 0, 1,  0, 0, 0,  //
+                                  0,    0, 8, 0};
 
 }  // namespace
 
-Handle file_type(DType dtype) {
+std::span<const std::uint8_t> type_bytes(DType dtype) {
   switch (dtype) {
-    case DType::kFloat32:
-      return copy(H5T_IEEE_F32LE, "float32");
-    case DType::kFloat64:
-      return copy(H5T_IEEE_F64LE, "float64");
-    case DType::kFloat16:
-      return half_type();
-    case DType::kBFloat16:
-      return bfloat16_type();
-    case DType::kInt8:
-      return copy(H5T_STD_I8LE, "int8");
-    case DType::kInt16:
-      return copy(H5T_STD_I16LE, "int16");
-    case DType::kInt32:
-      return copy(H5T_STD_I32LE, "int32");
-    case DType::kInt64:
-      return copy(H5T_STD_I64LE, "int64");
-    case DType::kUInt8:
-      return copy(H5T_STD_U8LE, "uint8");
-    case DType::kUInt16:
-      return copy(H5T_STD_U16LE, "uint16");
-    case DType::kUInt32:
-      return copy(H5T_STD_U32LE, "uint32");
-    case DType::kUInt64:
-      return copy(H5T_STD_U64LE, "uint64");
-    case DType::kBool:
-      return bool_type();
+#define LAMINA_DTYPE(enumerator, name, type, bits) \
+  case DType::enumerator:                          \
+    return enumerator;
+#include <lamina/dtype.def>
+#undef LAMINA_DTYPE
   }
   __builtin_unreachable();
 }
 
-Handle string_type() {
-  Handle type = copy(H5T_C_S1, "string");
-  checked(H5Tset_size(type.get(), H5T_VARIABLE), "H5Tset_size", "string");
-  checked(H5Tset_cset(type.get(), H5T_CSET_UTF8), "H5Tset_cset", "string");
-  return type;
+std::span<const std::uint8_t> text_type() {
+  return kText;
 }
 
 }  // namespace lamina::h5

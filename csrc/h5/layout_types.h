@@ -1,14 +1,15 @@
 #pragma once
 #include <lamina/dtype.h>
 
-#include "h5/layout_handle.h"
+#include <cstdint>
+#include <span>
 
 namespace lamina::h5 {
 
-/// The HDF5 type under which Keras stores a dtype (keras_format.md 3.3).
-[[nodiscard]] Handle file_type(DType dtype);
+/// The datatype message of a dataset of this dtype, as h5py and Keras write it (keras_format.md 3).
+[[nodiscard]] std::span<const std::uint8_t> type_bytes(DType dtype);
 
-/// A variable-length UTF-8 string, as h5py writes attributes.
-[[nodiscard]] Handle string_type();
+/// That of a text of variable length in UTF-8.
+[[nodiscard]] std::span<const std::uint8_t> text_type();
 
 }  // namespace lamina::h5
