@@ -78,7 +78,9 @@ class Planner {
 }  // namespace
 
 std::vector<WriteRun> plan_runs(std::vector<WriteExtent> extents) {
-  std::sort(extents.begin(), extents.end(), before);
+  if (!std::is_sorted(extents.begin(), extents.end(), before)) {
+    std::sort(extents.begin(), extents.end(), before);
+  }
   Planner planner;
   for (const WriteExtent& extent : extents) planner.add(extent);
   return planner.take();

@@ -45,10 +45,10 @@ std::shared_ptr<const h5::Layout> layout_of(const SavePlan& plan, std::size_t i,
   return layout;
 }
 
-std::vector<FileRange> ranges_of(const std::vector<std::pair<std::uint64_t, Tensor>>& tensors) {
+std::vector<FileRange> ranges_of(const std::vector<PlacedTensor>& tensors) {
   std::vector<FileRange> out;
   out.reserve(tensors.size());
-  for (const auto& [offset, tensor] : tensors) out.push_back({offset, tensor.nbytes()});
+  for (const PlacedTensor& tensor : tensors) out.push_back({tensor.offset, tensor.bytes.size()});
   return out;
 }
 
@@ -76,9 +76,9 @@ std::vector<WriteExtent> PreparedShard::extents(storage::WritableFile* file) con
   out.reserve(1 + tensors.size());
   out.push_back({file, 0, layout->metadata});
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const auto& [offset, tensor] = tensors[i];
-    if (tensor.device() == Device::cpu()) {
-      out.push_back({file, offset, tensor.bytes(), checksum(i)});
+    const PlacedTensor& tensor = tensors[i];
+    if (tensor.device == Device::cpu()) {
+      out.push_back({file, tensor.offset, tensor.bytes, checksum(i)});
     }
   }
   return out;
@@ -86,10 +86,10 @@ std::vector<WriteExtent> PreparedShard::extents(storage::WritableFile* file) con
 
 std::vector<Device> PreparedShard::devices() const {
   std::vector<Device> out;
-  for (const auto& [offset, tensor] : tensors) {
-    if (tensor.device() == Device::cpu()) continue;
-    if (std::find(out.begin(), out.end(), tensor.device()) == out.end()) {
-      out.push_back(tensor.device());
+  for (const PlacedTensor& tensor : tensors) {
+    if (tensor.device == Device::cpu()) continue;
+    if (std::find(out.begin(), out.end(), tensor.device) == out.end()) {
+      out.push_back(tensor.device);
     }
   }
   return out;
@@ -99,10 +99,9 @@ std::vector<DeviceWrite> PreparedShard::extents_on(Device device,
                                                    storage::WritableFile* file) const {
   std::vector<DeviceWrite> out;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const auto& [offset, tensor] = tensors[i];
-    if (tensor.device() == device) {
-      out.push_back({file, offset, static_cast<const std::byte*>(tensor.raw()), tensor.nbytes(),
-                     checksum(i)});
+    const PlacedTensor& tensor = tensors[i];
+    if (tensor.device == device) {
+      out.push_back({file, tensor.offset, tensor.bytes.data(), tensor.bytes.size(), checksum(i)});
     }
   }
   return out;
@@ -110,7 +109,7 @@ std::vector<DeviceWrite> PreparedShard::extents_on(Device device,
 
 std::uint64_t PreparedShard::bytes() const {
   std::uint64_t sum = layout->metadata.size();
-  for (const auto& [offset, tensor] : tensors) sum += tensor.nbytes();
+  for (const PlacedTensor& tensor : tensors) sum += tensor.bytes.size();
   return sum;
 }
 
@@ -127,9 +126,9 @@ PreparedShard prepare_shard(const SavePlan& plan, std::size_t i, std::string nam
   for (std::size_t g = 0; g < shard.groups.size(); ++g) {
     const weights::NodeId node = plan.entries[shard.groups[g].entry].node;
     for (std::size_t k = 0; k < shard.groups[g].variables.size(); ++k) {
-      Tensor value = values.at(node, shard.groups[g].variables[k]).value();
-      if (value.nbytes() > 0) {
-        out.tensors.emplace_back(out.layout->offsets[g][k], std::move(value));
+      const Variable::Snapshot& value = values.at(node, shard.groups[g].variables[k]);
+      if (const auto bytes = value.bytes(); !bytes.empty()) {
+        out.tensors.push_back({out.layout->offsets[g][k], bytes, value.device()});
       }
     }
   }

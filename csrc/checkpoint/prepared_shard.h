@@ -1,8 +1,8 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "checkpoint/device_transfer.h"
@@ -15,12 +15,19 @@
 
 namespace lamina::checkpoint {
 
-/// A shard of which every byte and its place is known. Shares the variables' values, copies none.
+/// A variable's bytes and their place in a file.
+struct PlacedTensor {
+  std::uint64_t offset;
+  std::span<const std::byte> bytes;  ///< on `device`
+  Device device;
+};
+
+/// A shard of which every byte and its place is known. The values are the job's, which outlives it.
 struct PreparedShard {
   std::string name;
   std::shared_ptr<const h5::Layout> layout;
-  std::vector<std::pair<std::uint64_t, Tensor>> tensors;  ///< by offset
-  std::unique_ptr<ShardSealer> sealer = nullptr;          ///< null: not sealed
+  std::vector<PlacedTensor> tensors;              ///< in the order of saving; those of no bytes not
+  std::unique_ptr<ShardSealer> sealer = nullptr;  ///< null: not sealed
 
   /// Of what lies in host memory, metadata included.
   [[nodiscard]] std::vector<WriteExtent> extents(storage::WritableFile* file) const;

@@ -79,7 +79,7 @@ std::vector<Device> devices_of(const Files& files) {
 bool all_on_devices(const std::vector<PreparedShard>& shards) {
   return std::all_of(shards.begin(), shards.end(), [](const PreparedShard& shard) {
     return std::none_of(shard.tensors.begin(), shard.tensors.end(),
-                        [](const auto& each) { return each.second.device() == Device::cpu(); });
+                        [](const PlacedTensor& each) { return each.device == Device::cpu(); });
   });
 }
 

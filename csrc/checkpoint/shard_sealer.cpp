@@ -19,6 +19,13 @@ std::uint32_t add_zeros(std::uint32_t sum, std::uint64_t count) {
   return sum;
 }
 
+/// Most files are laid out in the order of saving.
+template <class T, class Before>
+void sort_if_needed(std::vector<T>& values, Before before) {
+  if (std::is_sorted(values.begin(), values.end(), before)) return;
+  std::sort(values.begin(), values.end(), before);
+}
+
 /// Of the metadata, of the zeros between the tensors and the seal, and of the mark.
 std::uint32_t checksum_of_rest(const h5::Layout& layout, std::vector<FileRange> taken) {
   taken.insert(taken.begin(), {0, layout.metadata.size()});
@@ -34,15 +41,17 @@ ShardSealer::ShardSealer(const h5::Layout& layout, const std::vector<FileRange>&
   for (const FileRange& tensor : tensors) checksums_.emplace_back(tensor.size);
   const auto by_offset = [](const FileRange& a, const FileRange& b) { return a.offset < b.offset; };
   std::iota(order_.begin(), order_.end(), std::size_t{0});
-  std::sort(order_.begin(), order_.end(),
-            [&](std::size_t a, std::size_t b) { return by_offset(tensors[a], tensors[b]); });
+  sort_if_needed(order_,
+                 [&](std::size_t a, std::size_t b) { return by_offset(tensors[a], tensors[b]); });
   seal_.tensors.resize(tensors.size());
-  std::vector<FileRange> taken = tensors;
+  std::vector<FileRange> taken;
+  taken.reserve(tensors.size() + std::size(kSealKeys));
+  for (const std::size_t i : order_) taken.push_back(tensors[i]);
   const SealDatasets datasets = to_datasets(seal_);
   for (std::size_t k = 0; k < datasets.size(); ++k) {
     taken.push_back({layout.offsets.back()[k], datasets[k].size()});
   }
-  std::sort(taken.begin(), taken.end(), by_offset);
+  sort_if_needed(taken, by_offset);
   seal_.rest = checksum_of_rest(layout, std::move(taken));
 }
 

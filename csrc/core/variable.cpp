@@ -82,6 +82,17 @@ Tensor Variable::Snapshot::value() const {
                       device_);
 }
 
+std::span<const std::byte> Variable::Snapshot::bytes() const {
+  if (variable_ == nullptr) return {};
+  if (!first_) return {static_cast<const std::byte*>(data_), variable_->nbytes()};
+  const Tensor& value = first_->get();
+  return {static_cast<const std::byte*>(value.raw()), value.nbytes()};
+}
+
+Device Variable::Snapshot::device() const {
+  return first_ ? first_->get().device() : device_;
+}
+
 void Variable::Snapshot::replace(const Tensor& value) {
   first_ = nullptr;
   owner_ = value.owner();

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -88,6 +89,10 @@ class Variable::Snapshot {
   /// Safe from several threads at once, and while the variable is assigned. Undefined for an empty
   /// snapshot. Throws what the initialiser throws.
   [[nodiscard]] Tensor value() const;
+  /// The value's bytes on `device()`, without a tensor around them; they live as long as this, or
+  /// until `replace`. None for an empty snapshot. Throws what the initialiser throws.
+  [[nodiscard]] std::span<const std::byte> bytes() const;
+  [[nodiscard]] Device device() const;
   /// Puts another value of the same shape and dtype in its place.
   void replace(const Tensor& value);
 

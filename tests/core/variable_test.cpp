@@ -2,6 +2,7 @@
 #include <lamina/variable.h>
 
 #include <atomic>
+#include <cstring>
 #include <thread>
 #include <vector>
 
@@ -31,6 +32,28 @@ TEST(VariableSnapshot, SharesTheMemory) {
   snapshot.replace(snapshot.value().clone());
   Tensor(variable.value()).data<float>()[0] = 10;
   EXPECT_EQ(snapshot.value().data<float>()[0], 9);
+}
+
+TEST(VariableSnapshot, GivesItsBytesAndWhereTheyAre) {
+  Variable variable("v", numbers(1));
+  const Variable::Snapshot before = variable.snapshot();
+  variable.assign(numbers(4));
+  const std::vector<float> expected{1, 2, 3};
+  ASSERT_EQ(before.bytes().size(), sizeof(float) * 3);
+  EXPECT_EQ(std::memcmp(before.bytes().data(), expected.data(), before.bytes().size()), 0);
+  EXPECT_EQ(before.bytes().data(), before.value().raw());
+  EXPECT_EQ(before.device(), Device::cpu());
+
+  int made = 0;
+  Variable later("w", Shape{2}, DType::kInt16, [&](const Shape& shape, DType dtype) {
+    ++made;
+    return Tensor::zeros(shape, dtype);
+  });
+  const Variable::Snapshot first = later.snapshot();
+  ASSERT_EQ(first.bytes().size(), 4U);
+  EXPECT_EQ(first.bytes().data(), later.value().raw());
+  EXPECT_EQ(made, 1);
+  EXPECT_TRUE(Variable::Snapshot().bytes().empty());
 }
 
 TEST(VariableSnapshot, OfAFirstValueRunsTheInitialiserOnceForAll) {
