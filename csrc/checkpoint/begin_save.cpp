@@ -29,9 +29,14 @@ bool ask(SaveJob& job, const std::filesystem::path& given, storage::Storage& sto
   return may_replace(given, files, storage);
 }
 
-/// Takes hold of the values. Only of what is saved must there be any: the rest may be released.
-void take_values(SaveJob& job) {
+/// The devices, other than the CPU, that values are on.
+using ValueDevices = std::vector<Device>;
+
+/// Takes hold of the values, in one pass: there may be tens of thousands. Only of what is saved
+/// must there be any: the rest may be released.
+ValueDevices take_values(SaveJob& job) {
   const WeightTree& tree = *job.tree;
+  ValueDevices devices;
   bool any_released = false;
   std::size_t count = 0;
   for (const weights::WeightNode& node : tree.nodes) count += node.variables.size();
@@ -40,34 +45,35 @@ void take_values(SaveJob& job) {
   for (const weights::WeightNode& node : tree.nodes) {
     job.values.first.push_back(job.values.all.size());
     for (const auto& [key, variable] : node.variables) {
-      any_released = any_released || variable->released();
-      job.values.all.push_back(variable->released() ? Variable::Snapshot() : variable->snapshot());
+      if (variable->released()) {
+        any_released = true;
+        job.values.all.emplace_back();
+        continue;
+      }
+      job.values.all.emplace_back(*variable);
+      const Device device = variable->device();
+      if (device == Device::cpu() || !variable->materialized()) continue;
+      if (std::find(devices.begin(), devices.end(), device) == devices.end())
+        devices.push_back(device);
     }
   }
-  if (!any_released) return;
+  if (!any_released) return devices;
   if (!job.plan) job.plan = plan_cache().get(job);
   for (const weights::WeightEntry& entry : job.plan->entries) {
     for (const auto& [key, variable] : tree.nodes[entry.node].variables) {
       (void)variable->snapshot();
     }
   }
+  return devices;
 }
 
 /// What devices have been given to do by now makes the values; what they are given later must not
 /// hold the save up.
-std::vector<runtime::DeviceMark> mark_devices(const WeightTree& tree) {
+std::vector<runtime::DeviceMark> mark(const ValueDevices& devices) {
   std::vector<runtime::DeviceMark> marks;
-  for (const weights::WeightNode& node : tree.nodes) {
-    for (const auto& [key, variable] : node.variables) {
-      const Device device = variable->device();
-      const bool known = device == Device::cpu() || !variable->materialized() ||
-                         std::any_of(marks.begin(), marks.end(), [&](const auto& mark) {
-                           return mark.context->device() == device;
-                         });
-      if (known) continue;
-      const auto context = runtime::devices().get(device);
-      marks.push_back({context, context->mark()});
-    }
+  for (const Device device : devices) {
+    const auto context = runtime::devices().get(device);
+    marks.push_back({context, context->mark()});
   }
   return marks;
 }
@@ -87,9 +93,8 @@ std::optional<SaveJob> begin_save(Tree tree, const std::filesystem::path& path, 
     job.plan = plan_cache().get(job);
   }
   if (!job.request.overwrite && !ask(job, path, storage)) return {};
-  take_values(job);
-  job.after = naming_device_errors("Saving '" + path.string() + "'",
-                                   [&] { return mark_devices(*job.tree); });
+  const ValueDevices devices = take_values(job);
+  job.after = naming_device_errors("Saving '" + path.string() + "'", [&] { return mark(devices); });
   return job;
 }
 

@@ -63,38 +63,43 @@ const Tensor& Variable::value() const {
   return value_;
 }
 
-Variable::Snapshot Variable::snapshot() const {
-  require_value();
-  Snapshot out;
-  out.variable_ = this;
-  if (value_.defined()) {
-    out.replace(value_);
+Variable::Snapshot::Snapshot(const Variable& variable) : variable_(&variable) {
+  const Tensor& value = variable.value_;
+  if (value.defined()) {
+    owner_ = value.owner();
+    data_ = value.raw();
+    device_ = value.device();
   } else {
-    out.first_ = first_;
+    variable.require_value();
+    owner_ = variable.first_;
+    in_the_making_ = true;
   }
-  return out;
+}
+
+const Tensor& Variable::Snapshot::made() const {
+  return static_cast<FirstValue*>(owner_.get())->get();
 }
 
 Tensor Variable::Snapshot::value() const {
   if (variable_ == nullptr) return {};
-  if (first_) return first_->get();
+  if (in_the_making_) return made();
   return Tensor::view(const_cast<void*>(data_), variable_->shape_, variable_->dtype_, owner_,
                       device_);
 }
 
 std::span<const std::byte> Variable::Snapshot::bytes() const {
   if (variable_ == nullptr) return {};
-  if (!first_) return {static_cast<const std::byte*>(data_), variable_->nbytes()};
-  const Tensor& value = first_->get();
+  if (!in_the_making_) return {static_cast<const std::byte*>(data_), variable_->nbytes()};
+  const Tensor& value = made();
   return {static_cast<const std::byte*>(value.raw()), value.nbytes()};
 }
 
 Device Variable::Snapshot::device() const {
-  return first_ ? first_->get().device() : device_;
+  return in_the_making_ ? made().device() : device_;
 }
 
 void Variable::Snapshot::replace(const Tensor& value) {
-  first_ = nullptr;
+  in_the_making_ = false;
   owner_ = value.owner();
   data_ = value.raw();
   device_ = value.device();

@@ -86,6 +86,8 @@ class Variable {
 class Variable::Snapshot {
  public:
   Snapshot() = default;
+  /// `variable.snapshot()`, made in its place. Throws what that throws.
+  explicit Snapshot(const Variable& variable);
   /// Safe from several threads at once, and while the variable is assigned. Undefined for an empty
   /// snapshot. Throws what the initialiser throws.
   [[nodiscard]] Tensor value() const;
@@ -98,12 +100,18 @@ class Variable::Snapshot {
 
  private:
   friend class Variable;
+  [[nodiscard]] const Tensor& made() const;  // of a value in the making
+
   const Variable* variable_ = nullptr;
-  std::shared_ptr<FirstValue> first_;
-  std::shared_ptr<void> owner_;
+  std::shared_ptr<void> owner_;  // of the bytes; of a value in the making, the FirstValue
   const void* data_ = nullptr;
   Device device_;
+  bool in_the_making_ = false;
 };
+
+inline Variable::Snapshot Variable::snapshot() const {
+  return Snapshot(*this);
+}
 
 using VariablePtr = std::shared_ptr<Variable>;
 
