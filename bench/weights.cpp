@@ -83,11 +83,11 @@ void warm(const path& file) {
 weights::WeightTree tree_of(const path& file) {
   const h5::Reader reader(storage::posix().open(file));
   weights::WeightTree tree;
-  tree.nodes.push_back({weights::WeightNode::Kind::kLayer, "model", "<Model>", true, {}, {}});
+  tree.nodes.push_back({weights::WeightNode::Kind::kLayer, "model", "Model", true, {}, {}});
   for (const h5::VarsGroup* group : reader.groups()) {
     weights::WeightNode node{weights::WeightNode::Kind::kLayer,
                              group->name.value_or(""),
-                             "<" + group->path + ">",
+                             "Layer",
                              true,
                              {},
                              {}};

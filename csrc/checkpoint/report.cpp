@@ -57,14 +57,14 @@ std::string mismatch_report(const Match& match, const WeightTree& tree, const Ca
   std::string reprs, list;
   for (const Mismatch& mismatch : match.mismatches) {
     const WeightNode& node = tree.nodes[mismatch.node];
-    reprs += (reprs.empty() ? "" : ", ") + node.repr;
-    list += fmt::format("\n- {}: {}\n{}", node.repr, mismatch.best().error,
+    reprs += (reprs.empty() ? "" : ", ") + node.repr();
+    list += fmt::format("\n- {}: {}\n{}", node.repr(), mismatch.best().error,
                         details(mismatch, node, nearest));
   }
   return fmt::format(
       "A total of {} objects could not be loaded. Example error message for object {}:\n\n{}\n\n"
       "List of objects that could not be loaded:\n[{}]\n\nIn '{}':{}",
-      match.mismatches.size(), tree.nodes[first.node].repr, first.best().error, reprs,
+      match.mismatches.size(), tree.nodes[first.node].repr(), first.best().error, reprs,
       catalog.path().string(), list);
 }
 
@@ -76,7 +76,7 @@ std::vector<std::string> skip_warnings(const Match& match, const WeightTree& tre
   for (const Mismatch& mismatch : match.mismatches) {
     const WeightNode& node = tree.nodes[mismatch.node];
     out.push_back(fmt::format("Skipping {}, which keeps its values: {}\n{}\n    file: '{}'",
-                              node.repr, mismatch.best().error, details(mismatch, node, nearest),
+                              node.repr(), mismatch.best().error, details(mismatch, node, nearest),
                               catalog.path().string()));
   }
   return out;

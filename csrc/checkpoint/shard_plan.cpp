@@ -22,7 +22,7 @@ double keras_size(const Variable& variable) {
   throw ValueError("The size of " + what + " is " + readable_memory_size(size) +
                    " which exceeds the maximum shard size " + readable_memory_size(limit) +
                    ". You can increase the `max_shard_size` parameter to accommodate the size. (" +
-                   where + " of " + node.repr + ")");
+                   where + " of " + node.repr() + ")");
 }
 
 class Planner {

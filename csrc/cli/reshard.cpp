@@ -42,7 +42,6 @@ weights::WeightTree read_tree(const StoredWeights& stored) {
     weights::WeightNode& node = tree.nodes[id];
     node.name = group.name.value_or("");
     node.has_name = group.name.has_value();
-    node.repr = group.path;
     for (const StoredVariable& variable : group.variables) {
       node.variables.push_back(
           {variable.key, std::make_shared<Variable>(group.path + "/" + variable.key,

@@ -1,6 +1,9 @@
 #include "core/naming.h"
 
+#include <array>
+#include <charconv>
 #include <cstdint>
+#include <limits>
 
 namespace lamina {
 namespace {
@@ -125,6 +128,23 @@ std::string to_snake_case(std::string_view class_name) {
   std::string out;
   for (char32_t c : split_case(split_words(word))) encode(out, lower(c));
   return out;
+}
+
+NameTable::Uses& NameTable::look_up(const std::string& base) {
+  const auto [it, fresh] = places_.try_emplace(base, uses_.size());
+  if (fresh) uses_.push_back({base});
+  last_ = it->second;
+  return uses_[last_];
+}
+
+void NameTable::append(const std::string& base, std::string& out) {
+  const int uses = uses_of(base).count++;
+  out += base;
+  if (uses == 0) return;
+  std::array<char, std::numeric_limits<int>::digits10 + 2> number;
+  number[0] = '_';
+  const auto* end = std::to_chars(number.data() + 1, number.data() + number.size(), uses).ptr;
+  out.append(number.data(), static_cast<std::size_t>(end - number.data()));
 }
 
 }  // namespace lamina

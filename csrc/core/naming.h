@@ -2,6 +2,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace lamina {
 
@@ -15,16 +16,26 @@ namespace lamina {
 class NameTable {
  public:
   [[nodiscard]] std::string unique(const std::string& base) {
-    const int uses = uses_[base]++;
-    if (uses == 0) return base;
-    const std::string number = std::to_string(uses);
     std::string out;
-    out.reserve(base.size() + 1 + number.size());
-    return out.append(base).append(1, '_').append(number);
+    append(base, out);
+    return out;
   }
+  /// The same at the end of `out`.
+  void append(const std::string& base, std::string& out);
 
  private:
-  std::unordered_map<std::string, int> uses_;
+  struct Uses {
+    std::string base;
+    int count = 0;
+  };
+  Uses& uses_of(const std::string& base) {
+    return last_ < uses_.size() && uses_[last_].base == base ? uses_[last_] : look_up(base);
+  }
+  Uses& look_up(const std::string& base);
+
+  std::unordered_map<std::string, std::size_t> places_;
+  std::vector<Uses> uses_;
+  std::size_t last_ = 0;  // neighbours often have one base name
 };
 
 }  // namespace lamina

@@ -48,6 +48,9 @@ class ShapeWalk {
 Functional::Functional(SymbolicTensors inputs, SymbolicTensors outputs, Options options)
     : Model({std::move(options.name), {}, options.trainable}),
       graph_(std::make_unique<models::Graph>(make_graph(inputs, outputs))) {
+  for (const LayerPtr& layer : graph_->operations) {
+    if (!models::is_operation(*layer)) layers_.push_back(layer);
+  }
   built_ = true;
 }
 
@@ -62,11 +65,11 @@ std::shared_ptr<Functional> Functional::create(SymbolicTensors inputs, SymbolicT
 }
 
 std::vector<LayerPtr> Functional::layers() const {
-  std::vector<LayerPtr> out;
-  for (const LayerPtr& layer : graph_->operations) {
-    if (!models::is_operation(*layer)) out.push_back(layer);
-  }
-  return out;
+  return layers_;
+}
+
+const std::vector<LayerPtr>* Functional::layer_list() const noexcept {
+  return &layers_;
 }
 
 SymbolicTensors Functional::inputs() const {

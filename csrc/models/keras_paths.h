@@ -1,8 +1,7 @@
 #pragma once
 #include <lamina/model.h>
 
-#include <unordered_map>
-
+#include "models/object_ids.h"
 #include "weights/weight_tree.h"
 
 namespace lamina::models {
@@ -10,7 +9,7 @@ namespace lamina::models {
 /// A model as Keras's walk sees it, and which object became which node.
 struct NamedWeights {
   weights::WeightTree tree;
-  std::unordered_map<const Layer*, weights::NodeId> nodes;
+  ObjectIds nodes;
 };
 
 /// Whether the state of a running `fit` is laid out beside what Keras knows.

@@ -1,6 +1,8 @@
 #pragma once
 #include <lamina/model.h>
 
+#include <algorithm>
+#include <array>
 #include <typeinfo>
 
 namespace lamina::models {
@@ -11,14 +13,15 @@ class ModelCast {
  public:
   [[nodiscard]] const Model* operator()(const Layer& layer) {
     const std::type_info& type = typeid(layer);
-    if (&type == no_model_) return nullptr;
+    if (std::find(no_models_.begin(), no_models_.end(), &type) != no_models_.end()) return nullptr;
     const auto* model = dynamic_cast<const Model*>(&layer);
-    if (model == nullptr) no_model_ = &type;
+    if (model == nullptr) no_models_[next_++ % no_models_.size()] = &type;
     return model;
   }
 
  private:
-  const std::type_info* no_model_ = nullptr;
+  std::array<const std::type_info*, 8> no_models_{};
+  std::size_t next_ = 0;
 };
 
 }  // namespace lamina::models

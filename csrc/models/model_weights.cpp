@@ -24,8 +24,7 @@ std::unordered_set<weights::NodeId> nodes_of(const NamedWeights& named,
                                              const std::vector<LayerPtr>& layers) {
   std::unordered_set<weights::NodeId> ids;
   for (const LayerPtr& layer : layers) {
-    if (const auto it = named.nodes.find(layer.get()); it != named.nodes.end())
-      ids.insert(it->second);
+    if (const auto id = named.nodes.find(layer.get())) ids.insert(*id);
   }
   return ids;
 }

@@ -122,6 +122,10 @@ std::vector<LayerPtr> Sequential::layers() const {
   return stack_->layers;
 }
 
+const std::vector<LayerPtr>* Sequential::layer_list() const noexcept {
+  return &stack_->layers;
+}
+
 SymbolicTensors Sequential::inputs() const {
   return stack_->input.defined() ? SymbolicTensors{stack_->input} : SymbolicTensors{};
 }

@@ -15,8 +15,8 @@ struct Walk {
     if (!visited.insert(id).second) return;
     std::string group = vars_path(path);
     if (const auto [it, fresh] = taken.emplace(group, id); !fresh) {
-      throw ValueError("The weights of " + tree.nodes[id].repr + " and of " +
-                       tree.nodes[it->second].repr + " would both be stored at '" + group +
+      throw ValueError("The weights of " + tree.nodes[id].repr() + " and of " +
+                       tree.nodes[it->second].repr() + " would both be stored at '" + group +
                        "': rename one of the two classes.");
     }
     entries.push_back({std::move(group), id});
@@ -27,6 +27,13 @@ struct Walk {
 };
 
 }  // namespace
+
+std::string WeightNode::repr() const {
+  if (class_name.empty()) return name.empty() ? "an object" : "'" + name + "'";
+  std::string out = "<" + class_name + " name=" + name;
+  if (kind == Kind::kLayer) out += built ? ", built=True" : ", built=False";
+  return out + ">";
+}
 
 std::string vars_path(const std::string& path) {
   return path.empty() ? "/vars" : "/" + path + "/vars";

@@ -26,12 +26,16 @@ struct WeightEdge {
 struct WeightNode {
   enum class Kind { kLayer, kOptimizer };
   Kind kind = Kind::kLayer;
-  std::string name;  ///< instance name: the group's `name` attribute, and in messages
-  std::string repr;  ///< as Keras prints the object: "<Dense name=dense, built=True>"
+  std::string name;        ///< instance name: the group's `name` attribute, and in messages
+  std::string class_name;  ///< "Dense"; empty where no class is known
   bool built = true;
   std::vector<WeightVariable> variables;
   std::vector<WeightEdge> edges;  ///< in Keras's attribute order, aliases included
   bool has_name = true;  ///< false: the group gets no `name`, as in files older than Keras 3
+
+  /// For messages, as Keras prints a layer: "<Dense name=dense, built=True>". An optimizer is
+  /// "<Adam name=adam>", what has no class "'dense'" or, without a name, "an object".
+  [[nodiscard]] std::string repr() const;
 };
 
 /// What a model gives to a checkpoint: its objects, their variables and every path by which Keras's

@@ -150,6 +150,11 @@ class Layer : public std::enable_shared_from_this<Layer> {
   /// This layer's own variables: trainable first, then the others, each in creation order; that is
   /// the order of its datasets "0", "1", ... (keras_format.md 4).
   [[nodiscard]] std::vector<VariablePtr> own_variables() const;
+  /// The `i`-th of these, without a copy of the list.
+  [[nodiscard]] const VariablePtr& own_variable(std::size_t i) const {
+    const std::size_t trainable = trainable_variables_.size();
+    return i < trainable ? trainable_variables_[i] : non_trainable_variables_[i - trainable];
+  }
   /// How many these are. They are made once, and never change places.
   [[nodiscard]] std::size_t own_variable_count() const noexcept {
     return trainable_variables_.size() + non_trainable_variables_.size();

@@ -175,6 +175,9 @@ class Model : public Layer {
 
   /// The model's layers in Keras's order (`model.layers`).
   [[nodiscard]] virtual std::vector<LayerPtr> layers() const = 0;
+  /// The list that `layers` copies, of models that keep one: null of others. Of interest to the
+  /// library alone.
+  [[nodiscard]] virtual const std::vector<LayerPtr>* layer_list() const noexcept { return nullptr; }
   /// Throws ValueError naming the layers there are.
   [[nodiscard]] LayerPtr get_layer(std::string_view name) const;
   /// Placeholders of the graph and what is computed from them; empty until the model is built.
@@ -234,7 +237,8 @@ class Functional : public Model {
   ~Functional() override;
 
   [[nodiscard]] std::string class_name() const override { return "Functional"; }
-  [[nodiscard]] std::vector<LayerPtr> layers() const override;
+  [[nodiscard]] std::vector<LayerPtr> layers() const final;
+  [[nodiscard]] const std::vector<LayerPtr>* layer_list() const noexcept final;
   [[nodiscard]] SymbolicTensors inputs() const override;
   [[nodiscard]] SymbolicTensors outputs() const override;
   [[nodiscard]] std::vector<Shape> compute_output_shape(const std::vector<Shape>& inputs) override;
@@ -252,6 +256,7 @@ class Functional : public Model {
 
  private:
   std::unique_ptr<models::Graph> graph_;
+  std::vector<LayerPtr> layers_;
 };
 
 /// A stack of layers (keras.Sequential). Built at once when it begins with an InputLayer (or a
@@ -273,7 +278,8 @@ class Sequential : public Model {
 
   [[nodiscard]] std::string class_name() const override { return "Sequential"; }
   /// Without the InputLayer, as in Keras.
-  [[nodiscard]] std::vector<LayerPtr> layers() const override;
+  [[nodiscard]] std::vector<LayerPtr> layers() const final;
+  [[nodiscard]] const std::vector<LayerPtr>* layer_list() const noexcept final;
   [[nodiscard]] SymbolicTensors inputs() const override;
   [[nodiscard]] SymbolicTensors outputs() const override;
   [[nodiscard]] std::vector<Shape> compute_output_shape(const std::vector<Shape>& inputs) override;

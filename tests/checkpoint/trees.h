@@ -30,20 +30,14 @@ inline Tensor random_tensor(std::mt19937& random, const Shape& shape, DType dtyp
 class TreeBuilder {
  public:
   explicit TreeBuilder(const std::string& name = "functional") {
-    tree.nodes.push_back({WeightNode::Kind::kLayer,
-                          name,
-                          "<Functional name=" + name + ", built=True>",
-                          true,
-                          {},
-                          {}});
+    tree.nodes.push_back({WeightNode::Kind::kLayer, name, "Functional", true, {}, {}});
   }
 
   /// A layer at `path` below `parent`, with variables named kernel, bias, w2, w3, ...
   NodeId layer(const std::string& path, const std::string& name,
                const std::vector<Tensor>& values = {}, NodeId parent = 0) {
     const NodeId id = tree.nodes.size();
-    tree.nodes.push_back(
-        {WeightNode::Kind::kLayer, name, "<Dense name=" + name + ", built=True>", true, {}, {}});
+    tree.nodes.push_back({WeightNode::Kind::kLayer, name, "Dense", true, {}, {}});
     for (std::size_t i = 0; i < values.size(); ++i) {
       const std::string variable = i == 0 ? "kernel" : i == 1 ? "bias" : fmt::format("w{}", i);
       auto made = std::make_shared<Variable>(variable, values[i]);
@@ -57,7 +51,7 @@ class TreeBuilder {
   NodeId optimizer(const std::vector<Tensor>& values) {
     const NodeId id = layer("optimizer", "adam", values);
     tree.nodes[id].kind = WeightNode::Kind::kOptimizer;
-    tree.nodes[id].repr = "<Adam object>";
+    tree.nodes[id].class_name = "Adam";
     return id;
   }
 

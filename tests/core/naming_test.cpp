@@ -58,6 +58,18 @@ TEST(Naming, BytesThatAreNoUtf8PassThrough) {
   EXPECT_EQ(to_snake_case("Cut\xE2\x82"), "cut\xE2\x82");
 }
 
+TEST(Naming, TableAppends) {
+  NameTable names;
+  std::string text = "layers/";
+  names.append("dense", text);
+  for (int i = 0; i < 1234; ++i) (void)names.unique("dense");
+  names.append("conv", text += " layers/");
+  NameTable same = names;
+  names.append("dense", text += " layers/");
+  EXPECT_EQ(text, "layers/dense layers/conv layers/dense_1235");
+  EXPECT_EQ(same.unique("dense"), "dense_1235");
+}
+
 TEST(Naming, TableCountsEveryUse) {
   NameTable names;
   EXPECT_EQ(names.unique("dense"), "dense");

@@ -24,7 +24,6 @@ WeightNode node_of(const json& description) {
   node.kind = description.value("optimizer", false) ? WeightNode::Kind::kOptimizer
                                                     : WeightNode::Kind::kLayer;
   node.name = description.at("name").get<std::string>();
-  node.repr = "<" + node.name + ">";
   for (const json& variable : description.at("variables")) {
     node.variables.push_back({variable.at("key").get<std::string>(), variable_of(variable)});
   }

@@ -196,8 +196,8 @@ TEST(KerasPaths, RootHasItsNameAndEveryNodeItsRepr) {
   const auto model = Functional::create({x}, {dense(2, "head")(x)}, {.name = "mine"});
   const models::NamedWeights named = models::name_weights(*model);
   EXPECT_EQ(named.tree.nodes[0].name, "mine");
-  const auto id = named.nodes.at(model->get_layer("head").get());
-  EXPECT_EQ(named.tree.nodes[id].repr, "<Dense name=head, built=True>");
+  const auto id = named.nodes.find(model->get_layer("head").get()).value();
+  EXPECT_EQ(named.tree.nodes[id].repr(), "<Dense name=head, built=True>");
   ASSERT_EQ(named.tree.nodes[id].variables.size(), 2u);
   EXPECT_EQ(named.tree.nodes[id].variables[1].key, "1");
   EXPECT_EQ(named.tree.nodes[id].variables[1].variable->path(), "head/bias");

@@ -30,8 +30,30 @@ TEST(SaveOrder, SkipsANodeAndWhatOnlyItHolds) {
 TEST(SaveOrder, RefusesTwoNodesAtOnePath) {
   WeightTree tree;
   tree.nodes.resize(3);
-  tree.nodes[1].repr = "<Dense name=a>";
-  tree.nodes[2].repr = "<Dense_1 name=b>";
+  tree.nodes[1].name = "a";
+  tree.nodes[1].class_name = "Dense";
+  tree.nodes[2].name = "b";
+  tree.nodes[2].class_name = "Dense_1";
   tree.nodes[0].edges = {{"layers/dense_1", 1}, {"layers/dense_1", 2}};
-  EXPECT_THROW((void)save_order(tree), ValueError);
+  try {
+    (void)save_order(tree);
+    FAIL();
+  } catch (const ValueError& error) {
+    EXPECT_STREQ(error.what(),
+                 "The weights of <Dense_1 name=b, built=True> and of <Dense name=a, built=True> "
+                 "would both be stored at '/layers/dense_1/vars': rename one of the two classes.");
+  }
+}
+
+TEST(WeightNode, IsCalledByItsClassAndNameInMessages) {
+  WeightNode node;
+  EXPECT_EQ(node.repr(), "an object");
+  node.name = "x";
+  EXPECT_EQ(node.repr(), "'x'");
+  node.class_name = "Conv2D";
+  EXPECT_EQ(node.repr(), "<Conv2D name=x, built=True>");
+  node.built = false;
+  EXPECT_EQ(node.repr(), "<Conv2D name=x, built=False>");
+  node.kind = WeightNode::Kind::kOptimizer;
+  EXPECT_EQ(node.repr(), "<Conv2D name=x>");
 }
