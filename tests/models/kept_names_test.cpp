@@ -1,5 +1,8 @@
 #include "models/kept_names.h"
 
+#include <lamina/optimizers.h>
+#include <lamina/training.h>
+
 #include "helpers.h"
 
 namespace lamina {
@@ -11,7 +14,7 @@ using namespace test;
 std::string text_of(const weights::WeightTree& tree) {
   std::string out;
   for (const auto& node : tree.nodes) {
-    out += node.name + node.repr + (node.built ? "+" : "-");
+    out += node.name + node.repr();
     for (const auto& [key, variable] : node.variables) {
       out += key + std::to_string(reinterpret_cast<std::uintptr_t>(variable.get())) + ",";
     }
@@ -45,6 +48,64 @@ TEST(KeptNames, AreKeptAsLongAsTheModelIsTheSame) {
   EXPECT_EQ(names.get(*model), first);
 }
 
+TEST(KeptNames, AreMadeAgainForALayerOnTop) {
+  models::KeptNames names;
+  const auto model = Sequential::create({layers::InputLayer({.shape = Shape{4}})});
+  const auto expect_kept = [&](std::size_t nodes) {
+    const auto kept = names.get(*model);
+    EXPECT_EQ(kept->tree.nodes.size(), nodes);
+    EXPECT_EQ(text_of(kept->tree), text_of(models::name_weights(*model).tree));
+    EXPECT_EQ(names.get(*model), kept);
+  };
+  expect_kept(1);
+  const LayerRef dense = layers::Dense({.units = 4});
+  model->add(dense);
+  expect_kept(2);
+  model->add(layers::Activation({.activation = "relu"}));
+  expect_kept(3);
+  model->add(layers::Dense({.units = 2}));
+  expect_kept(4);
+}
+
+TEST(KeptNames, AreMadeAgainForANestedModelThatGrows) {
+  models::KeptNames names;
+  const auto inner = Sequential::create({layers::Dense({.units = 3})});
+  Holder model;
+  model.hold("inner", inner);
+  const auto before = names.get(model);
+  EXPECT_EQ(names.get(model), before);
+  inner->add(layers::Dense({.units = 2}));
+  const auto grown = names.get(model);
+  EXPECT_EQ(grown->tree.nodes.size(), before->tree.nodes.size() + 1);
+  inner->build({Shape{kNone, 4}});
+  const auto built = names.get(model);
+  EXPECT_EQ(text_of(built->tree), text_of(models::name_weights(model).tree));
+  EXPECT_NE(text_of(built->tree), text_of(grown->tree));
+  EXPECT_EQ(names.get(model), built);
+}
+
+TEST(KeptNames, AreMadeAgainForAnOptimizerAndWhenItIsBuilt) {
+  models::KeptNames names;
+  const auto model =
+      Sequential::create({layers::InputLayer({.shape = Shape{4}}), layers::Dense({.units = 3})});
+  std::string last;
+  const auto expect_change = [&](const char* what) {
+    const auto kept = names.get(*model);
+    const std::string text = text_of(kept->tree);
+    EXPECT_EQ(text, text_of(models::name_weights(*model).tree)) << what;
+    EXPECT_NE(text, last) << what;
+    EXPECT_EQ(names.get(*model), kept) << what;
+    last = text;
+  };
+  expect_change("no optimizer");
+  model->compile({.optimizer = "sgd", .loss = "mse"});
+  expect_change("compiled");
+  model->compile({.optimizer = "adam", .loss = "mse"});
+  expect_change("compiled again");
+  model->optimizer()->build(model->trainable_variables());
+  expect_change("built");
+}
+
 TEST(KeptNames, FollowEveryChange) {
   models::KeptNames names;
   Holder model;
@@ -69,6 +130,19 @@ TEST(KeptNames, FollowEveryChange) {
   expect_change("another name for it");
   model.list->items.insert(model.list->items.begin(), {"", layers::Dense({.units = 5})});
   expect_change("another order");
+  std::swap(model.list->items[0], model.list->items[1]);
+  expect_change("two elements swapped");
+  model.list->items[0] = {"", layers::Dense({.units = 5})};
+  expect_change("another layer in the place of one");
+  model.list->items[0] = {"", model.first};
+  expect_change("a layer that is elsewhere, too");
+  const auto inner = std::make_shared<AttributeList>();
+  model.list->items.push_back({"", inner});
+  (void)names.get(model);
+  inner->items.push_back({"", layers::Dense({.units = 5})});
+  expect_change("a list in it that grows");
+  inner->items.pop_back();
+  expect_change("and shrinks");
   model.list->items.push_back({"", model.list});
   (void)names.get(model);     // a list that holds itself ends
   model.list->items.clear();  // else it would keep itself alive
