@@ -76,13 +76,13 @@ Variable::Snapshot::Snapshot(const Variable& variable) : variable_(&variable) {
   }
 }
 
-const Tensor& Variable::Snapshot::made() const {
+const Tensor& Variable::Snapshot::first_value() const {
   return static_cast<FirstValue*>(owner_.get())->get();
 }
 
 Tensor Variable::Snapshot::value() const {
   if (variable_ == nullptr) return {};
-  if (in_the_making_) return made();
+  if (in_the_making_) return first_value();
   return Tensor::view(const_cast<void*>(data_), variable_->shape_, variable_->dtype_, owner_,
                       device_);
 }
@@ -90,12 +90,12 @@ Tensor Variable::Snapshot::value() const {
 std::span<const std::byte> Variable::Snapshot::bytes() const {
   if (variable_ == nullptr) return {};
   if (!in_the_making_) return {static_cast<const std::byte*>(data_), variable_->nbytes()};
-  const Tensor& value = made();
+  const Tensor& value = first_value();
   return {static_cast<const std::byte*>(value.raw()), value.nbytes()};
 }
 
 Device Variable::Snapshot::device() const {
-  return in_the_making_ ? made().device() : device_;
+  return in_the_making_ ? first_value().device() : device_;
 }
 
 void Variable::Snapshot::replace(const Tensor& value) {

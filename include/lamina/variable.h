@@ -99,8 +99,8 @@ class Variable::Snapshot {
   void replace(const Tensor& value);
 
  private:
-  friend class Variable;
-  [[nodiscard]] const Tensor& made() const;  // of a value in the making
+  /// Of a value in the making.
+  [[nodiscard]] const Tensor& first_value() const;
 
   const Variable* variable_ = nullptr;
   std::shared_ptr<void> owner_;  // of the bytes; of a value in the making, the FirstValue
