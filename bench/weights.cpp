@@ -85,12 +85,8 @@ weights::WeightTree tree_of(const path& file) {
   weights::WeightTree tree;
   tree.nodes.push_back({weights::WeightNode::Kind::kLayer, "model", "Model", true, {}, {}});
   for (const h5::VarsGroup* group : reader.groups()) {
-    weights::WeightNode node{weights::WeightNode::Kind::kLayer,
-                             group->name.value_or(""),
-                             "Layer",
-                             true,
-                             {},
-                             {}};
+    weights::WeightNode node{
+        weights::WeightNode::Kind::kLayer, group->name.value_or(""), "Layer", true, {}, {}};
     for (std::size_t i = 0; i < group->datasets.size(); ++i) {
       const std::string key = std::to_string(i);
       const h5::Dataset& dataset = group->datasets.at(key);

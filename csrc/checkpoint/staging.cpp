@@ -84,8 +84,7 @@ std::vector<const runtime::Event*> marks_of(Device device, const SaveJob& job) {
 void stage_values(SaveJob& job, SaveState& state) {
   if (job.snapshot == SnapshotPolicy::kNone) return;
   // Values in host memory are copied only when asked for.
-  const bool may_be_copied =
-      job.snapshot != SnapshotPolicy::kAutomatic || !job.after.empty();
+  const bool may_be_copied = job.snapshot != SnapshotPolicy::kAutomatic || !job.after.empty();
   if (!may_be_copied) return;
   bool all = true;
   for (const Group& group : groups_of(job.values, state)) {
