@@ -36,9 +36,10 @@ void write_symbol_table(std::span<std::byte> file, const SymbolTablePlaces& plac
                         std::span<const Symbol> symbols, std::string_view path);
 
 /// How many symbols a table holds, and children a node of the tree: twice these, as the superblock
-/// says. HDF5's defaults, which Keras's files have.
-inline constexpr std::uint16_t kLeafK = 4;
-inline constexpr std::uint16_t kNodeK = 16;
+/// says. A table and a node take this room whatever is in them, and nearly every group of a
+/// checkpoint has one to four links: HDF5's defaults, 4 and 16, would leave most of it empty.
+inline constexpr std::uint16_t kLeafK = 2;
+inline constexpr std::uint16_t kNodeK = 4;
 
 /// A symbol as a table has it; the superblock has the root's.
 inline constexpr std::size_t kSymbolBytes = 40;
