@@ -89,6 +89,25 @@ void Parameters::release_read(const Entry& entry, Counts& waiting) {
   }
 }
 
+std::size_t Parameters::source_bytes(const Entry& entry) {
+  std::size_t sum = 0;
+  for (const Source& source : entry.sources) sum += source.variable->nbytes();
+  return sum;
+}
+
+// A kernel's parameters are there twice while they are packed, and what has been packed may have
+// become larger: the largest come first, while nothing has.
+std::vector<Parameters::Entry*> Parameters::stale_by_size() {
+  std::vector<Entry*> entries;
+  for (Entry& entry : entries_) {
+    if (stale(entry)) entries.push_back(&entry);
+  }
+  std::stable_sort(entries.begin(), entries.end(), [](const Entry* a, const Entry* b) {
+    return source_bytes(*a) > source_bytes(*b);
+  });
+  return entries;
+}
+
 void Parameters::refresh(bool release) {
   if (!release) {
     for (Entry& entry : entries_) {
@@ -101,11 +120,10 @@ void Parameters::refresh(bool release) {
     if (readers == 0) variable->release();
   }
   std::size_t packed = 0;
-  for (Entry& entry : entries_) {
-    if (!stale(entry)) continue;
-    pack(entry);
-    release_read(entry, waiting);
-    for (const Source& source : entry.sources) packed += source.variable->nbytes();
+  for (Entry* entry : stale_by_size()) {
+    pack(*entry);
+    release_read(*entry, waiting);
+    packed += source_bytes(*entry);
     if (packed < kTrimEvery) continue;
     malloc_trim(0);
     packed = 0;

@@ -43,6 +43,8 @@ class Parameters {
   using Counts = std::unordered_map<Variable*, std::size_t>;
 
   [[nodiscard]] static bool stale(const Entry& entry);
+  [[nodiscard]] static std::size_t source_bytes(const Entry& entry);
+  [[nodiscard]] std::vector<Entry*> stale_by_size();
   void require_reachable(const Entry& entry) const;
   void pack(Entry& entry);
   [[nodiscard]] bool is_there(const Param& param) const;

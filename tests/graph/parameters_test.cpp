@@ -112,6 +112,25 @@ TEST(Parameters, LazyVariablesAreMadeOneAfterTheOther) {
   EXPECT_EQ(second.alive, Names{"b"});
 }
 
+TEST(Parameters, TheLargestArePackedFirstWhenVariablesAreReleased) {
+  const auto of_size = [](const std::string& name, std::int64_t size) {
+    return std::make_shared<Variable>(name, Tensor::zeros({size}));
+  };
+  const VariablePtr small = of_size("small", 2), large = of_size("large", 9),
+                    mid = of_size("mid", 5);
+  const std::vector<Param> of_small{of(small)}, of_large{of(large)}, of_mid{of(mid)};
+  WatchingKernel first({small, large, mid}), second({small, large, mid}),
+      third({small, large, mid});
+  Parameters parameters{std::make_shared<ops::ReferenceBackend>()};
+  parameters.add(first, of_small);
+  parameters.add(second, of_large);
+  parameters.add(third, of_mid);
+  parameters.refresh(true);
+  EXPECT_EQ(second.alive, (Names{"small", "large", "mid"}));
+  EXPECT_EQ(third.alive, (Names{"small", "mid"}));
+  EXPECT_EQ(first.alive, Names{"small"});
+}
+
 TEST_F(TwoKernels, GoOnAfterAThrow) {
   shared->release();
   EXPECT_THROW(parameters.refresh(false), ValueError);
