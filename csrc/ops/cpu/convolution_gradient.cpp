@@ -61,21 +61,16 @@ void gather_pixels(const Conv2D& op, const float* x, float* out) {
 class KernelGradient final : public Kernel {
  public:
   KernelGradient(const dnnl::engine& engine, const Conv2DKernelGradient& op)
-      : op_(op),
-        gathers_(needs_gathering(op.of)),
-        desc_(describe_backward(engine, gathers_ ? without_strides(op.of) : op.of)),
-        primitive_(primitive<Backward>(desc_, engine)) {
-    primitive_.bind(DNNL_ARG_SRC, desc_.src_desc());
-    primitive_.bind(DNNL_ARG_DIFF_DST, desc_.diff_dst_desc());
-    primitive_.own(DNNL_ARG_DIFF_WEIGHTS, desc_.diff_weights_desc());
-  }
+      : KernelGradient(
+            engine, op,
+            describe_backward(engine, needs_gathering(op.of) ? without_strides(op.of) : op.of)) {}
   [[nodiscard]] std::size_t workspace_bytes() const override {
-    return pixels_offset() + (gathers_ ? desc_.src_desc().get_size() : 0);
+    return pixels_offset() + gathered_bytes_;
   }
   void run(const KernelArgs& args) override {
     checked(op_, [&] {
       const void* x = args.inputs[0];
-      if (gathers_) {
+      if (gathered_bytes_ != 0) {
         auto* pixels = static_cast<std::byte*>(args.workspace) + pixels_offset();
         gather_pixels(op_.of, static_cast<const float*>(x), reinterpret_cast<float*>(pixels));
         x = pixels;
@@ -88,13 +83,21 @@ class KernelGradient final : public Kernel {
   }
 
  private:
+  KernelGradient(const dnnl::engine& engine, const Conv2DKernelGradient& op,
+                 const Backward::primitive_desc& desc)
+      : op_(op),
+        gathered_bytes_(needs_gathering(op.of) ? desc.src_desc().get_size() : 0),
+        primitive_(primitive<Backward>(desc, engine)) {
+    primitive_.bind(DNNL_ARG_SRC, desc.src_desc());
+    primitive_.bind(DNNL_ARG_DIFF_DST, desc.diff_dst_desc());
+    primitive_.own(DNNL_ARG_DIFF_WEIGHTS, desc.diff_weights_desc());
+  }
   [[nodiscard]] std::size_t pixels_offset() const {
     return (primitive_.scratchpad_bytes() + 63) / 64 * 64;
   }
 
   Conv2DKernelGradient op_;
-  bool gathers_;
-  Backward::primitive_desc desc_;
+  std::size_t gathered_bytes_;  ///< 0: nothing has to be gathered
   Primitive primitive_;
 };
 

@@ -38,18 +38,13 @@ Forward::primitive_desc describe_forward(const dnnl::engine& engine, const Conv2
 class Conv2DTransposeKernel final : public Kernel {
  public:
   Conv2DTransposeKernel(const dnnl::engine& engine, const Conv2DTranspose& op)
-      : op_(op),
-        desc_(describe_forward(engine, op)),
-        primitive_(primitive<Forward>(desc_, engine)) {
-    primitive_.bind(DNNL_ARG_SRC, desc_.src_desc());
-    primitive_.bind(DNNL_ARG_DST, desc_.dst_desc());
-  }
+      : Conv2DTransposeKernel(engine, op, describe_forward(engine, op)) {}
 
   void load_parameters(std::span<const Tensor> params) override {
     check_params(op_, params);
     checked(op_, [&] {
-      primitive_.load(DNNL_ARG_WEIGHTS, kernel_desc(op_), params[0], desc_.weights_desc());
-      if (op_.bias) primitive_.load(DNNL_ARG_BIAS, desc_.bias_desc(), params[1], desc_.bias_desc());
+      primitive_.load(DNNL_ARG_WEIGHTS, kernel_desc(op_), params[0]);
+      if (op_.bias) primitive_.load(DNNL_ARG_BIAS, dense({op_.y.shape[3]}), params[1]);
     });
   }
   [[nodiscard]] std::size_t workspace_bytes() const override {
@@ -67,8 +62,16 @@ class Conv2DTransposeKernel final : public Kernel {
   }
 
  private:
+  Conv2DTransposeKernel(const dnnl::engine& engine, const Conv2DTranspose& op,
+                        const Forward::primitive_desc& desc)
+      : op_(op), primitive_(primitive<Forward>(desc, engine)) {
+    primitive_.bind(DNNL_ARG_SRC, desc.src_desc());
+    primitive_.bind(DNNL_ARG_WEIGHTS, desc.weights_desc());
+    if (op.bias) primitive_.bind(DNNL_ARG_BIAS, desc.bias_desc());
+    primitive_.bind(DNNL_ARG_DST, desc.dst_desc());
+  }
+
   Conv2DTranspose op_;
-  Forward::primitive_desc desc_;
   Primitive primitive_;
 };
 

@@ -34,20 +34,13 @@ class DenseKernel final : public Kernel {
  public:
   DenseKernel(const dnnl::engine& engine, const Dense& op, const dnnl::post_ops& post_ops,
               bool fused)
-      : op_(op),
-        fused_(fused),
-        desc_(describe_forward(engine, op, post_ops)),
-        primitive_(primitive<Forward>(desc_, engine)) {
-    primitive_.bind(DNNL_ARG_SRC, desc_.src_desc());
-    primitive_.bind(DNNL_ARG_DST, desc_.dst_desc());
-  }
+      : DenseKernel(engine, op, fused, describe_forward(engine, op, post_ops)) {}
 
   void load_parameters(std::span<const Tensor> params) override {
     check_params(op_, params);
     checked(op_, [&] {
-      primitive_.load(DNNL_ARG_WEIGHTS, kernel_desc(Sizes(op_), op_.transposed), params[0],
-                      desc_.weights_desc());
-      if (op_.bias) primitive_.load(DNNL_ARG_BIAS, desc_.bias_desc(), params[1], desc_.bias_desc());
+      primitive_.load(DNNL_ARG_WEIGHTS, kernel_desc(Sizes(op_), op_.transposed), params[0]);
+      if (op_.bias) primitive_.load(DNNL_ARG_BIAS, dense({op_.y.shape[-1]}), params[1]);
     });
   }
   [[nodiscard]] std::size_t workspace_bytes() const override {
@@ -66,9 +59,17 @@ class DenseKernel final : public Kernel {
   }
 
  private:
+  DenseKernel(const dnnl::engine& engine, const Dense& op, bool fused,
+              const Forward::primitive_desc& desc)
+      : op_(op), fused_(fused), primitive_(primitive<Forward>(desc, engine)) {
+    primitive_.bind(DNNL_ARG_SRC, desc.src_desc());
+    primitive_.bind(DNNL_ARG_WEIGHTS, desc.weights_desc());
+    if (op.bias) primitive_.bind(DNNL_ARG_BIAS, desc.bias_desc());
+    primitive_.bind(DNNL_ARG_DST, desc.dst_desc());
+  }
+
   Dense op_;
   bool fused_;
-  Forward::primitive_desc desc_;
   Primitive primitive_;
 };
 

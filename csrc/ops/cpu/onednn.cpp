@@ -109,22 +109,23 @@ bool append_activation(dnnl::post_ops& ops, const Activation& activation) {
 void Primitive::reorder(int argument, const dnnl::memory::desc& desc, void* data, Way way) {
   const bool packs = way == Way::kIn;
   dnnl::memory& packed = arguments_.at(argument);
-  auto found = reorders_.find(argument);
-  if (found == reorders_.end()) {
-    dnnl::memory user(desc, engine_, DNNL_MEMORY_NONE);
-    dnnl::reorder primitive = packs ? dnnl::reorder(user, packed) : dnnl::reorder(packed, user);
-    found = reorders_.emplace(argument, Reorder{std::move(user), std::move(primitive)}).first;
+  const auto [found, first] = reorders_.try_emplace(argument);
+  auto& [user, primitive] = found->second;
+  if (user.get(true) == nullptr) {
+    user = dnnl::memory(desc, engine_, DNNL_MEMORY_NONE);
+    primitive = packs ? dnnl::reorder(user, packed) : dnnl::reorder(packed, user);
   }
-  dnnl::memory& user = found->second.user;
   user.set_data_handle(data);
-  found->second.primitive.execute(stream_, packs ? user : packed, packs ? packed : user);
+  primitive.execute(stream_, packs ? user : packed, packs ? packed : user);
   stream_.wait();
+  // For prediction parameters are packed once: what would only be of use again is not kept.
+  if (first) found->second = {};
 }
 
-void Primitive::load(int argument, const dnnl::memory::desc& from, const Tensor& source,
-                     const dnnl::memory::desc& to) {
+void Primitive::load(int argument, const dnnl::memory::desc& from, const Tensor& source) {
   const Tensor values = source.cast(DType::kFloat32);
-  if (!arguments_.contains(argument)) own(argument, to);
+  const dnnl::memory& memory = arguments_.at(argument);
+  if (memory.get_data_handle() == nullptr) own(argument, memory.get_desc());
   reorder(argument, from, const_cast<void*>(values.raw()), Way::kIn);
 }
 

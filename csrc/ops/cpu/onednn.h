@@ -45,13 +45,12 @@ class Primitive {
     bind(DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc());
   }
 
-  /// An argument whose buffer is given before each run.
+  /// An argument whose buffer is given before each run, or that is loaded.
   void bind(int argument, const dnnl::memory::desc& desc) {
     arguments_[argument] = dnnl::memory(desc, engine_, DNNL_MEMORY_NONE);
   }
-  /// Copies `source`, laid out as `from`, into memory of its own laid out as `to`.
-  void load(int argument, const dnnl::memory::desc& from, const Tensor& source,
-            const dnnl::memory::desc& to);
+  /// Copies `source`, laid out as `from`, into memory of the argument's own, laid out as was bound.
+  void load(int argument, const dnnl::memory::desc& from, const Tensor& source);
   /// An argument with memory of its own.
   void own(int argument, const dnnl::memory::desc& desc) {
     arguments_[argument] = dnnl::memory(desc, engine_);
@@ -75,7 +74,8 @@ class Primitive {
   /// Copies the user's `data`, laid out as `desc`, into an argument's memory or out of it.
   void reorder(int argument, const dnnl::memory::desc& desc, void* data, Way way);
 
-  /// A change of layout that is made again and again.
+  /// A change of layout. Kept from the second time on, when it is likely to be made again and
+  /// again.
   struct Reorder {
     dnnl::memory user;
     dnnl::reorder primitive;
