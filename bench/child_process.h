@@ -35,8 +35,7 @@ inline std::string run_child(const std::vector<std::string>& command) {
   return text;
 }
 
-/// A line of /proc/self/status in bytes: "VmHWM:" is the peak resident memory so far, "RssFile:"
-/// the part of what is resident now that is pages of files, the shared libraries' code.
+/// A line of /proc/self/status in bytes: "VmHWM:" is the peak resident memory so far.
 inline std::size_t status_bytes(const char* key) {
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;) {
@@ -44,6 +43,24 @@ inline std::size_t status_bytes(const char* key) {
     if (word == key && status >> kilobytes) return kilobytes * 1024;
   }
   return 0;
+}
+
+/// What is resident now of mapped files: the program and its libraries, the pages of them that
+/// loading has written to included.
+inline std::size_t mapped_file_bytes() {
+  std::ifstream maps("/proc/self/smaps");
+  std::size_t sum = 0;
+  bool of_file = false;
+  for (std::string line; std::getline(maps, line);) {
+    const std::size_t word = line.find(' ');
+    if (word == std::string::npos) continue;
+    if (line[word - 1] != ':') {
+      of_file = line.find(" /") != std::string::npos;  // a mapping: its name comes last
+    } else if (of_file && line.starts_with("Rss:")) {
+      sum += std::stoull(line.substr(word)) * 1024;
+    }
+  }
+  return sum;
 }
 
 /// Puts this process before all ordinary work of the machine, so that on a shared one the figures

@@ -93,7 +93,7 @@ inline Json measure(const PredictCase& test) {
     times.push_back(seconds_since(run_start) * 1e3);
   }
   std::sort(times.begin(), times.end());
-  const std::size_t peak = status_bytes("VmHWM:"), file_pages = status_bytes("RssFile:");
+  const std::size_t peak = status_bytes("VmHWM:"), file_pages = mapped_file_bytes();
   std::size_t weights = 0;
   for (const VariablePtr& variable : model->variables()) weights += variable->nbytes();
   const auto plan =
