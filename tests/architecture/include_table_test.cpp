@@ -151,6 +151,21 @@ TEST(IncludeTable, IsKeptByEverySource) {
   EXPECT_GE(checked, 30U);
 }
 
+TEST(IncludeTable, EveryHeaderIsReadOnce) {
+  std::size_t checked = 0;
+  for (const char* folder : {"csrc", "include", "kernels", "tests", "bench"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(kRoot / folder)) {
+      if (entry.path().extension() != ".h") continue;
+      std::ifstream header(entry.path());
+      bool once = false;
+      for (std::string line; !once && std::getline(header, line);) once = line == "#pragma once";
+      EXPECT_TRUE(once) << entry.path();
+      ++checked;
+    }
+  }
+  EXPECT_GE(checked, 100U);
+}
+
 TEST(IncludeTable, PublicHeadersNeedOnlyTheStandardLibrary) {
   static const std::regex kStandard("[a-z_]+");
   for_each_include(
