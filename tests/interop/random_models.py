@@ -3,7 +3,9 @@ inputs and outputs, under every dtype policy."""
 
 import math
 
+import jax
 import keras
+import numpy as np
 
 from layer_options import KINDS, draw_options, random_shape
 
@@ -170,6 +172,13 @@ def random_model(random):
 
 
 def outputs(model, inputs):
-    """Keras's outputs as a list of numpy arrays, for a list of inputs in the order of `model.inputs`."""
-    result = model(inputs[0] if len(inputs) == 1 else inputs, training=False)
-    return [keras.ops.convert_to_numpy(x) for x in keras.tree.flatten(result)]
+    """Keras's outputs as a list of numpy arrays, for a list of inputs in the order of `model.inputs`. In one piece, as
+    `model.predict` computes them: called as a function, each operation would be compiled by itself."""
+
+    @jax.jit
+    def forward(values, given):
+        with keras.StatelessScope(zip(model.variables, values)):
+            return model(given[0] if len(given) == 1 else given, training=False)
+
+    result = forward([v.value for v in model.variables], inputs)
+    return [np.asarray(x) for x in keras.tree.flatten(result)]

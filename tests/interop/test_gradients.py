@@ -56,12 +56,16 @@ def step_of_keras(model, inputs, seeds):
     trainable = [v.value for v in model.trainable_variables]
     others = [v.value for v in model.non_trainable_variables]
 
-    def forward(trainable):
-        y, after = model.stateless_call(trainable, others, inputs[0], training=True)
-        return y, after
+    @jax.jit
+    def step(trainable, others):
+        def forward(trainable):
+            return model.stateless_call(trainable, others, inputs[0], training=True)
 
-    y, pull_back, after = jax.vjp(forward, trainable, has_aux=True)
-    return np.asarray(y), [np.asarray(g) for g in pull_back(jax.numpy.asarray(seeds[0]))[0]], after
+        y, pull_back, after = jax.vjp(forward, trainable, has_aux=True)
+        return y, pull_back(jax.numpy.asarray(seeds[0]))[0], after
+
+    y, gradients, after = step(trainable, others)
+    return np.asarray(y), [np.asarray(g) for g in gradients], after
 
 
 def distance(ours, theirs, scale):

@@ -88,7 +88,7 @@ def test_losses_and_their_gradients(lamina, rng, name, options, kind, weighted):
     y_pred = draw_predictions(kind, options, rng, rows, classes)
     weight = rng.uniform(0, 2, rows).astype("float32") if weighted else None
     loss = getattr(keras.losses, name)(**options)
-    expected, gradient = jax.value_and_grad(lambda p: loss(y_true, p, weight))(y_pred)
+    expected, gradient = jax.jit(jax.value_and_grad(lambda p: loss(y_true, p, weight)))(y_pred)
     request = dict(loss=words(name, options), y_true=described(lamina, "y_true", y_true),
                    y_pred=described(lamina, "y_pred", y_pred), output=str(lamina.scratch / "gradient.bin"))
     if weighted:
