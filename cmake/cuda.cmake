@@ -34,6 +34,9 @@ if(LAMINA_HAVE_CUDA)
     set(LAMINA_HAVE_CUDNN ON)
     target_compile_definitions(lamina PRIVATE LAMINA_HAVE_CUDNN)
     target_include_directories(lamina SYSTEM PRIVATE ${CUDNN_FRONTEND_INCLUDE_DIR} ${CUDNN_INCLUDE_DIR})
+    # These run once a plan, and take half a minute to compile as it is.
+    set_source_files_properties(csrc/ops/cuda/libraries/cudnn_graph.cpp csrc/ops/cuda/libraries/graph_of.cpp
+      PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O1>)
   else()
     set(LAMINA_HAVE_CUDNN OFF)
     list(FILTER LAMINA_CUDA_SOURCES EXCLUDE REGEX "/(cudnn_graph|graph_of)\\.cpp$")
