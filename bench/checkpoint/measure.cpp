@@ -7,8 +7,8 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "bench/provide_memory.h"
 #include "checkpoint/layout_cache.h"
-#include "core/buffer.h"
 #include "floors.h"
 #include "numbers.h"
 #include "peer.h"
@@ -156,11 +156,11 @@ class Measuring {
     const std::vector<path> files = weights_of(which_, settings_.directory);
     ReadMemory memory(files);
     const auto load = [&](const char* name, bool verify = true) {
-      provide_memory();
+      provide_memory(total_bytes(*model_));
       timed(name, [&] { model_->load_weights(file(), {.verify = verify}); });
     };
     const auto raw = [&](const char* name, bool direct) {
-      provide_memory();
+      provide_memory(total_bytes(*model_));
       times_[name].push_back(memory.read_fresh(direct));
     };
     warm(files);
@@ -176,14 +176,6 @@ class Measuring {
     load("load_cold_unverified", false);
     cool(files);
     raw("raw_read_cold", true);
-  }
-
-  /// A virtual machine gets its memory when it first touches it, at a fraction of a disk's speed,
-  /// and may lose it again: touched just before, it is there for whoever comes next.
-  void provide_memory() const {
-    const std::uint64_t bytes = total_bytes(*model_);
-    const std::shared_ptr<void> memory = core::allocate_host(bytes);
-    std::memset(memory.get(), 0, bytes);
   }
 
   /// That what was loaded last is what was saved.
