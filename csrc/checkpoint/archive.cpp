@@ -200,10 +200,15 @@ std::vector<std::byte> inflate_member(const ReadableFile& file, const Archive& a
 
 }  // namespace
 
-ArchiveMember open_member(std::shared_ptr<const ReadableFile> file, const std::string& name) {
+ArchiveMember open_member(std::shared_ptr<const ReadableFile> file, const std::string& name,
+                          std::uint64_t limit) {
   const Archive archive(*file);
   const Entry entry = archive.find(name);
   if (entry.flags & 1) archive.fail("the member '" + name + "' is encrypted");
+  if (entry.size > limit) {
+    archive.fail("Not allowed: the member '" + name + "' would have " + std::to_string(entry.size) +
+                 " bytes, more than " + std::to_string(limit));
+  }
   if (entry.method == 0) {
     const std::uint64_t base = archive.data_offset(entry);
     if (base > file->size() || entry.size > file->size() - base || entry.size != entry.stored) {

@@ -17,8 +17,9 @@ struct ArchiveMember {
 /// Finds a member of a ZIP archive that nobody vouches for. A stored member is a window of the
 /// archive itself; a deflated one is inflated into memory and its checksum compared. Throws
 /// FormatError naming the archive: for what is no archive, for a missing, encrypted or otherwise
-/// compressed member, and for one that would grow beyond all measure.
+/// compressed member, and for one that would grow beyond all measure or has more than `limit`
+/// bytes.
 [[nodiscard]] ArchiveMember open_member(std::shared_ptr<const storage::ReadableFile> archive,
-                                        const std::string& name);
+                                        const std::string& name, std::uint64_t limit = UINT64_MAX);
 
 }  // namespace lamina::checkpoint

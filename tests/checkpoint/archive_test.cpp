@@ -163,6 +163,23 @@ TEST(Archive, ABombIsRefused) {
   }
 }
 
+TEST(Archive, AMemberBeyondTheLimitIsRefusedBeforeItIsUnpacked) {
+  for (const bool deflated : {false, true}) {
+    const TemporaryDirectory directory(lamina::testing::memory_directory());
+    make_archive(directory / "m.keras", std::string(1000, 'x'), deflated);
+    const auto open = [&](std::uint64_t limit) {
+      return open_member(storage::posix().open(directory / "m.keras"), kMember, limit);
+    };
+    EXPECT_EQ(open(1000).size, 1000U);
+    try {
+      (void)open(999);
+      FAIL() << deflated;
+    } catch (const FormatError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("1000 bytes, more than 999"));
+    }
+  }
+}
+
 TEST(Archive, WhatIsNoneIsRefusedInPythonsWords) {
   const TemporaryDirectory directory;
   write(directory / "m.keras", "This is no archive at all, but text of some length.");

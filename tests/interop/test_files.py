@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import values
+from lamina_driver import LaminaError
 from state import edit_index, small_model, state_differences
 
 LAYERS = ["dense", "batch_normalization", "dense_1"]
@@ -256,6 +257,27 @@ def test_archives(method, rng, lamina, tmp_path):
     _assert_both_load(model, lamina, path)
     whole = lamina.load_archive(path)
     assert state_differences(whole, model) == []
+
+
+@pytest.mark.parametrize("member", ["config.json", "model.weights.h5"])
+def test_an_archive_with_a_bomb(member, lamina, tmp_path, monkeypatch):
+    """A member that grows a hundredfold: Keras's bound is 4 GiB, which the test lowers to Lamina's 64 MiB."""
+    model = small_model()
+    model.save(tmp_path / "whole.keras")
+    path = tmp_path / "bomb.keras"
+    with zipfile.ZipFile(tmp_path / "whole.keras") as source, \
+            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name) + b" " * ((80 << 20) * (name == member)))
+    monkeypatch.setattr(keras.src.saving.saving_lib, "_ZIP_MEMBER_BOMB_FLOOR_BYTES", 64 << 20)
+    with pytest.raises(ValueError, match="decompression bomb"):
+        keras.models.load_model(path)
+    with pytest.raises(LaminaError, match="Not allowed: the member") as refused:
+        lamina.load_archive(path)
+    assert refused.value.kind == "FormatError" and str(path) in refused.value.message
+    if member == "model.weights.h5":
+        with pytest.raises(LaminaError, match="decompression bomb"):
+            lamina.from_json(model.to_json()).load_weights(path)
 
 
 def test_a_compiled_file_and_an_uncompiled_model(rng, lamina, tmp_path):
