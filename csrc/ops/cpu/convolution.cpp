@@ -79,10 +79,7 @@ class Conv2DKernel final : public Kernel {
   Conv2DKernel(const dnnl::engine& engine, const Conv2D& op, bool fused,
                const Forward::primitive_desc& desc)
       : op_(op), fused_(fused), primitive_(primitive<Forward>(desc, engine)) {
-    primitive_.bind(DNNL_ARG_SRC, desc.src_desc());
-    primitive_.bind(DNNL_ARG_WEIGHTS, desc.weights_desc());
-    if (op.bias) primitive_.bind(DNNL_ARG_BIAS, desc.bias_desc());
-    primitive_.bind(DNNL_ARG_DST, desc.dst_desc());
+    primitive_.bind_layer(desc);
   }
 
   Conv2D op_;

@@ -65,10 +65,7 @@ class Conv2DTransposeKernel final : public Kernel {
   Conv2DTransposeKernel(const dnnl::engine& engine, const Conv2DTranspose& op,
                         const Forward::primitive_desc& desc)
       : op_(op), primitive_(primitive<Forward>(desc, engine)) {
-    primitive_.bind(DNNL_ARG_SRC, desc.src_desc());
-    primitive_.bind(DNNL_ARG_WEIGHTS, desc.weights_desc());
-    if (op.bias) primitive_.bind(DNNL_ARG_BIAS, desc.bias_desc());
-    primitive_.bind(DNNL_ARG_DST, desc.dst_desc());
+    primitive_.bind_layer(desc);
   }
 
   Conv2DTranspose op_;

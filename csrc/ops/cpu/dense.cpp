@@ -62,10 +62,7 @@ class DenseKernel final : public Kernel {
   DenseKernel(const dnnl::engine& engine, const Dense& op, bool fused,
               const Forward::primitive_desc& desc)
       : op_(op), fused_(fused), primitive_(primitive<Forward>(desc, engine)) {
-    primitive_.bind(DNNL_ARG_SRC, desc.src_desc());
-    primitive_.bind(DNNL_ARG_WEIGHTS, desc.weights_desc());
-    if (op.bias) primitive_.bind(DNNL_ARG_BIAS, desc.bias_desc());
-    primitive_.bind(DNNL_ARG_DST, desc.dst_desc());
+    primitive_.bind_layer(desc);
   }
 
   Dense op_;

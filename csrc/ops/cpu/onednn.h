@@ -49,6 +49,14 @@ class Primitive {
   void bind(int argument, const dnnl::memory::desc& desc) {
     arguments_[argument] = dnnl::memory(desc, engine_, DNNL_MEMORY_NONE);
   }
+  /// Input, parameters and output of a layer's forward pass, as `desc` has them.
+  template <class Desc>
+  void bind_layer(const Desc& desc) {
+    bind(DNNL_ARG_SRC, desc.src_desc());
+    bind(DNNL_ARG_WEIGHTS, desc.weights_desc());
+    if (desc.bias_desc().get_size() != 0) bind(DNNL_ARG_BIAS, desc.bias_desc());
+    bind(DNNL_ARG_DST, desc.dst_desc());
+  }
   /// Copies `source`, laid out as `from`, into memory of the argument's own, laid out as was bound.
   void load(int argument, const dnnl::memory::desc& from, const Tensor& source);
   /// An argument with memory of its own.
