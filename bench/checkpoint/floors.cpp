@@ -76,7 +76,7 @@ double raw_write(const path& directory, const std::vector<std::uint64_t>& sizes)
       const auto size = static_cast<off_t>(whole_pages(sizes[i]));
       File::require(::fallocate(files[i]->get(), 0, 0, size) == 0);
     }
-    checkpoint::parallel_for(parts.size(), checkpoint::io_threads(), [&](std::size_t i) {
+    checkpoint::parallel_for(parts.size(), checkpoint::write_threads(), [&](std::size_t i) {
       const auto& [file, offset, size] = parts[i];
       const std::uint64_t whole = whole_pages(size);
       File::require(::pwrite(files[file]->get(), memory.get(), whole, static_cast<off_t>(offset)) ==

@@ -14,6 +14,10 @@ std::size_t io_threads() {
   return std::clamp(std::thread::hardware_concurrency(), 2u, 8u);
 }
 
+std::size_t write_threads() {
+  return io_threads() + 1;
+}
+
 void parallel_for(std::size_t count, std::size_t threads,
                   const std::function<void(std::size_t)>& task) {
   std::atomic<std::size_t> next{0};

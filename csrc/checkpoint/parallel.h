@@ -6,6 +6,8 @@ namespace lamina::checkpoint {
 
 /// Threads for input and output: at least two, for one waits while the other copies.
 [[nodiscard]] std::size_t io_threads();
+/// Threads for writing: one more, so that two writes are under way while one gathers the next.
+[[nodiscard]] std::size_t write_threads();
 
 /// Calls `task(i)` for i < count, in ascending order of starting, from up to `threads` threads.
 /// After an exception no further task is started; the first one is thrown when all threads are

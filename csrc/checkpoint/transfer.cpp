@@ -4,7 +4,9 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <utility>
 
+#include "checkpoint/background_sums.h"
 #include "checkpoint/gather.h"
 #include "checkpoint/parallel.h"
 #include "core/buffer.h"
@@ -93,36 +95,50 @@ struct ReadPart {
   std::size_t size;
 };
 
-void read_part(const ReadPart& part) {
+void read_part(const ReadPart& part, BackgroundSums& sums) {
   const ReadExtent& extent = *part.extent;
   const std::span<std::byte> out = extent.bytes.subspan(part.at, part.size);
   if (extent.checksum == nullptr) {
     extent.file->read_at(extent.offset + part.at, out);
     return;
   }
+  std::size_t begin = part.at, at = part.at;  // [begin, at) is in `checksum`
   std::uint32_t checksum = 0;
   extent.file->read_and_show(extent.offset + part.at, out, [&](std::span<const std::byte> bytes) {
-    checksum = core::crc32c(bytes, checksum);
+    if (bytes.size() >= kSmallestDirect) {  // came past the caches
+      extent.checksum->add(begin, at - begin, std::exchange(checksum, 0));
+      sums.add(*extent.checksum, at, bytes);
+      begin = at + bytes.size();
+    } else {
+      checksum = core::crc32c(bytes, checksum);
+    }
+    at += bytes.size();
   });
-  extent.checksum->add(part.at, part.size, checksum);
+  extent.checksum->add(begin, at - begin, checksum);
 }
 
 }  // namespace
 
 void write_extents(const std::vector<WriteExtent>& extents, Progress& progress) {
   const std::vector<WriteRun> runs = plan_runs(extents);
-  GatherBuffers buffers(io_threads());
-  parallel_for(runs.size(), io_threads(), [&](std::size_t i) {
+  BackgroundSums sums;
+  for (const WriteRun& run : runs) {
+    const WritePiece& piece = run.pieces.front();
+    if (piece.checksum != nullptr && !needs_buffer(run)) {
+      sums.add(*piece.checksum, piece.offset, piece.bytes);
+    }
+  }
+  GatherBuffers buffers(write_threads());
+  parallel_for(runs.size(), write_threads(), [&](std::size_t i) {
     const WriteRun& run = runs[i];
     if (needs_buffer(run)) {
       write_gathered(run, GatherBuffers::Lease(buffers).data());
     } else {
-      const WritePiece& piece = run.pieces.front();
-      if (piece.checksum != nullptr) piece.checksum->add(piece.offset, piece.bytes);
-      run.file->write_at(run.offset, piece.bytes);
+      run.file->write_at(run.offset, run.pieces.front().bytes);
     }
     progress.add(run.size);
   });
+  sums.finish();
 }
 
 void read_extents(const std::vector<ReadExtent>& extents, Progress& progress) {
@@ -132,10 +148,12 @@ void read_extents(const std::vector<ReadExtent>& extents, Progress& progress) {
       parts.push_back({&extent, at, std::min(kPart, extent.bytes.size() - at)});
     }
   }
+  BackgroundSums sums;
   parallel_for(parts.size(), io_threads(), [&](std::size_t i) {
-    read_part(parts[i]);
+    read_part(parts[i], sums);
     progress.add(parts[i].size);
   });
+  sums.finish();
 }
 
 }  // namespace lamina::checkpoint

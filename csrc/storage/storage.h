@@ -23,7 +23,8 @@ class ReadableFile {
   virtual void read_at(std::uint64_t offset, std::span<std::byte> out) const = 0;
 
   using Seen = std::function<void(std::span<const std::byte>)>;
-  /// The same, showing the bytes part by part, in order, while they are in the processor's caches.
+  /// The same, showing the bytes part by part, in order: small parts while they are in the
+  /// processor's caches, large ones where they came past them.
   virtual void read_and_show(std::uint64_t offset, std::span<std::byte> out,
                              const Seen& seen) const {
     read_at(offset, out);
