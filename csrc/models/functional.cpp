@@ -61,6 +61,7 @@ std::shared_ptr<Functional> Functional::create(SymbolicTensors inputs, SymbolicT
   const std::shared_ptr<Functional> model(
       new Functional(std::move(inputs), std::move(outputs), std::move(options)));
   (void)model->name();  // automatic names follow the order in which things are made
+  model->prepare_saving();
   return model;
 }
 

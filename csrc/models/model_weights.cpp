@@ -122,6 +122,10 @@ void Model::wait_until_copied() const {
   saves_->wait_until_copied();
 }
 
+void Model::prepare_saving() const {
+  if (built()) (void)saves_->names.get(*this);
+}
+
 void Model::load_weights(const std::filesystem::path& path, const LoadOptions& options) {
   models::load(*this, saves_->names, path, options, storage::posix());
 }

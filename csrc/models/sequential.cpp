@@ -1,6 +1,9 @@
 #include <lamina/layers.h>
 #include <lamina/model.h>
 
+#include <algorithm>
+#include <unordered_map>
+
 #include "layers/naming.h"
 #include "layers/registry.h"
 #include "models/graph_order.h"
@@ -18,6 +21,7 @@ bool is_input_layer(const Layer& layer) {
 
 struct Sequential::Stack {
   std::vector<LayerPtr> layers;  // without the InputLayer
+  std::unordered_map<std::string, LayerPtr> by_name;
   LayerPtr input_layer;
   SymbolicTensor input, output;          // defined once the model is built
   std::unique_ptr<models::Graph> graph;  // made when asked for
@@ -34,20 +38,20 @@ Sequential::~Sequential() = default;
 std::shared_ptr<Sequential> Sequential::create(std::vector<LayerRef> layers, Options options) {
   const std::shared_ptr<Sequential> model(new Sequential(std::move(layers), std::move(options)));
   (void)model->name();
+  model->prepare_saving();
   return model;
 }
 
 void Sequential::push(const LayerPtr& layer) {
-  for (const LayerPtr& other : stack_->layers) {
-    if (other->name() == layer->name() && other != layer) {
+  if (!is_input_layer(*layer)) {
+    const auto known = stack_->by_name.emplace(layer->name(), layer).first;
+    if (known->second != layer) {
       throw ValueError("All layers added to a Sequential model should have unique names. Name '" +
                        layer->name() +
                        "' is already the name of a layer in this model. Update the `name` argument "
                        "to pass a unique "
                        "name.");
     }
-  }
-  if (!is_input_layer(*layer)) {
     stack_->layers.push_back(layer);
     return;
   }
@@ -74,7 +78,11 @@ void Sequential::add(LayerRef layer) {
     stack_->output = layer(stack_->output);
     stack_->graph.reset();
   } catch (...) {
-    stack_->layers.pop_back();
+    std::vector<LayerPtr>& layers = stack_->layers;
+    layers.pop_back();
+    if (std::find(layers.begin(), layers.end(), LayerPtr(layer)) == layers.end()) {
+      stack_->by_name.erase(layer->name());
+    }
     throw;
   }
 }

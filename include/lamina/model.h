@@ -114,6 +114,11 @@ class Model : public Layer {
   /// `SaveHandle::wait_until_copied` for all saves of this model: what an optimizer calls before it
   /// changes values in place. Costs nothing when none runs.
   void wait_until_copied() const;
+  /// Does ahead what the first save of a model does besides saving: names its variables, a
+  /// microsecond each. Models do so themselves when they are created and when `fit` or
+  /// `train_on_batch` begins; a subclassed model that is trained by hand may do it once it is
+  /// built. Before it is, nothing is done. Throws ValueError for what cannot be saved.
+  void prepare_saving() const;
   /// Reads `.weights.h5`, `.weights.json` with its shards, or the weights inside a `.keras`
   /// archive. Throws FileNotFoundError, FormatError (CorruptionError for what was damaged since it
   /// was saved), MismatchError (listing every mismatch), StorageError; the model is then as it was.

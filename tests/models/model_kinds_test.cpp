@@ -84,6 +84,18 @@ TEST(Sequential, RefusesALayerThatDoesNotFitAndStaysAsItWas) {
   EXPECT_THROW(model->add(layers::Conv2D({.filters = 2, .kernel_size = 3})), ValueError);
   EXPECT_EQ(model->layers().size(), 1u);
   EXPECT_EQ(model->predict(Tensor::zeros({1, 3})).shape(), (Shape{1, 2}));
+  // Its name is free again.
+  EXPECT_THROW(model->add(layers::Conv2D({.filters = 2, .kernel_size = 3, .name = "e"})),
+               ValueError);
+  model->add(dense(4, "e"));
+  EXPECT_EQ(names_of(model->layers()), (Names{"d", "e"}));
+}
+
+TEST(Sequential, TakesALayerTwice) {
+  const LayerPtr shared = dense(3, "d");
+  const auto model = Sequential::create({layers::InputLayer({.shape = Shape{3}}), shared, shared});
+  EXPECT_THROW(model->add(dense(3, "d")), ValueError);
+  EXPECT_EQ(names_of(model->layers()), (Names{"d", "d"}));
 }
 
 TEST(Sequential, RefusesTwoLayersOfOneName) {
