@@ -11,7 +11,9 @@
 namespace lamina::checkpoint {
 
 std::size_t io_threads() {
-  return std::clamp(std::thread::hardware_concurrency(), 2u, 8u);
+  // Asking takes longer than many a write.
+  static const std::size_t threads = std::clamp(std::thread::hardware_concurrency(), 2u, 8u);
+  return threads;
 }
 
 std::size_t write_threads() {

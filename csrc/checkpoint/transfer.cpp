@@ -20,7 +20,8 @@ constexpr std::size_t kStep = std::size_t{256} << 10;  // stays in a core's own 
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kSmallestDirect = std::size_t{1} << 20;  // see storage/posix_file.cpp
 
-/// Where runs of several pieces are put together: a buffer for each thread that needs one.
+/// Where runs of several pieces are put together: a buffer for each thread that needs one, kept
+/// from save to save, for to get memory and give it back takes longer than to fill it.
 class GatherBuffers {
  public:
   /// A page-aligned buffer that is back in the hand of others when the caller lets it go.
@@ -37,15 +38,19 @@ class GatherBuffers {
     std::shared_ptr<void> buffer_;
   };
 
-  explicit GatherBuffers(std::size_t threads) { free_.reserve(threads); }
+  GatherBuffers() { free_.reserve(write_threads()); }
 
  private:
   std::shared_ptr<void> take() {
-    const std::lock_guard lock(mutex_);
-    if (free_.empty()) return core::allocate_host(kLongestGather + kPage);
-    std::shared_ptr<void> buffer = std::move(free_.back());
-    free_.pop_back();
-    return buffer;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!free_.empty()) {
+        std::shared_ptr<void> buffer = std::move(free_.back());
+        free_.pop_back();
+        return buffer;
+      }
+    }
+    return core::allocate_host(kLongestGather + kPage);
   }
   void put(std::shared_ptr<void> buffer) {
     const std::lock_guard lock(mutex_);
@@ -55,6 +60,18 @@ class GatherBuffers {
   std::mutex mutex_;
   std::vector<std::shared_ptr<void>> free_;
 };
+
+GatherBuffers& gather_buffers() {
+  // Never destroyed: saves may still run when the process ends.
+  static auto& instance = *new GatherBuffers;
+  return instance;
+}
+
+/// How many threads so many bytes are worth.
+std::size_t threads_for(std::uint64_t bytes) {
+  return static_cast<std::size_t>(
+      std::min<std::uint64_t>(write_threads(), 1 + bytes / kLongestGather));
+}
 
 /// True when the run is written better from a buffer: it is in pieces, or large and does not lie in
 /// memory as in the file's pages.
@@ -121,18 +138,23 @@ void read_part(const ReadPart& part, BackgroundSums& sums) {
 
 void write_extents(const std::vector<WriteExtent>& extents, Progress& progress) {
   const std::vector<WriteRun> runs = plan_runs(extents);
+  std::uint64_t bytes = 0;
+  for (const WriteRun& run : runs) bytes += run.size;
+  const std::size_t threads = threads_for(bytes);
   BackgroundSums sums;
   for (const WriteRun& run : runs) {
     const WritePiece& piece = run.pieces.front();
-    if (piece.checksum != nullptr && !needs_buffer(run)) {
+    if (piece.checksum == nullptr || needs_buffer(run)) continue;
+    if (threads > 1) {
       sums.add(*piece.checksum, piece.offset, piece.bytes);
+    } else {
+      piece.checksum->add(piece.offset, piece.bytes);
     }
   }
-  GatherBuffers buffers(write_threads());
-  parallel_for(runs.size(), write_threads(), [&](std::size_t i) {
+  parallel_for(runs.size(), threads, [&](std::size_t i) {
     const WriteRun& run = runs[i];
     if (needs_buffer(run)) {
-      write_gathered(run, GatherBuffers::Lease(buffers).data());
+      write_gathered(run, GatherBuffers::Lease(gather_buffers()).data());
     } else {
       run.file->write_at(run.offset, run.pieces.front().bytes);
     }
