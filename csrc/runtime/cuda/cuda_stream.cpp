@@ -28,7 +28,8 @@ std::vector<Copy> not_empty(std::span<const Copy> batch) {
 }  // namespace
 
 CudaEvent::CudaEvent() {
-  check_cuda(cudaEventCreate(&event_), "cudaEventCreate");
+  // Who waits sleeps: spinning, the threads that write files would take the training's cores.
+  check_cuda(cudaEventCreateWithFlags(&event_, cudaEventBlockingSync), "cudaEventCreateWithFlags");
 }
 
 CudaEvent::~CudaEvent() {
