@@ -32,6 +32,7 @@ const std::vector<Tensor>& GradientTape::forward(const std::vector<Tensor>& inpu
     throw ValueError("GradientTape: layers were frozen or unfrozen since it was made.");
   }
   const std::vector<Tensor>& outputs = graph.forward(inputs, parts_->random);
+  graph.update_averages();
   ++parts_->random.counter;
   parts_->graph = &graph;
   return outputs;

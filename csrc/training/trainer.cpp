@@ -17,19 +17,6 @@ std::string unique_name(const std::string& name, const std::vector<std::string>&
   return out;
 }
 
-void scale(Tensor& tensor, double factor) {
-  if (factor == 1) return;
-  dispatch(tensor.dtype(), [&]<class T>(T) {
-    if constexpr (std::is_floating_point_v<T>) {
-      for (T& x : tensor.data<T>()) x *= static_cast<T>(factor);
-    } else {
-      Tensor wide = tensor.cast(DType::kFloat32);
-      for (float& x : wide.data<float>()) x *= static_cast<float>(factor);
-      tensor = wide.cast(tensor.dtype());
-    }
-  });
-}
-
 }  // namespace
 
 Trainer::Trainer(Model& model, CompileArguments arguments)
@@ -68,6 +55,8 @@ void Trainer::prepare(const Batch& batch) {
 }
 
 void Trainer::make_metrics(const Batch& batch) {
+  output_losses_.clear();
+  metrics_.clear();
   const SymbolicTensors outputs = model_.outputs();
   std::vector<std::string> taken = {"loss"};
   for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -108,8 +97,8 @@ double Trainer::total_loss(const Batch& batch, const std::vector<Tensor>& output
     const double weight = arguments_.loss_weights[i];
     double value = 0;
     if (gradients != nullptr) {
-      LossResult result = loss.value_and_gradient(batch.y[i], outputs[i], batch.weight);
-      scale(result.gradient, weight * optimizer().loss_scale());
+      LossResult result = loss.value_and_gradient(batch.y[i], outputs[i], batch.weight,
+                                                  weight * optimizer().loss_scale());
       gradients->push_back(std::move(result.gradient));
       value = result.value;
     } else {
@@ -122,7 +111,6 @@ double Trainer::total_loss(const Batch& batch, const std::vector<Tensor>& output
 }
 
 void Trainer::gather(const Batch& batch, const std::vector<Tensor>& outputs, double loss) {
-  batch_loss_ = loss;
   loss_.update(loss, static_cast<double>(batch.rows()));
   for (const NamedMetric& metric : metrics_) {
     metric.metric->update_state(batch.y[metric.output], outputs[metric.output]);
@@ -139,10 +127,19 @@ void Trainer::train(const Batch& batch) {
   TrainGraph& graph = graphs_.get(batch.x);
   const RandomState random{seed_, static_cast<std::uint64_t>(optimizer().steps())};
   const std::vector<Tensor>& outputs = graph.forward(batch.x, random);
-  std::vector<Tensor> gradients;
-  const double loss = total_loss(batch, outputs, &gradients);
-  gather(batch, outputs, loss);
-  optimizer().apply(graph.backward(gradients));
+  const std::vector<double> metrics = metric_state();
+  double loss = 0;
+  try {
+    std::vector<Tensor> gradients;
+    loss = total_loss(batch, outputs, &gradients);
+    gather(batch, outputs, loss);
+    optimizer().apply(graph.backward(gradients));
+  } catch (...) {
+    set_metric_state(metrics);
+    throw;
+  }
+  graph.update_averages();
+  batch_loss_ = loss;
   // Compute libraries make numbers of NaN in some activations: the loss alone may look healthy
   // while the weights no longer are.
   if (!optimizer().finite()) lose();

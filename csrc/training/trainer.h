@@ -17,15 +17,16 @@ class Trainer {
  public:
   Trainer(Model& model, CompileArguments arguments);
 
-  /// Forward, backward, update; the metrics gather the batch. Throws ValueError, before anything
-  /// has changed, for data that do not suit the model or the losses.
+  /// Forward, backward, update; the metrics gather the batch. All or nothing: throws ValueError for
+  /// data that do not suit the model, the losses or the metrics, and OutOfMemoryError, before
+  /// weights, moving averages and metrics have changed.
   void train(const Batch& batch);
   /// Forward as in prediction; the metrics gather the batch.
   void test(const Batch& batch);
 
   /// The metrics' results so far.
   [[nodiscard]] Logs logs() const;
-  /// Of the last batch.
+  /// Of the last batch trained.
   [[nodiscard]] double batch_loss() const noexcept { return batch_loss_; }
   void reset_metrics();
   /// What the metrics have gathered. There are `metric_numbers` of them, which the first batch

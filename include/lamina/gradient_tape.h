@@ -16,6 +16,9 @@ namespace lamina {
 ///     const LossResult loss = cross_entropy->value_and_gradient(labels, predicted);
 ///     optimizer->apply(tape.gradients({loss.gradient}));
 ///
+/// With an optimizer that scales the loss: value_and_gradient(labels, predicted, {},
+/// optimizer->loss_scale()).
+///
 /// It computes where the model's variables are (see Model::to). Holds compiled graphs for the three
 /// input shapes used last: keep it through the loop. The model must outlive it. One call at a time.
 class GradientTape {

@@ -110,6 +110,63 @@ TEST(FitFailures, ALossThatIsNotANumberIsReportedAndEndsARunThatAsksForIt) {
   EXPECT_TRUE(std::isnan(history.history.at("loss")[0]));
 }
 
+/// Has no memory for its steps.
+class WithoutMemory : public Optimizer {
+ public:
+  WithoutMemory() : Optimizer(OptimizerOptions{}, "WithoutMemory") {}
+  std::string class_name() const override { return "WithoutMemory"; }
+
+ protected:
+  void create_slots() override {}
+  void step(training::Update&) const override { throw OutOfMemoryError(1 << 20); }
+};
+
+TEST(FitFailures, ABatchThatFailsChangesNeitherWeightsNorAveragesNorMetrics) {
+  Random random;
+  const Spokes data(random, 20);
+  Tensor wrong = data.y.clone();
+  wrong.data<std::int64_t>()[random.integer(0, 19)] = 3;
+  const auto expect_nothing = [&](const OptimizerPtr& optimizer, const Tensor& y,
+                                  const char* words) {
+    SCOPED_TRACE(words);
+    const ModelPtr model = classifier();
+    const MetricPtr accuracy = metrics::SparseCategoricalAccuracy();
+    model->compile({.optimizer = optimizer,
+                    .loss = "sparse_categorical_crossentropy",
+                    .metrics = {accuracy}});
+    std::vector<VariablePtr> variables = model->variables();
+    const auto state = optimizer->variables();
+    variables.insert(variables.end(), state.begin(), state.end());
+    const std::vector<Tensor> before = values_of(variables);
+    EXPECT_THAT(message_of([&] { (void)model->train_on_batch(data.x, y); }), HasSubstr(words));
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      EXPECT_TRUE(bitwise_equal(variables[i]->value(), before[i])) << variables[i]->path();
+    }
+    EXPECT_EQ(accuracy->state(), (std::vector<double>{0, 0}));
+  };
+  expect_nothing(optimizers::Adam(), wrong, "out of range");
+  expect_nothing(std::make_shared<WithoutMemory>(), data.y, "Out of memory");
+}
+
+TEST(FitFailures, AMetricThatDoesNotFitIsFoundBeforeAnythingChanges) {
+  Random random;
+  const Spokes data(random, 20);
+  const ModelPtr model = classifier();
+  const MetricPtr accuracy = metrics::SparseCategoricalAccuracy();
+  model->compile({.optimizer = "adam",
+                  .loss = "sparse_categorical_crossentropy",
+                  .metrics = {accuracy, "categorical_accuracy"}});
+  const std::vector<Tensor> before = values_of(model->variables());
+  EXPECT_THAT(message_of([&] { (void)model->train_on_batch(data.x, data.y); }),
+              HasSubstr("Metric 'categorical_accuracy'"));
+  const auto variables = model->variables();
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    EXPECT_TRUE(bitwise_equal(variables[i]->value(), before[i])) << variables[i]->path();
+  }
+  EXPECT_EQ(accuracy->state(), (std::vector<double>{0, 0}));
+  EXPECT_EQ(model->optimizer()->steps(), 0);
+}
+
 TEST(FitFailures, WithoutMemoryForAStepNothingChangesAndThereIsAnError) {
   set_random_seed(1);
   auto x = layers::Input({.shape = {4, 4, 1}});

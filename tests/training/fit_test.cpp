@@ -164,7 +164,7 @@ TEST(Fit, SaysWhatDoesNotFit) {
                 (void)model->fit(Tensor::zeros({40, 5}), data.y, quiet);
               }),
               AllOf(HasSubstr("4"), HasSubstr("5)")));
-  const std::vector<Tensor> before = values_of(model->trainable_variables());
+  const std::vector<Tensor> before = values_of(model->variables());
   Tensor wrong = data.y.clone();
   wrong.data<std::int64_t>()[3] = 3;
   EXPECT_THAT(message_of([&] {
@@ -172,7 +172,7 @@ TEST(Fit, SaysWhatDoesNotFit) {
                                  {.batch_size = 40, .verbose = Verbose::kSilent, .shuffle = false});
               }),
               AllOf(HasSubstr("label 3"), HasSubstr("position 3"), HasSubstr("[0, 3)")));
-  const std::vector<Tensor> after = values_of(model->trainable_variables());
+  const std::vector<Tensor> after = values_of(model->variables());
   for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(bitwise_equal(before[i], after[i]));
   EXPECT_THROW((void)model->fit(data.x, data.y, {.batch_size = 0}), ValueError);
   EXPECT_THROW((void)model->fit(data.x, data.y, {.epochs = 0}), ValueError);
