@@ -2,6 +2,8 @@
 #include <lamina/callbacks.h>
 
 #include <cstdint>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "models/training_parts.h"
@@ -32,6 +34,7 @@ class FitLoop : public FitRun {
   double batch_loss() const override { return trainer_.batch_loss(); }
   bool resumed() const override { return !resume_from_.empty(); }
   void stop_training() override { stopped_ = true; }
+  void abandon_training() override { stopped_ = abandoned_ = true; }
   void save(const std::filesystem::path& path, const SaveOptions& options) override;
   SaveHandle save_async(const std::filesystem::path& path,
                         const AsyncSaveOptions& options) override;
@@ -51,7 +54,12 @@ class FitLoop : public FitRun {
   void load_state();
   void read_state();
   template <class F>
-  void call_all(bool savers_first, const F& f);
+  void call_savers(const F& f);
+  template <class F>
+  void call_others(const F& f);
+  /// The others first.
+  template <class F>
+  void call_all(const F& f);
 
   Model& model_;
   models::TrainingParts& parts_;
@@ -63,7 +71,8 @@ class FitLoop : public FitRun {
   std::vector<CallbackPtr> savers_, others_;
   std::filesystem::path resume_from_;
   Position position_;
-  bool stopped_ = false;
+  bool stopped_ = false, abandoned_ = false;
+  std::set<std::string> background_saves_;  // the queue's keys
   Logs last_logs_;
   History history_;
 };

@@ -10,6 +10,7 @@
 // and a schedule's place from the optimizer's step.
 #include <fmt/format.h>
 
+#include "checkpoint/async_save.h"
 #include "checkpoint/checkpoint.h"
 #include "models/keras_paths.h"
 #include "training/fit_loop.h"
@@ -97,6 +98,7 @@ void FitLoop::save(const std::filesystem::path& path, const SaveOptions& options
 
 SaveHandle FitLoop::save_async(const std::filesystem::path& path, const AsyncSaveOptions& options) {
   refresh_state();
+  background_saves_.insert(checkpoint::save_key(path, options.save.max_shard_size.has_value()));
   return model_.save_weights_async(path, options);
 }
 

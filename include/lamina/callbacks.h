@@ -28,6 +28,10 @@ class FitRun {
   [[nodiscard]] virtual bool resumed() const = 0;
   /// Ends `fit` after this batch or epoch.
   virtual void stop_training() = 0;
+  /// The same for a run whose weights are lost: from here on, this batch and the end of `fit`
+  /// included, no callback that saves is called, wherever it stands among the others. What was
+  /// saved last stays, the backup of BackupAndRestore too.
+  virtual void abandon_training() = 0;
   /// Saves the model's weights and its optimizer's, in a file of Keras's, and beside them what
   /// `FitOptions::resume_from` needs, where Keras does not look. Throws what Model::save_weights
   /// throws.
@@ -54,7 +58,8 @@ class Callback {
   /// `logs` are the means over the epoch so far.
   virtual void on_train_batch_end(FitRun&, std::int64_t /*batch*/, const Logs&) {}
 
-  /// Callbacks that save are called after all others, so that they save what these know.
+  /// Callbacks that save are called after all others, so that they save what these know; and not
+  /// at all once the run is abandoned (FitRun::abandon_training).
   [[nodiscard]] virtual bool saves() const { return false; }
   /// What the callback has to remember for an exact resume: always as many numbers.
   [[nodiscard]] virtual std::vector<double> state() const { return {}; }
@@ -143,8 +148,13 @@ struct CSVLoggerOptions {
 };
 [[nodiscard]] CallbackPtr CSVLogger(CSVLoggerOptions options);
 
-/// Ends training when the loss is NaN or infinite.
-[[nodiscard]] CallbackPtr TerminateOnNaN();
+/// Abandons training (FitRun::abandon_training) when the loss is NaN or infinite: checkpoints and
+/// backups stay those of the last batch or epoch before. With `raise_error` `fit` throws Error at
+/// once instead.
+struct TerminateOnNaNOptions {
+  bool raise_error = false;
+};
+[[nodiscard]] CallbackPtr TerminateOnNaN(TerminateOnNaNOptions options = {});
 
 }  // namespace callbacks
 }  // namespace lamina

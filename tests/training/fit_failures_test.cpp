@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "checkpoint/async_save.h"
 #include "fit_helpers.h"
 
 namespace lamina {
@@ -120,6 +121,101 @@ class WithoutMemory : public Optimizer {
   void create_slots() override {}
   void step(training::Update&) const override { throw OutOfMemoryError(1 << 20); }
 };
+
+/// Makes a weight NaN before a step, and notes what the model was before.
+class Poison : public Callback {
+ public:
+  explicit Poison(std::int64_t step) : step_(step) {}
+  void on_train_batch_begin(FitRun& run, std::int64_t) override {
+    if (run.step() != step_) return;
+    last_batch = values_of(run.model().variables());
+    const VariablePtr kernel = run.model().variables().front();
+    Tensor bad = kernel->value().clone();
+    bad.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
+    kernel->assign(bad);
+  }
+  void on_epoch_end(FitRun& run, std::int64_t, Logs&) override {
+    if (run.step() <= step_) last_epoch = values_of(run.model().variables());
+  }
+  std::vector<Tensor> last_batch, last_epoch;
+
+ private:
+  std::int64_t step_;
+};
+
+/// Whether callbacks that save stand first, and save in the background.
+class ALostRun : public ::testing::TestWithParam<std::tuple<bool, bool>> {
+ protected:
+  /// 4 batches an epoch, 3 epochs.
+  History fit(Model& model, std::vector<CallbackPtr> watching) {
+    const auto [first, background] = GetParam();
+    const std::vector<CallbackPtr> saving = {
+        callbacks::ModelCheckpoint({.filepath = scratch / "batch.weights.h5",
+                                    .save_freq = 1,
+                                    .asynchronous = background}),
+        callbacks::ModelCheckpoint(
+            {.filepath = scratch / "epoch.weights.h5", .asynchronous = background}),
+        callbacks::BackupAndRestore(
+            {.backup_dir = scratch / "backup", .save_freq = 1, .asynchronous = background})};
+    watching.insert(first ? watching.begin() : watching.end(), saving.begin(), saving.end());
+    return model.fit(data.x, data.y,
+                     {.batch_size = 10,
+                      .epochs = 3,
+                      .verbose = Verbose::kSilent,
+                      .callbacks = watching,
+                      .seed = 4});
+  }
+  void expect_file(const std::string& name, const std::vector<Tensor>& expected) {
+    const ModelPtr loaded = compiled();
+    loaded->load_weights(scratch / name);
+    const auto variables = loaded->variables();
+    ASSERT_EQ(expected.size(), variables.size()) << name;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_TRUE(bitwise_equal(variables[i]->value(), expected[i]))
+          << name << " " << variables[i]->path();
+    }
+  }
+
+  Random random;
+  Spokes data{random, 40};
+  Scratch scratch;
+};
+INSTANTIATE_TEST_SUITE_P(Saving, ALostRun, ::testing::Combine(::testing::Bool(), ::testing::Bool()),
+                         [](const auto& info) {
+                           return std::string(std::get<0>(info.param) ? "First" : "Last") +
+                                  (std::get<1>(info.param) ? "InTheBackground" : "AtOnce");
+                         });
+
+TEST_P(ALostRun, LeavesTheCheckpointsOfBeforeAndGoesOnFromTheBackup) {
+  const ModelPtr undisturbed = compiled(), lost = compiled(), resumed = compiled();
+  const auto never = [] { return std::make_shared<Poison>(-1); };
+  (void)fit(*undisturbed, {never(), callbacks::TerminateOnNaN()});
+  const auto poison = std::make_shared<Poison>(random.integer(5, 7));
+  const History history = fit(*lost, {poison, callbacks::TerminateOnNaN()});
+  EXPECT_EQ(history.epoch.size(), 2u);
+  EXPECT_TRUE(std::isnan(history.history.at("loss")[1]));
+  expect_file("batch.weights.h5", poison->last_batch);
+  expect_file("epoch.weights.h5", poison->last_epoch);
+  expect_file("backup/latest.weights.h5", poison->last_batch);
+  (void)fit(*resumed, {never(), callbacks::TerminateOnNaN()});
+  expect_same_bits(*undisturbed, *resumed);
+}
+
+TEST_P(ALostRun, ThrowsWhereItIsToRaiseAnError) {
+  const ModelPtr lost = compiled();
+  const auto poison = std::make_shared<Poison>(6);
+  const std::string message = message_of(
+      [&] { (void)fit(*lost, {poison, callbacks::TerminateOnNaN({.raise_error = true})}); });
+  EXPECT_EQ(message,
+            "NaN or Inf loss encountered at batch 2. Loss value: nan. Terminating training "
+            "immediately.");
+  for (const char* name : {"batch.weights.h5", "epoch.weights.h5", "backup/latest.weights.h5"}) {
+    checkpoint::save_queue().wait_for(checkpoint::save_key(scratch / name, false));
+  }
+  expect_file("batch.weights.h5", poison->last_batch);
+  expect_file("epoch.weights.h5", poison->last_epoch);
+  expect_file("backup/latest.weights.h5", poison->last_batch);
+}
 
 TEST(FitFailures, ABatchThatFailsChangesNeitherWeightsNorAveragesNorMetrics) {
   Random random;
