@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "training/lacked_options.h"
+
 namespace lamina::training {
 namespace {
 
@@ -27,6 +29,7 @@ Trainer::Trainer(Model& model, CompileArguments arguments)
           arguments_.loss.losses.end()) {
     throw ValueError("`compile` needs a loss.");
   }
+  refuse_lacked_options(model_);
 }
 
 void Trainer::prepare(const Batch& batch) {
@@ -36,6 +39,7 @@ void Trainer::prepare(const Batch& batch) {
                                  model_.name(), outputs, batch.y.size()));
   }
   if (prepared_) return;
+  refuse_lacked_options(model_);  // those of layers that have been built since
   std::vector<LossPtr>& losses = arguments_.loss.losses;
   if (losses.size() == 1) losses.resize(outputs, losses.front());
   if (losses.size() != outputs) {

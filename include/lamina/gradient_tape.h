@@ -25,7 +25,7 @@ class GradientTape {
  public:
   /// What is trainable is read here. `seed` and the number of calls of `forward` settle what
   /// dropout drops; `first_call` is for a loop that goes on. Throws ValueError for a model that is
-  /// not built.
+  /// not built, UnsupportedError for one whose configuration asks for regularizers or constraints.
   explicit GradientTape(Model& model, std::uint64_t seed = 0, std::uint64_t first_call = 0);
   GradientTape(GradientTape&&) noexcept;
   GradientTape& operator=(GradientTape&&) noexcept;
