@@ -262,9 +262,9 @@ void ConfigReader::training_only(std::initializer_list<std::string_view> options
     if (value == nullptr || value->is_null()) continue;
     const json name = value->is_object() ? value->value("class_name", json()) : *value;
     training_options_.push_back(
-        {std::string(option), name.is_string() ? name.get<std::string>()
-                                               : name.dump(-1, ' ', false,
-                                                           json::error_handler_t::replace)});
+        {std::string(option), name.is_string()
+                                  ? name.get<std::string>()
+                                  : name.dump(-1, ' ', false, json::error_handler_t::replace)});
   }
 }
 

@@ -19,13 +19,13 @@ void note_training_options(Layer& layer, const ConfigReader& config) {
 
 const std::map<std::string, Make, std::less<>>& registry() {
   static const std::map<std::string, Make, std::less<>> layers = {
-#define LAMINA_REGISTER(Name, Options)            \
-  {#Name, [](ConfigReader& config) -> LayerPtr {  \
-     auto options = from_config<Options>(config); \
-     config.finish();                             \
+#define LAMINA_REGISTER(Name, Options)                \
+  {#Name, [](ConfigReader& config) -> LayerPtr {      \
+     auto options = from_config<Options>(config);     \
+     config.finish();                                 \
      const LayerRef layer = Name(std::move(options)); \
-     note_training_options(*layer, config); \
-     return layer;             \
+     note_training_options(*layer, config);           \
+     return layer;                                    \
    }},
       LAMINA_LAYERS(LAMINA_REGISTER)
 #undef LAMINA_REGISTER

@@ -19,7 +19,8 @@ class EarlyStoppingCallback : public Callback {
   explicit EarlyStoppingCallback(EarlyStoppingOptions options)
       : o_(std::move(options)), monitor_(o_.monitor, o_.mode, o_.min_delta) {}
 
-  void on_train_begin(FitRun&) override {
+  void on_train_begin(FitRun& run) override {
+    monitor_.begin("EarlyStopping", run);
     best_.reset();
     wait_ = best_epoch_ = stopped_epoch_ = 0;
     has_best_weights_ = false;
@@ -110,7 +111,8 @@ class ReduceLROnPlateauCallback : public Callback {
     }
   }
 
-  void on_train_begin(FitRun&) override {
+  void on_train_begin(FitRun& run) override {
+    monitor_.begin("ReduceLROnPlateau", run);
     best_.reset();
     wait_ = cooldown_ = 0;
   }

@@ -32,6 +32,9 @@ class FitLoop : public FitRun {
   std::int64_t steps_per_epoch() const override { return steps_; }
   std::int64_t step() const override { return trainer_.optimizer().steps(); }
   double batch_loss() const override { return trainer_.batch_loss(); }
+  std::optional<Direction> direction(std::string_view log) const override {
+    return trainer_.direction(log.starts_with("val_") ? log.substr(4) : log);
+  }
   bool resumed() const override { return !resume_from_.empty(); }
   void stop_training() override { stopped_ = true; }
   void abandon_training() override { stopped_ = abandoned_ = true; }

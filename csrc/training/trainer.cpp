@@ -162,6 +162,17 @@ Logs Trainer::logs() const {
   return logs;
 }
 
+std::optional<Direction> Trainer::direction(std::string_view log) const {
+  if (log == loss_.name()) return Direction::kDown;
+  for (const metrics::Mean& loss : output_losses_) {
+    if (log == loss.name()) return Direction::kDown;
+  }
+  for (const NamedMetric& metric : metrics_) {
+    if (log == metric.name) return metric.metric->direction();
+  }
+  return {};
+}
+
 void Trainer::reset_metrics() {
   loss_.reset_state();
   for (metrics::Mean& loss : output_losses_) loss.reset_state();

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "training/data.h"
@@ -28,6 +30,8 @@ class Trainer {
   [[nodiscard]] Logs logs() const;
   /// Of the last batch trained.
   [[nodiscard]] double batch_loss() const noexcept { return batch_loss_; }
+  /// Of a log, without its "val_".
+  [[nodiscard]] std::optional<Direction> direction(std::string_view log) const;
   void reset_metrics();
   /// What the metrics have gathered. There are `metric_numbers` of them, which the first batch
   /// settles.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lamina {
@@ -24,6 +25,9 @@ class FitRun {
   [[nodiscard]] virtual std::int64_t step() const = 0;
   /// The loss of the last batch by itself; NaN too when its update left a weight infinite or NaN.
   [[nodiscard]] virtual double batch_loss() const = 0;
+  /// Which values of a log are better, "val_" or not: the smaller ones of losses, of metrics what
+  /// they say themselves. None: nobody knows.
+  [[nodiscard]] virtual std::optional<Direction> direction(std::string_view log) const = 0;
   /// True when `fit` goes on from a checkpoint.
   [[nodiscard]] virtual bool resumed() const = 0;
   /// Ends `fit` after this batch or epoch.
@@ -76,8 +80,8 @@ using CallbackPtr = std::shared_ptr<Callback>;
 /// that Keras refuses.
 namespace callbacks {
 
-/// Which of two values of a metric is better. kAuto: greater for names that hold "acc" or end in
-/// "auc", else smaller.
+/// Which of two values of a log is better. kAuto: what FitRun::direction says; where it cannot
+/// tell, `fit` throws ValueError before it trains.
 enum class Mode : std::uint8_t { kAuto, kMin, kMax };
 
 /// Saves weights after each epoch, or every `save_freq` batches. In the path, "{epoch}" or

@@ -150,9 +150,8 @@ class ALostRun : public ::testing::TestWithParam<std::tuple<bool, bool>> {
   History fit(Model& model, std::vector<CallbackPtr> watching) {
     const auto [first, background] = GetParam();
     const std::vector<CallbackPtr> saving = {
-        callbacks::ModelCheckpoint({.filepath = scratch / "batch.weights.h5",
-                                    .save_freq = 1,
-                                    .asynchronous = background}),
+        callbacks::ModelCheckpoint(
+            {.filepath = scratch / "batch.weights.h5", .save_freq = 1, .asynchronous = background}),
         callbacks::ModelCheckpoint(
             {.filepath = scratch / "epoch.weights.h5", .asynchronous = background}),
         callbacks::BackupAndRestore(
@@ -204,8 +203,9 @@ TEST_P(ALostRun, LeavesTheCheckpointsOfBeforeAndGoesOnFromTheBackup) {
 TEST_P(ALostRun, ThrowsWhereItIsToRaiseAnError) {
   const ModelPtr lost = compiled();
   const auto poison = std::make_shared<Poison>(6);
-  const std::string message = message_of(
-      [&] { (void)fit(*lost, {poison, callbacks::TerminateOnNaN({.raise_error = true})}); });
+  const std::string message = message_of([&] {
+    (void)fit(*lost, {poison, callbacks::TerminateOnNaN({.raise_error = true})});
+  });
   EXPECT_EQ(message,
             "NaN or Inf loss encountered at batch 2. Loss value: nan. Terminating training "
             "immediately.");
@@ -227,9 +227,8 @@ TEST(FitFailures, ABatchThatFailsChangesNeitherWeightsNorAveragesNorMetrics) {
     SCOPED_TRACE(words);
     const ModelPtr model = classifier();
     const MetricPtr accuracy = metrics::SparseCategoricalAccuracy();
-    model->compile({.optimizer = optimizer,
-                    .loss = "sparse_categorical_crossentropy",
-                    .metrics = {accuracy}});
+    model->compile(
+        {.optimizer = optimizer, .loss = "sparse_categorical_crossentropy", .metrics = {accuracy}});
     std::vector<VariablePtr> variables = model->variables();
     const auto state = optimizer->variables();
     variables.insert(variables.end(), state.begin(), state.end());
