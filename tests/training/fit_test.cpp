@@ -145,6 +145,34 @@ TEST(Fit, LeavesFrozenLayersAsTheyAre) {
               HasSubstr("call `compile` again"));
 }
 
+/// A Dense layer, as a class of the user's.
+class Classifier : public SubclassedModel {
+ public:
+  Classifier() { dense_ = track("dense", layers::Dense({.units = 3, .activation = "softmax"})); }
+  std::string class_name() const override { return "Classifier"; }
+  SymbolicTensors call(const SymbolicTensors& inputs) override { return {(*dense_)(inputs)}; }
+
+ private:
+  LayerPtr dense_;
+};
+
+TEST(Evaluate, BuildsAModelThatIsNotBuiltYet) {
+  Random random;
+  const Spokes data(random, 50);
+  const std::vector<ModelPtr> models = {
+      Sequential::create({layers::Dense({.units = 3, .activation = "softmax"})}),
+      std::make_shared<Classifier>()};
+  for (const ModelPtr& model : models) {
+    SCOPED_TRACE(model->class_name());
+    compile(*model);
+    const Logs logs = model->evaluate(data.x, data.y, {.verbose = Verbose::kSilent});
+    const Tensor predicted = model->predict(data.x);
+    EXPECT_NEAR(logs.at("loss"), (*losses::SparseCategoricalCrossentropy())(data.y, predicted),
+                1e-5);
+    EXPECT_EQ(model->variables().size(), 2U);
+  }
+}
+
 TEST(Fit, SaysWhatDoesNotFit) {
   Random random;
   const Spokes data(random, 40);
