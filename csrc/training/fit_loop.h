@@ -30,7 +30,7 @@ class FitLoop : public FitRun {
   Optimizer& optimizer() override { return trainer_.optimizer(); }
   std::int64_t epochs() const override { return options_.epochs; }
   std::int64_t steps_per_epoch() const override { return steps_; }
-  std::int64_t step() const override { return trainer_.optimizer().steps(); }
+  std::int64_t step() const override { return trainer_.step(); }
   double batch_loss() const override { return trainer_.batch_loss(); }
   std::optional<Direction> direction(std::string_view log) const override {
     return trainer_.direction(log.starts_with("val_") ? log.substr(4) : log);
@@ -56,6 +56,8 @@ class FitLoop : public FitRun {
   void validate(Logs& logs);
   void load_state();
   void read_state();
+  /// Throws ValueError when the callbacks are of other classes than those of the state.
+  void require_classes() const;
   template <class F>
   void call_savers(const F& f);
   template <class F>

@@ -129,9 +129,10 @@ void Trainer::lose() {
 void Trainer::train(const Batch& batch) {
   prepare(batch);
   TrainGraph& graph = graphs_.get(batch.x);
-  const RandomState random{seed_, static_cast<std::uint64_t>(optimizer().steps())};
+  const RandomState random{seed_, static_cast<std::uint64_t>(step())};
   const std::vector<Tensor>& outputs = graph.forward(batch.x, random);
   const std::vector<double> metrics = metric_state();
+  const std::int64_t steps = optimizer().steps();
   double loss = 0;
   try {
     std::vector<Tensor> gradients;
@@ -144,6 +145,7 @@ void Trainer::train(const Batch& batch) {
   }
   graph.update_averages();
   batch_loss_ = loss;
+  if (optimizer().steps() == steps) ++skipped_;
   // Compute libraries make numbers of NaN in some activations: the loss alone may look healthy
   // while the weights no longer are.
   if (!optimizer().finite()) lose();

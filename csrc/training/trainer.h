@@ -26,6 +26,13 @@ class Trainer {
   /// Forward as in prediction; the metrics gather the batch.
   void test(const Batch& batch);
 
+  /// Batches trained: the optimizer's steps and those that it skipped. Settles what dropout drops.
+  [[nodiscard]] std::int64_t step() const {
+    return arguments_.optimizer.optimizer->steps() + skipped_;
+  }
+  /// Goes on from there, the optimizer's steps being what they are.
+  void set_step(std::int64_t step) { skipped_ = step - optimizer().steps(); }
+
   /// The metrics' results so far.
   [[nodiscard]] Logs logs() const;
   /// Of the last batch trained.
@@ -66,6 +73,7 @@ class Trainer {
   CompileArguments arguments_;
   std::uint64_t seed_ = 0;
   double batch_loss_ = 0;
+  std::int64_t skipped_ = 0;  ///< batches whose gradients overflowed (LossScaleOptimizer)
   GraphCache graphs_;
   metrics::Mean loss_{"loss"};
   std::vector<metrics::Mean> output_losses_;
