@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "training/labels.h"
 #include "training/lacked_options.h"
 
 namespace lamina::training {
@@ -17,6 +18,21 @@ std::string unique_name(const std::string& name, const std::vector<std::string>&
     out = fmt::format("{}_{}", name, i);
   }
   return out;
+}
+
+/// Runs a loss on labels `y` of the batch; of a label that is none it says whose it is.
+template <class F>
+auto naming_samples(const Batch& batch, const Tensor& y, const F& compute) {
+  try {
+    return compute();
+  } catch (const LabelError& error) {
+    const auto each = static_cast<std::size_t>(y.size() / y.shape()[0]);
+    const std::string sample =
+        batch.origin.sample(static_cast<std::int64_t>(error.position() / each));
+    throw ValueError(error.message(
+        each == 1 ? "of " + sample
+                  : fmt::format("at position {} of {}", error.position() % each, sample)));
+  }
 }
 
 }  // namespace
@@ -101,12 +117,15 @@ double Trainer::total_loss(const Batch& batch, const std::vector<Tensor>& output
     const double weight = arguments_.loss_weights[i];
     double value = 0;
     if (gradients != nullptr) {
-      LossResult result = loss.value_and_gradient(batch.y[i], outputs[i], batch.weight,
-                                                  weight * optimizer().loss_scale());
+      LossResult result = naming_samples(batch, batch.y[i], [&] {
+        return loss.value_and_gradient(batch.y[i], outputs[i], batch.weight,
+                                       weight * optimizer().loss_scale());
+      });
       gradients->push_back(std::move(result.gradient));
       value = result.value;
     } else {
-      value = loss(batch.y[i], outputs[i], batch.weight);
+      value = naming_samples(batch, batch.y[i],
+                             [&] { return loss(batch.y[i], outputs[i], batch.weight); });
     }
     if (!output_losses_.empty()) output_losses_[i].update(value, static_cast<double>(batch.rows()));
     total += value * weight;
