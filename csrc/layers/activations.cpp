@@ -172,7 +172,7 @@ SoftmaxOptions from_config(ConfigReader& config) {
 
 template <>
 PReLUOptions from_config(ConfigReader& config) {
-  config.ignore({"alpha_regularizer", "alpha_constraint"});
+  config.training_only({"alpha_regularizer", "alpha_constraint"});
   return config.common(
       PReLUOptions{.alpha_initializer = config.initializer("alpha_initializer", "zeros"),
                    .shared_axes = config.axes("shared_axes", {})});

@@ -81,8 +81,9 @@ LayerRef BatchNormalization(BatchNormalizationOptions options) {
 
 template <>
 BatchNormalizationOptions from_config(ConfigReader& config) {
-  config.ignore({"beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint",
-                 "synchronized", "renorm_clipping", "renorm_momentum"});
+  config.training_only(
+      {"beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"});
+  config.ignore({"synchronized", "renorm_clipping", "renorm_momentum"});
   config.require("renorm", false);
   return config.common(BatchNormalizationOptions{
       .axis = config.single("axis", -1),

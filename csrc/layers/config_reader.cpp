@@ -256,6 +256,18 @@ void ConfigReader::ignore(std::initializer_list<std::string_view> options) {
   for (const std::string_view option : options) known_.emplace(option);
 }
 
+void ConfigReader::training_only(std::initializer_list<std::string_view> options) {
+  for (const std::string_view option : options) {
+    const json* value = find(option);
+    if (value == nullptr || value->is_null()) continue;
+    const json name = value->is_object() ? value->value("class_name", json()) : *value;
+    training_options_.push_back(
+        {std::string(option), name.is_string()
+                                  ? name.get<std::string>()
+                                  : name.dump(-1, ' ', false, json::error_handler_t::replace)});
+  }
+}
+
 void ConfigReader::require(std::string_view option, const json& value) {
   const json* found = find(option);
   if (found != nullptr && !found->is_null() && *found != value) unsupported(option);

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "layers/training_options.h"
+
 namespace lamina::layers {
 
 /// Reads one layer's Keras `config` object and remembers which options were read, so that `finish`
@@ -48,15 +50,21 @@ class ConfigReader {
   [[nodiscard]] std::string dtype(std::string fallback = {});
   [[nodiscard]] std::string data_format();
 
-  /// Any value will do: it does not change a prediction.
+  /// Any value will do: it does not change what is computed.
   void ignore(std::initializer_list<std::string_view> options);
+  /// Regularizers and constraints: any value will do for prediction.
+  void training_only(std::initializer_list<std::string_view> options);
+  /// Those of them that are not null.
+  [[nodiscard]] const std::vector<TrainingOption>& training_options() const {
+    return training_options_;
+  }
   /// Missing, null or exactly `value`; anything else is not supported.
   void require(std::string_view option, const nlohmann::json& value = nullptr);
 
   /// name, dtype and trainable into the options, and then `finish()`.
   template <class Options>
   [[nodiscard]] Options common(Options options) {
-    ignore({"activity_regularizer"});  // any layer may have one
+    training_only({"activity_regularizer"});  // any layer may have one
     options.name = string("name", "");
     options.dtype = dtype();
     options.trainable = boolean("trainable", true);
@@ -77,6 +85,7 @@ class ConfigReader {
   std::string class_name_;
   const nlohmann::json& config_;
   std::set<std::string, std::less<>> known_;
+  std::vector<TrainingOption> training_options_;
 };
 
 /// Options of a layer from its configuration; one specialisation beside each layer.

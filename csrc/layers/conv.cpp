@@ -90,8 +90,9 @@ LayerRef Conv2D(Conv2DOptions options) {
 namespace {
 template <class Options>
 Options common_conv(ConfigReader& config, Options options) {
-  config.ignore({"kernel_regularizer", "bias_regularizer", "activity_regularizer",
-                 "kernel_constraint", "bias_constraint", "lora_alpha"});
+  config.training_only(
+      {"kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint"});
+  config.ignore({"lora_alpha"});
   config.require("lora_rank");
   options.filters = config.integer("filters");
   options.padding = config.string("padding", "valid");

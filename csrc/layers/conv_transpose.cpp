@@ -106,8 +106,8 @@ LayerRef Conv2DTranspose(Conv2DTransposeOptions options) {
 
 template <>
 Conv2DTransposeOptions from_config(ConfigReader& config) {
-  config.ignore({"kernel_regularizer", "bias_regularizer", "activity_regularizer",
-                 "kernel_constraint", "bias_constraint"});
+  config.training_only(
+      {"kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint"});
   return config.common(Conv2DTransposeOptions{
       .filters = config.integer("filters"),
       .kernel_size = config.pair("kernel_size"),

@@ -56,8 +56,9 @@ LayerRef Dense(DenseOptions options) {
 
 template <>
 DenseOptions from_config(ConfigReader& config) {
-  config.ignore({"kernel_regularizer", "bias_regularizer", "activity_regularizer",
-                 "kernel_constraint", "bias_constraint", "lora_alpha"});
+  config.training_only(
+      {"kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint"});
+  config.ignore({"lora_alpha"});
   config.require("lora_rank");
   config.require("quantization_config");
   return config.common(DenseOptions{

@@ -119,9 +119,8 @@ class SeparableConv2DLayer final : public DepthwiseBase<SeparableConv2DOptions> 
 
 template <class Options>
 Options common_depthwise(ConfigReader& config, Options options) {
-  config.ignore({"depthwise_regularizer", "pointwise_regularizer", "bias_regularizer",
-                 "activity_regularizer", "depthwise_constraint", "pointwise_constraint",
-                 "bias_constraint"});
+  config.training_only({"depthwise_regularizer", "pointwise_regularizer", "bias_regularizer",
+                        "depthwise_constraint", "pointwise_constraint", "bias_constraint"});
   options.kernel_size = config.pair("kernel_size");
   options.strides = config.pair("strides", 1);
   options.padding = config.string("padding", "valid");

@@ -54,8 +54,8 @@ LayerRef Embedding(EmbeddingOptions options) {
 
 template <>
 EmbeddingOptions from_config(ConfigReader& config) {
-  config.ignore({"embeddings_regularizer", "activity_regularizer", "embeddings_constraint",
-                 "lora_alpha", "input_length"});
+  config.training_only({"embeddings_regularizer", "embeddings_constraint"});
+  config.ignore({"lora_alpha", "input_length"});
   config.require("lora_rank");
   config.require("quantization_config");
   config.require("weights");

@@ -76,7 +76,8 @@ LayerRef LayerNormalization(LayerNormalizationOptions options) {
 
 template <>
 LayerNormalizationOptions from_config(ConfigReader& config) {
-  config.ignore({"beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"});
+  config.training_only(
+      {"beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"});
   config.require("rms_scaling", false);
   return config.common(LayerNormalizationOptions{
       .axis = config.axes("axis", -1),

@@ -8,6 +8,7 @@
 
 #include "graph/program.h"
 #include "layers/arguments.h"
+#include "layers/training_options.h"
 
 namespace lamina::layers {
 
@@ -18,7 +19,7 @@ using Shapes = std::vector<Shape>;
 
 /// A layer made from an options struct, with one output.
 template <class Options>
-class LibraryLayer : public Layer {
+class LibraryLayer : public Layer, public TrainingOptions {
  public:
   [[nodiscard]] std::string class_name() const override { return class_name_; }
 

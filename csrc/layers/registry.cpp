@@ -10,13 +10,22 @@ namespace {
 
 using Make = LayerPtr (*)(ConfigReader&);
 
+void note_training_options(Layer& layer, const ConfigReader& config) {
+  if (config.training_options().empty()) return;
+  if (auto* options = dynamic_cast<TrainingOptions*>(&layer)) {
+    options->lack(config.training_options());
+  }
+}
+
 const std::map<std::string, Make, std::less<>>& registry() {
   static const std::map<std::string, Make, std::less<>> layers = {
-#define LAMINA_REGISTER(Name, Options)            \
-  {#Name, [](ConfigReader& config) -> LayerPtr {  \
-     auto options = from_config<Options>(config); \
-     config.finish();                             \
-     return Name(std::move(options));             \
+#define LAMINA_REGISTER(Name, Options)                \
+  {#Name, [](ConfigReader& config) -> LayerPtr {      \
+     auto options = from_config<Options>(config);     \
+     config.finish();                                 \
+     const LayerRef layer = Name(std::move(options)); \
+     note_training_options(*layer, config);           \
+     return layer;                                    \
    }},
       LAMINA_LAYERS(LAMINA_REGISTER)
 #undef LAMINA_REGISTER

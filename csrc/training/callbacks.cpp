@@ -19,7 +19,8 @@ class EarlyStoppingCallback : public Callback {
   explicit EarlyStoppingCallback(EarlyStoppingOptions options)
       : o_(std::move(options)), monitor_(o_.monitor, o_.mode, o_.min_delta) {}
 
-  void on_train_begin(FitRun&) override {
+  void on_train_begin(FitRun& run) override {
+    monitor_.begin("EarlyStopping", run);
     best_.reset();
     wait_ = best_epoch_ = stopped_epoch_ = 0;
     has_best_weights_ = false;
@@ -110,7 +111,8 @@ class ReduceLROnPlateauCallback : public Callback {
     }
   }
 
-  void on_train_begin(FitRun&) override {
+  void on_train_begin(FitRun& run) override {
+    monitor_.begin("ReduceLROnPlateau", run);
     best_.reset();
     wait_ = cooldown_ = 0;
   }
@@ -242,12 +244,23 @@ class CsvLoggerCallback : public Callback {
 
 class TerminateOnNaNCallback : public Callback {
  public:
+  explicit TerminateOnNaNCallback(TerminateOnNaNOptions options) : o_(options) {}
+
   void on_train_batch_end(FitRun& run, std::int64_t batch, const Logs& logs) override {
     const auto it = logs.find("loss");
     if (it == logs.end() || std::isfinite(it->second)) return;
+    if (o_.raise_error) {
+      throw Error(fmt::format(
+          "NaN or Inf loss encountered at batch {}. Loss value: {}. Terminating training "
+          "immediately.",
+          batch, it->second));
+    }
     warn(fmt::format("Batch {}: Invalid loss, terminating training", batch));
-    run.stop_training();
+    run.abandon_training();
   }
+
+ private:
+  TerminateOnNaNOptions o_;
 };
 
 }  // namespace
@@ -269,8 +282,8 @@ CallbackPtr CSVLogger(CSVLoggerOptions options) {
   return std::make_shared<CsvLoggerCallback>(std::move(options));
 }
 
-CallbackPtr TerminateOnNaN() {
-  return std::make_shared<TerminateOnNaNCallback>();
+CallbackPtr TerminateOnNaN(TerminateOnNaNOptions options) {
+  return std::make_shared<TerminateOnNaNCallback>(options);
 }
 
 }  // namespace lamina::callbacks

@@ -68,7 +68,12 @@ std::vector<std::int64_t> classes_of(const Tensor& labels) {
 
 }  // namespace
 
-Data::Data(DataSet set, const char* what) : set_(std::move(set)), what_(what) {
+std::string Origin::sample(std::int64_t i) const {
+  const std::int64_t row = rows.empty() ? i : rows[static_cast<std::size_t>(i)];
+  return fmt::format("sample {} of {}", first + row, what);
+}
+
+Data::Data(DataSet set, const char* what) : set_(std::move(set)), what_(what), given_as_(what) {
   if (set_.x.empty()) throw ValueError(fmt::format("There are no inputs in {}.", what_));
   std::vector<std::pair<std::string, const Tensor*>> all;
   for (std::size_t i = 0; i < set_.x.size(); ++i)
@@ -96,12 +101,18 @@ Data::Data(DataSet set, const char* what) : set_(std::move(set)), what_(what) {
 
 Batch Data::slice(std::int64_t begin, std::int64_t count) const {
   DataSet part = map_tensors(set_, [&](const Tensor& t) { return slice_rows(t, begin, count); });
-  return {std::move(part.x), std::move(part.y), std::move(part.sample_weight)};
+  return {std::move(part.x),
+          std::move(part.y),
+          std::move(part.sample_weight),
+          {given_as_, first_ + begin}};
 }
 
 Batch Data::gather(std::span<const std::int64_t> rows) const {
   DataSet part = map_tensors(set_, [&](const Tensor& t) { return gather_rows(t, rows); });
-  return {std::move(part.x), std::move(part.y), std::move(part.sample_weight)};
+  return {std::move(part.x),
+          std::move(part.y),
+          std::move(part.sample_weight),
+          {given_as_, first_, {rows.begin(), rows.end()}}};
 }
 
 std::pair<Data, Data> Data::split(double fraction) const {
@@ -116,8 +127,11 @@ std::pair<Data, Data> Data::split(double fraction) const {
         rows_, fraction));
   }
   const auto part = [&](std::int64_t begin, std::int64_t count, const char* what) {
-    return Data(map_tensors(set_, [&](const Tensor& t) { return slice_rows(t, begin, count); }),
-                what);
+    Data made(map_tensors(set_, [&](const Tensor& t) { return slice_rows(t, begin, count); }),
+              what);
+    made.given_as_ = given_as_;
+    made.first_ = first_ + begin;
+    return made;
   };
   return {part(0, first, what_), part(first, rows_ - first, "the validation data")};
 }

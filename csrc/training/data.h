@@ -3,15 +3,26 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 namespace lamina::training {
 
+/// Where the samples of a batch stand in what the user gave.
+struct Origin {
+  const char* what = "the batch";
+  std::int64_t first = 0;
+  std::vector<std::int64_t> rows = {};  ///< behind `first`; empty: one after the other
+  /// "sample 17 of the training data".
+  [[nodiscard]] std::string sample(std::int64_t i) const;
+};
+
 /// What one step is made of.
 struct Batch {
   std::vector<Tensor> x, y;
   Tensor weight;  ///< undefined: all 1
+  Origin origin = {};
   [[nodiscard]] std::int64_t rows() const { return x.empty() ? 0 : x.front().shape()[0]; }
 };
 
@@ -36,6 +47,8 @@ class Data {
  private:
   DataSet set_;
   const char* what_;
+  const char* given_as_;    // what the user calls the arrays that this was split from
+  std::int64_t first_ = 0;  // row of these
   std::int64_t rows_ = 0;
 };
 

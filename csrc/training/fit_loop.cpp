@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "checkpoint/async_save.h"
 #include "layers/random.h"
 
 namespace lamina::training {
@@ -52,9 +53,21 @@ FitLoop::~FitLoop() {
 }
 
 template <class F>
-void FitLoop::call_all(bool savers_first, const F& f) {
-  for (const auto& callback : savers_first ? savers_ : others_) f(*callback);
-  for (const auto& callback : savers_first ? others_ : savers_) f(*callback);
+void FitLoop::call_savers(const F& f) {
+  for (const CallbackPtr& callback : savers_) {
+    if (!abandoned_) f(*callback);
+  }
+}
+
+template <class F>
+void FitLoop::call_others(const F& f) {
+  for (const CallbackPtr& callback : others_) f(*callback);
+}
+
+template <class F>
+void FitLoop::call_all(const F& f) {
+  call_others(f);
+  call_savers(f);
 }
 
 // The state is laid out before anything is saved or restored; callbacks that save may name a
@@ -70,7 +83,9 @@ void FitLoop::start() {
   trainer_.reset_metrics();
   position_ = {options_.initial_epoch, 0};
   refresh_state();
-  call_all(true, [&](Callback& callback) { callback.on_train_begin(*this); });
+  const auto begin = [&](Callback& callback) { callback.on_train_begin(*this); };
+  call_savers(begin);
+  call_others(begin);
   if (!resume_from_.empty()) load_state();
 }
 
@@ -78,19 +93,22 @@ History FitLoop::run() {
   start();
   while (position_.epoch < options_.epochs && !stopped_) run_epoch();
   trainer_.optimizer().finalize_variable_values();
-  call_all(false, [&](Callback& callback) { callback.on_train_end(*this, last_logs_); });
+  call_all([&](Callback& callback) { callback.on_train_end(*this, last_logs_); });
+  if (abandoned_) {  // nobody else waits
+    for (const std::string& key : background_saves_) checkpoint::save_queue().wait_for(key);
+  }
   return std::move(history_);
 }
 
 void FitLoop::run_batches(ProgressBar& bar) {
   while (position_.batch < steps_ && !stopped_) {
     const std::int64_t batch = position_.batch;
-    call_all(false, [&](Callback& callback) { callback.on_train_batch_begin(*this, batch); });
+    call_all([&](Callback& callback) { callback.on_train_batch_begin(*this, batch); });
     trainer_.train(feed_->batch(batch));
     ++position_.batch;
     last_logs_ = trainer_.logs();
     refresh_state();
-    call_all(false, [&](Callback& c) { c.on_train_batch_end(*this, batch, last_logs_); });
+    call_all([&](Callback& c) { c.on_train_batch_end(*this, batch, last_logs_); });
     bar.update(position_.batch, last_logs_);
   }
 }
@@ -102,7 +120,7 @@ void FitLoop::run_epoch() {
     fmt::print(stderr, "Epoch {}/{}\n", epoch + 1, options_.epochs);
   }
   if (position_.batch == 0) trainer_.reset_metrics();
-  call_all(false, [&](Callback& callback) { callback.on_epoch_begin(*this, epoch); });
+  call_all([&](Callback& callback) { callback.on_epoch_begin(*this, epoch); });
   feed_->begin_epoch(trainer_.seed(), epoch, position_.batch);
   ProgressBar bar(steps_, verbose);
   run_batches(bar);
@@ -111,9 +129,10 @@ void FitLoop::run_epoch() {
   if (validation_ && (epoch + 1) % options_.validation_freq == 0) validate(logs);
   bar.finish(done, logs);
   position_ = {epoch + 1, 0};
-  for (const CallbackPtr& callback : others_) callback->on_epoch_end(*this, epoch, logs);
+  const auto end = [&](Callback& callback) { callback.on_epoch_end(*this, epoch, logs); };
+  call_others(end);
   refresh_state();
-  for (const CallbackPtr& callback : savers_) callback->on_epoch_end(*this, epoch, logs);
+  call_savers(end);
   history_.epoch.push_back(epoch);
   for (const auto& [name, value] : logs) history_.history[name].push_back(value);
   last_logs_ = std::move(logs);

@@ -2,6 +2,8 @@
 #include <lamina/callbacks.h>
 
 #include <cstdint>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "models/training_parts.h"
@@ -28,10 +30,14 @@ class FitLoop : public FitRun {
   Optimizer& optimizer() override { return trainer_.optimizer(); }
   std::int64_t epochs() const override { return options_.epochs; }
   std::int64_t steps_per_epoch() const override { return steps_; }
-  std::int64_t step() const override { return trainer_.optimizer().steps(); }
+  std::int64_t step() const override { return trainer_.step(); }
   double batch_loss() const override { return trainer_.batch_loss(); }
+  std::optional<Direction> direction(std::string_view log) const override {
+    return trainer_.direction(log.starts_with("val_") ? log.substr(4) : log);
+  }
   bool resumed() const override { return !resume_from_.empty(); }
   void stop_training() override { stopped_ = true; }
+  void abandon_training() override { stopped_ = abandoned_ = true; }
   void save(const std::filesystem::path& path, const SaveOptions& options) override;
   SaveHandle save_async(const std::filesystem::path& path,
                         const AsyncSaveOptions& options) override;
@@ -50,8 +56,15 @@ class FitLoop : public FitRun {
   void validate(Logs& logs);
   void load_state();
   void read_state();
+  /// Throws ValueError when the callbacks are of other classes than those of the state.
+  void require_classes() const;
   template <class F>
-  void call_all(bool savers_first, const F& f);
+  void call_savers(const F& f);
+  template <class F>
+  void call_others(const F& f);
+  /// The others first.
+  template <class F>
+  void call_all(const F& f);
 
   Model& model_;
   models::TrainingParts& parts_;
@@ -63,7 +76,8 @@ class FitLoop : public FitRun {
   std::vector<CallbackPtr> savers_, others_;
   std::filesystem::path resume_from_;
   Position position_;
-  bool stopped_ = false;
+  bool stopped_ = false, abandoned_ = false;
+  std::set<std::string> background_saves_;  // the queue's keys
   Logs last_logs_;
   History history_;
 };

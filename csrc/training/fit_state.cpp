@@ -1,15 +1,25 @@
 // What a run needs to go on to the same bits, beside weights and optimizer:
 //
-//   progress   int64 [version, seed, epoch, batch, samples, batch size, batches an epoch, shuffled]
+//   progress   int64 [version, seed, epoch, batch, samples, batch size, batches an epoch, shuffled,
+//              batches trained in all]
 //   metrics    float64, what the metrics have gathered in the epoch so far
 //   callbacks  float64, the callbacks' numbers one after another
+//   callback_I_class  uint8, the name of the I-th callback's class, filled up with zeros
 //   callback_I_K  the K-th variable of the I-th callback
 //
 // They lie in the same file under /lamina/training/vars, where Keras does not look. The order of
-// the samples follows from seed and epoch, dropout's draws from the seed and the optimizer's step,
-// and a schedule's place from the optimizer's step.
+// the samples follows from seed and epoch, dropout's draws from the seed and the batches trained in
+// all, and a schedule's place from the optimizer's step. Version 2 had neither classes nor the
+// batches trained in all, which were the optimizer's steps.
+#include <cxxabi.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <typeinfo>
+
+#include "checkpoint/async_save.h"
+#include "checkpoint/catalog.h"
 #include "checkpoint/checkpoint.h"
 #include "models/keras_paths.h"
 #include "training/fit_loop.h"
@@ -28,9 +38,12 @@ enum Progress : std::size_t {
   kBatchSize,
   kSteps,
   kShuffled,
+  kTrained,
   kProgressSize
 };
-constexpr std::int64_t kStateVersion = 2;
+constexpr std::int64_t kStateVersion = 3, kOldVersion = 2;
+constexpr std::size_t kOldProgressSize = kTrained;
+constexpr std::size_t kClassBytes = 32;
 constexpr std::size_t kNumbers = 3;  ///< progress, metrics, callbacks
 
 template <class T>
@@ -54,6 +67,45 @@ std::vector<T> get(const std::vector<WeightVariable>& state, std::string_view ke
   return {};
 }
 
+/// The name of a callback's class without namespaces: "EarlyStopping".
+std::string class_of(const Callback& callback) {
+  constexpr std::string_view kSuffix = "Callback";
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> readable(
+      abi::__cxa_demangle(typeid(callback).name(), nullptr, nullptr, &status), &std::free);
+  std::string name = readable ? readable.get() : typeid(callback).name();
+  if (const std::size_t last = name.rfind("::"); last != std::string::npos) name.erase(0, last + 2);
+  if (name.size() > kSuffix.size() && name.ends_with(kSuffix)) {
+    name.resize(name.size() - kSuffix.size());
+  }
+  return name.substr(0, kClassBytes);
+}
+
+std::string class_key(std::size_t callback) {
+  return fmt::format("callback_{}_class", callback);
+}
+
+/// True for a file of version 2.
+bool is_old(const std::filesystem::path& path) {
+  const checkpoint::Catalog catalog(path, storage::posix());
+  const auto group = catalog.find(weights::vars_path(models::kTrainingStatePath));
+  const auto progress = group.items.find("progress");
+  return progress != group.items.end() &&
+         progress->second.dataset->shape == Shape{static_cast<std::int64_t>(kOldProgressSize)};
+}
+
+/// Has a load ask for what version 2 holds.
+void ask_for_version_2(weights::WeightTree& tree, const VariablePtr& progress) {
+  for (const weights::WeightEdge& edge : tree.nodes.front().edges) {
+    if (edge.path != models::kTrainingStatePath) continue;
+    std::vector<WeightVariable>& state = tree.nodes[edge.target].variables;
+    std::erase_if(state, [](const WeightVariable& each) { return each.key.ends_with("_class"); });
+    for (WeightVariable& each : state) {
+      if (each.key == "progress") each.variable = progress;
+    }
+  }
+}
+
 void require(const std::filesystem::path& path, const char* what, std::int64_t saved,
              std::int64_t now) {
   if (saved == now) return;
@@ -73,6 +125,7 @@ void FitLoop::refresh_state() {
   progress[kBatchSize] = feed_->batch_size();
   progress[kSteps] = steps_;
   progress[kShuffled] = options_.shuffle ? 1 : 0;
+  progress[kTrained] = step();
   put(parts_.state, "progress", progress);
   put(parts_.state, "metrics", trainer_.metric_state());
   std::vector<double> numbers = {static_cast<double>(options_.callbacks.size())};
@@ -83,6 +136,10 @@ void FitLoop::refresh_state() {
   put(parts_.state, "callbacks", numbers);
   if (parts_.state.size() > kNumbers) return;  // the rest are variables, which change by themselves
   for (std::size_t i = 0; i < options_.callbacks.size(); ++i) {
+    const std::string name = class_of(*options_.callbacks[i]);
+    std::vector<std::uint8_t> bytes(name.begin(), name.end());
+    bytes.resize(kClassBytes);
+    put(parts_.state, class_key(i).c_str(), bytes);
     const std::vector<VariablePtr> variables = options_.callbacks[i]->variables(model_);
     for (std::size_t k = 0; k < variables.size(); ++k) {
       parts_.state.push_back({fmt::format("callback_{}_{}", i, k), variables[k]});
@@ -97,6 +154,7 @@ void FitLoop::save(const std::filesystem::path& path, const SaveOptions& options
 
 SaveHandle FitLoop::save_async(const std::filesystem::path& path, const AsyncSaveOptions& options) {
   refresh_state();
+  background_saves_.insert(checkpoint::save_key(path, options.save.max_shard_size.has_value()));
   return model_.save_weights_async(path, options);
 }
 
@@ -107,6 +165,11 @@ void FitLoop::load_state() {
     // Where Keras warns of an optimizer that does not fit, a run cannot go on as it was.
     node.kind = weights::WeightNode::Kind::kLayer;
   }
+  const bool old = is_old(resume_from_);
+  const auto old_progress = std::make_shared<Variable>(
+      "progress", Tensor::zeros({static_cast<std::int64_t>(kOldProgressSize)}, DType::kInt64),
+      false);
+  if (old) ask_for_version_2(named.tree, old_progress);
   try {
     checkpoint::load(named.tree, resume_from_, {});
   } catch (const MismatchError& error) {
@@ -114,27 +177,52 @@ void FitLoop::load_state() {
         "'{}' cannot be resumed from: it was not saved by a callback of the same training. {}",
         resume_from_.string(), error.what()));
   }
+  if (old) {
+    const auto read = old_progress->value().data<std::int64_t>();
+    std::vector<std::int64_t> progress(read.begin(), read.end());
+    progress.push_back(trainer_.optimizer().steps());
+    put(parts_.state, "progress", progress);
+  }
   read_state();
 }
 
 void FitLoop::read_state() {
   const auto progress = get<std::int64_t>(parts_.state, "progress");
-  require(resume_from_, "as its version", progress[kVersion], kStateVersion);
+  if (progress[kVersion] != kOldVersion) {
+    require(resume_from_, "as its version", progress[kVersion], kStateVersion);
+  }
   require(resume_from_, "samples", progress[kSamples], feed_->rows());
   require(resume_from_, "samples a batch", progress[kBatchSize], feed_->batch_size());
   require(resume_from_, "batches an epoch", progress[kSteps], steps_);
   require(resume_from_, "as its shuffling", progress[kShuffled], options_.shuffle ? 1 : 0);
-  trainer_.set_seed(static_cast<std::uint64_t>(progress[kSeed]));
-  position_ = {progress[kEpoch], progress[kBatch]};
-  trainer_.set_metric_state(get<double>(parts_.state, "metrics"));
   const auto numbers = get<double>(parts_.state, "callbacks");
   require(resume_from_, "callbacks", static_cast<std::int64_t>(numbers[0]),
           static_cast<std::int64_t>(options_.callbacks.size()));
+  require_classes();
+  trainer_.set_seed(static_cast<std::uint64_t>(progress[kSeed]));
+  trainer_.set_step(progress[kTrained]);
+  position_ = {progress[kEpoch], progress[kBatch]};
+  trainer_.set_metric_state(get<double>(parts_.state, "metrics"));
   auto at = numbers.begin() + 1;
   for (const CallbackPtr& callback : options_.callbacks) {
     const auto size = static_cast<std::ptrdiff_t>(callback->state().size());
     callback->set_state({at, at + size});
     at += size;
+  }
+}
+
+// What version 2 does not say is as it is in this run.
+void FitLoop::require_classes() const {
+  for (std::size_t i = 0; i < options_.callbacks.size(); ++i) {
+    const auto bytes = get<std::uint8_t>(parts_.state, class_key(i));
+    const std::string saved(bytes.begin(), std::find(bytes.begin(), bytes.end(), 0));
+    const std::string now = class_of(*options_.callbacks[i]);
+    if (saved == now) continue;
+    throw ValueError(
+        fmt::format("'{}' cannot be resumed from: callback {} of its run was of the class '{}', "
+                    "that of this one is of '{}'. The callbacks have to be the same ones, in the "
+                    "same order.",
+                    resume_from_.string(), i, saved, now));
   }
 }
 

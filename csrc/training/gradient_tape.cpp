@@ -3,6 +3,7 @@
 #include <lamina/gradient_tape.h>
 
 #include "training/graph_cache.h"
+#include "training/lacked_options.h"
 
 namespace lamina {
 
@@ -17,6 +18,7 @@ GradientTape::GradientTape(Model& model, std::uint64_t seed, std::uint64_t first
   if (!model.built()) {
     throw ValueError(fmt::format("GradientTape: model '{}' has not been built.", model.name()));
   }
+  training::refuse_lacked_options(model);
   parts_ = std::make_unique<Parts>(
       Parts{training::GraphCache(model), model.trainable_variables(), {seed, first_call}});
 }
@@ -32,6 +34,7 @@ const std::vector<Tensor>& GradientTape::forward(const std::vector<Tensor>& inpu
     throw ValueError("GradientTape: layers were frozen or unfrozen since it was made.");
   }
   const std::vector<Tensor>& outputs = graph.forward(inputs, parts_->random);
+  graph.update_averages();
   ++parts_->random.counter;
   parts_->graph = &graph;
   return outputs;

@@ -1,5 +1,7 @@
 #include "training/labels.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace lamina::training {
@@ -25,7 +27,26 @@ void level(Tensor& longer, Tensor& shorter) {
   }
 }
 
+std::string label_message(const std::string& loss, float label, const std::string& place,
+                          std::int64_t classes) {
+  return fmt::format(
+      "Loss '{}': the label {} {} is out of range: expected integers in [0, {}), since the "
+      "predictions have {} classes.",
+      loss, label, place, classes, classes);
+}
+
 }  // namespace
+
+LabelError::LabelError(std::string loss, float label, std::size_t position, std::int64_t classes)
+    : ValueError(label_message(loss, label, fmt::format("at position {}", position), classes)),
+      loss_(std::move(loss)),
+      label_(label),
+      position_(position),
+      classes_(classes) {}
+
+std::string LabelError::message(const std::string& place) const {
+  return label_message(loss_, label_, place, classes_);
+}
 
 Shape without_last(const Shape& shape) {
   std::vector<std::int64_t> dims = shape.dims();

@@ -82,16 +82,18 @@ float divisor_of(Reduction reduction, const std::vector<std::uint8_t>& counts,
 
 float Loss::operator()(const Tensor& y_true, const Tensor& y_pred,
                        const Tensor& sample_weight) const {
-  return compute(y_true, y_pred, sample_weight, false).value;
+  return compute(y_true, y_pred, sample_weight, {}).value;
 }
 
 LossResult Loss::value_and_gradient(const Tensor& y_true, const Tensor& y_pred,
-                                    const Tensor& sample_weight) const {
-  return compute(y_true, y_pred, sample_weight, true);
+                                    const Tensor& sample_weight, double scale) const {
+  return compute(y_true, y_pred, sample_weight, scale);
 }
 
 LossResult Loss::compute(const Tensor& y_true, const Tensor& y_pred, const Tensor& sample_weight,
-                         bool with_gradient) const {
+                         std::optional<double> gradient_scale) const {
+  const bool with_gradient = gradient_scale.has_value();
+  const auto scale = static_cast<float>(gradient_scale.value_or(1));
   Rows rows = make_rows(name_, y_true, y_pred);
   rows.labels = labels(rows.classes);
   require_fit(name_, rows, y_true, y_pred);
@@ -115,7 +117,7 @@ LossResult Loss::compute(const Tensor& y_true, const Tensor& y_pred, const Tenso
       }
       const float weight = weights.empty() ? 1.0F : weights[i];
       losses[i] = row(rows.truth(i), rows.prediction(i), slope) * weight;
-      for (float& x : slope) x *= weight / divisor;
+      for (float& x : slope) x = x * (weight / divisor) * scale;
     }
   });
   LossResult result;

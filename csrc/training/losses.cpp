@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "kernels/elementwise.h"
+#include "training/labels.h"
 
 namespace lamina::losses {
 namespace {
@@ -153,10 +154,7 @@ class SparseCategoricalCrossentropyLoss : public Loss {
       const bool fits =
           label >= 0 && label < static_cast<float>(classes) && label == std::floor(label);
       if (fits || ignored(y_true.subspan(i, 1))) continue;
-      throw ValueError(fmt::format(
-          "Loss '{}': the label {} at position {} is out of range: expected integers in [0, {}), "
-          "since the predictions have {} classes.",
-          name(), label, i, classes, classes));
+      throw training::LabelError(name(), label, i, classes);
     }
   }
 

@@ -29,7 +29,7 @@ bool in_top_k(Row y_pred, std::size_t label, std::int64_t k) {
   return 1 + std::count_if(y_pred.begin(), y_pred.end(), [&](float x) { return x > at; }) <= k;
 }
 
-/// The mean over rows of a function of a row's labels and predictions.
+/// The mean over rows of a function of a row's labels and predictions: a share of what is right.
 class RowMean : public Mean {
  public:
   enum class Labels { kSame, kOne };
@@ -49,6 +49,7 @@ class RowMean : public Mean {
     if (!same_rows || truth.size() != rows.size() * labels) fail(y_true, y_pred);
     gather(truth.cast(DType::kFloat32), prediction.cast(DType::kFloat32), rows, sample_weight);
   }
+  std::optional<Direction> direction() const override { return Direction::kUp; }
 
  private:
   [[noreturn]] void fail(const Tensor& y_true, const Tensor& y_pred) const {
@@ -113,6 +114,7 @@ class LossMean : public Mean {
     }
     update(value, weight);
   }
+  std::optional<Direction> direction() const override { return Direction::kDown; }
 
  private:
   LossPtr loss_;

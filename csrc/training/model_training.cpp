@@ -92,7 +92,8 @@ Logs Model::evaluate(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
     throw ValueError(
         fmt::format("`batch_size` must be positive; received {}.", options.batch_size));
   }
-  const training::Data data({x, y, options.sample_weight}, "the data");
+  const training::Data given({x, y, options.sample_weight}, "the data");
+  const training::Data data({standardize(x), y, options.sample_weight}, "the data");
   training::Trainer& trainer = *parts.trainer;
   trainer.prepare(data.slice(0, 1));
   trainer.reset_metrics();

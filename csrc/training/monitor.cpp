@@ -17,6 +17,20 @@ bool Monitor::is_greater(const std::string& name, callbacks::Mode mode) {
   return false;
 }
 
+void Monitor::begin(const char* callback, const FitRun& run) {
+  if (mode_ != callbacks::Mode::kAuto) return;
+  const std::optional<Direction> direction = run.direction(name_);
+  if (!direction) {
+    throw ValueError(
+        fmt::format("{} callback received monitor={}, but Lamina isn't able to automatically "
+                    "determine whether that metric should be maximized or minimized. Pass "
+                    "`mode='max'` in order to monitor based on the highest metric value, or pass "
+                    "`mode='min'` in order to use the lowest value.",
+                    callback, name_));
+  }
+  greater_ = *direction == Direction::kUp;
+}
+
 std::optional<double> Monitor::value(const Logs& logs, const std::string& what) const {
   if (const auto it = logs.find(name_); it != logs.end()) return it->second;
   std::string known;

@@ -12,9 +12,13 @@ class Monitor {
  public:
   Monitor(std::string name, callbacks::Mode mode, double min_delta = 0)
       : name_(std::move(name)),
+        mode_(mode),
         greater_(is_greater(name_, mode)),
         min_delta_(std::fabs(min_delta)) {}
 
+  /// Finds out for kAuto which values are better. Throws ValueError, naming the callback, where
+  /// that cannot be told.
+  void begin(const char* callback, const FitRun& run);
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   /// The log's value; without one a warning that begins with `what` and lists those there are.
   [[nodiscard]] std::optional<double> value(const Logs& logs, const std::string& what) const;
@@ -24,9 +28,11 @@ class Monitor {
   }
 
  private:
+  /// For kAuto a guess by the name, until `begin`.
   static bool is_greater(const std::string& name, callbacks::Mode mode);
 
   std::string name_;
+  callbacks::Mode mode_;
   bool greater_;
   double min_delta_;
 };

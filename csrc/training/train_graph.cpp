@@ -80,10 +80,18 @@ const std::vector<Tensor>& TrainGraph::Staged::place(const std::vector<Tensor>& 
   return there_;
 }
 
-void TrainGraph::update_averages(const std::vector<Tensor>& all_outputs) {
+void TrainGraph::prepare_averages(const std::vector<Tensor>& all_outputs) {
   for (const Average& average : averages_) {
+    pending_averages_.push_back(
+        {&average, all_outputs[average.output], average_memory_.writable(average.variable)});
+  }
+}
+
+void TrainGraph::update_averages() {
+  for (PendingAverage& pending : pending_averages_) {
+    const Average& average = *pending.average;
     Variable& variable = *average.variable;
-    const Tensor& statistics = all_outputs[average.output];
+    const Tensor& statistics = pending.statistics;
     kernels::FollowJob job{};
     job.dtype = variable.dtype();
     job.batch_dtype = statistics.dtype();
@@ -91,16 +99,17 @@ void TrainGraph::update_averages(const std::vector<Tensor>& all_outputs) {
     job.batch = static_cast<const std::byte*>(statistics.raw()) +
                 static_cast<std::size_t>(average.row * job.size) * dtype_size(job.batch_dtype);
     job.average.in = variable.value().raw();
-    Tensor next = average_memory_.writable(average.variable);
-    job.average.out = next.raw();
+    job.average.out = pending.next.raw();
     job.momentum = average.momentum;
     runner_.run(job);
-    variable.assign(std::move(next));
+    variable.assign(std::move(pending.next));
   }
+  pending_averages_.clear();
 }
 
 const std::vector<Tensor>& TrainGraph::forward(const std::vector<Tensor>& inputs,
                                                RandomState state) {
+  pending_averages_.clear();
   std::vector<Tensor> cast = inputs;
   for (std::size_t i = 0; i < std::min(cast.size(), input_dtypes_.size()); ++i) {
     cast[i] = cast[i].cast(input_dtypes_[i]);
@@ -113,7 +122,7 @@ const std::vector<Tensor>& TrainGraph::forward(const std::vector<Tensor>& inputs
     outputs_ = core::copies_on(Device::cpu(), own);
     backend_->settle();  // throws what kernels had to refuse
   }
-  update_averages(all);
+  prepare_averages(all);
   return outputs_;
 }
 

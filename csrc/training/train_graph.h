@@ -35,9 +35,9 @@ class TrainGraph {
   TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Device device,
              const Options& options);
 
-  /// Runs forward and updates the moving averages. Inputs are cast to the placeholders' dtypes.
-  /// `state` drives dropout: use another counter at each step. The outputs of the model, on the
-  /// host, valid until the next call. Throws ValueError naming an input that does not fit.
+  /// Runs forward; no variable changes. Inputs are cast to the placeholders' dtypes. `state` drives
+  /// dropout: use another counter at each step. The outputs of the model, on the host, valid until
+  /// the next call. Throws ValueError naming an input that does not fit.
   const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs, RandomState state = {});
   /// Takes the gradient of a scalar with respect to each output, of its shape and dtype. The
   /// gradients with respect to `variables()`, in that order and of their shapes and dtypes (zeros
@@ -45,6 +45,9 @@ class TrainGraph {
   /// each forward, whose inputs and outputs must not have been written to: throws ValueError
   /// otherwise.
   const std::vector<Tensor>& backward(const std::vector<Tensor>& output_gradients);
+  /// Moves the moving averages on to what the last `forward` saw: once, before or after `backward`.
+  /// Needs no memory, so that on the host it cannot fail.
+  void update_averages();
 
   /// The model's trainable variables when this was made.
   [[nodiscard]] const std::vector<VariablePtr>& variables() const { return variables_; }
@@ -70,7 +73,13 @@ class TrainGraph {
     std::vector<Tensor> there_;
   };
 
-  void update_averages(const std::vector<Tensor>& all_outputs);
+  /// A step of an average that has yet to be made, and where its new value goes.
+  struct PendingAverage {
+    const Average* average;
+    Tensor statistics, next;
+  };
+  /// Makes room for what `update_averages` computes.
+  void prepare_averages(const std::vector<Tensor>& all_outputs);
 
   std::shared_ptr<ops::Backend> backend_;
   ops::JobRunner runner_;
@@ -79,6 +88,7 @@ class TrainGraph {
   std::vector<DType> input_dtypes_;
   std::vector<VariablePtr> variables_;
   std::vector<Average> averages_;
+  std::vector<PendingAverage> pending_averages_;
   std::size_t outputs_count_ = 0;
   std::unique_ptr<graph::TrainingPlan> plan_;
   std::vector<Tensor> outputs_;

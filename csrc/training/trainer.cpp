@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "training/labels.h"
+#include "training/lacked_options.h"
+
 namespace lamina::training {
 namespace {
 
@@ -17,17 +20,19 @@ std::string unique_name(const std::string& name, const std::vector<std::string>&
   return out;
 }
 
-void scale(Tensor& tensor, double factor) {
-  if (factor == 1) return;
-  dispatch(tensor.dtype(), [&]<class T>(T) {
-    if constexpr (std::is_floating_point_v<T>) {
-      for (T& x : tensor.data<T>()) x *= static_cast<T>(factor);
-    } else {
-      Tensor wide = tensor.cast(DType::kFloat32);
-      for (float& x : wide.data<float>()) x *= static_cast<float>(factor);
-      tensor = wide.cast(tensor.dtype());
-    }
-  });
+/// Runs a loss on labels `y` of the batch; of a label that is none it says whose it is.
+template <class F>
+auto naming_samples(const Batch& batch, const Tensor& y, const F& compute) {
+  try {
+    return compute();
+  } catch (const LabelError& error) {
+    const auto each = static_cast<std::size_t>(y.size() / y.shape()[0]);
+    const std::string sample =
+        batch.origin.sample(static_cast<std::int64_t>(error.position() / each));
+    throw ValueError(error.message(
+        each == 1 ? "of " + sample
+                  : fmt::format("at position {} of {}", error.position() % each, sample)));
+  }
 }
 
 }  // namespace
@@ -40,6 +45,7 @@ Trainer::Trainer(Model& model, CompileArguments arguments)
           arguments_.loss.losses.end()) {
     throw ValueError("`compile` needs a loss.");
   }
+  refuse_lacked_options(model_);
 }
 
 void Trainer::prepare(const Batch& batch) {
@@ -49,6 +55,7 @@ void Trainer::prepare(const Batch& batch) {
                                  model_.name(), outputs, batch.y.size()));
   }
   if (prepared_) return;
+  refuse_lacked_options(model_);  // those of layers that have been built since
   std::vector<LossPtr>& losses = arguments_.loss.losses;
   if (losses.size() == 1) losses.resize(outputs, losses.front());
   if (losses.size() != outputs) {
@@ -68,6 +75,8 @@ void Trainer::prepare(const Batch& batch) {
 }
 
 void Trainer::make_metrics(const Batch& batch) {
+  output_losses_.clear();
+  metrics_.clear();
   const SymbolicTensors outputs = model_.outputs();
   std::vector<std::string> taken = {"loss"};
   for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -108,12 +117,15 @@ double Trainer::total_loss(const Batch& batch, const std::vector<Tensor>& output
     const double weight = arguments_.loss_weights[i];
     double value = 0;
     if (gradients != nullptr) {
-      LossResult result = loss.value_and_gradient(batch.y[i], outputs[i], batch.weight);
-      scale(result.gradient, weight * optimizer().loss_scale());
+      LossResult result = naming_samples(batch, batch.y[i], [&] {
+        return loss.value_and_gradient(batch.y[i], outputs[i], batch.weight,
+                                       weight * optimizer().loss_scale());
+      });
       gradients->push_back(std::move(result.gradient));
       value = result.value;
     } else {
-      value = loss(batch.y[i], outputs[i], batch.weight);
+      value = naming_samples(batch, batch.y[i],
+                             [&] { return loss(batch.y[i], outputs[i], batch.weight); });
     }
     if (!output_losses_.empty()) output_losses_[i].update(value, static_cast<double>(batch.rows()));
     total += value * weight;
@@ -122,7 +134,6 @@ double Trainer::total_loss(const Batch& batch, const std::vector<Tensor>& output
 }
 
 void Trainer::gather(const Batch& batch, const std::vector<Tensor>& outputs, double loss) {
-  batch_loss_ = loss;
   loss_.update(loss, static_cast<double>(batch.rows()));
   for (const NamedMetric& metric : metrics_) {
     metric.metric->update_state(batch.y[metric.output], outputs[metric.output]);
@@ -137,12 +148,23 @@ void Trainer::lose() {
 void Trainer::train(const Batch& batch) {
   prepare(batch);
   TrainGraph& graph = graphs_.get(batch.x);
-  const RandomState random{seed_, static_cast<std::uint64_t>(optimizer().steps())};
+  const RandomState random{seed_, static_cast<std::uint64_t>(step())};
   const std::vector<Tensor>& outputs = graph.forward(batch.x, random);
-  std::vector<Tensor> gradients;
-  const double loss = total_loss(batch, outputs, &gradients);
-  gather(batch, outputs, loss);
-  optimizer().apply(graph.backward(gradients));
+  const std::vector<double> metrics = metric_state();
+  const std::int64_t steps = optimizer().steps();
+  double loss = 0;
+  try {
+    std::vector<Tensor> gradients;
+    loss = total_loss(batch, outputs, &gradients);
+    gather(batch, outputs, loss);
+    optimizer().apply(graph.backward(gradients));
+  } catch (...) {
+    set_metric_state(metrics);
+    throw;
+  }
+  graph.update_averages();
+  batch_loss_ = loss;
+  if (optimizer().steps() == steps) ++skipped_;
   // Compute libraries make numbers of NaN in some activations: the loss alone may look healthy
   // while the weights no longer are.
   if (!optimizer().finite()) lose();
@@ -159,6 +181,17 @@ Logs Trainer::logs() const {
   for (const metrics::Mean& loss : output_losses_) logs[loss.name()] = loss.result();
   for (const NamedMetric& metric : metrics_) logs[metric.name] = metric.metric->result();
   return logs;
+}
+
+std::optional<Direction> Trainer::direction(std::string_view log) const {
+  if (log == loss_.name()) return Direction::kDown;
+  for (const metrics::Mean& loss : output_losses_) {
+    if (log == loss.name()) return Direction::kDown;
+  }
+  for (const NamedMetric& metric : metrics_) {
+    if (log == metric.name) return metric.metric->direction();
+  }
+  return {};
 }
 
 void Trainer::reset_metrics() {

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "training/data.h"
@@ -17,16 +19,26 @@ class Trainer {
  public:
   Trainer(Model& model, CompileArguments arguments);
 
-  /// Forward, backward, update; the metrics gather the batch. Throws ValueError, before anything
-  /// has changed, for data that do not suit the model or the losses.
+  /// Forward, backward, update; the metrics gather the batch. All or nothing: throws ValueError for
+  /// data that do not suit the model, the losses or the metrics, and OutOfMemoryError, before
+  /// weights, moving averages and metrics have changed.
   void train(const Batch& batch);
   /// Forward as in prediction; the metrics gather the batch.
   void test(const Batch& batch);
 
+  /// Batches trained: the optimizer's steps and those that it skipped. Settles what dropout drops.
+  [[nodiscard]] std::int64_t step() const {
+    return arguments_.optimizer.optimizer->steps() + skipped_;
+  }
+  /// Goes on from there, the optimizer's steps being what they are.
+  void set_step(std::int64_t step) { skipped_ = step - optimizer().steps(); }
+
   /// The metrics' results so far.
   [[nodiscard]] Logs logs() const;
-  /// Of the last batch.
+  /// Of the last batch trained.
   [[nodiscard]] double batch_loss() const noexcept { return batch_loss_; }
+  /// Of a log, without its "val_".
+  [[nodiscard]] std::optional<Direction> direction(std::string_view log) const;
   void reset_metrics();
   /// What the metrics have gathered. There are `metric_numbers` of them, which the first batch
   /// settles.
@@ -61,6 +73,7 @@ class Trainer {
   CompileArguments arguments_;
   std::uint64_t seed_ = 0;
   double batch_loss_ = 0;
+  std::int64_t skipped_ = 0;  ///< batches whose gradients overflowed (LossScaleOptimizer)
   GraphCache graphs_;
   metrics::Mean loss_{"loss"};
   std::vector<metrics::Mean> output_losses_;

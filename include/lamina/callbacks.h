@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lamina {
@@ -24,10 +25,17 @@ class FitRun {
   [[nodiscard]] virtual std::int64_t step() const = 0;
   /// The loss of the last batch by itself; NaN too when its update left a weight infinite or NaN.
   [[nodiscard]] virtual double batch_loss() const = 0;
+  /// Which values of a log are better, "val_" or not: the smaller ones of losses, of metrics what
+  /// they say themselves. None: nobody knows.
+  [[nodiscard]] virtual std::optional<Direction> direction(std::string_view log) const = 0;
   /// True when `fit` goes on from a checkpoint.
   [[nodiscard]] virtual bool resumed() const = 0;
   /// Ends `fit` after this batch or epoch.
   virtual void stop_training() = 0;
+  /// The same for a run whose weights are lost: from here on, this batch and the end of `fit`
+  /// included, no callback that saves is called, wherever it stands among the others. What was
+  /// saved last stays, the backup of BackupAndRestore too.
+  virtual void abandon_training() = 0;
   /// Saves the model's weights and its optimizer's, in a file of Keras's, and beside them what
   /// `FitOptions::resume_from` needs, where Keras does not look. Throws what Model::save_weights
   /// throws.
@@ -54,7 +62,8 @@ class Callback {
   /// `logs` are the means over the epoch so far.
   virtual void on_train_batch_end(FitRun&, std::int64_t /*batch*/, const Logs&) {}
 
-  /// Callbacks that save are called after all others, so that they save what these know.
+  /// Callbacks that save are called after all others, so that they save what these know; and not
+  /// at all once the run is abandoned (FitRun::abandon_training).
   [[nodiscard]] virtual bool saves() const { return false; }
   /// What the callback has to remember for an exact resume: always as many numbers.
   [[nodiscard]] virtual std::vector<double> state() const { return {}; }
@@ -71,8 +80,8 @@ using CallbackPtr = std::shared_ptr<Callback>;
 /// that Keras refuses.
 namespace callbacks {
 
-/// Which of two values of a metric is better. kAuto: greater for names that hold "acc" or end in
-/// "auc", else smaller.
+/// Which of two values of a log is better. kAuto: what FitRun::direction says; where it cannot
+/// tell, `fit` throws ValueError before it trains.
 enum class Mode : std::uint8_t { kAuto, kMin, kMax };
 
 /// Saves weights after each epoch, or every `save_freq` batches. In the path, "{epoch}" or
@@ -143,8 +152,13 @@ struct CSVLoggerOptions {
 };
 [[nodiscard]] CallbackPtr CSVLogger(CSVLoggerOptions options);
 
-/// Ends training when the loss is NaN or infinite.
-[[nodiscard]] CallbackPtr TerminateOnNaN();
+/// Abandons training (FitRun::abandon_training) when the loss is NaN or infinite: checkpoints and
+/// backups stay those of the last batch or epoch before. With `raise_error` `fit` throws Error at
+/// once instead.
+struct TerminateOnNaNOptions {
+  bool raise_error = false;
+};
+[[nodiscard]] CallbackPtr TerminateOnNaN(TerminateOnNaNOptions options = {});
 
 }  // namespace callbacks
 }  // namespace lamina

@@ -16,13 +16,16 @@ namespace lamina {
 ///     const LossResult loss = cross_entropy->value_and_gradient(labels, predicted);
 ///     optimizer->apply(tape.gradients({loss.gradient}));
 ///
+/// With an optimizer that scales the loss: value_and_gradient(labels, predicted, {},
+/// optimizer->loss_scale()).
+///
 /// It computes where the model's variables are (see Model::to). Holds compiled graphs for the three
 /// input shapes used last: keep it through the loop. The model must outlive it. One call at a time.
 class GradientTape {
  public:
   /// What is trainable is read here. `seed` and the number of calls of `forward` settle what
   /// dropout drops; `first_call` is for a loop that goes on. Throws ValueError for a model that is
-  /// not built.
+  /// not built, UnsupportedError for one whose configuration asks for regularizers or constraints.
   explicit GradientTape(Model& model, std::uint64_t seed = 0, std::uint64_t first_call = 0);
   GradientTape(GradientTape&&) noexcept;
   GradientTape& operator=(GradientTape&&) noexcept;

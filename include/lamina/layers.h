@@ -20,8 +20,8 @@
 ///
 /// The factories throw ValueError for options that Keras refuses, in its words and naming the
 /// layer. Applying a layer throws ValueError when the inputs' ranks or sizes do not suit it. Shapes
-/// below include the batch. Where Keras's regularizers, constraints and random seeds of dropout do
-/// not change a prediction they are not options here, and are ignored in configurations.
+/// below include the batch. Keras's regularizers and constraints are not options here: a model
+/// whose configuration has some predicts, and refuses to be trained. Seeds of dropout are ignored.
 namespace lamina::layers {
 
 /// One integer for both spatial axes, or {height, width}.

@@ -19,7 +19,7 @@ enum class Reduction {
 
 struct LossResult {
   float value = 0;
-  Tensor gradient;  ///< d(value)/d(y_pred): y_pred's shape and dtype
+  Tensor gradient;  ///< d(scale value)/d(y_pred): y_pred's shape and dtype
 };
 
 /// A loss over predictions (..., classes): one number a row, that is for all but the last axis, and
@@ -40,9 +40,11 @@ class Loss {
   /// do not fit, and for labels that are out of range.
   [[nodiscard]] float operator()(const Tensor& y_true, const Tensor& y_pred,
                                  const Tensor& sample_weight = {}) const;
-  /// The same with its derivative.
+  /// The same with its derivative, multiplied by `scale` before it is rounded to `y_pred`'s dtype:
+  /// what a float16 model's small gradients need (see Optimizer::loss_scale). The value is not.
   [[nodiscard]] LossResult value_and_gradient(const Tensor& y_true, const Tensor& y_pred,
-                                              const Tensor& sample_weight = {}) const;
+                                              const Tensor& sample_weight = {},
+                                              double scale = 1) const;
 
  protected:
   explicit Loss(std::string name, Reduction reduction = Reduction::kSumOverBatchSize)
@@ -61,7 +63,7 @@ class Loss {
 
  private:
   LossResult compute(const Tensor& y_true, const Tensor& y_pred, const Tensor& sample_weight,
-                     bool with_gradient) const;
+                     std::optional<double> gradient_scale) const;
 
   std::string name_;
   Reduction reduction_;

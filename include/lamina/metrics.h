@@ -4,11 +4,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace lamina {
+
+/// Which values of a metric are better.
+enum class Direction : std::uint8_t { kDown, kUp };
 
 /// A number that is gathered over batches. Not synchronised.
 class Metric {
@@ -22,6 +26,9 @@ class Metric {
                             const Tensor& sample_weight = {}) = 0;
   [[nodiscard]] virtual double result() const = 0;
   virtual void reset_state() = 0;
+  /// Which results are better (Keras's `_direction`), for callbacks that are to find out
+  /// themselves. None: they have to be told.
+  [[nodiscard]] virtual std::optional<Direction> direction() const { return {}; }
 
   /// What a run that is resumed in the middle of an epoch needs: taken back by `set_state`, which
   /// throws ValueError for a state of another length.

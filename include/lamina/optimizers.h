@@ -84,7 +84,8 @@ class Optimizer {
   [[nodiscard]] virtual double learning_rate() const;
   /// Throws ValueError when a schedule gives the learning rate.
   virtual void set_learning_rate(double learning_rate);
-  /// What the loss is to be multiplied by before it is differentiated; `apply` divides.
+  /// What the loss is to be multiplied by before it is differentiated (the `scale` of
+  /// Loss::value_and_gradient); `apply` divides.
   [[nodiscard]] virtual double loss_scale() const;
   /// False when the last `apply` left a variable that it updated infinite or NaN in some element.
   [[nodiscard]] virtual bool finite() const { return finite_; }

@@ -117,6 +117,7 @@ json differentiate(Model& model, const json& request) {
   reply["outputs"] = write_tensors(graph.forward(inputs), prefix + "y");
   reply["gradients"] =
       write_tensors(graph.backward(read_tensors(request.at("output_gradients"))), prefix + "g");
+  graph.update_averages();
   json paths = json::array();
   for (const VariablePtr& variable : graph.variables()) paths.push_back(variable->path());
   reply["paths"] = std::move(paths);

@@ -145,7 +145,7 @@ TEST(LayerConfig, BadOptionsAreRefusedInKerasWords) {
   }
 }
 
-TEST(LayerConfig, RegularizersAndConstraintsDoNotMatter) {
+TEST(LayerConfig, RegularizersAndConstraintsDoNotMatterToPrediction) {
   EXPECT_EQ(refusal("Dense", R"({"units": 2, "kernel_regularizer": {"class_name": "L2"},
                                  "bias_constraint": {"class_name": "NonNeg"}})"),
             "");

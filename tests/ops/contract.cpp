@@ -168,6 +168,13 @@ struct InputFor {
     if (op.of.kind != Reduce::Kind::kMax || before.size() != 1) return any();
     return defined(op.of, before);
   }
+  /// A divisor is not near 0.
+  Tensor operator()(const BinaryGradient& op) const {
+    if (op.of.kind != Binary::kDivide || before.size() != 1) return any();
+    Tensor values = random_tensor(spec().shape, DType::kFloat64, random);
+    for (double& value : values.data<double>()) value += std::copysign(0.5, value);
+    return values.cast(spec().dtype);
+  }
   /// Of anything else than a softmax the sums grow with its length, and their rounding with them.
   Tensor operator()(const SoftmaxGradient& op) const {
     return before.empty() ? defined(op.of, {any()}) : any();

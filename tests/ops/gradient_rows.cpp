@@ -157,8 +157,13 @@ OpSpec unary_gradient(Random& random) {
 OpSpec binary_gradient(Random& random) {
   auto op = forward<BinaryOp>(pointwise_rows(), random);
   op.activation = {};
-  if (op.kind == Binary::kDivide) op.kind = Binary::kMultiply;  // a divisor near 0 has none
   return BinaryGradient{op, static_cast<std::size_t>(pick(random, 0, 1)), op.y};
+}
+
+OpSpec divide_gradient(Random& random) {
+  auto op = std::get<BinaryGradient>(binary_gradient(random));
+  op.of.kind = Binary::kDivide;
+  return op;
 }
 
 OpSpec layer_norm_gradient(Random& random) {
@@ -208,6 +213,7 @@ std::vector<Row> gradient_rows() {
           {"BiasGradient", bias_gradient},
           {"UnaryGradient", unary_gradient},
           {"BinaryGradient", binary_gradient},
+          {"DivideGradient", divide_gradient},
           {"LayerNormGradient", layer_norm_gradient},
           {"LayerNormSums", layer_norm_sums},
           {"SoftmaxGradient", softmax_gradient},

@@ -10,6 +10,7 @@ namespace lamina {
 namespace {
 
 using namespace test;
+using ::testing::AllOf;
 using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -48,6 +49,7 @@ struct Trained {
 TEST(EarlyStopping, WaitsForAsLongAsItIsPatient) {
   const auto epochs = [](callbacks::EarlyStoppingOptions options, std::vector<double> scores) {
     options.monitor = "score";
+    if (options.mode == callbacks::Mode::kAuto) options.mode = callbacks::Mode::kMin;
     return Trained(std::move(scores), {callbacks::EarlyStopping(options)}).history.epoch.size();
   };
   EXPECT_EQ(epochs({.patience = 2}, {5, 4, 4, 4, 3, 2}), 4U);
@@ -70,10 +72,11 @@ TEST(EarlyStopping, BringsTheBestWeightsBack) {
    private:
     std::vector<Tensor>& into_;
   };
-  const Trained run({3, 1, 2, 2},
-                    {std::make_shared<Keep>(best),
-                     callbacks::EarlyStopping(
-                         {.monitor = "score", .patience = 5, .restore_best_weights = true})});
+  const Trained run({3, 1, 2, 2}, {std::make_shared<Keep>(best),
+                                   callbacks::EarlyStopping({.monitor = "score",
+                                                             .patience = 5,
+                                                             .mode = callbacks::Mode::kMin,
+                                                             .restore_best_weights = true})});
   const auto variables = run.model->variables();
   ASSERT_EQ(best.size(), variables.size());
   for (std::size_t i = 0; i < best.size(); ++i) {
@@ -92,11 +95,97 @@ TEST(EarlyStopping, WarnsOfAMetricThatIsNotThere) {
   EXPECT_EQ(run.history.epoch.size(), 2U);
 }
 
+/// A metric that gives a value of its own each epoch.
+class Scripted : public Metric {
+ public:
+  Scripted(std::string name, std::optional<Direction> direction, std::vector<double> values)
+      : Metric(std::move(name)), direction_(direction), values_(std::move(values)) {}
+  void update_state(const Tensor&, const Tensor&, const Tensor&) override {}
+  double result() const override { return values_.at(epoch_); }
+  void reset_state() override {
+    epoch_ = resets_++ == 0 ? 0 : resets_ - 2;
+  }  // `fit` begins with one
+  std::optional<Direction> direction() const override { return direction_; }
+  std::vector<double> state() const override { return {}; }
+  void set_state(const std::vector<double>&) override {}
+
+ private:
+  std::optional<Direction> direction_;
+  std::vector<double> values_;
+  std::size_t epoch_ = 0, resets_ = 0;
+};
+
+History stopped_early(const MetricPtr& metric, callbacks::EarlyStoppingOptions options) {
+  Random random;
+  const Spokes data(random, 20);
+  const ModelPtr model = classifier();
+  model->compile(
+      {.optimizer = "sgd", .loss = "sparse_categorical_crossentropy", .metrics = {metric}});
+  options.monitor = metric->name();
+  options.patience = 1;
+  return model->fit(
+      data.x, data.y,
+      {.epochs = 4, .verbose = Verbose::kSilent, .callbacks = {callbacks::EarlyStopping(options)}});
+}
+
+TEST(EarlyStopping, GoesByWhatTheMetricSaysIsBetter) {
+  const auto epochs = [](const char* name, Direction direction, std::vector<double> values) {
+    const auto metric = std::make_shared<Scripted>(name, direction, std::move(values));
+    return stopped_early(metric, {}).epoch.size();
+  };
+  EXPECT_EQ(epochs("my_acc", Direction::kDown, {3, 2, 1, 0}), 4U);
+  EXPECT_EQ(epochs("my_acc", Direction::kDown, {0, 1, 2, 3}), 2U);
+  EXPECT_EQ(epochs("hits", Direction::kUp, {0, 1, 2, 3}), 4U);
+  EXPECT_EQ(epochs("hits", Direction::kUp, {3, 2, 1, 0}), 2U);
+}
+
+TEST(EarlyStopping, AsksForTheModeOfAMetricThatDoesNotSay) {
+  const auto metric = [] {
+    return std::make_shared<Scripted>("my_acc", std::nullopt, std::vector<double>{0, 1, 2, 3});
+  };
+  EXPECT_THAT(message_of([&] { (void)stopped_early(metric(), {}); }),
+              AllOf(HasSubstr("EarlyStopping callback received monitor=my_acc"),
+                    HasSubstr("isn't able to automatically determine"), HasSubstr("`mode='max'`")));
+  EXPECT_EQ(stopped_early(metric(), {.mode = callbacks::Mode::kMax}).epoch.size(), 4U);
+  EXPECT_THAT(
+      message_of([] { (void)Trained({1}, {callbacks::ReduceLROnPlateau({.monitor = "score"})}); }),
+      HasSubstr("ReduceLROnPlateau callback received monitor=score"));
+}
+
+TEST(FitRun, KnowsWhichValuesOfALogAreBetter) {
+  class Ask : public Callback {
+   public:
+    void on_train_begin(FitRun& run) override {
+      for (const char* log : {"loss", "val_loss", "number_loss", "val_kind_loss", "number_mae"}) {
+        EXPECT_EQ(run.direction(log), Direction::kDown) << log;
+      }
+      for (const char* log : {"kind_acc", "val_kind_acc"}) {
+        EXPECT_EQ(run.direction(log), Direction::kUp) << log;
+      }
+      EXPECT_EQ(run.direction("accuracy"), std::nullopt);
+      asked = true;
+    }
+    bool asked = false;
+  };
+  Random random;
+  const auto x = layers::Input({.shape = {3}});
+  const auto model = Functional::create({x}, {layers::Dense({.units = 2, .name = "number"})(x),
+                                              layers::Dense({.units = 2, .name = "kind"})(x)});
+  model->compile({.optimizer = "sgd", .loss = "mse", .metrics = {"mae", "acc"}});
+  const auto ask = std::make_shared<Ask>();
+  (void)model->fit({random.tensor({5, 3})}, {random.tensor({5, 2}), random.tensor({5, 2})},
+                   {.verbose = Verbose::kSilent, .callbacks = {ask}});
+  EXPECT_TRUE(ask->asked);
+}
+
 TEST(ReduceLROnPlateau, ReducesAfterPatienceAndRests) {
-  const Trained run(
-      {5, 5, 5, 5, 5, 5, 5},
-      {callbacks::ReduceLROnPlateau(
-          {.monitor = "score", .factor = 0.5, .patience = 2, .cooldown = 1, .min_lr = 0.2})});
+  const Trained run({5, 5, 5, 5, 5, 5, 5},
+                    {callbacks::ReduceLROnPlateau({.monitor = "score",
+                                                   .factor = 0.5,
+                                                   .patience = 2,
+                                                   .mode = callbacks::Mode::kMin,
+                                                   .cooldown = 1,
+                                                   .min_lr = 0.2})});
   std::vector<double> rates = run.history.history.at("learning_rate");
   EXPECT_THAT(rates,
               ElementsAre(0.5, 0.5, 0.5, 0.25, 0.25, DoubleNear(0.2, 1e-7), DoubleNear(0.2, 1e-7)));
@@ -162,7 +251,8 @@ TEST(ModelCheckpoint, KeepsTheBestOnly) {
   const Trained run({3, 1, 2},
                     {callbacks::ModelCheckpoint({.filepath = scratch / "{epoch}.weights.h5",
                                                  .monitor = "score",
-                                                 .save_best_only = true})});
+                                                 .save_best_only = true,
+                                                 .mode = callbacks::Mode::kMin})});
   EXPECT_TRUE(std::filesystem::exists(scratch / "1.weights.h5"));
   EXPECT_TRUE(std::filesystem::exists(scratch / "2.weights.h5"));
   EXPECT_FALSE(std::filesystem::exists(scratch / "3.weights.h5"));

@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "checkpoint/async_save.h"
 #include "fit_helpers.h"
 
 namespace lamina {
@@ -108,6 +109,159 @@ TEST(FitFailures, ALossThatIsNotANumberIsReportedAndEndsARunThatAsksForIt) {
                                       .callbacks = {callbacks::TerminateOnNaN()}});
   ASSERT_EQ(history.epoch.size(), 1u);
   EXPECT_TRUE(std::isnan(history.history.at("loss")[0]));
+}
+
+/// Has no memory for its steps.
+class WithoutMemory : public Optimizer {
+ public:
+  WithoutMemory() : Optimizer(OptimizerOptions{}, "WithoutMemory") {}
+  std::string class_name() const override { return "WithoutMemory"; }
+
+ protected:
+  void create_slots() override {}
+  void step(training::Update&) const override { throw OutOfMemoryError(1 << 20); }
+};
+
+/// Makes a weight NaN before a step, and notes what the model was before.
+class Poison : public Callback {
+ public:
+  explicit Poison(std::int64_t step) : step_(step) {}
+  void on_train_batch_begin(FitRun& run, std::int64_t) override {
+    if (run.step() != step_) return;
+    last_batch = values_of(run.model().variables());
+    const VariablePtr kernel = run.model().variables().front();
+    Tensor bad = kernel->value().clone();
+    bad.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
+    kernel->assign(bad);
+  }
+  void on_epoch_end(FitRun& run, std::int64_t, Logs&) override {
+    if (run.step() <= step_) last_epoch = values_of(run.model().variables());
+  }
+  std::vector<Tensor> last_batch, last_epoch;
+
+ private:
+  std::int64_t step_;
+};
+
+/// Whether callbacks that save stand first, and save in the background.
+class ALostRun : public ::testing::TestWithParam<std::tuple<bool, bool>> {
+ protected:
+  /// 4 batches an epoch, 2 epochs.
+  History fit(Model& model, std::vector<CallbackPtr> callbacks) {
+    return model.fit(data.x, data.y,
+                     {.batch_size = 10,
+                      .epochs = 2,
+                      .verbose = Verbose::kSilent,
+                      .callbacks = std::move(callbacks),
+                      .seed = 4});
+  }
+  History fit_and_save(Model& model, std::vector<CallbackPtr> watching) {
+    const auto [first, background] = GetParam();
+    const std::vector<CallbackPtr> saving = {
+        callbacks::ModelCheckpoint(
+            {.filepath = scratch / "batch.weights.h5", .save_freq = 1, .asynchronous = background}),
+        callbacks::ModelCheckpoint(
+            {.filepath = scratch / "epoch.weights.h5", .asynchronous = background}),
+        callbacks::BackupAndRestore(
+            {.backup_dir = scratch / "backup", .save_freq = 1, .asynchronous = background})};
+    watching.insert(first ? watching.begin() : watching.end(), saving.begin(), saving.end());
+    return fit(model, std::move(watching));
+  }
+  void expect_file(const std::string& name, const std::vector<Tensor>& expected) {
+    const ModelPtr loaded = compiled();
+    loaded->load_weights(scratch / name);
+    const auto variables = loaded->variables();
+    ASSERT_EQ(expected.size(), variables.size()) << name;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_TRUE(bitwise_equal(variables[i]->value(), expected[i]))
+          << name << " " << variables[i]->path();
+    }
+  }
+
+  Random random;
+  Spokes data{random, 40};
+  Scratch scratch;
+};
+INSTANTIATE_TEST_SUITE_P(Saving, ALostRun, ::testing::Combine(::testing::Bool(), ::testing::Bool()),
+                         [](const auto& info) {
+                           return std::string(std::get<0>(info.param) ? "First" : "Last") +
+                                  (std::get<1>(info.param) ? "InTheBackground" : "AtOnce");
+                         });
+
+TEST_P(ALostRun, LeavesTheCheckpointsOfBeforeAndGoesOnFromTheBackup) {
+  const ModelPtr undisturbed = compiled(), lost = compiled(), resumed = compiled();
+  (void)fit(*undisturbed, {});
+  const auto poison = std::make_shared<Poison>(random.integer(5, 7));
+  const History history = fit_and_save(*lost, {poison, callbacks::TerminateOnNaN()});
+  EXPECT_EQ(history.epoch.size(), 2u);
+  EXPECT_TRUE(std::isnan(history.history.at("loss")[1]));
+  expect_file("batch.weights.h5", poison->last_batch);
+  expect_file("epoch.weights.h5", poison->last_epoch);
+  expect_file("backup/latest.weights.h5", poison->last_batch);
+  (void)fit_and_save(*resumed, {std::make_shared<Poison>(-1), callbacks::TerminateOnNaN()});
+  expect_same_bits(*undisturbed, *resumed);
+}
+
+TEST_P(ALostRun, ThrowsWhereItIsToRaiseAnError) {
+  const ModelPtr lost = compiled();
+  const auto poison = std::make_shared<Poison>(6);
+  const std::string message = message_of([&] {
+    (void)fit_and_save(*lost, {poison, callbacks::TerminateOnNaN({.raise_error = true})});
+  });
+  EXPECT_EQ(message,
+            "NaN or Inf loss encountered at batch 2. Loss value: nan. Terminating training "
+            "immediately.");
+  for (const char* name : {"batch.weights.h5", "epoch.weights.h5", "backup/latest.weights.h5"}) {
+    checkpoint::save_queue().wait_for(checkpoint::save_key(scratch / name, false));
+  }
+  expect_file("batch.weights.h5", poison->last_batch);
+  expect_file("epoch.weights.h5", poison->last_epoch);
+  expect_file("backup/latest.weights.h5", poison->last_batch);
+}
+
+TEST(FitFailures, ABatchThatFailsChangesNeitherWeightsNorAveragesNorMetrics) {
+  Random random;
+  const Spokes data(random, 20);
+  Tensor wrong = data.y.clone();
+  wrong.data<std::int64_t>()[random.integer(0, 19)] = 3;
+  const auto expect_nothing = [&](const OptimizerPtr& optimizer, const Tensor& y,
+                                  const char* words) {
+    SCOPED_TRACE(words);
+    const ModelPtr model = classifier();
+    const MetricPtr accuracy = metrics::SparseCategoricalAccuracy();
+    model->compile(
+        {.optimizer = optimizer, .loss = "sparse_categorical_crossentropy", .metrics = {accuracy}});
+    std::vector<VariablePtr> variables = model->variables();
+    const auto state = optimizer->variables();
+    variables.insert(variables.end(), state.begin(), state.end());
+    const std::vector<Tensor> before = values_of(variables);
+    EXPECT_THAT(message_of([&] { (void)model->train_on_batch(data.x, y); }), HasSubstr(words));
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      EXPECT_TRUE(bitwise_equal(variables[i]->value(), before[i])) << variables[i]->path();
+    }
+    EXPECT_EQ(accuracy->state(), (std::vector<double>{0, 0}));
+  };
+  expect_nothing(optimizers::Adam(), wrong, "out of range");
+  expect_nothing(std::make_shared<WithoutMemory>(), data.y, "Out of memory");
+}
+
+TEST(FitFailures, AMetricThatDoesNotFitIsFoundBeforeAnythingChanges) {
+  Random random;
+  const Spokes data(random, 20);
+  const ModelPtr model = classifier();
+  const MetricPtr accuracy = metrics::SparseCategoricalAccuracy();
+  model->compile({.optimizer = "adam",
+                  .loss = "sparse_categorical_crossentropy",
+                  .metrics = {accuracy, "categorical_accuracy"}});
+  const std::vector<Tensor> before = values_of(model->variables());
+  EXPECT_THAT(message_of([&] { (void)model->train_on_batch(data.x, data.y); }),
+              HasSubstr("Metric 'categorical_accuracy'"));
+  const auto variables = model->variables();
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    EXPECT_TRUE(bitwise_equal(variables[i]->value(), before[i])) << variables[i]->path();
+  }
+  EXPECT_EQ(accuracy->state(), (std::vector<double>{0, 0}));
+  EXPECT_EQ(model->optimizer()->steps(), 0);
 }
 
 TEST(FitFailures, WithoutMemoryForAStepNothingChangesAndThereIsAnError) {

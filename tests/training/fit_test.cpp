@@ -145,6 +145,34 @@ TEST(Fit, LeavesFrozenLayersAsTheyAre) {
               HasSubstr("call `compile` again"));
 }
 
+/// A Dense layer, as a class of the user's.
+class Classifier : public SubclassedModel {
+ public:
+  Classifier() { dense_ = track("dense", layers::Dense({.units = 3, .activation = "softmax"})); }
+  std::string class_name() const override { return "Classifier"; }
+  SymbolicTensors call(const SymbolicTensors& inputs) override { return {(*dense_)(inputs)}; }
+
+ private:
+  LayerPtr dense_;
+};
+
+TEST(Evaluate, BuildsAModelThatIsNotBuiltYet) {
+  Random random;
+  const Spokes data(random, 50);
+  const std::vector<ModelPtr> models = {
+      Sequential::create({layers::Dense({.units = 3, .activation = "softmax"})}),
+      std::make_shared<Classifier>()};
+  for (const ModelPtr& model : models) {
+    SCOPED_TRACE(model->class_name());
+    compile(*model);
+    const Logs logs = model->evaluate(data.x, data.y, {.verbose = Verbose::kSilent});
+    const Tensor predicted = model->predict(data.x);
+    EXPECT_NEAR(logs.at("loss"), (*losses::SparseCategoricalCrossentropy())(data.y, predicted),
+                1e-5);
+    EXPECT_EQ(model->variables().size(), 2U);
+  }
+}
+
 TEST(Fit, SaysWhatDoesNotFit) {
   Random random;
   const Spokes data(random, 40);
@@ -164,15 +192,15 @@ TEST(Fit, SaysWhatDoesNotFit) {
                 (void)model->fit(Tensor::zeros({40, 5}), data.y, quiet);
               }),
               AllOf(HasSubstr("4"), HasSubstr("5)")));
-  const std::vector<Tensor> before = values_of(model->trainable_variables());
+  const std::vector<Tensor> before = values_of(model->variables());
   Tensor wrong = data.y.clone();
   wrong.data<std::int64_t>()[3] = 3;
   EXPECT_THAT(message_of([&] {
                 (void)model->fit(data.x, wrong,
                                  {.batch_size = 40, .verbose = Verbose::kSilent, .shuffle = false});
               }),
-              AllOf(HasSubstr("label 3"), HasSubstr("position 3"), HasSubstr("[0, 3)")));
-  const std::vector<Tensor> after = values_of(model->trainable_variables());
+              AllOf(HasSubstr("label 3 of sample 3 of the training data"), HasSubstr("[0, 3)")));
+  const std::vector<Tensor> after = values_of(model->variables());
   for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(bitwise_equal(before[i], after[i]));
   EXPECT_THROW((void)model->fit(data.x, data.y, {.batch_size = 0}), ValueError);
   EXPECT_THROW((void)model->fit(data.x, data.y, {.epochs = 0}), ValueError);
@@ -183,6 +211,51 @@ TEST(Fit, SaysWhatDoesNotFit) {
                        {.validation_data = DataSet(Tensor::zeros({0, 4}), Tensor::zeros({0}))}),
       ValueError);
   EXPECT_THROW(model->compile({.optimizer = "adam", .loss = "nonsense"}), ValueError);
+}
+
+TEST(Fit, SaysWhoseLabelIsOutOfRange) {
+  Random random;
+  const Spokes data(random, 40);
+  const ModelPtr model = classifier();
+  compile(*model);
+  const std::int64_t row = random.integer(0, 29), late = random.integer(30, 39);
+  const auto wrong_at = [&](std::int64_t i) {
+    Tensor wrong = data.y.clone();
+    wrong.data<std::int64_t>()[i] = 7;
+    return wrong;
+  };
+  const auto refusal = [&](const Tensor& y, FitOptions options) {
+    options.verbose = Verbose::kSilent;
+    options.batch_size = 7;
+    return message_of([&] { (void)model->fit(data.x, y, options); });
+  };
+  const auto of = [](std::int64_t i, const char* what) {
+    return HasSubstr("the label 7 of sample " + std::to_string(i) + " of " + what + " is out");
+  };
+  EXPECT_THAT(refusal(wrong_at(row), {}), of(row, "the training data"));
+  EXPECT_THAT(refusal(wrong_at(row), {.shuffle = false}), of(row, "the training data"));
+  EXPECT_THAT(refusal(wrong_at(late), {.validation_split = 0.25}), of(late, "the training data"));
+  EXPECT_THAT(refusal(data.y, {.validation_data = DataSet(data.x, wrong_at(late))}),
+              of(late, "the validation data"));
+  EXPECT_THAT(message_of([&] {
+                (void)model->evaluate(data.x, wrong_at(late),
+                                      {.batch_size = 7, .verbose = Verbose::kSilent});
+              }),
+              of(late, "the data"));
+  EXPECT_THAT(message_of([&] { (void)model->train_on_batch(data.x, wrong_at(late)); }),
+              of(late, "the batch"));
+
+  const auto x = layers::Input({.shape = {5, 4}});
+  const auto several = Functional::create(x, layers::Dense({.units = 3})(x));
+  several->compile({.optimizer = "sgd", .loss = "sparse_categorical_crossentropy"});
+  Tensor labels = random.classes({40, 5}, 3);
+  labels.data<std::int64_t>()[row * 5 + 2] = 7;
+  EXPECT_THAT(message_of([&] {
+                (void)several->fit(random.tensor({40, 5, 4}), labels,
+                                   {.batch_size = 7, .verbose = Verbose::kSilent});
+              }),
+              HasSubstr("label 7 at position 2 of sample " + std::to_string(row) +
+                        " of the training data"));
 }
 
 TEST(Shuffling, IsAPermutationOfSeedAndEpoch) {

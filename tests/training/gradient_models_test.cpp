@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "gradient_check.h"
+#include "models/operation.h"
 
 namespace lamina::training {
 namespace {
@@ -72,6 +73,25 @@ TEST_F(GradientOfAModel, AnOutputThatIsAlsoReadAndOneThatIsAnInput) {
   expect_gradients(*model, {random_normal({3, 4}, DType::kFloat64, random)}, random);
 }
 
+TEST_F(GradientOfAModel, OfOperationsOnTwoTensorsAndOnANumber) {
+  Tensor divisor = random_normal({3, 1, 2}, DType::kFloat64, random);
+  for (double& value : divisor.data<double>()) value += std::copysign(0.5, value);
+  const Tensor data = random_normal({3, 4, 2}, DType::kFloat64, random);
+  for (const char* name : {"Add", "Subtract", "Multiply", "Divide", "Maximum", "Minimum"}) {
+    SCOPED_TRACE(name);
+    const auto a = input({3, 4, 2}), b = input({3, 1, 2});
+    const LayerPtr both = models::make_operation(name, "both", {});
+    const SymbolicTensor y = (*both)(SymbolicTensors{a, b});
+    expect_gradients(*Functional::create({a, b}, SymbolicTensors{y}), {data, divisor}, random);
+  }
+  for (const char* name : {"Add", "Subtract", "Multiply", "Divide"}) {
+    SCOPED_TRACE(name);
+    const auto a = input({3, 4, 2});
+    const LayerPtr by_number = models::make_operation(name, "by_number", {{1, 2.5}});
+    expect_gradients(*Functional::create(a, (*by_number)(a)), {data}, random);
+  }
+}
+
 TEST_F(GradientOfAModel, FrozenLayersAreLeftAloneAndPassedThrough) {
   const auto x = input({4, 6});
   auto y = layers::Dense({.units = 5, .name = "first"})(x);
@@ -94,6 +114,7 @@ TEST_F(GradientOfAModel, FrozenLayersAreLeftAloneAndPassedThrough) {
   for (const VariablePtr& variable : model->variables())
     before.push_back(variable->value().clone());
   const Tensor trained = graph.forward({data})[0].clone();
+  graph.update_averages();
   const Tensor predicted = model->predict(data);
   for (std::size_t i = 0; i < static_cast<std::size_t>(trained.size()); ++i) {
     EXPECT_NEAR(trained.data<double>()[i], predicted.data<double>()[i], 1e-12);
@@ -126,6 +147,8 @@ TEST_F(GradientOfAModel, MovesTheAveragesByTheBiasedVariance) {
   const Tensor data = random_normal({6, 2}, DType::kFloat64, random);
   TrainGraph graph(*model, {{6, 2}});
   (void)graph.forward({data});
+  for (const double mean : model->variables()[2]->value().data<double>()) EXPECT_EQ(mean, 0);
+  graph.update_averages();
   const auto values = data.data<double>();
   const auto moving_mean = model->variables()[2]->value().data<double>();
   const auto moving_variance = model->variables()[3]->value().data<double>();

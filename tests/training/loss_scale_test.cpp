@@ -87,6 +87,59 @@ TEST(LossScaleOptimizer, WrapsTheOptimizerOfAMixedFloat16Model) {
   EXPECT_EQ(model->optimizer()->inner_optimizer(), nullptr);
 }
 
+/// The same weights under two policies.
+std::pair<ModelPtr, ModelPtr> narrow_and_wide() {
+  const auto made = [](const char* policy) {
+    set_dtype_policy(policy);
+    const auto x = layers::Input({.shape = {4}});
+    const ModelPtr model = Functional::create(x, layers::Dense({.units = 2})(x));
+    set_dtype_policy("float32");
+    return model;
+  };
+  const ModelPtr narrow = made("mixed_float16"), wide = made("float32");
+  narrow->variables()[0]->assign(wide->variables()[0]->value().clone());
+  return {narrow, wide};
+}
+
+TEST(LossScaleOptimizer, KeepsGradientsThatFloat16DoesNotHold) {
+  Random random;
+  const auto [narrow, wide] = narrow_and_wide();
+  const Tensor x = random.tensor({8, 4}), y = random.tensor({8, 2}, 2, 3);
+  Tensor weights = Tensor::empty({8});
+  for (float& w : weights.data<float>()) w = 1e-8F;
+  for (const ModelPtr& model : {narrow, wide}) {
+    model->compile({.optimizer = optimizers::SGD({.learning_rate = 1e7}), .loss = "mse"});
+    (void)model->train_on_batch({x}, {y}, weights);
+  }
+  const Tensor moved = narrow->variables()[1]->value(), expected = wide->variables()[1]->value();
+  for (std::size_t i = 0; i < 2; ++i) {  // the biases, from 0
+    EXPECT_GT(expected.data<float>()[i], 1e-3F);
+    EXPECT_NEAR(moved.data<float>()[i], expected.data<float>()[i],
+                0.02F * expected.data<float>()[i]);
+  }
+}
+
+TEST(LossScaleOptimizer, ByHandTakesTheStepsOfTrainOnBatch) {
+  Random random;
+  const auto [compiled, unused] = narrow_and_wide();
+  const auto [by_hand, unused_too] = narrow_and_wide();
+  by_hand->variables()[0]->assign(compiled->variables()[0]->value().clone());
+  compiled->compile({.optimizer = "adam", .loss = "mse"});
+  const OptimizerPtr optimizer =
+      optimizers::LossScaleOptimizer({.inner_optimizer = optimizers::Adam()});
+  const LossPtr loss = losses::MeanSquaredError();
+  GradientTape tape(*by_hand);
+  optimizer->build(tape.variables());
+  for (int step = 0; step < 3; ++step) {
+    const Tensor x = random.tensor({8, 4}), y = random.tensor({8, 2});
+    (void)compiled->train_on_batch(x, y);
+    const LossResult result =
+        loss->value_and_gradient(y, tape.forward({x})[0], {}, optimizer->loss_scale());
+    optimizer->apply(tape.gradients({result.gradient}));
+  }
+  expect_same_bits(compiled->variables(), by_hand->variables());
+}
+
 TEST(LossScaleOptimizer, SaysWhatIsWrong) {
   EXPECT_THAT(message_of([] { (void)optimizers::LossScaleOptimizer({}); }), HasSubstr("is null"));
   const OptimizerPtr one = optimizers::LossScaleOptimizer({.inner_optimizer = optimizers::Adam()});

@@ -179,5 +179,18 @@ TEST(Losses, KeepTheDtypeOfThePredictions) {
       DType::kFloat64);
 }
 
+TEST(Losses, ScaleTheGradientBeforeItIsRounded) {
+  Random random;
+  const Tensor y = random.tensor({5, 3}), p = random.tensor({5, 3}).cast(DType::kFloat16);
+  Tensor weights = random.tensor({5}, 1e-9, 1e-8);
+  const LossPtr loss = losses::MeanSquaredError();
+  const LossResult wide = loss->value_and_gradient(y, p.cast(DType::kFloat32), weights),
+                   narrow = loss->value_and_gradient(y, p, weights, 65536);
+  EXPECT_EQ(narrow.value, wide.value);
+  Tensor expected = wide.gradient.clone();
+  for (float& x : expected.data<float>()) x *= 65536;
+  EXPECT_TRUE(bitwise_equal(narrow.gradient, expected.cast(DType::kFloat16)));
+}
+
 }  // namespace
 }  // namespace lamina

@@ -1,12 +1,18 @@
 // A run that stops anywhere and goes on gives the same bits as one that did not stop.
 #include <gmock/gmock.h>
 
+#include <numeric>
+
+#include "checkpoint/checkpoint.h"
 #include "fit_helpers.h"
+#include "models/keras_paths.h"
+#include "models/training_parts.h"
 
 namespace lamina {
 namespace {
 
 using namespace test;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 ModelPtr compiled(std::uint64_t seed) {
@@ -133,6 +139,130 @@ TEST(Resume, RefusesWhatIsNotOfTheSameRun) {
   EXPECT_THAT(resume(scratch / "plain.weights.h5", data, 9),
               HasSubstr("was not saved by a callback"));
   EXPECT_THAT(resume(scratch / "missing.weights.h5", data, 9), HasSubstr("missing.weights.h5"));
+}
+
+TEST(Resume, RefusesCallbacksInAnotherOrder) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto file = scratch / "last.weights.h5";
+  const auto stopping = [] { return callbacks::EarlyStopping({.patience = 3}); };
+  const auto reducing = [] { return callbacks::ReduceLROnPlateau(); };
+  const auto saving = [&] { return callbacks::ModelCheckpoint({.filepath = file}); };
+  const auto model = [] {
+    const ModelPtr made = classifier();
+    made->compile({.optimizer = "adam", .loss = "sparse_categorical_crossentropy"});
+    return made;
+  };
+  FitOptions first = options({stopping(), reducing(), saving()});
+  first.epochs = 2;
+  (void)model()->fit(data.x, data.y, first);
+  const auto resume = [&](std::vector<CallbackPtr> callbacks) {
+    FitOptions from = options(std::move(callbacks));
+    from.resume_from = file;
+    return message_of([&] { (void)model()->fit(data.x, data.y, from); });
+  };
+  EXPECT_THAT(resume({reducing(), stopping(), saving()}),
+              AllOf(HasSubstr("callback 0 of its run was of the class 'EarlyStopping'"),
+                    HasSubstr("of this one is of 'ReduceLROnPlateau'")));
+  EXPECT_EQ(resume({stopping(), reducing(), saving()}), "nothing was thrown");
+}
+
+/// Saves once, as Lamina 0.1 did before the classes of callbacks were kept.
+class SavesVersion2 : public Callback {
+ public:
+  SavesVersion2(std::filesystem::path file, std::int64_t step)
+      : file_(std::move(file)), step_(step) {}
+  bool saves() const override { return true; }
+  void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
+    if (run.step() != step_) return;
+    run.refresh_state();
+    auto named = models::name_weights(run.model(), models::TrainingState::kIncluded);
+    auto& state = named.tree.nodes.back().variables;
+    std::erase_if(state, [](const auto& each) { return each.key.ends_with("_class"); });
+    for (auto& each : state) {
+      if (each.key != "progress") continue;
+      const auto all = each.variable->value().data<std::int64_t>();
+      std::vector<std::int64_t> old(all.begin(), all.begin() + 8);
+      old[0] = 2;
+      each.variable = std::make_shared<Variable>("progress", Tensor::from(old, {8}), false);
+    }
+    checkpoint::save(named.tree, file_, {});
+  }
+
+ private:
+  std::filesystem::path file_;
+  std::int64_t step_;
+};
+
+TEST(Resume, FromAFileOfVersion2) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto old = scratch / "old.weights.h5";
+  const std::int64_t step = random.integer(1, 20);
+  const auto callbacks = [&](std::int64_t saved) {
+    return std::vector<CallbackPtr>{callbacks::EarlyStopping({.patience = 9}),
+                                    std::make_shared<SavesVersion2>(old, saved)};
+  };
+  const ModelPtr whole = compiled(1), resumed = compiled(3);
+  (void)whole->fit(data.x, data.y, options(callbacks(step)));
+  FitOptions from = options(callbacks(-1));
+  from.resume_from = old;
+  (void)resumed->fit(data.x, data.y, from);
+  expect_same_bits(*whole, *resumed);
+}
+
+/// Notes the numbers of the steps.
+class Steps : public Callback {
+ public:
+  void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
+    seen.push_back(run.step());
+  }
+  std::vector<std::int64_t> seen;
+};
+
+/// A model whose gradients overflow for about ten steps.
+ModelPtr overflowing(std::uint64_t seed) {
+  set_dtype_policy("mixed_float16");
+  const ModelPtr model = classifier(seed);
+  set_dtype_policy("float32");
+  model->compile({.optimizer = optimizers::LossScaleOptimizer(
+                      {.inner_optimizer = optimizers::Adam(), .initial_scale = 1 << 30}),
+                  .loss = "sparse_categorical_crossentropy"});
+  return model;
+}
+
+TEST(Resume, CountsStepsThatLossScalingSkips) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto all = std::make_shared<Steps>(), rest = std::make_shared<Steps>();
+  const auto checkpoint = [&] {
+    return callbacks::ModelCheckpoint(
+        {.filepath = scratch / "{epoch}-{batch}.weights.h5", .save_freq = 4});
+  };
+  const ModelPtr whole = overflowing(1), resumed = overflowing(2);
+  (void)whole->fit(data.x, data.y, options({all, checkpoint()}));
+  std::vector<std::int64_t> numbers(24);
+  std::iota(numbers.begin(), numbers.end(), 1);
+  EXPECT_EQ(all->seen, numbers);
+  EXPECT_LT(whole->optimizer()->iterations(), 24);
+  EXPECT_GT(whole->optimizer()->iterations(), 0);
+  FitOptions from = options({rest, checkpoint()});
+  from.resume_from = scratch / "1-4.weights.h5";
+  (void)resumed->fit(data.x, data.y, from);
+  EXPECT_EQ(rest->seen, std::vector<std::int64_t>(numbers.begin() + 4, numbers.end()));
+  expect_same_bits(*whole, *resumed);
+}
+
+TEST(Dropout, DrawsAnewAfterAStepThatLossScalingSkips) {
+  Random random;
+  const Spokes data(random, 60);
+  const ModelPtr model = overflowing(1);
+  const double first = model->train_on_batch(data.x, data.y).at("loss");
+  ASSERT_EQ(model->optimizer()->iterations(), 0);
+  EXPECT_NE(model->train_on_batch(data.x, data.y).at("loss"), first);
 }
 
 TEST(CompiledModels, KeepTheirOptimizerInWeightsFiles) {
