@@ -71,6 +71,7 @@ void Trainer::prepare(const Batch& batch) {
   }
   make_metrics(batch);
   optimizer().build(model_.trainable_variables());
+  model_.prepare_saving();  // now, while plans are made, rather than in the first save
   prepared_ = true;
 }
 

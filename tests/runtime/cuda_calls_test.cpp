@@ -79,7 +79,7 @@ class WithoutDevice : public ::testing::Test {
 TEST_F(WithoutDevice, EachCallSaysWhichItWas) {
   expect_error_of("cudaSetDevice", [] { const CudaRuntime runtime(0); });
   expect_error_of("cudaStreamCreateWithFlags", [] { const CudaStream stream(0); });
-  expect_error_of("cudaEventCreate", [] { const CudaEvent event; });
+  expect_error_of("cudaEventCreateWithFlags", [] { const CudaEvent event; });
   expect_error_of("cudaHostRegister", [] { const CudaPinnedMemory memory(100); });
   expect_error_of("cudaMallocAsync", [] { (void)CudaDeviceMemory::allocate(100, nullptr); });
 }
