@@ -87,6 +87,7 @@ void FitLoop::start() {
   call_savers(begin);
   call_others(begin);
   if (!resume_from_.empty()) load_state();
+  if (!savers_.empty()) model_.prepare_saving();  // with the state, unlike the trainer
 }
 
 History FitLoop::run() {
