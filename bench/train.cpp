@@ -73,16 +73,19 @@ Json train(const Options& options, const Case& test) {
   double loss = 0;
   std::vector<double> times;
   Clock::time_point begin;
-  // The first two make the plan and touch memory.
-  for (std::int64_t step = -2; step < options.steps; ++step) {
-    if (step == 0) begin = Clock::now();
+  // The first two make the plan and touch memory, as the first save does what is done once.
+  for (std::int64_t step = -1; step <= options.steps; ++step) {
     const auto start = Clock::now();
     loss = model->train_on_batch(x, y).at("loss");
     if (checkpoints && step >= 0 && step % options.every == 0) {
       saving.wait();
       saving = checkpoints->save_async(step, *model);
     }
-    if (step >= 0) times.push_back(milliseconds(Clock::now() - start));
+    if (step > 0) times.push_back(milliseconds(Clock::now() - start));
+    if (step == 0) {
+      saving.wait();
+      begin = Clock::now();
+    }
     if (step >= 3 && std::chrono::duration<double>(Clock::now() - begin).count() > options.seconds)
       break;
   }
@@ -100,7 +103,7 @@ Json train(const Options& options, const Case& test) {
 }
 
 std::vector<std::string> command(const Options& options, const std::string& engine,
-                                 const std::string& test, std::int64_t every) {
+                                 const std::string& test, std::int64_t steps, std::int64_t every) {
   std::vector<std::string> words{"env", fmt::format("OMP_NUM_THREADS={}", options.threads),
                                  "taskset", "-c", fmt::format("0-{}", options.threads - 1)};
   const auto add = [&](const std::vector<std::string>& more) {
@@ -117,7 +120,7 @@ std::vector<std::string> command(const Options& options, const std::string& engi
     add({"--threads", std::to_string(options.threads)});
   }
   add({"--device", options.device, "--policy", options.policy});
-  add({"--steps", std::to_string(options.steps), "--seconds", fmt::format("{}", options.seconds)});
+  add({"--steps", std::to_string(steps), "--seconds", fmt::format("{}", options.seconds)});
   return words;
 }
 
@@ -135,7 +138,7 @@ void beside_peers(const Options& options, const std::string& test, Json& results
   std::map<std::string, Json> rows;
   for (std::size_t round = 0; round < options.rounds; ++round) {
     for (const std::string& engine : options.engines) {
-      rows[engine] = best(rows[engine], run(command(options, engine, test, 0)));
+      rows[engine] = best(rows[engine], run(command(options, engine, test, options.steps, 0)));
     }
   }
   for (const std::string& engine : options.engines) {
@@ -151,13 +154,15 @@ void beside_peers(const Options& options, const std::string& test, Json& results
   }
 }
 
-/// Whole loops, with and without checkpoints, in turn; the best of each.
+/// Whole loops, with and without checkpoints, in turn; the best of each. Long enough to save
+/// several times.
 void with_checkpoints(const Options& options, const std::string& test, Json& results) {
   std::map<std::int64_t, Json> rows;
   const std::vector<std::int64_t> everies{0, 1, 10, 100};
+  const std::int64_t steps = std::max<std::int64_t>(options.steps, 3 * everies.back());
   for (std::size_t round = 0; round < options.rounds; ++round) {
     for (const std::int64_t every : everies) {
-      const Json row = run(command(options, "lamina", test, every));
+      const Json row = run(command(options, "lamina", test, steps, every));
       Json& kept = rows[every];
       if (kept.is_null() || row["mean_ms"] < kept["mean_ms"]) kept = row;
     }
