@@ -135,7 +135,8 @@ struct ReduceLROnPlateauOptions {
 [[nodiscard]] CallbackPtr LearningRateScheduler(
     std::function<double(std::int64_t epoch, double learning_rate)> schedule);
 
-/// Writes a line of logs an epoch.
+/// Writes a line of logs an epoch. A `fit` that goes on from a checkpoint appends, in the place of
+/// the lines of the epochs that it trains again.
 struct CSVLoggerOptions {
   std::filesystem::path filename;
   std::string separator = ",";

@@ -95,6 +95,35 @@ TEST_P(ResumeFromABackup, KnowsTheBestWeightsOfBefore) {
   expect_same_bits(*undisturbed, *resumed);
 }
 
+TEST(Resume, LeavesOneLineAnEpochInTheLog) {
+  Random random;
+  const Spokes data(random, 60);  // 6 batches an epoch
+  const Scratch scratch;
+  const auto run = [&](std::int64_t crash, bool append) {
+    const auto model = compiled(1);
+    const FitOptions with =
+        options({std::make_shared<Crash>(crash),
+                 callbacks::CSVLogger({.filename = scratch / "log.csv", .append = append}),
+                 callbacks::BackupAndRestore({.backup_dir = scratch / "b", .save_freq = 4})});
+    const std::string message = message_of([&] { (void)model->fit(data.x, data.y, with); });
+    EXPECT_EQ(message, crash < 100 ? "crash" : "nothing was thrown");
+  };
+  run(1000, false);
+  const std::string whole = read_file(scratch / "log.csv");
+  const std::string lines = whole.substr(whole.find('\n') + 1);
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 4);
+  // Behind the ends of epochs, where the last backup is of before them.
+  for (const std::int64_t crash : {1, 7, 14, 19}) {
+    run(crash, false);
+    std::ofstream(scratch / "log.csv", std::ios::app) << "2,0.";  // it died writing
+    run(1000, false);
+    EXPECT_EQ(read_file(scratch / "log.csv"), whole) << crash;
+    run(crash, true);  // what an earlier run has written stays
+    run(1000, true);
+    EXPECT_EQ(read_file(scratch / "log.csv"), whole + lines) << crash;
+  }
+}
+
 TEST(Resume, FromAnyCheckpointOfTheRun) {
   Random random;
   const Spokes data(random, 60);
