@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "fit_helpers.h"
+#include "tests/fakes/captured_warnings.h"
 
 namespace lamina {
 namespace {
@@ -93,6 +94,34 @@ TEST_P(ResumeFromABackup, KnowsTheBestWeightsOfBefore) {
   (void)run(1, random.integer(7, 11), scratch);
   const ModelPtr resumed = run(2, 1000, scratch);
   expect_same_bits(*undisturbed, *resumed);
+}
+
+TEST(Resume, FromTheBackupBeforeADamagedOne) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto run = [&](std::uint64_t seed, std::int64_t crash) {
+    const ModelPtr model = compiled(seed);
+    const FitOptions with =
+        options({std::make_shared<Crash>(crash),
+                 callbacks::BackupAndRestore(
+                     {.backup_dir = scratch / "b", .save_freq = 2, .double_checkpoint = true})});
+    const std::string message = message_of([&] { (void)model->fit(data.x, data.y, with); });
+    EXPECT_EQ(message, crash < 100 ? "crash" : "nothing was thrown");
+    return model;
+  };
+  const ModelPtr undisturbed = run(1, 1000);
+  const auto damage = [&] { std::filesystem::resize_file(scratch / "b/latest.weights.h5", 999); };
+  (void)run(1, random.integer(5, 9));
+  EXPECT_TRUE(std::filesystem::exists(scratch / "b/previous.weights.h5"));
+  damage();
+  const lamina::testing::CapturedWarnings warnings;
+  (void)run(2, random.integer(3, 6));  // another crash, after the sound one has taken its place
+  damage();
+  expect_same_bits(*undisturbed, *run(3, 1000));
+  ASSERT_EQ(warnings.all.size(), 2U);
+  EXPECT_THAT(warnings.all[0], HasSubstr("latest.weights.h5' is damaged"));
+  EXPECT_FALSE(std::filesystem::exists(scratch / "b"));
 }
 
 TEST(Resume, LeavesOneLineAnEpochInTheLog) {
