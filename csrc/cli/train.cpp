@@ -11,7 +11,9 @@
 #include "cli/command.h"
 #include "cli/model_spec.h"
 #include "cli/run_checkpoints.h"
+#include "cli/text.h"
 #include "cli/train_callbacks.h"
+#include "models/keras_archive.h"
 #include "training/spec.h"
 
 namespace lamina::cli {
@@ -67,6 +69,23 @@ FitOptions fit_options(const Arguments& a, const std::shared_ptr<RunCheckpoints>
   return options;
 }
 
+/// Has the optimizer go on as the archive holds it, where it is one of the same class.
+void go_on_with_optimizer(Model& model, const std::string& archive) {
+  const std::string saved = models::archived_optimizer(archive);
+  if (saved.empty()) return;
+  Optimizer& own = *model.optimizer();
+  const OptimizerPtr inner = own.inner_optimizer();  // what was asked for, where losses are scaled
+  if (saved != own.class_name() && (!inner || saved != inner->class_name())) {
+    fmt::print(stderr, "The optimizer begins afresh: '{}' was trained by {}.\n", archive,
+               printable(saved));
+    return;
+  }
+  model.load_weights(archive);
+  if (own.steps() == 0) return;
+  fmt::print(stderr, "The optimizer goes on as '{}' has it: step {}, learning rate {}.\n", archive,
+             own.steps(), static_cast<float>(own.learning_rate()));
+}
+
 void train(const Arguments& a) {
   check(a);
   const Device device = Device::from_name(a.device);
@@ -81,7 +100,11 @@ void train(const Arguments& a) {
   for (const std::string& metric : a.metrics) compile.metrics.emplace_back(metric);
   model->compile(std::move(compile));
   // After compile, so that an optimizer in the file goes on too.
-  if (!a.weights.empty()) model->load_weights(a.weights);
+  if (!a.weights.empty()) {
+    model->load_weights(a.weights);
+  } else if (carries_weights(a.model)) {
+    go_on_with_optimizer(*model, a.model);
+  }
   const std::vector<Tensor> x = read_arrays(a.data), y = read_arrays(a.labels);
   (void)model->fit(x, y, fit_options(a, checkpoints, std::move(resume_from)));
   if (!a.weights_out.empty()) model->save_weights(a.weights_out);
@@ -119,10 +142,12 @@ void add_training_options(CLI::App& command, Arguments& a) {
       ->required()
       ->type_name("LOSS");
   command
-      .add_option("--optimizer", a.optimizer,
-                  "one of Keras's with options, as Adam:learning_rate=0.001; a schedule in "
-                  "parentheses, as SGD:learning_rate=CosineDecay(initial_learning_rate=0.1,"
-                  "decay_steps=1000)")
+      .add_option(
+          "--optimizer", a.optimizer,
+          "one of Keras's with options, as Adam:learning_rate=0.001; a schedule in "
+          "parentheses, as SGD:learning_rate=CosineDecay(initial_learning_rate=0.1,"
+          "decay_steps=1000); of a .keras MODEL that the same one trained the state goes on, the "
+          "learning rate included")
       ->capture_default_str()
       ->type_name("OPTIMIZER");
   command.add_option("--metric", a.metrics, "a metric to show, as accuracy; may be given again")
