@@ -8,24 +8,17 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/verify.h"
+#include "checkpoint/damage.h"
 #include "core/progress.h"
 
 namespace lamina::cli {
 namespace {
 
-/// The first thing that is wrong with a checkpoint; empty: nothing is.
-std::string problem_of(const std::filesystem::path& checkpoint) {
+std::string damage_of(const std::filesystem::path& checkpoint) {
   Progress bar("verify", 0, Progress::Style::kBytes);
-  const auto progress = [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); };
-  try {
-    const auto problems = checkpoint::verify(checkpoint, progress, storage::posix()).problems;
-    return problems.empty() ? "" : problems.front();
-  } catch (const FormatError& error) {
-    return error.what();
-  } catch (const FileNotFoundError& error) {
-    return error.what();
-  }
+  return checkpoint::damage_of(
+      checkpoint, [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); },
+      storage::posix());
 }
 
 }  // namespace
@@ -46,9 +39,9 @@ void RunCheckpoints::finish() {
 std::filesystem::path RunCheckpoints::resume_point() const {
   const std::vector<std::int64_t> steps = manager_.steps();
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
-    const std::string problem = problem_of(path(*step));
-    if (problem.empty()) return path(*step);
-    warn(fmt::format("The checkpoint of step {} was skipped: {}", *step, problem));
+    const std::string damage = damage_of(path(*step));
+    if (damage.empty()) return path(*step);
+    warn(fmt::format("The checkpoint of step {} was skipped: {}", *step, damage));
   }
   if (steps.empty()) return {};
   throw FormatError(

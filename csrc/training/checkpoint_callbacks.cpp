@@ -4,7 +4,7 @@
 #include <lamina/log.h>
 
 #include "checkpoint/async_save.h"
-#include "checkpoint/check.h"
+#include "checkpoint/damage.h"
 #include "training/monitor.h"
 #include "training/path_pattern.h"
 
@@ -184,9 +184,9 @@ class BackupAndRestoreCallback : public Callback {
   /// Puts the backup before the last one, where it was kept, in the place of a damaged last one.
   void mend() const {
     if (!std::filesystem::exists(previous_)) return;
-    if (checkpoint::is_sound(file_, storage::posix())) return;
-    warn(
-        fmt::format("The backup '{}' is damaged: the one before takes its place.", file_.string()));
+    const std::string damage = checkpoint::damage_of(file_, {}, storage::posix());
+    if (damage.empty()) return;
+    warn("The backup before takes the place of the last one: " + damage);
     storage::posix().rename(previous_, file_);
   }
 
