@@ -1,6 +1,8 @@
+#include <fmt/format.h>
 #include <lamina/error.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,7 +10,10 @@
 #include "cli/arrays.h"
 #include "cli/command.h"
 #include "cli/model_spec.h"
+#include "cli/run_checkpoints.h"
+#include "cli/text.h"
 #include "cli/train_callbacks.h"
+#include "models/keras_archive.h"
 #include "training/spec.h"
 
 namespace lamina::cli {
@@ -34,31 +39,59 @@ void check(const Arguments& a) {
   }
 }
 
-FitOptions fit_options(const Arguments& a) {
+/// Null without a directory.
+std::shared_ptr<RunCheckpoints> checkpoints_of(const Arguments& a) {
+  if (a.checkpoint_dir.empty()) return nullptr;
+  auto checkpoints = std::make_shared<RunCheckpoints>(a.checkpoint_dir, a.max_to_keep);
+  const auto newest = checkpoints->latest();
+  if (!newest || a.resume) return checkpoints;
+  // The steps of a new run are smaller: what it saves would be the first to be removed.
+  throw ValueError(
+      fmt::format("'{}' holds the checkpoints of another run, the newest that of step {}: go on "
+                  "from it with --resume, or give a new run another --checkpoint-dir",
+                  a.checkpoint_dir, *newest));
+}
+
+FitOptions fit_options(const Arguments& a, const std::shared_ptr<RunCheckpoints>& checkpoints,
+                       std::filesystem::path resume_from) {
   FitOptions options;
   options.batch_size = a.batch_size;
   options.epochs = a.epochs;
   options.shuffle = !a.no_shuffle;
   options.seed = a.seed;
+  options.resume_from = std::move(resume_from);
   if (!a.validation_data.empty()) {
     options.validation_data =
         DataSet(read_arrays(a.validation_data), read_arrays(a.validation_labels));
   }
-  if (!a.history.empty()) options.callbacks.push_back(step_history(a.history));
-  if (!a.checkpoint_dir.empty()) {
-    const auto manager = std::make_shared<CheckpointManager>(
-        CheckpointManagerOptions{.directory = a.checkpoint_dir, .max_to_keep = a.max_to_keep});
-    options.callbacks.push_back(checkpoint_steps(manager, a.checkpoint_every));
-    if (a.resume) {
-      if (const auto newest = manager->latest()) options.resume_from = manager->path(*newest);
-    }
-  }
+  options.callbacks.push_back(watch_steps(a.history, checkpoints));
+  if (checkpoints) options.callbacks.push_back(save_steps(checkpoints, a.checkpoint_every));
   return options;
+}
+
+/// Has the optimizer go on as the archive holds it, where it is one of the same class.
+void go_on_with_optimizer(Model& model, const std::string& archive) {
+  const std::string saved = models::archived_optimizer(archive);
+  if (saved.empty()) return;
+  Optimizer& own = *model.optimizer();
+  const OptimizerPtr inner = own.inner_optimizer();  // what was asked for, where losses are scaled
+  if (saved != own.class_name() && (!inner || saved != inner->class_name())) {
+    fmt::print(stderr, "The optimizer begins afresh: '{}' was trained by {}.\n", archive,
+               printable(saved));
+    return;
+  }
+  model.load_weights(archive);
+  if (own.steps() == 0) return;
+  fmt::print(stderr, "The optimizer goes on as '{}' has it: step {}, learning rate {}.\n", archive,
+             own.steps(), static_cast<float>(own.learning_rate()));
 }
 
 void train(const Arguments& a) {
   check(a);
   const Device device = Device::from_name(a.device);
+  const std::shared_ptr<RunCheckpoints> checkpoints = checkpoints_of(a);
+  std::filesystem::path resume_from;
+  if (a.resume) resume_from = checkpoints->resume_point();
   if (a.seed) set_random_seed(*a.seed);
   const ModelPtr model = make_model(a.model);
   model->to(device);
@@ -67,9 +100,13 @@ void train(const Arguments& a) {
   for (const std::string& metric : a.metrics) compile.metrics.emplace_back(metric);
   model->compile(std::move(compile));
   // After compile, so that an optimizer in the file goes on too.
-  if (!a.weights.empty()) model->load_weights(a.weights);
+  if (!a.weights.empty()) {
+    model->load_weights(a.weights);
+  } else if (carries_weights(a.model)) {
+    go_on_with_optimizer(*model, a.model);
+  }
   const std::vector<Tensor> x = read_arrays(a.data), y = read_arrays(a.labels);
-  (void)model->fit(x, y, fit_options(a));
+  (void)model->fit(x, y, fit_options(a, checkpoints, std::move(resume_from)));
   if (!a.weights_out.empty()) model->save_weights(a.weights_out);
 }
 
@@ -85,9 +122,15 @@ void add_data_options(CLI::App& command, Arguments& a) {
   add_arrays(command, "--data", a.data, "samples; once for each input, in the model's order")
       ->required();
   add_arrays(command, "--labels", a.labels, "labels; once for each output")->required();
-  add_arrays(command, "--validation-data", a.validation_data, "samples that are not trained on");
+  add_arrays(
+      command, "--validation-data", a.validation_data,
+      "samples that are not trained on: their loss and metrics are shown after each epoch, on "
+      "standard error");
   add_arrays(command, "--validation-labels", a.validation_labels, "their labels");
-  command.add_option("--weights", a.weights, "weights to begin with")->type_name("IN");
+  command
+      .add_option("--weights", a.weights,
+                  "weights to begin with, and the optimizer's state if it is there and fits")
+      ->type_name("IN");
   command.add_option("--weights-out", a.weights_out, "where to write weights and optimizer")
       ->type_name("OUT");
 }
@@ -99,10 +142,12 @@ void add_training_options(CLI::App& command, Arguments& a) {
       ->required()
       ->type_name("LOSS");
   command
-      .add_option("--optimizer", a.optimizer,
-                  "one of Keras's with options, as Adam:learning_rate=0.001; a schedule in "
-                  "parentheses, as SGD:learning_rate=CosineDecay(initial_learning_rate=0.1,"
-                  "decay_steps=1000)")
+      .add_option(
+          "--optimizer", a.optimizer,
+          "one of Keras's with options, as Adam:learning_rate=0.001; a schedule in "
+          "parentheses, as SGD:learning_rate=CosineDecay(initial_learning_rate=0.1,"
+          "decay_steps=1000); of a .keras MODEL that the same one trained the state goes on, the "
+          "learning rate included")
       ->capture_default_str()
       ->type_name("OPTIMIZER");
   command.add_option("--metric", a.metrics, "a metric to show, as accuracy; may be given again")
@@ -117,7 +162,8 @@ void add_training_options(CLI::App& command, Arguments& a) {
   };
   count("--epochs", a.epochs, "passes over the data");
   count("--batch-size", a.batch_size, "samples a step");
-  count("--checkpoint-every", a.checkpoint_every, "steps from checkpoint to checkpoint");
+  count("--checkpoint-every", a.checkpoint_every,
+        "steps from checkpoint to checkpoint; the end has one too");
   command.add_flag("--no-shuffle", a.no_shuffle, "take the samples in their order");
   command.add_option("--seed", a.seed, "of initial weights, order of samples and dropout")
       ->type_name("S");
@@ -126,15 +172,19 @@ void add_training_options(CLI::App& command, Arguments& a) {
 void add_run_options(CLI::App& command, Arguments& a) {
   command
       .add_option("--checkpoint-dir", a.checkpoint_dir,
-                  "where checkpoints go, as step_00000120/model.weights.h5")
+                  "where checkpoints go, as step_00000120/model.weights.h5; a new run needs one "
+                  "without checkpoints")
       ->type_name("DIR");
   command.add_option("--max-to-keep", a.max_to_keep, "how many of the newest stay; 0: all")
       ->capture_default_str()
       ->type_name("N");
   command.add_flag("--resume", a.resume,
-                   "go on from the newest checkpoint in DIR, if there is one, to the same bits as "
-                   "if the run had not stopped");
-  command.add_option("--history", a.history, "a line a step, as CSV")->type_name("OUT.csv");
+                   "go on from the newest sound checkpoint in DIR, if there is one, to the same "
+                   "bits as if the run had not stopped");
+  command
+      .add_option("--history", a.history,
+                  "a line a step, as CSV: step, epoch, loss, metrics, learning rate")
+      ->type_name("OUT.csv");
   command.add_option("--device", a.device, "where to compute: cpu, or cuda:0 and so on")
       ->capture_default_str()
       ->type_name("NAME");

@@ -1,44 +1,49 @@
 #include "cli/train_callbacks.h"
 
 #include <fmt/format.h>
+#include <lamina/error.h>
+#include <lamina/log.h>
 
+#include <cmath>
 #include <fstream>
+#include <optional>
 
 #include "storage/posix_call.h"
+#include "training/trim_log.h"
 
 namespace lamina::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-class StepHistory : public Callback {
+class StepHistory {
  public:
   explicit StepHistory(fs::path file) : path_(std::move(file)) {}
 
-  void on_train_begin(FitRun& run) override {
-    // Found out now rather than after an epoch.
-    open(run.resumed() ? std::ios::app : std::ios::trunc);
-    needs_header_ = fs::file_size(path_) == 0;
-    trims_ = run.resumed();
+  /// Opens the file: that it cannot be written is found out now rather than after an epoch.
+  void begin(bool goes_on) {
+    open(goes_on ? std::ios::app : std::ios::trunc);
+    needs_names_ = fs::file_size(path_) == 0;
+    trims_ = goes_on;
   }
-  void on_epoch_begin(FitRun&, std::int64_t epoch) override { epoch_ = epoch; }
-  void on_train_batch_begin(FitRun& run, std::int64_t) override {
-    rate_ = run.optimizer().learning_rate();
-  }
-  void on_train_batch_end(FitRun& run, std::int64_t, const Logs& logs) override {
-    if (std::exchange(trims_, false)) trim(run.step());
-    if (std::exchange(needs_header_, false)) {
+  void write(const FitRun& run, std::int64_t epoch, double rate, const Logs& logs) {
+    if (std::exchange(trims_, false)) {
+      out_.close();
+      needs_names_ = !training::trim_log(path_, run.step());
+      open(std::ios::app);
+    }
+    if (std::exchange(needs_names_, false)) {
       out_ << "step,epoch,loss";
       for (const auto& [name, value] : logs) {
         if (name != "loss") out_ << ',' << name;
       }
       out_ << ",learning_rate\n";
     }
-    out_ << fmt::format("{},{},{}", run.step(), epoch_ + 1, run.batch_loss());
+    out_ << fmt::format("{},{},{}", run.step(), epoch + 1, run.batch_loss());
     for (const auto& [name, value] : logs) {
       if (name != "loss") out_ << fmt::format(",{}", value);
     }
-    out_ << fmt::format(",{}\n", static_cast<float>(rate_));
+    out_ << fmt::format(",{}\n", static_cast<float>(rate));
     if (!out_.flush()) storage::raise_posix("write", path_, errno);
   }
 
@@ -48,58 +53,85 @@ class StepHistory : public Callback {
     if (!out_) storage::raise_posix("open", path_, errno);
   }
 
-  /// Cuts off what was written after the checkpoint: the lines of `step` and later, and one without
-  /// an end. The file loses nothing else, whenever this is killed.
-  void trim(std::int64_t step) {
-    out_.close();
-    std::ifstream in(path_);
-    std::uintmax_t kept = 0;
-    for (std::string line; std::getline(in, line) && !in.eof(); kept += line.size() + 1) {
-      if (kept > 0 && std::atoll(line.c_str()) >= step) break;
-    }
-    in.close();
-    std::error_code error;
-    fs::resize_file(path_, kept, error);
-    if (error) storage::raise_posix("truncate", path_, error.value());
-    needs_header_ = kept == 0;
-    open(std::ios::app);
-  }
-
   fs::path path_;
   std::ofstream out_;
-  std::int64_t epoch_ = 0;
-  double rate_ = 0;
-  bool needs_header_ = true, trims_ = false;
+  bool needs_names_ = true, trims_ = false;
 };
 
-/// In the background, with no more than one save under way.
-class CheckpointSteps : public Callback {
+class StepWatch : public Callback {
  public:
-  CheckpointSteps(std::shared_ptr<CheckpointManager> manager, std::int64_t every)
-      : manager_(std::move(manager)), every_(every) {}
-  bool saves() const override { return true; }
-  void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
-    if (run.step() % every_ != 0) return;
-    last_.wait();
-    run.refresh_state();
-    last_ = manager_->save_async(run.step(), run.model());
+  StepWatch(fs::path history, std::shared_ptr<RunCheckpoints> checkpoints)
+      : checkpoints_(std::move(checkpoints)) {
+    if (!history.empty()) history_.emplace(std::move(history));
   }
-  void on_train_end(FitRun&, const Logs&) override { last_.wait(); }
+
+  void on_train_begin(FitRun& run) override {
+    if (history_) history_->begin(run.resumed());
+  }
+  void on_epoch_begin(FitRun&, std::int64_t epoch) override { epoch_ = epoch; }
+  void on_train_batch_begin(FitRun& run, std::int64_t) override {
+    rate_ = run.optimizer().learning_rate();
+  }
+  void on_train_batch_end(FitRun& run, std::int64_t, const Logs& logs) override {
+    if (history_) history_->write(run, epoch_, rate_, logs);
+    if (std::isfinite(run.batch_loss())) return;
+    throw Error(fmt::format(
+        "Step {} (epoch {}): the loss, or a weight after the step, is NaN or infinite. Training "
+        "ends, and nothing of this step is saved. {}",
+        run.step(), epoch_ + 1, newest_checkpoint()));
+  }
 
  private:
-  std::shared_ptr<CheckpointManager> manager_;
+  [[nodiscard]] std::string newest_checkpoint() const {
+    if (checkpoints_) {
+      try {
+        checkpoints_->finish();  // one may be on its way
+      } catch (const Error& error) {
+        warn(error.what());
+      }
+      if (const auto step = checkpoints_->latest()) {
+        return fmt::format("The newest checkpoint is '{}'.", checkpoints_->path(*step).string());
+      }
+    }
+    return "There is no checkpoint.";
+  }
+
+  std::optional<StepHistory> history_;
+  std::shared_ptr<RunCheckpoints> checkpoints_;
+  std::int64_t epoch_ = 0;
+  double rate_ = 0;
+};
+
+class StepSaver : public Callback {
+ public:
+  StepSaver(std::shared_ptr<RunCheckpoints> checkpoints, std::int64_t every)
+      : checkpoints_(std::move(checkpoints)), every_(every) {}
+  bool saves() const override { return true; }
+  void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
+    unsaved_ = run.step() % every_ != 0;
+    if (!unsaved_) checkpoints_->save(run);
+  }
+  // Here and not when training ends: by then the averages of `use_ema` are in the weights' place,
+  // and a run of more epochs could not go on as if this one had had as many.
+  void on_epoch_end(FitRun& run, std::int64_t epoch, Logs&) override {
+    if (unsaved_ && epoch + 1 == run.epochs()) checkpoints_->save(run);
+  }
+  void on_train_end(FitRun&, const Logs&) override { checkpoints_->finish(); }
+
+ private:
+  std::shared_ptr<RunCheckpoints> checkpoints_;
   std::int64_t every_;
-  SaveHandle last_;
+  bool unsaved_ = false;  // the last step that this run trained
 };
 
 }  // namespace
 
-CallbackPtr step_history(fs::path file) {
-  return std::make_shared<StepHistory>(std::move(file));
+CallbackPtr watch_steps(fs::path history, std::shared_ptr<RunCheckpoints> checkpoints) {
+  return std::make_shared<StepWatch>(std::move(history), std::move(checkpoints));
 }
 
-CallbackPtr checkpoint_steps(std::shared_ptr<CheckpointManager> manager, std::int64_t every) {
-  return std::make_shared<CheckpointSteps>(std::move(manager), every);
+CallbackPtr save_steps(std::shared_ptr<RunCheckpoints> checkpoints, std::int64_t every) {
+  return std::make_shared<StepSaver>(std::move(checkpoints), every);
 }
 
 }  // namespace lamina::cli

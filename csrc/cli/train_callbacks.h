@@ -1,19 +1,25 @@
 #pragma once
 #include <lamina/callbacks.h>
-#include <lamina/checkpoint_manager.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 
+#include "cli/run_checkpoints.h"
+
 namespace lamina::cli {
 
-/// Writes a line a step: step, epoch, the batch's loss, the metrics' means over the epoch so far,
-/// the learning rate. A run that goes on from a checkpoint keeps the lines up to there.
-[[nodiscard]] CallbackPtr step_history(std::filesystem::path file);
+/// Writes a line a step to `history`, unless that is empty: step, epoch, the batch's loss, the
+/// metrics' means over the epoch so far, the learning rate. A run that goes on from a checkpoint
+/// keeps the lines up to there. Throws Error at the first step whose loss, or a weight after it, is
+/// NaN or infinite, before anything of it is saved; the message names the newest of `checkpoints`,
+/// which may be null. One callback, and always there: a run can only be gone on with by as many
+/// callbacks as it had.
+[[nodiscard]] CallbackPtr watch_steps(std::filesystem::path history,
+                                      std::shared_ptr<RunCheckpoints> checkpoints);
 
-/// Saves the run's checkpoints, from which it can go on, every so many steps.
-[[nodiscard]] CallbackPtr checkpoint_steps(std::shared_ptr<CheckpointManager> manager,
-                                           std::int64_t every);
+/// Saves checkpoints, from which the run can go on, every so many steps and at the end.
+[[nodiscard]] CallbackPtr save_steps(std::shared_ptr<RunCheckpoints> checkpoints,
+                                     std::int64_t every);
 
 }  // namespace lamina::cli

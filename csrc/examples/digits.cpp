@@ -1,6 +1,6 @@
 // A small convnet learns handwritten digits: 1,438 of them, and the other 359 tell how well. Killed
 // at any time and started again, it goes on where it was, to the same weights. Files go to the
-// directory given as argument, else to "digits": the weights, a curve of the loss.
+// directory given as argument, else to "digits": the weights, a log and a curve of the loss.
 #include <lamina/lamina.h>
 
 #include <algorithm>
@@ -9,8 +9,10 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <numeric>
 #include <random>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -61,6 +63,26 @@ ModelPtr make_model() {
   y = layers::Conv2D({.filters = 64, .kernel_size = 3, .activation = "relu"})(y);
   y = layers::Dropout({.rate = 0.4})(layers::Flatten()(y));
   return Functional::create(x, layers::Dense({.units = 10})(y));
+}
+
+/// The columns of a log, which has a line for each epoch, those before a kill too.
+std::map<std::string, std::vector<double>> read_log(const fs::path& file) {
+  std::ifstream log(file);
+  std::map<std::string, std::vector<double>> columns;
+  std::vector<std::string> names;
+  for (std::string line, cell; std::getline(log, line);) {
+    const bool first = names.empty();
+    std::ranges::replace(line, ',', ' ');
+    std::istringstream cells(line);
+    for (std::size_t i = 0; cells >> cell; ++i) {
+      if (first) {
+        names.push_back(cell);
+      } else {
+        columns[names[i]].push_back(std::stod(cell));
+      }
+    }
+  }
+  return columns;
 }
 
 /// One line for each series of numbers, logarithmic: a picture for a browser.
@@ -115,16 +137,20 @@ int run(const fs::path& directory) {
        .metrics = {"accuracy"}});
 
   fs::create_directories(directory);
-  const History history =
-      model->fit(train.images, train.labels,
-                 {.epochs = kEpochs,
-                  .callbacks = {callbacks::BackupAndRestore(
-                      {.backup_dir = directory / "backup", .asynchronous = true})},
-                  .validation_data = DataSet(test.images, test.labels),
-                  .seed = 1});
+  const fs::path backup = directory / "backup", log = directory / "log.csv";
+  model->fit(
+      train.images, train.labels,
+      {.epochs = kEpochs,
+       .callbacks = {callbacks::CSVLogger({.filename = log}),
+                     callbacks::BackupAndRestore(
+                         {.backup_dir = backup, .delete_checkpoint = false, .asynchronous = true})},
+       .validation_data = DataSet(test.images, test.labels),
+       .seed = 1});
   model->save_weights(directory / "digits.weights.h5");
-  draw(directory / "loss.svg", {{"training loss", history.history.at("loss")},
-                                {"test loss", history.history.at("val_loss")}});
+  const auto columns = read_log(log);
+  draw(directory / "loss.svg",
+       {{"training loss", columns.at("loss")}, {"test loss", columns.at("val_loss")}});
+  fs::remove_all(backup);  // not before: a kill until here finds a run that is over
 
   const double accuracy = model->evaluate(test.images, test.labels).at("accuracy");
   std::printf("%.2f %% of %lld digits that it has never seen are recognised.\n", 100 * accuracy,

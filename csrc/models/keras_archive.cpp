@@ -1,3 +1,5 @@
+#include "models/keras_archive.h"
+
 #include <lamina/error.h>
 #include <lamina/model.h>
 
@@ -18,6 +20,14 @@ std::string read_member(const std::filesystem::path& archive, const std::string&
 }
 
 }  // namespace
+
+std::string models::archived_optimizer(const std::filesystem::path& archive) {
+  static const nlohmann::json::json_pointer kClass("/compile_config/optimizer/class_name");
+  const nlohmann::json config = parse_untrusted(read_member(archive, "config.json"),
+                                                archive.string() + ", member 'config.json'");
+  if (!config.contains(kClass) || !config.at(kClass).is_string()) return {};
+  return config.at(kClass).get<std::string>();
+}
 
 ModelPtr Model::load(const std::filesystem::path& path) {
   (void)models::parse_untrusted(read_member(path, "metadata.json"),

@@ -8,6 +8,7 @@
 
 #include "storage/posix_call.h"
 #include "training/monitor.h"
+#include "training/trim_log.h"
 
 namespace lamina::callbacks {
 namespace {
@@ -197,9 +198,16 @@ class CsvLoggerCallback : public Callback {
     std::error_code ignored;
     needs_header_ = !append || !std::filesystem::exists(o_.filename, ignored) ||
                     std::filesystem::file_size(o_.filename, ignored) == 0;
+    trims_ = run.resumed();
     columns_.clear();
-    file_.open(o_.filename, append ? std::ios::app : std::ios::trunc);
-    check("open");
+    open(append ? std::ios::app : std::ios::trunc);
+  }
+
+  void on_epoch_begin(FitRun&, std::int64_t epoch) override {
+    if (!std::exchange(trims_, false)) return;
+    file_.close();
+    needs_header_ = !training::trim_log(o_.filename, epoch);
+    open(std::ios::app);
   }
 
   void on_epoch_end(FitRun&, std::int64_t epoch, Logs& logs) override {
@@ -232,6 +240,10 @@ class CsvLoggerCallback : public Callback {
     if (validated) return;
     for (const auto& [name, value] : logs) columns_.push_back("val_" + name);
   }
+  void open(std::ios::openmode mode) {
+    file_.open(o_.filename, mode);
+    check("open");
+  }
   void check(const char* call) {
     if (!file_) storage::raise_posix(call, o_.filename, errno);
   }
@@ -239,7 +251,7 @@ class CsvLoggerCallback : public Callback {
   CSVLoggerOptions o_;
   std::ofstream file_;
   std::vector<std::string> columns_;
-  bool needs_header_ = true;
+  bool needs_header_ = true, trims_ = false;
 };
 
 class TerminateOnNaNCallback : public Callback {

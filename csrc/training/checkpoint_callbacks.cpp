@@ -4,6 +4,7 @@
 #include <lamina/log.h>
 
 #include "checkpoint/async_save.h"
+#include "checkpoint/damage.h"
 #include "training/monitor.h"
 #include "training/path_pattern.h"
 
@@ -62,6 +63,11 @@ class ModelCheckpointCallback : public Callback {
         counter_(o_.save_freq),
         saver_(o_.asynchronous) {
     require_save_freq("ModelCheckpoint", o_.save_freq);
+    if (!o_.save_weights_only) {
+      throw ValueError(
+          "ModelCheckpoint: `save_weights_only` is false, and whole models (`.keras`) are not "
+          "written: only weights are.");
+    }
     const std::string path = o_.filepath.string();
     const char* suffix = o_.save.max_shard_size ? ".weights.json" : ".weights.h5";
     if (path.ends_with(suffix)) return;
@@ -137,6 +143,8 @@ class BackupAndRestoreCallback : public Callback {
   explicit BackupAndRestoreCallback(BackupAndRestoreOptions options)
       : o_(std::move(options)),
         file_(o_.backup_dir / "latest.weights.h5"),
+        previous_(o_.backup_dir / "previous.weights.h5"),
+        link_(o_.backup_dir / ".previous.weights.h5"),
         counter_(o_.save_freq),
         saver_(o_.asynchronous) {
     require_save_freq("BackupAndRestore", o_.save_freq);
@@ -147,6 +155,7 @@ class BackupAndRestoreCallback : public Callback {
   void on_train_begin(FitRun& run) override {
     // The last backup of a fit that failed in this process may still be on its way.
     checkpoint::save_queue().wait_for(checkpoint::save_key(file_, false));
+    mend();
     if (std::filesystem::exists(file_)) run.restore(file_);
   }
   void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
@@ -159,8 +168,10 @@ class BackupAndRestoreCallback : public Callback {
     saver_.finish();
     if (!o_.delete_checkpoint) return;
     std::error_code error;
-    std::filesystem::remove(file_, error);
-    if (error) warn("The backup '" + file_.string() + "' was not removed: " + error.message());
+    for (const auto& file : {link_, previous_, file_}) {
+      std::filesystem::remove(file, error);
+      if (error) warn("The backup '" + file.string() + "' was not removed: " + error.message());
+    }
     std::filesystem::remove(o_.backup_dir, error);  // unless it holds something else
   }
 
@@ -170,13 +181,32 @@ class BackupAndRestoreCallback : public Callback {
   }
 
  private:
+  /// Puts the backup before the last one, where it was kept, in the place of a damaged last one.
+  void mend() const {
+    if (!std::filesystem::exists(previous_)) return;
+    const std::string damage = checkpoint::damage_of(file_, {}, storage::posix());
+    if (damage.empty()) return;
+    warn("The backup before takes the place of the last one: " + damage);
+    storage::posix().rename(previous_, file_);
+  }
+
   void save(FitRun& run) {
     std::filesystem::create_directories(o_.backup_dir);
+    if (o_.double_checkpoint) keep_last();
     saver_.save(run, file_, {});
   }
 
+  /// A save puts a new file in the place of the last one, which thus keeps its bytes.
+  void keep_last() {
+    saver_.finish();
+    if (!std::filesystem::exists(file_)) return;
+    std::filesystem::remove(link_);
+    if (!storage::posix().link(file_, link_)) std::filesystem::copy_file(file_, link_);
+    storage::posix().rename(link_, previous_);
+  }
+
   BackupAndRestoreOptions o_;
-  std::filesystem::path file_;
+  std::filesystem::path file_, previous_, link_;
   BatchCounter counter_;
   Saver saver_;
 };

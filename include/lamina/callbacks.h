@@ -91,6 +91,7 @@ struct ModelCheckpointOptions {
   std::string monitor = "val_loss";
   bool verbose = false;
   bool save_best_only = false;
+  bool save_weights_only = true;  ///< Keras's default is false: whole models are not written here
   Mode mode = Mode::kAuto;
   std::optional<std::int64_t> save_freq = {};  ///< none: "epoch"
   std::optional<double> initial_value_threshold = {};
@@ -102,10 +103,12 @@ struct ModelCheckpointOptions {
 [[nodiscard]] CallbackPtr ModelCheckpoint(ModelCheckpointOptions options);
 
 /// Saves what is needed to go on after a crash, and goes on from there when `fit` is called again
-/// with the same arguments. The file goes when `fit` ends as it should.
+/// with the same arguments. The files go when `fit` ends as it should.
 struct BackupAndRestoreOptions {
   std::filesystem::path backup_dir;
   std::optional<std::int64_t> save_freq = {};  ///< in batches; none: "epoch"
+  /// Keeps the backup before the last one too, to go on from when the last one is damaged.
+  bool double_checkpoint = false;
   bool delete_checkpoint = true;
   bool asynchronous = false;  ///< as ModelCheckpoint's
 };
@@ -144,7 +147,8 @@ struct ReduceLROnPlateauOptions {
 [[nodiscard]] CallbackPtr LearningRateScheduler(
     std::function<double(std::int64_t epoch, double learning_rate)> schedule);
 
-/// Writes a line of logs an epoch.
+/// Writes a line of logs an epoch. A `fit` that goes on from a checkpoint appends, in the place of
+/// the lines of the epochs that it trains again.
 struct CSVLoggerOptions {
   std::filesystem::path filename;
   std::string separator = ",";

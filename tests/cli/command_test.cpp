@@ -41,8 +41,8 @@ TEST(Command, HelpListsEverySubcommandAndEachHasItsOwn) {
   const Outcome all = run({"--help"});
   EXPECT_EQ(all.status, 0);
   EXPECT_EQ(all.err, "");
-  for (const char* name :
-       {"summary", "init", "predict", "inspect", "diff", "reshard", "recover", "devices"}) {
+  for (const char* name : {"summary", "init", "predict", "train", "inspect", "diff", "reshard",
+                           "verify", "recover", "devices"}) {
     EXPECT_THAT(all.out, HasSubstr(name));
     const Outcome one = run({name, "--help"});
     EXPECT_EQ(one.status, 0);
@@ -59,6 +59,27 @@ TEST(Command, HelpNamesEveryOption) {
       {"predict",
        {"MODEL", "--weights", "--input", "--output", "--skip-mismatch", "--device",
         "--batch-size"}},
+      {"train",
+       {"MODEL",
+        "--data",
+        "--labels",
+        "--validation-data",
+        "--validation-labels",
+        "--weights",
+        "--weights-out",
+        "--loss",
+        "--optimizer",
+        "--metric",
+        "--epochs",
+        "--batch-size",
+        "--checkpoint-every",
+        "--no-shuffle",
+        "--seed",
+        "--checkpoint-dir",
+        "--max-to-keep",
+        "--resume",
+        "--history",
+        "--device"}},
       {"inspect", {"W", "--json"}},
       {"diff", {"A", "B"}},
       {"reshard", {"IN", "OUT", "--max-shard-size", "--model"}}};

@@ -10,7 +10,7 @@
 
 using namespace lamina;
 using lamina::testing::file_content;
-using lamina::testing::finish_lamina;
+using lamina::testing::finish_program;
 using lamina::testing::Outcome;
 using lamina::testing::Train;
 using Clock = std::chrono::steady_clock;
@@ -62,7 +62,7 @@ class KilledTrain : public Train {
 
 TEST_F(KilledTrain, AtRandomMomentsEndsWithTheBitsOfAnUndisturbedRun) {
   const auto begin = Clock::now();
-  const Outcome undisturbed = finish_lamina(directory_.path(), start());
+  const Outcome undisturbed = finish_program(directory_.path(), start());
   ASSERT_EQ(undisturbed.status, 0) << undisturbed.err;
   const auto window = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
   const std::string steps = file_content(directory_ / "steps.csv");
@@ -75,7 +75,7 @@ TEST_F(KilledTrain, AtRandomMomentsEndsWithTheBitsOfAnUndisturbedRun) {
     const pid_t run = start();
     std::this_thread::sleep_for(window * static_cast<int>(random_() % 1000) / 2000);
     ::kill(run, SIGKILL);
-    const Outcome outcome = finish_lamina(directory_.path(), run);
+    const Outcome outcome = finish_program(directory_.path(), run);
     if (outcome.status == 0) {  // it was faster
       expect_undisturbed(steps);
       clear();
@@ -86,7 +86,7 @@ TEST_F(KilledTrain, AtRandomMomentsEndsWithTheBitsOfAnUndisturbedRun) {
     within_a_save += unfinished() ? 1 : 0;
     ++kills;
   }
-  const Outcome last = finish_lamina(directory_.path(), start());
+  const Outcome last = finish_program(directory_.path(), start());
   ASSERT_EQ(last.status, 0) << last.err;
   expect_undisturbed(steps);
   EXPECT_FALSE(unfinished());

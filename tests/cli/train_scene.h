@@ -1,7 +1,10 @@
 #pragma once
 #include <gtest/gtest.h>
+#include <lamina/model.h>
 #include <lamina/npy.h>
+#include <lamina/training.h>
 
+#include <algorithm>
 #include <fstream>
 #include <random>
 #include <string>
@@ -34,19 +37,47 @@ class Train : public ::testing::Test {
     write_npy(directory_ / "x.npy", x);
     write_npy(directory_ / "y.npy", y);
   }
+  /// What the small model is trained with; an option among `more` takes the place of this one's.
   static std::vector<std::string> with(const std::vector<std::string>& more) {
-    std::vector<std::string> all = {"train",        "model.json",
-                                    "--data",       "x.npy",
-                                    "--labels",     "y.npy",
-                                    "--loss",       "SparseCategoricalCrossentropy",
-                                    "--optimizer",  "Adam:learning_rate=0.01",
-                                    "--batch-size", "16",
-                                    "--seed",       "3"};
+    const std::pair<const char*, const char*> defaults[] = {
+        {"--data", "x.npy"},
+        {"--labels", "y.npy"},
+        {"--loss", "SparseCategoricalCrossentropy"},
+        {"--optimizer", "Adam:learning_rate=0.01"},
+        {"--batch-size", "16"},
+        {"--seed", "3"}};
+    std::vector<std::string> all = {"train", "model.json"};
+    for (const auto& [option, value] : defaults) {
+      if (std::find(more.begin(), more.end(), option) != more.end()) continue;
+      all.insert(all.end(), {option, value});
+    }
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
   Outcome train(const std::vector<std::string>& more) {
     return run_lamina(directory_.path(), with(more));
+  }
+  /// As `train`, of a run that should succeed.
+  Outcome trained(const std::vector<std::string>& more) {
+    Outcome run = train(more);
+    EXPECT_EQ(run.status, 0) << run.err;
+    return run;
+  }
+  /// The error of a run that should fail: one line, the last.
+  std::string refusal(const std::vector<std::string>& more) {
+    const Outcome run = train(more);
+    EXPECT_EQ(run.status, 2) << run.err;
+    const std::size_t error = run.err.find("lamina: error: ");
+    EXPECT_NE(error, std::string::npos) << run.err;
+    EXPECT_EQ(run.err.find('\n', error), run.err.size() - 1) << run.err;
+    return run.err;
+  }
+  void expect_equal(const char* a, const char* b) {
+    const Outcome same = run_lamina(directory_.path(), {"diff", a, b});
+    EXPECT_EQ(same.status, 0) << same.out << same.err;
+  }
+  [[nodiscard]] bool exists(const std::string& name) const {
+    return std::filesystem::exists(directory_ / name);
   }
   std::mt19937 random_{lamina::test::fresh_seed()};
   TemporaryDirectory directory_;

@@ -1,22 +1,45 @@
-// lamina train, from the shell's side.
+// lamina train, from the shell's side: what a whole run does. Checkpoints:
+// train_checkpoints_test.cpp.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <lamina/layers.h>
-#include <lamina/model.h>
-
-#include <fstream>
-#include <random>
+#include <lamina/lamina.h>
+#include <zip.h>
 
 #include "tests/cli/train_scene.h"
+#include "tests/h5/hdf5_image.h"
 
 using namespace lamina;
 using lamina::testing::file_content;
 using lamina::testing::Outcome;
 using lamina::testing::run_lamina;
 using lamina::testing::Train;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 namespace {
+
+/// The runs of the command beside the same by the library.
+class TrainAsTheLibrary : public Train {
+ protected:
+  /// What the fixture's command does, written to "hand.weights.h5".
+  History by_hand(FitOptions options, const std::string& weights = "") {
+    set_random_seed(3);
+    const ModelPtr model = Model::from_json(directory_ / "model.json");
+    model->compile({.optimizer = optimizers::Adam({.learning_rate = 0.01}),
+                    .loss = losses::SparseCategoricalCrossentropy(),
+                    .metrics = {"accuracy"}});
+    if (!weights.empty()) model->load_weights(directory_ / weights);
+    options.batch_size = 16;
+    options.seed = 3;
+    options.verbose = Verbose::kSilent;
+    History history = model->fit(x_, y_, options);
+    model->save_weights(directory_ / "hand.weights.h5");
+    return history;
+  }
+  Tensor x_ = read_npy(directory_ / "x.npy"), y_ = read_npy(directory_ / "y.npy");
+};
 
 TEST_F(Train, WritesWeightsAndALineAStep) {
   const Outcome run = train({"--epochs", "3", "--metric", "accuracy", "--history", "h.csv",
@@ -30,44 +53,160 @@ TEST_F(Train, WritesWeightsAndALineAStep) {
   EXPECT_TRUE(std::filesystem::exists(directory_ / "w.weights.h5"));
 }
 
-TEST_F(Train, GoesOnToTheSameBits) {
-  ASSERT_EQ(train({"--epochs", "4", "--history", "whole.csv", "--weights-out", "whole.weights.h5"})
-                .status,
-            0);
-  const std::vector<std::string> checkpoints = {"--checkpoint-dir",
-                                                "c",
-                                                "--checkpoint-every",
-                                                "3",
-                                                "--max-to-keep",
-                                                "2",
-                                                "--history",
-                                                "parts.csv",
-                                                "--weights-out",
-                                                "parts.weights.h5",
-                                                "--resume"};
-  const auto run = [&](const char* epochs) {
-    std::vector<std::string> arguments = checkpoints;
-    arguments.insert(arguments.end(), {"--epochs", epochs});
-    const Outcome outcome = train(arguments);
-    ASSERT_EQ(outcome.status, 0) << outcome.err;
+TEST_F(TrainAsTheLibrary, BeginsWithTheWeightsAndTheOptimizerThatItIsGiven) {
+  (void)trained({"--epochs", "2", "--weights-out", "first.weights.h5"});
+  (void)trained({"--epochs", "2", "--weights", "first.weights.h5", "--history", "h.csv",
+                 "--weights-out", "w.weights.h5"});
+  (void)by_hand({.epochs = 2}, "first.weights.h5");
+  expect_equal("w.weights.h5", "hand.weights.h5");
+  // The optimizer's step goes on too.
+  EXPECT_THAT(file_content(directory_ / "h.csv"), HasSubstr("learning_rate\n9,1,"));
+}
+
+TEST_F(TrainAsTheLibrary, TakesTheSamplesInTheirOrderIfAsked) {
+  (void)trained({"--epochs", "2", "--weights-out", "shuffled.weights.h5"});
+  (void)trained({"--epochs", "2", "--no-shuffle", "--weights-out", "w.weights.h5"});
+  (void)by_hand({.epochs = 2, .shuffle = false});
+  expect_equal("w.weights.h5", "hand.weights.h5");
+  (void)by_hand({.epochs = 2});
+  expect_equal("shuffled.weights.h5", "hand.weights.h5");
+  EXPECT_EQ(run_lamina(directory_.path(), {"diff", "w.weights.h5", "shuffled.weights.h5"}).status,
+            1);
+}
+
+TEST_F(TrainAsTheLibrary, ShowsHowItDoesOnTheValidationData) {
+  Tensor x = Tensor::empty({7, 4}), y = Tensor::empty({7}, DType::kInt64);
+  for (float& v : x.data<float>()) v = static_cast<float>(random_() % 1000) / 1000;
+  for (std::int64_t& v : y.data<std::int64_t>()) v = static_cast<std::int64_t>(random_() % 3);
+  write_npy(directory_ / "vx.npy", x);
+  write_npy(directory_ / "vy.npy", y);
+  const Outcome run =
+      trained({"--epochs", "2", "--metric", "accuracy", "--validation-data", "vx.npy",
+               "--validation-labels", "vy.npy", "--weights-out", "w.weights.h5"});
+  const History history = by_hand({.epochs = 2, .validation_data = DataSet(x, y)});
+  expect_equal("w.weights.h5", "hand.weights.h5");
+  for (const double loss : history.history.at("val_loss")) {
+    EXPECT_THAT(run.err, HasSubstr(fmt::format(" - val_loss: {:.4f}\n", loss)));
+  }
+  EXPECT_THAT(run.err, HasSubstr(" - val_accuracy: "));
+}
+
+TEST_F(Train, ReadsArraysOfHDF5Files) {
+  const Tensor x = read_npy(directory_ / "x.npy"), y = read_npy(directory_ / "y.npy");
+  h5::test::Hdf5Image image;
+  image.dataset("train/images", H5T_IEEE_F32LE, {60, 4}, x.raw());
+  image.dataset("labels", H5T_STD_I64LE, {60}, y.raw());
+  const auto bytes = image.bytes();
+  std::ofstream(directory_ / "data.h5", std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
+  (void)trained({"--data", "data.h5:train/images", "--labels", "data.h5:labels", "--weights-out",
+                 "h5.weights.h5"});
+  (void)trained({"--weights-out", "npy.weights.h5"});
+  expect_equal("h5.weights.h5", "npy.weights.h5");
+  EXPECT_THAT(refusal({"--data", "data.h5:images"}), HasSubstr("has no dataset 'images'"));
+}
+
+TEST_F(Train, RepeatsItselfWithASeed) {
+  (void)trained({"--history", "a.csv", "--weights-out", "a.weights.h5"});
+  (void)trained({"--history", "b.csv", "--weights-out", "b.weights.h5"});
+  (void)trained({"--history", "c.csv", "--weights-out", "c.weights.h5", "--seed", "4"});
+  expect_equal("a.weights.h5", "b.weights.h5");
+  EXPECT_EQ(file_content(directory_ / "a.csv"), file_content(directory_ / "b.csv"));
+  EXPECT_NE(file_content(directory_ / "a.csv"), file_content(directory_ / "c.csv"));
+}
+
+TEST_F(Train, BeginsWithTheWeightsOfAnArchive) {
+  const std::string archive = std::string(LAMINA_SOURCE_DIR) + "/tests/models/data/cnn.keras";
+  const ModelPtr model = Model::load(archive);
+  std::vector<std::int64_t> labels = model->outputs().at(0).shape().dims();
+  labels[0] = 6;
+  Tensor x = Tensor::empty({6, 9, 8, 3}), y = Tensor::empty(Shape(labels));
+  for (float& v : x.data<float>()) v = static_cast<float>(random_() % 256);
+  for (float& v : y.data<float>()) v = static_cast<float>(random_() % 1000) / 1000;
+  write_npy(directory_ / "x.npy", x);
+  write_npy(directory_ / "y.npy", y);
+  const Outcome run = run_lamina(
+      directory_.path(),
+      {"train", archive, "--data", "x.npy", "--labels", "y.npy", "--loss", "MeanSquaredError",
+       "--optimizer", "SGD:learning_rate=0.01", "--seed", "3", "--weights-out", "w.weights.h5"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  model->compile({.optimizer = optimizers::SGD({.learning_rate = 0.01}), .loss = "mse"});
+  (void)model->fit(x, y, {.verbose = Verbose::kSilent, .seed = 3});
+  model->save_weights(directory_ / "hand.weights.h5");
+  expect_equal("w.weights.h5", "hand.weights.h5");
+}
+
+TEST_F(TrainAsTheLibrary, GoesOnWithTheOptimizerOfAnArchive) {
+  (void)trained({"--epochs", "2", "--weights-out", "first.weights.h5"});
+  // As Keras's model.save() writes a compiled model.
+  std::string config = lamina::testing::kTrainedModel;
+  config.replace(config.size() - 1, 1,
+                 R"(, "compile_config": {"optimizer": {"class_name": "Adam", "config": {}}}})");
+  const std::pair<const char*, std::string> members[] = {
+      {"metadata.json", "{}"},
+      {"config.json", config},
+      {"model.weights.h5", file_content(directory_ / "first.weights.h5")}};
+  int code = 0;
+  zip_t* archive = zip_open((directory_ / "m.keras").c_str(), ZIP_CREATE, &code);
+  ASSERT_NE(archive, nullptr);
+  for (const auto& [name, bytes] : members) {
+    zip_source_t* source = zip_source_buffer(archive, bytes.data(), bytes.size(), 0);
+    const zip_int64_t at = zip_file_add(archive, name, source, 0);
+    ASSERT_GE(at, 0);
+    ASSERT_EQ(zip_set_file_compression(archive, static_cast<zip_uint64_t>(at), ZIP_CM_STORE, 0), 0);
+  }
+  ASSERT_EQ(zip_close(archive), 0);
+
+  const auto run = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = with(more);
+    arguments[1] = "m.keras";
+    const Outcome outcome = run_lamina(directory_.path(), arguments);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome.err;
   };
-  run("2");  // 8 steps: checkpoints of 3 and 6
-  EXPECT_TRUE(std::filesystem::exists(directory_ / "c/step_00000006/model.weights.h5"));
-  std::ofstream(directory_ / "parts.csv", std::ios::app) << "9,3,0.";  // a crash tore the line
-  run("4");
-  EXPECT_EQ(file_content(directory_ / "whole.csv"), file_content(directory_ / "parts.csv"));
-  const Outcome same =
-      run_lamina(directory_.path(), {"diff", "whole.weights.h5", "parts.weights.h5"});
-  EXPECT_EQ(same.status, 0) << same.out << same.err;
-  EXPECT_FALSE(std::filesystem::exists(directory_ / "c/step_00000006/model.weights.h5"));
+  EXPECT_THAT(run({"--epochs", "2", "--weights-out", "w.weights.h5"}),
+              HasSubstr("goes on as 'm.keras' has it: step 8, learning rate 0.01."));
+  (void)by_hand({.epochs = 2}, "first.weights.h5");
+  expect_equal("w.weights.h5", "hand.weights.h5");
+  EXPECT_THAT(run({"--optimizer", "AdamW", "--history", "h.csv"}),
+              HasSubstr("begins afresh: 'm.keras' was trained by Adam."));
+  EXPECT_THAT(file_content(directory_ / "h.csv"), HasSubstr("learning_rate\n1,1,"));
+}
+
+TEST_F(Train, MakesAnApplicationWithItsOptions) {
+  Tensor x = Tensor::empty({2, 32, 32, 3}), y = Tensor::empty({2}, DType::kInt64);
+  for (float& v : x.data<float>()) v = static_cast<float>(random_() % 256);
+  for (std::int64_t& v : y.data<std::int64_t>()) v = static_cast<std::int64_t>(random_() % 3);
+  write_npy(directory_ / "x.npy", x);
+  write_npy(directory_ / "y.npy", y);
+  const Outcome run = run_lamina(
+      directory_.path(),
+      {"train", "EfficientNetV2B0:input_shape=32x32x3,classes=3", "--data", "x.npy", "--labels",
+       "y.npy", "--loss", "SparseCategoricalCrossentropy", "--history", "h.csv", "--seed", "3"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  EXPECT_THAT(file_content(directory_ / "h.csv"), ::testing::StartsWith("step,epoch,loss,learning_"
+                                                                        "rate\n1,1,"));
+}
+
+TEST_F(Train, RefusesDataThatDoNotSuitTheModel) {
+  const auto data = [&](const Shape& x, const Shape& y, std::int64_t label) {
+    write_npy(directory_ / "x.npy", Tensor::zeros(x));
+    Tensor labels = Tensor::empty(y, DType::kInt64);
+    for (std::int64_t& v : labels.data<std::int64_t>()) v = label;
+    write_npy(directory_ / "y.npy", labels);
+    return refusal({"--weights-out", "w.weights.h5"});
+  };
+  EXPECT_THAT(data({0, 4}, {0}, 0), HasSubstr("There are no samples in the training data"));
+  EXPECT_THAT(data({6, 4}, {5}, 0), AllOf(HasSubstr("6 samples"), HasSubstr("has 5")));
+  EXPECT_THAT(data({6, 3}, {6}, 0),
+              AllOf(HasSubstr("expected shape (None, 4)"), HasSubstr("(None, 3)")));
+  EXPECT_THAT(data({6, 4}, {6}, 3), AllOf(HasSubstr("the label 3 "), HasSubstr("[0, 3)")));
+  EXPECT_THAT(data({6, 4}, {6}, -1), HasSubstr("the label -1 "));
+  EXPECT_FALSE(exists("w.weights.h5"));
 }
 
 TEST_F(Train, SaysWhatIsWrongOnOneLine) {
-  const auto refusal = [&](std::vector<std::string> more) {
-    const Outcome run = train(std::move(more));
-    EXPECT_EQ(run.status, 2) << run.err;
-    return run.err;
-  };
   EXPECT_THAT(refusal({"--resume"}), HasSubstr("--resume needs --checkpoint-dir"));
   EXPECT_THAT(refusal({"--validation-data", "x.npy"}), HasSubstr("belong together"));
   EXPECT_THAT(refusal({"--metric", "nonsense"}), HasSubstr("There is no metric 'nonsense'"));

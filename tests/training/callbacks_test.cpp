@@ -277,6 +277,11 @@ TEST(ModelCheckpoint, RefusesNamesThatNoWeightsCanHave) {
   EXPECT_THROW((void)callbacks::ModelCheckpoint({.filepath = "model.keras"}), ValueError);
   EXPECT_THROW((void)callbacks::ModelCheckpoint({.filepath = "w.weights.h5", .save_freq = 0}),
                ValueError);
+  EXPECT_THAT(
+      message_of([] {
+        (void)callbacks::ModelCheckpoint({.filepath = "w.weights.h5", .save_weights_only = false});
+      }),
+      HasSubstr("whole models (`.keras`) are not written"));
   EXPECT_THAT(message_of([] {
                 (void)training::fill_pattern("{val_loss}", 1, {}, {{"loss", 1}});
               }),

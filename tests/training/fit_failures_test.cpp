@@ -1,12 +1,11 @@
 // What goes wrong while a model is trained: one clear error, and the last checkpoint is there.
 #include <gmock/gmock.h>
-#include <signal.h>
-#include <sys/resource.h>
 
 #include <limits>
 
 #include "checkpoint/async_save.h"
 #include "fit_helpers.h"
+#include "tests/fakes/file_size_limit.h"
 
 namespace lamina {
 namespace {
@@ -14,27 +13,6 @@ namespace {
 using namespace test;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-/// As long as it lives no file of this process may grow past a size: a disk that is full.
-class FullDisk {
- public:
-  explicit FullDisk(rlim_t bytes) {
-    before_ = ::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &limit_);
-    const rlimit small{bytes, limit_.rlim_max};
-    if (::setrlimit(RLIMIT_FSIZE, &small) != 0) throw std::runtime_error("setrlimit");
-  }
-  ~FullDisk() {
-    ::setrlimit(RLIMIT_FSIZE, &limit_);
-    ::signal(SIGXFSZ, before_);
-  }
-  FullDisk(const FullDisk&) = delete;
-  FullDisk& operator=(const FullDisk&) = delete;
-
- private:
-  rlimit limit_{};
-  void (*before_)(int) = SIG_DFL;
-};
 
 /// Does something when an epoch ends, before anything is saved.
 class AtEpochEnd : public Callback {
@@ -59,7 +37,7 @@ TEST_P(FitOnAFullDisk, EndsWithTheErrorAndTheLastCheckpointLoads) {
   const Spokes data(random, 60);
   const Scratch scratch;
   const ModelPtr model = compiled();
-  std::optional<FullDisk> full;
+  std::optional<lamina::testing::FileSizeLimit> full;
   std::vector<std::vector<Tensor>> saved;  // while there was room
   const auto fill = std::make_shared<AtEpochEnd>([&](FitRun&, std::int64_t epoch) {
     if (epoch == 2) full.emplace(1000);

@@ -7,6 +7,7 @@
 #include "fit_helpers.h"
 #include "models/keras_paths.h"
 #include "models/training_parts.h"
+#include "tests/fakes/captured_warnings.h"
 
 namespace lamina {
 namespace {
@@ -99,6 +100,63 @@ TEST_P(ResumeFromABackup, KnowsTheBestWeightsOfBefore) {
   (void)run(1, random.integer(7, 11), scratch);
   const ModelPtr resumed = run(2, 1000, scratch);
   expect_same_bits(*undisturbed, *resumed);
+}
+
+TEST(Resume, FromTheBackupBeforeADamagedOne) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto run = [&](std::uint64_t seed, std::int64_t crash) {
+    const ModelPtr model = compiled(seed);
+    const FitOptions with =
+        options({std::make_shared<Crash>(crash),
+                 callbacks::BackupAndRestore(
+                     {.backup_dir = scratch / "b", .save_freq = 2, .double_checkpoint = true})});
+    const std::string message = message_of([&] { (void)model->fit(data.x, data.y, with); });
+    EXPECT_EQ(message, crash < 100 ? "crash" : "nothing was thrown");
+    return model;
+  };
+  const ModelPtr undisturbed = run(1, 1000);
+  const auto damage = [&] { std::filesystem::resize_file(scratch / "b/latest.weights.h5", 999); };
+  (void)run(1, random.integer(5, 9));
+  EXPECT_TRUE(std::filesystem::exists(scratch / "b/previous.weights.h5"));
+  damage();
+  const lamina::testing::CapturedWarnings warnings;
+  (void)run(2, random.integer(3, 6));  // another crash, after the sound one has taken its place
+  damage();
+  expect_same_bits(*undisturbed, *run(3, 1000));
+  ASSERT_EQ(warnings.all.size(), 2U);
+  EXPECT_THAT(warnings.all[0], HasSubstr("takes the place of the last one: "));
+  EXPECT_FALSE(std::filesystem::exists(scratch / "b"));
+}
+
+TEST(Resume, LeavesOneLineAnEpochInTheLog) {
+  Random random;
+  const Spokes data(random, 60);  // 6 batches an epoch
+  const Scratch scratch;
+  const auto run = [&](std::int64_t crash, bool append) {
+    const auto model = compiled(1);
+    const FitOptions with =
+        options({std::make_shared<Crash>(crash),
+                 callbacks::CSVLogger({.filename = scratch / "log.csv", .append = append}),
+                 callbacks::BackupAndRestore({.backup_dir = scratch / "b", .save_freq = 4})});
+    const std::string message = message_of([&] { (void)model->fit(data.x, data.y, with); });
+    EXPECT_EQ(message, crash < 100 ? "crash" : "nothing was thrown");
+  };
+  run(1000, false);
+  const std::string whole = read_file(scratch / "log.csv");
+  const std::string lines = whole.substr(whole.find('\n') + 1);
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 4);
+  // Behind the ends of epochs, where the last backup is of before them.
+  for (const std::int64_t crash : {1, 7, 14, 19}) {
+    run(crash, false);
+    std::ofstream(scratch / "log.csv", std::ios::app) << "2,0.";  // it died writing
+    run(1000, false);
+    EXPECT_EQ(read_file(scratch / "log.csv"), whole) << crash;
+    run(crash, true);  // what an earlier run has written stays
+    run(1000, true);
+    EXPECT_EQ(read_file(scratch / "log.csv"), whole + lines) << crash;
+  }
 }
 
 TEST(Resume, FromAnyCheckpointOfTheRun) {
