@@ -78,6 +78,9 @@ class ModelCheckpointCallback : public Callback {
   }
   bool saves() const override { return true; }
 
+  void on_train_begin(FitRun& run) override {
+    if (o_.save_best_only) monitor_.begin("ModelCheckpoint", run);
+  }
   void on_epoch_begin(FitRun&, std::int64_t epoch) override { epoch_ = epoch; }
   void on_train_batch_end(FitRun& run, std::int64_t batch, const Logs& logs) override {
     if (counter_.due()) save(run, batch, logs);

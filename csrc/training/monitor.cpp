@@ -5,18 +5,6 @@
 
 namespace lamina::training {
 
-bool Monitor::is_greater(const std::string& name, callbacks::Mode mode) {
-  switch (mode) {
-    case callbacks::Mode::kMin:
-      return false;
-    case callbacks::Mode::kMax:
-      return true;
-    case callbacks::Mode::kAuto:
-      return name.find("acc") != std::string::npos || name.ends_with("auc");
-  }
-  return false;
-}
-
 void Monitor::begin(const char* callback, const FitRun& run) {
   if (mode_ != callbacks::Mode::kAuto) return;
   const std::optional<Direction> direction = run.direction(name_);

@@ -13,7 +13,7 @@ class Monitor {
   Monitor(std::string name, callbacks::Mode mode, double min_delta = 0)
       : name_(std::move(name)),
         mode_(mode),
-        greater_(is_greater(name_, mode)),
+        greater_(mode == callbacks::Mode::kMax),
         min_delta_(std::fabs(min_delta)) {}
 
   /// Finds out for kAuto which values are better. Throws ValueError, naming the callback, where
@@ -28,9 +28,6 @@ class Monitor {
   }
 
  private:
-  /// For kAuto a guess by the name, until `begin`.
-  static bool is_greater(const std::string& name, callbacks::Mode mode);
-
   std::string name_;
   callbacks::Mode mode_;
   bool greater_;

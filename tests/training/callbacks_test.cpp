@@ -258,6 +258,33 @@ TEST(ModelCheckpoint, KeepsTheBestOnly) {
   EXPECT_FALSE(std::filesystem::exists(scratch / "3.weights.h5"));
 }
 
+TEST(ModelCheckpoint, GoesByWhatTheMetricSaysIsBetter) {
+  Random random;
+  const Spokes data(random, 20);
+  const Scratch scratch;
+  const auto fit = [&](const std::string& monitor, bool save_best_only) {
+    const ModelPtr model = classifier();
+    const MetricPtr metric =
+        std::make_shared<Scripted>("my_acc", Direction::kDown, std::vector<double>{3, 4, 1});
+    model->compile(
+        {.optimizer = "sgd", .loss = "sparse_categorical_crossentropy", .metrics = {metric}});
+    (void)model->fit(
+        data.x, data.y,
+        {.epochs = 3,
+         .verbose = Verbose::kSilent,
+         .callbacks = {callbacks::ModelCheckpoint({.filepath = scratch / "{epoch}.weights.h5",
+                                                   .monitor = monitor,
+                                                   .save_best_only = save_best_only})}});
+  };
+  fit("my_acc", true);
+  EXPECT_TRUE(std::filesystem::exists(scratch / "1.weights.h5"));
+  EXPECT_FALSE(std::filesystem::exists(scratch / "2.weights.h5"));
+  EXPECT_TRUE(std::filesystem::exists(scratch / "3.weights.h5"));
+  EXPECT_THAT(message_of([&] { fit("score", true); }),
+              HasSubstr("ModelCheckpoint callback received monitor=score"));
+  fit("score", false);  // looks at none
+}
+
 TEST(ModelCheckpoint, SavesEverySoManyBatchesInShardsToo) {
   const Scratch scratch;
   const Trained run(
