@@ -153,7 +153,8 @@ SaveQueue& save_queue() {
 std::string save_key(std::filesystem::path checkpoint, bool sharded) {
   if (sharded) checkpoint.replace_extension(".json");  // as save_target does
   std::error_code code;
-  std::filesystem::path key = std::filesystem::weakly_canonical(checkpoint, code);
+  std::filesystem::path key =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(checkpoint, code), code);
   if (code) key = std::filesystem::absolute(checkpoint, code).lexically_normal();
   return key.string();
 }
