@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <lamina/error.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 
@@ -24,22 +23,49 @@ bool is_aligned(std::uint64_t offset, const std::byte* memory, std::size_t size)
          reinterpret_cast<std::uintptr_t>(memory) % kDirectAlignment == 0;
 }
 
+// O_NONBLOCK: a pipe of that name must not hang us before it is refused.
+Descriptor open_to_read(const Path& path) {
+  return Descriptor(checked(
+      "open", path, [&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
+}
+
+struct stat status_of(const Descriptor& file, const Path& path) {
+  struct stat status {};
+  checked("fstat", path, [&] { return ::fstat(file.get(), &status); });
+  return status;
+}
+
+bool is_same_file(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/// Not the time of change: that of a file which gets a second name changes, and its bytes do not.
+bool is_same_content(const struct stat& a, const struct stat& b) {
+  return a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
+         a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
+}
+
 }  // namespace
 
-PosixReadableFile::PosixReadableFile(Path path) : path_(std::move(path)) {
-  // O_NONBLOCK: a pipe of that name must not hang us before it is refused.
-  fd_ = Descriptor(checked(
-      "open", path_, [&] { return ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
-  struct stat status {};
-  checked("fstat", path_, [&] { return ::fstat(fd_.get(), &status); });
-  if (S_ISDIR(status.st_mode)) raise_posix("open", path_, EISDIR);
-  if (!S_ISREG(status.st_mode)) raise_posix("open", path_, EINVAL);
-  size_ = static_cast<std::uint64_t>(status.st_size);
+PosixReadableFile::PosixReadableFile(Path path)
+    : path_(std::move(path)), fd_(open_to_read(path_)), opened_(status_of(fd_, path_)) {
+  if (S_ISDIR(opened_.st_mode)) raise_posix("open", path_, EISDIR);
+  if (!S_ISREG(opened_.st_mode)) raise_posix("open", path_, EINVAL);
+  size_ = static_cast<std::uint64_t>(opened_.st_size);
   if (size_ < kDirectSmallest) return;
   direct_ = Descriptor(::open(path_.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
   struct stat again {};  // another file may have come in its place
-  direct_usable_ = direct_ && ::fstat(direct_.get(), &again) == 0 &&
-                   again.st_dev == status.st_dev && again.st_ino == status.st_ino;
+  direct_usable_ = direct_ && ::fstat(direct_.get(), &again) == 0 && is_same_file(again, opened_);
+}
+
+bool PosixReadableFile::is_replaced() const {
+  try {
+    // Opened once more, as NFS may answer a mere look at the name from its memory.
+    const struct stat there = status_of(open_to_read(path_), path_);
+    return !is_same_file(there, opened_) || !is_same_content(there, opened_);
+  } catch (const FileNotFoundError&) {
+    return true;
+  }
 }
 
 bool PosixReadableFile::is_cached(std::uint64_t offset, std::uint64_t size) const {

@@ -21,6 +21,10 @@ class ReadableFile {
   /// Fills `out` from `offset`. Throws StorageError on an I/O error, FormatError when the file ends
   /// before `out` is full.
   virtual void read_at(std::uint64_t offset, std::span<std::byte> out) const = 0;
+  /// True when its path no longer leads to what was opened: another file has come there, or none is
+  /// there, or the file itself was written to since. What was opened can still be read. False for
+  /// what lies in memory. Throws StorageError.
+  [[nodiscard]] virtual bool is_replaced() const = 0;
 
   using Seen = std::function<void(std::span<const std::byte>)>;
   /// The same, showing the bytes part by part, in order, while they are in the processor's caches.

@@ -100,6 +100,10 @@ class FaultyStorage final : public storage::Storage {
         : owner_(owner), inner_(std::move(inner)) {}
     const Path& path() const override { return inner_->path(); }
     std::uint64_t size() const override { return inner_->size(); }
+    bool is_replaced() const override {
+      owner_.step("open", path());
+      return inner_->is_replaced();
+    }
     void read_at(std::uint64_t offset, std::span<std::byte> out) const override {
       owner_.step("pread", path());
       inner_->read_at(offset, out);
