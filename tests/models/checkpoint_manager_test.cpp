@@ -8,6 +8,7 @@
 #include "h5/reader.h"
 #include "helpers.h"
 #include "tests/fakes/captured_warnings.h"
+#include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/faulty_storage.h"
 #include "tests/fakes/temporary_directory.h"
 
@@ -16,6 +17,7 @@ namespace {
 
 using namespace test;
 using lamina::testing::CapturedWarnings;
+using lamina::testing::FakeGpu;
 using lamina::testing::FaultyStorage;
 using lamina::testing::memory_directory;
 using lamina::testing::TemporaryDirectory;
@@ -169,10 +171,72 @@ TEST_P(Manager, WhenNothingLoadsTheNewestOnesErrorIsThrown) {
   EXPECT_THROW((void)manager.restore_latest(*model_), FormatError);
   EXPECT_TRUE(holds(-1));
   EXPECT_EQ(warnings.all.size(), 2U);
+}
+
+// Each of these would be gone with the next try, or is the caller's mistake: an older checkpoint
+// would only lose steps.
+TEST_P(Manager, RestoringGoesBackNoFurtherForWhatSaysNothingOfTheFiles) {
+  FaultyStorage storage;
+  TestingCheckpointManager manager(options(), storage);
+  for (std::int64_t step = 1; step <= 2; ++step) save(manager, step);
+  set(-1);
+  CapturedWarnings warnings;
+  std::size_t thrown = 0;
+  for (const int code : {EMFILE, ENFILE, EACCES, ESTALE, EIO, ENOMEM}) {
+    for (std::size_t n = 0;; ++n) {
+      SCOPED_TRACE(n);
+      const std::size_t before = storage.faults();
+      storage.fail_at(n, false, code);
+      try {
+        EXPECT_EQ(manager.restore_latest(*model_), 2);
+        EXPECT_TRUE(holds(2));
+        set(-1);
+      } catch (const StorageError& error) {
+        EXPECT_EQ(error.code(), code);
+        EXPECT_TRUE(holds(-1));
+        ++thrown;
+      }
+      if (storage.faults() == before) break;
+    }
+  }
+  EXPECT_GT(thrown, 6U * 6);
+  EXPECT_THAT(warnings.all, IsEmpty());
+}
+
+TEST_P(Manager, RestoringAModelOfAnotherStructureSaysThatItDoesNotFit) {
+  CheckpointManager manager(options());
   const auto other =
       Sequential::create({layers::InputLayer({.shape = Shape{5}}), layers::Dense({.units = 3})});
-  save(manager, 3);
+  set(0);
+  manager.save(1, *other);
+  save(manager, 2);
+  CapturedWarnings warnings;
   EXPECT_THROW((void)manager.restore_latest(*other), MismatchError);
+  const auto unbuilt = Sequential::create({layers::Dense({.units = 3})});
+  EXPECT_THROW((void)manager.restore_latest(*unbuilt), ValueError);
+  EXPECT_THAT(warnings.all, IsEmpty());
+}
+
+TEST_P(Manager, RestoringToADeviceWithoutRoomSaysSo) {
+  const FakeGpu gpu;
+  CheckpointManager manager(options());
+  for (std::int64_t step = 1; step <= 2; ++step) save(manager, step);
+  set(-1);
+  model_->to(Device::cuda(0));
+  CapturedWarnings warnings;
+  gpu->fail_at(0, "cudaErrorMemoryAllocation");
+  try {
+    (void)manager.restore_latest(*model_);
+    ADD_FAILURE() << "restored";
+  } catch (const DeviceError& error) {
+    EXPECT_TRUE(error.out_of_memory());
+    EXPECT_THAT(error.what(), HasSubstr("step_00000002"));
+  }
+  gpu->fail_never();
+  EXPECT_THAT(warnings.all, IsEmpty());
+  EXPECT_EQ(manager.restore_latest(*model_), 2);
+  model_->to(Device::cpu());
+  EXPECT_TRUE(holds(2));
 }
 
 TEST_P(Manager, NeverRemovesTheNewestThatCanBeRead) {
