@@ -45,6 +45,23 @@ bool is_same_content(const struct stat& a, const struct stat& b) {
          a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
 }
 
+/// True when a call is to be tried again: it was interrupted, or found no room where the space of
+/// removed files was still on its way back.
+bool is_worth_another_try(int code) {
+  return code == EINTR || ((code == ENOSPC || code == EDQUOT) && wait_for_freed_space());
+}
+
+/// As pwrite(2), with the error as a negative number.
+ssize_t write_some(int fd, std::uint64_t offset, std::span<const std::byte> bytes) {
+  for (;;) {
+    const ssize_t n = ::pwrite(fd, bytes.data(), std::min(bytes.size(), kLargestCall),
+                               static_cast<off_t>(offset));
+    const int code = errno;
+    if (n >= 0) return n;
+    if (!is_worth_another_try(code)) return -code;
+  }
+}
+
 }  // namespace
 
 PosixReadableFile::PosixReadableFile(Path path)
@@ -153,7 +170,7 @@ void PosixWritableFile::resize(std::uint64_t size) {
     int code = 0;
     do {
       code = ::fallocate(fd_.get(), 0, 0, static_cast<off_t>(size)) == 0 ? 0 : errno;
-    } while (code == EINTR || (code == ENOSPC && wait_for_freed_space()));
+    } while (code != 0 && is_worth_another_try(code));
     if (code != 0 && code != EOPNOTSUPP && code != ENOSYS) raise_posix("fallocate", path_, code);
   }
   checked("ftruncate", path_, [&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); });
@@ -161,10 +178,8 @@ void PosixWritableFile::resize(std::uint64_t size) {
 
 void PosixWritableFile::write_all(int fd, std::uint64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t n = checked("pwrite", path_, [&] {
-      return ::pwrite(fd, bytes.data(), std::min(bytes.size(), kLargestCall),
-                      static_cast<off_t>(offset));
-    });
+    const ssize_t n = write_some(fd, offset, bytes);
+    if (n <= 0) raise_posix("pwrite", path_, n < 0 ? static_cast<int>(-n) : EIO);
     bytes = bytes.subspan(static_cast<std::size_t>(n));
     offset += static_cast<std::uint64_t>(n);
   }
@@ -172,10 +187,8 @@ void PosixWritableFile::write_all(int fd, std::uint64_t offset, std::span<const 
 
 bool PosixWritableFile::try_direct(std::uint64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t n =
-        ::pwrite(direct_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno != EINVAL) raise_posix("pwrite", path_, errno);
+    const ssize_t n = write_some(direct_.get(), offset, bytes);
+    if (n < 0 && n != -EINVAL) raise_posix("pwrite", path_, static_cast<int>(-n));
     if (n <= 0 || static_cast<std::uint64_t>(n) % kDirectAlignment != 0) {
       // The device wants another alignment, or stopped in the middle of a block: use the cache.
       direct_usable_ = false;
