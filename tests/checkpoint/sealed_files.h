@@ -66,11 +66,11 @@ inline constexpr double kGigabyte = 1024.0 * 1024.0 * 1024.0;
 /// A save of a tree, single and in shards, in a directory of its own.
 class SealedFiles {
  public:
-  explicit SealedFiles(const WeightTree& tree, bool seal = true) {
+  explicit SealedFiles(const WeightTree& tree, bool seal = true, double shard_bytes = 26'000) {
     checkpoint::SaveRequest request;
     request.seal = seal;
     checkpoint::save(tree, single(), request);
-    request.max_shard_size = 26'000 / kGigabyte;
+    request.max_shard_size = shard_bytes / kGigabyte;
     checkpoint::save(tree, index(), request);
   }
   [[nodiscard]] std::filesystem::path single() const { return directory_ / "m.weights.h5"; }
