@@ -15,12 +15,14 @@
 
 #include "storage/posix_remove.h"
 #include "storage/storage.h"
+#include "tests/fakes/open_resources.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"
 
 namespace lamina::storage {
 namespace {
 
+using lamina::testing::OpenResources;
 using lamina::testing::TemporaryDirectory;
 
 std::vector<std::byte> random_bytes(std::size_t n) {
@@ -233,15 +235,10 @@ TEST(PosixStorage, AnOpenFileKnowsWhetherItsPathStillLeadsToIt) {
   }
 }
 
-std::size_t open_descriptors() {
-  const std::filesystem::directory_iterator all("/proc/self/fd");
-  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
-}
-
 TEST(PosixStorage, LargeFilesLoseTheirNamesAtOnceAndTheirSpaceSoon) {
   const TemporaryDirectory directory;
   (void)wait_for_freed_space();
-  const std::size_t before = open_descriptors();
+  const std::size_t before = OpenResources::now().descriptors;
   for (int round = 0; round < 3; ++round) {
     for (const char* name : {"a", "b"}) {
       const auto file = posix().create(directory / name);
@@ -250,10 +247,10 @@ TEST(PosixStorage, LargeFilesLoseTheirNamesAtOnceAndTheirSpaceSoon) {
       posix().remove(directory / name);
       EXPECT_FALSE(posix().exists(directory / name));
     }
-    EXPECT_GT(open_descriptors(), before);
+    EXPECT_GT(OpenResources::now().descriptors, before);
     EXPECT_TRUE(wait_for_freed_space());
     EXPECT_FALSE(wait_for_freed_space());
-    EXPECT_EQ(open_descriptors(), before);
+    EXPECT_EQ(OpenResources::now().descriptors, before);
   }
   EXPECT_THROW(posix().remove(directory / "a"), FileNotFoundError);
 }
