@@ -8,6 +8,8 @@
 #include <optional>
 #include <vector>
 
+#include "storage/memory_file.h"
+
 namespace lamina::checkpoint {
 namespace {
 
@@ -135,25 +137,6 @@ class Archive {
   const ReadableFile& file_;
 };
 
-class MemoryFile final : public ReadableFile {
- public:
-  MemoryFile(storage::Path path, std::vector<std::byte> bytes)
-      : path_(std::move(path)), bytes_(std::move(bytes)) {}
-  [[nodiscard]] const storage::Path& path() const override { return path_; }
-  [[nodiscard]] std::uint64_t size() const override { return bytes_.size(); }
-  void read_at(std::uint64_t offset, std::span<std::byte> out) const override {
-    if (offset > bytes_.size() || out.size() > bytes_.size() - offset) {
-      throw FormatError("'" + path_.string() + "' ends at byte " + std::to_string(bytes_.size()) +
-                        ".");
-    }
-    if (!out.empty()) std::memcpy(out.data(), bytes_.data() + offset, out.size());
-  }
-
- private:
-  storage::Path path_;
-  std::vector<std::byte> bytes_;
-};
-
 struct Inflater {
   Inflater() {
     if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw std::bad_alloc();
@@ -227,7 +210,7 @@ ArchiveMember open_member(std::shared_ptr<const ReadableFile> file, const std::s
   std::vector<std::byte> bytes = inflate_member(*file, archive, entry, name);
   const std::uint64_t size = bytes.size();
   storage::Path inner = file->path() / name;
-  return {std::make_shared<MemoryFile>(std::move(inner), std::move(bytes)), 0, size};
+  return {std::make_shared<storage::MemoryFile>(std::move(inner), std::move(bytes)), 0, size};
 }
 
 }  // namespace lamina::checkpoint

@@ -7,9 +7,8 @@
 
 #include "checkpoint/archive.h"
 #include "checkpoint/paths.h"
-#include "checkpoint/read_text.h"
-#include "checkpoint/recovery.h"
 #include "checkpoint/seals.h"
+#include "checkpoint/whole_open.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -65,29 +64,18 @@ Catalog::Catalog(const std::filesystem::path& path, storage::Storage& storage, b
   std::sort(paths_.begin(), paths_.end());
 }
 
-// A save may put other files in place while these are opened: then they are opened again.
 void Catalog::open_shards(storage::Storage& storage, bool verify) {
   sharded_ = true;
-  for (;;) {
-    settle(path_, storage);
-    const std::string text = read_text(path_, storage);
-    const auto was_replaced = [&] {
-      return is_unsettled(path_, storage) || read_text(path_, storage) != text;
-    };
+  const auto open = [&](const std::string& text) {
+    readers_.clear();
     index_seal_ = find_index_seal(text);
-    try {
-      if (verify) verify_index(path_, index_seal_);
-      open_listed(parse_index(text, path_.string()), storage);
-    } catch (const Error&) {
-      if (was_replaced()) continue;
-      throw;
-    }
-    if (!was_replaced()) return;
-  }
+    if (verify) verify_index(path_, index_seal_);
+    open_listed(parse_index(text, path_.string()), storage);
+  };
+  open_whole(path_, storage, open, [&] { return any_replaced(readers_); });
 }
 
 void Catalog::open_listed(const Index& index, storage::Storage& storage) {
-  readers_.clear();
   weight_map_.clear();
   std::unordered_map<std::string, std::size_t> opened;
   for (const IndexEntry& entry : index.entries) {

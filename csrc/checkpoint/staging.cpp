@@ -63,7 +63,7 @@ Copies copies_of_device_values(const Group& group, SnapshotPolicy policy,
       break;
   }
   try {
-    return copies_beside(group.tensors, after);
+    return copies_beside(group.tensors, after, spare_memory(group.tensors));
   } catch (const DeviceError& error) {
     if (!error.out_of_memory()) throw;
   }

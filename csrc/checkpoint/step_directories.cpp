@@ -20,14 +20,21 @@
 //      one back whose step has no directory, and remove the others.
 //   2. Write the checkpoint into a hidden directory: its files and the directory are durable when
 //      that is done (commit.cpp).
-//   3. If the step has a directory, hide it as replaced, and sync the parent directory.
-//   4. Rename the new one into its place, and sync the parent directory: THE COMMIT POINT.
-//   5. Remove the replaced one.
-//   6. Hide each directory that is not to be kept as removed, then remove it, so that a step is
-//      never seen with a part of its files.
+//   3. If the step has a directory, have the two change places, so that who looks always sees one,
+//      and go on with 5. Where the file system cannot do that, hide the old one as replaced, and
+//      sync the parent directory.
+//   4. Rename the new one into its place.
+//   5. Sync the parent directory: THE COMMIT POINT.
+//   6. Hide a replaced one as removed: from now on it is not put back.
+//   7. Hide each directory that is not to be kept as removed.
 //
-// A crash before 4 leaves the old directory, in its place or to be put back in 1. An error before
-// or in 4 is undone. What cannot be removed in 5 or 6 is warned of, and removed by the next save.
+// Nothing is removed, here or in 1, before the parent directory is synced: of the renames and of
+// the removals within the directories a power cut may keep the latter alone, and a step must never
+// be seen with a part of its files.
+//
+// A crash before 5 leaves the old directory, in its place or to be put back in 1, or the new one.
+// An error before or in 5 is undone. What cannot be removed in the end is warned of, and removed by
+// the next save.
 
 namespace lamina::checkpoint {
 namespace {
@@ -91,7 +98,7 @@ Place lock_place(const path& directory) {
 
 struct StepDirectories::Attempt {
   std::int64_t step;
-  path making, replaced;
+  path making, replaced, removed;  // the last: the replaced one on its way
 };
 
 StepDirectories::StepDirectories(path directory, std::string file_name, storage::Storage& storage)
@@ -126,25 +133,43 @@ void StepDirectories::save(std::int64_t step, const std::function<void(const pat
   if (lock->exclusive()) clean_locked();
   const std::string name = make_save_name();
   const Attempt attempt{step, directory_ / hidden_step(step, name, Hidden::kMaking),
-                        directory_ / hidden_step(step, name, Hidden::kReplaced)};
+                        directory_ / hidden_step(step, name, Hidden::kReplaced),
+                        directory_ / hidden_step(step, name, Hidden::kRemoved)};
   try {
     storage_.create_directory(attempt.making);
     write(attempt.making / file_name_);
     put_in_place(attempt);
   } catch (...) {
     quietly([&] {
-      if (storage_.exists(attempt.making)) storage::remove_all(attempt.making, storage_);
+      if (storage_.exists(attempt.making)) remove_hidden({attempt.making});
     });
     throw;
   }
-  quietly([&] {
-    if (storage_.exists(attempt.replaced)) storage::remove_all(attempt.replaced, storage_);
+  const bool gone = quietly([&] {
+    if (storage_.exists(attempt.replaced)) storage_.rename(attempt.replaced, attempt.removed);
+    for (const path& old : {attempt.making, attempt.removed}) {
+      if (storage_.exists(old)) remove_hidden({old});
+    }
   });
-  quietly([&] { prune(keep, step); });
+  // Of a step that goes while its replaced one is still there, that one would be put back.
+  if (gone) quietly([&] { prune(keep, step); });
+}
+
+bool StepDirectories::change_places(const Attempt& attempt) const {
+  const path place = at(attempt.step);
+  if (!storage_.exchange(attempt.making, place)) return false;
+  try {
+    storage_.sync_directory(directory_);
+  } catch (...) {
+    quietly([&] { (void)storage_.exchange(attempt.making, place); });
+    throw;
+  }
+  return true;
 }
 
 void StepDirectories::put_in_place(const Attempt& attempt) const {
   const path place = at(attempt.step);
+  if (storage_.exists(place) && change_places(attempt)) return;
   bool placed = false;
   try {
     if (storage_.exists(place)) {
@@ -176,16 +201,28 @@ void StepDirectories::clean() const {
 }
 
 void StepDirectories::clean_locked() const {
+  bool any = false;
+  std::vector<path> going;
   for (const std::string& name : storage_.list(directory_)) {
     const auto hidden = parse_hidden_step(name);
     if (!hidden) continue;
+    any = true;
     if (hidden->kind == Hidden::kReplaced && !storage_.exists(at(hidden->step))) {
       storage_.rename(directory_ / name, at(hidden->step));
-      storage_.sync_directory(directory_);
-    } else {
-      storage::remove_all(directory_ / name, storage_);
+      continue;
+    }
+    going.push_back(directory_ / name);
+    if (hidden->kind == Hidden::kReplaced) {
+      going.back() = directory_ / hidden_step(hidden->step, make_save_name(), Hidden::kRemoved);
+      storage_.rename(directory_ / name, going.back());
     }
   }
+  if (any) remove_hidden(going);
+}
+
+void StepDirectories::remove_hidden(const std::vector<path>& directories) const {
+  storage_.sync_directory(directory_);
+  for (const path& directory : directories) storage::remove_all(directory, storage_);
 }
 
 std::vector<std::int64_t> StepDirectories::unwanted(const KeepRule& keep) const {
@@ -208,11 +245,13 @@ void StepDirectories::prune(const KeepRule& keep, std::int64_t saved) const {
   });
   if (newest == all.rend()) return;
   std::erase(going, *newest);
+  if (going.empty()) return;
+  std::vector<path> hidden;
   for (const std::int64_t step : going) {
-    const path hidden = directory_ / hidden_step(step, make_save_name(), Hidden::kRemoved);
-    storage_.rename(at(step), hidden);
-    storage::remove_all(hidden, storage_);
+    hidden.push_back(directory_ / hidden_step(step, make_save_name(), Hidden::kRemoved));
+    storage_.rename(at(step), hidden.back());
   }
+  remove_hidden(hidden);
 }
 
 }  // namespace lamina::checkpoint

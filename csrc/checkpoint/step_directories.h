@@ -39,6 +39,9 @@ class StepDirectories {
   struct Attempt;
   [[nodiscard]] std::filesystem::path at(std::int64_t step) const;
   void clean_locked() const;
+  /// Makes durable that they are hidden, then removes them.
+  void remove_hidden(const std::vector<std::filesystem::path>& directories) const;
+  [[nodiscard]] bool change_places(const Attempt& attempt) const;
   void put_in_place(const Attempt& attempt) const;
   void prune(const KeepRule& keep, std::int64_t saved) const;
   [[nodiscard]] std::vector<std::int64_t> unwanted(const KeepRule& keep) const;

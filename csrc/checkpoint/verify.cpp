@@ -9,10 +9,9 @@
 
 #include "checkpoint/archive.h"
 #include "checkpoint/paths.h"
-#include "checkpoint/read_text.h"
-#include "checkpoint/recovery.h"
 #include "checkpoint/seals.h"
 #include "checkpoint/verify_tensors.h"
+#include "checkpoint/whole_open.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -74,16 +73,14 @@ class Verifier {
         break;
     }
     sharded_ = true;
-    // A save may put other files in place meanwhile: then once more.
-    for (;;) {
-      settle(path_, storage_);
-      out = open_shards();
-      if (!is_unsettled(path_, storage_) && read_text(path_, storage_) == out.index) return out;
-    }
+    open_whole(
+        path_, storage_, [&](const std::string& text) { out = open_shards(text); },
+        [&] { return any_replaced(out.readers); });
+    return out;
   }
 
-  Opened open_shards() {
-    Opened out{read_text(path_, storage_), {}, {}};
+  Opened open_shards(const std::string& text) {
+    Opened out{text, {}, {}};
     index_seal_ = find_index_seal(out.index);
     Index index;
     try {

@@ -107,14 +107,19 @@ std::optional<std::int64_t> CheckpointManager::restore_latest(Model& model,
   checkpoint::save_queue().wait_for(parts_->key);
   const std::vector<std::int64_t> all = steps();
   std::exception_ptr newest;
+  const auto skip = [&](std::int64_t step, const Error& error) {
+    warn(fmt::format("The checkpoint of step {} was skipped: {}", step, error.what()));
+    if (!newest) newest = std::current_exception();
+  };
   for (auto step = all.rbegin(); step != all.rend(); ++step) {
     try {
       models::load(model, model.saves_->names, path(*step), options, parts_->storage);
       return *step;
-    } catch (const Error& error) {
-      warn(fmt::format("The checkpoint of step {} was skipped: {}", *step, error.what()));
-      if (!newest) newest = std::current_exception();
-    }
+    } catch (const FormatError& error) {
+      skip(*step, error);
+    } catch (const FileNotFoundError& error) {
+      skip(*step, error);
+    }  // what does not say that the files are at fault is no reason to go back to older ones
   }
   if (newest) std::rethrow_exception(newest);
   return {};

@@ -16,6 +16,7 @@ class MemoryFile final : public ReadableFile {
 
   [[nodiscard]] const Path& path() const override { return path_; }
   [[nodiscard]] std::uint64_t size() const override { return bytes_.size(); }
+  [[nodiscard]] bool is_replaced() const override { return false; }
   void read_at(std::uint64_t offset, std::span<std::byte> out) const override {
     if (offset > bytes_.size() || out.size() > bytes_.size() - offset) {
       throw FormatError(path_.string() + ": the file ends before byte " +

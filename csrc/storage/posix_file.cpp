@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <lamina/error.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 
@@ -24,22 +23,66 @@ bool is_aligned(std::uint64_t offset, const std::byte* memory, std::size_t size)
          reinterpret_cast<std::uintptr_t>(memory) % kDirectAlignment == 0;
 }
 
+// O_NONBLOCK: a pipe of that name must not hang us before it is refused.
+Descriptor open_to_read(const Path& path) {
+  return Descriptor(checked(
+      "open", path, [&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
+}
+
+struct stat status_of(const Descriptor& file, const Path& path) {
+  struct stat status {};
+  checked("fstat", path, [&] { return ::fstat(file.get(), &status); });
+  return status;
+}
+
+bool is_same_file(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/// Not the time of change: that of a file which gets a second name changes, and its bytes do not.
+bool is_same_content(const struct stat& a, const struct stat& b) {
+  return a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
+         a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
+}
+
+/// True when a call is to be tried again: it was interrupted, or found no room where the space of
+/// removed files was still on its way back.
+bool is_worth_another_try(int code) {
+  return code == EINTR || ((code == ENOSPC || code == EDQUOT) && wait_for_freed_space());
+}
+
+/// As pwrite(2), with the error as a negative number.
+ssize_t write_some(int fd, std::uint64_t offset, std::span<const std::byte> bytes) {
+  for (;;) {
+    const ssize_t n = ::pwrite(fd, bytes.data(), std::min(bytes.size(), kLargestCall),
+                               static_cast<off_t>(offset));
+    const int code = errno;
+    if (n >= 0) return n;
+    if (!is_worth_another_try(code)) return -code;
+  }
+}
+
 }  // namespace
 
-PosixReadableFile::PosixReadableFile(Path path) : path_(std::move(path)) {
-  // O_NONBLOCK: a pipe of that name must not hang us before it is refused.
-  fd_ = Descriptor(checked(
-      "open", path_, [&] { return ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
-  struct stat status {};
-  checked("fstat", path_, [&] { return ::fstat(fd_.get(), &status); });
-  if (S_ISDIR(status.st_mode)) raise_posix("open", path_, EISDIR);
-  if (!S_ISREG(status.st_mode)) raise_posix("open", path_, EINVAL);
-  size_ = static_cast<std::uint64_t>(status.st_size);
+PosixReadableFile::PosixReadableFile(Path path)
+    : path_(std::move(path)), fd_(open_to_read(path_)), opened_(status_of(fd_, path_)) {
+  if (S_ISDIR(opened_.st_mode)) raise_posix("open", path_, EISDIR);
+  if (!S_ISREG(opened_.st_mode)) raise_posix("open", path_, EINVAL);
+  size_ = static_cast<std::uint64_t>(opened_.st_size);
   if (size_ < kDirectSmallest) return;
   direct_ = Descriptor(::open(path_.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
   struct stat again {};  // another file may have come in its place
-  direct_usable_ = direct_ && ::fstat(direct_.get(), &again) == 0 &&
-                   again.st_dev == status.st_dev && again.st_ino == status.st_ino;
+  direct_usable_ = direct_ && ::fstat(direct_.get(), &again) == 0 && is_same_file(again, opened_);
+}
+
+bool PosixReadableFile::is_replaced() const {
+  try {
+    // Opened once more, as NFS may answer a mere look at the name from its memory.
+    const struct stat there = status_of(open_to_read(path_), path_);
+    return !is_same_file(there, opened_) || !is_same_content(there, opened_);
+  } catch (const FileNotFoundError&) {
+    return true;
+  }
 }
 
 bool PosixReadableFile::is_cached(std::uint64_t offset, std::uint64_t size) const {
@@ -127,7 +170,7 @@ void PosixWritableFile::resize(std::uint64_t size) {
     int code = 0;
     do {
       code = ::fallocate(fd_.get(), 0, 0, static_cast<off_t>(size)) == 0 ? 0 : errno;
-    } while (code == EINTR || (code == ENOSPC && wait_for_freed_space()));
+    } while (code != 0 && is_worth_another_try(code));
     if (code != 0 && code != EOPNOTSUPP && code != ENOSYS) raise_posix("fallocate", path_, code);
   }
   checked("ftruncate", path_, [&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); });
@@ -135,10 +178,8 @@ void PosixWritableFile::resize(std::uint64_t size) {
 
 void PosixWritableFile::write_all(int fd, std::uint64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t n = checked("pwrite", path_, [&] {
-      return ::pwrite(fd, bytes.data(), std::min(bytes.size(), kLargestCall),
-                      static_cast<off_t>(offset));
-    });
+    const ssize_t n = write_some(fd, offset, bytes);
+    if (n <= 0) raise_posix("pwrite", path_, n < 0 ? static_cast<int>(-n) : EIO);
     bytes = bytes.subspan(static_cast<std::size_t>(n));
     offset += static_cast<std::uint64_t>(n);
   }
@@ -146,10 +187,8 @@ void PosixWritableFile::write_all(int fd, std::uint64_t offset, std::span<const 
 
 bool PosixWritableFile::try_direct(std::uint64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t n =
-        ::pwrite(direct_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno != EINVAL) raise_posix("pwrite", path_, errno);
+    const ssize_t n = write_some(direct_.get(), offset, bytes);
+    if (n < 0 && n != -EINVAL) raise_posix("pwrite", path_, static_cast<int>(-n));
     if (n <= 0 || static_cast<std::uint64_t>(n) % kDirectAlignment != 0) {
       // The device wants another alignment, or stopped in the middle of a block: use the cache.
       direct_usable_ = false;

@@ -1,4 +1,6 @@
 #pragma once
+#include <sys/stat.h>
+
 #include <atomic>
 
 #include "storage/posix_call.h"
@@ -14,6 +16,7 @@ class PosixReadableFile final : public ReadableFile {
   [[nodiscard]] const Path& path() const override { return path_; }
   [[nodiscard]] std::uint64_t size() const override { return size_; }
   void read_at(std::uint64_t offset, std::span<std::byte> out) const override;
+  [[nodiscard]] bool is_replaced() const override;
   void read_and_show(std::uint64_t offset, std::span<std::byte> out,
                      const Seen& seen) const override;
 
@@ -30,6 +33,7 @@ class PosixReadableFile final : public ReadableFile {
   Descriptor direct_;
   mutable std::atomic<bool> direct_usable_ = false;
   std::uint64_t size_ = 0;
+  struct stat opened_ {};
 };
 
 /// Writes through the page cache, and past it (O_DIRECT) what is large and aligned: the copy into

@@ -21,6 +21,10 @@ class ReadableFile {
   /// Fills `out` from `offset`. Throws StorageError on an I/O error, FormatError when the file ends
   /// before `out` is full.
   virtual void read_at(std::uint64_t offset, std::span<std::byte> out) const = 0;
+  /// True when its path no longer leads to what was opened: another file has come there, or none is
+  /// there, or the file itself was written to since. What was opened can still be read. False for
+  /// what lies in memory. Throws StorageError.
+  [[nodiscard]] virtual bool is_replaced() const = 0;
 
   using Seen = std::function<void(std::span<const std::byte>)>;
   /// The same, showing the bytes part by part, in order: small parts while they are in the
@@ -69,6 +73,9 @@ class Storage {
   [[nodiscard]] virtual bool link(const Path& from, const Path& to) = 0;
   /// Replaces `to` in one step.
   virtual void rename(const Path& from, const Path& to) = 0;
+  /// Has two names, of files or directories, change places in one step. Returns false where the file
+  /// system has no such thing.
+  [[nodiscard]] virtual bool exchange(const Path& a, const Path& b) = 0;
   virtual void remove(const Path& path) = 0;
   /// Does nothing when `path` is a directory already; its parent must be there.
   virtual void create_directory(const Path& path) = 0;

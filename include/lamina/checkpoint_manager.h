@@ -53,10 +53,12 @@ class CheckpointManager {
   [[nodiscard]] std::optional<std::int64_t> latest() const;
   /// Where the weights of a step are, or would be.
   [[nodiscard]] std::filesystem::path path(std::int64_t step) const;
-  /// Loads the newest checkpoint that verifies (see LoadOptions) and loads, with a warning for each
-  /// newer one, and returns its step; nothing when there is no checkpoint. Waits for this process's
-  /// saves first. Throws what the newest one's load threw when there are checkpoints and none can
-  /// be loaded; the model is then as it was.
+  /// Loads the newest checkpoint that is neither damaged (see LoadOptions::verify) nor incomplete,
+  /// with a warning for each newer one, and returns its step; nothing when there is no checkpoint.
+  /// Waits for this process's saves first. Throws the newest one's FormatError or FileNotFoundError
+  /// when all are damaged, and whatever else a load throws (a file that cannot be read just now, no
+  /// memory, a model that does not fit) at once, as an older checkpoint would lose steps for
+  /// nothing. The model is then as it was.
   std::optional<std::int64_t> restore_latest(Model& model, const LoadOptions& options = {}) const;
 
  private:

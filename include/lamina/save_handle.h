@@ -22,8 +22,9 @@ enum class SnapshotPolicy {
   /// A copy in host memory, made at once in the background: the wait lasts as long as that, and
   /// the model's size is needed once more.
   kHost,
-  /// For values on a device a copy there if it fits, else one in host memory if that fits, else
-  /// none. For values in host memory none: Lamina replaces these instead of writing into them.
+  /// For values on a device a copy there if it fits with an eighth of its size to spare, else one
+  /// in host memory if that fits likewise, else none. For values in host memory none: Lamina
+  /// replaces these instead of writing into them.
   kAutomatic,
 };
 

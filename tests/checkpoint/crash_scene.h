@@ -22,8 +22,10 @@ class CrashScene {
   }
 
   /// Saves a set: in one file, or in shards of so many bytes.
-  void save(std::size_t set, std::optional<double> limit, storage::Storage& storage) const {
+  void save(std::size_t set, std::optional<double> limit, storage::Storage& storage,
+            bool seal = true) const {
     checkpoint::SaveRequest request;
+    request.seal = seal;
     if (limit) request.max_shard_size = *limit / (1024.0 * 1024.0 * 1024.0);
     checkpoint::save(sets_[set], path_, request, storage);
   }

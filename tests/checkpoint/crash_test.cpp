@@ -20,7 +20,9 @@ using lamina::testing::CrashDisk;
 using lamina::testing::CrashScene;
 using lamina::testing::CrashStorage;
 using lamina::testing::FaultyStorage;
+using lamina::testing::FileBytes;
 using lamina::testing::one_power_cut;
+using lamina::testing::Operation;
 using lamina::testing::power_cuts;
 using lamina::testing::replayed;
 using ::testing::AnyOf;
@@ -63,7 +65,7 @@ class Crash : public ::testing::TestWithParam<Way> {
     if (random_() % 16 == 0) {
       scene_.save(2, GetParam().first, storage);
       EXPECT_EQ(scene_.load(storage), 2);
-      for (const auto& [name, file] : storage.disk().names()) EXPECT_FALSE(name.starts_with('.'));
+      for (const std::string& name : storage.list("d")) EXPECT_FALSE(name.starts_with('.'));
     }
     return found;
   }
@@ -110,6 +112,49 @@ TEST_P(Crash, AtAnyOperationOfASaveLeavesTheOldOrTheNewCheckpoint) {
             << " of them old\n";
   EXPECT_GT(olds, 20u);
   EXPECT_LT(olds, states);
+}
+
+/// The files that are not hidden, on a disk of their own: what Keras finds.
+CrashDisk visible(const CrashDisk& disk) {
+  CrashStorage all(disk), out;
+  for (const std::string& name : all.list("d")) {
+    if (name.starts_with('.')) continue;
+    const auto from = all.open("d/" + name);
+    FileBytes bytes(from->size());
+    from->read_at(0, bytes);
+    out.create("d/" + name)->write_at(0, bytes);
+  }
+  return out.disk();
+}
+
+// Keras knows no record: to it, the save lasts from the first rename into place to the last one.
+TEST_P(Crash, WithinASaveTheFilesInSightAreACheckpointButBetweenTheRenames) {
+  CrashStorage storage(before_);
+  save_new(storage);
+  const std::vector<Operation>& log = storage.log();
+  const auto puts_in_place = [](const Operation& op) {
+    return op.kind == Operation::Kind::kRename && !op.to.starts_with('.');
+  };
+  const auto first = std::find_if(log.begin(), log.end(), puts_in_place) - log.begin();
+  const auto last = log.rend() - std::find_if(log.rbegin(), log.rend(), puts_in_place);
+  EXPECT_EQ(log[static_cast<std::size_t>(last) - 1].to, GetParam().path);
+  for (auto op = first; op < last; ++op) {
+    EXPECT_TRUE(puts_in_place(log[static_cast<std::size_t>(op)])) << op;
+  }
+  CrashDisk disk = before_;
+  for (std::ptrdiff_t k = 0;; ++k) {
+    SCOPED_TRACE(k);
+    CrashStorage seen(visible(disk));
+    if (k <= first) {
+      EXPECT_EQ(scene_.load(seen), old());
+    } else if (k >= last) {
+      EXPECT_EQ(scene_.load(seen), kNew);
+    } else if (!GetParam().replaces) {
+      EXPECT_EQ(scene_.load(seen), kNothing);  // the index comes last
+    }
+    if (k == std::ssize(log)) break;
+    disk.apply(log[static_cast<std::size_t>(k)]);
+  }
 }
 
 // The recovery of a killed save, which nothing has synced, and that of one that lost its power.

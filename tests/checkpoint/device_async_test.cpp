@@ -10,6 +10,7 @@
 #include "checkpoint/async_save.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/save_job.h"
+#include "core/free_memory.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/gated_storage.h"
@@ -122,6 +123,30 @@ class DeviceAsync : public ::testing::Test {
     EXPECT_EQ(runtime.disorders(), std::vector<std::string>{});
   }
 
+  /// Saves behind a closed gate, where the ring holds less than the values: the fence lasts.
+  void expect_late_fence(FakeRuntime& runtime, SnapshotPolicy policy) {
+    const auto tree = tree_of(random_, {9'000, 20'000});
+    const auto expected = snapshot(tree);
+    gate_.close_gate();
+    SaveHandle handle(submit(tree, policy, gate_));
+    gate_.wait_for_writer();
+    std::atomic<bool> lifted = false;
+    std::jthread fence([&] {
+      handle.wait_until_copied();
+      lifted = true;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    EXPECT_FALSE(lifted);
+    gate_.open_gate();
+    fence.join();
+    Updates updates(runtime, random_);
+    updates.run(tree);
+    handle.wait();
+    EXPECT_TRUE(same_values(stored(tree), expected));
+    updates.wait();
+    EXPECT_EQ(runtime.disorders(), std::vector<std::string>{});
+  }
+
   const unsigned seed_ = lamina::test::fresh_seed();
   ::testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
   std::mt19937 random_{seed_};
@@ -152,6 +177,25 @@ TEST_F(DeviceAsync, TheAutomaticCopyIsInHostMemoryWhereTheDeviceHasNoRoom) {
   expect_early_fence(*gpu, SnapshotPolicy::kAutomatic, 0);
 }
 
+TEST_F(DeviceAsync, TheAutomaticCopyLeavesAnEighthOfItselfToOthers) {
+  const std::vector<std::int64_t> sizes{9'000, 20'000, 0, 5, 4'096};
+  constexpr std::size_t kRoom = 9'216 + 20'224 + 0 + 256 + 4'096;  // up to CUDA's alignment
+  std::size_t held = 0;
+  {
+    const FakeGpu gpu({.seed = seed_});
+    const auto tree = tree_of(random_, sizes);
+    held = gpu->used();
+  }
+  const auto with_room_for = [&](std::size_t more, SnapshotPolicy policy, std::size_t copied) {
+    SCOPED_TRACE(more);
+    const FakeGpu gpu({.seed = seed_, .memory = held + more});
+    expect_early_fence(*gpu, policy, copied);
+  };
+  with_room_for(kRoom + kRoom / 8 - 1, SnapshotPolicy::kAutomatic, 0);
+  with_room_for(kRoom + kRoom / 8, SnapshotPolicy::kAutomatic, kBytes);
+  with_room_for(kRoom, SnapshotPolicy::kDevice, kBytes);  // which was asked for
+}
+
 TEST_F(DeviceAsync, ACopyOnADeviceWithoutRoomFailsTheSave) {
   const FakeGpu gpu({.seed = seed_, .memory = kBytes * 3 / 2});
   const auto tree = tree_of(random_, {20'000, 13'000});
@@ -173,26 +217,24 @@ TEST_F(DeviceAsync, WithoutACopyTheFenceLastsNoLongerThanTheTransfer) {
 
 TEST_F(DeviceAsync, WithoutACopyTheFenceLastsUntilTheLastBytesAreInTheRing) {
   const FakeGpu gpu({.seed = seed_}, {2, 4'096});
-  const auto tree = tree_of(random_, {9'000, 20'000});
-  const auto expected = snapshot(tree);
+  expect_late_fence(*gpu, SnapshotPolicy::kNone);
+}
+
+TEST_F(DeviceAsync, ThereIsNoAutomaticCopyWhereNeitherMemoryHasRoom) {
+  constexpr std::size_t kRoom = 9'216 + 20'224;  // of the two tensors, each up to CUDA's alignment
+  for (const std::size_t free : {std::size_t{0}, kRoom + kRoom / 8 - 1}) {
+    const core::ReplacedFreeMemory replaced(free);
+    const FakeGpu gpu({.seed = seed_, .memory = kRoom * 3 / 2}, {2, 4'096});
+    expect_late_fence(*gpu, SnapshotPolicy::kAutomatic);
+  }
+  const core::ReplacedFreeMemory replaced(kRoom + kRoom / 8);
+  const FakeGpu gpu({.seed = seed_, .memory = kRoom * 3 / 2}, {2, 4'096});
   gate_.close_gate();
-  SaveHandle handle(submit(tree, SnapshotPolicy::kNone, gate_));
-  gate_.wait_for_writer();
-  std::atomic<bool> lifted = false;
-  std::jthread fence([&] {
-    handle.wait_until_copied();
-    lifted = true;
-  });
-  std::this_thread::sleep_for(std::chrono::milliseconds(30));
-  EXPECT_FALSE(lifted);
+  const auto tree = tree_of(random_, {9'000, 20'000});
+  SaveHandle handle(submit(tree, SnapshotPolicy::kAutomatic, gate_));
+  handle.wait_until_copied();  // there is one in host memory
   gate_.open_gate();
-  fence.join();
-  Updates updates(*gpu, random_);
-  updates.run(tree);
   handle.wait();
-  EXPECT_TRUE(same_values(stored(tree), expected));
-  updates.wait();
-  EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
 }
 
 TEST_F(DeviceAsync, ACancelledSaveLeavesNothing) {

@@ -1,7 +1,6 @@
 // A disk that is full for real. In a child, because limits and mounts are a process's own.
 #include <gtest/gtest.h>
 #include <lamina/error.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -11,6 +10,7 @@
 #include <cstdlib>
 
 #include "tests/checkpoint/crash_scene.h"
+#include "tests/fakes/small_disk.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"
 
@@ -80,13 +80,6 @@ void set_file_limit(rlim_t bytes) {
   quit("");
 }
 
-/// A tmpfs of one's own, for root, or where a user may make a namespace. False: neither.
-bool mount_small_disk(const std::filesystem::path& at) {
-  if (::unshare(CLONE_NEWNS) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
-  return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-         ::mount("none", at.c_str(), "tmpfs", 0, "size=256k") == 0;
-}
-
 /// A file that takes what room there is, but for some pages.
 void fill(const std::filesystem::path& file, std::size_t room) {
   const auto ballast = storage::posix().create(file);
@@ -98,7 +91,8 @@ void fill(const std::filesystem::path& file, std::size_t room) {
 
 [[noreturn]] void on_a_small_disk(const char* name, std::optional<double> limit) {
   const TemporaryDirectory directory;
-  if (!mount_small_disk(directory.path())) with_limited_files(name, limit);
+  const std::string failure = lamina::testing::mount_small_disk(directory.path(), 256);
+  require(failure.empty(), failure);
   const auto ballast = directory / "ballast";
   std::filesystem::create_directory(directory / "d");
   save_until_it_fits(
@@ -112,6 +106,8 @@ void fill(const std::filesystem::path& file, std::size_t room) {
 class FullDisk : public ::testing::TestWithParam<std::pair<const char*, std::optional<double>>> {};
 
 TEST_P(FullDisk, LeavesTheOldCheckpointAndNothingElse) {
+  const std::string reason = lamina::testing::why_no_small_disk();
+  if (!reason.empty()) GTEST_SKIP() << "no tmpfs can be mounted here: " << reason;
   const auto& [name, limit] = GetParam();
   EXPECT_EXIT(on_a_small_disk(name, limit), ::testing::ExitedWithCode(0), "held");
 }

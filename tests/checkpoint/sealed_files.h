@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <sstream>
 
 #include "checkpoint/checkpoint.h"
@@ -56,6 +57,16 @@ class TensorMap {
     return byte < found->first + found->second.first ? found->second.second : std::string();
   }
   [[nodiscard]] std::size_t size() const { return tensors_.size(); }
+  /// Where the first one begins: all that says what they are lies before it.
+  [[nodiscard]] std::uint64_t begin() const { return tensors_.begin()->first; }
+  /// Those that do not lie within so many bytes.
+  [[nodiscard]] std::set<std::string> beyond(std::uint64_t size) const {
+    std::set<std::string> out;
+    for (const auto& [offset, tensor] : tensors_) {
+      if (offset + tensor.first > size) out.insert(tensor.second);
+    }
+    return out;
+  }
 
  private:
   std::map<std::uint64_t, std::pair<std::uint64_t, std::string>> tensors_;
@@ -66,11 +77,11 @@ inline constexpr double kGigabyte = 1024.0 * 1024.0 * 1024.0;
 /// A save of a tree, single and in shards, in a directory of its own.
 class SealedFiles {
  public:
-  explicit SealedFiles(const WeightTree& tree, bool seal = true) {
+  explicit SealedFiles(const WeightTree& tree, bool seal = true, double shard_bytes = 26'000) {
     checkpoint::SaveRequest request;
     request.seal = seal;
     checkpoint::save(tree, single(), request);
-    request.max_shard_size = 26'000 / kGigabyte;
+    request.max_shard_size = shard_bytes / kGigabyte;
     checkpoint::save(tree, index(), request);
   }
   [[nodiscard]] std::filesystem::path single() const { return directory_ / "m.weights.h5"; }

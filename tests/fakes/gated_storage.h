@@ -4,16 +4,14 @@
 #include <memory>
 #include <mutex>
 
-#include "storage/storage.h"
+#include "tests/fakes/passing_storage.h"
 
 namespace lamina::testing {
 
 /// Passes every call on to the process's file system; each write waits at a gate while it is
 /// closed, and is counted.
-class GatedStorage final : public storage::Storage {
+class GatedStorage final : public PassingStorage {
  public:
-  using Path = storage::Path;
-
   void close_gate() { set_gate(true); }
   void open_gate() { set_gate(false); }
   /// Returns when a write stands at the gate.
@@ -26,19 +24,9 @@ class GatedStorage final : public storage::Storage {
     return writes_;
   }
 
-  std::unique_ptr<storage::ReadableFile> open(const Path& p) override { return inner_.open(p); }
   std::unique_ptr<storage::WritableFile> create(const Path& p) override {
-    return std::make_unique<File>(*this, inner_.create(p));
+    return std::make_unique<File>(*this, inner().create(p));
   }
-  bool exists(const Path& p) override { return inner_.exists(p); }
-  bool link(const Path& a, const Path& b) override { return inner_.link(a, b); }
-  void rename(const Path& a, const Path& b) override { inner_.rename(a, b); }
-  void remove(const Path& p) override { inner_.remove(p); }
-  void create_directory(const Path& p) override { inner_.create_directory(p); }
-  void remove_directory(const Path& p) override { inner_.remove_directory(p); }
-  std::vector<std::string> list(const Path& p) override { return inner_.list(p); }
-  std::unique_ptr<storage::Lock> try_lock(const Path& p) override { return inner_.try_lock(p); }
-  void sync_directory(const Path& p) override { inner_.sync_directory(p); }
 
  private:
   struct File final : storage::WritableFile {
@@ -70,7 +58,6 @@ class GatedStorage final : public storage::Storage {
     ++writes_;
   }
 
-  storage::Storage& inner_ = storage::posix();
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool closed_ = false;

@@ -38,6 +38,7 @@ class MemoryImage final : public storage::WritableFile, public storage::Readable
 
   const storage::Path& path() const override { return path_; }
   std::uint64_t size() const override { return bytes.size(); }
+  bool is_replaced() const override { return false; }
   void read_at(std::uint64_t offset, std::span<std::byte> out) const override {
     if (faults_ != nullptr) faults_->step("pread", path_);
     ++calls;

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "storage/storage.h"
+#include "tests/fakes/passing_storage.h"
 #include "tests/fakes/virtual_clock.h"
 
 namespace lamina::testing {
@@ -51,6 +51,7 @@ class ThrottledReadableFile : public storage::ReadableFile {
       : inner_(inner), disk_(disk) {}
   const storage::Path& path() const override { return inner_.path(); }
   std::uint64_t size() const override { return inner_.size(); }
+  bool is_replaced() const override { return inner_.is_replaced(); }
   void read_at(std::uint64_t offset, std::span<std::byte> out) const override {
     inner_.read_at(offset, out);
     disk_.charge(out.size());
@@ -62,29 +63,18 @@ class ThrottledReadableFile : public storage::ReadableFile {
 };
 
 /// The process's file system, whose bytes pass through the disk.
-class ThrottledStorage final : public storage::Storage {
+class ThrottledStorage final : public PassingStorage {
  public:
-  using Path = storage::Path;
-
   explicit ThrottledStorage(ThrottledDisk& disk) : disk_(disk) {}
 
   std::unique_ptr<storage::ReadableFile> open(const Path& p) override {
-    return std::make_unique<Owner<ThrottledReadableFile, storage::ReadableFile>>(inner_.open(p),
+    return std::make_unique<Owner<ThrottledReadableFile, storage::ReadableFile>>(inner().open(p),
                                                                                  disk_);
   }
   std::unique_ptr<storage::WritableFile> create(const Path& p) override {
-    return std::make_unique<Owner<ThrottledWritableFile, storage::WritableFile>>(inner_.create(p),
+    return std::make_unique<Owner<ThrottledWritableFile, storage::WritableFile>>(inner().create(p),
                                                                                  disk_);
   }
-  bool exists(const Path& p) override { return inner_.exists(p); }
-  bool link(const Path& a, const Path& b) override { return inner_.link(a, b); }
-  void rename(const Path& a, const Path& b) override { inner_.rename(a, b); }
-  void remove(const Path& p) override { inner_.remove(p); }
-  void create_directory(const Path& p) override { inner_.create_directory(p); }
-  void remove_directory(const Path& p) override { inner_.remove_directory(p); }
-  std::vector<std::string> list(const Path& p) override { return inner_.list(p); }
-  std::unique_ptr<storage::Lock> try_lock(const Path& p) override { return inner_.try_lock(p); }
-  void sync_directory(const Path& p) override { inner_.sync_directory(p); }
 
  private:
   template <class File>
@@ -97,7 +87,6 @@ class ThrottledStorage final : public storage::Storage {
         : Kept<File>{std::move(file)}, Throttled(*this->kept, disk) {}
   };
 
-  storage::Storage& inner_ = storage::posix();
   ThrottledDisk& disk_;
 };
 

@@ -18,6 +18,7 @@ class CountedFile final : public storage::ReadableFile {
   explicit CountedFile(std::vector<std::byte> bytes) : file_(in_memory(std::move(bytes))) {}
   [[nodiscard]] const storage::Path& path() const override { return file_->path(); }
   [[nodiscard]] std::uint64_t size() const override { return file_->size(); }
+  [[nodiscard]] bool is_replaced() const override { return file_->is_replaced(); }
   void read_at(std::uint64_t offset, std::span<std::byte> out) const override {
     file_->read_at(offset, out);
     bytes_ += out.size();

@@ -4,11 +4,14 @@
 
 #include <fstream>
 
+#include "checkpoint/check.h"
 #include "checkpoint/hidden_names.h"
 #include "h5/reader.h"
 #include "helpers.h"
 #include "tests/fakes/captured_warnings.h"
+#include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/faulty_storage.h"
+#include "tests/fakes/passing_storage.h"
 #include "tests/fakes/temporary_directory.h"
 
 namespace lamina {
@@ -16,8 +19,10 @@ namespace {
 
 using namespace test;
 using lamina::testing::CapturedWarnings;
+using lamina::testing::FakeGpu;
 using lamina::testing::FaultyStorage;
 using lamina::testing::memory_directory;
+using lamina::testing::PassingStorage;
 using lamina::testing::TemporaryDirectory;
 using ::testing::Contains;
 using ::testing::ElementsAre;
@@ -29,6 +34,30 @@ std::shared_ptr<Sequential> small_model() {
   return Sequential::create({layers::InputLayer({.shape = Shape{4}}), layers::Dense({.units = 3}),
                              layers::Dense({.units = 2})});
 }
+
+/// Names cannot change places in it, and of what is in directories that are to go it removes one
+/// thing.
+class ReluctantStorage final : public PassingStorage {
+ public:
+  bool exchange(const Path&, const Path&) override { return false; }
+  void remove(const Path& path) override {
+    refuse(path);
+    inner().remove(path);
+  }
+  void remove_directory(const Path& path) override {
+    refuse(path);
+    inner().remove_directory(path);
+  }
+
+ private:
+  void refuse(const Path& path) {
+    const std::string text = path.string();
+    if (text.find(".replaced") == text.npos && text.find(".removed") == text.npos) return;
+    if (std::filesystem::is_directory(path) && !std::filesystem::is_empty(path)) return;
+    if (removed_++ > 0) throw StorageError("unlink failed for '" + path.string() + "'", EIO);
+  }
+  std::size_t removed_ = 0;
+};
 
 class Manager : public ::testing::TestWithParam<bool> {
  protected:
@@ -132,6 +161,21 @@ TEST_P(Manager, ReplacesAStepThatIsThere) {
   EXPECT_THAT(files(), ElementsAre("step_00000005"));
 }
 
+TEST_P(Manager, AStepThatIsReplacedIsInSightAllTheTime) {
+  CheckpointManager manager(options());
+  save(manager, 5);
+  std::atomic<bool> stop = false;
+  const auto other = small_model();
+  const std::jthread writer([&] {
+    while (!stop) CheckpointManager(options()).save(5, *other);
+  });
+  CapturedWarnings warnings;
+  for (int i = 0; i < 200 && !HasFailure(); ++i) EXPECT_THAT(manager.steps(), ElementsAre(5));
+  for (int i = 0; i < 50 && !HasFailure(); ++i) EXPECT_EQ(manager.restore_latest(*model_), 5);
+  EXPECT_THAT(warnings.all, IsEmpty());
+  stop = true;
+}
+
 TEST_P(Manager, SavesInTheBackgroundInOrder) {
   CheckpointManager manager(options(3));
   std::vector<SaveHandle> handles;
@@ -169,10 +213,72 @@ TEST_P(Manager, WhenNothingLoadsTheNewestOnesErrorIsThrown) {
   EXPECT_THROW((void)manager.restore_latest(*model_), FormatError);
   EXPECT_TRUE(holds(-1));
   EXPECT_EQ(warnings.all.size(), 2U);
+}
+
+// Each of these would be gone with the next try, or is the caller's mistake: an older checkpoint
+// would only lose steps.
+TEST_P(Manager, RestoringGoesBackNoFurtherForWhatSaysNothingOfTheFiles) {
+  FaultyStorage storage;
+  TestingCheckpointManager manager(options(), storage);
+  for (std::int64_t step = 1; step <= 2; ++step) save(manager, step);
+  set(-1);
+  CapturedWarnings warnings;
+  std::size_t thrown = 0;
+  for (const int code : {EMFILE, ENFILE, EACCES, ESTALE, EIO, ENOMEM}) {
+    for (std::size_t n = 0;; ++n) {
+      SCOPED_TRACE(n);
+      const std::size_t before = storage.faults();
+      storage.fail_at(n, false, code);
+      try {
+        EXPECT_EQ(manager.restore_latest(*model_), 2);
+        EXPECT_TRUE(holds(2));
+        set(-1);
+      } catch (const StorageError& error) {
+        EXPECT_EQ(error.code(), code);
+        EXPECT_TRUE(holds(-1));
+        ++thrown;
+      }
+      if (storage.faults() == before) break;
+    }
+  }
+  EXPECT_GT(thrown, 6U * 6);
+  EXPECT_THAT(warnings.all, IsEmpty());
+}
+
+TEST_P(Manager, RestoringAModelOfAnotherStructureSaysThatItDoesNotFit) {
+  CheckpointManager manager(options());
   const auto other =
       Sequential::create({layers::InputLayer({.shape = Shape{5}}), layers::Dense({.units = 3})});
-  save(manager, 3);
+  set(0);
+  manager.save(1, *other);
+  save(manager, 2);
+  CapturedWarnings warnings;
   EXPECT_THROW((void)manager.restore_latest(*other), MismatchError);
+  const auto unbuilt = Sequential::create({layers::Dense({.units = 3})});
+  EXPECT_THROW((void)manager.restore_latest(*unbuilt), ValueError);
+  EXPECT_THAT(warnings.all, IsEmpty());
+}
+
+TEST_P(Manager, RestoringToADeviceWithoutRoomSaysSo) {
+  const FakeGpu gpu;
+  CheckpointManager manager(options());
+  for (std::int64_t step = 1; step <= 2; ++step) save(manager, step);
+  set(-1);
+  model_->to(Device::cuda(0));
+  CapturedWarnings warnings;
+  gpu->fail_at(0, "cudaErrorMemoryAllocation");
+  try {
+    (void)manager.restore_latest(*model_);
+    ADD_FAILURE() << "restored";
+  } catch (const DeviceError& error) {
+    EXPECT_TRUE(error.out_of_memory());
+    EXPECT_THAT(error.what(), HasSubstr("step_00000002"));
+  }
+  gpu->fail_never();
+  EXPECT_THAT(warnings.all, IsEmpty());
+  EXPECT_EQ(manager.restore_latest(*model_), 2);
+  model_->to(Device::cpu());
+  EXPECT_TRUE(holds(2));
 }
 
 TEST_P(Manager, NeverRemovesTheNewestThatCanBeRead) {
@@ -243,6 +349,26 @@ TEST_P(Manager, CleansUpWhatACrashLeftAndNothingElse) {
   EXPECT_THAT(files(), ::testing::UnorderedElementsAreArray(expected));
 }
 
+TEST_P(Manager, NothingThatIsHalfRemovedComesBack) {
+  CheckpointManager all(options(0));
+  for (std::int64_t step = 1; step <= 3; ++step) save(all, step);
+  ReluctantStorage storage;
+  CapturedWarnings warnings;
+  // Replaces the first step, whose turn to go it is.
+  TestingCheckpointManager manager(options(2), storage);
+  save(manager, 1);
+  EXPECT_THAT(warnings.all, Contains(HasSubstr("unlink failed")));
+  warnings.all.clear();
+  CheckpointManager next(options(2));
+  EXPECT_EQ(files().size(), next.steps().size());
+  for (const std::int64_t step : next.steps()) {
+    EXPECT_TRUE(checkpoint::is_sound(next.path(step), storage::posix())) << step;
+  }
+  save(next, 4);
+  EXPECT_THAT(files(), ElementsAre("step_00000003", "step_00000004"));
+  EXPECT_THAT(warnings.all, IsEmpty());
+}
+
 TEST_P(Manager, RemovesTheLockOfADeadSaveThatLeftNothingElse) {
   CheckpointManager(options()).save(1, *model_);
   std::ofstream(directory_ / "run" / ".step_directories.lock");
@@ -290,18 +416,20 @@ TEST_P(Manager, AFailureInTheBackgroundIsThrownByTheNextSave) {
 }
 
 TEST_P(Manager, FaultsAtAnyCallLeaveACompleteCheckpoint) {
-  std::size_t failed = 0, both = 0;
-  // A new step, and one that is there and is replaced, until no call is left to fail in either.
-  for (std::size_t n = 0; both < 2; ++n) {
-    const std::int64_t step = n % 2 == 0 ? 3 : 2;
+  std::size_t failed = 0, none = 0;
+  // A new step, and one that is there and is replaced, in one step and in two, until no call is
+  // left to fail in any.
+  for (std::size_t n = 0; none < 3; ++n) {
+    const std::int64_t step = n % 3 == 0 ? 3 : 2;
     SCOPED_TRACE(n);
     std::filesystem::remove_all(directory_ / "run");
     FaultyStorage storage;
+    if (n % 3 == 1) storage.forbid_exchanges();
     TestingCheckpointManager manager(options(2), storage);
     save(manager, 1);
     save(manager, 2);
     CapturedWarnings warnings;
-    storage.fail_at(n / 2);
+    storage.fail_at(n / 3);
     set(30);
     bool thrown = false;
     try {
@@ -319,24 +447,25 @@ TEST_P(Manager, FaultsAtAnyCallLeaveACompleteCheckpoint) {
     save(manager, 4);
     EXPECT_EQ(manager.restore_latest(*model_), 4);
     for (const std::string& file : files()) EXPECT_FALSE(file.starts_with('.')) << file;
-    both = reached ? 0 : both + 1;
+    none = reached ? 0 : none + 1;
   }
-  EXPECT_GT(failed, 20U);
+  EXPECT_GT(failed, 30U);
 }
 
 TEST_P(Manager, AStorageThatDiesAtAnyCallLeavesACompleteCheckpoint) {
-  std::size_t both = 0;
-  for (std::size_t n = 0; both < 2; ++n) {
+  std::size_t none = 0;
+  for (std::size_t n = 0; none < 3; ++n) {
     SCOPED_TRACE(n);
     std::filesystem::remove_all(directory_ / "run");
     FaultyStorage storage;
-    const std::int64_t step = n % 2 == 0 ? 3 : 2;
+    if (n % 3 == 1) storage.forbid_exchanges();
+    const std::int64_t step = n % 3 == 0 ? 3 : 2;
     {
       TestingCheckpointManager manager(options(2), storage);
       save(manager, 1);
       save(manager, 2);
       CapturedWarnings warnings;
-      storage.fail_at(n / 2, true);
+      storage.fail_at(n / 3, true);
       set(30);
       try {
         manager.save(step, *model_);
@@ -352,7 +481,7 @@ TEST_P(Manager, AStorageThatDiesAtAnyCallLeavesACompleteCheckpoint) {
     EXPECT_TRUE(holds(2) || (*restored == step && holds(30))) << *restored;
     EXPECT_THAT(warnings.all, IsEmpty());
     for (const std::string& file : files()) EXPECT_FALSE(file.starts_with('.')) << file;
-    both = reached ? 0 : both + 1;
+    none = reached ? 0 : none + 1;
   }
 }
 

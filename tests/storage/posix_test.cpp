@@ -15,12 +15,14 @@
 
 #include "storage/posix_remove.h"
 #include "storage/storage.h"
+#include "tests/fakes/open_resources.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"
 
 namespace lamina::storage {
 namespace {
 
+using lamina::testing::OpenResources;
 using lamina::testing::TemporaryDirectory;
 
 std::vector<std::byte> random_bytes(std::size_t n) {
@@ -201,15 +203,42 @@ TEST(PosixStorage, RenameReplacesAndASecondNameKeepsTheOldFile) {
   EXPECT_FALSE(posix().exists(directory / "kept" / "below a file"));
 }
 
-std::size_t open_descriptors() {
-  const std::filesystem::directory_iterator all("/proc/self/fd");
-  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+TEST(PosixStorage, AnOpenFileKnowsWhetherItsPathStillLeadsToIt) {
+  const TemporaryDirectory directory;
+  const auto bytes = random_bytes((std::size_t{1} << 20) + 5);
+  for (const std::size_t size : {std::size_t{100}, bytes.size()}) {
+    const auto make = [&](const Path& path) {
+      posix().create(path)->write_at(0, std::span(bytes).first(size));
+    };
+    make(directory / "f");
+    const auto first = posix().open(directory / "f");
+    EXPECT_FALSE(first->is_replaced());
+    ASSERT_TRUE(posix().link(directory / "f", directory / "second name"));
+    EXPECT_FALSE(first->is_replaced());
+    make(directory / "g");
+    posix().rename(directory / "g", directory / "f");
+    EXPECT_TRUE(first->is_replaced());
+    EXPECT_FALSE(posix().open(directory / "second name")->is_replaced());
+    const auto second = posix().open(directory / "f");
+    EXPECT_FALSE(second->is_replaced());
+    posix().remove(directory / "f");
+    EXPECT_TRUE(second->is_replaced());
+    // The old file comes back under its name, as when a save is undone.
+    posix().rename(directory / "second name", directory / "f");
+    EXPECT_FALSE(first->is_replaced());
+    std::vector<std::byte> read(size);
+    second->read_at(0, read);
+    EXPECT_TRUE(std::equal(read.begin(), read.end(), bytes.begin()));
+    std::ofstream(directory / "f", std::ios::app) << '!';
+    EXPECT_TRUE(first->is_replaced());
+    posix().remove(directory / "f");
+  }
 }
 
 TEST(PosixStorage, LargeFilesLoseTheirNamesAtOnceAndTheirSpaceSoon) {
   const TemporaryDirectory directory;
   (void)wait_for_freed_space();
-  const std::size_t before = open_descriptors();
+  const std::size_t before = OpenResources::now().descriptors;
   for (int round = 0; round < 3; ++round) {
     for (const char* name : {"a", "b"}) {
       const auto file = posix().create(directory / name);
@@ -218,10 +247,10 @@ TEST(PosixStorage, LargeFilesLoseTheirNamesAtOnceAndTheirSpaceSoon) {
       posix().remove(directory / name);
       EXPECT_FALSE(posix().exists(directory / name));
     }
-    EXPECT_GT(open_descriptors(), before);
+    EXPECT_GT(OpenResources::now().descriptors, before);
     EXPECT_TRUE(wait_for_freed_space());
     EXPECT_FALSE(wait_for_freed_space());
-    EXPECT_EQ(open_descriptors(), before);
+    EXPECT_EQ(OpenResources::now().descriptors, before);
   }
   EXPECT_THROW(posix().remove(directory / "a"), FileNotFoundError);
 }

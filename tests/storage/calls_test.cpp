@@ -1,0 +1,244 @@
+// Calls that move a part of the bytes, are interrupted, or find the disk full: what a kernel may do
+// at any time, and hardly ever does. This program's own pread and pwrite stand before the C
+// library's.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <lamina/error.h>
+#include <lamina/tensor.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <functional>
+#include <random>
+#include <string>
+
+#include "storage/posix_call.h"
+#include "storage/posix_remove.h"
+#include "storage/storage.h"
+#include "tests/fakes/small_disk.h"
+#include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
+
+namespace {
+
+/// Of a call for so many bytes: how many it moves, or a negative error.
+using Verdict = std::function<ssize_t(std::size_t size)>;
+std::atomic<const Verdict*> verdict = nullptr;
+
+/// Makes the verdicts for as long as it lives.
+class Interference {
+ public:
+  explicit Interference(Verdict given) : given_(std::move(given)) { verdict = &given_; }
+  ~Interference() { verdict = nullptr; }
+  Interference(const Interference&) = delete;
+  Interference& operator=(const Interference&) = delete;
+
+ private:
+  Verdict given_;
+};
+
+/// Makes the call, on a descriptor without O_DIRECT when it is cut short: that takes no part of a
+/// block.
+template <class Call>
+ssize_t judged(int fd, int mode, std::size_t size, const Call& call) {
+  const Verdict* const given = verdict;
+  if (given == nullptr) return call(fd, size);
+  const ssize_t moved = (*given)(size);
+  if (moved < 0) {
+    errno = static_cast<int>(-moved);
+    return -1;
+  }
+  if (static_cast<std::size_t>(moved) == size) return call(fd, size);
+  const std::string again = "/proc/self/fd/" + std::to_string(fd);
+  const lamina::storage::Descriptor plain(::open(again.c_str(), mode | O_CLOEXEC));
+  return call(plain.get(), static_cast<std::size_t>(moved));
+}
+
+}  // namespace
+
+extern "C" {
+__attribute__((visibility("default"))) ssize_t pread(int fd, void* bytes, std::size_t size,
+                                                     off_t offset) {
+  return judged(fd, O_RDONLY, size, [&](int file, std::size_t n) {
+    return ::syscall(SYS_pread64, file, bytes, n, offset);
+  });
+}
+__attribute__((visibility("default"))) ssize_t pwrite(int fd, const void* bytes, std::size_t size,
+                                                      off_t offset) {
+  return judged(fd, O_WRONLY, size, [&](int file, std::size_t n) {
+    return ::syscall(SYS_pwrite64, file, bytes, n, offset);
+  });
+}
+}
+
+namespace lamina::storage {
+namespace {
+
+using lamina::testing::TemporaryDirectory;
+using ::testing::HasSubstr;
+
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+
+class Calls : public ::testing::Test {
+ protected:
+  /// Aligned to pages, as what is moved past the page cache.
+  Tensor random_bytes(std::size_t size) {
+    Tensor out = Tensor::empty(Shape{static_cast<std::int64_t>(size)}, DType::kUInt8);
+    for (std::byte& byte : out.bytes()) byte = static_cast<std::byte>(random_());
+    return out;
+  }
+  /// A third of the calls is interrupted, a third moves whatever it likes.
+  Verdict unreliable() {
+    return [this](std::size_t size) -> ssize_t {
+      ++calls_;
+      const unsigned way = random_() % 3;
+      if (way == 0) return -EINTR;
+      return static_cast<ssize_t>(way == 1 ? 1 + random_() % size : size);
+    };
+  }
+  void write(const Path& path, std::span<const std::byte> bytes, std::uint64_t offset = 0) {
+    const auto file = posix().create(path);
+    file->write_at(offset, bytes);
+    file->close();
+  }
+  /// Makes a file of 40 MiB and removes it: its space comes back after a pause.
+  void remove_large(const Path& path) {
+    const auto file = posix().create(path);
+    file->resize(40 * kMiB);
+    file->close();
+    posix().remove(path);
+  }
+
+  const unsigned seed_ = lamina::test::fresh_seed();
+  ::testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
+  std::mt19937 random_{seed_};
+  std::size_t calls_ = 0;
+  TemporaryDirectory directory_;
+};
+
+TEST_F(Calls, ThatAreInterruptedOrCutShortMoveEveryByte) {
+  for (int round = 0; round < 60; ++round) {
+    const std::size_t size = round % 3 == 0   ? 1 + random_() % 5'000
+                             : round % 3 == 1 ? 2 * kMiB
+                                              : kMiB + random_() % kMiB;
+    const std::uint64_t offset = random_() % 2 == 0 ? 4096 * (random_() % 3) : random_() % 10'000;
+    SCOPED_TRACE(std::to_string(size) + " bytes at " + std::to_string(offset));
+    const Tensor bytes = random_bytes(size);
+    calls_ = 0;
+    {
+      const Interference interference(unreliable());
+      write(directory_ / "f", bytes.bytes(), offset);
+    }
+    EXPECT_GT(calls_, 0u);
+    Tensor read = random_bytes(size);
+    posix().open(directory_ / "f")->read_at(offset, read.bytes());
+    EXPECT_TRUE(bitwise_equal(read, bytes));
+
+    read = random_bytes(size);
+    Tensor shown = Tensor::empty(read.shape(), read.dtype());
+    calls_ = 0;
+    {
+      const Interference interference(unreliable());
+      std::size_t done = 0;
+      posix().open(directory_ / "f")->read_and_show(offset, read.bytes(), [&](auto part) {
+        std::copy(part.begin(), part.end(), shown.bytes().begin() + static_cast<long>(done));
+        done += part.size();
+      });
+      EXPECT_EQ(done, size);
+    }
+    EXPECT_GT(calls_, 0u);
+    EXPECT_TRUE(bitwise_equal(read, bytes));
+    EXPECT_TRUE(bitwise_equal(shown, bytes));
+    if (HasFailure()) break;
+  }
+}
+
+TEST_F(Calls, ThatFailAfterAPartAreReportedWithTheirCode) {
+  const Tensor bytes = random_bytes(2 * kMiB);
+  write(directory_ / "g", bytes.bytes());
+  (void)wait_for_freed_space();
+  for (const int code : {EIO, ENOSPC, EDQUOT, EFBIG}) {
+    const Interference interference([&](std::size_t size) -> ssize_t {
+      return calls_++ % 2 == 0 ? static_cast<ssize_t>(size / 2) : -code;
+    });
+    for (const bool writes : {true, false}) {
+      calls_ = 0;
+      try {
+        if (writes) {
+          write(directory_ / "f", bytes.bytes());
+        } else {
+          Tensor read = random_bytes(2 * kMiB);
+          posix().open(directory_ / "g")->read_at(0, read.bytes());
+        }
+        ADD_FAILURE() << "was done";
+      } catch (const StorageError& error) {
+        EXPECT_EQ(error.code(), code);
+        EXPECT_THAT(error.what(), HasSubstr(std::string(writes ? "pwrite" : "pread") +
+                                            " failed for '" + directory_.path().string()));
+      }
+    }
+  }
+}
+
+TEST_F(Calls, ThatWriteNothingAtAllEnd) {
+  const Interference interference([](std::size_t) -> ssize_t { return 0; });
+  EXPECT_THROW(write(directory_ / "f", random_bytes(10).bytes()), StorageError);
+  EXPECT_THROW(write(directory_ / "f", random_bytes(kMiB).bytes()), StorageError);
+}
+
+// The disk is full once, and so it stays unless the removed file's space was waited for.
+TEST_F(Calls, ThatFindTheDiskFullWaitForTheSpaceOfRemovedFiles) {
+  (void)wait_for_freed_space();
+  for (const int code : {ENOSPC, EDQUOT}) {
+    for (const std::size_t size : {std::size_t{10}, 2 * kMiB}) {
+      SCOPED_TRACE(size);
+      const Tensor bytes = random_bytes(size);
+      const auto full_once = [&](std::size_t wanted) -> ssize_t {
+        return calls_++ == 0 ? -code : static_cast<ssize_t>(wanted);
+      };
+      calls_ = 0;
+      {
+        const Interference interference(full_once);
+        EXPECT_THROW(write(directory_ / "f", bytes.bytes()), StorageError);
+      }
+      remove_large(directory_ / "large");
+      calls_ = 0;
+      {
+        const Interference interference(full_once);
+        write(directory_ / "f", bytes.bytes());
+      }
+      EXPECT_FALSE(wait_for_freed_space());  // nothing is left to wait for
+      Tensor read = random_bytes(size);
+      posix().open(directory_ / "f")->read_at(0, read.bytes());
+      EXPECT_TRUE(bitwise_equal(read, bytes));
+    }
+  }
+}
+
+[[noreturn]] void fill_a_small_disk_twice(const Path& directory) {
+  std::string failure = lamina::testing::mount_small_disk(directory, 48 << 10);
+  try {
+    const Tensor bytes = Tensor::empty(Shape{40 << 20}, DType::kUInt8);
+    for (int round = 0; failure.empty() && round < 2; ++round) {
+      const auto file = posix().create(directory / "f");
+      file->write_at(0, bytes.bytes());  // without resize, which reserves
+      file->close();
+      posix().remove(directory / "f");
+    }
+  } catch (const StorageError& error) {
+    failure = error.what();
+  }
+  std::fprintf(stderr, "%s", failure.empty() ? "written" : failure.c_str());
+  std::_Exit(failure.empty() ? 0 : 1);
+}
+
+TEST_F(Calls, OnADiskThatHasRoomForOneFileWriteASecondWhenTheFirstIsRemoved) {
+  const std::string reason = lamina::testing::why_no_small_disk();
+  if (!reason.empty()) GTEST_SKIP() << "no tmpfs can be mounted here: " << reason;
+  EXPECT_EXIT(fill_a_small_disk_twice(directory_.path()), ::testing::ExitedWithCode(0), "written");
+}
+
+}  // namespace
+}  // namespace lamina::storage
