@@ -27,6 +27,7 @@ struct SaveRequest {
   std::function<void(std::uint64_t, std::uint64_t)> progress;
   DeviceTravel travel = {};
   bool seal = true;
+  bool align = true;
 };
 
 struct LoadRequest {

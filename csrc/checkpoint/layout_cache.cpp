@@ -18,8 +18,9 @@ void append(std::string& out, const std::string& text) {
 }
 
 /// Everything that a layout depends on, in a form that no other structure has.
-std::string structure_of(const std::vector<h5::LayoutGroup>& groups) {
+std::string structure_of(const std::vector<h5::LayoutGroup>& groups, bool align) {
   std::string out;
+  append(out, align);
   for (const h5::LayoutGroup& group : groups) {
     append(out, group.path);
     append(out, group.name);
@@ -46,8 +47,9 @@ std::size_t size_of(const h5::Layout& layout) {
 
 }  // namespace
 
-std::shared_ptr<const h5::Layout> LayoutCache::get(const std::vector<h5::LayoutGroup>& groups) {
-  std::string structure = structure_of(groups);
+std::shared_ptr<const h5::Layout> LayoutCache::get(const std::vector<h5::LayoutGroup>& groups,
+                                                   bool align) {
+  std::string structure = structure_of(groups, align);
   {
     const std::lock_guard lock(mutex_);
     if (const auto it = found_.find(structure); it != found_.end()) {
@@ -56,7 +58,7 @@ std::shared_ptr<const h5::Layout> LayoutCache::get(const std::vector<h5::LayoutG
     }
     ++misses_;
   }
-  auto layout = std::make_shared<const h5::Layout>(h5::make_layout(groups));
+  auto layout = std::make_shared<const h5::Layout>(h5::make_layout(groups, align));
   keep(std::move(structure), layout);
   return layout;
 }

@@ -16,10 +16,11 @@ class LayoutCache {
  public:
   explicit LayoutCache(std::size_t max_bytes) : max_bytes_(max_bytes) {}
 
-  /// The layout of `groups`: kept from before when paths, names, shapes and dtypes are all the
-  /// same, else made, and kept if it is no larger than the cache. Throws what h5::make_layout
+  /// The layout of `groups`: kept from before when paths, names, shapes, dtypes and `align` are all
+  /// the same, else made, and kept if it is no larger than the cache. Throws what h5::make_layout
   /// throws.
-  [[nodiscard]] std::shared_ptr<const h5::Layout> get(const std::vector<h5::LayoutGroup>& groups);
+  [[nodiscard]] std::shared_ptr<const h5::Layout> get(const std::vector<h5::LayoutGroup>& groups,
+                                                      bool align = true);
 
   /// Forgets everything, as if nothing had been saved before.
   void clear();

@@ -15,7 +15,8 @@ bool PlanCache::Entry::fits(const SaveJob& job) const {
   // A tree is never changed, and as long as this weak pointer is there no other has its address.
   const bool same = !tree.owner_before(job.tree) && !job.tree.owner_before(tree) &&
                     tree.lock().get() == job.tree.get();
-  return same && limit == shard_limit(job) && skip == job.request.skip && seal == job.request.seal;
+  return same && limit == shard_limit(job) && skip == job.request.skip &&
+         seal == job.request.seal && align == job.request.align;
 }
 
 std::shared_ptr<const SavePlan> PlanCache::get(const SaveJob& job) {
@@ -32,7 +33,8 @@ std::shared_ptr<const SavePlan> PlanCache::get(const SaveJob& job) {
   }
   auto plan = std::make_shared<const SavePlan>(plan_save(job));
   const std::lock_guard lock(mutex_);
-  entries_.push_front({job.tree, shard_limit(job), job.request.skip, job.request.seal, plan});
+  entries_.push_front(
+      {job.tree, shard_limit(job), job.request.skip, job.request.seal, job.request.align, plan});
   if (entries_.size() > most_) entries_.pop_back();
   return plan;
 }

@@ -14,8 +14,9 @@ class PlanCache {
  public:
   explicit PlanCache(std::size_t most) : most_(most) {}
 
-  /// `plan_save(job)`: kept from before when the tree is the same object and is divided and sealed
-  /// alike, else made, and kept as long as the tree lives. Trees that nobody shares are not kept.
+  /// `plan_save(job)`: kept from before when the tree is the same object and is divided, sealed
+  /// and aligned alike, else made, and kept as long as the tree lives. Trees that nobody shares are
+  /// not kept.
   [[nodiscard]] std::shared_ptr<const SavePlan> get(const SaveJob& job);
 
   /// Plans that are kept, of dead trees as well.
@@ -26,7 +27,7 @@ class PlanCache {
     std::weak_ptr<const weights::WeightTree> tree;
     std::optional<ShardLimit> limit;
     std::unordered_set<weights::NodeId> skip;
-    bool seal;
+    bool seal, align;
     std::shared_ptr<const SavePlan> plan;
 
     [[nodiscard]] bool fits(const SaveJob& job) const;

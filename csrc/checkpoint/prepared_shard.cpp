@@ -40,7 +40,7 @@ std::shared_ptr<const h5::Layout> layout_of(const SavePlan& plan, std::size_t i,
     groups.push_back(layout_group(group, tree, plan.entries));
   }
   if (sealed) groups.push_back(seal_group(tensor_count(groups)));
-  auto layout = layout_cache().get(groups);
+  auto layout = layout_cache().get(groups, plan.align);
   plan.layouts->put(i, layout);
   return layout;
 }

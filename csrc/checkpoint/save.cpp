@@ -73,7 +73,7 @@ std::optional<ShardLimit> shard_limit(const SaveJob& job) {
 SavePlan plan_save(const SaveJob& job) {
   std::vector<weights::WeightEntry> entries = weights::save_order(*job.tree, job.request.skip);
   ShardPlan shards = plan_shards(*job.tree, entries, shard_limit(job));
-  return {.entries = std::move(entries), .shards = std::move(shards)};
+  return {.entries = std::move(entries), .shards = std::move(shards), .align = job.request.align};
 }
 
 void run_save(SaveJob& job, storage::Storage& storage, SaveState& state) {

@@ -44,6 +44,7 @@ class KnownLayouts {
 struct SavePlan {
   std::vector<weights::WeightEntry> entries;
   ShardPlan shards;
+  bool align = true;  ///< large tensors
   std::shared_ptr<KnownLayouts> layouts = std::make_shared<KnownLayouts>();
 };
 

@@ -26,8 +26,11 @@ constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
 /// behind.
 class Writer {
  public:
-  explicit Writer(const std::vector<LayoutGroup>& groups)
-      : tree_(groups), groups_(tree_.groups.size()), datasets_(tree_.datasets.size()) {
+  Writer(const std::vector<LayoutGroup>& groups, bool align)
+      : tree_(groups),
+        groups_(tree_.groups.size()),
+        datasets_(tree_.datasets.size()),
+        large_(align ? kLarge : std::numeric_limits<std::uint64_t>::max()) {
     std::uint64_t end = kSuperblockBytes;
     for (std::size_t i = 0; i < groups_.size(); ++i) end = place_group(i, end);
     metadata_size_ = texts_.place_at(end);
@@ -100,12 +103,12 @@ class Writer {
 
   std::uint64_t place_data(std::uint64_t at) {
     for (Dataset& dataset : datasets_) {
-      if (dataset.size < kLarge) continue;
+      if (dataset.size < large_) continue;
       dataset.offset = (at + kBlock - 1) / kBlock * kBlock;
       at = end_of(dataset);
     }
     for (Dataset& dataset : datasets_) {
-      if (dataset.size == 0 || dataset.size >= kLarge) continue;
+      if (dataset.size == 0 || dataset.size >= large_) continue;
       dataset.offset = at;
       at = end_of(dataset);
     }
@@ -166,13 +169,14 @@ class Writer {
   LayoutTexts texts_;
   std::vector<Group> groups_;
   std::vector<Dataset> datasets_;
+  const std::uint64_t large_;  // what is aligned
   std::uint64_t metadata_size_ = 0, file_size_ = 0;
 };
 
 }  // namespace
 
-Layout make_layout(const std::vector<LayoutGroup>& groups) {
-  return Writer(groups).write(groups);
+Layout make_layout(const std::vector<LayoutGroup>& groups, bool align) {
+  return Writer(groups, align).write(groups);
 }
 
 }  // namespace lamina::h5

@@ -28,14 +28,15 @@ struct LayoutGroup {
 struct Layout {
   std::uint64_t file_size = 0;
   std::vector<std::byte> metadata;
-  /// Per group, per dataset; 0 for an empty dataset. Behind the metadata come the tensors of 1 MiB
-  /// and more, each at a multiple of 4096, then all others without gaps, both in the order given.
+  /// Per group, per dataset; 0 for an empty dataset. Behind the metadata come, where they are to be
+  /// aligned, the tensors of 1 MiB and more, each at a multiple of 4096; then all others without
+  /// gaps; both in the order given.
   std::vector<std::vector<std::uint64_t>> offsets;
 };
 
 /// Lays a file out as Keras does (keras_format.md 3): symbol tables, contiguous datasets, early
 /// allocation, no fill. Touches no file. Throws FormatError for what HDF5 cannot hold: two objects
 /// of one name, more than 32 dimensions, names that are empty, ".", or longer than 4096 bytes.
-[[nodiscard]] Layout make_layout(const std::vector<LayoutGroup>& groups);
+[[nodiscard]] Layout make_layout(const std::vector<LayoutGroup>& groups, bool align = true);
 
 }  // namespace lamina::h5

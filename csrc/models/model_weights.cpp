@@ -61,7 +61,8 @@ std::optional<checkpoint::SaveJob> begin_save(const Model& model, KeptNames& nam
                                   .keep_entries_together = options.save.keep_entries_together,
                                   .skip = nodes_of(*named, options.save.objects_to_skip),
                                   .progress = options.save.progress,
-                                  .seal = options.save.seal};
+                                  .seal = options.save.seal,
+                                  .align = options.save.align};
   std::optional<checkpoint::SaveJob> job = checkpoint::begin_save(
       checkpoint::Tree(named, &named->tree), path, std::move(request), storage);
   if (job) job->snapshot = options.snapshot;

@@ -44,6 +44,9 @@ struct SaveOptions {
   /// Adds checksums and the save's id, which Keras ignores and `load_weights` verifies. False: the
   /// files hold nothing but what Keras writes.
   bool seal = true;
+  /// Begins each tensor of 1 MiB and more at a multiple of 4096, past the page cache. False: the
+  /// tensors lie one behind the other. Keras reads either.
+  bool align = true;
 };
 
 struct AsyncSaveOptions {

@@ -90,6 +90,30 @@ TEST(Layout, GivesAFileThatHdf5ReadsWithTheTensorsAtTheirOffsets) {
   }
 }
 
+TEST(Layout, PutsTensorsOneBehindTheOtherWhereTheyAreNotToBeAligned) {
+  const TemporaryDirectory directory;
+  std::mt19937 random(lamina::test::fresh_seed());
+  std::vector<LayoutGroup> groups{{"/layers/a/vars", "a", true, {}},
+                                  {"/layers/b/vars", "b", true, {}}};
+  for (int i = 0; i < 12; ++i) {  // half of them large
+    const auto rows = static_cast<std::int64_t>((i % 2 == 0 ? 40'000 : 1) + random() % 99);
+    groups[i % 4 / 2].datasets.push_back({std::to_string(i), Shape{rows, 7}, DType::kFloat32});
+  }
+  const Layout layout = make_layout(groups, false);
+  std::uint64_t at = layout.metadata.size();
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    for (std::size_t d = 0; d < groups[g].datasets.size(); ++d) {
+      EXPECT_EQ(layout.offsets[g][d], at) << g << " " << d;
+      at += static_cast<std::uint64_t>(groups[g].datasets[d].shape.size()) * 4;
+    }
+  }
+  EXPECT_EQ(layout.file_size, at);
+  write_layout(layout, directory / "f.h5");
+  const Opened opened(directory / "f.h5");
+  const test::Handle last(H5Dopen2(opened.file, "/layers/b/vars/11", H5P_DEFAULT), H5Dclose);
+  EXPECT_EQ(H5Dget_offset(last), layout.offsets[1].back());
+}
+
 TEST(Layout, KeepsPiecesApart) {
   const unsigned seed = lamina::test::fresh_seed();
   SCOPED_TRACE(seed);
