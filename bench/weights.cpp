@@ -39,6 +39,7 @@ class Unsynced final : public storage::Storage {
   bool exists(const path& p) override { return storage::posix().exists(p); }
   bool link(const path& a, const path& b) override { return storage::posix().link(a, b); }
   void rename(const path& a, const path& b) override { storage::posix().rename(a, b); }
+  bool exchange(const path& a, const path& b) override { return storage::posix().exchange(a, b); }
   void remove(const path& p) override { storage::posix().remove(p); }
   void create_directory(const path& p) override { storage::posix().create_directory(p); }
   void remove_directory(const path& p) override { storage::posix().remove_directory(p); }

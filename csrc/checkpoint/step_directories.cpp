@@ -20,17 +20,21 @@
 //      one back whose step has no directory, and remove the others.
 //   2. Write the checkpoint into a hidden directory: its files and the directory are durable when
 //      that is done (commit.cpp).
-//   3. If the step has a directory, hide it as replaced, and sync the parent directory.
-//   4. Rename the new one into its place, and sync the parent directory: THE COMMIT POINT.
-//   5. Hide the replaced one as removed: from now on it is not put back.
-//   6. Hide each directory that is not to be kept as removed.
+//   3. If the step has a directory, have the two change places, so that who looks always sees one,
+//      and go on with 5. Where the file system cannot do that, hide the old one as replaced, and
+//      sync the parent directory.
+//   4. Rename the new one into its place.
+//   5. Sync the parent directory: THE COMMIT POINT.
+//   6. Hide a replaced one as removed: from now on it is not put back.
+//   7. Hide each directory that is not to be kept as removed.
 //
 // Nothing is removed, here or in 1, before the parent directory is synced: of the renames and of
 // the removals within the directories a power cut may keep the latter alone, and a step must never
 // be seen with a part of its files.
 //
-// A crash before 4 leaves the old directory, in its place or to be put back in 1. An error before
-// or in 4 is undone. What cannot be removed in 5 or 6 is warned of, and removed by the next save.
+// A crash before 5 leaves the old directory, in its place or to be put back in 1, or the new one.
+// An error before or in 5 is undone. What cannot be removed in the end is warned of, and removed by
+// the next save.
 
 namespace lamina::checkpoint {
 namespace {
@@ -143,14 +147,29 @@ void StepDirectories::save(std::int64_t step, const std::function<void(const pat
   }
   const bool gone = quietly([&] {
     if (storage_.exists(attempt.replaced)) storage_.rename(attempt.replaced, attempt.removed);
-    if (storage_.exists(attempt.removed)) remove_hidden({attempt.removed});
+    for (const path& old : {attempt.making, attempt.removed}) {
+      if (storage_.exists(old)) remove_hidden({old});
+    }
   });
   // Of a step that goes while its replaced one is still there, that one would be put back.
   if (gone) quietly([&] { prune(keep, step); });
 }
 
+bool StepDirectories::change_places(const Attempt& attempt) const {
+  const path place = at(attempt.step);
+  if (!storage_.exchange(attempt.making, place)) return false;
+  try {
+    storage_.sync_directory(directory_);
+  } catch (...) {
+    quietly([&] { (void)storage_.exchange(attempt.making, place); });
+    throw;
+  }
+  return true;
+}
+
 void StepDirectories::put_in_place(const Attempt& attempt) const {
   const path place = at(attempt.step);
+  if (storage_.exists(place) && change_places(attempt)) return;
   bool placed = false;
   try {
     if (storage_.exists(place)) {

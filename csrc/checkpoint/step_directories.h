@@ -41,6 +41,7 @@ class StepDirectories {
   void clean_locked() const;
   /// Makes durable that they are hidden, then removes them.
   void remove_hidden(const std::vector<std::filesystem::path>& directories) const;
+  [[nodiscard]] bool change_places(const Attempt& attempt) const;
   void put_in_place(const Attempt& attempt) const;
   void prune(const KeepRule& keep, std::int64_t saved) const;
   [[nodiscard]] std::vector<std::int64_t> unwanted(const KeepRule& keep) const;

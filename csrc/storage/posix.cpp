@@ -49,6 +49,13 @@ class PosixStorage final : public Storage {
     checked("rename", to, [&] { return std::rename(from.c_str(), to.c_str()); });
   }
 
+  bool exchange(const Path& a, const Path& b) override {
+    if (::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0) return true;
+    // EPERM is what containers say of calls that they do not know.
+    if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM) return false;
+    raise_posix("renameat2", b, errno);
+  }
+
   void remove(const Path& path) override { remove_file(path); }
 
   void create_directory(const Path& path) override {

@@ -22,6 +22,7 @@ struct Operation {
     kWrite,
     kSync,
     kRename,
+    kExchange,
     kLink,
     kRemove,
     kMakeDirectory,
@@ -83,6 +84,8 @@ class CrashDisk {
         // Two names of one file: POSIX says that nothing happens.
         if (names.contains(op.to) && names.at(op.to) == names.at(op.name)) return;
         return change({op.directory, {{op.name, {}}, {op.to, names.at(op.name)}}});
+      case Operation::Kind::kExchange:
+        return change({op.directory, {{op.name, names.at(op.to)}, {op.to, names.at(op.name)}}});
       case Operation::Kind::kLink:
         return change({op.directory, {{op.to, names.at(op.name)}}});
       case Operation::Kind::kRemove:

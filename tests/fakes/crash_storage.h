@@ -61,6 +61,13 @@ class CrashStorage final : public storage::Storage {
     }
     record({Kind::kRename, common_parent(from, to), name(from), name(to)});
   }
+  bool exchange(const Path& a, const Path& b) override {
+    const std::lock_guard lock(mutex_);
+    (void)find("renameat2", a);
+    (void)find("renameat2", b);
+    record({Kind::kExchange, common_parent(a, b), name(a), name(b)});
+    return true;
+  }
   void remove(const Path& path) override {
     const std::lock_guard lock(mutex_);
     if (disk_.is_directory(find("unlink", path))) fail("unlink", path, EISDIR);

@@ -50,6 +50,10 @@ class FaultyStorage final : public storage::Storage {
     step("rename", to);
     inner_.rename(from, to);
   }
+  bool exchange(const Path& a, const Path& b) override {
+    step("renameat2", b);
+    return exchanges_ && inner_.exchange(a, b);
+  }
   void remove(const Path& path) override {
     step("unlink", path);
     inner_.remove(path);
@@ -77,6 +81,8 @@ class FaultyStorage final : public storage::Storage {
 
   /// A file system without second names, such as FAT.
   void forbid_links() { links_ = false; }
+  /// One where names cannot change places, such as NFS.
+  void forbid_exchanges() { exchanges_ = false; }
 
  private:
   [[nodiscard]] bool due() {
@@ -150,7 +156,7 @@ class FaultyStorage final : public storage::Storage {
   std::size_t first_ = std::numeric_limits<std::size_t>::max();
   std::size_t last_ = std::numeric_limits<std::size_t>::max();
   int code_ = EIO;
-  bool links_ = true;
+  bool links_ = true, exchanges_ = true;
 };
 
 }  // namespace lamina::testing

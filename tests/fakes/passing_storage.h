@@ -15,6 +15,7 @@ class PassingStorage : public storage::Storage {
   bool exists(const Path& p) override { return inner_.exists(p); }
   bool link(const Path& a, const Path& b) override { return inner_.link(a, b); }
   void rename(const Path& a, const Path& b) override { inner_.rename(a, b); }
+  bool exchange(const Path& a, const Path& b) override { return inner_.exchange(a, b); }
   void remove(const Path& p) override { inner_.remove(p); }
   void create_directory(const Path& p) override { inner_.create_directory(p); }
   void remove_directory(const Path& p) override { inner_.remove_directory(p); }

@@ -20,6 +20,7 @@ using lamina::testing::CrashDisk;
 using lamina::testing::CrashStorage;
 using lamina::testing::FaultyStorage;
 using lamina::testing::one_power_cut;
+using lamina::testing::Operation;
 using lamina::testing::replayed;
 using ::testing::AnyOf;
 using ::testing::Contains;
@@ -90,44 +91,51 @@ class ManagerCrash : public ::testing::TestWithParam<bool> {
     return found;
   }
 
-  /// After any operation of the save of `next`: it, or what was there before.
-  void cut_anywhere(std::int64_t step, float value) {
+  /// What is done to the disk when a step is saved. One that is there is replaced by one change of
+  /// its directory, or without `exchanges` by two.
+  std::vector<Operation> operations_of_a_save(std::int64_t step, float value,
+                                              bool exchanges = true) {
     CrashStorage storage(before_);
-    TestingCheckpointManager manager(options(), storage);
+    FaultyStorage limited(storage);
+    if (!exchanges) limited.forbid_exchanges();
+    TestingCheckpointManager manager(options(), limited);
     save(manager, step, value);
+    const std::vector<Operation> log = storage.log();
+    EXPECT_EQ(restored(storage), Found(step, value));
+    return log;
+  }
+
+  /// After any operation of a save: it, or what was there before.
+  void cut_anywhere(std::int64_t step, float value, const std::vector<Operation>& log) {
     const Found old(2, 2), next(step, value);
     CrashDisk disk = before_;
     std::size_t olds = 0, states = 0;
-    for (std::size_t k = 0; k <= storage.log().size(); ++k) {
+    for (std::size_t k = 0; k <= log.size(); ++k) {
       SCOPED_TRACE(k);
-      if (k > 0) disk.apply(storage.log()[k - 1]);
+      if (k > 0) disk.apply(log[k - 1]);
       std::vector<CrashDisk> after{disk};
       for (int i = 0; i < 20; ++i) after.push_back(one_power_cut(disk, random_));
       for (const CrashDisk& state : after) {
         const Found found = restored(state);
         ASSERT_THAT(found, AnyOf(old, next));
-        if (k == storage.log().size()) {
+        if (k == log.size()) {
           ASSERT_EQ(found, next);
         }
         ++states;
         olds += found == old;
       }
     }
-    std::cout << storage.log().size() << " operations, " << states << " states, " << olds
-              << " of them old\n";
+    std::cout << log.size() << " operations, " << states << " states, " << olds << " of them old\n";
     EXPECT_GT(olds, 50u);
     EXPECT_LT(olds, states);
   }
 
   /// The process that cleans up after such an end, and ends as well.
-  void cut_cleaning_anywhere(std::int64_t step, float value) {
-    CrashStorage storage(before_);
-    TestingCheckpointManager manager(options(), storage);
-    save(manager, step, value);
+  void cut_cleaning_anywhere(std::int64_t step, float value, const std::vector<Operation>& log) {
     const Found old(2, 2), next(step, value);
-    for (std::size_t k = 0; k <= storage.log().size(); ++k) {
+    for (std::size_t k = 0; k <= log.size(); ++k) {
       SCOPED_TRACE(k);
-      const CrashDisk killed = replayed(before_, storage.log(), k);
+      const CrashDisk killed = replayed(before_, log, k);
       for (const CrashDisk& start : {killed, one_power_cut(killed, random_)}) {
         CrashStorage cleaning(start);
         (void)TestingCheckpointManager(options(), cleaning);
@@ -150,28 +158,42 @@ class ManagerCrash : public ::testing::TestWithParam<bool> {
 };
 
 TEST_P(ManagerCrash, AtAnyOperationOfASaveThatPrunesLeavesWholeCheckpoints) {
-  cut_anywhere(3, 3);
+  cut_anywhere(3, 3, operations_of_a_save(3, 3));
 }
 
 TEST_P(ManagerCrash, AtAnyOperationOfASaveThatReplacesAStepLeavesWholeCheckpoints) {
-  cut_anywhere(2, 30);
+  for (const bool exchanges : {true, false}) {
+    cut_anywhere(2, 30, operations_of_a_save(2, 30, exchanges));
+  }
+}
+
+TEST_P(ManagerCrash, AStepThatIsReplacedIsInSightAllTheTime) {
+  CrashDisk disk = before_;
+  for (const Operation& operation : operations_of_a_save(2, 30)) {
+    disk.apply(operation);
+    CrashStorage seen(disk);
+    ASSERT_TRUE(checkpoint::is_sound("d/run/step_00000002/" + options().file_name, seen));
+  }
 }
 
 TEST_P(ManagerCrash, AtAnyOperationOfCleaningUpLeavesWholeCheckpoints) {
-  cut_cleaning_anywhere(3, 3);
-  cut_cleaning_anywhere(2, 30);
+  cut_cleaning_anywhere(3, 3, operations_of_a_save(3, 3));
+  for (const bool exchanges : {true, false}) {
+    cut_cleaning_anywhere(2, 30, operations_of_a_save(2, 30, exchanges));
+  }
 }
 
 // A save that fails, and undoes what it did, before or while the power goes.
 TEST_P(ManagerCrash, WhileAFailedSaveIsUndoneLeavesWholeCheckpoints) {
-  for (std::size_t n = 0, both = 0; both < 2; ++n) {
+  for (std::size_t n = 0, none = 0; none < 3; ++n) {
     SCOPED_TRACE(n);
-    const std::int64_t step = n % 2 == 0 ? 3 : 2;
+    const std::int64_t step = n % 3 == 0 ? 3 : 2;
     CrashStorage storage(before_);
     FaultyStorage faulty(storage);
+    if (n % 3 == 1) faulty.forbid_exchanges();
     TestingCheckpointManager manager(options(), faulty);
     const CapturedWarnings warnings;
-    faulty.fail_at(n / 2);
+    faulty.fail_at(n / 3);
     bool thrown = false;
     try {
       save(manager, step, 30);
@@ -187,7 +209,7 @@ TEST_P(ManagerCrash, WhileAFailedSaveIsUndoneLeavesWholeCheckpoints) {
       ASSERT_THAT(restored(one_power_cut(disk, random_)), AnyOf(old, next));
     }
     ASSERT_EQ(restored(storage.disk()), thrown ? old : next);
-    both = faulty.faults() > 0 ? 0 : both + 1;
+    none = faulty.faults() > 0 ? 0 : none + 1;
   }
 }
 
@@ -199,7 +221,9 @@ TEST_P(ManagerCrash, AfterCrashLosesNothingThatWasReturned) {
   for (int life = 1; life <= 150; ++life) {
     SCOPED_TRACE(life);
     CrashStorage storage(disk);
-    TestingCheckpointManager manager(options(), storage);
+    FaultyStorage limited(storage);
+    if (random_() % 2 == 0) limited.forbid_exchanges();
+    TestingCheckpointManager manager(options(), limited);
     // The newest there can be, once more, or one after it: an older one is not what is restored.
     step += random_() % 3 != 0;
     const Found next(step, static_cast<float>(10 + life));

@@ -134,6 +134,21 @@ TEST_P(Manager, ReplacesAStepThatIsThere) {
   EXPECT_THAT(files(), ElementsAre("step_00000005"));
 }
 
+TEST_P(Manager, AStepThatIsReplacedIsInSightAllTheTime) {
+  CheckpointManager manager(options());
+  save(manager, 5);
+  std::atomic<bool> stop = false;
+  const auto other = small_model();
+  const std::jthread writer([&] {
+    while (!stop) CheckpointManager(options()).save(5, *other);
+  });
+  CapturedWarnings warnings;
+  for (int i = 0; i < 200 && !HasFailure(); ++i) EXPECT_THAT(manager.steps(), ElementsAre(5));
+  for (int i = 0; i < 50 && !HasFailure(); ++i) EXPECT_EQ(manager.restore_latest(*model_), 5);
+  EXPECT_THAT(warnings.all, IsEmpty());
+  stop = true;
+}
+
 TEST_P(Manager, SavesInTheBackgroundInOrder) {
   CheckpointManager manager(options(3));
   std::vector<SaveHandle> handles;
@@ -354,18 +369,20 @@ TEST_P(Manager, AFailureInTheBackgroundIsThrownByTheNextSave) {
 }
 
 TEST_P(Manager, FaultsAtAnyCallLeaveACompleteCheckpoint) {
-  std::size_t failed = 0, both = 0;
-  // A new step, and one that is there and is replaced, until no call is left to fail in either.
-  for (std::size_t n = 0; both < 2; ++n) {
-    const std::int64_t step = n % 2 == 0 ? 3 : 2;
+  std::size_t failed = 0, none = 0;
+  // A new step, and one that is there and is replaced, in one step and in two, until no call is
+  // left to fail in any.
+  for (std::size_t n = 0; none < 3; ++n) {
+    const std::int64_t step = n % 3 == 0 ? 3 : 2;
     SCOPED_TRACE(n);
     std::filesystem::remove_all(directory_ / "run");
     FaultyStorage storage;
+    if (n % 3 == 1) storage.forbid_exchanges();
     TestingCheckpointManager manager(options(2), storage);
     save(manager, 1);
     save(manager, 2);
     CapturedWarnings warnings;
-    storage.fail_at(n / 2);
+    storage.fail_at(n / 3);
     set(30);
     bool thrown = false;
     try {
@@ -383,24 +400,25 @@ TEST_P(Manager, FaultsAtAnyCallLeaveACompleteCheckpoint) {
     save(manager, 4);
     EXPECT_EQ(manager.restore_latest(*model_), 4);
     for (const std::string& file : files()) EXPECT_FALSE(file.starts_with('.')) << file;
-    both = reached ? 0 : both + 1;
+    none = reached ? 0 : none + 1;
   }
-  EXPECT_GT(failed, 20U);
+  EXPECT_GT(failed, 30U);
 }
 
 TEST_P(Manager, AStorageThatDiesAtAnyCallLeavesACompleteCheckpoint) {
-  std::size_t both = 0;
-  for (std::size_t n = 0; both < 2; ++n) {
+  std::size_t none = 0;
+  for (std::size_t n = 0; none < 3; ++n) {
     SCOPED_TRACE(n);
     std::filesystem::remove_all(directory_ / "run");
     FaultyStorage storage;
-    const std::int64_t step = n % 2 == 0 ? 3 : 2;
+    if (n % 3 == 1) storage.forbid_exchanges();
+    const std::int64_t step = n % 3 == 0 ? 3 : 2;
     {
       TestingCheckpointManager manager(options(2), storage);
       save(manager, 1);
       save(manager, 2);
       CapturedWarnings warnings;
-      storage.fail_at(n / 2, true);
+      storage.fail_at(n / 3, true);
       set(30);
       try {
         manager.save(step, *model_);
@@ -416,7 +434,7 @@ TEST_P(Manager, AStorageThatDiesAtAnyCallLeavesACompleteCheckpoint) {
     EXPECT_TRUE(holds(2) || (*restored == step && holds(30))) << *restored;
     EXPECT_THAT(warnings.all, IsEmpty());
     for (const std::string& file : files()) EXPECT_FALSE(file.starts_with('.')) << file;
-    both = reached ? 0 : both + 1;
+    none = reached ? 0 : none + 1;
   }
 }
 
