@@ -1,5 +1,8 @@
 #include "h5/reader.h"
 
+#include <fmt/format.h>
+#include <lamina/error.h>
+
 #include <mutex>
 
 #include "h5/bomb_guard.h"
@@ -31,7 +34,26 @@ struct Reader::Impl {
         superblock(open_superblock(*file, start, window)),
         base(start + superblock.start),
         tree(file->path().string(), metadata(), superblock.root),
-        guard(superblock.size) {}
+        guard(superblock.size) {
+    if (superblock.truncation.empty()) return;
+    throw FormatError(printable(file->path().string()) + ": " + superblock.truncation + lost());
+  }
+
+  /// Of a file that ends too early: what is no longer whole, as far as what is left tells.
+  [[nodiscard]] std::string lost() {
+    tree.walk();
+    std::string first;
+    std::size_t count = 0;
+    for (const auto& [path, group] : tree.vars()) {
+      for (const auto& [key, dataset] : group.datasets) {
+        if (dataset.problem.empty()) continue;
+        if (count++ == 0) first = dataset.path;
+      }
+    }
+    if (count == 0) return {};
+    const std::string more = count == 1 ? "" : fmt::format(" and {} more", count - 1);
+    return fmt::format(": what is left does not hold '{}'{}", printable(first), more);
+  }
 
   /// A fresh view of the file, with a budget of its own.
   [[nodiscard]] Metadata metadata() const {

@@ -63,7 +63,7 @@ class Reader {
  public:
   /// Opens a file, or `window` bytes of it at `base` (a member stored in an archive). Throws
   /// FormatError naming `file.path()`; "file signature not found" and "truncated file" as HDF5
-  /// words them.
+  /// words them, the latter with what it has lost.
   explicit Reader(std::shared_ptr<const storage::ReadableFile> file, std::uint64_t base = 0,
                   std::optional<std::uint64_t> window = {});
   ~Reader();

@@ -78,13 +78,13 @@ Superblock read_superblock(const storage::ReadableFile& file, std::uint64_t base
   cursor.skip(kSignature.size());
   const unsigned version = cursor.u8();
   if (version > 3) malformed("Unable to open file (bad superblock version number {})", version);
-  Superblock result{*start, size - *start, size - *start, 0, {}};
+  Superblock result{*start, size - *start, size - *start, 0, {}, {}};
   const Addresses found =
       version < 2 ? read_old(cursor, version, result.widths) : read_new(bytes, result.widths);
   if (found.base == kUndefined || found.end < found.base) malformed("a superblock without sense");
   // The file may have been moved within another one: its own base is then out of date.
   if (const std::uint64_t length = found.end - found.base; length > result.size) {
-    malformed(
+    result.truncation = fmt::format(
         "Unable to open file (truncated file: eof = {}, sblock->base_addr = {}, stored_eof = {})",
         size, found.base, found.end);
   } else {

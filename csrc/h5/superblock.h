@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <string>
 
 #include "h5/cursor.h"
 #include "storage/storage.h"
@@ -12,10 +13,11 @@ struct Superblock {
   std::uint64_t room = 0;   ///< bytes of the file from `start` on
   std::uint64_t root = 0;   ///< address of the root group's object header
   Widths widths;
+  std::string truncation;  ///< HDF5's words ("truncated file") for a file that ends too early
 };
 
 /// Finds and reads the superblock (versions 0 to 3) in `size` bytes at `base`. Throws Malformed
-/// with HDF5's words: "file signature not found", "truncated file".
+/// with HDF5's words: "file signature not found".
 [[nodiscard]] Superblock read_superblock(const storage::ReadableFile& file, std::uint64_t base,
                                          std::uint64_t size);
 

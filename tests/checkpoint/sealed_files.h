@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <sstream>
 
 #include "checkpoint/checkpoint.h"
@@ -56,6 +57,16 @@ class TensorMap {
     return byte < found->first + found->second.first ? found->second.second : std::string();
   }
   [[nodiscard]] std::size_t size() const { return tensors_.size(); }
+  /// Where the first one begins: all that says what they are lies before it.
+  [[nodiscard]] std::uint64_t begin() const { return tensors_.begin()->first; }
+  /// Those that do not lie within so many bytes.
+  [[nodiscard]] std::set<std::string> beyond(std::uint64_t size) const {
+    std::set<std::string> out;
+    for (const auto& [offset, tensor] : tensors_) {
+      if (offset + tensor.first > size) out.insert(tensor.second);
+    }
+    return out;
+  }
 
  private:
   std::map<std::uint64_t, std::pair<std::uint64_t, std::string>> tensors_;

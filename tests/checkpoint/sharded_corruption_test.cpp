@@ -72,9 +72,10 @@ TEST_F(ShardedCorruption, EveryCutOfAShardIsFoundAndNamed) {
   const std::vector<Tensor> before = snapshot(model);
   for (const fs::path& shard : shards) {
     const std::string sound = lamina::testing::text_of(shard);
+    const TensorMap tensors(shard);
     const auto all = cuts(sound.size(), random_);
     ASSERT_GT(all.size(), 1000u);
-    std::size_t count = 0;
+    std::size_t count = 0, named = 0;
     for (const std::size_t size : all) {
       SCOPED_TRACE(fmt::format("{} bytes of {} of {}", size, sound.size(), shard.string()));
       fs::resize_file(shard, size);
@@ -83,12 +84,18 @@ TEST_F(ShardedCorruption, EveryCutOfAShardIsFoundAndNamed) {
         ADD_FAILURE() << "loaded";
       } catch (const FormatError& error) {
         EXPECT_THAT(error.what(), HasSubstr(shard.filename().string()));
+        const std::set<std::string> lost = tensors.beyond(size);
+        if (size >= tensors.begin() && !lost.empty()) {
+          EXPECT_THAT(error.what(), HasSubstr("'" + *lost.begin() + "'"));
+          ++named;
+        }
       }
       if (count++ % 8 == 0) {
         EXPECT_THAT(problems_of(files.index()), Contains(HasSubstr(shard.filename().string())));
       }
       ASSERT_FALSE(HasFailure());
     }
+    EXPECT_GT(named, 500u);
     lamina::testing::write_text(shard, sound);
   }
   EXPECT_TRUE(same_values(snapshot(model), before));
