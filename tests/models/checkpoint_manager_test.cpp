@@ -4,12 +4,14 @@
 
 #include <fstream>
 
+#include "checkpoint/check.h"
 #include "checkpoint/hidden_names.h"
 #include "h5/reader.h"
 #include "helpers.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/faulty_storage.h"
+#include "tests/fakes/passing_storage.h"
 #include "tests/fakes/temporary_directory.h"
 
 namespace lamina {
@@ -20,6 +22,7 @@ using lamina::testing::CapturedWarnings;
 using lamina::testing::FakeGpu;
 using lamina::testing::FaultyStorage;
 using lamina::testing::memory_directory;
+using lamina::testing::PassingStorage;
 using lamina::testing::TemporaryDirectory;
 using ::testing::Contains;
 using ::testing::ElementsAre;
@@ -31,6 +34,30 @@ std::shared_ptr<Sequential> small_model() {
   return Sequential::create({layers::InputLayer({.shape = Shape{4}}), layers::Dense({.units = 3}),
                              layers::Dense({.units = 2})});
 }
+
+/// Names cannot change places in it, and of what is in directories that are to go it removes one
+/// thing.
+class ReluctantStorage final : public PassingStorage {
+ public:
+  bool exchange(const Path&, const Path&) override { return false; }
+  void remove(const Path& path) override {
+    refuse(path);
+    inner().remove(path);
+  }
+  void remove_directory(const Path& path) override {
+    refuse(path);
+    inner().remove_directory(path);
+  }
+
+ private:
+  void refuse(const Path& path) {
+    const std::string text = path.string();
+    if (text.find(".replaced") == text.npos && text.find(".removed") == text.npos) return;
+    if (std::filesystem::is_directory(path) && !std::filesystem::is_empty(path)) return;
+    if (removed_++ > 0) throw StorageError("unlink failed for '" + path.string() + "'", EIO);
+  }
+  std::size_t removed_ = 0;
+};
 
 class Manager : public ::testing::TestWithParam<bool> {
  protected:
@@ -320,6 +347,26 @@ TEST_P(Manager, CleansUpWhatACrashLeftAndNothingElse) {
   std::vector<std::string> expected = foreign;
   expected.insert(expected.end(), {"step_00000001", "step_00000002"});
   EXPECT_THAT(files(), ::testing::UnorderedElementsAreArray(expected));
+}
+
+TEST_P(Manager, NothingThatIsHalfRemovedComesBack) {
+  CheckpointManager all(options(0));
+  for (std::int64_t step = 1; step <= 3; ++step) save(all, step);
+  ReluctantStorage storage;
+  CapturedWarnings warnings;
+  // Replaces the first step, whose turn to go it is.
+  TestingCheckpointManager manager(options(2), storage);
+  save(manager, 1);
+  EXPECT_THAT(warnings.all, Contains(HasSubstr("unlink failed")));
+  warnings.all.clear();
+  CheckpointManager next(options(2));
+  EXPECT_EQ(files().size(), next.steps().size());
+  for (const std::int64_t step : next.steps()) {
+    EXPECT_TRUE(checkpoint::is_sound(next.path(step), storage::posix())) << step;
+  }
+  save(next, 4);
+  EXPECT_THAT(files(), ElementsAre("step_00000003", "step_00000004"));
+  EXPECT_THAT(warnings.all, IsEmpty());
 }
 
 TEST_P(Manager, RemovesTheLockOfADeadSaveThatLeftNothingElse) {
