@@ -84,7 +84,7 @@ TEST_P(DeviceFaults, AtAnyCallOfTheRuntimeSurfaceAndLeaveNothing) {
     EXPECT_EQ(runtime.disorders(), std::vector<std::string>{});
     if (whole) break;
   }
-  EXPECT_GE(failed, 20U);
+  EXPECT_GE(failed, 10U);  // of a small tree few
 }
 
 TEST_P(DeviceFaults, AtAnyCallOfAFileSurfaceAndLeaveNothing) {
