@@ -2,6 +2,9 @@
 
 #include <lamina/error.h>
 
+#include <cerrno>
+#include <string>
+
 #include "checkpoint/read_text.h"
 #include "checkpoint/recovery.h"
 
@@ -10,7 +13,9 @@ namespace lamina::checkpoint {
 void open_whole(const std::filesystem::path& index, storage::Storage& storage,
                 const std::function<void(const std::string& text)>& open,
                 const std::function<bool()>& replaced) {
-  for (;;) {
+  // Where files seem to be others each time they are looked at, there is no end.
+  constexpr int kAttempts = 1000;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
     settle(index, storage);
     const std::string text = read_text(index, storage);
     // The record first: without one, a save whose files are among those that are open has put all
@@ -27,6 +32,9 @@ void open_whole(const std::filesystem::path& index, storage::Storage& storage,
     }
     if (!was_replaced()) return;
   }
+  throw StorageError("'" + index.string() + "' was replaced each of the " +
+                         std::to_string(kAttempts) + " times that it was opened.",
+                     EAGAIN);
 }
 
 }  // namespace lamina::checkpoint

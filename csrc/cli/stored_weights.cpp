@@ -9,9 +9,8 @@
 #include "checkpoint/archive.h"
 #include "checkpoint/index.h"
 #include "checkpoint/paths.h"
-#include "checkpoint/read_text.h"
-#include "checkpoint/recovery.h"
 #include "checkpoint/seals.h"
+#include "checkpoint/whole_open.h"
 #include "storage/storage.h"
 
 namespace lamina::cli {
@@ -75,17 +74,24 @@ StoredWeights::StoredWeights(const fs::path& path) : path_(path) {
     }
     case checkpoint::LoadKind::kSharded: {
       sharded_ = true;
-      checkpoint::settle(path, storage::posix());
-      const std::string text = checkpoint::read_text(path, storage::posix());
-      index_seal_ = checkpoint::find_index_seal(text);
-      const checkpoint::Index index = checkpoint::parse_index(text, path.string());
-      for (const std::string& shard : shards_of(index, path)) {
-        add_file(shard, h5::Reader(storage::posix().open(path.parent_path() / shard)));
-      }
-      apply_order(groups_, index);
+      checkpoint::open_whole(
+          path, storage::posix(), [&](const std::string& text) { open_shards(text); },
+          [&] { return checkpoint::any_replaced(readers_); });
       break;
     }
   }
+}
+
+void StoredWeights::open_shards(const std::string& text) {
+  groups_.clear();
+  files_.clear();
+  readers_.clear();
+  index_seal_ = checkpoint::find_index_seal(text);
+  const checkpoint::Index index = checkpoint::parse_index(text, path_.string());
+  for (const std::string& shard : shards_of(index, path_)) {
+    add_file(shard, h5::Reader(storage::posix().open(path_.parent_path() / shard)));
+  }
+  apply_order(groups_, index);
 }
 
 void StoredWeights::add_file(const std::string& name, h5::Reader opened) {

@@ -73,8 +73,8 @@ class Storage {
   [[nodiscard]] virtual bool link(const Path& from, const Path& to) = 0;
   /// Replaces `to` in one step.
   virtual void rename(const Path& from, const Path& to) = 0;
-  /// Has two names, of files or directories, change places in one step. Returns false where the file
-  /// system has no such thing.
+  /// Has two names, of files or directories, change places in one step. Returns false where the
+  /// file system has no such thing.
   [[nodiscard]] virtual bool exchange(const Path& a, const Path& b) = 0;
   virtual void remove(const Path& path) = 0;
   /// Does nothing when `path` is a directory already; its parent must be there.

@@ -1,6 +1,9 @@
 // Checkpoints that are replaced while they are opened. Without seals nothing in the files says
 // which save they are of.
+#include "checkpoint/whole_open.h"
+
 #include <gmock/gmock.h>
+#include <lamina/error.h>
 
 #include <atomic>
 #include <functional>
@@ -50,6 +53,16 @@ class WholeOpen : public ::testing::TestWithParam<bool> {
   const TemporaryDirectory directory_{memory_directory()};
   const CrashScene scene_{random_, (directory_ / "m.weights.json").string(), 2};
 };
+
+TEST_P(WholeOpen, GivesUpWhereFilesAreNeverTheSame) {
+  save(0);
+  int opened = 0;
+  EXPECT_THROW(open_whole(
+                   directory_ / "m.weights.json", storage::posix(),
+                   [&](const std::string&) { ++opened; }, [] { return true; }),
+               StorageError);
+  EXPECT_EQ(opened, 1000);
+}
 
 TEST_P(WholeOpen, OfACheckpointThatIsReplacedBetweenTwoShardsIsOfTheNewOne) {
   for (std::size_t before = 1; before < kShards; ++before) {
