@@ -122,6 +122,17 @@ void SaveQueue::wait_for(const std::string& key) {
   for (const auto& state : states) state->wait();
 }
 
+bool SaveQueue::wait_for_all() {
+  std::vector<std::shared_ptr<SaveState>> states;
+  {
+    const std::lock_guard lock(mutex_);
+    if (process_ != ::getpid()) return false;
+    for (const Job& job : jobs_) states.push_back(job.state);
+  }
+  for (const auto& state : states) state->wait();
+  return !states.empty();
+}
+
 void SaveQueue::stop() noexcept {
   std::vector<std::thread> threads;
   {

@@ -31,6 +31,9 @@ class SaveQueue {
   void submit(const std::string& key, const std::shared_ptr<SaveState>& state, Work work);
   /// Returns when the saves that have this key so far are over.
   void wait_for(const std::string& key);
+  /// Returns when all saves that there are by now are over, and have let go of the values that they
+  /// held; false at once where there is none.
+  bool wait_for_all();
   /// Returns when all saves are over and the threads are gone.
   void stop() noexcept;
   [[nodiscard]] std::size_t threads() const;

@@ -1,7 +1,10 @@
 #include "training/step_memory.h"
 
+#include <lamina/error.h>
+
 #include <atomic>
 
+#include "checkpoint/async_save.h"
 #include "core/buffer.h"
 #include "core/device_memory.h"
 
@@ -23,6 +26,17 @@ std::shared_ptr<void> allocate(Device device, std::size_t bytes) {
 }  // namespace
 
 Tensor StepMemory::writable(const VariablePtr& variable) {
+  try {
+    return take(variable);
+  } catch (const OutOfMemoryError&) {
+    if (!checkpoint::save_queue().wait_for_all()) throw;
+  } catch (const DeviceError& error) {
+    if (!error.out_of_memory() || !checkpoint::save_queue().wait_for_all()) throw;
+  }
+  return take(variable);
+}
+
+Tensor StepMemory::take(const VariablePtr& variable) {
   Buffers& buffers = buffers_[variable.get()];
   const Tensor& value = variable->value();
   const long holders = buffers.current.memory.use_count();

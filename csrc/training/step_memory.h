@@ -12,7 +12,8 @@ namespace lamina::training {
 class StepMemory {
  public:
   /// A tensor of the variable's shape to be filled and then assigned to it; may be the value
-  /// itself. May throw OutOfMemoryError.
+  /// itself. Where there is no memory for another buffer, it waits for the saves in the background
+  /// that hold the values. Throws OutOfMemoryError and DeviceError when that does not help either.
   [[nodiscard]] Tensor writable(const VariablePtr& variable);
 
  private:
@@ -25,6 +26,9 @@ class StepMemory {
     Buffer current;               ///< what was handed out last
     std::shared_ptr<void> spare;  ///< what was shared when it was replaced
   };
+  /// The same, but for the waiting.
+  Tensor take(const VariablePtr& variable);
+
   std::unordered_map<const Variable*, Buffers> buffers_;
 };
 

@@ -21,6 +21,7 @@ class UnevenFile final : public storage::ReadableFile {
       : bytes_(std::move(bytes)), seed_(seed) {}
   [[nodiscard]] const storage::Path& path() const override { return path_; }
   [[nodiscard]] std::uint64_t size() const override { return bytes_.size(); }
+  [[nodiscard]] bool is_replaced() const override { return false; }
   void read_at(std::uint64_t offset, std::span<std::byte> out) const override {
     std::memcpy(out.data(), bytes_.data() + offset, out.size());
   }

@@ -3,8 +3,15 @@
 #include <gmock/gmock.h>
 #include <lamina/gradient_tape.h>
 
+#include <chrono>
+#include <future>
+#include <thread>
+
+#include "checkpoint/async_save.h"
+#include "core/device_memory.h"
 #include "device_scene.h"
 #include "tests/fakes/fake_gpu.h"
+#include "training/step_memory.h"
 
 namespace lamina {
 namespace {
@@ -26,6 +33,39 @@ TEST_P(DeviceOptimizer, TakesTheStepsOfTheCpu) {
   expect_steps_of_the_cpu(GetParam(), kGpu, random);
   EXPECT_EQ(gpu->used(), 0U);
   EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
+}
+
+// The old values are the save's until it is over, and there is no room for new ones beside them.
+TEST(DeviceOptimizer, WaitsForASaveWhereMemoryLacks) {
+  Random random;
+  constexpr std::int64_t kSize = 1 << 18;
+  constexpr std::size_t kBytes = kSize * sizeof(float);
+  const FakeGpu gpu({.memory = 2 * kBytes + kBytes / 2}, {2, 1 << 16});
+  const auto variable = std::make_shared<Variable>(
+      "w", Shape{kSize}, DType::kFloat32,
+      [](const Shape& s, DType d) { return Tensor::zeros(s, d); }, true);
+  variable->to(kGpu);
+  variable->assign(random.tensor({kSize}).to(kGpu));
+  training::StepMemory memory;
+  variable->assign(memory.writable(variable));  // from now on its memory is the optimizer's
+  const std::shared_ptr<void> others = core::allocate_on(kGpu, kBytes);
+  {
+    const Tensor held = variable->value();
+    EXPECT_THROW((void)memory.writable(variable), DeviceError) << "no save holds it";
+  }
+  std::promise<void> go;
+  const auto state = std::make_shared<checkpoint::SaveState>("a.weights.h5");
+  checkpoint::save_queue().submit(
+      "a", state,
+      [value = variable->value(), may = go.get_future().share()](auto&) { may.wait(); });
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    go.set_value();
+  });
+  const Tensor next = memory.writable(variable);
+  later.join();
+  EXPECT_TRUE(state->done());
+  EXPECT_EQ(next.raw(), variable->value().raw()) << "its own memory, which the save has let go of";
 }
 
 TEST(DeviceOptimizer, SaysWhenAWeightIsNoLongerFinite) {
