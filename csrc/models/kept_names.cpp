@@ -12,4 +12,10 @@ std::shared_ptr<const NamedWeights> KeptNames::get(const Model& model) {
   return names_;
 }
 
+void KeptNames::forget() {
+  const std::lock_guard lock(mutex_);
+  names_ = nullptr;
+  structure_ = {};
+}
+
 }  // namespace lamina::models

@@ -15,6 +15,8 @@ class KeptNames {
   /// All names, the state of a running `fit` included; made again when the model's objects or their
   /// order have changed.
   [[nodiscard]] std::shared_ptr<const NamedWeights> get(const Model& model);
+  /// Lets go of the names, and of the variables that nobody else holds.
+  void forget();
 
  private:
   std::mutex mutex_;

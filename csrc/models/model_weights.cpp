@@ -124,7 +124,12 @@ void Model::wait_until_copied() const {
 }
 
 void Model::prepare_saving() const {
-  if (built()) (void)saves_->names.get(*this);
+  if (!built()) return;
+  try {
+    (void)saves_->names.get(*this);
+  } catch (const ValueError&) {
+    // Models that cannot be saved can be used all the same.
+  }
 }
 
 void Model::load_weights(const std::filesystem::path& path, const LoadOptions& options) {

@@ -3,6 +3,7 @@
 #include <lamina/data_loader.h>
 #include <lamina/training.h>
 
+#include "models/pending_saves.h"
 #include "models/training_parts.h"
 #include "training/fit_loop.h"
 #include "training/trainer.h"
@@ -35,6 +36,7 @@ void Model::compile(CompileArguments arguments) {
   parts->optimizer = optimizer;
   parts->trainer = std::make_shared<training::Trainer>(*this, std::move(arguments));
   training_ = std::move(parts);
+  saves_->names.forget();  // the optimizer of before goes, with all that it holds
 }
 
 OptimizerPtr Model::optimizer() const {

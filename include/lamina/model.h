@@ -120,7 +120,7 @@ class Model : public Layer {
   /// Does ahead what the first save of a model does besides saving: names its variables, a
   /// microsecond each. Models do so themselves when they are created and when `fit` or
   /// `train_on_batch` begins; a subclassed model that is trained by hand may do it once it is
-  /// built. Before it is, nothing is done. Throws ValueError for what cannot be saved.
+  /// built. Before it is, nothing is done; what cannot be saved, the save says.
   void prepare_saving() const;
   /// Reads `.weights.h5`, `.weights.json` with its shards, or the weights inside a `.keras`
   /// archive. Throws FileNotFoundError, FormatError (CorruptionError for what was damaged since it
@@ -144,7 +144,7 @@ class Model : public Layer {
 
   /// Says how the model is trained: `model->compile({.optimizer = "adam", .loss = "mse", .metrics =
   /// {"mae"}})`. Weights files then hold the optimizer's variables as well. Throws ValueError for
-  /// names that there are not.
+  /// names that there are not, and for regularizers and constraints, which training lacks.
   void compile(CompileArguments arguments);
   /// Trains for some epochs. Throws ValueError for a model that was not compiled, for no samples,
   /// for data that do not suit the model and labels that do not suit the loss, naming what was

@@ -213,5 +213,27 @@ TEST(Subclassed, IntegersReachAnEmbedding) {
   EXPECT_TRUE(bitwise_equal(rows, Tensor::from<float>({8, 9, 0, 1}, {1, 2, 2})));
 }
 
+// Keras would not save what stands under this name; only a save has to say so.
+TEST(Functional, OfALayerThatCannotBeSavedComputes) {
+  class Reserved : public Layer {
+   public:
+    Reserved() : Layer(Base{}) { inner_ = track("losses", layers::Dense({.units = 2})); }
+    [[nodiscard]] std::string class_name() const override { return "Reserved"; }
+    SymbolicTensors call(const SymbolicTensors& inputs) override {
+      return {(*inner_)(inputs.at(0))};
+    }
+
+   private:
+    LayerPtr inner_;
+  };
+  const auto model =
+      Sequential::create({layers::InputLayer({.shape = Shape{3}}), std::make_shared<Reserved>()});
+  EXPECT_EQ(model->predict(Tensor::zeros({4, 3})).shape(), (Shape{4, 2}));
+  EXPECT_NE(message<ValueError>([&] {
+              model->save_weights("never.weights.h5");
+            }).find("'losses' belongs to Keras"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace lamina
