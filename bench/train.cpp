@@ -10,7 +10,6 @@
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "bench/child_process.h"
 #include "bench/convnet.h"
@@ -52,58 +51,104 @@ double milliseconds(Clock::duration time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
 
-/// Steps of Adam on one batch; `every` of them saves in the background, 0 never.
+/// A model that takes steps of Adam on one batch.
+class Training {
+ public:
+  Training(const Options& options, const Case& test)
+      : model_(model_of(options, test)),
+        x_(bench::random_tensor({test.batch, test.size, test.size, 3})),
+        y_(Tensor::empty({test.batch}, DType::kInt64)) {
+    for (std::int64_t i = 0; i < test.batch; ++i)
+      y_.data<std::int64_t>()[static_cast<std::size_t>(i)] = i % 10;
+    // The first two make the plan and touch memory.
+    for (int i = 0; i < 2; ++i) step();
+  }
+
+  void step() { loss_ = model_->train_on_batch(x_, y_).at("loss"); }
+  [[nodiscard]] const Model& model() const { return *model_; }
+  [[nodiscard]] double loss() const { return loss_; }
+
+ private:
+  static ModelPtr model_of(const Options& options, const Case& test) {
+    set_dtype_policy(options.policy);
+    ModelPtr model = bench::trained_model(test.model, test.size);
+    model->to(Device::from_name(options.device));
+    model->compile({.optimizer = "adam",
+                    .loss = losses::SparseCategoricalCrossentropy({.from_logits = true})});
+    return model;
+  }
+
+  ModelPtr model_;
+  Tensor x_, y_;
+  double loss_ = 0;
+};
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
 Json train(const Options& options, const Case& test) {
-  set_dtype_policy(options.policy);
-  const ModelPtr model = bench::trained_model(test.model, test.size);
-  model->to(Device::from_name(options.device));
-  model->compile(
-      {.optimizer = "adam", .loss = losses::SparseCategoricalCrossentropy({.from_logits = true})});
-  const Tensor x = bench::random_tensor({test.batch, test.size, test.size, 3});
-  Tensor y = Tensor::empty({test.batch}, DType::kInt64);
-  for (std::int64_t i = 0; i < test.batch; ++i)
-    y.data<std::int64_t>()[static_cast<std::size_t>(i)] = i % 10;
-  std::optional<CheckpointManager> checkpoints;
-  if (options.every > 0) {
-    fs::remove_all(options.directory / "steps");
-    checkpoints.emplace(
-        CheckpointManagerOptions{.directory = options.directory / "steps", .max_to_keep = 2});
-  }
-  SaveHandle saving;
-  double loss = 0;
+  Training training(options, test);
   std::vector<double> times;
-  Clock::time_point begin;
-  // The first two make the plan and touch memory, as the first save does what is done once.
-  for (std::int64_t step = -1; step <= options.steps; ++step) {
+  const auto begin = Clock::now();
+  while (static_cast<std::int64_t>(times.size()) < options.steps) {
     const auto start = Clock::now();
-    loss = model->train_on_batch(x, y).at("loss");
-    if (checkpoints && step >= 0 && step % options.every == 0) {
-      saving.wait();
-      saving = checkpoints->save_async(step, *model);
-    }
-    if (step > 0) times.push_back(milliseconds(Clock::now() - start));
-    if (step == 0) {
-      saving.wait();
-      begin = Clock::now();
-    }
-    if (step >= 3 && std::chrono::duration<double>(Clock::now() - begin).count() > options.seconds)
-      break;
+    training.step();
+    times.push_back(milliseconds(Clock::now() - start));
+    if (times.size() >= 3 && seconds_since(begin) > options.seconds) break;
   }
-  saving.wait();
-  const double total = milliseconds(Clock::now() - begin);
-  const auto steps = times.size();
-  std::sort(times.begin(), times.end());
-  return {{"engine", "lamina"},
-          {"steps", steps},
-          {"median_ms", times[steps / 2]},
-          {"min_ms", times.front()},
-          {"mean_ms", total / static_cast<double>(steps)},
-          {"loss", loss},
-          {"peak_rss_bytes", bench::status_bytes("VmHWM:")}};
+  return {{"engine", "lamina"},         {"steps", times.size()},
+          {"median_ms", median(times)}, {"min_ms", *std::min_element(times.begin(), times.end())},
+          {"loss", training.loss()},    {"peak_rss_bytes", bench::status_bytes("VmHWM:")}};
+}
+
+/// What a checkpoint in the background at every so many steps costs: the same model takes turns of
+/// steps with and without them, for a machine's speed changes more from minute to minute.
+Json train_with_checkpoints(const Options& options, const Case& test) {
+  Training training(options, test);
+  fs::remove_all(options.directory / "steps");
+  CheckpointManager checkpoints({.directory = options.directory / "steps", .max_to_keep = 2});
+  checkpoints.save(0, training.model());  // does what is done once
+  const std::int64_t turn = std::max<std::int64_t>(options.every, 20);
+  std::int64_t saved = 0;
+  const auto take_turn = [&](bool saves) {
+    SaveHandle saving;
+    const auto start = Clock::now();
+    for (std::int64_t step = 1; step <= turn; ++step) {
+      training.step();
+      if (!saves || (step + options.every / 2) % options.every != 0) continue;
+      saving.wait();
+      saving = checkpoints.save_async(++saved, training.model());
+    }
+    saving.wait();
+    return milliseconds(Clock::now() - start) / static_cast<double>(turn);
+  };
+  std::vector<double> plain, with, costs;
+  const auto begin = Clock::now();
+  for (bool saves_first = false; costs.size() < 3 || seconds_since(begin) < options.seconds;
+       saves_first = !saves_first) {
+    const double first = take_turn(saves_first), second = take_turn(!saves_first);
+    plain.push_back(saves_first ? second : first);
+    with.push_back(saves_first ? first : second);
+    costs.push_back(with.back() / plain.back() - 1);
+  }
+  std::sort(costs.begin(), costs.end());
+  return {{"checkpoint_every", options.every},
+          {"turns", costs.size()},
+          {"median_ms_without", median(plain)},
+          {"median_ms_with", median(with)},
+          {"cost", costs[costs.size() / 2]},
+          {"cost_first_quartile", costs[costs.size() / 4]},
+          {"cost_third_quartile", costs[costs.size() * 3 / 4]}};
 }
 
 std::vector<std::string> command(const Options& options, const std::string& engine,
-                                 const std::string& test, std::int64_t steps, std::int64_t every) {
+                                 const std::string& test, std::int64_t every) {
   std::vector<std::string> words{"env", fmt::format("OMP_NUM_THREADS={}", options.threads),
                                  "taskset", "-c", fmt::format("0-{}", options.threads - 1)};
   const auto add = [&](const std::vector<std::string>& more) {
@@ -120,7 +165,7 @@ std::vector<std::string> command(const Options& options, const std::string& engi
     add({"--threads", std::to_string(options.threads)});
   }
   add({"--device", options.device, "--policy", options.policy});
-  add({"--steps", std::to_string(steps), "--seconds", fmt::format("{}", options.seconds)});
+  add({"--steps", std::to_string(options.steps), "--seconds", fmt::format("{}", options.seconds)});
   return words;
 }
 
@@ -138,7 +183,7 @@ void beside_peers(const Options& options, const std::string& test, Json& results
   std::map<std::string, Json> rows;
   for (std::size_t round = 0; round < options.rounds; ++round) {
     for (const std::string& engine : options.engines) {
-      rows[engine] = best(rows[engine], run(command(options, engine, test, options.steps, 0)));
+      rows[engine] = best(rows[engine], run(command(options, engine, test, 0)));
     }
   }
   for (const std::string& engine : options.engines) {
@@ -154,27 +199,14 @@ void beside_peers(const Options& options, const std::string& test, Json& results
   }
 }
 
-/// Whole loops, with and without checkpoints, in turn; the best of each. Long enough to save
-/// several times.
 void with_checkpoints(const Options& options, const std::string& test, Json& results) {
-  std::map<std::int64_t, Json> rows;
-  const std::vector<std::int64_t> everies{0, 1, 10, 100};
-  const std::int64_t steps = std::max<std::int64_t>(options.steps, 3 * everies.back());
-  for (std::size_t round = 0; round < options.rounds; ++round) {
-    for (const std::int64_t every : everies) {
-      const Json row = run(command(options, "lamina", test, steps, every));
-      Json& kept = rows[every];
-      if (kept.is_null() || row["mean_ms"] < kept["mean_ms"]) kept = row;
-    }
-  }
-  const auto free = rows[0]["mean_ms"].get<double>();
-  for (const std::int64_t every : everies) {
-    Json row = rows[every];
+  for (const std::int64_t every : {1, 10, 100}) {
+    Json row = run(command(options, "lamina", test, every));
     row["case"] = test;
-    row["checkpoint_every"] = every;
-    row["cost"] = row["mean_ms"].get<double>() / free - 1;
-    fmt::print("{:<24} checkpoint every {:>3} steps: {:>8.2f} ms a step, {:>+6.1f} %\n", test,
-               every, row["mean_ms"].get<double>(), 100 * row["cost"].get<double>());
+    fmt::print("{:<24} checkpoint every {:>3} steps: {:>+6.1f} % ({:+.1f} to {:+.1f}), {} turns\n",
+               test, every, 100 * row["cost"].get<double>(),
+               100 * row["cost_first_quartile"].get<double>(),
+               100 * row["cost_third_quartile"].get<double>(), row["turns"].get<std::size_t>());
     std::cout.flush();
     results.push_back(row);
   }
@@ -208,7 +240,7 @@ int main(int argc, char** argv) {
   app.add_option("--policy", options.policy, "float32, mixed_bfloat16 or mixed_float16");
   app.add_option("--threads", options.threads);
   app.add_option("--steps", options.steps, "Timed steps of a process");
-  app.add_option("--seconds", options.seconds, "Stop a process's steps after these");
+  app.add_option("--seconds", options.seconds, "Stop a process's steps, or turns, after these");
   app.add_option("--rounds", options.rounds, "Processes of each kind, in turn; the best counts");
   app.add_flag("--steps-only", options.steps_only, "No loops with checkpoints in them");
   app.add_option("--json", options.json, "Write the results here");
@@ -221,7 +253,10 @@ int main(int argc, char** argv) {
     if (options.device != "cpu" && cuda_devices().usable.empty()) {
       fmt::print("no GPU here: {}\n", cuda_devices().problem);
     } else if (!options.child.empty()) {
-      std::cout << train(options, parse(options.child)).dump() << "\n";
+      const Case test = parse(options.child);
+      const Json row =
+          options.every > 0 ? train_with_checkpoints(options, test) : train(options, test);
+      std::cout << row.dump() << "\n";
     } else {
       compare(options);
     }
