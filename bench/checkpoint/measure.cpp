@@ -20,6 +20,8 @@ namespace {
 using nlohmann::json;
 using std::filesystem::path;
 
+constexpr int kTurns = 3;  // of what is compared within a round
+
 std::vector<path> files_beginning(const path& directory, const std::string& prefix) {
   std::vector<path> files;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
@@ -118,10 +120,12 @@ class Measuring {
     settle();
     timed("save_first", [&] { fresh->save_weights(file(), options()); });
     raw_write_once();
-    // Which one comes first takes turns.
-    if (round % 2 == 0) save_again("save_unsealed", *fresh, false);
-    save_again("save", *fresh, true);
-    if (round % 2 == 1) save_again("save_unsealed", *fresh, false);
+    // Several times, for the difference is small. Which one comes first takes turns.
+    for (int i = 0; i < kTurns; ++i) {
+      const bool sealed_first = (round + i) % 2 == 1;
+      save_again(sealed_first ? "save" : "save_unsealed", *fresh, sealed_first);
+      save_again(sealed_first ? "save_unsealed" : "save", *fresh, !sealed_first);
+    }
     fresh->save_weights(file(), options());
     save_async(*fresh, "async");
     save_async(*fresh_model(), "async_first");
@@ -164,16 +168,19 @@ class Measuring {
       times_[name].push_back(memory.read_fresh(direct));
     };
     warm(files);
-    if (round % 2 == 0) load("load");
-    load("load_unverified", false);
+    for (int i = 0; i < kTurns; ++i) {
+      const bool verified_first = (round + i) % 2 == 1;
+      load(verified_first ? "load" : "load_unverified", verified_first);
+      load(verified_first ? "load_unverified" : "load", !verified_first);
+    }
     raw("raw_read", false);
     times_["raw_read_again"].push_back(memory.read_again(false));
     memory.release();
-    if (round % 2 == 1) load("load");
-    cool(files);
-    load("load_cold");
-    cool(files);
-    load("load_cold_unverified", false);
+    for (int i = 0; i < 2; ++i) {
+      const bool verified = (round + i) % 2 == 1;
+      cool(files);
+      load(verified ? "load_cold" : "load_cold_unverified", verified);
+    }
     cool(files);
     raw("raw_read_cold", true);
   }
