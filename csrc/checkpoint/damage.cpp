@@ -1,7 +1,5 @@
 #include "checkpoint/damage.h"
 
-#include <lamina/error.h>
-
 #include "checkpoint/verify.h"
 
 namespace lamina::checkpoint {
@@ -11,10 +9,10 @@ std::string damage_of(const std::filesystem::path& checkpoint,
                       storage::Storage& storage) {
   try {
     const VerifyReport report = verify(checkpoint, progress, storage);
+    if (report.failure) std::rethrow_exception(report.failure);
     return report.problems.empty() ? "" : report.problems.front();
-  } catch (const FormatError& error) {
-    return error.what();
-  } catch (const FileNotFoundError& error) {
+  } catch (const Error& error) {
+    if (!tells_damage(error)) throw;
     return error.what();
   }
 }

@@ -1,7 +1,6 @@
 #include "checkpoint/verify.h"
 
 #include <fmt/format.h>
-#include <lamina/error.h>
 
 #include <algorithm>
 #include <deque>
@@ -22,7 +21,7 @@ using std::filesystem::path;
 struct Opened {
   std::string index;  ///< the text; empty for a single file
   std::deque<h5::Reader> readers;
-  std::vector<std::string> problems;
+  VerifyReport report;  ///< of opening them
 };
 
 class Verifier {
@@ -32,7 +31,7 @@ class Verifier {
 
   VerifyReport run(const std::function<void(std::uint64_t, std::uint64_t)>& told) {
     Opened opened = open();
-    report_.problems = std::move(opened.problems);
+    report_ = std::move(opened.report);
     report_.files = opened.readers.size();
     if (!opened.index.empty()) check([&] { verify_index(path_, index_seal_); });
     for (const h5::Reader& reader : opened.readers) check_file(reader);
@@ -41,9 +40,7 @@ class Verifier {
     for (const auto& [reader, sealed] : sealed_) files.push_back({reader, &sealed});
     count(files);
     Progress progress(told, report_.bytes);
-    for (std::string& problem : verify_tensors(files, progress)) {
-      report_.problems.push_back(std::move(problem));
-    }
+    verify_tensors(files, progress, report_);
     return std::move(report_);
   }
 
@@ -55,7 +52,7 @@ class Verifier {
       action();
       return true;
     } catch (const Error& error) {
-      report_.problems.emplace_back(error.what());
+      note(error, error.what(), report_);
       return false;
     }
   }
@@ -86,7 +83,7 @@ class Verifier {
     try {
       index = parse_index(out.index, path_.string());
     } catch (const FormatError& error) {
-      out.problems.emplace_back(error.what());
+      note(error, error.what(), out.report);
       return out;
     }
     listed_.clear();
@@ -107,7 +104,7 @@ class Verifier {
     try {
       open_file({storage_.open(path_.parent_path() / name), 0, {}}, out);
     } catch (const StorageError& error) {
-      out.problems.emplace_back(error.what());
+      note(error, error.what(), out.report);
     }
   }
 
@@ -116,7 +113,7 @@ class Verifier {
       ArchiveMember member = open_member(std::move(archive), "model.weights.h5");
       open_file({std::move(member.file), member.base, member.size}, out);
     } catch (const FormatError& error) {
-      out.problems.emplace_back(error.what());
+      note(error, error.what(), out.report);
     }
   }
 
@@ -130,7 +127,7 @@ class Verifier {
     try {
       out.readers.emplace_back(std::move(window.file), window.base, window.size);
     } catch (const FormatError& error) {
-      out.problems.emplace_back(error.what());
+      note(error, error.what(), out.report);
     }
   }
 
@@ -193,6 +190,16 @@ class Verifier {
 };
 
 }  // namespace
+
+bool tells_damage(const Error& error) {
+  return dynamic_cast<const FormatError*>(&error) != nullptr ||
+         dynamic_cast<const FileNotFoundError*>(&error) != nullptr;
+}
+
+void note(const Error& error, std::string problem, VerifyReport& report) {
+  report.problems.push_back(std::move(problem));
+  if (!report.failure && !tells_damage(error)) report.failure = std::current_exception();
+}
 
 VerifyReport verify(const path& checkpoint,
                     const std::function<void(std::uint64_t, std::uint64_t)>& progress,

@@ -1,5 +1,8 @@
 #pragma once
+#include <lamina/error.h>
+
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -12,11 +15,22 @@ namespace lamina::checkpoint {
 /// What `verify` found.
 struct VerifyReport {
   std::vector<std::string> problems;  ///< each names a file, and the tensor where one is concerned
+  /// The first of the problems that tells no damage, where there is one: what a file holds is then
+  /// not known.
+  std::exception_ptr failure;
   std::vector<std::string> unsealed;  ///< files of which only the structure can be checked
   std::size_t files = 0;              ///< HDF5 files that could be opened
   std::size_t tensors = 0;            ///< whose checksums were computed
   std::uint64_t bytes = 0;            ///< theirs
 };
+
+/// True for what says that a file is at fault: it is missing, or holds what it should not. False
+/// for what may be otherwise the next time, such as StorageError for one that cannot be read just
+/// now.
+[[nodiscard]] bool tells_damage(const Error& error);
+
+/// Adds a problem of which the error that is being handled tells.
+void note(const Error& error, std::string problem, VerifyReport& report);
 
 /// Checks all that can be known of a checkpoint without a model: that the files are all there, are
 /// sound, belong together, and hold the bytes that were saved. Goes on after a problem. `progress`

@@ -1,7 +1,5 @@
 #include "checkpoint/verify_tensors.h"
 
-#include <lamina/error.h>
-
 #include <algorithm>
 #include <atomic>
 #include <deque>
@@ -24,7 +22,7 @@ struct CheckedTensor {
   const h5::Reader& reader;
   const SealedTensor& tensor;
   TensorChecksum checksum;
-  std::string failure = {};  ///< of reading
+  std::exception_ptr failure = {};  ///< of reading
 };
 
 struct Part {
@@ -51,9 +49,9 @@ void read_all(const std::vector<Part>& parts, Progress& progress) {
     for (std::size_t i = next++; i < parts.size(); i = next++) {
       try {
         read_part(parts[i], buffer);
-      } catch (const Error& error) {
+      } catch (const Error&) {
         const std::lock_guard lock(failures);
-        parts[i].of->failure = error.what();
+        parts[i].of->failure = std::current_exception();
       }
       progress.add(parts[i].size);
     }
@@ -62,7 +60,8 @@ void read_all(const std::vector<Part>& parts, Progress& progress) {
 
 }  // namespace
 
-std::vector<std::string> verify_tensors(const std::vector<OpenedSeal>& files, Progress& progress) {
+void verify_tensors(const std::vector<OpenedSeal>& files, Progress& progress,
+                    VerifyReport& report) {
   std::deque<CheckedTensor> tensors;
   std::vector<Part> parts;
   for (const OpenedSeal& file : files) {
@@ -76,15 +75,18 @@ std::vector<std::string> verify_tensors(const std::vector<OpenedSeal>& files, Pr
     }
   }
   read_all(parts, progress);
-  std::vector<std::string> problems;
   for (const auto& [reader, tensor, checksum, failure] : tensors) {
-    if (!failure.empty()) {
-      problems.push_back("'" + tensor.path + "' cannot be read: " + failure);
+    if (failure) {
+      try {
+        std::rethrow_exception(failure);
+      } catch (const Error& error) {
+        note(error, "'" + tensor.path + "' cannot be read: " + error.what(), report);
+      }
     } else if (checksum.value() != tensor.crc32c) {
-      problems.push_back(damaged_tensor(reader, tensor.path, tensor.crc32c, checksum.value()));
+      report.problems.push_back(
+          damaged_tensor(reader, tensor.path, tensor.crc32c, checksum.value()));
     }
   }
-  return problems;
 }
 
 }  // namespace lamina::checkpoint

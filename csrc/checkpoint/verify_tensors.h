@@ -1,10 +1,9 @@
 #pragma once
-#include <cstdint>
-#include <string>
 #include <vector>
 
 #include "checkpoint/progress.h"
 #include "checkpoint/sealed_file.h"
+#include "checkpoint/verify.h"
 
 namespace lamina::checkpoint {
 
@@ -14,9 +13,8 @@ struct OpenedSeal {
   const SealedFile* sealed;
 };
 
-/// Reads every tensor of the files, into no more than a few megabytes of memory. Returns a line for
-/// each one that is not as it was saved, or cannot be read.
-[[nodiscard]] std::vector<std::string> verify_tensors(const std::vector<OpenedSeal>& files,
-                                                      Progress& progress);
+/// Reads every tensor of the files, into no more than a few megabytes of memory. Notes a problem
+/// for each one that is not as it was saved, or cannot be read.
+void verify_tensors(const std::vector<OpenedSeal>& files, Progress& progress, VerifyReport& report);
 
 }  // namespace lamina::checkpoint

@@ -29,7 +29,7 @@ class StepHistory {
   void write(const FitRun& run, std::int64_t epoch, double rate, const Logs& logs) {
     if (std::exchange(trims_, false)) {
       out_.close();
-      needs_names_ = !training::trim_log(path_, run.step());
+      needs_names_ = training::trim_log(path_, run.step(), 0) == 0;
       open(std::ios::app);
     }
     if (std::exchange(needs_names_, false)) {

@@ -3,6 +3,7 @@
 #include <lamina/callbacks.h>
 #include <lamina/log.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 
@@ -195,9 +196,10 @@ class CsvLoggerCallback : public Callback {
 
   void on_train_begin(FitRun& run) override {
     const bool append = o_.append || run.resumed();
-    std::error_code ignored;
-    needs_header_ = !append || !std::filesystem::exists(o_.filename, ignored) ||
-                    std::filesystem::file_size(o_.filename, ignored) == 0;
+    std::error_code error;  // of a file that is not there
+    const std::uintmax_t size = std::filesystem::file_size(o_.filename, error);
+    begin_ = append && !error ? size : 0;
+    needs_header_ = begin_ == 0;
     trims_ = run.resumed();
     columns_.clear();
     open(append ? std::ios::app : std::ios::trunc);
@@ -206,7 +208,9 @@ class CsvLoggerCallback : public Callback {
   void on_epoch_begin(FitRun&, std::int64_t epoch) override {
     if (!std::exchange(trims_, false)) return;
     file_.close();
-    needs_header_ = !training::trim_log(o_.filename, epoch);
+    const std::uintmax_t kept = training::trim_log(o_.filename, epoch, begin_);
+    begin_ = std::min(begin_, kept);
+    needs_header_ = kept == 0;
     open(std::ios::app);
   }
 
@@ -228,6 +232,17 @@ class CsvLoggerCallback : public Callback {
   }
 
   void on_train_end(FitRun&, const Logs&) override { file_.close(); }
+
+  std::vector<double> state() const override { return {static_cast<double>(begin_)}; }
+  // A file of before there was this number has -1: then all lines of a log that is appended to may
+  // be those of earlier runs.
+  void set_state(const std::vector<double>& state) override {
+    if (state[0] >= 0) {
+      begin_ = static_cast<std::uintmax_t>(state[0]);
+    } else if (!o_.append) {
+      begin_ = 0;
+    }
+  }
 
  private:
   // As Keras: without validation logs in the first epoch, columns for them all the same.
@@ -251,6 +266,7 @@ class CsvLoggerCallback : public Callback {
   CSVLoggerOptions o_;
   std::ofstream file_;
   std::vector<std::string> columns_;
+  std::uintmax_t begin_ = 0;  // where this run's lines begin in the file
   bool needs_header_ = true, trims_ = false;
 };
 

@@ -5,6 +5,7 @@
 
 #include "checkpoint/async_save.h"
 #include "checkpoint/damage.h"
+#include "storage/link_or_copy.h"
 #include "training/monitor.h"
 #include "training/path_pattern.h"
 
@@ -158,6 +159,7 @@ class BackupAndRestoreCallback : public Callback {
   void on_train_begin(FitRun& run) override {
     // The last backup of a fit that failed in this process may still be on its way.
     checkpoint::save_queue().wait_for(checkpoint::save_key(file_, false));
+    linked_ = false;
     mend();
     if (std::filesystem::exists(file_)) run.restore(file_);
   }
@@ -168,7 +170,7 @@ class BackupAndRestoreCallback : public Callback {
     if (!o_.save_freq) save(run);
   }
   void on_train_end(FitRun&, const Logs&) override {
-    saver_.finish();
+    finish();
     if (!o_.delete_checkpoint) return;
     std::error_code error;
     for (const auto& file : {link_, previous_, file_}) {
@@ -184,32 +186,66 @@ class BackupAndRestoreCallback : public Callback {
   }
 
  private:
-  /// Puts the backup before the last one, where it was kept, in the place of a damaged last one.
+  /// Puts a sound backup of before, where one was kept, in the place of a damaged last one.
   void mend() const {
-    if (!std::filesystem::exists(previous_)) return;
-    const std::string damage = checkpoint::damage_of(file_, {}, storage::posix());
+    std::string damage;
+    // The link is of a run that died when a save was, or seemed to be, under way.
+    for (const auto& before : {link_, previous_}) {
+      if (!std::filesystem::exists(before)) continue;
+      if (damage.empty()) damage = damage_of(file_);
+      if (damage.empty()) return;
+      const std::string worse = damage_of(before);
+      if (worse.empty()) {
+        warn("The backup before takes the place of the last one: " + damage);
+        storage::posix().rename(before, file_);
+        return;
+      }
+      damage += ' ' + worse;
+    }
     if (damage.empty()) return;
-    warn("The backup before takes the place of the last one: " + damage);
-    storage::posix().rename(previous_, file_);
+    throw FormatError("There is no backup to go on from: each is damaged. " + damage);
+  }
+  static std::string damage_of(const std::filesystem::path& backup) {
+    return checkpoint::damage_of(backup, {}, storage::posix());
   }
 
   void save(FitRun& run) {
+    finish();
     std::filesystem::create_directories(o_.backup_dir);
-    if (o_.double_checkpoint) keep_last();
-    saver_.save(run, file_, {});
+    or_unlink([&] {
+      if (o_.double_checkpoint) keep_last();
+      saver_.save(run, file_, {});
+    });
+    if (!o_.asynchronous) finish();
   }
 
-  /// A save puts a new file in the place of the last one, which thus keeps its bytes.
+  /// A save puts a new file in the place of the last one, which thus keeps its bytes. Until it has
+  /// done so the backup before the last one is needed: only then the last one takes its name.
   void keep_last() {
-    saver_.finish();
     if (!std::filesystem::exists(file_)) return;
     std::filesystem::remove(link_);
-    if (!storage::posix().link(file_, link_)) std::filesystem::copy_file(file_, link_);
-    storage::posix().rename(link_, previous_);
+    linked_ = true;
+    storage::link_or_copy(file_, link_, storage::posix());
+  }
+  void finish() {
+    or_unlink([&] { saver_.finish(); });
+    if (std::exchange(linked_, false)) storage::posix().rename(link_, previous_);
+  }
+  /// After a save that failed the last backup is where it was.
+  template <class F>
+  void or_unlink(const F& save) {
+    try {
+      save();
+    } catch (...) {
+      std::error_code ignored;
+      if (std::exchange(linked_, false)) std::filesystem::remove(link_, ignored);
+      throw;
+    }
   }
 
   BackupAndRestoreOptions o_;
   std::filesystem::path file_, previous_, link_;
+  bool linked_ = false;  // the link is there, of the backup that the save under way replaces
   BatchCounter counter_;
   Saver saver_;
 };

@@ -10,7 +10,8 @@
 // They lie in the same file under /lamina/training/vars, where Keras does not look. The order of
 // the samples follows from seed and epoch, dropout's draws from the seed and the batches trained in
 // all, and a schedule's place from the optimizer's step. Version 2 had neither classes nor the
-// batches trained in all, which were the optimizer's steps.
+// batches trained in all, which were the optimizer's steps; and before it had one, CSVLogger had no
+// number.
 #include <cxxabi.h>
 #include <fmt/format.h>
 
@@ -58,11 +59,15 @@ void put(std::vector<WeightVariable>& state, const char* key, const std::vector<
 }
 
 template <class T>
+std::vector<T> numbers_of(const Variable& variable) {
+  const auto data = variable.value().data<T>();
+  return {data.begin(), data.end()};
+}
+
+template <class T>
 std::vector<T> get(const std::vector<WeightVariable>& state, std::string_view key) {
   for (const WeightVariable& variable : state) {
-    if (variable.key != key) continue;
-    const auto data = variable.variable->value().data<T>();
-    return {data.begin(), data.end()};
+    if (variable.key == key) return numbers_of<T>(*variable.variable);
   }
   return {};
 }
@@ -85,23 +90,40 @@ std::string class_key(std::size_t callback) {
   return fmt::format("callback_{}_class", callback);
 }
 
-/// True for a file of version 2.
-bool is_old(const std::filesystem::path& path) {
-  const checkpoint::Catalog catalog(path, storage::posix());
-  const auto group = catalog.find(weights::vars_path(models::kTrainingStatePath));
-  const auto progress = group.items.find("progress");
-  return progress != group.items.end() &&
-         progress->second.dataset->shape == Shape{static_cast<std::int64_t>(kOldProgressSize)};
+bool is_csv_logger(const CallbackPtr& callback) {
+  return class_of(*callback) == "CsvLogger";
 }
 
-/// Has a load ask for what version 2 holds.
-void ask_for_version_2(weights::WeightTree& tree, const VariablePtr& progress) {
+/// What an older file has with fewer numbers, to be loaded in its place; null: as it is now.
+struct OldState {
+  VariablePtr progress, callbacks;
+};
+
+/// `callbacks`: how many numbers they had before CSVLogger had one; 0: as many as now.
+OldState find_old_state(const std::filesystem::path& path, std::size_t callbacks) {
+  const checkpoint::Catalog catalog(path, storage::posix());
+  const auto group = catalog.find(weights::vars_path(models::kTrainingStatePath));
+  const auto find = [&](const char* key, std::size_t size, DType dtype) -> VariablePtr {
+    const Shape shape = {static_cast<std::int64_t>(size)};
+    const auto found = group.items.find(key);
+    if (found == group.items.end() || found->second.dataset->shape != shape) return nullptr;
+    return std::make_shared<Variable>(key, Tensor::zeros(shape, dtype), false);
+  };
+  return {find("progress", kOldProgressSize, DType::kInt64),
+          find("callbacks", callbacks, DType::kFloat64)};
+}
+
+/// Has a load ask for what the file holds.
+void ask_for(const OldState& old, weights::WeightTree& tree) {
   for (const weights::WeightEdge& edge : tree.nodes.front().edges) {
     if (edge.path != models::kTrainingStatePath) continue;
     std::vector<WeightVariable>& state = tree.nodes[edge.target].variables;
-    std::erase_if(state, [](const WeightVariable& each) { return each.key.ends_with("_class"); });
+    if (old.progress) {
+      std::erase_if(state, [](const WeightVariable& each) { return each.key.ends_with("_class"); });
+    }
     for (WeightVariable& each : state) {
-      if (each.key == "progress") each.variable = progress;
+      if (each.key == "progress" && old.progress) each.variable = old.progress;
+      if (each.key == "callbacks" && old.callbacks) each.variable = old.callbacks;
     }
   }
 }
@@ -165,11 +187,11 @@ void FitLoop::load_state() {
     // Where Keras warns of an optimizer that does not fit, a run cannot go on as it was.
     node.kind = weights::WeightNode::Kind::kLayer;
   }
-  const bool old = is_old(resume_from_);
-  const auto old_progress = std::make_shared<Variable>(
-      "progress", Tensor::zeros({static_cast<std::int64_t>(kOldProgressSize)}, DType::kInt64),
-      false);
-  if (old) ask_for_version_2(named.tree, old_progress);
+  const auto loggers = static_cast<std::size_t>(
+      std::count_if(options_.callbacks.begin(), options_.callbacks.end(), is_csv_logger));
+  const std::size_t numbers_now = get<double>(parts_.state, "callbacks").size();
+  const OldState old = find_old_state(resume_from_, loggers == 0 ? 0 : numbers_now - loggers);
+  ask_for(old, named.tree);
   try {
     checkpoint::load(named.tree, resume_from_, {});
   } catch (const MismatchError& error) {
@@ -177,11 +199,19 @@ void FitLoop::load_state() {
         "'{}' cannot be resumed from: it was not saved by a callback of the same training. {}",
         resume_from_.string(), error.what()));
   }
-  if (old) {
-    const auto read = old_progress->value().data<std::int64_t>();
-    std::vector<std::int64_t> progress(read.begin(), read.end());
+  if (old.progress) {
+    std::vector<std::int64_t> progress = numbers_of<std::int64_t>(*old.progress);
     progress.push_back(trainer_.optimizer().steps());
     put(parts_.state, "progress", progress);
+  }
+  if (old.callbacks) {
+    std::vector<double> numbers = numbers_of<double>(*old.callbacks);
+    std::ptrdiff_t at = 1;
+    for (const CallbackPtr& callback : options_.callbacks) {
+      if (is_csv_logger(callback)) numbers.insert(numbers.begin() + at, -1);
+      at += static_cast<std::ptrdiff_t>(callback->state().size());
+    }
+    put(parts_.state, "callbacks", numbers);
   }
   read_state();
 }

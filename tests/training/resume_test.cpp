@@ -1,13 +1,16 @@
 // A run that stops anywhere and goes on gives the same bits as one that did not stop.
 #include <gmock/gmock.h>
 
+#include <fstream>
 #include <numeric>
 
+#include "checkpoint/async_save.h"
 #include "checkpoint/checkpoint.h"
 #include "fit_helpers.h"
 #include "models/keras_paths.h"
 #include "models/training_parts.h"
 #include "tests/fakes/captured_warnings.h"
+#include "tests/fakes/file_size_limit.h"
 
 namespace lamina {
 namespace {
@@ -15,6 +18,7 @@ namespace {
 using namespace test;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 ModelPtr compiled(std::uint64_t seed) {
   const ModelPtr model = classifier(seed);
@@ -102,6 +106,46 @@ TEST_P(ResumeFromABackup, KnowsTheBestWeightsOfBefore) {
   expect_same_bits(*undisturbed, *resumed);
 }
 
+/// Before the third backup: the disk is full from then on. Notes what the second one was.
+class FullDisk : public Callback {
+ public:
+  explicit FullDisk(std::filesystem::path backup) : backup_(std::move(backup)) {}
+  void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
+    if (run.step() != 3) return;
+    checkpoint::save_queue().wait_for(checkpoint::save_key(backup_, false));
+    second = read_file(backup_);
+    limit_.emplace(999);
+  }
+  std::string second;
+
+ private:
+  std::filesystem::path backup_;
+  std::optional<lamina::testing::FileSizeLimit> limit_;
+};
+
+TEST_P(ResumeFromABackup, KeepsTheBackupBeforeUntilTheNextOneIsThere) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  auto disk = std::make_shared<FullDisk>(scratch / "b/latest.weights.h5");
+  const std::string message = message_of([&] {
+    (void)compiled(1)->fit(
+        data.x, data.y,
+        options({disk, callbacks::BackupAndRestore({.backup_dir = scratch / "b",
+                                                    .save_freq = 1,
+                                                    .double_checkpoint = true,
+                                                    .asynchronous = GetParam()})}));
+  });
+  const std::string second = disk->second;
+  disk.reset();
+  EXPECT_THAT(message, HasSubstr("latest.weights.h5"));
+  EXPECT_TRUE(read_file(scratch / "b/latest.weights.h5") == second);
+  const std::string first = read_file(scratch / "b/previous.weights.h5");
+  EXPECT_EQ(first.size(), second.size());
+  EXPECT_TRUE(first != second);
+  EXPECT_FALSE(std::filesystem::exists(scratch / "b/.previous.weights.h5"));
+}
+
 TEST(Resume, FromTheBackupBeforeADamagedOne) {
   Random random;
   const Spokes data(random, 60);
@@ -124,10 +168,35 @@ TEST(Resume, FromTheBackupBeforeADamagedOne) {
   const lamina::testing::CapturedWarnings warnings;
   (void)run(2, random.integer(3, 6));  // another crash, after the sound one has taken its place
   damage();
+  // As it is when the process dies after a save and before its end is noted.
+  std::filesystem::rename(scratch / "b/previous.weights.h5", scratch / "b/.previous.weights.h5");
   expect_same_bits(*undisturbed, *run(3, 1000));
   ASSERT_EQ(warnings.all.size(), 2U);
   EXPECT_THAT(warnings.all[0], HasSubstr("takes the place of the last one: "));
   EXPECT_FALSE(std::filesystem::exists(scratch / "b"));
+}
+
+TEST(Resume, LeavesBackupsOfWhichNoneIsSound) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto run = [&](std::int64_t crash) {
+    return message_of([&] {
+      (void)compiled(1)->fit(
+          data.x, data.y,
+          options({std::make_shared<Crash>(crash),
+                   callbacks::BackupAndRestore(
+                       {.backup_dir = scratch / "b", .save_freq = 1, .double_checkpoint = true})}));
+    });
+  };
+  EXPECT_EQ(run(random.integer(3, 9)), "crash");
+  const auto latest = scratch / "b/latest.weights.h5", previous = scratch / "b/previous.weights.h5";
+  std::filesystem::resize_file(latest, 999);
+  std::filesystem::resize_file(previous, 888);
+  EXPECT_THAT(run(1000), AllOf(HasSubstr("There is no backup to go on from: each is damaged."),
+                               HasSubstr(latest.string()), HasSubstr(previous.string())));
+  EXPECT_EQ(std::filesystem::file_size(latest), 999U);
+  EXPECT_EQ(std::filesystem::file_size(previous), 888U);
 }
 
 TEST(Resume, LeavesOneLineAnEpochInTheLog) {
@@ -147,8 +216,8 @@ TEST(Resume, LeavesOneLineAnEpochInTheLog) {
   const std::string whole = read_file(scratch / "log.csv");
   const std::string lines = whole.substr(whole.find('\n') + 1);
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 4);
-  // Behind the ends of epochs, where the last backup is of before them.
-  for (const std::int64_t crash : {1, 7, 14, 19}) {
+  // Behind the ends of epochs, where the last backup is of before them, and within the first one.
+  for (const std::int64_t crash : {1, 4, 7, 14, 19}) {
     run(crash, false);
     std::ofstream(scratch / "log.csv", std::ios::app) << "2,0.";  // it died writing
     run(1000, false);
@@ -156,6 +225,34 @@ TEST(Resume, LeavesOneLineAnEpochInTheLog) {
     run(crash, true);  // what an earlier run has written stays
     run(1000, true);
     EXPECT_EQ(read_file(scratch / "log.csv"), whole + lines) << crash;
+  }
+}
+
+TEST(Resume, LeavesTheLogsOfEarlierRuns) {
+  Random random;
+  const Spokes data(random, 60);  // 6 batches an epoch
+  const Scratch scratch;
+  const auto log = scratch / "log.csv", other = scratch / "other.csv";
+  const auto run = [&](const std::filesystem::path& file, std::int64_t first, std::int64_t crash) {
+    FitOptions with = options(
+        {std::make_shared<Crash>(crash), callbacks::CSVLogger({.filename = file, .append = true}),
+         callbacks::BackupAndRestore({.backup_dir = scratch / "b", .save_freq = 4})});
+    with.initial_epoch = first;
+    const std::string message = message_of([&] { (void)compiled(1)->fit(data.x, data.y, with); });
+    EXPECT_EQ(message, crash < 100 ? "crash" : "nothing was thrown");
+  };
+  run(log, 0, 1000);
+  for (const std::int64_t first : {0, 2, 3}) {
+    const std::string earlier = read_file(log);
+    std::filesystem::remove(other);
+    run(other, first, 1000);
+    const std::string whole = read_file(other);
+    for (const std::int64_t crash : {4, 0}) {  // the first of them after a backup, within an epoch
+      run(log, first, crash);
+      std::ofstream(log, std::ios::app) << first << ",0.";  // it died writing
+    }
+    run(log, first, 1000);
+    EXPECT_EQ(read_file(log), earlier + whole.substr(whole.find('\n') + 1)) << first;
   }
 }
 
@@ -226,17 +323,32 @@ TEST(Resume, RefusesCallbacksInAnotherOrder) {
   EXPECT_EQ(resume({stopping(), reducing(), saving()}), "nothing was thrown");
 }
 
-/// Saves once, as Lamina 0.1 did before the classes of callbacks were kept.
-class SavesVersion2 : public Callback {
+/// Saves once, as Lamina 0.1 did before CSVLogger, here the first callback, had a number; or, with
+/// version 2, before the classes of callbacks were kept.
+class SavesOldState : public Callback {
  public:
-  SavesVersion2(std::filesystem::path file, std::int64_t step)
-      : file_(std::move(file)), step_(step) {}
+  SavesOldState(std::filesystem::path file, std::int64_t step, std::int64_t version)
+      : file_(std::move(file)), step_(step), version_(version) {}
   bool saves() const override { return true; }
   void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
     if (run.step() != step_) return;
     run.refresh_state();
     auto named = models::name_weights(run.model(), models::TrainingState::kIncluded);
     auto& state = named.tree.nodes.back().variables;
+    for (auto& each : state) {
+      if (each.key != "callbacks") continue;
+      const auto all = each.variable->value().data<double>();
+      std::vector<double> old(all.begin(), all.end());
+      old.erase(old.begin() + 1);
+      const auto size = static_cast<std::int64_t>(old.size());
+      each.variable = std::make_shared<Variable>("callbacks", Tensor::from(old, {size}), false);
+    }
+    if (version_ == 2) make_version_2(state);
+    checkpoint::save(named.tree, file_, {});
+  }
+
+ private:
+  static void make_version_2(std::vector<weights::WeightVariable>& state) {
     std::erase_if(state, [](const auto& each) { return each.key.ends_with("_class"); });
     for (auto& each : state) {
       if (each.key != "progress") continue;
@@ -245,30 +357,38 @@ class SavesVersion2 : public Callback {
       old[0] = 2;
       each.variable = std::make_shared<Variable>("progress", Tensor::from(old, {8}), false);
     }
-    checkpoint::save(named.tree, file_, {});
   }
 
- private:
   std::filesystem::path file_;
-  std::int64_t step_;
+  std::int64_t step_, version_;
 };
 
-TEST(Resume, FromAFileOfVersion2) {
+TEST(Resume, FromAnOlderFile) {
   Random random;
   const Spokes data(random, 60);
   const Scratch scratch;
-  const auto old = scratch / "old.weights.h5";
-  const std::int64_t step = random.integer(1, 20);
-  const auto callbacks = [&](std::int64_t saved) {
-    return std::vector<CallbackPtr>{callbacks::EarlyStopping({.patience = 9}),
-                                    std::make_shared<SavesVersion2>(old, saved)};
-  };
-  const ModelPtr whole = compiled(1), resumed = compiled(3);
-  (void)whole->fit(data.x, data.y, options(callbacks(step)));
-  FitOptions from = options(callbacks(-1));
-  from.resume_from = old;
-  (void)resumed->fit(data.x, data.y, from);
-  expect_same_bits(*whole, *resumed);
+  const auto old = scratch / "old.weights.h5", log = scratch / "log.csv";
+  for (const std::int64_t version : {2, 3}) {
+    const std::int64_t step = random.integer(1, 20);
+    const auto callbacks = [&](std::int64_t saved, bool append) {
+      return std::vector<CallbackPtr>{callbacks::CSVLogger({.filename = log, .append = append}),
+                                      callbacks::EarlyStopping({.patience = 9}),
+                                      std::make_shared<SavesOldState>(old, saved, version)};
+    };
+    const ModelPtr whole = compiled(1);
+    (void)whole->fit(data.x, data.y, options(callbacks(step, false)));
+    const std::string lines = read_file(log);
+    for (const bool append : {false, true}) {
+      const ModelPtr resumed = compiled(3);
+      FitOptions from = options(callbacks(-1, append));
+      from.resume_from = old;
+      (void)resumed->fit(data.x, data.y, from);
+      expect_same_bits(*whole, *resumed);
+      // What is appended to may hold earlier runs.
+      EXPECT_THAT(read_file(log), StartsWith(lines)) << version;
+      EXPECT_EQ(read_file(log).size() > lines.size(), append) << version;
+    }
+  }
 }
 
 /// Notes the numbers of the steps.

@@ -1,0 +1,69 @@
+// What is damage, and what only says that nobody can tell just now.
+#include "checkpoint/damage.h"
+
+#include <gmock/gmock.h>
+#include <lamina/error.h>
+
+#include <array>
+#include <cerrno>
+
+#include "tests/checkpoint/sealed_files.h"
+#include "tests/fakes/faulty_storage.h"
+#include "tests/fresh_seed.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+using lamina::testing::FaultyStorage;
+using lamina::testing::sealed_tree;
+using lamina::testing::SealedFiles;
+using lamina::testing::text_of;
+using lamina::testing::write_text;
+using ::testing::HasSubstr;
+
+class Damage : public ::testing::TestWithParam<bool> {
+ protected:
+  const unsigned seed_ = lamina::test::fresh_seed();
+  ::testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
+  std::mt19937 random_{seed_};
+  const SealedFiles files_{sealed_tree(random_), GetParam()};
+};
+INSTANTIATE_TEST_SUITE_P(Of, Damage, ::testing::Bool(), [](const auto& info) {
+  return info.param ? "SealedFiles" : "UnsealedFiles";
+});
+
+TEST_P(Damage, IsNoCallThatFails) {
+  for (const auto& path : {files_.single(), files_.index()}) {
+    FaultyStorage storage;
+    int thrown = 0;
+    for (std::size_t n = 0;; ++n) {
+      const int code = std::array{EIO, ESTALE, EMFILE}[n % 3];
+      storage.fail_at(n, false, code);
+      const std::size_t before = storage.faults();
+      try {
+        EXPECT_EQ(damage_of(path, {}, storage), "") << n;
+      } catch (const StorageError& error) {
+        EXPECT_EQ(error.code(), code) << error.what();
+        ++thrown;
+      }
+      if (storage.faults() == before) break;
+    }
+    EXPECT_GT(thrown, path == files_.single() ? 5 : 20);
+  }
+}
+
+TEST_P(Damage, IsAShardThatIsMissingOrCutShort) {
+  const auto shards = files_.shards();
+  const auto shard = shards[random_() % shards.size()];
+  const std::string sound = text_of(shard);
+  write_text(shard, sound.substr(0, random_() % sound.size()));
+  EXPECT_THAT(damage_of(files_.index(), {}, storage::posix()), HasSubstr(shard.string()));
+  std::filesystem::remove(shard);
+  EXPECT_THAT(damage_of(files_.index(), {}, storage::posix()), HasSubstr(shard.string()));
+  FaultyStorage storage;
+  storage.fail_at(0, true);
+  EXPECT_THROW((void)damage_of(files_.index(), {}, storage), StorageError);
+}
+
+}  // namespace
+}  // namespace lamina::checkpoint
