@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/per_process.h"
 #include "storage/posix_call.h"
 
 namespace lamina::storage {
@@ -29,11 +30,9 @@ class Nameless {
     try {
       files_.push_back(std::move(file));
       last_ = std::chrono::steady_clock::now();
-      // A process that was forked has the files, and not the thread.
-      if (running_ && process_ == ::getpid()) return;
+      if (running_) return;
       std::thread([this] { run(); }).detach();
       running_ = true;
-      process_ = ::getpid();
     } catch (const std::exception&) {
       if (!running_) files_.clear();
     }
@@ -41,7 +40,7 @@ class Nameless {
 
   bool wait() {
     std::unique_lock lock(mutex_);
-    if (!running_ || process_ != ::getpid()) return false;
+    if (!running_) return false;
     hurry_ = true;
     changed_.notify_all();
     changed_.wait(lock, [&] { return !running_; });
@@ -70,14 +69,9 @@ class Nameless {
   std::vector<Descriptor> files_;
   std::chrono::steady_clock::time_point last_;  // when a file was added
   bool running_ = false, hurry_ = false;
-  pid_t process_ = 0;  // whose thread it is
 };
 
-Nameless& nameless() {
-  // Never destroyed: threads may still close files when the process ends.
-  static auto& instance = *new Nameless;
-  return instance;
-}
+using ProcessFiles = core::PerProcess<Nameless>;
 
 /// The file, if it is large and has no other name. It need not be readable.
 Descriptor hold_large(const Path& path) {
@@ -93,11 +87,11 @@ Descriptor hold_large(const Path& path) {
 void remove_file(const Path& path) {
   Descriptor held = hold_large(path);
   checked("unlink", path, [&] { return ::unlink(path.c_str()); });
-  if (held) nameless().close_later(std::move(held));
+  if (held) ProcessFiles::get().close_later(std::move(held));
 }
 
 bool wait_for_freed_space() {
-  return nameless().wait();
+  return ProcessFiles::get().wait();
 }
 
 }  // namespace lamina::storage
