@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -34,9 +35,13 @@ class Nameless {
       std::thread([this] { run(); }).detach();
       running_ = true;
     } catch (const std::exception&) {
-      if (!running_) files_.clear();
+      if (running_) return;
+      files_.clear();
+      ++freed_;
     }
   }
+
+  [[nodiscard]] std::uint64_t freed() const noexcept { return freed_; }
 
   bool wait() {
     std::unique_lock lock(mutex_);
@@ -58,6 +63,7 @@ class Nameless {
       std::vector<Descriptor> closing = std::exchange(files_, {});
       lock.unlock();
       closing.clear();
+      ++freed_;
       lock.lock();
     }
     running_ = hurry_ = false;
@@ -69,6 +75,7 @@ class Nameless {
   std::vector<Descriptor> files_;
   std::chrono::steady_clock::time_point last_;  // when a file was added
   bool running_ = false, hurry_ = false;
+  std::atomic<std::uint64_t> freed_ = 0;
 };
 
 using ProcessFiles = core::PerProcess<Nameless>;
@@ -92,6 +99,10 @@ void remove_file(const Path& path) {
 
 bool wait_for_freed_space() {
   return ProcessFiles::get().wait();
+}
+
+std::uint64_t times_freed() {
+  return ProcessFiles::get().freed();
 }
 
 }  // namespace lamina::storage
