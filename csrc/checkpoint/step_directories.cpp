@@ -17,7 +17,8 @@
 //
 //   1. Take ".step_directories.lock", waiting for other saves. The system gives it back when its
 //      holder dies, so hidden directories that are there now were left by the dead: put a replaced
-//      one back whose step has no directory, and remove the others.
+//      one back whose step has no directory, and remove the others. A replaced one is hidden as
+//      removed for that, as in 6, and likewise after 5.
 //   2. Write the checkpoint into a hidden directory: its files and the directory are durable when
 //      that is done (commit.cpp).
 //   3. If the step has a directory, have the two change places, so that who looks always sees one,
@@ -216,6 +217,8 @@ void StepDirectories::clean_locked() const {
     }
     going.push_back(directory_ / name);
     if (hidden->kind == Hidden::kReplaced) {
+      // Not before it is durable that its step has another.
+      storage_.sync_directory(directory_);
       going.back() = directory_ / hidden_step(hidden->step, make_save_name(), Hidden::kRemoved);
       storage_.rename(directory_ / name, going.back());
     }
