@@ -1,13 +1,11 @@
 #include "checkpoint/async_save.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <system_error>
 #include <unordered_set>
 #include <utility>
 
-#include "checkpoint/layout_cache.h"
+#include "core/per_process.h"
 #include "storage/storage.h"
 
 namespace lamina::checkpoint {
@@ -28,12 +26,13 @@ void run(SaveState& state, SaveQueue::Work work) noexcept {
   state.finish(std::move(failure));
 }
 
-struct ProcessQueue {
+// Objects that outlive `EndOfProcess` may still save, and do so without threads.
+using ProcessQueue = core::PerProcess<SaveQueue, kProcessThreads>;
+
+struct EndOfProcess {
   /// Makes first what has to be there as long as saves run.
-  ProcessQueue() { (void)storage::posix(); }
-  ~ProcessQueue() { queue.stop(); }
-  // Never destroyed: objects that live longer may still save, and do so without threads.
-  SaveQueue& queue = *new SaveQueue(kProcessThreads);
+  EndOfProcess() { (void)storage::posix(); }
+  ~EndOfProcess() { ProcessQueue::get().stop(); }
 };
 
 }  // namespace
@@ -41,7 +40,6 @@ struct ProcessQueue {
 void SaveQueue::submit(const std::string& key, const std::shared_ptr<SaveState>& state, Work work) {
   {
     const std::lock_guard lock(mutex_);
-    forget_parent();
     if (!stopping_) {
       jobs_.push_back({key, state, std::move(work)});
       start_thread_if_needed();
@@ -57,20 +55,11 @@ void SaveQueue::submit(const std::string& key, const std::shared_ptr<SaveState>&
   run(*state, std::move(work));
 }
 
-void SaveQueue::forget_parent() noexcept {
-  if (threads_.empty() || process_ == ::getpid()) return;
-  for (std::thread& thread : threads_) thread.detach();
-  threads_.clear();
-  jobs_.clear();  // the parent does them
-  idle_ = 0;
-}
-
 void SaveQueue::start_thread_if_needed() {
   const auto waiting =
       std::count_if(jobs_.begin(), jobs_.end(), [](auto& j) { return !j.running; });
   if (static_cast<std::size_t>(waiting) <= idle_ || threads_.size() == max_threads_) return;
   threads_.reserve(max_threads_);
-  process_ = ::getpid();
   try {
     threads_.emplace_back([this] { serve(); });
   } catch (const std::system_error&) {
@@ -126,7 +115,6 @@ bool SaveQueue::wait_for_all() {
   std::vector<std::shared_ptr<SaveState>> states;
   {
     const std::lock_guard lock(mutex_);
-    if (process_ != ::getpid()) return false;
     for (const Job& job : jobs_) states.push_back(job.state);
   }
   for (const auto& state : states) state->wait();
@@ -137,7 +125,6 @@ void SaveQueue::stop() noexcept {
   std::vector<std::thread> threads;
   {
     const std::lock_guard lock(mutex_);
-    forget_parent();
     stopping_ = true;
     threads.swap(threads_);
     changed_.notify_all();
@@ -157,8 +144,8 @@ std::size_t SaveQueue::threads() const {
 }
 
 SaveQueue& save_queue() {
-  static ProcessQueue instance;
-  return instance.queue;
+  static const EndOfProcess at_exit;
+  return ProcessQueue::get();
 }
 
 std::string save_key(std::filesystem::path checkpoint, bool sharded) {

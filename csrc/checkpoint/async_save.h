@@ -47,8 +47,6 @@ class SaveQueue {
   };
   using Jobs = std::list<Job>;
 
-  /// In a process that was forked: the threads and the saves are the parent's.
-  void forget_parent() noexcept;
   void start_thread_if_needed();
   void serve();
   /// The first job whose key no earlier job has.
@@ -60,11 +58,11 @@ class SaveQueue {
   Jobs jobs_;  // in the order of submission, those that run included
   std::vector<std::thread> threads_;
   std::size_t idle_ = 0;
-  int process_ = 0;  // whose threads they are
   bool stopping_ = false;
 };
 
-/// The process's queue. It is emptied when the process exits, so that no save is lost.
+/// The process's queue. It is emptied when the process exits, so that no save is lost. A child that
+/// was forked has another: the saves of its parent are not its own.
 [[nodiscard]] SaveQueue& save_queue();
 
 /// One key for each checkpoint, however its path is written.

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "core/per_process.h"
+
 namespace lamina::checkpoint {
 namespace {
 
@@ -95,9 +97,7 @@ std::size_t LayoutCache::misses() const {
 }
 
 LayoutCache& layout_cache() {
-  // Never destroyed: saves may run until the very end of the process.
-  static auto& instance = *new LayoutCache(kProcessBytes);
-  return instance;
+  return core::PerProcess<LayoutCache, kProcessBytes>::get();
 }
 
 }  // namespace lamina::checkpoint

@@ -45,7 +45,7 @@ class LayoutCache {
   std::size_t bytes_ = 0, misses_ = 0;
 };
 
-/// The process's cache: 32 MiB, some 25,000 variables in layers of two.
+/// The process's cache (see core/per_process.h): 32 MiB, some 25,000 variables in layers of two.
 [[nodiscard]] LayoutCache& layout_cache();
 
 }  // namespace lamina::checkpoint

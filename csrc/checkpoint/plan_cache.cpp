@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "checkpoint/save_plan.h"
+#include "core/per_process.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -45,9 +46,7 @@ std::size_t PlanCache::size() const {
 }
 
 PlanCache& plan_cache() {
-  // Never destroyed: saves may run until the very end of the process.
-  static auto& instance = *new PlanCache(kProcessPlans);
-  return instance;
+  return core::PerProcess<PlanCache, kProcessPlans>::get();
 }
 
 }  // namespace lamina::checkpoint

@@ -38,7 +38,7 @@ class PlanCache {
   std::list<Entry> entries_;  // most recently used first
 };
 
-/// The process's cache.
+/// The process's cache (see core/per_process.h).
 [[nodiscard]] PlanCache& plan_cache();
 
 }  // namespace lamina::checkpoint

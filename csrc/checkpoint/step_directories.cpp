@@ -17,7 +17,8 @@
 //
 //   1. Take ".step_directories.lock", waiting for other saves. The system gives it back when its
 //      holder dies, so hidden directories that are there now were left by the dead: put a replaced
-//      one back whose step has no directory, and remove the others.
+//      one back whose step has no directory, and remove the others. A replaced one is hidden as
+//      removed for that, as in 6, and likewise after 5.
 //   2. Write the checkpoint into a hidden directory: its files and the directory are durable when
 //      that is done (commit.cpp).
 //   3. If the step has a directory, have the two change places, so that who looks always sees one,
@@ -33,8 +34,9 @@
 // be seen with a part of its files.
 //
 // A crash before 5 leaves the old directory, in its place or to be put back in 1, or the new one.
-// An error before or in 5 is undone. What cannot be removed in the end is warned of, and removed by
-// the next save.
+// An error before or in 5 is undone; where two have changed places and cannot change back, the one
+// that is hidden is left to the next 1. What cannot be removed in the end is warned of, and removed
+// by the next save.
 
 namespace lamina::checkpoint {
 namespace {
@@ -99,6 +101,7 @@ Place lock_place(const path& directory) {
 struct StepDirectories::Attempt {
   std::int64_t step;
   path making, replaced, removed;  // the last: the replaced one on its way
+  bool exchanged = false;          // `making` holds the replaced one
 };
 
 StepDirectories::StepDirectories(path directory, std::string file_name, storage::Storage& storage)
@@ -132,42 +135,43 @@ void StepDirectories::save(std::int64_t step, const std::function<void(const pat
   const auto lock = lock_checkpoint(lock_place(directory_), storage_);
   if (lock->exclusive()) clean_locked();
   const std::string name = make_save_name();
-  const Attempt attempt{step, directory_ / hidden_step(step, name, Hidden::kMaking),
-                        directory_ / hidden_step(step, name, Hidden::kReplaced),
-                        directory_ / hidden_step(step, name, Hidden::kRemoved)};
+  Attempt attempt{step, directory_ / hidden_step(step, name, Hidden::kMaking),
+                  directory_ / hidden_step(step, name, Hidden::kReplaced),
+                  directory_ / hidden_step(step, name, Hidden::kRemoved)};
   try {
     storage_.create_directory(attempt.making);
     write(attempt.making / file_name_);
     put_in_place(attempt);
   } catch (...) {
     quietly([&] {
-      if (storage_.exists(attempt.making)) remove_hidden({attempt.making});
+      if (!attempt.exchanged && storage_.exists(attempt.making)) remove_hidden({attempt.making});
     });
     throw;
   }
   const bool gone = quietly([&] {
     if (storage_.exists(attempt.replaced)) storage_.rename(attempt.replaced, attempt.removed);
-    for (const path& old : {attempt.making, attempt.removed}) {
-      if (storage_.exists(old)) remove_hidden({old});
-    }
+    // Of what has changed places, 5 has synced that it is hidden.
+    if (storage_.exists(attempt.making)) storage::remove_all(attempt.making, storage_);
+    if (storage_.exists(attempt.removed)) remove_hidden({attempt.removed});
   });
   // Of a step that goes while its replaced one is still there, that one would be put back.
   if (gone) quietly([&] { prune(keep, step); });
 }
 
-bool StepDirectories::change_places(const Attempt& attempt) const {
+bool StepDirectories::change_places(Attempt& attempt) const {
   const path place = at(attempt.step);
-  if (!storage_.exchange(attempt.making, place)) return false;
+  attempt.exchanged = storage_.exchange(attempt.making, place);
+  if (!attempt.exchanged) return false;
   try {
     storage_.sync_directory(directory_);
   } catch (...) {
-    quietly([&] { (void)storage_.exchange(attempt.making, place); });
+    quietly([&] { attempt.exchanged = !storage_.exchange(attempt.making, place); });
     throw;
   }
   return true;
 }
 
-void StepDirectories::put_in_place(const Attempt& attempt) const {
+void StepDirectories::put_in_place(Attempt& attempt) const {
   const path place = at(attempt.step);
   if (storage_.exists(place) && change_places(attempt)) return;
   bool placed = false;
@@ -213,6 +217,8 @@ void StepDirectories::clean_locked() const {
     }
     going.push_back(directory_ / name);
     if (hidden->kind == Hidden::kReplaced) {
+      // Not before it is durable that its step has another.
+      storage_.sync_directory(directory_);
       going.back() = directory_ / hidden_step(hidden->step, make_save_name(), Hidden::kRemoved);
       storage_.rename(directory_ / name, going.back());
     }

@@ -29,7 +29,8 @@ class StepDirectories {
 
   /// Has `write` make the checkpoint at the path that it is given, in a new directory which then
   /// becomes that of the step; removes what `keep` does not want, but never the newest checkpoint
-  /// that verifies. After an exception the checkpoints are those there were.
+  /// that verifies. After an exception the checkpoints are those there were; if undoing failed as
+  /// well, the step's may be the new one.
   void save(std::int64_t step, const std::function<void(const std::filesystem::path&)>& write,
             const KeepRule& keep) const;
   /// Removes what saves that died have left, unless one is at work.
@@ -41,8 +42,8 @@ class StepDirectories {
   void clean_locked() const;
   /// Makes durable that they are hidden, then removes them.
   void remove_hidden(const std::vector<std::filesystem::path>& directories) const;
-  [[nodiscard]] bool change_places(const Attempt& attempt) const;
-  void put_in_place(const Attempt& attempt) const;
+  [[nodiscard]] bool change_places(Attempt& attempt) const;
+  void put_in_place(Attempt& attempt) const;
   void prune(const KeepRule& keep, std::int64_t saved) const;
   [[nodiscard]] std::vector<std::int64_t> unwanted(const KeepRule& keep) const;
 

@@ -11,6 +11,7 @@
 #include "checkpoint/parallel.h"
 #include "core/buffer.h"
 #include "core/crc32c.h"
+#include "core/per_process.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -60,12 +61,6 @@ class GatherBuffers {
   std::mutex mutex_;
   std::vector<std::shared_ptr<void>> free_;
 };
-
-GatherBuffers& gather_buffers() {
-  // Never destroyed: saves may still run when the process ends.
-  static auto& instance = *new GatherBuffers;
-  return instance;
-}
 
 /// How many threads so many bytes are worth.
 std::size_t threads_for(std::uint64_t bytes) {
@@ -154,7 +149,7 @@ void write_extents(const std::vector<WriteExtent>& extents, Progress& progress) 
   parallel_for(runs.size(), threads, [&](std::size_t i) {
     const WriteRun& run = runs[i];
     if (needs_buffer(run)) {
-      write_gathered(run, GatherBuffers::Lease(gather_buffers()).data());
+      write_gathered(run, GatherBuffers::Lease(core::PerProcess<GatherBuffers>::get()).data());
     } else {
       run.file->write_at(run.offset, run.pieces.front().bytes);
     }

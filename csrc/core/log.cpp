@@ -3,12 +3,13 @@
 #include <cstdio>
 #include <mutex>
 
+#include "core/per_process.h"
+
 namespace lamina {
 namespace {
 
 std::mutex& mutex() {
-  static std::mutex instance;
-  return instance;
+  return core::PerProcess<std::mutex>::get();
 }
 
 WarningHandler& handler() {

@@ -46,19 +46,21 @@ bool is_same_content(const struct stat& a, const struct stat& b) {
 }
 
 /// True when a call is to be tried again: it was interrupted, or found no room where the space of
-/// removed files was still on its way back.
-bool is_worth_another_try(int code) {
-  return code == EINTR || ((code == ENOSPC || code == EDQUOT) && wait_for_freed_space());
+/// removed files was still on its way back. `freed` is `times_freed()` of before the call.
+bool is_worth_another_try(int code, std::uint64_t freed) {
+  if (code != ENOSPC && code != EDQUOT) return code == EINTR;
+  return wait_for_freed_space() || times_freed() != freed;
 }
 
 /// As pwrite(2), with the error as a negative number.
 ssize_t write_some(int fd, std::uint64_t offset, std::span<const std::byte> bytes) {
   for (;;) {
+    const std::uint64_t freed = times_freed();
     const ssize_t n = ::pwrite(fd, bytes.data(), std::min(bytes.size(), kLargestCall),
                                static_cast<off_t>(offset));
     const int code = errno;
     if (n >= 0) return n;
-    if (!is_worth_another_try(code)) return -code;
+    if (!is_worth_another_try(code, freed)) return -code;
   }
 }
 
@@ -167,10 +169,12 @@ PosixWritableFile::PosixWritableFile(Path path) : path_(std::move(path)) {
 
 void PosixWritableFile::resize(std::uint64_t size) {
   if (size > 0) {
+    std::uint64_t freed = 0;
     int code = 0;
     do {
+      freed = times_freed();
       code = ::fallocate(fd_.get(), 0, 0, static_cast<off_t>(size)) == 0 ? 0 : errno;
-    } while (code != 0 && is_worth_another_try(code));
+    } while (code != 0 && is_worth_another_try(code, freed));
     if (code != 0 && code != EOPNOTSUPP && code != ENOSYS) raise_posix("fallocate", path_, code);
   }
   checked("ftruncate", path_, [&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); });

@@ -4,12 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "core/per_process.h"
 #include "storage/posix_call.h"
 
 namespace lamina::storage {
@@ -29,19 +31,21 @@ class Nameless {
     try {
       files_.push_back(std::move(file));
       last_ = std::chrono::steady_clock::now();
-      // A process that was forked has the files, and not the thread.
-      if (running_ && process_ == ::getpid()) return;
+      if (running_) return;
       std::thread([this] { run(); }).detach();
       running_ = true;
-      process_ = ::getpid();
     } catch (const std::exception&) {
-      if (!running_) files_.clear();
+      if (running_) return;
+      files_.clear();
+      ++freed_;
     }
   }
 
+  [[nodiscard]] std::uint64_t freed() const noexcept { return freed_; }
+
   bool wait() {
     std::unique_lock lock(mutex_);
-    if (!running_ || process_ != ::getpid()) return false;
+    if (!running_) return false;
     hurry_ = true;
     changed_.notify_all();
     changed_.wait(lock, [&] { return !running_; });
@@ -59,6 +63,7 @@ class Nameless {
       std::vector<Descriptor> closing = std::exchange(files_, {});
       lock.unlock();
       closing.clear();
+      ++freed_;
       lock.lock();
     }
     running_ = hurry_ = false;
@@ -70,14 +75,10 @@ class Nameless {
   std::vector<Descriptor> files_;
   std::chrono::steady_clock::time_point last_;  // when a file was added
   bool running_ = false, hurry_ = false;
-  pid_t process_ = 0;  // whose thread it is
+  std::atomic<std::uint64_t> freed_ = 0;
 };
 
-Nameless& nameless() {
-  // Never destroyed: threads may still close files when the process ends.
-  static auto& instance = *new Nameless;
-  return instance;
-}
+using ProcessFiles = core::PerProcess<Nameless>;
 
 /// The file, if it is large and has no other name. It need not be readable.
 Descriptor hold_large(const Path& path) {
@@ -93,11 +94,15 @@ Descriptor hold_large(const Path& path) {
 void remove_file(const Path& path) {
   Descriptor held = hold_large(path);
   checked("unlink", path, [&] { return ::unlink(path.c_str()); });
-  if (held) nameless().close_later(std::move(held));
+  if (held) ProcessFiles::get().close_later(std::move(held));
 }
 
 bool wait_for_freed_space() {
-  return nameless().wait();
+  return ProcessFiles::get().wait();
+}
+
+std::uint64_t times_freed() {
+  return ProcessFiles::get().freed();
 }
 
 }  // namespace lamina::storage

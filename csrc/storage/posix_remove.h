@@ -11,4 +11,8 @@ void remove_file(const Path& path);
 /// Waits for the space of files that were removed; false when there is nothing to wait for.
 bool wait_for_freed_space();
 
+/// How often such space has come back so far. Who finds no room, and nothing to wait for any more,
+/// tries again if this has changed since before: another was faster.
+[[nodiscard]] std::uint64_t times_freed();
+
 }  // namespace lamina::storage

@@ -51,7 +51,8 @@ TEST(BackgroundSums, AreThoseOfAllThatWasAddedByAnyThread) {
   }
 }
 
-// As when a write failed: the memory may go as soon as the object has.
+// As when a write failed: the memory may go as soon as the object has. Whether it is left alone
+// then, the sanitizers judge.
 TEST(BackgroundSums, LeaveTheBytesAloneWhenTheyAreGivenUp) {
   std::mt19937_64 random(test::fresh_seed());
   for (int round = 0; round < 200; ++round) {

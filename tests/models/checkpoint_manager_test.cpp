@@ -59,8 +59,38 @@ class ReluctantStorage final : public PassingStorage {
   std::size_t removed_ = 0;
 };
 
+/// Counts the syncs of directories since names have changed places. If it is to, it fails the first
+/// of them, and does not let the names change back.
+class OneWayStorage final : public PassingStorage {
+ public:
+  explicit OneWayStorage(bool fails) : fails_(fails) {}
+  bool exchange(const Path& a, const Path& b) override {
+    if (exchanged_) fail("renameat2", b);
+    return exchanged_ = inner().exchange(a, b);
+  }
+  void sync_directory(const Path& path) override {
+    if (exchanged_ && syncs_++ == 0 && fails_) fail("fsync", path);
+    inner().sync_directory(path);
+  }
+  [[nodiscard]] std::size_t syncs() const { return syncs_; }
+
+ private:
+  [[noreturn]] static void fail(const std::string& call, const Path& path) {
+    throw StorageError(call + " failed for '" + path.string() + "'", EIO);
+  }
+  const bool fails_;
+  bool exchanged_ = false;
+  std::size_t syncs_ = 0;
+};
+
+constexpr const char* kNoExchange = "names cannot change places in this file system";
+
 class Manager : public ::testing::TestWithParam<bool> {
  protected:
+  bool names_change_places() {
+    for (const char* name : {"a", "b"}) std::filesystem::create_directory(directory_ / name);
+    return storage::posix().exchange(directory_ / "a", directory_ / "b");
+  }
   CheckpointManagerOptions options(std::size_t max_to_keep = 5, std::int64_t keep_every_n = 0) {
     CheckpointManagerOptions out;
     out.directory = directory_ / "run";
@@ -162,18 +192,46 @@ TEST_P(Manager, ReplacesAStepThatIsThere) {
 }
 
 TEST_P(Manager, AStepThatIsReplacedIsInSightAllTheTime) {
+  if (!names_change_places()) GTEST_SKIP() << kNoExchange;
   CheckpointManager manager(options());
   save(manager, 5);
-  std::atomic<bool> stop = false;
   const auto other = small_model();
-  const std::jthread writer([&] {
-    while (!stop) CheckpointManager(options()).save(5, *other);
+  const std::jthread writer([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) CheckpointManager(options()).save(5, *other);
   });
   CapturedWarnings warnings;
   for (int i = 0; i < 200 && !HasFailure(); ++i) EXPECT_THAT(manager.steps(), ElementsAre(5));
   for (int i = 0; i < 50 && !HasFailure(); ++i) EXPECT_EQ(manager.restore_latest(*model_), 5);
   EXPECT_THAT(warnings.all, IsEmpty());
-  stop = true;
+}
+
+TEST_P(Manager, AStepThatIsReplacedCostsOneSyncOfTheDirectory) {
+  if (!names_change_places()) GTEST_SKIP() << kNoExchange;
+  CheckpointManager manager(options());
+  save(manager, 5);
+  OneWayStorage storage(false);
+  set(6);
+  TestingCheckpointManager(options(), storage).save(5, *model_);
+  EXPECT_EQ(storage.syncs(), 1U);
+  EXPECT_THAT(files(), ElementsAre("step_00000005"));
+}
+
+TEST_P(Manager, AReplacementThatCannotBeUndoneLeavesBothToTheNextSave) {
+  if (!names_change_places()) GTEST_SKIP() << kNoExchange;
+  CheckpointManager manager(options());
+  save(manager, 5);
+  OneWayStorage storage(true);
+  set(6);
+  CapturedWarnings warnings;
+  EXPECT_THROW(TestingCheckpointManager(options(), storage).save(5, *model_), StorageError);
+  EXPECT_THAT(warnings.all, ElementsAre(HasSubstr("renameat2 failed")));
+  EXPECT_EQ(files().size(), 2U);
+  for (const std::string& name : files()) {
+    model_->load_weights(directory_ / "run" / name / options().file_name);
+    EXPECT_TRUE(holds(name.starts_with('.') ? 5 : 6)) << name;
+  }
+  save(manager, 7);
+  EXPECT_THAT(files(), ElementsAre("step_00000005", "step_00000007"));
 }
 
 TEST_P(Manager, SavesInTheBackgroundInOrder) {
