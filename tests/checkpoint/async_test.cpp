@@ -385,5 +385,10 @@ TEST(SaveHandle, AnEmptyOneStandsForASaveThatIsOver) {
   EXPECT_EQ(handle.progress().bytes_total, 0U);
 }
 
+TEST(SaveKey, OfARelativePathIsAbsoluteWhereNothingOfItIsThere) {
+  EXPECT_EQ(save_key("there_is_no_such_directory/m.weights.h5", false),
+            std::filesystem::absolute("there_is_no_such_directory/m.weights.h5").string());
+}
+
 }  // namespace
 }  // namespace lamina::checkpoint
