@@ -52,6 +52,7 @@ std::uint32_t with_table(std::uint32_t state, const std::byte* bytes, std::size_
 
 Crc32cMethod best_method() {
   if (crc32c_x86::has_wide()) return Crc32cMethod::kWide;
+  if (crc32c_x86::has_paired()) return Crc32cMethod::kPaired;
   if (crc32c_x86::has_instructions()) return Crc32cMethod::kInstructions;
   return Crc32cMethod::kTable;
 }
@@ -64,6 +65,8 @@ bool has_crc32c(Crc32cMethod method) {
       return true;
     case Crc32cMethod::kInstructions:
       return crc32c_x86::has_instructions();
+    case Crc32cMethod::kPaired:
+      return crc32c_x86::has_paired();
     case Crc32cMethod::kWide:
       return crc32c_x86::has_wide();
   }
@@ -78,6 +81,8 @@ std::uint32_t crc32c_by(Crc32cMethod method, std::span<const std::byte> bytes,
       return ~with_table(state, bytes.data(), bytes.size());
     case Crc32cMethod::kInstructions:
       return ~crc32c_x86::with_instructions(state, bytes.data(), bytes.size());
+    case Crc32cMethod::kPaired:
+      return ~crc32c_x86::with_paired(state, bytes.data(), bytes.size());
     case Crc32cMethod::kWide:
       return ~crc32c_x86::with_wide(state, bytes.data(), bytes.size());
   }

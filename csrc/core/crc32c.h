@@ -16,6 +16,7 @@ namespace lamina::core {
 enum class Crc32cMethod : std::uint8_t {
   kTable,         ///< everywhere
   kInstructions,  ///< SSE4.2 and PCLMULQDQ
+  kPaired,        ///< AVX2 and VPCLMULQDQ, and the CRC32 instruction beside them
   kWide,          ///< AVX-512 and VPCLMULQDQ
 };
 [[nodiscard]] bool has_crc32c(Crc32cMethod method);
