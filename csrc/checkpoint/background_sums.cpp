@@ -15,10 +15,11 @@ BackgroundSums::~BackgroundSums() {
 }
 
 void BackgroundSums::add(TensorChecksum& tensor, std::uint64_t offset,
-                         std::span<const std::byte> part) {
+                         std::span<const std::byte> part, const void* group) {
   const std::lock_guard lock(mutex_);
-  parts_.push_back({&tensor, offset, part});
-  changed_.notify_one();
+  parts_.push_back({&tensor, offset, part, group});
+  ++left_[group];
+  changed_.notify_all();
   if (thread_.joinable()) return;
   try {
     thread_ = std::thread([this] { serve(); });
@@ -36,12 +37,26 @@ void BackgroundSums::finish() {
   if (thread_.joinable()) thread_.join();
 }
 
+void BackgroundSums::finish(const void* group) {
+  std::unique_lock lock(mutex_);
+  const auto left = left_.find(group);
+  if (left == left_.end()) return;
+  while (left->second > 0) {
+    if (parts_.empty()) {
+      changed_.wait(lock);  // for who sums the last one
+    } else {
+      sum_one(lock);
+    }
+  }
+}
+
 void BackgroundSums::sum_one(std::unique_lock<std::mutex>& lock) {
   const Part part = parts_.front();
   parts_.pop_front();
   lock.unlock();
   part.tensor->add(part.offset, part.bytes);
   lock.lock();
+  if (--left_.at(part.group) == 0) changed_.notify_all();
 }
 
 void BackgroundSums::serve() {

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <span>
 #include <thread>
+#include <unordered_map>
 
 #include "checkpoint/tensor_checksum.h"
 
@@ -20,16 +21,21 @@ class BackgroundSums {
   BackgroundSums(const BackgroundSums&) = delete;
   BackgroundSums& operator=(const BackgroundSums&) = delete;
 
-  /// `part` lies at `offset` of the tensor, and stays as it is until `finish` returns.
-  void add(TensorChecksum& tensor, std::uint64_t offset, std::span<const std::byte> part);
+  /// `part` lies at `offset` of the tensor, and stays as it is until `finish` returns. What is of
+  /// one `group`, a file, can be waited for by itself.
+  void add(TensorChecksum& tensor, std::uint64_t offset, std::span<const std::byte> part,
+           const void* group = nullptr);
   /// Helps, and returns when all that was added is summed.
   void finish();
+  /// Helps, and returns when what was added of the group is summed.
+  void finish(const void* group);
 
  private:
   struct Part {
     TensorChecksum* tensor;
     std::uint64_t offset;
     std::span<const std::byte> bytes;
+    const void* group;
   };
 
   /// Sums the first part that waits.
@@ -39,6 +45,7 @@ class BackgroundSums {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Part> parts_;
+  std::unordered_map<const void*, std::size_t> left_;  // parts of each group that are not summed
   bool over_ = false;
   std::thread thread_;  // from the first part on
 };

@@ -1,10 +1,8 @@
 #pragma once
-#include <filesystem>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "checkpoint/hidden_names.h"
+#include "checkpoint/new_files.h"
 #include "storage/storage.h"
 
 namespace lamina::checkpoint {
@@ -12,20 +10,16 @@ namespace lamina::checkpoint {
 /// Replaces a checkpoint's files by new ones, all or none, whenever the process or the power dies
 /// (the protocol is in commit.cpp). The destructor removes what is left of an attempt that was not
 /// committed.
-class Commit {
+class Commit final : public NewFiles {
  public:
   /// Waits for other saves to this checkpoint (its single file, or its index), finishes what one
   /// that died had begun, and removes what such saves left behind.
   Commit(storage::Storage& storage, const std::filesystem::path& checkpoint);
-  ~Commit();
-  Commit(const Commit&) = delete;
-  Commit& operator=(const Commit&) = delete;
+  ~Commit() override;
 
-  /// The hidden path under which to write, and sync, the file that will be called `name`.
-  [[nodiscard]] std::filesystem::path stage(const std::string& name);
-  /// Puts the staged files in place in the order of staging (shards first, index last) and removes
-  /// `obsolete` ones. After an exception the old files are in their places.
-  void run(const std::vector<std::string>& obsolete);
+  /// A hidden path.
+  [[nodiscard]] std::filesystem::path stage(const std::string& name) override;
+  void run(const std::vector<std::string>& obsolete) override;
 
  private:
   struct File {

@@ -3,6 +3,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/commit.h"
 #include "checkpoint/device_errors.h"
+#include "checkpoint/fresh_directory.h"
 #include "checkpoint/index_seal.h"
 #include "checkpoint/plan_cache.h"
 #include "checkpoint/prepared_shard.h"
@@ -42,6 +43,12 @@ std::vector<PreparedShard> prepare(const SaveJob& job, const SaveFiles& files,
   return out;
 }
 
+std::unique_ptr<NewFiles> place_for(const SaveFiles& files, const SaveJob& job,
+                                    storage::Storage& storage) {
+  if (job.fresh_directory) return std::make_unique<FreshDirectory>(storage, files.directory);
+  return std::make_unique<Commit>(storage, files.checkpoint());
+}
+
 void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state) {
   if (!job.plan) job.plan = plan_cache().get(job);
   const SaveFiles files = files_of(job.target, job.plan->shards.shards.size());
@@ -51,16 +58,16 @@ void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state)
   const std::vector<PreparedShard> shards = prepare(job, files, save, state);
 
   Progress progress(job.request.progress, state.progress().bytes_total, &state);
-  Commit commit(storage, files.checkpoint());
+  const std::unique_ptr<NewFiles> new_files = place_for(files, job, storage);
   const std::vector<std::string> obsolete = obsolete_shards(files, storage);
-  write_shards(shards, job, commit, {progress, storage, state});
+  write_shards(shards, job, *new_files, {progress, storage, state});
   if (job.target.sharded) {
     const Index index = make_index(job.plan->shards, *job.tree, job.plan->entries, files.shards);
     write_text(save ? sealed_index_text(index, *save) : index_text(index),
-               commit.stage(files.index), storage);
+               new_files->stage(files.index), storage);
   }
   state.begin_commit();
-  commit.run(obsolete);
+  new_files->run(obsolete);
 }
 
 }  // namespace

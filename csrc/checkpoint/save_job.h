@@ -59,6 +59,7 @@ struct SaveJob {
   /// Where the devices of the values were in their work when these were taken hold of.
   std::vector<runtime::DeviceMark> after = {};
   std::shared_ptr<const SavePlan> plan = {};  ///< where checking needed it
+  bool fresh_directory = false;               ///< see fresh_directory.h
 };
 
 /// Checks what can be checked without work for each byte or each path, asks before a checkpoint is

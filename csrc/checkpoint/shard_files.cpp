@@ -9,8 +9,9 @@
 namespace lamina::checkpoint {
 namespace {
 
-/// The file of one shard. It is made, and what lies in host memory written, when the first bytes
-/// come, and synced and closed when the last part is there: so few files are open at a time.
+/// The file of one shard. It is made when the first bytes come (what lies in host memory beside a
+/// device's part is written then), and synced and closed when the last part is there: so few files
+/// are open at a time.
 class ShardFile final : public storage::WritableFile {
  public:
   ShardFile(const PreparedShard& shard, storage::Path path, const Surroundings& surroundings)
@@ -18,15 +19,13 @@ class ShardFile final : public storage::WritableFile {
         path_(std::move(path)),
         around_(surroundings),
         devices_(shard.devices()),
-        parts_(devices_.size()) {}
+        parts_(std::max<std::size_t>(1, devices_.size())) {}
 
   [[nodiscard]] const PreparedShard& shard() const { return shard_; }
   [[nodiscard]] const std::vector<Device>& devices() const { return devices_; }
-  /// The part of one device is written.
+  /// All that lies in host memory, or the part of one device, is written.
   void finish_part() {
-    if (--parts_ == 0) finish();
-  }
-  void finish() {
+    if (--parts_ > 0) return;
     if (shard_.sealer) shard_.sealer->write(opened());
     sync();
     close();
@@ -50,7 +49,7 @@ class ShardFile final : public storage::WritableFile {
     if (file_) return *file_;
     std::unique_ptr<storage::WritableFile> file = around_.storage.create(path_);
     file->resize(shard_.file_size());
-    write_extents(shard_.extents(file.get()), around_.progress);
+    if (!devices_.empty()) write_extents(shard_.extents(file.get()), around_.progress);
     file_ = std::move(file);
     return *file_;
   }
@@ -83,6 +82,18 @@ bool all_on_devices(const std::vector<PreparedShard>& shards) {
   });
 }
 
+/// The files of which all lies in host memory.
+void write_from_host(Files& files, const Surroundings& around) {
+  std::vector<WriteExtent> extents;
+  for (ShardFile& file : files) {
+    if (!file.devices().empty()) continue;
+    const std::vector<WriteExtent> part = file.shard().extents(&file);
+    extents.insert(extents.end(), part.begin(), part.end());
+  }
+  write_extents(extents, around.progress,
+                [](storage::WritableFile& file) { dynamic_cast<ShardFile&>(file).finish_part(); });
+}
+
 void write_from(Device device, Files& files, const SaveJob& job, const Surroundings& around,
                 std::function<void()> copied) {
   std::vector<DeviceWrite> extents;
@@ -107,17 +118,14 @@ void write_from(Device device, Files& files, const SaveJob& job, const Surroundi
 
 }  // namespace
 
-void write_shards(const std::vector<PreparedShard>& shards, const SaveJob& job, Commit& commit,
+void write_shards(const std::vector<PreparedShard>& shards, const SaveJob& job, NewFiles& new_files,
                   const Surroundings& around) {
   Files files;
   for (const PreparedShard& shard : shards) {
-    files.emplace_back(shard, commit.stage(shard.name), around);
+    files.emplace_back(shard, new_files.stage(shard.name), around);
   }
-  for (ShardFile& file : files) {
-    if (!file.devices().empty()) continue;
-    file.finish();
-    around.state.throw_if_cancelled();
-  }
+  write_from_host(files, around);
+  around.state.throw_if_cancelled();
   std::vector<Device> devices = devices_of(files);
   const bool fence_lifts_early = all_on_devices(shards);
   for (const Device device : devices) {

@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-#include "checkpoint/commit.h"
+#include "checkpoint/new_files.h"
 #include "checkpoint/prepared_shard.h"
 
 namespace lamina::checkpoint {
@@ -16,7 +16,7 @@ struct Surroundings {
 /// Writes and syncs the shards' files. Values in host memory are written from where they are; those
 /// of a device go through its ring, all of them by one transfer, so that one shard is still at the
 /// disk while the next one is copied. Lifts the fence once no value is read any more.
-void write_shards(const std::vector<PreparedShard>& shards, const SaveJob& job, Commit& commit,
+void write_shards(const std::vector<PreparedShard>& shards, const SaveJob& job, NewFiles& new_files,
                   const Surroundings& surroundings);
 
 }  // namespace lamina::checkpoint

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <mutex>
 #include <optional>
 
 #include "checkpoint/check.h"
@@ -20,7 +21,7 @@
 //      one back whose step has no directory, and remove the others. A replaced one is hidden as
 //      removed for that, as in 6, and likewise after 5.
 //   2. Write the checkpoint into a hidden directory: its files and the directory are durable when
-//      that is done (commit.cpp).
+//      that is done (fresh_directory.h).
 //   3. If the step has a directory, have the two change places, so that who looks always sees one,
 //      and go on with 5. Where the file system cannot do that, hide the old one as replaced, and
 //      sync the parent directory.
@@ -92,6 +93,14 @@ std::optional<HiddenStep> parse_hidden_step(std::string_view name) {
   return {};
 }
 
+std::vector<std::int64_t> unwanted(std::vector<std::int64_t> steps, const KeepRule& keep) {
+  if (keep.newest == 0 || steps.size() <= keep.newest) return {};
+  steps.resize(steps.size() - keep.newest);
+  std::erase_if(steps,
+                [&](std::int64_t step) { return keep.every_n > 0 && step % keep.every_n == 0; });
+  return steps;
+}
+
 Place lock_place(const path& directory) {
   return Place(directory / "step_directories");
 }
@@ -104,8 +113,18 @@ struct StepDirectories::Attempt {
   bool exchanged = false;          // `making` holds the replaced one
 };
 
+/// The layout of which a checkpoint was last read again after it was written: what laid this one
+/// out right does so again, and a loop that saves at every step need not wait for the disk to tell.
+struct StepDirectories::ReadBack {
+  std::mutex mutex;
+  std::weak_ptr<const void> layout;
+};
+
 StepDirectories::StepDirectories(path directory, std::string file_name, storage::Storage& storage)
-    : directory_(std::move(directory)), file_name_(std::move(file_name)), storage_(storage) {
+    : directory_(std::move(directory)),
+      file_name_(std::move(file_name)),
+      storage_(storage),
+      read_back_(std::make_shared<ReadBack>()) {
   if (directory_.empty()) directory_ = ".";
 }
 
@@ -129,8 +148,7 @@ std::vector<std::int64_t> StepDirectories::steps() const {
   return out;
 }
 
-void StepDirectories::save(std::int64_t step, const std::function<void(const path&)>& write,
-                           const KeepRule& keep) const {
+void StepDirectories::save(std::int64_t step, const Write& write, const KeepRule& keep) const {
   storage::create_directories(directory_, storage_);
   const auto lock = lock_checkpoint(lock_place(directory_), storage_);
   if (lock->exclusive()) clean_locked();
@@ -138,9 +156,10 @@ void StepDirectories::save(std::int64_t step, const std::function<void(const pat
   Attempt attempt{step, directory_ / hidden_step(step, name, Hidden::kMaking),
                   directory_ / hidden_step(step, name, Hidden::kReplaced),
                   directory_ / hidden_step(step, name, Hidden::kRemoved)};
+  Saved saved{step, nullptr};
   try {
     storage_.create_directory(attempt.making);
-    write(attempt.making / file_name_);
+    saved.layout = write(attempt.making / file_name_);
     put_in_place(attempt);
   } catch (...) {
     quietly([&] {
@@ -155,7 +174,7 @@ void StepDirectories::save(std::int64_t step, const std::function<void(const pat
     if (storage_.exists(attempt.removed)) remove_hidden({attempt.removed});
   });
   // Of a step that goes while its replaced one is still there, that one would be put back.
-  if (gone) quietly([&] { prune(keep, step); });
+  if (gone) quietly([&] { prune(keep, saved); });
 }
 
 bool StepDirectories::change_places(Attempt& attempt) const {
@@ -231,24 +250,27 @@ void StepDirectories::remove_hidden(const std::vector<path>& directories) const 
   for (const path& directory : directories) storage::remove_all(directory, storage_);
 }
 
-std::vector<std::int64_t> StepDirectories::unwanted(const KeepRule& keep) const {
-  std::vector<std::int64_t> out = steps();
-  if (keep.newest == 0 || out.size() <= keep.newest) return {};
-  out.resize(out.size() - keep.newest);
-  std::erase_if(out,
-                [&](std::int64_t step) { return keep.every_n > 0 && step % keep.every_n == 0; });
-  return out;
+bool StepDirectories::is_good(std::int64_t step, const Saved& saved) const {
+  if (step != saved.step) return is_sound(file(step), storage_);
+  // Written, and synced, by this save: its tensors need not be read again, and what else is in its
+  // files only once of a layout.
+  {
+    const std::lock_guard lock(read_back_->mutex);
+    if (saved.layout && saved.layout == read_back_->layout.lock()) return true;
+  }
+  if (!is_readable(file(step), storage_)) return false;
+  const std::lock_guard lock(read_back_->mutex);
+  read_back_->layout = saved.layout;
+  return true;
 }
 
-void StepDirectories::prune(const KeepRule& keep, std::int64_t saved) const {
-  std::vector<std::int64_t> going = unwanted(keep);
+void StepDirectories::prune(const KeepRule& keep, const Saved& saved) const {
+  const std::vector<std::int64_t> all = steps();
+  std::vector<std::int64_t> going = unwanted(all, keep);
   if (going.empty()) return;
-  std::vector<std::int64_t> all = steps();
-  // Whatever the rule says, the newest one that verifies stays, and nothing goes without it. Of the
-  // one that this save has just written, and synced, the tensors need not be read again.
-  const auto newest = std::find_if(all.rbegin(), all.rend(), [&](std::int64_t step) {
-    return step == saved ? is_readable(file(step), storage_) : is_sound(file(step), storage_);
-  });
+  // Whatever the rule says, the newest one that verifies stays, and nothing goes without it.
+  const auto newest = std::find_if(all.rbegin(), all.rend(),
+                                   [&](std::int64_t step) { return is_good(step, saved); });
   if (newest == all.rend()) return;
   std::erase(going, *newest);
   if (going.empty()) return;

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -27,29 +28,39 @@ class StepDirectories {
   /// The checkpoint's single file, or its index.
   [[nodiscard]] std::filesystem::path file(std::int64_t step) const;
 
-  /// Has `write` make the checkpoint at the path that it is given, in a new directory which then
-  /// becomes that of the step; removes what `keep` does not want, but never the newest checkpoint
-  /// that verifies. After an exception the checkpoints are those there were; if undoing failed as
-  /// well, the step's may be the new one.
-  void save(std::int64_t step, const std::function<void(const std::filesystem::path&)>& write,
-            const KeepRule& keep) const;
+  /// Writes a checkpoint at the path that it is given, durably. Returns what its files are laid out
+  /// by: those of two saves that return the same object differ in values alone.
+  using Write = std::function<std::shared_ptr<const void>(const std::filesystem::path&)>;
+
+  /// Has `write` make the checkpoint in a new directory which then becomes that of the step;
+  /// removes what `keep` does not want, but never the newest checkpoint that verifies. After an
+  /// exception the checkpoints are those there were; if undoing failed as well, the step's may be
+  /// the new one.
+  void save(std::int64_t step, const Write& write, const KeepRule& keep) const;
   /// Removes what saves that died have left, unless one is at work.
   void clean() const;
 
  private:
   struct Attempt;
+  struct ReadBack;
+  /// The step that was written last, and what its files are laid out by.
+  struct Saved {
+    std::int64_t step;
+    std::shared_ptr<const void> layout;
+  };
   [[nodiscard]] std::filesystem::path at(std::int64_t step) const;
   void clean_locked() const;
   /// Makes durable that they are hidden, then removes them.
   void remove_hidden(const std::vector<std::filesystem::path>& directories) const;
   [[nodiscard]] bool change_places(Attempt& attempt) const;
   void put_in_place(Attempt& attempt) const;
-  void prune(const KeepRule& keep, std::int64_t saved) const;
-  [[nodiscard]] std::vector<std::int64_t> unwanted(const KeepRule& keep) const;
+  void prune(const KeepRule& keep, const Saved& saved) const;
+  [[nodiscard]] bool is_good(std::int64_t step, const Saved& saved) const;
 
   std::filesystem::path directory_;
   std::string file_name_;
   storage::Storage& storage_;
+  std::shared_ptr<ReadBack> read_back_;
 };
 
 }  // namespace lamina::checkpoint

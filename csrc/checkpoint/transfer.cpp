@@ -1,9 +1,12 @@
 #include "checkpoint/transfer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 #include <utility>
 
 #include "checkpoint/background_sums.h"
@@ -101,6 +104,47 @@ void write_gathered(const WriteRun& run, std::byte* buffer) {
   if (head < run.size) run.file->write_at(run.offset + head, bytes.subspan(head));
 }
 
+void write_run(const WriteRun& run) {
+  if (needs_buffer(run)) {
+    write_gathered(run, GatherBuffers::Lease(core::PerProcess<GatherBuffers>::get()).data());
+  } else {
+    run.file->write_at(run.offset, run.pieces.front().bytes);
+  }
+}
+
+/// The runs of one file after those of another, in the order in which the extents come.
+std::vector<WriteRun> runs_file_by_file(const std::vector<WriteExtent>& extents) {
+  std::vector<WriteRun> runs;
+  for (auto begin = extents.begin(); begin != extents.end();) {
+    const auto end = std::find_if(begin, extents.end(), [&](const WriteExtent& extent) {
+      return extent.file != begin->file;
+    });
+    std::vector<WriteRun> of_file = plan_runs({begin, end});
+    std::move(of_file.begin(), of_file.end(), std::back_inserter(runs));
+    begin = end;
+  }
+  return runs;
+}
+
+std::uint64_t total_size(const std::vector<WriteRun>& runs) {
+  std::uint64_t sum = 0;
+  for (const WriteRun& run : runs) sum += run.size;
+  return sum;
+}
+
+/// How many runs of each file are not written yet. Safe from several threads.
+class RunsLeft {
+ public:
+  explicit RunsLeft(const std::vector<WriteRun>& runs) {
+    for (const WriteRun& run : runs) ++left_[run.file];
+  }
+  /// Counts a run as written: true for the last one of its file.
+  bool was_last(const WriteRun& run) { return --left_.at(run.file) == 0; }
+
+ private:
+  std::unordered_map<const storage::WritableFile*, std::atomic<std::size_t>> left_;
+};
+
 struct ReadPart {
   const ReadExtent* extent;
   std::size_t at;
@@ -131,31 +175,29 @@ void read_part(const ReadPart& part, BackgroundSums& sums) {
 
 }  // namespace
 
-void write_extents(const std::vector<WriteExtent>& extents, Progress& progress) {
-  const std::vector<WriteRun> runs = plan_runs(extents);
-  std::uint64_t bytes = 0;
-  for (const WriteRun& run : runs) bytes += run.size;
-  const std::size_t threads = threads_for(bytes);
+void write_extents(const std::vector<WriteExtent>& extents, Progress& progress,
+                   const std::function<void(storage::WritableFile&)>& file_written) {
+  const std::vector<WriteRun> runs = runs_file_by_file(extents);
+  RunsLeft left(runs);
+  const std::size_t threads = threads_for(total_size(runs));
   BackgroundSums sums;
   for (const WriteRun& run : runs) {
     const WritePiece& piece = run.pieces.front();
     if (piece.checksum == nullptr || needs_buffer(run)) continue;
     if (threads > 1) {
-      sums.add(*piece.checksum, piece.offset, piece.bytes);
+      sums.add(*piece.checksum, piece.offset, piece.bytes, run.file);
     } else {
       piece.checksum->add(piece.offset, piece.bytes);
     }
   }
   parallel_for(runs.size(), threads, [&](std::size_t i) {
     const WriteRun& run = runs[i];
-    if (needs_buffer(run)) {
-      write_gathered(run, GatherBuffers::Lease(core::PerProcess<GatherBuffers>::get()).data());
-    } else {
-      run.file->write_at(run.offset, run.pieces.front().bytes);
-    }
+    write_run(run);
     progress.add(run.size);
+    if (!left.was_last(run)) return;
+    sums.finish(run.file);
+    if (file_written) file_written(*run.file);
   });
-  sums.finish();
 }
 
 void read_extents(const std::vector<ReadExtent>& extents, Progress& progress) {

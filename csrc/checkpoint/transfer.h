@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -24,8 +25,12 @@ struct ReadExtent {
   TensorChecksum* checksum = nullptr;  ///< takes the bytes as they are read
 };
 
-/// Moves the bytes with several threads; large extents are divided among them.
-void write_extents(const std::vector<WriteExtent>& extents, Progress& progress);
+/// Moves the bytes with several threads; large extents are divided among them. `file_written` is
+/// called for each file when all of its extents are written and in their checksums, on the thread
+/// that wrote the last one: there is time to sync it while the others go on with the next. May
+/// throw. The extents of a file follow each other.
+void write_extents(const std::vector<WriteExtent>& extents, Progress& progress,
+                   const std::function<void(storage::WritableFile&)>& file_written = {});
 void read_extents(const std::vector<ReadExtent>& extents, Progress& progress);
 
 }  // namespace lamina::checkpoint

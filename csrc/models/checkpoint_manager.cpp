@@ -64,11 +64,13 @@ CheckpointManager::Begun CheckpointManager::begin(std::int64_t step, const Model
   out.job = std::make_shared<SaveJob>(models::begin_save(model, model.saves_->names, path(step),
                                                          parts_->options.save, parts_->storage)
                                           .value());
+  out.job->fresh_directory = true;  // as StepDirectories makes them
   out.state = std::make_shared<SaveState>(path(step));
   out.work = [parts = parts_, job = out.job, step](SaveState& state) {
     const auto write = [&](const std::filesystem::path& file) {
       job->target.file = file;
       run_save(*job, parts->storage, state);
+      return job->plan;
     };
     parts->directories.save(step, write, parts->keep);
   };

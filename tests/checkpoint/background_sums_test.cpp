@@ -51,6 +51,36 @@ TEST(BackgroundSums, AreThoseOfAllThatWasAddedByAnyThread) {
   }
 }
 
+// One file may be sealed and synced while another one's tensors are still summed.
+TEST(BackgroundSums, OfAGroupCanBeWaitedForByThemselves) {
+  std::mt19937_64 random(test::fresh_seed());
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::vector<std::byte>> tensors;
+    std::deque<TensorChecksum> found;
+    for (int i = 0; i < 20; ++i) {
+      tensors.push_back(random_bytes(random));
+      found.emplace_back(tensors.back().size());
+    }
+    BackgroundSums sums;
+    const int groups = 4;
+    for (std::size_t i = 0; i < tensors.size(); ++i)
+      sums.add(found[i], 0, tensors[i], &tensors[i % groups]);
+    std::vector<std::thread> waiting;
+    std::vector<int> right(groups);
+    for (int group = 0; group < groups; ++group) {
+      waiting.emplace_back([&, group] {
+        const auto first = static_cast<std::size_t>(group);
+        sums.finish(&tensors[first]);
+        for (std::size_t i = first; i < tensors.size(); i += groups)
+          right[first] += found[i].value() == core::crc32c(std::span<const std::byte>(tensors[i]));
+      });
+    }
+    for (std::thread& thread : waiting) thread.join();
+    for (const int count : right) EXPECT_EQ(count, 20 / groups);
+    sums.finish(&sums);  // nothing of that group
+  }
+}
+
 // As when a write failed: the memory may go as soon as the object has. Whether it is left alone
 // then, the sanitizers judge.
 TEST(BackgroundSums, LeaveTheBytesAloneWhenTheyAreGivenUp) {

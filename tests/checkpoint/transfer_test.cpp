@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <deque>
 #include <random>
 #include <vector>
 
+#include "core/buffer.h"
 #include "core/crc32c.h"
 #include "tests/fresh_seed.h"
 
@@ -68,6 +70,71 @@ TEST(Transfer, SumsWhatIsReadHoweverItComes) {
       const std::span<const std::byte> saved(content.data() + offsets[i], read[i].size());
       ASSERT_EQ(std::memcmp(read[i].data(), saved.data(), saved.size()), 0) << i;
       ASSERT_EQ(sums[i].value(), core::crc32c(saved)) << i;
+    }
+  }
+}
+
+/// A file in memory that remembers how much of it was written.
+class CountingFile final : public storage::WritableFile {
+ public:
+  explicit CountingFile(std::size_t size) : bytes_(size, std::byte{0xee}) {}
+  [[nodiscard]] const storage::Path& path() const override { return path_; }
+  void resize(std::uint64_t /*size*/) override {}
+  void write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
+    std::memcpy(bytes_.data() + offset, bytes.data(), bytes.size());
+    written_ += bytes.size();
+  }
+  void sync() override {}
+  void close() override {}
+  [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
+  [[nodiscard]] std::uint64_t written() const { return written_; }
+
+ private:
+  const storage::Path path_ = "counting";
+  std::vector<std::byte> bytes_;
+  std::atomic<std::uint64_t> written_ = 0;
+};
+
+TEST(Transfer, TellsOfEachFileOnceItIsWrittenAndSummed) {
+  const std::uint64_t seed = test::fresh_seed();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 4; ++round) {
+    struct File {
+      explicit File(std::size_t size) : file(size), sum(size) {}
+      CountingFile file;
+      std::shared_ptr<void> memory;
+      std::span<const std::byte> tensor;
+      TensorChecksum sum;
+      std::atomic<int> told = 0;
+    };
+    std::deque<File> files;
+    std::vector<WriteExtent> extents;
+    std::uint64_t total = 0;
+    for (int i = 0; i < 6; ++i) {
+      // Some are written from where they lie, some from buffers.
+      const std::size_t size = 1 + random() % (std::size_t{1} << (10 + random() % 15));
+      File& file = files.emplace_back(size);
+      file.memory = core::allocate_host(size);
+      auto* bytes = static_cast<std::byte*>(file.memory.get());
+      for (std::size_t at = 0; at < size; at += 5) bytes[at] = static_cast<std::byte>(random());
+      file.tensor = {bytes, size};
+      extents.push_back({&file.file, 0, file.tensor, &file.sum});
+      total += size;
+    }
+    const Progress::Callback nobody;
+    Progress progress(nobody, total);
+    write_extents(extents, progress, [&](storage::WritableFile& written) {
+      const auto file = std::find_if(files.begin(), files.end(),
+                                     [&](const File& each) { return &each.file == &written; });
+      ASSERT_NE(file, files.end());
+      ++file->told;
+      EXPECT_EQ(file->file.written(), file->tensor.size());
+      EXPECT_EQ(file->sum.value(), core::crc32c(file->tensor));
+    });
+    for (const File& file : files) {
+      EXPECT_EQ(file.told, 1);
+      EXPECT_TRUE(std::equal(file.tensor.begin(), file.tensor.end(), file.file.bytes().begin()));
     }
   }
 }
