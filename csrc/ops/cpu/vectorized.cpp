@@ -2,14 +2,20 @@
 
 namespace lamina::ops::cpu {
 
-bool has_avx512() {
+Vectors vectors() {
 #if defined(__x86_64__)
-  static const bool has =
-      __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
-      __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0;
-  return has;
+  static const Vectors best = [] {
+    const auto has = [](auto... supported) { return ((supported != 0) && ...); };
+    if (has(__builtin_cpu_supports("avx512f"), __builtin_cpu_supports("avx512dq"),
+            __builtin_cpu_supports("avx512bw"), __builtin_cpu_supports("avx512vl"))) {
+      return Vectors::kAvx512;
+    }
+    return has(__builtin_cpu_supports("avx2"), __builtin_cpu_supports("fma")) ? Vectors::kAvx2
+                                                                              : Vectors::kAnywhere;
+  }();
+  return best;
 #else
-  return false;
+  return Vectors::kAnywhere;
 #endif
 }
 

@@ -6,10 +6,12 @@
 
 #if defined(__x86_64__)
 #define LAMINA_ALWAYS_INLINE __attribute__((always_inline))
+#define LAMINA_AVX2_LOOP __attribute__((target("avx2,fma")))
 #define LAMINA_AVX512_LOOP \
   __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma,prefer-vector-width=512")))
 #else
 #define LAMINA_ALWAYS_INLINE __attribute__((always_inline))
+#define LAMINA_AVX2_LOOP
 #define LAMINA_AVX512_LOOP
 #endif
 
@@ -17,7 +19,14 @@
 // any of its kind.
 namespace lamina::ops::cpu {
 
-[[nodiscard]] bool has_avx512();
+/// What of the processor's vectors the loops are compiled for.
+enum class Vectors : std::uint8_t { kAnywhere, kAvx2, kAvx512 };
+[[nodiscard]] Vectors vectors();
+
+template <class Body>
+LAMINA_AVX2_LOOP void run_avx2(const Body& body, std::int64_t begin, std::int64_t end) {
+  body(begin, end);
+}
 
 template <class Body>
 LAMINA_AVX512_LOOP void run_avx512(const Body& body, std::int64_t begin, std::int64_t end) {
@@ -28,10 +37,13 @@ LAMINA_AVX512_LOOP void run_avx512(const Body& body, std::int64_t begin, std::in
 /// what it calls in its loop.
 template <class Body>
 void vectorized(const Body& body, std::int64_t begin, std::int64_t end) {
-  if (has_avx512()) {
-    run_avx512(body, begin, end);
-  } else {
-    body(begin, end);
+  switch (vectors()) {
+    case Vectors::kAvx512:
+      return run_avx512(body, begin, end);
+    case Vectors::kAvx2:
+      return run_avx2(body, begin, end);
+    case Vectors::kAnywhere:
+      return body(begin, end);
   }
 }
 
