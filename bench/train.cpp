@@ -5,12 +5,15 @@
 #include <lamina/devices.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "bench/bare_saves.h"
 #include "bench/child_process.h"
 #include "bench/convnet.h"
 
@@ -107,44 +110,76 @@ Json train(const Options& options, const Case& test) {
           {"loss", training.loss()},    {"peak_rss_bytes", bench::status_bytes("VmHWM:")}};
 }
 
+std::uint64_t bytes_below(const fs::path& directory) {
+  std::uint64_t sum = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+    if (entry.is_regular_file()) sum += entry.file_size();
+  }
+  return sum;
+}
+
+/// What turns of steps cost beside those without saves.
+struct Costs {
+  explicit Costs(std::vector<double> each) : sorted(std::move(each)) {
+    std::sort(sorted.begin(), sorted.end());
+  }
+  [[nodiscard]] double quartile(std::size_t n) const { return sorted[sorted.size() * n / 4]; }
+  std::vector<double> sorted;
+};
+
 /// What a checkpoint in the background at every so many steps costs: the same model takes turns of
-/// steps with and without them, for a machine's speed changes more from minute to minute.
+/// steps without them, with them, and with the barest of saves of as many bytes, for a machine's
+/// speed changes more from minute to minute.
 Json train_with_checkpoints(const Options& options, const Case& test) {
   Training training(options, test);
   fs::remove_all(options.directory / "steps");
+  fs::remove_all(options.directory / "bare");
   CheckpointManager checkpoints({.directory = options.directory / "steps", .max_to_keep = 2});
   checkpoints.save(0, training.model());  // does what is done once
+  bench::BareSaves bare(options.directory / "bare", bytes_below(options.directory / "steps"));
   const std::int64_t turn = std::max<std::int64_t>(options.every, 20);
   std::int64_t saved = 0;
-  const auto take_turn = [&](bool saves) {
-    SaveHandle saving;
+  SaveHandle saving;
+  const std::function<void()> kinds[] = {[] {},
+                                         [&] {
+                                           saving.wait();
+                                           saving =
+                                               checkpoints.save_async(++saved, training.model());
+                                         },
+                                         [&] { bare.save_async(); }};
+  const auto take_turn = [&](const std::function<void()>& save) {
     const auto start = Clock::now();
     for (std::int64_t step = 1; step <= turn; ++step) {
       training.step();
-      if (!saves || (step + options.every / 2) % options.every != 0) continue;
-      saving.wait();
-      saving = checkpoints.save_async(++saved, training.model());
+      if ((step + options.every / 2) % options.every == 0) save();
     }
     saving.wait();
+    bare.wait();
     return milliseconds(Clock::now() - start) / static_cast<double>(turn);
   };
-  std::vector<double> plain, with, costs;
+  std::array<std::vector<double>, std::size(kinds)> times;
+  std::vector<double> costs, bare_costs;
   const auto begin = Clock::now();
-  for (bool saves_first = false; costs.size() < 3 || seconds_since(begin) < options.seconds;
-       saves_first = !saves_first) {
-    const double first = take_turn(saves_first), second = take_turn(!saves_first);
-    plain.push_back(saves_first ? second : first);
-    with.push_back(saves_first ? first : second);
-    costs.push_back(with.back() / plain.back() - 1);
+  // Which kind comes first takes turns.
+  for (std::size_t first = 0; costs.size() < 3 || seconds_since(begin) < options.seconds; ++first) {
+    for (std::size_t i = 0; i < std::size(kinds); ++i) {
+      const std::size_t kind = (first + i) % std::size(kinds);
+      times[kind].push_back(take_turn(kinds[kind]));
+    }
+    costs.push_back(times[1].back() / times[0].back() - 1);
+    bare_costs.push_back(times[2].back() / times[0].back() - 1);
   }
-  std::sort(costs.begin(), costs.end());
+  const Costs cost(costs), floor(bare_costs);
   return {{"checkpoint_every", options.every},
           {"turns", costs.size()},
-          {"median_ms_without", median(plain)},
-          {"median_ms_with", median(with)},
-          {"cost", costs[costs.size() / 2]},
-          {"cost_first_quartile", costs[costs.size() / 4]},
-          {"cost_third_quartile", costs[costs.size() * 3 / 4]}};
+          {"median_ms_without", median(times[0])},
+          {"median_ms_with", median(times[1])},
+          {"cost", cost.quartile(2)},
+          {"cost_first_quartile", cost.quartile(1)},
+          {"cost_third_quartile", cost.quartile(3)},
+          {"cost_of_bare_saves", floor.quartile(2)},
+          {"cost_of_bare_saves_first_quartile", floor.quartile(1)},
+          {"cost_of_bare_saves_third_quartile", floor.quartile(3)}};
 }
 
 std::vector<std::string> command(const Options& options, const std::string& engine,
@@ -203,10 +238,13 @@ void with_checkpoints(const Options& options, const std::string& test, Json& res
   for (const std::int64_t every : {1, 10, 100}) {
     Json row = run(command(options, "lamina", test, every));
     row["case"] = test;
-    fmt::print("{:<24} checkpoint every {:>3} steps: {:>+6.1f} % ({:+.1f} to {:+.1f}), {} turns\n",
-               test, every, 100 * row["cost"].get<double>(),
-               100 * row["cost_first_quartile"].get<double>(),
-               100 * row["cost_third_quartile"].get<double>(), row["turns"].get<std::size_t>());
+    const auto percent = [&](const char* what) {
+      return fmt::format("{:>+6.1f} % ({:+.1f} to {:+.1f})", 100 * row[what].get<double>(),
+                         100 * row[std::string(what) + "_first_quartile"].get<double>(),
+                         100 * row[std::string(what) + "_third_quartile"].get<double>());
+    };
+    fmt::print("{:<24} checkpoint every {:>3} steps: {}, bare saves {}, {} turns\n", test, every,
+               percent("cost"), percent("cost_of_bare_saves"), row["turns"].get<std::size_t>());
     std::cout.flush();
     results.push_back(row);
   }
