@@ -3,6 +3,7 @@
 #pragma once
 #include <variant>
 
+#include "kernels/gather.h"
 #include "kernels/movement.h"
 #include "kernels/normalization.h"
 #include "kernels/pointwise.h"

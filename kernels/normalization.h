@@ -77,12 +77,7 @@ struct ReduceMoments {
 template <class Executor>
 bool execute(const MomentsJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
-    if (Columns columns; job.groups.are_columns(columns)) {
-      executor.reduce_columns(columns, job.groups.slices, job.parts, ReduceMoments<T>{job});
-    } else {
-      executor.reduce(job.groups.count, job.groups.size, job.groups.slices, job.parts,
-                      ReduceMoments<T>{job});
-    }
+    reduce_groups(executor, job.groups, job.parts, ReduceMoments<T>{job});
   });
 }
 
@@ -185,7 +180,7 @@ bool execute(const BatchNormJob& job, Executor& executor) {
 }
 
 /// Of each channel the sums of dz and of dz * normalised x, where dz is dy before the activation:
-/// y[c] and y[channels + c].
+/// y[c] and y[channels + c]. A group is a channel, so what is kept is one axis.
 struct BatchNormSumsJob {
   DType dtype;
   ChannelNumbers numbers;
@@ -242,12 +237,7 @@ struct BatchNormSums {
 template <class Executor>
 bool execute(const BatchNormSumsJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
-    if (Columns columns; job.groups.are_columns(columns) && columns.outer == 1) {
-      executor.reduce_columns(columns, job.groups.slices, job.parts, BatchNormSums<T>{job});
-    } else {
-      executor.reduce(job.groups.count, job.groups.size, job.groups.slices, job.parts,
-                      BatchNormSums<T>{job});
-    }
+    reduce_groups(executor, job.groups, job.parts, BatchNormSums<T>{job});
   });
 }
 

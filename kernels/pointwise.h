@@ -336,33 +336,77 @@ struct DropoutMap {
   compute_t<T> scale;
   std::uint32_t stream, threshold;
 
+  bool together;  ///< x and y are aligned for packs
+
+  /// Whole blocks of words.
+  static constexpr int kPack = pack_size<T> < 4 ? 4 : pack_size<T>;
+  [[nodiscard]] static bool in_packs() { return true; }
+  /// One block of four words decides on four elements; only the last few have one each.
+  template <int N>
+  LAMINA_HOST_DEVICE void at(std::int64_t i) const {
+    compute_t<T> values[N];
+    read(i, values);
+    std::uint32_t words[4];
+    if constexpr (N == 1) {
+      make_words(i / 4, words);
+      const std::int64_t k = i % 4;
+      const std::uint32_t low = k == 0 ? words[0] : words[1], high = k == 2 ? words[2] : words[3];
+      values[0] = decided(values[0], k < 2 ? low : high);
+    } else {
+      static_assert(N % 4 == 0);
+      for (int block = 0; block < N / 4; ++block) {
+        make_words(i / 4 + block, words);
+        for (int k = 0; k < 4; ++k) {
+          values[4 * block + k] = decided(values[4 * block + k], words[k]);
+        }
+      }
+    }
+    write(i, values);
+  }
+
+ private:
   static LAMINA_HOST_DEVICE std::uint32_t low(std::uint64_t v) {
     return static_cast<std::uint32_t>(v);
   }
   static LAMINA_HOST_DEVICE std::uint32_t high(std::uint64_t v) {
     return static_cast<std::uint32_t>(v >> 32);
   }
-  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
-    std::uint32_t words[4] = {static_cast<std::uint32_t>(i / 4), stream, low(state[1]),
-                              high(state[1])};
+  LAMINA_HOST_DEVICE void make_words(std::int64_t block, std::uint32_t (&words)[4]) const {
+    words[0] = static_cast<std::uint32_t>(block);
+    words[1] = stream;
+    words[2] = low(state[1]);
+    words[3] = high(state[1]);
     std::uint32_t key0 = low(state[0]), key1 = high(state[0]);
     for (int round = 0; round < kPhiloxRounds; ++round) {
       philox_round(words[0], words[1], words[2], words[3], key0, key1);
       philox_next_key(key0, key1);
     }
-    const bool kept = (words[i % 4] >> 8) >= threshold;
-    y[i] = narrow<T>(kept ? widen(x[i]) * scale : compute_t<T>(0));
+  }
+  [[nodiscard]] LAMINA_HOST_DEVICE compute_t<T> decided(compute_t<T> value,
+                                                        std::uint32_t word) const {
+    return (word >> 8) >= threshold ? value * scale : compute_t<T>(0);
+  }
+  template <int N>
+  LAMINA_HOST_DEVICE void read(std::int64_t i, compute_t<T> (&values)[N]) const {
+    if (together) return load(x, i, values);
+    for (int k = 0; k < N; ++k) values[k] = widen(x[i + k]);
+  }
+  template <int N>
+  LAMINA_HOST_DEVICE void write(std::int64_t i, const compute_t<T> (&values)[N]) const {
+    if (together) return store(y, i, values);
+    for (int k = 0; k < N; ++k) y[i + k] = narrow<T>(values[k]);
   }
 };
 
 template <class Executor>
 bool execute(const DropoutJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
-    executor.for_each(
-        job.size,
-        DropoutMap<T>{static_cast<const T*>(job.x), static_cast<const std::uint64_t*>(job.state),
-                      static_cast<T*>(job.y), static_cast<compute_t<T>>(job.scale), job.stream,
-                      job.threshold});
+    const T* x = static_cast<const T*>(job.x);
+    T* y = static_cast<T*>(job.y);
+    executor.for_each(job.size,
+                      DropoutMap<T>{x, static_cast<const std::uint64_t*>(job.state), y,
+                                    static_cast<compute_t<T>>(job.scale), job.stream, job.threshold,
+                                    aligned<DropoutMap<T>::kPack>(x, static_cast<const T*>(y))});
   });
 }
 

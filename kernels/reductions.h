@@ -33,6 +33,16 @@ struct Groups {
 template <int N>
 struct Nothing {};
 
+/// Reduces the groups, as columns where they are such.
+template <class Executor, class F>
+void reduce_groups(Executor& executor, const Groups& groups, void* parts, const F& f) {
+  if (Columns columns; groups.are_columns(columns)) {
+    executor.reduce_columns(columns, groups.slices, parts, f);
+  } else {
+    executor.reduce(groups.count, groups.size, groups.slices, parts, f);
+  }
+}
+
 /// Below every element: where a maximum begins.
 template <class C>
 [[nodiscard]] LAMINA_HOST_DEVICE C lowest() {
@@ -105,13 +115,9 @@ bool execute(const ReduceJob& job, Executor& executor) {
     if constexpr (std::is_same_v<T, bool>) {
       return false;
     } else {
-      const ReduceGroups<T> reduction{job.kind, static_cast<const T*>(job.x),
-                                      static_cast<T*>(job.y), job.groups};
-      if (Columns columns; job.groups.are_columns(columns)) {
-        executor.reduce_columns(columns, job.groups.slices, job.parts, reduction);
-      } else {
-        executor.reduce(job.groups.count, job.groups.size, job.groups.slices, job.parts, reduction);
-      }
+      reduce_groups(executor, job.groups, job.parts,
+                    ReduceGroups<T>{job.kind, static_cast<const T*>(job.x), static_cast<T*>(job.y),
+                                    job.groups});
       return true;
     }
   });
@@ -234,6 +240,8 @@ struct SumExponentials {
     if (b.second == C(0)) return a;
     if (a.second == C(0)) return b;
     const C largest = a.first > b.first ? a.first : b.first;
+    // Nothing but minus infinity so far, whose distance from itself is no number.
+    if (largest == -std::numeric_limits<C>::infinity()) return {largest, a.second + b.second};
     return {largest,
             a.second * std::exp(a.first - largest) + b.second * std::exp(b.first - largest)};
   }

@@ -148,6 +148,10 @@ SaveQueue& save_queue() {
   return ProcessQueue::get();
 }
 
+void finish_saves_before_devices_go() {
+  static const EndOfProcess before_devices;
+}
+
 std::string save_key(std::filesystem::path checkpoint, bool sharded) {
   if (sharded) checkpoint.replace_extension(".json");  // as save_target does
   std::error_code code;

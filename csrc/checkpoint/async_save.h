@@ -65,6 +65,11 @@ class SaveQueue {
 /// was forked has another: the saves of its parent are not its own.
 [[nodiscard]] SaveQueue& save_queue();
 
+/// Has the end of the process wait for saves before devices go. What a device's library does then
+/// was registered when the device was first used, and is done in the opposite order: to be called
+/// whenever values of a device are to be saved.
+void finish_saves_before_devices_go();
+
 /// One key for each checkpoint, however its path is written.
 [[nodiscard]] std::string save_key(std::filesystem::path checkpoint, bool sharded);
 

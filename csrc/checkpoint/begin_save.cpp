@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "checkpoint/async_save.h"
 #include "checkpoint/device_errors.h"
 #include "checkpoint/plan_cache.h"
 #include "checkpoint/recovery.h"
@@ -94,6 +95,7 @@ std::optional<SaveJob> begin_save(Tree tree, const std::filesystem::path& path, 
   }
   if (!job.request.overwrite && !ask(job, path, storage)) return {};
   const ValueDevices devices = take_values(job);
+  if (!devices.empty()) finish_saves_before_devices_go();
   job.after = naming_device_errors("Saving '" + path.string() + "'", [&] { return mark(devices); });
   return job;
 }

@@ -35,16 +35,16 @@ PinnedRing& DeviceContext::staging_ring() {
 void DeviceContext::settle() noexcept {
   if (!computing_) return;
   const std::lock_guard lock(mutex_);
-  computing_ = false;
   // A wait may fail though the work has not ended; one that fails again has no work to wait for.
-  for (int attempt = 0; attempt < 2; ++attempt) {
+  for (int attempt = 0; attempt < 2 && computing_; ++attempt) {
     try {
       stream_->synchronize();
-      return;
+      break;
     } catch (const std::exception&) {
       // Whoever waits for the work's results is told.
     }
   }
+  computing_ = false;  // not before: who sees it does not wait
 }
 
 void DeviceContext::end_recording_in_vain() noexcept {

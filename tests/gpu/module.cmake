@@ -3,3 +3,5 @@ target_sources(test_gpu PRIVATE ops/contract.cpp ops/contract_rows.cpp ops/convo
   ops/normalization_rows.cpp ops/pointwise_rows.cpp ops/movement_rows.cpp ops/gradient_rows.cpp)
 target_include_directories(test_gpu PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/ops)
 set_tests_properties(gpu PROPERTIES LABELS gpu SKIP_REGULAR_EXPRESSION "no GPU here:")
+add_test(NAME gpu_checks COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/gpu/checks_test.sh
+  ${PROJECT_SOURCE_DIR}/scripts/run_gpu_checks.sh)

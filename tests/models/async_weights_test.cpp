@@ -3,10 +3,13 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "checkpoint/async_save.h"
 #include "helpers.h"
 #include "storage/storage.h"
 #include "tests/fakes/captured_warnings.h"
+#include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina {
 namespace {
@@ -191,6 +194,35 @@ TEST(AsyncWeightsDeathTest, TheEndOfTheProcessWaitsForSaves) {
   EXPECT_EQ(storage::posix().list(folder).size(), 3U);
   std::filesystem::remove_all(folder);
   ::unsetenv("LAMINA_TEST_FOLDER");
+}
+
+/// What a device's library does at the end of the process was registered when the device was first
+/// used, which may be after the first save.
+TEST(AsyncWeightsDeathTest, TheEndOfTheProcessWaitsForADevicesSavesBeforeTheDeviceGoes) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const TemporaryDirectory folder(memory_directory());
+  static std::filesystem::path made;
+  made = folder.path();
+  const auto leave = [&] {
+    std::atexit([] { std::filesystem::remove_all(made); });
+    stack()->save_weights_async(folder / "first.weights.h5").wait();
+    static lamina::testing::FakeGpu& gpu =
+        *new lamina::testing::FakeGpu({.seed = lamina::test::fresh_seed()}, {2, 1 << 20});
+    (void)gpu;
+    std::atexit([] {  // the device goes
+      if (!checkpoint::save_queue().wait_for_all()) return;
+      std::filesystem::remove_all(made);
+      std::_Exit(3);
+    });
+    const auto model = Sequential::create(
+        {layers::InputLayer({.shape = Shape{1000}}), layers::Dense({.units = 4000})});
+    model->to(Device::cuda());
+    for (int i = 0; i < 3; ++i) {  // 16 MB each
+      (void)model->save_weights_async(folder / ("m" + std::to_string(i) + ".weights.h5"));
+    }
+    std::exit(0);
+  };
+  EXPECT_EXIT(leave(), ::testing::ExitedWithCode(0), "");
 }
 
 struct Resources {

@@ -72,7 +72,7 @@ OpSpec reshape(Random& random) {
 
 OpSpec gather(Random& random) {
   Gather op;
-  op.rows = pick(random, 1, 12);
+  op.rows = pick(random, 1, one_of<std::int64_t>(random, {12, 2000}));
   op.ids = {any_shape(random), one_of<DType>(random, {DType::kInt32, DType::kInt64, DType::kUInt8,
                                                       DType::kFloat32, DType::kFloat16})};
   op.y.shape = op.ids.shape;

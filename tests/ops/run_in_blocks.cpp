@@ -121,18 +121,20 @@ void run_blocks(dim3 grid, int threads, const std::function<void()>& kernel) {
 
 namespace lamina::ops::contract {
 
+void run_in_blocks(const kernels::Job& job) {
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
+  const bool defined = std::visit(
+      [](const auto& each) {
+        kernels::DeviceExecutor executor{nullptr};
+        return kernels::execute(each, executor);
+      },
+      job);
+  if (!defined) throw UnsupportedError("A kernel received a dtype that it is not defined for.");
+}
+
 void BlocksEngine::launch(runtime::Stream& stream, const kernels::Job& job) {
-  stream.call([job] {
-    static std::mutex one_at_a_time;
-    const std::lock_guard lock(one_at_a_time);
-    const bool defined = std::visit(
-        [](const auto& each) {
-          kernels::DeviceExecutor executor{nullptr};
-          return kernels::execute(each, executor);
-        },
-        job);
-    if (!defined) throw UnsupportedError("A kernel received a dtype that it is not defined for.");
-  });
+  stream.call([job] { run_in_blocks(job); });
 }
 
 }  // namespace lamina::ops::contract

@@ -12,4 +12,7 @@ class BlocksEngine final : public cuda::Engine {
   }
 };
 
+/// Runs a job so, here and now. Throws UnsupportedError for a dtype that it is not defined for.
+void run_in_blocks(const kernels::Job& job);
+
 }  // namespace lamina::ops::contract

@@ -84,6 +84,10 @@ TEST_F(WithoutDevice, EachCallSaysWhichItWas) {
   expect_error_of("cudaMallocAsync", [] { (void)CudaDeviceMemory::allocate(100, nullptr); });
 }
 
+TEST_F(WithoutDevice, CudaIsNotThereYetAndHasNotGone) {
+  EXPECT_FALSE(cuda_has_gone());
+}
+
 TEST_F(WithoutDevice, AFailedLaunchIsAnErrorAndHurtsNobody) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     float x = 1, y = 2;

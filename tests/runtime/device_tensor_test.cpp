@@ -3,7 +3,10 @@
 #include <lamina/error.h>
 #include <lamina/variable.h>
 
+#include <atomic>
+#include <future>
 #include <random>
+#include <thread>
 
 #include "runtime/devices.h"
 #include "runtime/host/host_runtime.h"
@@ -33,6 +36,33 @@ class DeviceTensor : public ::testing::Test {
   ::testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
   std::mt19937 random_{seed_};
 };
+
+/// Tensors let go on several threads: who finds another one waiting for the device waits too, or
+/// memory would be given away on which work is pending.
+TEST_F(DeviceTensor, MemoryGoesNotBeforeItsWorkIsDoneThoughAnotherThreadWaitsForThat) {
+  const FakeGpus gpus({std::make_shared<runtime::HostRuntime>()});
+  const auto context = runtime::devices().get(kGpu);
+  std::promise<void> may_end;
+  std::atomic<bool> ended = false, too_early = false;
+  context->compute([&](runtime::Stream& stream) {
+    stream.call([&] {
+      may_end.get_future().wait();
+      ended = true;
+    });
+  });
+  const auto settle = [&] {
+    context->settle();
+    if (!ended) too_early = true;
+  };
+  {
+    const std::jthread first(settle);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // it waits for the device by now
+    const std::jthread second(settle);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    may_end.set_value();
+  }
+  EXPECT_FALSE(too_early);
+}
 
 /// As a save in the background does while its disk is slow.
 TEST_F(DeviceTensor, TravelsWhileASaveHoldsEverySlot) {

@@ -4,6 +4,7 @@
 
 #include "ops/cuda/kernels.h"
 #include "ops/cuda/layouts.h"
+#include "ops/reference/element.h"
 
 namespace lamina::ops::cuda {
 namespace {
@@ -82,18 +83,25 @@ KernelPtr make(const Site& site, const GatherGradient& op) {
   job.width = op.y.shape[-1];
   auto refused = std::make_shared<Refused>(site, job.count, op.of.rows);
   job.refused = refused->flags();
-  return device_kernel(
-      site, op,
-      {.run =
-           [job, refused](const Call& call) mutable {
-             job.ids.values = call.input(0);
-             job.dy = call.input(1);
-             job.y = call.output();
-             job.links = reinterpret_cast<std::int64_t*>(call.workspace());
-             call.launch(job);
-             refused->fetch(call.stream());
-           },
-       .workspace = 2 * static_cast<std::size_t>(job.count) * sizeof(std::int64_t)});
+  std::size_t used = 0;
+  const std::size_t sorted =
+      carve(used, 2 * static_cast<std::size_t>(job.count) * sizeof(kernels::PlacedId));
+  const std::int64_t sums = kernels::GatherGradientJob::open_sums(job.count, job.width);
+  const std::size_t open = carve(
+      used, static_cast<std::size_t>(sums) * dtype_size(reference::compute_dtype(op.y.dtype)));
+  return device_kernel(site, op,
+                       {.run =
+                            [job, refused, sorted, open](const Call& call) mutable {
+                              job.ids.values = call.input(0);
+                              job.dy = call.input(1);
+                              job.y = call.output();
+                              job.sorted =
+                                  reinterpret_cast<kernels::PlacedId*>(call.workspace(sorted));
+                              job.open = call.workspace(open);
+                              call.launch(job);
+                              refused->fetch(call.stream());
+                            },
+                        .workspace = used});
 }
 
 }  // namespace lamina::ops::cuda

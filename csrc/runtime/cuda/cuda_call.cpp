@@ -11,4 +11,11 @@ void check_cuda(int result, const char* call, SourceLocation where) {
   throw DeviceError(call, cudaGetErrorName(status), cudaGetErrorString(status), where);
 }
 
+bool cuda_has_gone() noexcept {
+  int value = 0;  // the driver is asked, which the current device, say, would not need
+  const cudaError_t status = cudaDeviceGetAttribute(&value, cudaDevAttrComputeCapabilityMajor, 0);
+  if (status != cudaSuccess) (void)cudaGetLastError();
+  return status == cudaErrorCudartUnloading;
+}
+
 }  // namespace lamina::runtime

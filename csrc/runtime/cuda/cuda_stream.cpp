@@ -38,7 +38,10 @@ CudaEvent::~CudaEvent() {
 
 bool CudaEvent::done() const {
   const cudaError_t status = cudaEventQuery(event_);
-  if (status == cudaErrorNotReady) return false;
+  if (status == cudaErrorNotReady) {
+    (void)cudaGetLastError();  // else the next check of anybody's on this thread would report it
+    return false;
+  }
   check_cuda(status, "cudaEventQuery");
   if (calls_) calls_->rethrow();
   return true;

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include "runtime/cuda/cuda_call.h"
+
 namespace lamina::ops::cuda {
 namespace {
 
@@ -193,7 +195,9 @@ class Loaded final : public CublasLt {
   explicit Loaded(std::shared_ptr<const Functions> functions) : lt_(std::move(functions)) {
     cublasLtHandle_t raw = nullptr;
     lt_->check(lt_->cublasLtCreate(&raw), "cublasLtCreate");
-    handle_ = {raw, [lt = lt_](auto* owned) { (void)lt->cublasLtDestroy(owned); }};
+    handle_ = {raw, [lt = lt_](auto* owned) {
+                 if (!runtime::cuda_has_gone()) (void)lt->cublasLtDestroy(owned);
+               }};
   }
   [[nodiscard]] std::shared_ptr<LibraryPlan> plan(const LibraryProduct& op,
                                                   Float32Precision precision,

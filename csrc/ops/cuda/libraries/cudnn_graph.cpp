@@ -209,7 +209,9 @@ CudnnTarget CudnnTarget::current_device() {
   cudnnHandle_t handle = nullptr;
   check(with_our_errors([&] { return fe::detail::create_handle(&handle); }), "cudnnCreate");
   CudnnTarget out;
-  out.handle_ = {handle, [](cudnnHandle_t owned) { (void)fe::detail::destroy_handle(owned); }};
+  out.handle_ = {handle, [](cudnnHandle_t owned) {
+                   if (!runtime::cuda_has_gone()) (void)fe::detail::destroy_handle(owned);
+                 }};
   int device = 0, major = 0, minor = 0;
   runtime::check_cuda(cudaGetDevice(&device), "cudaGetDevice");
   runtime::check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
