@@ -3,9 +3,11 @@
 #pragma once
 #include <variant>
 
+#include "kernels/constraints.h"
 #include "kernels/gather.h"
 #include "kernels/movement.h"
 #include "kernels/normalization.h"
+#include "kernels/penalties.h"
 #include "kernels/pointwise.h"
 #include "kernels/reductions.h"
 #include "kernels/updates.h"
@@ -19,6 +21,7 @@ using Job =
                  ReduceGradientJob, SoftmaxJob, SoftmaxGradientJob, MomentsJob, BatchNormJob,
                  BatchNormSumsJob, BatchNormGradientJob, LayerNormJob, LayerNormGradientJob,
                  LayerNormSumsJob, PoolJob, PoolGradientJob, ConvolutionJob, KernelGradientJob,
-                 ProductJob, UpdateJob, AccumulateJob, SquaresJob, FollowJob>;
+                 ProductJob, UpdateJob, AccumulateJob, SquaresJob, FollowJob, PenaltyJob,
+                 PenaltyGradientJob, ConstrainJob>;
 
 }  // namespace lamina::kernels

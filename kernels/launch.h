@@ -37,5 +37,8 @@ int launch(const UpdateJob& job, void* stream);
 int launch(const AccumulateJob& job, void* stream);
 int launch(const SquaresJob& job, void* stream);
 int launch(const FollowJob& job, void* stream);
+int launch(const PenaltyJob& job, void* stream);
+int launch(const PenaltyGradientJob& job, void* stream);
+int launch(const ConstrainJob& job, void* stream);
 
 }  // namespace lamina::kernels

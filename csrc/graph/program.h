@@ -71,6 +71,8 @@ struct Program {
   /// inputs.
   std::optional<ValueId> random_state = {};
   std::vector<MovingAverage> moving_averages = {};
+  /// Scalars, float32 or float64, that what layers give adds to the loss.
+  std::vector<ValueId> activity_penalties = {};
 
   ValueId add_value(ops::TensorSpec spec) {
     values.push_back(std::move(spec));
@@ -81,13 +83,17 @@ struct Program {
 /// What a layer writes its operations into.
 class Builder {
  public:
-  enum class Mode : std::uint8_t { kInference, kTraining };
+  /// Evaluation is inference with what activities add to the loss.
+  enum class Mode : std::uint8_t { kInference, kEvaluation, kTraining };
 
   explicit Builder(Program& program, Mode mode = Mode::kInference)
       : program_(program), mode_(mode) {}
 
   /// Whether layers that behave differently in training do so.
   [[nodiscard]] bool training() const { return mode_ == Mode::kTraining; }
+  /// Whether activity penalties are wanted.
+  [[nodiscard]] bool penalizes() const { return mode_ != Mode::kInference; }
+  void add_penalty(ValueId scalar) { program_.activity_penalties.push_back(scalar); }
 
   [[nodiscard]] const ops::TensorSpec& spec(ValueId id) const { return program_.values[id]; }
   [[nodiscard]] const Shape& shape(ValueId id) const { return program_.values[id].shape; }

@@ -32,6 +32,10 @@ class TrainingPlan {
   /// depends on it. Takes the gradient with respect to each wanted output. Once after each forward,
   /// whose inputs and outputs must not have changed: throws ValueError otherwise.
   const std::vector<Tensor>& backward(const std::vector<Tensor>& output_gradients);
+  /// Whether the gradient at `index` is computed: not one of zeros, which stay what they are.
+  [[nodiscard]] bool computes(std::size_t index) const {
+    return derivative_.gradients[index].has_value();
+  }
 
   [[nodiscard]] std::size_t arena_bytes() const { return steps_->arena_bytes(); }
   [[nodiscard]] const Program& program() const { return derivative_.program; }

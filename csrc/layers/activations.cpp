@@ -76,7 +76,8 @@ class PReLULayer final : public LibraryLayer<PReLUOptions> {
     for (std::size_t i = 1; i < in.rank(); ++i) {
       if (shape.dims()[i - 1] != 1) input_spec_.axes[static_cast<std::int64_t>(i)] = in.dims()[i];
     }
-    alpha_ = add_weight("alpha", std::move(shape), options_.alpha_initializer.bind());
+    alpha_ = add_weight("alpha", std::move(shape), options_.alpha_initializer.bind(),
+                        {options_.alpha_regularizer, options_.alpha_constraint});
   }
 
   // relu(x) + alpha * -relu(-x)
@@ -172,9 +173,10 @@ SoftmaxOptions from_config(ConfigReader& config) {
 
 template <>
 PReLUOptions from_config(ConfigReader& config) {
-  config.training_only({"alpha_regularizer", "alpha_constraint"});
   return config.common(
       PReLUOptions{.alpha_initializer = config.initializer("alpha_initializer", "zeros"),
+                   .alpha_regularizer = config.regularizer("alpha_regularizer"),
+                   .alpha_constraint = config.constraint("alpha_constraint"),
                    .shared_axes = config.axes("shared_axes", {})});
 }
 

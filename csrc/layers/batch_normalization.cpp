@@ -19,8 +19,14 @@ class BatchNormalizationLayer final : public LibraryLayer<BatchNormalizationOpti
   void on_build(const Shapes& inputs) override {
     const Shape& in = inputs.at(0);
     const std::int64_t size = in.dims()[axis_index(in, options_.axis)];
-    if (options_.scale) gamma_ = add_weight("gamma", {size}, options_.gamma_initializer.bind());
-    if (options_.center) beta_ = add_weight("beta", {size}, options_.beta_initializer.bind());
+    if (options_.scale) {
+      gamma_ = add_weight("gamma", {size}, options_.gamma_initializer.bind(),
+                          {options_.gamma_regularizer, options_.gamma_constraint});
+    }
+    if (options_.center) {
+      beta_ = add_weight("beta", {size}, options_.beta_initializer.bind(),
+                         {options_.beta_regularizer, options_.beta_constraint});
+    }
     mean_ = add_weight("moving_mean", {size}, options_.moving_mean_initializer.bind(), false);
     variance_ =
         add_weight("moving_variance", {size}, options_.moving_variance_initializer.bind(), false);
@@ -81,8 +87,6 @@ LayerRef BatchNormalization(BatchNormalizationOptions options) {
 
 template <>
 BatchNormalizationOptions from_config(ConfigReader& config) {
-  config.training_only(
-      {"beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"});
   config.ignore({"synchronized", "renorm_clipping", "renorm_momentum"});
   config.require("renorm", false);
   return config.common(BatchNormalizationOptions{
@@ -95,6 +99,10 @@ BatchNormalizationOptions from_config(ConfigReader& config) {
       .gamma_initializer = config.initializer("gamma_initializer", "ones"),
       .moving_mean_initializer = config.initializer("moving_mean_initializer", "zeros"),
       .moving_variance_initializer = config.initializer("moving_variance_initializer", "ones"),
+      .beta_regularizer = config.regularizer("beta_regularizer"),
+      .gamma_regularizer = config.regularizer("gamma_regularizer"),
+      .beta_constraint = config.constraint("beta_constraint"),
+      .gamma_constraint = config.constraint("gamma_constraint"),
   });
 }
 

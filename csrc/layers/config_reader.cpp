@@ -29,6 +29,13 @@ bool flatten(const json& value, std::size_t depth, std::vector<double>& values,
   return true;
 }
 
+/// The value's text for a message.
+std::string shortened(const json& value) {
+  constexpr std::size_t kLongest = 200;
+  const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
+  return text.size() > kLongest ? text.substr(0, kLongest) + "..." : text;
+}
+
 }  // namespace
 
 ConfigReader::ConfigReader(std::string class_name, const json& config)
@@ -46,13 +53,9 @@ const json* ConfigReader::find(std::string_view option) {
 }
 
 void ConfigReader::unsupported(std::string_view option) const {
-  constexpr std::size_t kLongest = 200;
   const auto name = config_.find("name");
   const auto value = config_.find(option);
-  std::string text = value == config_.end()
-                         ? "missing"
-                         : value->dump(-1, ' ', false, json::error_handler_t::replace);
-  if (text.size() > kLongest) text = text.substr(0, kLongest) + "...";
+  const std::string text = value == config_.end() ? "missing" : shortened(*value);
   throw UnsupportedError(
       "Layer '" + (name != config_.end() && name->is_string() ? name->get<std::string>() : "?") +
       "' (" + class_name_ + "): the option '" + std::string(option) +
@@ -222,6 +225,22 @@ ActivationFunction ConfigReader::activation(std::string_view option) {
   return *result;
 }
 
+Regularizer ConfigReader::regularizer(std::string_view option) {
+  const json* value = find(option);
+  if (value == nullptr || value->is_null()) return {};
+  const std::optional<Regularizer> result = regularizer_from_config(*value);
+  if (!result) training_only({option});
+  return result.value_or(Regularizer());
+}
+
+Constraint ConfigReader::constraint(std::string_view option) {
+  const json* value = find(option);
+  if (value == nullptr || value->is_null()) return {};
+  const std::optional<Constraint> result = constraint_from_config(*value);
+  if (!result) training_only({option});
+  return result.value_or(Constraint());
+}
+
 std::string ConfigReader::dtype(std::string fallback) {
   const json* value = find("dtype");
   if (value == nullptr || value->is_null()) return fallback;
@@ -260,11 +279,13 @@ void ConfigReader::training_only(std::initializer_list<std::string_view> options
   for (const std::string_view option : options) {
     const json* value = find(option);
     if (value == nullptr || value->is_null()) continue;
-    const json name = value->is_object() ? value->value("class_name", json()) : *value;
-    training_options_.push_back(
-        {std::string(option), name.is_string()
-                                  ? name.get<std::string>()
-                                  : name.dump(-1, ' ', false, json::error_handler_t::replace)});
+    const auto text = [](const json& given) {
+      return given.is_string() ? given.get<std::string>() : shortened(given);
+    };
+    std::string name = text(value->is_object() ? value->value("class_name", json()) : *value);
+    const json config = value->is_object() ? value->value("config", json()) : json();
+    if (config.is_object() && !config.empty()) name += " " + text(config);
+    training_options_.push_back({std::string(option), std::move(name)});
   }
 }
 

@@ -46,15 +46,19 @@ class ConfigReader {
   [[nodiscard]] ArrayLike array(std::string_view option, ArrayLike fallback);
   [[nodiscard]] Initializer initializer(std::string_view option, const char* fallback);
   [[nodiscard]] ActivationFunction activation(std::string_view option);
+  /// None when missing or null. One that Lamina lacks is none for prediction and one of
+  /// `training_options`.
+  [[nodiscard]] Regularizer regularizer(std::string_view option);
+  [[nodiscard]] Constraint constraint(std::string_view option);
   /// The policy's name from a string or a DTypePolicy object; `fallback` when missing or null.
   [[nodiscard]] std::string dtype(std::string fallback = {});
   [[nodiscard]] std::string data_format();
 
   /// Any value will do: it does not change what is computed.
   void ignore(std::initializer_list<std::string_view> options);
-  /// Regularizers and constraints: any value will do for prediction.
+  /// Regularizers and constraints that the layer lacks: any value will do for prediction.
   void training_only(std::initializer_list<std::string_view> options);
-  /// Those of them that are not null.
+  /// What training lacks.
   [[nodiscard]] const std::vector<TrainingOption>& training_options() const {
     return training_options_;
   }
@@ -64,7 +68,7 @@ class ConfigReader {
   /// name, dtype and trainable into the options, and then `finish()`.
   template <class Options>
   [[nodiscard]] Options common(Options options) {
-    training_only({"activity_regularizer"});  // any layer may have one
+    activity_regularizer_ = regularizer("activity_regularizer");  // any layer may have one
     options.name = string("name", "");
     options.dtype = dtype();
     options.trainable = boolean("trainable", true);
@@ -73,8 +77,12 @@ class ConfigReader {
   /// Throws for an option that was not read.
   void finish() const;
 
+  /// What `common` found.
+  [[nodiscard]] const Regularizer& activity_regularizer() const { return activity_regularizer_; }
+
   [[noreturn]] void unsupported(std::string_view option) const;
   [[nodiscard]] const std::string& class_name() const { return class_name_; }
+  [[nodiscard]] const nlohmann::json& config() const { return config_; }
 
  private:
   [[nodiscard]] const nlohmann::json* find(std::string_view option);
@@ -85,6 +93,7 @@ class ConfigReader {
   std::string class_name_;
   const nlohmann::json& config_;
   std::set<std::string, std::less<>> known_;
+  Regularizer activity_regularizer_;
   std::vector<TrainingOption> training_options_;
 };
 
@@ -95,6 +104,9 @@ template <class Options>
 /// An initializer from its configuration: a name, or {"class_name", "config"}. Nothing when Lamina
 /// lacks it or one of its options.
 [[nodiscard]] std::optional<Initializer> initializer_from_config(const nlohmann::json& value);
+/// The same of regularizers and constraints, null aside.
+[[nodiscard]] std::optional<Regularizer> regularizer_from_config(const nlohmann::json& value);
+[[nodiscard]] std::optional<Constraint> constraint_from_config(const nlohmann::json& value);
 /// An activation from its configuration: null, a name, or an object (a function, or an activation
 /// layer).
 [[nodiscard]] std::optional<ActivationFunction> activation_from_config(const nlohmann::json& value);

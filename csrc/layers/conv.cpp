@@ -45,10 +45,13 @@ class PlainConv final : public ConvLayer<Options> {
           " channels (full input shape is " + inputs[0].str() + ").");
     }
     this->require_channels(inputs[0]);
-    kernel_ = this->add_weight("kernel",
-                               this->kernel_shape(in == kNone ? kNone : in / o.groups, o.filters),
-                               o.kernel_initializer.bind());
-    if (o.use_bias) bias_ = this->add_weight("bias", {o.filters}, o.bias_initializer.bind());
+    kernel_ = this->add_weight(
+        "kernel", this->kernel_shape(in == kNone ? kNone : in / o.groups, o.filters),
+        o.kernel_initializer.bind(), {o.kernel_regularizer, o.kernel_constraint});
+    if (o.use_bias) {
+      bias_ = this->add_weight("bias", {o.filters}, o.bias_initializer.bind(),
+                               {o.bias_regularizer, o.bias_constraint});
+    }
   }
 
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
@@ -90,8 +93,6 @@ LayerRef Conv2D(Conv2DOptions options) {
 namespace {
 template <class Options>
 Options common_conv(ConfigReader& config, Options options) {
-  config.training_only(
-      {"kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint"});
   config.ignore({"lora_alpha"});
   config.require("lora_rank");
   options.filters = config.integer("filters");
@@ -102,6 +103,10 @@ Options common_conv(ConfigReader& config, Options options) {
   options.use_bias = config.boolean("use_bias", true);
   options.kernel_initializer = config.initializer("kernel_initializer", "glorot_uniform");
   options.bias_initializer = config.initializer("bias_initializer", "zeros");
+  options.kernel_regularizer = config.regularizer("kernel_regularizer");
+  options.bias_regularizer = config.regularizer("bias_regularizer");
+  options.kernel_constraint = config.constraint("kernel_constraint");
+  options.bias_constraint = config.constraint("bias_constraint");
   return config.common(std::move(options));
 }
 }  // namespace

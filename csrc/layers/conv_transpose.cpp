@@ -41,9 +41,11 @@ class Conv2DTransposeLayer final : public ConvLayer<Conv2DTransposeOptions> {
   void on_build(const Shapes& inputs) override {
     require_channels(inputs.at(0));
     kernel_ = add_weight("kernel", kernel_shape(options_.filters, channels(inputs[0])),
-                         options_.kernel_initializer.bind());
+                         options_.kernel_initializer.bind(),
+                         {options_.kernel_regularizer, options_.kernel_constraint});
     if (options_.use_bias) {
-      bias_ = add_weight("bias", {options_.filters}, options_.bias_initializer.bind());
+      bias_ = add_weight("bias", {options_.filters}, options_.bias_initializer.bind(),
+                         {options_.bias_regularizer, options_.bias_constraint});
     }
   }
 
@@ -106,8 +108,6 @@ LayerRef Conv2DTranspose(Conv2DTransposeOptions options) {
 
 template <>
 Conv2DTransposeOptions from_config(ConfigReader& config) {
-  config.training_only(
-      {"kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint"});
   return config.common(Conv2DTransposeOptions{
       .filters = config.integer("filters"),
       .kernel_size = config.pair("kernel_size"),
@@ -120,6 +120,10 @@ Conv2DTransposeOptions from_config(ConfigReader& config) {
       .use_bias = config.boolean("use_bias", true),
       .kernel_initializer = config.initializer("kernel_initializer", "glorot_uniform"),
       .bias_initializer = config.initializer("bias_initializer", "zeros"),
+      .kernel_regularizer = config.regularizer("kernel_regularizer"),
+      .bias_regularizer = config.regularizer("bias_regularizer"),
+      .kernel_constraint = config.constraint("kernel_constraint"),
+      .bias_constraint = config.constraint("bias_constraint"),
   });
 }
 

@@ -24,9 +24,11 @@ class DenseLayer final : public LibraryLayer<DenseOptions> {
  protected:
   void on_build(const Shapes& inputs) override {
     const std::int64_t in = inputs.at(0)[-1];
-    kernel_ = add_weight("kernel", {in, options_.units}, options_.kernel_initializer.bind());
+    kernel_ = add_weight("kernel", {in, options_.units}, options_.kernel_initializer.bind(),
+                         {options_.kernel_regularizer, options_.kernel_constraint});
     if (options_.use_bias) {
-      bias_ = add_weight("bias", {options_.units}, options_.bias_initializer.bind());
+      bias_ = add_weight("bias", {options_.units}, options_.bias_initializer.bind(),
+                         {options_.bias_regularizer, options_.bias_constraint});
     }
     input_spec_.axes = {{-1, in}};
   }
@@ -56,8 +58,6 @@ LayerRef Dense(DenseOptions options) {
 
 template <>
 DenseOptions from_config(ConfigReader& config) {
-  config.training_only(
-      {"kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint"});
   config.ignore({"lora_alpha"});
   config.require("lora_rank");
   config.require("quantization_config");
@@ -67,6 +67,10 @@ DenseOptions from_config(ConfigReader& config) {
       .use_bias = config.boolean("use_bias", true),
       .kernel_initializer = config.initializer("kernel_initializer", "glorot_uniform"),
       .bias_initializer = config.initializer("bias_initializer", "zeros"),
+      .kernel_regularizer = config.regularizer("kernel_regularizer"),
+      .bias_regularizer = config.regularizer("bias_regularizer"),
+      .kernel_constraint = config.constraint("kernel_constraint"),
+      .bias_constraint = config.constraint("bias_constraint"),
   });
 }
 

@@ -36,7 +36,8 @@ class DepthwiseBase : public ConvLayer<Options> {
     this->require_channels(input);
     depthwise_kernel_ = this->add_weight(
         name, this->kernel_shape(this->channels(input), this->options_.depth_multiplier),
-        this->options_.depthwise_initializer.bind());
+        this->options_.depthwise_initializer.bind(),
+        {this->options_.depthwise_regularizer, this->options_.depthwise_constraint});
   }
 
   // Keras's (KH, KW, C, M) is, byte for byte, the kernel (KH, KW, 1, C * M) of C groups.
@@ -65,7 +66,8 @@ class DepthwiseConv2DLayer final : public DepthwiseBase<DepthwiseConv2DOptions> 
   void on_build(const Shapes& inputs) override {
     add_depthwise_kernel("kernel", inputs.at(0));
     if (options_.use_bias) {
-      bias_ = add_weight("bias", {out_channels(inputs[0])}, options_.bias_initializer.bind());
+      bias_ = add_weight("bias", {out_channels(inputs[0])}, options_.bias_initializer.bind(),
+                         {options_.bias_regularizer, options_.bias_constraint});
     }
   }
 
@@ -96,9 +98,11 @@ class SeparableConv2DLayer final : public DepthwiseBase<SeparableConv2DOptions> 
     add_depthwise_kernel("depthwise_kernel", inputs.at(0));
     pointwise_kernel_ =
         add_weight("pointwise_kernel", {1, 1, expanded(channels(inputs[0])), options_.filters},
-                   options_.pointwise_initializer.bind());
+                   options_.pointwise_initializer.bind(),
+                   {options_.pointwise_regularizer, options_.pointwise_constraint});
     if (options_.use_bias) {
-      bias_ = add_weight("bias", {options_.filters}, options_.bias_initializer.bind());
+      bias_ = add_weight("bias", {options_.filters}, options_.bias_initializer.bind(),
+                         {options_.bias_regularizer, options_.bias_constraint});
     }
   }
 
@@ -119,8 +123,6 @@ class SeparableConv2DLayer final : public DepthwiseBase<SeparableConv2DOptions> 
 
 template <class Options>
 Options common_depthwise(ConfigReader& config, Options options) {
-  config.training_only({"depthwise_regularizer", "pointwise_regularizer", "bias_regularizer",
-                        "depthwise_constraint", "pointwise_constraint", "bias_constraint"});
   options.kernel_size = config.pair("kernel_size");
   options.strides = config.pair("strides", 1);
   options.padding = config.string("padding", "valid");
@@ -131,6 +133,10 @@ Options common_depthwise(ConfigReader& config, Options options) {
   options.use_bias = config.boolean("use_bias", true);
   options.depthwise_initializer = config.initializer("depthwise_initializer", "glorot_uniform");
   options.bias_initializer = config.initializer("bias_initializer", "zeros");
+  options.depthwise_regularizer = config.regularizer("depthwise_regularizer");
+  options.bias_regularizer = config.regularizer("bias_regularizer");
+  options.depthwise_constraint = config.constraint("depthwise_constraint");
+  options.bias_constraint = config.constraint("bias_constraint");
   return config.common(std::move(options));
 }
 
@@ -146,15 +152,19 @@ LayerRef SeparableConv2D(SeparableConv2DOptions options) {
 
 template <>
 DepthwiseConv2DOptions from_config(ConfigReader& config) {
+  config.training_only({"pointwise_regularizer", "pointwise_constraint"});
   return common_depthwise(config, DepthwiseConv2DOptions{});
 }
 
 template <>
 SeparableConv2DOptions from_config(ConfigReader& config) {
-  return common_depthwise(config,
-                          SeparableConv2DOptions{.filters = config.integer("filters"),
-                                                 .pointwise_initializer = config.initializer(
-                                                     "pointwise_initializer", "glorot_uniform")});
+  return common_depthwise(
+      config,
+      SeparableConv2DOptions{
+          .filters = config.integer("filters"),
+          .pointwise_initializer = config.initializer("pointwise_initializer", "glorot_uniform"),
+          .pointwise_regularizer = config.regularizer("pointwise_regularizer"),
+          .pointwise_constraint = config.constraint("pointwise_constraint")});
 }
 
 }  // namespace lamina::layers

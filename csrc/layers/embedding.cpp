@@ -27,7 +27,8 @@ class EmbeddingLayer final : public LibraryLayer<EmbeddingOptions> {
  protected:
   void on_build(const Shapes&) override {
     embeddings_ = add_weight("embeddings", {options_.input_dim, options_.output_dim},
-                             options_.embeddings_initializer.bind());
+                             options_.embeddings_initializer.bind(),
+                             {options_.embeddings_regularizer, options_.embeddings_constraint});
   }
 
   [[nodiscard]] bool autocast() const override { return false; }  // indices
@@ -54,7 +55,6 @@ LayerRef Embedding(EmbeddingOptions options) {
 
 template <>
 EmbeddingOptions from_config(ConfigReader& config) {
-  config.training_only({"embeddings_regularizer", "embeddings_constraint"});
   config.ignore({"lora_alpha", "input_length"});
   config.require("lora_rank");
   config.require("quantization_config");
@@ -63,6 +63,8 @@ EmbeddingOptions from_config(ConfigReader& config) {
       .input_dim = config.integer("input_dim"),
       .output_dim = config.integer("output_dim"),
       .embeddings_initializer = config.initializer("embeddings_initializer", "uniform"),
+      .embeddings_regularizer = config.regularizer("embeddings_regularizer"),
+      .embeddings_constraint = config.constraint("embeddings_constraint"),
       .mask_zero = config.boolean("mask_zero", false),
   });
 }

@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "graph/program.h"
+#include "layers/activity_penalty.h"
 #include "layers/arguments.h"
 #include "layers/dtype_policy.h"
 #include "layers/naming.h"
@@ -146,6 +147,11 @@ std::vector<graph::ValueId> Layer::lower(graph::Builder& builder,
     }
   }
   std::vector<graph::ValueId> outputs = on_lower(builder, cast);
+  if (activity_regularizer_ && builder.penalizes()) {
+    for (const graph::ValueId output : outputs) {
+      layers::penalize(builder, output, activity_regularizer_);
+    }
+  }
   builder.set_layer(outer);
   return outputs;
 }
@@ -245,6 +251,14 @@ VariablePtr Layer::add_weight(std::string name, Shape shape, Variable::Initializ
                                              std::move(initializer), trainable);
   variable->set_path(path);
   (trainable ? trainable_variables_ : non_trainable_variables_).push_back(variable);
+  return variable;
+}
+
+VariablePtr Layer::add_weight(std::string name, Shape shape, Variable::Initializer initializer,
+                              WeightRules rules) {
+  VariablePtr variable = add_weight(std::move(name), std::move(shape), std::move(initializer));
+  variable->set_regularizer(std::move(rules.regularizer));
+  variable->set_constraint(std::move(rules.constraint));
   return variable;
 }
 

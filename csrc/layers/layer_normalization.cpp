@@ -26,8 +26,14 @@ class LayerNormalizationLayer final : public LibraryLayer<LayerNormalizationOpti
     for (const std::int64_t axis : axes_) {
       shape.push_back(inputs.at(0).dims()[axis_index(inputs[0], axis)]);
     }
-    if (options_.scale) gamma_ = add_weight("gamma", shape, options_.gamma_initializer.bind());
-    if (options_.center) beta_ = add_weight("beta", shape, options_.beta_initializer.bind());
+    if (options_.scale) {
+      gamma_ = add_weight("gamma", shape, options_.gamma_initializer.bind(),
+                          {options_.gamma_regularizer, options_.gamma_constraint});
+    }
+    if (options_.center) {
+      beta_ = add_weight("beta", shape, options_.beta_initializer.bind(),
+                         {options_.beta_regularizer, options_.beta_constraint});
+    }
   }
 
   [[nodiscard]] bool autocast() const override { return false; }
@@ -76,8 +82,6 @@ LayerRef LayerNormalization(LayerNormalizationOptions options) {
 
 template <>
 LayerNormalizationOptions from_config(ConfigReader& config) {
-  config.training_only(
-      {"beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"});
   config.require("rms_scaling", false);
   return config.common(LayerNormalizationOptions{
       .axis = config.axes("axis", -1),
@@ -86,6 +90,10 @@ LayerNormalizationOptions from_config(ConfigReader& config) {
       .scale = config.boolean("scale", true),
       .beta_initializer = config.initializer("beta_initializer", "zeros"),
       .gamma_initializer = config.initializer("gamma_initializer", "ones"),
+      .beta_regularizer = config.regularizer("beta_regularizer"),
+      .gamma_regularizer = config.regularizer("gamma_regularizer"),
+      .beta_constraint = config.constraint("beta_constraint"),
+      .gamma_constraint = config.constraint("gamma_constraint"),
   });
 }
 

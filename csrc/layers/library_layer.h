@@ -27,7 +27,11 @@ class LibraryLayer : public Layer, public TrainingOptions {
   LibraryLayer(std::string class_name, Options options)
       : Layer({options.name, options.dtype, options.trainable}),
         options_(std::move(options)),
-        class_name_(std::move(class_name)) {}
+        class_name_(std::move(class_name)) {
+    if constexpr (requires { options_.activity_regularizer; }) {
+      set_activity_regularizer(options_.activity_regularizer);
+    }
+  }
 
   void on_build(const Shapes&) override {}
 

@@ -1,4 +1,6 @@
 // Initializers and activations as they stand in configurations.
+#include "layers/object_config.h"
+
 #include <limits>
 
 #include "layers/arguments.h"
@@ -8,11 +10,6 @@ namespace lamina::layers {
 namespace {
 
 using nlohmann::json;
-
-std::string text_or_empty(const json& object, const char* key) {
-  const auto it = object.find(key);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
-}
 
 std::optional<std::uint64_t> seed_of(ConfigReader& reader) {
   const std::optional<std::int64_t> seed = reader.optional_single("seed");
@@ -104,17 +101,7 @@ std::optional<ActivationFunction> named_activation(const std::string& name) {
 }  // namespace
 
 std::optional<Initializer> initializer_from_config(const json& value) {
-  try {
-    if (value.is_string()) return Initializer(value.get<std::string>());
-    if (!value.is_object()) return std::nullopt;
-    const json config = value.value("config", json::object());
-    ConfigReader reader(text_or_empty(value, "class_name"), config);
-    std::optional<Initializer> result = read_initializer(reader.class_name(), reader);
-    reader.finish();
-    return result;
-  } catch (const ValueError&) {  // the caller names layer and option
-    return std::nullopt;
-  }
+  return object_from_config<Initializer>(value, read_initializer);
 }
 
 std::optional<ActivationFunction> activation_from_config(const json& value) {

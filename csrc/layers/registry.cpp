@@ -11,6 +11,7 @@ namespace {
 using Make = LayerPtr (*)(ConfigReader&);
 
 void note_training_options(Layer& layer, const ConfigReader& config) {
+  layer.set_activity_regularizer(config.activity_regularizer());
   if (config.training_options().empty()) return;
   if (auto* options = dynamic_cast<TrainingOptions*>(&layer)) {
     options->lack(config.training_options());

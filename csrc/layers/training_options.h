@@ -5,13 +5,13 @@
 
 namespace lamina::layers {
 
-/// Something that a layer's configuration asks of training: a regularizer or a constraint.
+/// A regularizer or a constraint that a layer's configuration asks for and that Lamina lacks.
 struct TrainingOption {
   std::string option;  ///< "kernel_regularizer"
-  std::string value;   ///< its class: "L2"
+  std::string value;   ///< its class and options: "OrthogonalRegularizer {\"mode\":\"rows\"}"
 };
 
-/// What of that Lamina lacks. Prediction does without it; whoever trains the layer has to ask.
+/// Those of a layer. Prediction does without them; whoever trains the layer has to ask.
 class TrainingOptions {
  public:
   void lack(std::vector<TrainingOption> options) { lacked_ = std::move(options); }

@@ -13,6 +13,8 @@ graph::Program lower_model(Model& model, const std::vector<ops::TensorSpec>& inp
   graph::Builder builder(program, mode);
   const std::vector<graph::ValueId> values = program.inputs;
   program.outputs = model.lower(builder, values);
+  program.outputs.insert(program.outputs.end(), program.activity_penalties.begin(),
+                         program.activity_penalties.end());
   for (const graph::MovingAverage& average : program.moving_averages) {
     if (std::find(program.outputs.begin(), program.outputs.end(), average.statistics) ==
         program.outputs.end()) {

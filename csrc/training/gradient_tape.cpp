@@ -40,9 +40,15 @@ const std::vector<Tensor>& GradientTape::forward(const std::vector<Tensor>& inpu
   return outputs;
 }
 
-const std::vector<Tensor>& GradientTape::gradients(const std::vector<Tensor>& output_gradients) {
+double GradientTape::penalty() const {
   if (parts_->graph == nullptr) throw ValueError("GradientTape: call `forward` first.");
-  return parts_->graph->backward(output_gradients);
+  return parts_->graph->penalty();
+}
+
+const std::vector<Tensor>& GradientTape::gradients(const std::vector<Tensor>& output_gradients,
+                                                   double penalty_scale) {
+  if (parts_->graph == nullptr) throw ValueError("GradientTape: call `forward` first.");
+  return parts_->graph->backward(output_gradients, penalty_scale);
 }
 
 const std::vector<VariablePtr>& GradientTape::variables() const {

@@ -22,7 +22,8 @@ TrainGraph& GraphCache::get(const std::vector<Tensor>& x) {
   if (it != graphs_.end()) {
     graphs_.splice(graphs_.begin(), graphs_, it);
   } else {
-    auto graph = std::make_unique<TrainGraph>(model_, shapes, device);
+    auto graph =
+        std::make_unique<TrainGraph>(model_, shapes, device, TrainGraph::Options{.mode = mode_});
     if (graphs_.size() >= kGraphs) graphs_.pop_back();
     graphs_.push_front({std::move(shapes), device, std::move(graph)});
   }

@@ -11,7 +11,8 @@ namespace lamina::training {
 /// full batch, a last one, and one more.
 class GraphCache {
  public:
-  explicit GraphCache(Model& model) : model_(model) {}
+  explicit GraphCache(Model& model, TrainGraph::Mode mode = TrainGraph::Mode::kTraining)
+      : model_(model), mode_(mode) {}
   /// The graph for inputs of these shapes; valid until the next call. Throws what TrainGraph
   /// throws.
   [[nodiscard]] TrainGraph& get(const std::vector<Tensor>& x);
@@ -25,6 +26,7 @@ class GraphCache {
   static constexpr std::size_t kGraphs = 3;
 
   Model& model_;
+  TrainGraph::Mode mode_;
   std::list<Cached> graphs_;  // the one used last in front
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "layers/training_options.h"
@@ -46,6 +47,13 @@ void refuse_lacked_options(const Model& model) {
   if (count == 0) return;
   const std::string others = count == 1 ? "" : fmt::format(", the first of {} such options", count);
   throw UnsupportedError(fmt::format("{}{}; prediction does not need it.", first, others));
+}
+
+bool has_activity_regularizers(const Model& model) {
+  const std::vector<LayerPtr> layers = all_layers(model);
+  return std::any_of(layers.begin(), layers.end(), [](const LayerPtr& layer) {
+    return static_cast<bool>(layer->activity_regularizer());
+  });
 }
 
 }  // namespace lamina::training

@@ -18,9 +18,14 @@ models::TrainingParts& compiled(const std::shared_ptr<models::TrainingParts>& pa
                                method, model.name()));
 }
 
-std::optional<training::Data> validation_of(const FitOptions& options) {
+template <class Standardize>
+std::optional<training::Data> validation_of(const FitOptions& options,
+                                            const Standardize& standardize) {
   if (!options.validation_data) return {};
-  return training::Data(*options.validation_data, "the validation data");
+  DataSet given = *options.validation_data;
+  const training::Data checked(given, "the validation data");
+  given.x = standardize(given.x);
+  return training::Data(std::move(given), "the validation data");
 }
 
 }  // namespace
@@ -49,7 +54,8 @@ History Model::fit(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
   training::check(options);
   const training::Data given({x, y, options.sample_weight}, "the training data");
   training::Data data({standardize(x), y, options.sample_weight}, "the training data");
-  std::optional<training::Data> validation = validation_of(options);
+  std::optional<training::Data> validation =
+      validation_of(options, [this](const auto& inputs) { return standardize(inputs); });
   if (!validation && options.validation_split > 0) {
     auto [first, last] = data.split(options.validation_split);
     data = std::move(first);
@@ -72,10 +78,9 @@ History Model::fit(const DataLoaderPtr& loader, const FitOptions& options) {
         "`validation_split`, `class_weight` and `sample_weight` need arrays: a data loader gives "
         "each batch its weights, and `validation_data` is given by itself.");
   }
-  return training::FitLoop(*this, parts,
-                           training::loader_feed(
-                               loader, [this](const auto& inputs) { return standardize(inputs); }),
-                           validation_of(options), options)
+  const auto standardized = [this](const auto& inputs) { return standardize(inputs); };
+  return training::FitLoop(*this, parts, training::loader_feed(loader, standardized),
+                           validation_of(options, standardized), options)
       .run();
 }
 

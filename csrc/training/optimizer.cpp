@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "layers/naming.h"
+#include "training/constrainer.h"
 #include "training/device_update.h"
 #include "training/scalars.h"
 #include "training/step_memory.h"
@@ -126,6 +127,7 @@ void Optimizer::build(const std::vector<VariablePtr>& trainable_variables) {
         name(), trainable_.size(), trainable_variables.size()));
   }
   for (const VariablePtr& variable : trainable_variables) {
+    training::check_constraint(*variable);
     if (is_floating(variable->dtype())) continue;
     throw ValueError(
         fmt::format("Optimizer '{}': the variable '{}' holds {}, which has no "
@@ -248,6 +250,10 @@ void Optimizer::apply(const std::vector<Tensor>& gradients) {
     }
     update.device = device_update_.get();
   }
+  if (!constrainer_ || constrainer_->device() != computes) {
+    constrainer_ = std::make_unique<training::Constrainer>(computes);
+  }
+  std::vector<kernels::ConstrainJob> constraints;
   NewValues values(*memory_, computes);
   std::vector<Tensor> held(gradients.size());
   for (std::size_t i = 0; i < gradients.size(); ++i) {
@@ -262,7 +268,13 @@ void Optimizer::apply(const std::vector<Tensor>& gradients) {
       item.gradient = held[i].raw();
     }
     item.decays = decays(*variable) ? 1 : 0;
-    if ((moves && updates) || options_.use_ema) item.value = values.open(variable, device);
+    const bool computed = (moves && updates) || options_.use_ema;
+    const bool constrained = moves && variable->constraint();
+    if (computed || constrained) item.value = values.open(variable, device);
+    if (constrained) {
+      const void* const next = computed ? item.value.out : item.value.in;
+      constraints.push_back(constrainer_->job(*variable, {next, item.value.out}));
+    }
     if (options_.use_ema) item.average = values.open(averages_[i], device);
     if (moves && every > 1) item.accumulated = values.open(accumulators_[i], device);
     if (moves && updates) {
@@ -281,6 +293,7 @@ void Optimizer::apply(const std::vector<Tensor>& gradients) {
       clip_global_norm(update, *options_.global_clipnorm);
     step(update);
   }
+  constrainer_->run(constraints);
   values.assign();
   finite_ = update.finite;
   iteration_->assign(filled({}, DType::kInt32, static_cast<double>(steps() + 1)));

@@ -5,12 +5,17 @@
 #include "core/device_memory.h"
 #include "models/lowering.h"
 #include "ops/backend.h"
+#include "training/scalars.h"
 
 namespace lamina::training {
 namespace {
 
-std::vector<ops::TensorSpec> input_specs(Model& model, const std::vector<Shape>& shapes) {
+Model& built_for(Model& model, const std::vector<Shape>& shapes) {
   if (!model.built()) model.build(shapes);
+  return model;
+}
+
+std::vector<ops::TensorSpec> input_specs(Model& model, const std::vector<Shape>& shapes) {
   const SymbolicTensors placeholders = model.inputs();
   if (placeholders.size() != shapes.size()) {
     throw ValueError("Model '" + model.name() + "' takes " + std::to_string(placeholders.size()) +
@@ -43,11 +48,14 @@ TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Dev
     : backend_(ops::make_backend(device)),
       runner_(device),
       staged_inputs_(device),
-      staged_gradients_(device) {
+      staged_gradients_(device),
+      variables_(built_for(model, input_shapes).trainable_variables()),
+      penalties_(variables_, device) {
   const std::vector<ops::TensorSpec> specs = input_specs(model, input_shapes);
   for (const ops::TensorSpec& spec : specs) input_dtypes_.push_back(spec.dtype);
-  variables_ = model.trainable_variables();
-  graph::Program program = models::lower_model(model, specs, graph::Builder::Mode::kTraining);
+  const bool training = options.mode == Mode::kTraining;
+  graph::Program program = models::lower_model(
+      model, specs, training ? graph::Builder::Mode::kTraining : graph::Builder::Mode::kEvaluation);
   for (const graph::MovingAverage& average : program.moving_averages) {
     const auto output =
         std::find(program.outputs.begin(), program.outputs.end(), average.statistics);
@@ -56,8 +64,13 @@ TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Dev
                          average.momentum});
   }
   outputs_count_ = model.outputs().size();
+  for (const graph::ValueId penalty : program.activity_penalties) {
+    penalty_dtypes_.push_back(program.values[penalty].dtype);
+  }
+  graph::Wanted wanted;
+  if (training) wanted = {outputs_count_ + penalty_dtypes_.size(), variables_, options.inputs};
   plan_ = std::make_unique<graph::TrainingPlan>(
-      std::move(program), graph::Wanted{outputs_count_, variables_, options.inputs}, backend_,
+      std::move(program), wanted, backend_,
       graph::PlanOptions{.optimize = options.optimize, .profile = options.profile});
 }
 
@@ -115,19 +128,29 @@ const std::vector<Tensor>& TrainGraph::forward(const std::vector<Tensor>& inputs
     cast[i] = cast[i].cast(input_dtypes_[i]);
   }
   const std::vector<Tensor>& all = plan_->forward(staged_inputs_.place(cast), state);
-  const std::span<const Tensor> own(all.data(), outputs_count_);
+  const std::span<const Tensor> own(all.data(), outputs_count_ + penalty_dtypes_.size());
   if (runner_.device() == Device::cpu()) {
     outputs_.assign(own.begin(), own.end());
   } else {
     outputs_ = core::copies_on(Device::cpu(), own);
     backend_->settle();  // throws what kernels had to refuse
   }
+  activity_penalty_ = 0;
+  for (; outputs_.size() > outputs_count_; outputs_.pop_back()) {
+    activity_penalty_ += outputs_.back().cast(DType::kFloat64).data<double>()[0];
+  }
   prepare_averages(all);
   return outputs_;
 }
 
-const std::vector<Tensor>& TrainGraph::backward(const std::vector<Tensor>& output_gradients) {
-  return plan_->backward(staged_gradients_.place(output_gradients));
+const std::vector<Tensor>& TrainGraph::backward(const std::vector<Tensor>& output_gradients,
+                                                double penalty_scale) {
+  std::vector<Tensor> of_all = output_gradients;
+  for (const DType dtype : penalty_dtypes_) of_all.push_back(filled({}, dtype, penalty_scale));
+  const std::vector<Tensor>& gradients = plan_->backward(staged_gradients_.place(of_all));
+  penalties_.add_gradients(gradients, penalty_scale,
+                           [this](std::size_t index) { return !plan_->computes(index); });
+  return gradients;
 }
 
 }  // namespace lamina::training

@@ -7,6 +7,7 @@
 
 #include "graph/training_plan.h"
 #include "ops/job_runner.h"
+#include "training/penalties.h"
 #include "training/step_memory.h"
 
 namespace lamina::training {
@@ -15,10 +16,16 @@ using graph::RandomState;
 
 /// A model lowered in training mode for one set of input shapes (batch normalisation on the batch's
 /// statistics, with moving averages updated; dropout active), with its gradients. Reads the
-/// variables afresh at each forward. One call at a time; evaluation uses Model::predict.
+/// variables afresh at each forward. One call at a time; evaluation uses Model::predict where the
+/// model has no activity regularizers.
 class TrainGraph {
  public:
+  enum class Mode : std::uint8_t {
+    kTraining,
+    kEvaluation,  ///< layers as in prediction; no gradients
+  };
   struct Options {
+    Mode mode = Mode::kTraining;
     /// Also give the gradients with respect to these inputs, behind those of the variables.
     std::vector<std::size_t> inputs = {};
     /// Time each operation, for `profile()`.
@@ -39,12 +46,18 @@ class TrainGraph {
   /// dropout: use another counter at each step. The outputs of the model, on the host, valid until
   /// the next call. Throws ValueError naming an input that does not fit.
   const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs, RandomState state = {});
+  /// What regularizers add to the loss: of the variables as they are, and of what layers gave in
+  /// the last forward.
+  [[nodiscard]] double penalty() const { return penalties_.value() + activity_penalty_; }
+  /// The latter alone.
+  [[nodiscard]] double activity_penalty() const { return activity_penalty_; }
   /// Takes the gradient of a scalar with respect to each output, of its shape and dtype. The
   /// gradients with respect to `variables()`, in that order and of their shapes and dtypes (zeros
-  /// where nothing depends on one), on the graph's device; valid until the next call. Once after
-  /// each forward, whose inputs and outputs must not have been written to: throws ValueError
-  /// otherwise.
-  const std::vector<Tensor>& backward(const std::vector<Tensor>& output_gradients);
+  /// where nothing depends on one), on the graph's device; valid until the next call. They include
+  /// those of `penalty_scale` times the penalty. Once after each forward, whose inputs and outputs
+  /// must not have been written to: throws ValueError otherwise.
+  const std::vector<Tensor>& backward(const std::vector<Tensor>& output_gradients,
+                                      double penalty_scale = 1);
   /// Moves the moving averages on to what the last `forward` saw: once, before or after `backward`.
   /// Needs no memory, so that on the host it cannot fail.
   void update_averages();
@@ -90,6 +103,9 @@ class TrainGraph {
   std::vector<Average> averages_;
   std::vector<PendingAverage> pending_averages_;
   std::size_t outputs_count_ = 0;
+  std::vector<DType> penalty_dtypes_;  ///< of the activities' penalties, behind the outputs
+  double activity_penalty_ = 0;
+  Penalties penalties_;
   std::unique_ptr<graph::TrainingPlan> plan_;
   std::vector<Tensor> outputs_;
 };

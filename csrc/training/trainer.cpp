@@ -7,6 +7,7 @@
 
 #include "training/labels.h"
 #include "training/lacked_options.h"
+#include "training/penalties.h"
 
 namespace lamina::training {
 namespace {
@@ -38,7 +39,10 @@ auto naming_samples(const Batch& batch, const Tensor& y, const F& compute) {
 }  // namespace
 
 Trainer::Trainer(Model& model, CompileArguments arguments)
-    : model_(model), arguments_(std::move(arguments)), graphs_(model) {
+    : model_(model),
+      arguments_(std::move(arguments)),
+      graphs_(model),
+      evaluation_graphs_(model, TrainGraph::Mode::kEvaluation) {
   if (!arguments_.optimizer.optimizer) throw ValueError("`compile` needs an optimizer.");
   if (arguments_.loss.losses.empty() ||
       std::find(arguments_.loss.losses.begin(), arguments_.loss.losses.end(), nullptr) !=
@@ -56,6 +60,7 @@ void Trainer::prepare(const Batch& batch) {
   }
   if (prepared_) return;
   refuse_lacked_options(model_);  // those of layers that have been built since
+  penalizes_activities_ = has_activity_regularizers(model_);
   std::vector<LossPtr>& losses = arguments_.loss.losses;
   if (losses.size() == 1) losses.resize(outputs, losses.front());
   if (losses.size() != outputs) {
@@ -156,9 +161,9 @@ void Trainer::train(const Batch& batch) {
   double loss = 0;
   try {
     std::vector<Tensor> gradients;
-    loss = total_loss(batch, outputs, &gradients);
+    loss = total_loss(batch, outputs, &gradients) + graph.penalty();
     gather(batch, outputs, loss);
-    optimizer().apply(graph.backward(gradients));
+    optimizer().apply(graph.backward(gradients, optimizer().loss_scale()));
   } catch (...) {
     set_metric_state(metrics);
     throw;
@@ -173,8 +178,16 @@ void Trainer::train(const Batch& batch) {
 
 void Trainer::test(const Batch& batch) {
   prepare(batch);
-  const std::vector<Tensor> outputs = model_.predict(batch.x, {.batch_size = batch.rows()});
-  gather(batch, outputs, total_loss(batch, outputs, nullptr));
+  std::vector<Tensor> outputs;
+  double penalty = penalty_of(model_.trainable_variables());
+  if (penalizes_activities_) {
+    TrainGraph& graph = evaluation_graphs_.get(batch.x);
+    outputs = graph.forward(batch.x);
+    penalty += graph.activity_penalty();
+  } else {
+    outputs = model_.predict(batch.x, {.batch_size = batch.rows()});
+  }
+  gather(batch, outputs, total_loss(batch, outputs, nullptr) + penalty);
 }
 
 Logs Trainer::logs() const {

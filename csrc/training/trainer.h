@@ -75,10 +75,11 @@ class Trainer {
   double batch_loss_ = 0;
   std::int64_t skipped_ = 0;  ///< batches whose gradients overflowed (LossScaleOptimizer)
   GraphCache graphs_;
+  GraphCache evaluation_graphs_;  ///< where activities add to the loss
   metrics::Mean loss_{"loss"};
   std::vector<metrics::Mean> output_losses_;
   std::vector<NamedMetric> metrics_;
-  bool prepared_ = false;
+  bool prepared_ = false, penalizes_activities_ = false;
 };
 
 }  // namespace lamina::training

@@ -17,7 +17,8 @@ namespace lamina {
 ///     optimizer->apply(tape.gradients({loss.gradient}));
 ///
 /// With an optimizer that scales the loss: value_and_gradient(labels, predicted, {},
-/// optimizer->loss_scale()).
+/// optimizer->loss_scale()), and of a model with regularizers gradients({loss.gradient},
+/// optimizer->loss_scale()). Its whole loss is loss.value + tape.penalty().
 ///
 /// It computes where the model's variables are (see Model::to). Holds compiled graphs for the three
 /// input shapes used last: keep it through the loop. The model must outlive it. One call at a time.
@@ -25,7 +26,8 @@ class GradientTape {
  public:
   /// What is trainable is read here. `seed` and the number of calls of `forward` settle what
   /// dropout drops; `first_call` is for a loop that goes on. Throws ValueError for a model that is
-  /// not built, UnsupportedError for one whose configuration asks for regularizers or constraints.
+  /// not built, UnsupportedError for one whose configuration asks for regularizers or constraints
+  /// that Lamina lacks.
   explicit GradientTape(Model& model, std::uint64_t seed = 0, std::uint64_t first_call = 0);
   GradientTape(GradientTape&&) noexcept;
   GradientTape& operator=(GradientTape&&) noexcept;
@@ -37,10 +39,16 @@ class GradientTape {
   /// ValueError naming the input that does not fit, UnsupportedError for an operation without a
   /// gradient.
   const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs);
+  /// What the model's regularizers add to the loss (Keras's `sum(model.losses)`): of the variables
+  /// as they are, and of what layers gave in the last `forward`, without which it throws
+  /// ValueError.
+  [[nodiscard]] double penalty() const;
   /// The gradients of a scalar with respect to `variables()`, of their shapes and dtypes and where
   /// they are, valid until the next call, from its gradient with respect to each output of the last
-  /// `forward`. Once after each forward: throws ValueError otherwise.
-  const std::vector<Tensor>& gradients(const std::vector<Tensor>& output_gradients);
+  /// `forward`; `penalty_scale` times the penalty is a part of that scalar. Once after each
+  /// forward: throws ValueError otherwise.
+  const std::vector<Tensor>& gradients(const std::vector<Tensor>& output_gradients,
+                                       double penalty_scale = 1);
 
   /// The model's trainable variables when this was made.
   [[nodiscard]] const std::vector<VariablePtr>& variables() const;

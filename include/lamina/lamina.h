@@ -3,6 +3,7 @@
 #include <lamina/applications.h>
 #include <lamina/callbacks.h>
 #include <lamina/checkpoint_manager.h>
+#include <lamina/constraints.h>
 #include <lamina/data_loader.h>
 #include <lamina/device.h>
 #include <lamina/devices.h>
@@ -18,6 +19,7 @@
 #include <lamina/model.h>
 #include <lamina/npy.h>
 #include <lamina/optimizers.h>
+#include <lamina/regularizers.h>
 #include <lamina/save_handle.h>
 #include <lamina/schedules.h>
 #include <lamina/shape.h>

@@ -118,6 +118,14 @@ class Layer : public std::enable_shared_from_this<Layer> {
   /// Sets the flag here and on every tracked sublayer. The order of variables does not change.
   virtual void set_trainable(bool trainable);
   [[nodiscard]] const DTypePolicy& dtype_policy() const noexcept { return policy_; }
+  /// What the outputs of each call of the layer add to the loss, divided by the number of samples
+  /// in the batch; none unless set. To be set before the model is compiled.
+  [[nodiscard]] const Regularizer& activity_regularizer() const noexcept {
+    return activity_regularizer_;
+  }
+  void set_activity_regularizer(Regularizer regularizer) {
+    activity_regularizer_ = std::move(regularizer);
+  }
   [[nodiscard]] bool built() const noexcept { return built_; }
   /// "<Dense name=dense, built=True>", as Keras prints a layer.
   [[nodiscard]] std::string repr() const;
@@ -195,6 +203,14 @@ class Layer : public std::enable_shared_from_this<Layer> {
                          bool trainable = true);
   VariablePtr add_weight(std::string name, Shape shape, Variable::Initializer initializer,
                          bool trainable, DType dtype);
+  /// What training does to a weight beside its gradient.
+  struct WeightRules {
+    Regularizer regularizer = {};
+    Constraint constraint = {};
+  };
+  /// A trainable one with such rules.
+  VariablePtr add_weight(std::string name, Shape shape, Variable::Initializer initializer,
+                         WeightRules rules);
   /// Registers a sublayer (or a list) under the attribute's name and returns it.
   LayerPtr track(std::string attribute, LayerPtr layer);
   void track(std::string attribute, AttributeList list);
@@ -210,6 +226,7 @@ class Layer : public std::enable_shared_from_this<Layer> {
 
   mutable std::string name_;
   DTypePolicy policy_;
+  Regularizer activity_regularizer_;
   bool trainable_;
   std::vector<VariablePtr> trainable_variables_, non_trainable_variables_;
   std::vector<Attribute> attributes_;

@@ -1,6 +1,9 @@
 #pragma once
+#include <lamina/axes.h>
+#include <lamina/constraints.h>
 #include <lamina/initializers.h>
 #include <lamina/layer.h>
+#include <lamina/regularizers.h>
 
 #include <cstdint>
 #include <initializer_list>
@@ -20,8 +23,9 @@
 ///
 /// The factories throw ValueError for options that Keras refuses, in its words and naming the
 /// layer. Applying a layer throws ValueError when the inputs' ranks or sizes do not suit it. Shapes
-/// below include the batch. Keras's regularizers and constraints are not options here: a model
-/// whose configuration has some predicts, and refuses to be trained. Seeds of dropout are ignored.
+/// below include the batch. Any layer may have an activity regularizer
+/// (Layer::set_activity_regularizer); those that name it in Keras have it as an option. Seeds of
+/// dropout are ignored.
 namespace lamina::layers {
 
 /// One integer for both spatial axes, or {height, width}.
@@ -40,15 +44,6 @@ struct Padding2D {
   Padding2D(std::int64_t all) : height(all), width(all) {}  // NOLINT: implicit on purpose
   Padding2D(IntPair height_padding, IntPair width_padding)
       : height(height_padding), width(width_padding) {}
-};
-
-/// One axis or several. Negative ones count from the end.
-struct Axes {
-  std::vector<std::int64_t> values;
-  Axes() = default;
-  Axes(std::int64_t axis) : values{axis} {}                          // NOLINT: implicit on purpose
-  Axes(std::initializer_list<std::int64_t> axes) : values(axes) {}   // NOLINT
-  Axes(std::vector<std::int64_t> axes) : values(std::move(axes)) {}  // NOLINT
 };
 
 /// An activation: one of Keras's names ("linear", "relu", "relu6", "leaky_relu", "elu", "selu",
@@ -104,6 +99,11 @@ struct DenseOptions {
   bool use_bias = true;
   Initializer kernel_initializer = "glorot_uniform";
   Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer = {};
+  Regularizer bias_regularizer = {};
+  Regularizer activity_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint bias_constraint = {};
   std::string name = {};
   std::string dtype = {};
   bool trainable = true;
@@ -116,6 +116,8 @@ struct EmbeddingOptions {
   std::int64_t input_dim = 0;
   std::int64_t output_dim = 0;
   Initializer embeddings_initializer = "uniform";
+  Regularizer embeddings_regularizer = {};
+  Constraint embeddings_constraint = {};
   bool mask_zero = false;  ///< accepted; no layer of the library reads masks
   std::string name = {};
   std::string dtype = {};
@@ -141,6 +143,11 @@ struct Conv1DOptions {
   bool use_bias = true;
   Initializer kernel_initializer = "glorot_uniform";
   Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer = {};
+  Regularizer bias_regularizer = {};
+  Regularizer activity_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint bias_constraint = {};
   std::string name = {};
   std::string dtype = {};
   bool trainable = true;
@@ -161,6 +168,11 @@ struct Conv2DOptions {
   bool use_bias = true;
   Initializer kernel_initializer = "glorot_uniform";
   Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer = {};
+  Regularizer bias_regularizer = {};
+  Regularizer activity_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint bias_constraint = {};
   std::string name = {};
   std::string dtype = {};
   bool trainable = true;
@@ -180,6 +192,11 @@ struct DepthwiseConv2DOptions {
   bool use_bias = true;
   Initializer depthwise_initializer = "glorot_uniform";
   Initializer bias_initializer = "zeros";
+  Regularizer depthwise_regularizer = {};
+  Regularizer bias_regularizer = {};
+  Regularizer activity_regularizer = {};
+  Constraint depthwise_constraint = {};
+  Constraint bias_constraint = {};
   std::string name = {};
   std::string dtype = {};
   bool trainable = true;
@@ -202,6 +219,13 @@ struct SeparableConv2DOptions {
   Initializer depthwise_initializer = "glorot_uniform";
   Initializer pointwise_initializer = "glorot_uniform";
   Initializer bias_initializer = "zeros";
+  Regularizer depthwise_regularizer = {};
+  Regularizer pointwise_regularizer = {};
+  Regularizer bias_regularizer = {};
+  Regularizer activity_regularizer = {};
+  Constraint depthwise_constraint = {};
+  Constraint pointwise_constraint = {};
+  Constraint bias_constraint = {};
   std::string name = {};
   std::string dtype = {};
   bool trainable = true;
@@ -223,6 +247,11 @@ struct Conv2DTransposeOptions {
   bool use_bias = true;
   Initializer kernel_initializer = "glorot_uniform";
   Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer = {};
+  Regularizer bias_regularizer = {};
+  Regularizer activity_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint bias_constraint = {};
   std::string name = {};
   std::string dtype = {};
   bool trainable = true;
@@ -242,6 +271,10 @@ struct BatchNormalizationOptions {
   Initializer gamma_initializer = "ones";
   Initializer moving_mean_initializer = "zeros";
   Initializer moving_variance_initializer = "ones";
+  Regularizer beta_regularizer = {};
+  Regularizer gamma_regularizer = {};
+  Constraint beta_constraint = {};
+  Constraint gamma_constraint = {};
   std::string name = {};
   std::string dtype = {};
   bool trainable = true;
@@ -257,6 +290,10 @@ struct LayerNormalizationOptions {
   bool scale = true;
   Initializer beta_initializer = "zeros";
   Initializer gamma_initializer = "ones";
+  Regularizer beta_regularizer = {};
+  Regularizer gamma_regularizer = {};
+  Constraint beta_constraint = {};
+  Constraint gamma_constraint = {};
   std::string name = {};
   std::string dtype = {};
   bool trainable = true;
@@ -296,6 +333,8 @@ struct LeakyReLUOptions {
 /// 1).
 struct PReLUOptions {
   Initializer alpha_initializer = "zeros";
+  Regularizer alpha_regularizer = {};
+  Constraint alpha_constraint = {};
   Axes shared_axes = {};
   std::string name = {};
   std::string dtype = {};

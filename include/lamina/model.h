@@ -144,7 +144,8 @@ class Model : public Layer {
 
   /// Says how the model is trained: `model->compile({.optimizer = "adam", .loss = "mse", .metrics =
   /// {"mae"}})`. Weights files then hold the optimizer's variables as well. Throws ValueError for
-  /// names that there are not, and for regularizers and constraints, which training lacks.
+  /// names that there are not, and UnsupportedError for regularizers and constraints of the model's
+  /// configuration that Lamina lacks.
   void compile(CompileArguments arguments);
   /// Trains for some epochs. Throws ValueError for a model that was not compiled, for no samples,
   /// for data that do not suit the model and labels that do not suit the loss, naming what was

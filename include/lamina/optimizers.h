@@ -13,6 +13,7 @@
 namespace lamina {
 
 namespace training {
+class Constrainer;
 class DeviceUpdate;
 class LossScaleOptimizer;
 class StepMemory;
@@ -47,7 +48,9 @@ struct OptimizerOptions {
 
 /// Turns gradients into new values of variables. Its state is variables in Keras's order, which
 /// weights files of compiled models hold. A step is one parallel pass over all variables, and its
-/// result does not depend on the number of threads. Not synchronised.
+/// result does not depend on the number of threads. As in Keras, a variable that has a gradient and
+/// a constraint ends each step as that says, behind weight decay and averages, those steps too that
+/// only accumulate. Not synchronised.
 class Optimizer {
  public:
   Optimizer(const Optimizer&) = delete;
@@ -60,7 +63,7 @@ class Optimizer {
   [[nodiscard]] const OptimizerOptions& options() const noexcept { return options_; }
 
   /// Creates the state for these variables; a second call with the same variables does nothing.
-  /// Throws ValueError for others.
+  /// Throws ValueError for others, and for a constraint whose axes a variable does not have.
   virtual void build(const std::vector<VariablePtr>& trainable_variables);
   [[nodiscard]] bool built() const noexcept { return built_; }
 
@@ -134,6 +137,7 @@ class Optimizer {
   VariablePtr iteration_, learning_rate_;
   std::unique_ptr<training::StepMemory> memory_;
   std::unique_ptr<training::DeviceUpdate> device_update_;  // once it steps on one
+  std::unique_ptr<training::Constrainer> constrainer_;     // once it has stepped
 };
 
 using OptimizerPtr = std::shared_ptr<Optimizer>;

@@ -1,4 +1,6 @@
 #pragma once
+#include <lamina/constraints.h>
+#include <lamina/regularizers.h>
 #include <lamina/tensor.h>
 
 #include <functional>
@@ -32,6 +34,13 @@ class Variable {
   [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
   [[nodiscard]] DType dtype() const noexcept { return dtype_; }
   [[nodiscard]] bool trainable() const noexcept { return trainable_; }
+  /// What a variable that is trained adds to the loss; none unless set, before it is trained.
+  [[nodiscard]] const Regularizer& regularizer() const noexcept { return regularizer_; }
+  void set_regularizer(Regularizer regularizer) { regularizer_ = std::move(regularizer); }
+  /// What becomes of the variable after each step of an optimizer; none unless set, before it is
+  /// trained.
+  [[nodiscard]] const Constraint& constraint() const noexcept { return constraint_; }
+  void set_constraint(Constraint constraint) { constraint_ = std::move(constraint); }
   /// Where the value is, or will be once there is one.
   [[nodiscard]] Device device() const noexcept { return device_; }
   [[nodiscard]] std::size_t nbytes() const {
@@ -73,6 +82,8 @@ class Variable {
   Shape shape_;
   DType dtype_;
   bool trainable_;
+  Regularizer regularizer_;
+  Constraint constraint_;
   Device device_;
   bool released_ = false;
   std::uint64_t version_ = 1;

@@ -120,6 +120,11 @@ class LaminaModel:
         return self.request("train", x=self._write([x], "x")[0], y=self._write([y], "y")[0],
                             batch_size=batch_size)["logs"]
 
+    def evaluate(self, x, y, batch_size):
+        """{"loss": ...}"""
+        return self.request("evaluate", x=self._write([x], "x")[0], y=self._write([y], "y")[0],
+                            batch_size=batch_size)["logs"]
+
     def drop(self):
         self.request("drop")
 

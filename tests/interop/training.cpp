@@ -114,4 +114,15 @@ json train_on_batches(Model& model, const json& request) {
   return {{"logs", std::move(logs)}};
 }
 
+json evaluate_model(Model& model, const json& request) {
+  json logs;
+  for (const auto& [name, value] :
+       model.evaluate(read_tensor(request.at("x")), read_tensor(request.at("y")),
+                      {.batch_size = request.at("batch_size").get<std::int64_t>(),
+                      .verbose = Verbose::kSilent})) {
+    logs[name] = number(value);
+  }
+  return {{"logs", std::move(logs)}};
+}
+
 }  // namespace lamina::interop

@@ -21,5 +21,7 @@ namespace lamina::interop {
 [[nodiscard]] nlohmann::json compile_model(Model& model, const nlohmann::json& request);
 /// {"x", "y", "batch_size"}, a whole number of batches -> {"logs": [{name: value} a step]}
 [[nodiscard]] nlohmann::json train_on_batches(Model& model, const nlohmann::json& request);
+/// {"x", "y", "batch_size"} -> {"logs": {name: value}}
+[[nodiscard]] nlohmann::json evaluate_model(Model& model, const nlohmann::json& request);
 
 }  // namespace lamina::interop

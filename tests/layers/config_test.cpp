@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <lamina/layers.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -151,9 +152,82 @@ TEST(LayerConfig, RegularizersAndConstraintsDoNotMatterToPrediction) {
             "");
 }
 
+TEST(LayerConfig, RegularizersAreNamesOrObjects) {
+  const auto described = [](const char* regularizer) {
+    json config = {{"name", "d"}, {"units", 2}};
+    config["kernel_regularizer"] = json::parse(regularizer);
+    const LayerPtr layer = layers::layer_from_config("Dense", config);
+    layer->build({{1, 3}});
+    EXPECT_FALSE(layer->own_variable(1)->regularizer()) << "the bias has none";
+    const Regularizer& found = layer->own_variable(0)->regularizer();
+    return found.class_name() + " " + std::to_string(found.l1()) + " " + std::to_string(found.l2());
+  };
+  EXPECT_EQ(described("null"), " 0.000000 0.000000");
+  EXPECT_EQ(described(R"("l1")"), "L1 0.010000 0.000000");
+  EXPECT_EQ(described(R"("L2")"), "L2 0.000000 0.010000");
+  EXPECT_EQ(described(R"("l1l2")"), "L1L2 0.000000 0.000000");
+  EXPECT_EQ(described(R"({"module": "keras.regularizers", "class_name": "L1L2",
+                          "config": {"l1": 0.25, "l2": 3}, "registered_name": null})"),
+            "L1L2 0.250000 3.000000");
+  EXPECT_EQ(described(R"({"class_name": "L1", "config": {"l1": 0.5}})"), "L1 0.500000 0.000000");
+  EXPECT_EQ(described(R"({"class_name": "L2", "config": {"l2": null}})"), "L2 0.000000 0.010000");
+}
+
+TEST(LayerConfig, ConstraintsAreNamesOrObjects) {
+  const auto found = [](const char* constraint) {
+    json config = {{"name", "d"}, {"units", 2}};
+    config["bias_constraint"] = json::parse(constraint);
+    const LayerPtr layer = layers::layer_from_config("Dense", config);
+    layer->build({{1, 3}});
+    EXPECT_FALSE(layer->own_variable(0)->constraint()) << "the kernel has none";
+    return layer->own_variable(1)->constraint();
+  };
+  EXPECT_FALSE(found("null"));
+  EXPECT_EQ(found(R"("non_neg")").class_name(), "NonNeg");
+  EXPECT_EQ(found(R"({"class_name": "NonNeg", "config": {}})").class_name(), "NonNeg");
+  const Constraint max = found(R"({"module": "keras.constraints", "class_name": "MaxNorm",
+                                   "config": {"max_value": 3, "axis": [0, 1]}})");
+  EXPECT_EQ(std::get<constraints::MaxNorm>(max.kind()).max_value, 3);
+  EXPECT_EQ(std::get<constraints::MaxNorm>(max.kind()).axis.values,
+            (std::vector<std::int64_t>{0, 1}));
+  const Constraint unit = found(R"({"class_name": "UnitNorm", "config": {"axis": null}})");
+  EXPECT_TRUE(std::get<constraints::UnitNorm>(unit.kind()).axis.values.empty());
+  const Constraint both = found(R"({"class_name": "MinMaxNorm",
+                                    "config": {"min_value": 0.5, "max_value": 2.0, "rate": 0.25}})");
+  const auto& min_max = std::get<constraints::MinMaxNorm>(both.kind());
+  EXPECT_EQ(min_max.min_value, 0.5);
+  EXPECT_EQ(min_max.max_value, 2.0);
+  EXPECT_EQ(min_max.rate, 0.25);
+  EXPECT_EQ(min_max.axis.values, (std::vector<std::int64_t>{0}));
+}
+
 TEST(LayerConfig, AnyLayerMayHaveAnActivityRegularizer) {
-  EXPECT_EQ(refusal("Flatten", R"({"name": "x", "activity_regularizer": {"class_name": "L1"}})"),
-            "");
+  const LayerPtr layer = layers::layer_from_config(
+      "Flatten", json::parse(R"({"name": "x", "activity_regularizer": {"class_name": "L1"}})"));
+  EXPECT_EQ(layer->activity_regularizer().class_name(), "L1");
+  const LayerRef dense = layers::Dense({.units = 2, .activity_regularizer = "l2"});
+  EXPECT_EQ(dense->activity_regularizer().class_name(), "L2");
+}
+
+TEST(LayerConfig, RegularizersAndConstraintsThatThereAreNotAreRefused) {
+  const auto words = [](const auto& make) -> std::string {
+    try {
+      (void)make();
+      return "";
+    } catch (const ValueError& error) {
+      return error.what();
+    }
+  };
+  expect_text(words([] { return Regularizer("l3"); }),
+              "Could not interpret regularizer identifier: l3");
+  expect_text(words([] { return Constraint("max"); }),
+              "Could not interpret constraint identifier: max");
+  expect_text(words([] { return Regularizer(regularizers::L2{-1}); }),
+              "Invalid value for argument l2: expected a non-negative float. Received: l2=-1");
+  expect_text(words([] { return Regularizer(regularizers::L1L2{.l1 = HUGE_VAL}); }),
+              "Invalid value for argument l1");
+  expect_text(words([] { return Regularizer(regularizers::L1{std::nan("")}); }),
+              "Invalid value for argument l1");
 }
 
 TEST(LayerConfig, ActivationsAreNamesFunctionsOrLayers) {

@@ -80,9 +80,21 @@ inline std::vector<VariablePtr> copies(const std::vector<VariablePtr>& variables
   return out;
 }
 
+/// Constraints of every kind, along each kind of axes, on all but three.
+inline void constrain(const std::vector<VariablePtr>& variables) {
+  namespace c = constraints;
+  variables[0]->set_constraint(c::MaxNorm{.max_value = 0.5});
+  variables[1]->set_constraint(c::NonNeg{});
+  variables[2]->set_constraint(c::UnitNorm{.axis = {0, 2}});
+  variables[3]->set_constraint(
+      c::MinMaxNorm{.min_value = 0.2, .max_value = 0.8, .rate = 0.7, .axis = -1});
+}
+
 /// An optimizer's steps on a device against those on the CPU.
 inline void expect_steps_of_the_cpu(const OptimizerCase& optimizer, Device target, Random& random) {
   const std::vector<VariablePtr> here = variables(random), there = copies(here);
+  constrain(here);
+  constrain(there);
   for (const VariablePtr& variable : there) variable->to(target);
   const OptimizerPtr cpu = optimizer.make(), device = optimizer.make();
   cpu->build(here);
@@ -108,17 +120,30 @@ inline void expect_steps_of_the_cpu(const OptimizerCase& optimizer, Device targe
   expect_near(device->variables(), cpu->variables(), 4e-2);
 }
 
-/// Convolutions of each kind, both normalisations, dropout, pooling and a shared layer.
+/// Convolutions of each kind, both normalisations, dropout, pooling and a shared layer;
+/// regularizers of weights and activities, and constraints.
 inline ModelPtr convnet(std::uint64_t seed, const std::string& policy = "float32") {
   set_random_seed(seed);
   set_dtype_policy(policy);
   auto x = layers::Input({.shape = {8, 8, 3}});
-  auto y = layers::Conv2D({.filters = 6, .kernel_size = 3, .strides = 2, .padding = "same"})(x);
-  y = layers::BatchNormalization({.momentum = 0.7})(y);
+  auto y = layers::Conv2D({.filters = 6,
+                           .kernel_size = 3,
+                           .strides = 2,
+                           .padding = "same",
+                           .kernel_regularizer = regularizers::L2{0.02}})(x);
+  y = layers::BatchNormalization({.momentum = 0.7, .gamma_constraint = "non_neg"})(y);
   y = layers::Activation({.activation = "silu"})(y);
-  y = layers::DepthwiseConv2D({.kernel_size = 3, .padding = "same"})(y);
+  y = layers::DepthwiseConv2D(
+      {.kernel_size = 3,
+       .padding = "same",
+       .depthwise_regularizer = regularizers::L1L2{0.01, 0.03},
+       .depthwise_constraint = constraints::MaxNorm{.max_value = 0.9, .axis = {0, 1}}})(y);
   y = layers::MaxPooling2D({.pool_size = 2})(y);
-  const LayerRef shared = layers::Dense({.units = 6, .activation = "tanh"});
+  const LayerRef shared =
+      layers::Dense({.units = 6,
+                     .activation = "tanh",
+                     .activity_regularizer = regularizers::L1L2{0.002, 0.01},
+                     .kernel_constraint = constraints::MinMaxNorm{.rate = 0.5}});
   y = shared(shared(y));
   y = layers::LayerNormalization()(y);
   y = layers::Conv2DTranspose({.filters = 4, .kernel_size = 2, .strides = 2})(y);

@@ -19,7 +19,7 @@ std::vector<Shape> shapes_of(const std::vector<Tensor>& tensors) {
   return shapes;
 }
 
-/// L = sum of weights * outputs.
+/// L = sum of weights * outputs, and what regularizers add.
 class Loss {
  public:
   Loss(TrainGraph& graph, const std::vector<Tensor>& inputs, Random& random) : graph_(graph) {
@@ -28,8 +28,8 @@ class Loss {
     }
   }
   [[nodiscard]] double operator()(const std::vector<Tensor>& inputs) {
-    double sum = 0;
     const std::vector<Tensor>& outputs = graph_.forward(inputs, kState);
+    double sum = graph_.penalty();
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       const auto y = outputs[i].data<double>();
       const auto w = weights[i].data<double>();

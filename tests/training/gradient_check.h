@@ -38,10 +38,10 @@ void randomize(Model& model, Random& random);
 [[nodiscard]] ModelPtr model_of(const LayerRef& layer, const std::vector<Shape>& inputs,
                                 const std::string& dtype = "float64");
 
-/// Holds the gradients of a random linear function of the model's outputs, with respect to every
-/// trainable variable and floating input, against central differences: 1e-6 relative. The model
-/// computes in float64. Elements beside a kink, where differences of two widths disagree, are
-/// passed over, but not many.
+/// Holds the gradients of a random linear function of the model's outputs, and of what regularizers
+/// add to it, with respect to every trainable variable and floating input, against central
+/// differences: 1e-6 relative. The model computes in float64. Elements beside a kink, where
+/// differences of two widths disagree, are passed over, but not many.
 void expect_gradients(Model& model, const std::vector<Tensor>& inputs, Random& random);
 
 }  // namespace lamina::training::testkit

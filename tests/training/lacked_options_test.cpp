@@ -31,20 +31,33 @@ void compile(Model& model) {
   model.compile({.optimizer = "sgd", .loss = "mse"});
 }
 
-constexpr const char* kL2 =
-    R"(, "kernel_regularizer": {"module": "keras.regularizers", "class_name": "L2",
-                                "config": {"l2": 0.01}, "registered_name": null})";
+constexpr const char* kOrthogonal =
+    R"(, "kernel_regularizer": {"module": "keras.regularizers", "class_name": "OrthogonalRegularizer",
+                                "config": {"factor": 0.01, "mode": "rows"},
+                                "registered_name": null})";
 
 TEST(LackedOptions, AreRefusedInTrainingByLayerAndName) {
   Random random;
   const std::pair<const char*, const char*> cases[] = {
-      {kL2, "kernel_regularizer L2"},
-      {R"(, "bias_regularizer": "l1")", "bias_regularizer l1"},
-      {R"(, "activity_regularizer": {"class_name": "L1L2", "config": {}})",
-       "activity_regularizer L1L2"},
-      {R"(, "kernel_constraint": {"class_name": "MaxNorm", "config": {}})",
-       "kernel_constraint MaxNorm"},
-      {R"(, "bias_constraint": {"class_name": "NonNeg", "config": {}})", "bias_constraint NonNeg"},
+      {kOrthogonal, R"(kernel_regularizer OrthogonalRegularizer {"factor":0.01,"mode":"rows"})"},
+      {R"(, "bias_regularizer": "mine")", "bias_regularizer mine"},
+      {R"(, "activity_regularizer": {"class_name": "Mine", "config": {}})",
+       "activity_regularizer Mine"},
+      // Classes of somebody else's under Keras's names.
+      {R"(, "kernel_regularizer": {"module": "mine", "class_name": "L2", "config": {"l2": 1.0},
+                                   "registered_name": "L2"})",
+       R"(kernel_regularizer L2 {"l2":1.0})"},
+      {R"(, "bias_constraint": {"module": null, "class_name": "NonNeg", "config": {},
+                                "registered_name": "mine>NonNeg"})",
+       "bias_constraint NonNeg"},
+      // What Keras refuses.
+      {R"(, "kernel_regularizer": {"class_name": "L2", "config": {"l2": -1.0}})",
+       R"(kernel_regularizer L2 {"l2":-1.0})"},
+      {R"(, "kernel_constraint": {"class_name": "MaxNorm", "config": {"axis": []}})",
+       R"(kernel_constraint MaxNorm {"axis":[]})"},
+      {R"(, "kernel_constraint": {"class_name": "UnitNorm", "config": {"norm": 2}})",
+       R"(kernel_constraint UnitNorm {"norm":2})"},
+      {R"(, "kernel_constraint": {"class_name": "Mine", "config": {}})", "kernel_constraint Mine"},
   };
   for (const auto& [options, words] : cases) {
     const ModelPtr model = configured(options);
@@ -55,17 +68,18 @@ TEST(LackedOptions, AreRefusedInTrainingByLayerAndName) {
     EXPECT_THAT(message_of([&] { (void)GradientTape(*model); }), refusal);
   }
   EXPECT_THAT(message_of([] {
-                compile(*configured(std::string(kL2) + R"(, "bias_constraint": "non_neg")"));
+                compile(*configured(std::string(kOrthogonal) + R"(, "bias_constraint": "mine")"));
               }),
-              AllOf(HasSubstr("kernel_regularizer L2"), HasSubstr("the first of 2 such options")));
+              AllOf(HasSubstr("kernel_regularizer OrthogonalRegularizer"),
+                    HasSubstr("the first of 2 such options")));
 }
 
 TEST(LackedOptions, OfLayersThatAreBuiltLaterAreFoundBeforeAnythingIsTrained) {
   Random random;
   const Tensor x = random.tensor({6, 4}), y = random.tensor({6, 2});
-  const ModelPtr model = configured(kL2, false);
+  const ModelPtr model = configured(kOrthogonal, false);
   compile(*model);
-  const auto refusal = HasSubstr("Layer 'head' (Dense): kernel_regularizer L2");
+  const auto refusal = HasSubstr("Layer 'head' (Dense): kernel_regularizer OrthogonalRegularizer");
   EXPECT_THAT(message_of([&] { (void)model->train_on_batch(x, y); }), refusal);
   EXPECT_THAT(message_of([&] { (void)model->fit(x, y, {.verbose = Verbose::kSilent}); }), refusal);
   EXPECT_THAT(message_of([&] { (void)model->evaluate(x, y, {.verbose = Verbose::kSilent}); }),
@@ -79,15 +93,15 @@ TEST(LackedOptions, DoNotMatterWhereTheyAreNullOrTheirVariablesAreNotTrained) {
   compile(*plain);
   (void)plain->train_on_batch(x, y);
 
-  const ModelPtr frozen = configured(kL2);
+  const ModelPtr frozen = configured(kOrthogonal);
   frozen->get_layer("head")->set_trainable(false);
   compile(*frozen);
   (void)frozen->train_on_batch(x, y);
 
   // That of the outputs adds to the loss all the same.
-  const ModelPtr active = configured(R"(, "activity_regularizer": "l2")");
+  const ModelPtr active = configured(R"(, "activity_regularizer": "mine")");
   active->get_layer("head")->set_trainable(false);
-  EXPECT_THAT(message_of([&] { compile(*active); }), HasSubstr("activity_regularizer l2"));
+  EXPECT_THAT(message_of([&] { compile(*active); }), HasSubstr("activity_regularizer mine"));
 }
 
 }  // namespace

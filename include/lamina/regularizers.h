@@ -1,0 +1,49 @@
+#pragma once
+#include <string>
+
+namespace lamina {
+
+/// Keras's regularizers as values. Factors that are negative or not finite throw ValueError when
+/// converted to a Regularizer.
+namespace regularizers {
+
+/// l1 * sum(|x|). Keras keeps this one's factor as a float32.
+struct L1 {
+  double l1 = 0.01;
+};
+/// l2 * sum(x^2)
+struct L2 {
+  double l2 = 0.01;
+};
+/// l1 * sum(|x|) + l2 * sum(x^2)
+struct L1L2 {
+  double l1 = 0.0, l2 = 0.0;
+};
+
+}  // namespace regularizers
+
+/// What a variable, or what a layer gives, adds to the loss: nothing, one of the structs above, or
+/// the Keras name of one with its defaults ("l2", "L2"; unknown ones throw ValueError).
+class Regularizer {
+ public:
+  Regularizer() = default;
+  Regularizer(const char* name);                // NOLINT: implicit on purpose
+  Regularizer(const std::string& name);         // NOLINT
+  Regularizer(regularizers::L1 regularizer);    // NOLINT
+  Regularizer(regularizers::L2 regularizer);    // NOLINT
+  Regularizer(regularizers::L1L2 regularizer);  // NOLINT
+
+  /// False for the one that adds nothing because there is none.
+  [[nodiscard]] explicit operator bool() const noexcept { return !class_name_.empty(); }
+  /// Keras's: "L1L2".
+  [[nodiscard]] const std::string& class_name() const noexcept { return class_name_; }
+  /// It adds l1() * sum(|x|) + l2() * sum(x^2).
+  [[nodiscard]] double l1() const noexcept { return l1_; }
+  [[nodiscard]] double l2() const noexcept { return l2_; }
+
+ private:
+  std::string class_name_;
+  double l1_ = 0, l2_ = 0;
+};
+
+}  // namespace lamina

@@ -1,0 +1,7 @@
+#include "kernels/launch.cuh"
+
+namespace lamina::kernels {
+
+LAMINA_LAUNCH(ConstrainJob)
+
+}  // namespace lamina::kernels

@@ -1,0 +1,192 @@
+"""Regularizers of weights and activities, and constraints: training step by step against Keras on JAX, from the same
+weights on the same batches."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import constraints, layers, regularizers
+
+import values
+from test_fit import LOSS, compile_both, compiled_pair, learnable, train_both
+from test_training_parts import words
+
+STEPS = 20
+
+
+def mlp():
+    x = keras.Input((12,))
+    y = layers.Dense(32, activation="silu", kernel_regularizer=regularizers.L2(0.01),
+                     bias_regularizer=regularizers.L1(0.02), activity_regularizer=regularizers.L1L2(0.002, 0.01),
+                     kernel_constraint=constraints.MaxNorm(0.9))(x)
+    y = layers.Dense(24, activation="tanh", kernel_regularizer="l2",
+                     bias_regularizer=regularizers.L1L2(0.001, 0.02), bias_constraint="non_neg",
+                     kernel_constraint=constraints.MinMaxNorm(0.4, 0.8, rate=0.7, axis=1))(y)
+    y = layers.Dense(5, kernel_regularizer=regularizers.L1L2(l2=0.03), kernel_constraint=constraints.UnitNorm(axis=[0, 1]))(y)
+    return keras.Model(x, y, name="mlp")
+
+
+def convnet():
+    x = keras.Input((9, 9, 3))
+    y = layers.Conv2D(8, 3, padding="same", use_bias=False, kernel_regularizer=regularizers.L2(0.02),
+                      kernel_constraint=constraints.MaxNorm(0.8, axis=[0, 1, 2]))(x)
+    y = layers.BatchNormalization(momentum=0.9, gamma_regularizer=regularizers.L1(0.01), beta_regularizer="l2",
+                                  gamma_constraint=constraints.NonNeg())(y)
+    y = layers.Activation("silu", activity_regularizer=regularizers.L2(0.001))(y)
+    y = layers.DepthwiseConv2D(3, depthwise_regularizer=regularizers.L1L2(0.002, 0.01),
+                               depthwise_constraint=constraints.UnitNorm(axis=[0, 1]))(y)
+    shared = layers.Conv2D(8, 1, activation="tanh", kernel_regularizer=regularizers.L2(0.01),
+                           activity_regularizer=regularizers.L1(0.003))
+    y = layers.GlobalAveragePooling2D()(shared(shared(y)))
+    return keras.Model(x, layers.Dense(5, kernel_constraint="max_norm")(y), name="convnet")
+
+
+def expect_near(model, ours, tmp_path, relative=1e-3):
+    """The weights of both, read by Keras."""
+    ours.save_weights(tmp_path / "trained.weights.h5")
+    twin = keras.Model.from_config(model.get_config())
+    twin.load_weights(tmp_path / "trained.weights.h5")
+    for theirs, got in zip(model.weights, twin.weights, strict=True):
+        theirs, got = np.asarray(theirs.value, "float64"), np.asarray(got.value, "float64")
+        assert np.abs(got - theirs).max() <= relative * max(np.abs(theirs).max(), 1e-2), theirs.shape
+
+
+def evaluated(model, ours, x, y, batch):
+    """Relative difference of the losses of evaluation."""
+    theirs = model.evaluate(x, y, batch_size=batch, verbose=0, return_dict=True)["loss"]
+    return abs(ours.evaluate(x, y, batch)["loss"] - theirs) / theirs
+
+
+OPTIMIZERS = [("SGD", {"learning_rate": 0.05, "momentum": 0.9}), ("Adam", {}),
+              ("AdamW", {"learning_rate": 0.01, "weight_decay": 0.1, "use_ema": True, "ema_momentum": 0.8,
+                         "ema_overwrite_frequency": 3}),
+              ("SGD", {"learning_rate": 0.05, "gradient_accumulation_steps": 3, "loss_scale_factor": 64.0})]
+
+
+@pytest.mark.parametrize("name,options", OPTIMIZERS, ids=["SGD", "Adam", "average", "accumulation"])
+@pytest.mark.parametrize("make", [mlp, convnet])
+def test_training_stays_together(make, name, options, rng, lamina, tmp_path):
+    model, ours = compiled_pair(make, name, options, rng, lamina, tmp_path)
+    x, y = learnable(model, rng, 16, STEPS)
+    assert evaluated(model, ours, x[:40], y[:40], 16) <= 1e-5
+    plain = losses_without(model, x[:16], y[:16])
+    drift, theirs = train_both(model, ours, x, y, 16)
+    assert theirs[0] > 1.05 * plain, "the regularizers add next to nothing"
+    print(f"{make.__name__} {name}: drift {drift.max():.1e}, loss {theirs[0]:.3f} -> {theirs[-1]:.3f}")
+    assert drift.max() <= 1e-4, int(drift.argmax())
+    assert evaluated(model, ours, x[:40], y[:40], 16) <= 1e-4
+    expect_near(model, ours, tmp_path)
+
+
+def losses_without(model, x, y):
+    return float(keras.losses.SparseCategoricalCrossentropy(from_logits=True)(y, model(x)))
+
+
+PENALTIES = [regularizers.L1(0.01), regularizers.L2(0.02), regularizers.L1L2(0.01, 0.03), "l1", "l2"]
+LIMITS = [constraints.MaxNorm(0.6), constraints.UnitNorm(axis=-1), constraints.MinMaxNorm(0.3, 0.9, 0.5), "non_neg",
+          "unit_norm", constraints.MaxNorm(0.5, axis=None)]
+
+# Every layer that has them: (class, arguments, what it is to have them of, input).
+LAYERS = [
+    (layers.Dense, {"units": 4}, ["kernel", "bias"], (5,)),
+    (layers.Embedding, {"input_dim": 10, "output_dim": 4}, ["embeddings"], (3,)),
+    (layers.Conv1D, {"filters": 4, "kernel_size": 2}, ["kernel", "bias"], (6, 3)),
+    (layers.Conv2D, {"filters": 4, "kernel_size": 2}, ["kernel", "bias"], (5, 5, 3)),
+    (layers.DepthwiseConv2D, {"kernel_size": 2, "depth_multiplier": 2}, ["depthwise", "bias"], (5, 5, 3)),
+    (layers.SeparableConv2D, {"filters": 4, "kernel_size": 2}, ["depthwise", "pointwise", "bias"], (5, 5, 3)),
+    (layers.Conv2DTranspose, {"filters": 4, "kernel_size": 2}, ["kernel", "bias"], (4, 4, 3)),
+    (layers.BatchNormalization, {}, ["beta", "gamma"], (6, 3)),
+    (layers.LayerNormalization, {}, ["beta", "gamma"], (6, 3)),
+    (layers.PReLU, {}, ["alpha"], (6, 3)),
+]
+
+
+@pytest.mark.parametrize("layer,arguments,parts,shape", LAYERS, ids=lambda v: getattr(v, "__name__", ""))
+def test_every_layer_has_its_own(layer, arguments, parts, shape, rng, draw, lamina, tmp_path):
+    """Each option by itself shows in the loss or in the weights, and is the one that Keras has under that name."""
+    def make():
+        options = {f"{part}_regularizer": draw.choice(PENALTIES) for part in parts}
+        options |= {f"{part}_constraint": draw.choice(LIMITS) for part in parts}
+        if layer is not layers.PReLU:  # a vector has one axis
+            for name in ("bias", "beta", "gamma"):
+                if f"{name}_constraint" in options:
+                    options[f"{name}_constraint"] = draw.choice(["non_neg", "max_norm", constraints.UnitNorm()])
+        print(options)
+        x = keras.Input(shape, dtype="int32" if layer is layers.Embedding else "float32")
+        y = layer(**arguments, **options, activity_regularizer=draw.choice(PENALTIES), name="layer")(x)
+        return keras.Model(x, layers.Dense(5)(layers.Flatten()(y)))
+
+    model, ours = compiled_pair(make, "SGD", {"learning_rate": 0.05}, rng, lamina, tmp_path)
+    x = rng.integers(0, 10, (40, *shape)) if layer is layers.Embedding else rng.normal(size=(40, *shape)).astype("float32")
+    y = rng.integers(0, 5, 40)
+    drift, _ = train_both(model, ours, x, y, 8)
+    assert drift.max() <= 1e-4
+    assert evaluated(model, ours, x, y, 16) <= 1e-4
+    expect_near(model, ours, tmp_path)
+
+
+def test_from_an_archive(rng, lamina, tmp_path):
+    """model.save() carries them as model.to_json() does."""
+    model = mlp()
+    values.randomize(model, rng)
+    model.save(tmp_path / "model.keras")
+    ours = lamina.load_archive(tmp_path / "model.keras")
+    compile_both(model, ours, "SGD", {"learning_rate": 0.05})
+    x, y = learnable(model, rng, 16, STEPS)
+    drift, _ = train_both(model, ours, x, y, 16)
+    assert drift.max() <= 1e-4
+    expect_near(model, ours, tmp_path)
+
+
+def test_frozen_layers(rng, lamina, tmp_path):
+    """Their weights add nothing, what they give does."""
+    def make():
+        model = mlp()
+        model.layers[1].trainable = False
+        return model
+
+    model, ours = compiled_pair(make, "SGD", {"learning_rate": 0.05}, rng, lamina, tmp_path)
+    x, y = learnable(model, rng, 16, STEPS)
+    drift, _ = train_both(model, ours, x, y, 16)
+    assert drift.max() <= 1e-4
+    assert evaluated(model, ours, x[:40], y[:40], 16) <= 1e-4
+    expect_near(model, ours, tmp_path)
+
+
+@pytest.mark.parametrize("policy,tolerance", [("mixed_float16", 5e-3), ("mixed_bfloat16", 2e-2)])
+def test_mixed_precision(policy, tolerance, rng, lamina, tmp_path):
+    keras.config.set_dtype_policy(policy)
+    lamina.request("set_dtype_policy", policy=policy)
+    model, ours = compiled_pair(mlp, "SGD", {"learning_rate": 0.05}, rng, lamina, tmp_path)
+    x, y = learnable(model, rng, 16, STEPS)
+    drift, _ = train_both(model, ours, x, y, 16)
+    print(f"{policy}: drift {drift.max():.1e}")
+    assert drift.max() <= tolerance
+
+
+@pytest.mark.parametrize("option,key", [("kernel_regularizer", "l2"), ("activity_regularizer", "l1"),
+                                        ("kernel_constraint", "max_value")])
+def test_another_number_drifts_beyond_the_tolerance(option, key, rng, lamina, tmp_path):
+    """The comparison is not blind: two parts in a hundred of each number show."""
+    model = mlp()
+    values.randomize(model, rng)
+    config = json.loads(model.to_json())
+    config["config"]["layers"][1]["config"][option]["config"][key] *= 1.02
+    ours = lamina.from_json(json.dumps(config))
+    model.save_weights(tmp_path / "initial.weights.h5")
+    ours.load_weights(tmp_path / "initial.weights.h5")
+    compile_both(model, ours, "SGD", {"learning_rate": 0.05})
+    x, y = learnable(model, rng, 16, STEPS)
+    drift, _ = train_both(model, ours, x, y, 16)
+    assert drift.max() > 1e-4
+
+
+def test_others_are_refused(lamina):
+    """A model that asks for what Lamina lacks predicts, and is not trained to other weights."""
+    x = keras.Input((3,))
+    y = layers.Dense(5, kernel_regularizer=regularizers.OrthogonalRegularizer(), name="head")(x)
+    ours = lamina.from_json(keras.Model(x, y).to_json())
+    assert ours.predict([np.ones((2, 3), "float32")])[0].shape == (2, 5)
+    with pytest.raises(Exception, match="'head'.*kernel_regularizer OrthogonalRegularizer.*not supported in training"):
+        ours.compile("SGD", words(*LOSS))

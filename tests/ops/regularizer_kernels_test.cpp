@@ -1,0 +1,134 @@
+// The kernels of regularizers and constraints in the blocks of threads that a GPU would run,
+// against one element after another; their formulas: tests/training.
+#include <gtest/gtest.h>
+#include <lamina/tensor.h>
+
+#include <cmath>
+#include <random>
+
+#include "kernels/jobs.h"
+#include "ops/cuda/host_engine.h"
+#include "ops/cuda/layouts.h"
+#include "run_in_blocks.h"
+#include "tests/fakes/fake_gpu.h"
+#include "tests/fresh_seed.h"
+
+namespace lamina::ops::contract {
+namespace {
+
+using Random = std::mt19937;
+using kernels::ConstraintKind;
+
+void run_in_blocks(const kernels::Job& job) {
+  const lamina::testing::FakeGpu gpu;
+  BlocksEngine engine;
+  runtime::devices().get(Device::cuda())->with_stream([&](runtime::Stream& stream) {
+    engine.launch(stream, job);
+    stream.synchronize();
+  });
+}
+
+std::int64_t pick(Random& random, std::int64_t low, std::int64_t high) {
+  return std::uniform_int_distribution<std::int64_t>(low, high)(random);
+}
+
+Tensor random_tensor(const Shape& shape, DType dtype, Random& random) {
+  Tensor out = Tensor::empty(shape);
+  std::normal_distribution<float> normal;
+  for (float& x : out.data<float>()) x = normal(random);
+  return out.cast(dtype);
+}
+
+/// The same but for the order of sums.
+void expect_near(const Tensor& got, const Tensor& wanted, const std::string& what) {
+  const double tolerance = wanted.dtype() == DType::kBFloat16  ? 1e-2
+                           : wanted.dtype() == DType::kFloat16 ? 2e-3
+                           : wanted.dtype() == DType::kFloat32 ? 1e-5
+                                                               : 1e-12;
+  const Tensor a = got.cast(DType::kFloat64), b = wanted.cast(DType::kFloat64);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(b.size()); ++i) {
+    const double x = a.data<double>()[i], y = b.data<double>()[i];
+    ASSERT_LE(std::abs(x - y), tolerance * (1 + std::abs(y))) << what << " [" << i << "]";
+  }
+}
+
+class RegularizerKernels : public ::testing::TestWithParam<DType> {
+ protected:
+  RegularizerKernels() : seed_(lamina::test::fresh_seed()), random_(seed_) {}
+  [[nodiscard]] std::string note() const { return "LAMINA_TEST_SEED=" + std::to_string(seed_); }
+
+  unsigned seed_;
+  Random random_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Of, RegularizerKernels,
+                         ::testing::Values(DType::kFloat32, DType::kFloat64, DType::kFloat16,
+                                           DType::kBFloat16),
+                         [](const auto& info) { return std::string(dtype_name(info.param)); });
+
+TEST_P(RegularizerKernels, AddUpPenalties) {
+  SCOPED_TRACE(note());
+  const Tensor w = random_tensor({pick(random_, 5000, 9000)}, GetParam(), random_);
+  const std::int64_t pieces = (w.size() + kernels::kPieceSize - 1) / kernels::kPieceSize;
+  Tensor here = Tensor::zeros({pieces}, DType::kFloat64), there = here.clone();
+  kernels::PenaltyJob job{w.dtype(), {0.3, 0.2}, w.raw(), w.size(), nullptr};
+  job.sums = static_cast<double*>(here.raw());
+  cuda::run_on_host(job);
+  job.sums = static_cast<double*>(there.raw());
+  run_in_blocks(job);
+  expect_near(there, here, "sums");
+  EXPECT_GT(here.data<double>()[1], 1);
+}
+
+TEST_P(RegularizerKernels, AddTheirGradients) {
+  SCOPED_TRACE(note());
+  const Shape shape{pick(random_, 1000, 3000)};
+  const Tensor w = random_tensor(shape, GetParam(), random_);
+  for (const bool zero : {false, true}) {
+    Tensor here = random_tensor(shape, GetParam(), random_), there = here.clone();
+    const auto job_on = [&](Tensor& gradient) {
+      return kernels::PenaltyGradientJob{
+          w.dtype(), {0.3, 0.2}, 4, w.raw(), {zero ? nullptr : gradient.raw(), gradient.raw()},
+          w.size()};
+    };
+    cuda::run_on_host(job_on(here));
+    run_in_blocks(job_on(there));
+    EXPECT_TRUE(bitwise_equal(there, here));
+  }
+}
+
+TEST_P(RegularizerKernels, ConstrainGroupsAlongAnyAxes) {
+  SCOPED_TRACE(note());
+  const std::pair<Shape, std::vector<std::size_t>> cases[] = {
+      {{pick(random_, 300, 700), 16}, {0}},                         // columns, in packs and slices
+      {{pick(random_, 20, 90), 2 * pick(random_, 2, 9) + 1}, {0}},  // columns, one by one
+      {{3, pick(random_, 20, 70), 8}, {1}},                         // columns of several matrices
+      {{pick(random_, 3, 9), pick(random_, 300, 700)}, {1}},        // rows, in slices
+      {{4, 5, 6, 3}, {0, 2}},
+      {{pick(random_, 500, 900)}, {0}},
+  };
+  for (const auto& [shape, axes] : cases) {
+    for (const auto kind : {ConstraintKind::kNonNeg, ConstraintKind::kMaxNorm,
+                            ConstraintKind::kUnitNorm, ConstraintKind::kMinMaxNorm}) {
+      const Tensor w = random_tensor(shape, GetParam(), random_);
+      const kernels::Groups groups = cuda::groups(shape, axes);
+      Tensor norms = Tensor::empty({groups.count}, DType::kFloat64);
+      Tensor parts = Tensor::empty(
+          {static_cast<std::int64_t>(cuda::parts_bytes(groups.slices, groups.count)) + 1},
+          DType::kUInt8);
+      Tensor here = w.clone(), there = w.clone();
+      const auto job_on = [&](Tensor& value) {
+        return kernels::ConstrainJob{
+            w.dtype(),   {kind, 3, 6, 0.7}, {value.raw(), value.raw()}, w.size(), groups,
+            norms.raw(), parts.raw()};
+      };
+      cuda::run_on_host(job_on(here));
+      run_in_blocks(job_on(there));
+      expect_near(there, here, shape.str() + " " + std::to_string(static_cast<int>(kind)));
+      EXPECT_FALSE(bitwise_equal(here, w)) << shape.str() << " nothing was constrained";
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lamina::ops::contract
