@@ -20,7 +20,7 @@ namespace lamina::cli {
 namespace {
 
 struct Arguments {
-  std::string model, weights, weights_out, history, checkpoint_dir, device = "cpu";
+  std::string model, weights, weights_out, history, tensorboard, checkpoint_dir, device = "cpu";
   std::vector<std::string> data, labels, validation_data, validation_labels, metrics;
   std::string loss, optimizer = "RMSprop";
   std::int64_t epochs = 1, batch_size = 32, checkpoint_every = 100;
@@ -64,7 +64,9 @@ FitOptions fit_options(const Arguments& a, const std::shared_ptr<RunCheckpoints>
     options.validation_data =
         DataSet(read_arrays(a.validation_data), read_arrays(a.validation_labels));
   }
-  options.callbacks.push_back(watch_steps(a.history, checkpoints));
+  CallbackPtr board;
+  if (!a.tensorboard.empty()) board = callbacks::TensorBoard({.log_dir = a.tensorboard});
+  options.callbacks.push_back(watch_steps(a.history, std::move(board), checkpoints));
   if (checkpoints) options.callbacks.push_back(save_steps(checkpoints, a.checkpoint_every));
   return options;
 }
@@ -185,6 +187,10 @@ void add_run_options(CLI::App& command, Arguments& a) {
       .add_option("--history", a.history,
                   "a line a step, as CSV: step, epoch, loss, metrics, learning rate")
       ->type_name("OUT.csv");
+  command
+      .add_option("--tensorboard", a.tensorboard,
+                  "where to write what TensorBoard shows of each epoch, in train/ and validation/")
+      ->type_name("DIR");
   command.add_option("--device", a.device, "where to compute: cpu, or cuda:0 and so on")
       ->capture_default_str()
       ->type_name("NAME");

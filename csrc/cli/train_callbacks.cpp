@@ -60,20 +60,31 @@ class StepHistory {
 
 class StepWatch : public Callback {
  public:
-  StepWatch(fs::path history, std::shared_ptr<RunCheckpoints> checkpoints)
-      : checkpoints_(std::move(checkpoints)) {
+  StepWatch(fs::path history, CallbackPtr board, std::shared_ptr<RunCheckpoints> checkpoints)
+      : board_(board ? std::move(board) : std::make_shared<Callback>()),
+        checkpoints_(std::move(checkpoints)) {
     if (!history.empty()) history_.emplace(std::move(history));
   }
 
   void on_train_begin(FitRun& run) override {
     if (history_) history_->begin(run.resumed());
+    board_->on_train_begin(run);
   }
-  void on_epoch_begin(FitRun&, std::int64_t epoch) override { epoch_ = epoch; }
-  void on_train_batch_begin(FitRun& run, std::int64_t) override {
+  void on_train_end(FitRun& run, const Logs& logs) override { board_->on_train_end(run, logs); }
+  void on_epoch_begin(FitRun& run, std::int64_t epoch) override {
+    epoch_ = epoch;
+    board_->on_epoch_begin(run, epoch);
+  }
+  void on_epoch_end(FitRun& run, std::int64_t epoch, Logs& logs) override {
+    board_->on_epoch_end(run, epoch, logs);
+  }
+  void on_train_batch_begin(FitRun& run, std::int64_t batch) override {
     rate_ = run.optimizer().learning_rate();
+    board_->on_train_batch_begin(run, batch);
   }
-  void on_train_batch_end(FitRun& run, std::int64_t, const Logs& logs) override {
+  void on_train_batch_end(FitRun& run, std::int64_t batch, const Logs& logs) override {
     if (history_) history_->write(run, epoch_, rate_, logs);
+    board_->on_train_batch_end(run, batch, logs);
     if (std::isfinite(run.batch_loss())) return;
     throw Error(fmt::format(
         "Step {} (epoch {}): the loss, or a weight after the step, is NaN or infinite. Training "
@@ -97,6 +108,7 @@ class StepWatch : public Callback {
   }
 
   std::optional<StepHistory> history_;
+  CallbackPtr board_;
   std::shared_ptr<RunCheckpoints> checkpoints_;
   std::int64_t epoch_ = 0;
   double rate_ = 0;
@@ -126,8 +138,9 @@ class StepSaver : public Callback {
 
 }  // namespace
 
-CallbackPtr watch_steps(fs::path history, std::shared_ptr<RunCheckpoints> checkpoints) {
-  return std::make_shared<StepWatch>(std::move(history), std::move(checkpoints));
+CallbackPtr watch_steps(fs::path history, CallbackPtr board,
+                        std::shared_ptr<RunCheckpoints> checkpoints) {
+  return std::make_shared<StepWatch>(std::move(history), std::move(board), std::move(checkpoints));
 }
 
 CallbackPtr save_steps(std::shared_ptr<RunCheckpoints> checkpoints, std::int64_t every) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/progress.h"
+#include "models/batching.h"
 #include "models/input_check.h"
 #include "models/runtime.h"
 
@@ -137,11 +138,9 @@ std::vector<Tensor> Model::standardize(const std::vector<Tensor>& inputs) {
 
 std::vector<Tensor> Model::predict(const std::vector<Tensor>& inputs,
                                    const PredictOptions& options) {
-  if (options.batch_size < 1) {
-    throw ValueError("`batch_size` must be positive; received " +
-                     std::to_string(options.batch_size) + ".");
-  }
-  const std::int64_t rows = row_count(inputs, this->inputs());
+  models::require_positive("batch_size", options.batch_size);
+  models::require_positive("steps", options.steps);
+  const std::int64_t given = row_count(inputs, this->inputs());
   const std::vector<Tensor> data = standardize(inputs);
   std::vector<DType> dtypes;
   for (std::size_t i = 0; i < data.size(); ++i) dtypes.push_back(input_dtype(i, data[i].dtype()));
@@ -149,11 +148,15 @@ std::vector<Tensor> Model::predict(const std::vector<Tensor>& inputs,
   runtime().compute_with(all);
   const bool released = std::any_of(
       all.begin(), all.end(), [](const VariablePtr& variable) { return variable->released(); });
-  const std::int64_t step = std::min(rows, options.batch_size);
+  const std::int64_t step =
+      std::min(given, models::batch_size_of(options.batch_size, options.steps, given));
+  const std::int64_t there = step == 0 ? 0 : (given + step - 1) / step;
+  const std::int64_t batches = std::min(there, options.steps.value_or(there));
+  const std::int64_t rows = std::min(given, batches * step);
   std::optional<Progress> progress;
   if (options.verbose) {
-    const auto batches = static_cast<std::uint64_t>((rows + step - 1) / step);
-    progress.emplace("predict", batches, Progress::Style::kCount, "batch");
+    progress.emplace("predict", static_cast<std::uint64_t>(batches), Progress::Style::kCount,
+                     "batch");
   }
   Collector collector(rows, name());
   std::uint64_t done = 0;
@@ -167,6 +170,9 @@ std::vector<Tensor> Model::predict(const std::vector<Tensor>& inputs,
     collector.add(std::move(outputs), begin, count, computed);
     if (progress) progress->update(++done);
   }
+  if (options.steps && batches < *options.steps) {
+    models::warn_out_of_data("prediction", batches, *options.steps);
+  }
   return collector.take();
 }
 
@@ -177,6 +183,14 @@ Tensor Model::predict(const Tensor& input, const PredictOptions& options) {
                      " outputs; pass its inputs as a vector to get all of them.");
   }
   return std::move(outputs.front());
+}
+
+std::vector<Tensor> Model::predict_on_batch(const std::vector<Tensor>& inputs) {
+  return predict(inputs, {.steps = 1});
+}
+
+Tensor Model::predict_on_batch(const Tensor& input) {
+  return predict(input, {.steps = 1});
 }
 
 void Model::compile_inference(const std::vector<Shape>& input_shapes,

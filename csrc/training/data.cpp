@@ -73,7 +73,8 @@ std::string Origin::sample(std::int64_t i) const {
   return fmt::format("sample {} of {}", first + row, what);
 }
 
-Data::Data(DataSet set, const char* what) : set_(std::move(set)), what_(what), given_as_(what) {
+Data::Data(DataSet set, std::string what)
+    : set_(std::move(set)), what_(std::move(what)), given_as_(what_) {
   if (set_.x.empty()) throw ValueError(fmt::format("There are no inputs in {}.", what_));
   std::vector<std::pair<std::string, const Tensor*>> all;
   for (std::size_t i = 0; i < set_.x.size(); ++i)
@@ -126,7 +127,7 @@ std::pair<Data, Data> Data::split(double fraction) const {
         "different value for the `validation_split` argument.",
         rows_, fraction));
   }
-  const auto part = [&](std::int64_t begin, std::int64_t count, const char* what) {
+  const auto part = [&](std::int64_t begin, std::int64_t count, const std::string& what) {
     Data made(map_tensors(set_, [&](const Tensor& t) { return slice_rows(t, begin, count); }),
               what);
     made.given_as_ = given_as_;
@@ -159,6 +160,15 @@ void Data::weigh(const std::map<std::int64_t, double>& class_weight) {
       weights.data<float>()[i] *= given.data<float>()[i];
   }
   set_.sample_weight = weights;
+}
+
+DataSet standardized(DataSet set, const Standardize& standardize, const std::string& what) {
+  try {
+    set.x = standardize(set.x);
+  } catch (const ValueError& error) {
+    throw ValueError(fmt::format("In {}: {}", what, error.what()));
+  }
+  return set;
 }
 
 std::vector<std::int64_t> shuffled(std::int64_t count, std::uint64_t seed, std::int64_t epoch) {

@@ -2,6 +2,7 @@
 #include <lamina/training.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -11,7 +12,7 @@ namespace lamina::training {
 
 /// Where the samples of a batch stand in what the user gave.
 struct Origin {
-  const char* what = "the batch";
+  std::string what = "the batch";
   std::int64_t first = 0;
   std::vector<std::int64_t> rows = {};  ///< behind `first`; empty: one after the other
   /// "sample 17 of the training data".
@@ -30,7 +31,7 @@ struct Batch {
 /// validation data". Throws ValueError when there are no samples, or numbers of samples differ.
 class Data {
  public:
-  Data(DataSet set, const char* what);
+  Data(DataSet set, std::string what);
 
   [[nodiscard]] std::int64_t rows() const noexcept { return rows_; }
   [[nodiscard]] const DataSet& set() const noexcept { return set_; }
@@ -46,11 +47,18 @@ class Data {
 
  private:
   DataSet set_;
-  const char* what_;
-  const char* given_as_;    // what the user calls the arrays that this was split from
+  std::string what_;
+  std::string given_as_;    // what the user calls the arrays that this was split from
   std::int64_t first_ = 0;  // row of these
   std::int64_t rows_ = 0;
 };
+
+/// Fits inputs to the model's placeholders.
+using Standardize = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
+/// The set with its inputs standardized. Throws what that throws, naming the set: "the validation
+/// data".
+[[nodiscard]] DataSet standardized(DataSet set, const Standardize& standardize,
+                                   const std::string& what);
 
 /// A permutation of [0, count) that depends on seed and epoch alone.
 [[nodiscard]] std::vector<std::int64_t> shuffled(std::int64_t count, std::uint64_t seed,

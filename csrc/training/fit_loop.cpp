@@ -4,6 +4,7 @@
 
 #include "checkpoint/async_save.h"
 #include "layers/random.h"
+#include "models/batching.h"
 
 namespace lamina::training {
 namespace {
@@ -16,14 +17,16 @@ std::uint64_t drawn_seed() {
 }  // namespace
 
 void check(const FitOptions& options) {
-  const auto require_positive = [](const char* name, std::int64_t value) {
-    if (value >= 1) return;
-    throw ValueError(fmt::format("`{}` must be positive; received {}.", name, value));
-  };
-  require_positive("batch_size", options.batch_size);
-  require_positive("epochs", options.epochs);
-  require_positive("validation_freq", options.validation_freq);
-  require_positive("validation_batch_size", options.validation_batch_size.value_or(1));
+  models::require_positive("batch_size", options.batch_size);
+  models::require_positive("epochs", options.epochs);
+  models::require_positive("steps_per_epoch", options.steps_per_epoch);
+  models::require_positive("validation_freq", options.validation_freq);
+  models::require_positive("validation_batch_size", options.validation_batch_size);
+  models::require_positive("validation_steps", options.validation_steps);
+  if (options.initial_epoch < 0) {
+    throw ValueError(
+        fmt::format("`initial_epoch` must not be negative; received {}.", options.initial_epoch));
+  }
   if (options.validation_split < 0 || options.validation_split >= 1) {
     throw ValueError(fmt::format("`validation_split` must be in [0, 1); received {}.",
                                  options.validation_split));
@@ -34,15 +37,19 @@ void check(const FitOptions& options) {
 }
 
 FitLoop::FitLoop(Model& model, models::TrainingParts& parts, std::unique_ptr<Feed> feed,
-                 std::optional<Data> validation, const FitOptions& options)
+                 std::unique_ptr<Feed> validation, const FitOptions& options)
     : model_(model),
       parts_(parts),
       trainer_(*parts.trainer),
       options_(options),
       feed_(std::move(feed)),
       validation_(std::move(validation)),
-      steps_(feed_->steps()),
+      plan_(feed_->batches(), options.steps_per_epoch, "steps_per_epoch", options.initial_epoch),
       resume_from_(options.resume_from) {
+  if (validation_) {
+    validation_pass_.emplace(*validation_, options.validation_steps, "validation_steps",
+                             "validation");
+  }
   for (const CallbackPtr& callback : options_.callbacks) {
     (callback->saves() ? savers_ : others_).push_back(callback);
   }
@@ -76,10 +83,7 @@ void FitLoop::start() {
   trainer_.set_seed(options_.seed ? *options_.seed : drawn_seed());
   trainer_.refresh();
   trainer_.prepare(feed_->sample(trainer_.seed()));
-  if (validation_) {
-    const Batch first = validation_->slice(0, 1);
-    trainer_.prepare(first);
-  }
+  if (validation_) trainer_.prepare(validation_->sample(0));
   trainer_.reset_metrics();
   position_ = {options_.initial_epoch, 0};
   refresh_state();
@@ -101,11 +105,11 @@ History FitLoop::run() {
   return std::move(history_);
 }
 
-void FitLoop::run_batches(ProgressBar& bar) {
-  while (position_.batch < steps_ && !stopped_) {
+void FitLoop::run_batches(std::int64_t end, ProgressBar& bar) {
+  while (position_.batch < end && !stopped_) {
     const std::int64_t batch = position_.batch;
     call_all([&](Callback& callback) { callback.on_train_batch_begin(*this, batch); });
-    trainer_.train(feed_->batch(batch));
+    trainer_.train(feed_->next());
     ++position_.batch;
     last_logs_ = trainer_.logs();
     refresh_state();
@@ -122,10 +126,15 @@ void FitLoop::run_epoch() {
   }
   if (position_.batch == 0) trainer_.reset_metrics();
   call_all([&](Callback& callback) { callback.on_epoch_begin(*this, epoch); });
-  feed_->begin_epoch(trainer_.seed(), epoch, position_.batch);
-  ProgressBar bar(steps_, verbose);
-  run_batches(bar);
+  const Stretch stretch = plan_.of(epoch);
+  feed_->begin(trainer_.seed(), stretch.pass, stretch.first + position_.batch, stretch.end());
+  ProgressBar bar(plan_.steps(), verbose);
+  run_batches(stretch.count, bar);
+  feed_->end();
   const std::int64_t done = position_.batch;
+  if (done == stretch.count && done < plan_.steps() && !stopped_) {
+    models::warn_out_of_data("training", done, plan_.steps());
+  }
   Logs logs = trainer_.logs();
   if (validation_ && (epoch + 1) % options_.validation_freq == 0) validate(logs);
   bar.finish(done, logs);
@@ -140,12 +149,9 @@ void FitLoop::run_epoch() {
 }
 
 void FitLoop::validate(Logs& logs) {
-  trainer_.reset_metrics();
-  const std::int64_t size = options_.validation_batch_size.value_or(options_.batch_size);
-  for (std::int64_t begin = 0; begin < validation_->rows(); begin += size) {
-    trainer_.test(validation_->slice(begin, std::min(size, validation_->rows() - begin)));
+  for (const auto& [name, value] : evaluate(trainer_, *validation_pass_, nullptr)) {
+    logs["val_" + name] = value;
   }
-  for (const auto& [name, value] : trainer_.logs()) logs["val_" + name] = value;
 }
 
 }  // namespace lamina::training

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "models/training_parts.h"
-#include "training/data.h"
+#include "training/evaluation.h"
 #include "training/feed.h"
 #include "training/progress_bar.h"
 #include "training/trainer.h"
@@ -20,8 +20,9 @@ void check(const FitOptions& options);
 /// One call of `fit`, on options that were checked.
 class FitLoop : public FitRun {
  public:
+  /// `validation` may be null.
   FitLoop(Model& model, models::TrainingParts& parts, std::unique_ptr<Feed> feed,
-          std::optional<Data> validation, const FitOptions& options);
+          std::unique_ptr<Feed> validation, const FitOptions& options);
   ~FitLoop() override;
 
   History run();
@@ -29,7 +30,7 @@ class FitLoop : public FitRun {
   Model& model() override { return model_; }
   Optimizer& optimizer() override { return trainer_.optimizer(); }
   std::int64_t epochs() const override { return options_.epochs; }
-  std::int64_t steps_per_epoch() const override { return steps_; }
+  std::int64_t steps_per_epoch() const override { return plan_.steps(); }
   std::int64_t step() const override { return trainer_.step(); }
   double batch_loss() const override { return trainer_.batch_loss(); }
   std::optional<Direction> direction(std::string_view log) const override {
@@ -52,7 +53,8 @@ class FitLoop : public FitRun {
 
   void start();
   void run_epoch();
-  void run_batches(ProgressBar& bar);
+  /// Up to batch `end` of the epoch.
+  void run_batches(std::int64_t end, ProgressBar& bar);
   void validate(Logs& logs);
   void load_state();
   void read_state();
@@ -70,9 +72,9 @@ class FitLoop : public FitRun {
   models::TrainingParts& parts_;
   Trainer& trainer_;
   FitOptions options_;
-  std::unique_ptr<Feed> feed_;
-  std::optional<Data> validation_;
-  std::int64_t steps_;
+  std::unique_ptr<Feed> feed_, validation_;
+  EpochPlan plan_;
+  std::optional<OnePass> validation_pass_;
   std::vector<CallbackPtr> savers_, others_;
   std::filesystem::path resume_from_;
   Position position_;

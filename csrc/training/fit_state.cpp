@@ -6,6 +6,8 @@
 //   callbacks  float64, the callbacks' numbers one after another
 //   callback_I_class  uint8, the name of the I-th callback's class, filled up with zeros
 //   callback_I_K  the K-th variable of the I-th callback
+//   data       int64 [batches of the data, first epoch], with `steps_per_epoch` alone: where each
+//              epoch begins in them
 //
 // They lie in the same file under /lamina/training/vars, where Keras does not look. The order of
 // the samples follows from seed and epoch, dropout's draws from the seed and the batches trained in
@@ -46,6 +48,7 @@ constexpr std::int64_t kStateVersion = 3, kOldVersion = 2;
 constexpr std::size_t kOldProgressSize = kTrained;
 constexpr std::size_t kClassBytes = 32;
 constexpr std::size_t kNumbers = 3;  ///< progress, metrics, callbacks
+constexpr const char* kData = "data";
 
 template <class T>
 void put(std::vector<WeightVariable>& state, const char* key, const std::vector<T>& numbers) {
@@ -145,7 +148,7 @@ void FitLoop::refresh_state() {
   progress[kBatch] = position_.batch;
   progress[kSamples] = feed_->rows();
   progress[kBatchSize] = feed_->batch_size();
-  progress[kSteps] = steps_;
+  progress[kSteps] = plan_.steps();
   progress[kShuffled] = options_.shuffle ? 1 : 0;
   progress[kTrained] = step();
   put(parts_.state, "progress", progress);
@@ -156,7 +159,10 @@ void FitLoop::refresh_state() {
     numbers.insert(numbers.end(), state.begin(), state.end());
   }
   put(parts_.state, "callbacks", numbers);
-  if (parts_.state.size() > kNumbers) return;  // the rest are variables, which change by themselves
+  if (parts_.state.size() > kNumbers) return;  // the rest stays, or changes by itself
+  if (options_.steps_per_epoch) {
+    put(parts_.state, kData, std::vector{feed_->batches(), options_.initial_epoch});
+  }
   for (std::size_t i = 0; i < options_.callbacks.size(); ++i) {
     const std::string name = class_of(*options_.callbacks[i]);
     std::vector<std::uint8_t> bytes(name.begin(), name.end());
@@ -223,7 +229,11 @@ void FitLoop::read_state() {
   }
   require(resume_from_, "samples", progress[kSamples], feed_->rows());
   require(resume_from_, "samples a batch", progress[kBatchSize], feed_->batch_size());
-  require(resume_from_, "batches an epoch", progress[kSteps], steps_);
+  require(resume_from_, "batches an epoch", progress[kSteps], plan_.steps());
+  if (const auto data = get<std::int64_t>(parts_.state, kData); !data.empty()) {
+    require(resume_from_, "batches of data", data[0], feed_->batches());
+    require(resume_from_, "as its initial epoch", data[1], options_.initial_epoch);
+  }
   require(resume_from_, "as its shuffling", progress[kShuffled], options_.shuffle ? 1 : 0);
   const auto numbers = get<double>(parts_.state, "callbacks");
   require(resume_from_, "callbacks", static_cast<std::int64_t>(numbers[0]),

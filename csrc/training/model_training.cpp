@@ -3,8 +3,10 @@
 #include <lamina/data_loader.h>
 #include <lamina/training.h>
 
+#include "models/batching.h"
 #include "models/pending_saves.h"
 #include "models/training_parts.h"
+#include "training/evaluation.h"
 #include "training/fit_loop.h"
 #include "training/trainer.h"
 
@@ -18,14 +20,43 @@ models::TrainingParts& compiled(const std::shared_ptr<models::TrainingParts>& pa
                                method, model.name()));
 }
 
-template <class Standardize>
-std::optional<training::Data> validation_of(const FitOptions& options,
-                                            const Standardize& standardize) {
-  if (!options.validation_data) return {};
-  DataSet given = *options.validation_data;
-  const training::Data checked(given, "the validation data");
-  given.x = standardize(given.x);
-  return training::Data(std::move(given), "the validation data");
+/// Of arrays whose inputs fit the model.
+std::unique_ptr<training::Feed> validation_feed(training::Data data, const FitOptions& options) {
+  const auto& asked =
+      options.validation_batch_size ? options.validation_batch_size : options.batch_size;
+  const std::int64_t size = models::batch_size_of(asked, options.validation_steps, data.rows());
+  return training::array_feed(std::move(data), size, false);
+}
+
+/// Arrays that are something, and whose inputs fit the model.
+training::Data fitting(DataSet set, const training::Standardize& standardize, const char* what) {
+  const training::Data given(set, what);
+  return {training::standardized(std::move(set), standardize, what), what};
+}
+
+/// Null without validation data.
+std::unique_ptr<training::Feed> validation_feed(const FitOptions& options,
+                                                const training::Standardize& standardize) {
+  constexpr const char* kWhat = "the validation data";
+  if (const auto* loader = std::get_if<DataLoaderPtr>(&options.validation_data)) {
+    return training::loader_feed(*loader, kWhat, standardize);
+  }
+  const auto* set = std::get_if<DataSet>(&options.validation_data);
+  if (set == nullptr) return nullptr;
+  return validation_feed(fitting(*set, standardize, kWhat), options);
+}
+
+Logs evaluated(training::Trainer& trainer, const std::unique_ptr<training::Feed>& feed,
+               const EvaluateOptions& options) {
+  training::OnePass data(*feed, options.steps, "steps", "evaluation");
+  training::ProgressBar bar(data.steps(), training::ProgressBar::resolved(options.verbose));
+  return training::evaluate(trainer, data, &bar);
+}
+
+/// One batch as it was given.
+training::Batch one_batch(DataSet set, const training::Standardize& standardize) {
+  const training::Data data = fitting(std::move(set), standardize, "the batch");
+  return data.slice(0, data.rows());
 }
 
 }  // namespace
@@ -52,35 +83,36 @@ History Model::fit(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
                    const FitOptions& options) {
   models::TrainingParts& parts = compiled(training_, *this, "fit");
   training::check(options);
-  const training::Data given({x, y, options.sample_weight}, "the training data");
-  training::Data data({standardize(x), y, options.sample_weight}, "the training data");
-  std::optional<training::Data> validation =
-      validation_of(options, [this](const auto& inputs) { return standardize(inputs); });
+  const training::Standardize standard = [this](const auto& inputs) { return standardize(inputs); };
+  training::Data data = fitting({x, y, options.sample_weight}, standard, "the training data");
+  auto validation = validation_feed(options, standard);
   if (!validation && options.validation_split > 0) {
     auto [first, last] = data.split(options.validation_split);
     data = std::move(first);
-    validation = std::move(last);
+    validation = validation_feed(std::move(last), options);
   }
   data.weigh(options.class_weight);
-  return training::FitLoop(
-             *this, parts,
-             training::array_feed(std::move(data), options.batch_size, options.shuffle),
-             std::move(validation), options)
+  const std::int64_t size =
+      models::batch_size_of(options.batch_size, options.steps_per_epoch, data.rows());
+  return training::FitLoop(*this, parts,
+                           training::array_feed(std::move(data), size, options.shuffle),
+                           std::move(validation), options)
       .run();
 }
 
 History Model::fit(const DataLoaderPtr& loader, const FitOptions& options) {
   models::TrainingParts& parts = compiled(training_, *this, "fit");
   training::check(options);
-  if (options.validation_split > 0 || !options.class_weight.empty() ||
-      options.sample_weight.defined()) {
+  if (options.validation_split > 0 || options.sample_weight.defined()) {
     throw ValueError(
-        "`validation_split`, `class_weight` and `sample_weight` need arrays: a data loader gives "
-        "each batch its weights, and `validation_data` is given by itself.");
+        "`validation_split` and `sample_weight` need arrays: a data loader gives each batch its "
+        "weights, and `validation_data` is given by itself.");
   }
-  const auto standardized = [this](const auto& inputs) { return standardize(inputs); };
-  return training::FitLoop(*this, parts, training::loader_feed(loader, standardized),
-                           validation_of(options, standardized), options)
+  const training::Standardize standard = [this](const auto& inputs) { return standardize(inputs); };
+  return training::FitLoop(
+             *this, parts,
+             training::loader_feed(loader, "the training data", standard, options.class_weight),
+             validation_feed(options, standard), options)
       .run();
 }
 
@@ -95,24 +127,30 @@ History Model::fit(const Tensor& x, const Tensor& y) {
 Logs Model::evaluate(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
                      const EvaluateOptions& options) {
   models::TrainingParts& parts = compiled(training_, *this, "evaluate");
-  if (options.batch_size < 1) {
-    throw ValueError(
-        fmt::format("`batch_size` must be positive; received {}.", options.batch_size));
+  models::require_positive("batch_size", options.batch_size);
+  models::require_positive("steps", options.steps);
+  training::Data data = fitting(
+      {x, y, options.sample_weight}, [this](const auto& inputs) { return standardize(inputs); },
+      "the data");
+  const std::int64_t size = models::batch_size_of(options.batch_size, options.steps, data.rows());
+  return evaluated(*parts.trainer, training::array_feed(std::move(data), size, false), options);
+}
+
+Logs Model::evaluate(const DataLoaderPtr& loader, const EvaluateOptions& options) {
+  models::TrainingParts& parts = compiled(training_, *this, "evaluate");
+  models::require_positive("steps", options.steps);
+  if (options.sample_weight.defined()) {
+    throw ValueError("`sample_weight` needs arrays: a data loader gives each batch its weights.");
   }
-  const training::Data given({x, y, options.sample_weight}, "the data");
-  const training::Data data({standardize(x), y, options.sample_weight}, "the data");
-  training::Trainer& trainer = *parts.trainer;
-  trainer.prepare(data.slice(0, 1));
-  trainer.reset_metrics();
-  const std::int64_t steps = (data.rows() + options.batch_size - 1) / options.batch_size;
-  training::ProgressBar bar(steps, training::ProgressBar::resolved(options.verbose));
-  for (std::int64_t step = 0; step < steps; ++step) {
-    const std::int64_t begin = step * options.batch_size;
-    trainer.test(data.slice(begin, std::min(options.batch_size, data.rows() - begin)));
-    bar.update(step + 1, trainer.logs());
-  }
-  bar.finish(steps, trainer.logs());
-  return trainer.logs();
+  return evaluated(
+      *parts.trainer,
+      training::loader_feed(loader, "the data",
+                            [this](const auto& inputs) { return standardize(inputs); }),
+      options);
+}
+
+Logs Model::evaluate(const DataLoaderPtr& loader) {
+  return evaluate(loader, EvaluateOptions{});
 }
 
 Logs Model::evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions& options) {
@@ -126,14 +164,27 @@ Logs Model::evaluate(const Tensor& x, const Tensor& y) {
 Logs Model::train_on_batch(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
                            const Tensor& sample_weight) {
   training::Trainer& trainer = *compiled(training_, *this, "train_on_batch").trainer;
-  const training::Data data({x, y, sample_weight}, "the batch");
-  training::Batch batch = data.slice(0, data.rows());
-  batch.x = standardize(x);
+  const training::Batch batch =
+      one_batch({x, y, sample_weight}, [this](const auto& inputs) { return standardize(inputs); });
   trainer.refresh();
   trainer.prepare(batch);
   trainer.reset_metrics();
   trainer.train(batch);
   return trainer.logs();
+}
+
+Logs Model::test_on_batch(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
+                          const Tensor& sample_weight) {
+  training::Trainer& trainer = *compiled(training_, *this, "test_on_batch").trainer;
+  const training::Batch batch =
+      one_batch({x, y, sample_weight}, [this](const auto& inputs) { return standardize(inputs); });
+  trainer.reset_metrics();
+  trainer.test(batch);
+  return trainer.logs();
+}
+
+Logs Model::test_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight) {
+  return test_on_batch(std::vector<Tensor>{x}, std::vector<Tensor>{y}, sample_weight);
 }
 
 Logs Model::train_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight) {

@@ -156,6 +156,22 @@ struct CSVLoggerOptions {
 };
 [[nodiscard]] CallbackPtr CSVLogger(CSVLoggerOptions options);
 
+/// Writes what TensorBoard shows (`tensorboard --logdir LOG_DIR`), to event files in
+/// `log_dir`/train and `log_dir`/validation, with Keras's tags: after each epoch, at its number,
+/// "epoch_loss" and so on for each log (of every epoch; Keras leaves out those that do not end at a
+/// multiple of `update_freq`), "epoch_learning_rate", and where there was validation
+/// "evaluation_loss_vs_iterations" at the optimizer's iterations; after every `update_freq`
+/// batches, at the batches trained in all (FitRun::step), "batch_loss" and so on. What was logged
+/// can be read at once, and stays when the process dies. Each `fit` begins new files; one that goes
+/// on from a checkpoint repeats the steps behind it, to the same values. Graphs, weights and
+/// profiles are not written. Throws StorageError.
+struct TensorBoardOptions {
+  std::filesystem::path log_dir = "logs";
+  bool write_steps_per_second = false;  ///< "epoch_steps_per_second", "batch_steps_per_second"
+  std::optional<std::int64_t> update_freq = {};  ///< in batches, 1: "batch"; none: "epoch"
+};
+[[nodiscard]] CallbackPtr TensorBoard(TensorBoardOptions options = {});
+
 /// Abandons training (FitRun::abandon_training) when the loss is NaN or infinite: checkpoints and
 /// backups stay those of the last batch or epoch before. With `raise_error` `fit` throws Error at
 /// once instead.

@@ -70,9 +70,12 @@ struct LoadOptions {
 };
 
 struct PredictOptions {
-  std::int64_t batch_size = 32;
+  /// Of arrays. None: 32, or with `steps` what makes so many batches of all rows.
+  std::optional<std::int64_t> batch_size = {};
   /// Draw a progress bar on standard error while work is long. Off unless asked for.
   bool verbose = false;
+  /// Takes the first so many batches; fewer, with a warning, where there are fewer. None: all.
+  std::optional<std::int64_t> steps = {};
 };
 
 struct CompileOptions {
@@ -134,6 +137,13 @@ class Model : public Layer {
   [[nodiscard]] Tensor predict(const Tensor& input, const PredictOptions& options = {});
   [[nodiscard]] std::vector<Tensor> predict(const std::vector<Tensor>& inputs,
                                             const PredictOptions& options = {});
+  /// The same on the batches of a loader (<lamina/data_loader.h>), whose labels are not looked at:
+  /// what the model's outputs are for each, one after the other.
+  [[nodiscard]] std::vector<Tensor> predict(const std::shared_ptr<DataLoader>& loader,
+                                            const PredictOptions& options = {});
+  /// `predict` on these rows at once.
+  [[nodiscard]] Tensor predict_on_batch(const Tensor& input);
+  [[nodiscard]] std::vector<Tensor> predict_on_batch(const std::vector<Tensor>& inputs);
   /// Lowers the model for input shapes (batch first, all known) ahead of the first predict.
   void compile_inference(const std::vector<Shape>& input_shapes,
                          const CompileOptions& options = {});
@@ -156,7 +166,7 @@ class Model : public Layer {
   History fit(const Tensor& x, const Tensor& y);
   /// The same on batches of a loader (<lamina/data_loader.h>), which says what a batch is and how
   /// samples are shuffled: `batch_size` and `shuffle` mean nothing here. Throws ValueError for
-  /// `validation_split`, `class_weight` and `sample_weight`, which need arrays.
+  /// `validation_split` and `sample_weight`, which need arrays.
   History fit(const std::shared_ptr<DataLoader>& loader, const FitOptions& options);
   /// Loss and metrics of these data. Throws as `fit` does.
   std::map<std::string, double> evaluate(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
@@ -164,12 +174,23 @@ class Model : public Layer {
   std::map<std::string, double> evaluate(const Tensor& x, const Tensor& y,
                                          const EvaluateOptions& options);
   std::map<std::string, double> evaluate(const Tensor& x, const Tensor& y);
-  /// One step on one batch: its loss and metrics, before the update. Throws as `fit` does.
+  /// The same on batches of a loader, each with its weights: `sample_weight` is a ValueError.
+  std::map<std::string, double> evaluate(const std::shared_ptr<DataLoader>& loader,
+                                         const EvaluateOptions& options);
+  std::map<std::string, double> evaluate(const std::shared_ptr<DataLoader>& loader);
+  /// One step on one batch: its own loss and metrics, before the update, whatever went before; as
+  /// Keras 3.15 with `return_dict=True`, which resets its metrics first. Throws as `fit` does.
   std::map<std::string, double> train_on_batch(const std::vector<Tensor>& x,
                                                const std::vector<Tensor>& y,
                                                const Tensor& sample_weight = {});
   std::map<std::string, double> train_on_batch(const Tensor& x, const Tensor& y,
                                                const Tensor& sample_weight = {});
+  /// Loss and metrics of one batch, by itself. Throws as `fit` does.
+  std::map<std::string, double> test_on_batch(const std::vector<Tensor>& x,
+                                              const std::vector<Tensor>& y,
+                                              const Tensor& sample_weight = {});
+  std::map<std::string, double> test_on_batch(const Tensor& x, const Tensor& y,
+                                              const Tensor& sample_weight = {});
   /// The optimizer that `compile` was given; null before.
   [[nodiscard]] std::shared_ptr<Optimizer> optimizer() const;
   /// Of interest to the library alone.

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 /// What `Model::compile`, `fit` and `evaluate` take and give.
@@ -81,20 +82,30 @@ enum class Verbose : std::uint8_t {
 };
 
 struct FitOptions {
-  std::int64_t batch_size = 32;
+  /// Of arrays. None: 32, or with `steps_per_epoch` what makes so many batches of all samples.
+  std::optional<std::int64_t> batch_size = {};
   std::int64_t epochs = 1;
   Verbose verbose = Verbose::kAuto;
   std::vector<std::shared_ptr<Callback>> callbacks = {};
   /// The last part of the data, not shuffled, for validation.
   double validation_split = 0.0;
-  std::optional<DataSet> validation_data = {};
+  /// Arrays, or a data loader.
+  std::variant<std::monostate, DataSet, std::shared_ptr<DataLoader>> validation_data = {};
   std::int64_t validation_freq = 1;
+  /// Of arrays. None: `batch_size`, or without one as that, with `validation_steps`.
   std::optional<std::int64_t> validation_batch_size = {};
+  /// Validates on the first so many batches, the same ones each time; fewer, with a warning, where
+  /// there are fewer. None: on all. An endless loader needs it.
+  std::optional<std::int64_t> validation_steps = {};
   /// A new order of the samples each epoch.
   bool shuffle = true;
   std::map<std::int64_t, double> class_weight = {};
   Tensor sample_weight = {};
   std::int64_t initial_epoch = 0;
+  /// Batches an epoch. The next epoch goes on where one stopped; the data begin anew with the epoch
+  /// after the one that reached their end, which is shorter, with a warning, where fewer were left.
+  /// None: all. An endless loader needs it.
+  std::optional<std::int64_t> steps_per_epoch = {};
   /// Of the order of samples and of dropout. Default: of the global generator (set_random_seed).
   std::optional<std::uint64_t> seed = {};
   /// A checkpoint that a callback saved during such a `fit`: weights, optimizer, and where it was.
@@ -103,9 +114,12 @@ struct FitOptions {
 };
 
 struct EvaluateOptions {
-  std::int64_t batch_size = 32;
+  /// Of arrays. None: 32, or with `steps` what makes so many batches of all samples.
+  std::optional<std::int64_t> batch_size = {};
   Verbose verbose = Verbose::kAuto;
   Tensor sample_weight = {};
+  /// Takes the first so many batches; fewer, with a warning, where there are fewer. None: all.
+  std::optional<std::int64_t> steps = {};
 };
 
 /// What `fit` gives back: the logs of each epoch.

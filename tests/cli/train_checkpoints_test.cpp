@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "tests/cli/train_scene.h"
+#include "tests/fakes/event_reader.h"
 #include "tests/fakes/file_size_limit.h"
 
 using namespace lamina;
@@ -103,6 +104,17 @@ TEST_F(TrainCheckpoints, NeedNoHistoryToBeGoneOnFrom) {
   (void)trained(
       {"--epochs", "2", "--checkpoint-dir", "c", "--resume", "--weights-out", "parts.weights.h5"});
   expect_equal("whole.weights.h5", "parts.weights.h5");
+}
+
+TEST_F(TrainCheckpoints, NeedNoTensorBoardToBeGoneOnFrom) {
+  (void)trained({"--epochs", "2", "--weights-out", "whole.weights.h5"});
+  (void)trained({"--epochs", "1", "--checkpoint-dir", "c"});
+  (void)trained({"--epochs", "2", "--checkpoint-dir", "c", "--resume", "--tensorboard", "logs",
+                 "--weights-out", "parts.weights.h5"});
+  expect_equal("whole.weights.h5", "parts.weights.h5");
+  const auto files = lamina::testing::event_files(directory_ / "logs/train");
+  ASSERT_EQ(files.size(), 1U);
+  for (const auto& scalar : lamina::testing::read_event_file(files[0])) EXPECT_EQ(scalar.step, 1);
 }
 
 TEST_F(TrainCheckpoints, OfAnotherRunAreLeftAlone) {

@@ -4,9 +4,11 @@
 
 #include <chrono>
 #include <iostream>
+#include <map>
 #include <thread>
 
 #include "tests/cli/train_scene.h"
+#include "tests/fakes/event_reader.h"
 
 using namespace lamina;
 using lamina::testing::file_content;
@@ -34,6 +36,8 @@ class KilledTrain : public Train {
             "1",
             "--max-to-keep",
             "2",
+            "--tensorboard",
+            "logs",
             "--weights-out",
             "end.weights.h5"};
   }
@@ -41,7 +45,9 @@ class KilledTrain : public Train {
     return lamina::testing::start_lamina(directory_.path(), with(checkpointed()));
   }
   void clear() const {
-    for (const char* left : {"c", "steps.csv", "end.weights.h5"}) fs::remove_all(directory_ / left);
+    for (const char* left : {"c", "steps.csv", "logs", "end.weights.h5"}) {
+      fs::remove_all(directory_ / left);
+    }
   }
   /// Checkpoints that were begun and not finished.
   [[nodiscard]] bool unfinished() const {
@@ -57,7 +63,24 @@ class KilledTrain : public Train {
         directory_.path(), {"diff", "whole.weights.h5", "end.weights.h5"});
     EXPECT_EQ(same.status, 0) << same.out << same.err;
     EXPECT_EQ(file_content(directory_ / "steps.csv"), steps);
+    EXPECT_EQ(losses(), whole_losses_);
   }
+  /// Of each epoch, from all event files: whatever was killed, each is sound, and where several
+  /// have an epoch, they agree.
+  [[nodiscard]] std::map<std::int64_t, float> losses() const {
+    std::map<std::int64_t, float> losses;
+    if (!fs::exists(directory_ / "logs/train")) return losses;
+    for (const auto& file : lamina::testing::event_files(directory_ / "logs/train")) {
+      // A run that is killed before it has written anything leaves an empty file.
+      for (const auto& scalar : lamina::testing::read_event_file(file)) {
+        if (scalar.tag != "epoch_loss") continue;
+        const auto [at, added] = losses.emplace(scalar.step, scalar.value);
+        EXPECT_EQ(at->second, scalar.value) << file << " has another loss of epoch " << at->first;
+      }
+    }
+    return losses;
+  }
+  std::map<std::int64_t, float> whole_losses_;
 };
 
 TEST_F(KilledTrain, AtRandomMomentsEndsWithTheBitsOfAnUndisturbedRun) {
@@ -67,6 +90,8 @@ TEST_F(KilledTrain, AtRandomMomentsEndsWithTheBitsOfAnUndisturbedRun) {
   const auto window = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
   const std::string steps = file_content(directory_ / "steps.csv");
   ASSERT_FALSE(steps.empty());
+  whole_losses_ = losses();
+  ASSERT_EQ(whole_losses_.size(), 40U);
   fs::rename(directory_ / "end.weights.h5", directory_ / "whole.weights.h5");
   clear();
 

@@ -7,6 +7,7 @@
 #include <zip.h>
 
 #include "tests/cli/train_scene.h"
+#include "tests/fakes/event_reader.h"
 #include "tests/h5/hdf5_image.h"
 
 using namespace lamina;
@@ -89,6 +90,29 @@ TEST_F(TrainAsTheLibrary, ShowsHowItDoesOnTheValidationData) {
     EXPECT_THAT(run.err, HasSubstr(fmt::format(" - val_loss: {:.4f}\n", loss)));
   }
   EXPECT_THAT(run.err, HasSubstr(" - val_accuracy: "));
+}
+
+TEST_F(TrainAsTheLibrary, WritesWhatTensorBoardShows) {
+  (void)trained({"--epochs", "2", "--metric", "accuracy", "--validation-data", "x.npy",
+                 "--validation-labels", "y.npy", "--tensorboard", "logs"});
+  const auto h = by_hand({.epochs = 2, .validation_data = DataSet(x_, y_)}).history;
+  const auto read = [&](const char* folder) {
+    std::vector<lamina::testing::Scalar> of_losses;
+    const auto files = lamina::testing::event_files(directory_ / "logs" / folder);
+    EXPECT_EQ(files.size(), 1U);
+    for (const auto& scalar : lamina::testing::read_event_file(files.at(0))) {
+      if (scalar.tag == "epoch_loss") of_losses.push_back(scalar);
+    }
+    return of_losses;
+  };
+  const auto losses = [](const std::vector<double>& values) {
+    return std::vector<lamina::testing::Scalar>{{"epoch_loss", 0, static_cast<float>(values[0])},
+                                                {"epoch_loss", 1, static_cast<float>(values[1])}};
+  };
+  EXPECT_EQ(read("train"), losses(h.at("loss")));
+  EXPECT_EQ(read("validation"), losses(h.at("val_loss")));
+  std::ofstream(directory_ / "file") << "no directory";
+  EXPECT_THAT(refusal({"--tensorboard", "file"}), HasSubstr("file/train"));
 }
 
 TEST_F(Train, ReadsArraysOfHDF5Files) {

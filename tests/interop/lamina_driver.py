@@ -125,6 +125,22 @@ class LaminaModel:
         return self.request("evaluate", x=self._write([x], "x")[0], y=self._write([y], "y")[0],
                             batch_size=batch_size)["logs"]
 
+    def test_on_batch(self, x, y):
+        return self.request("test", x=self._write([x], "x")[0], y=self._write([y], "y")[0])["logs"]
+
+    def fit(self, x, y, validation=None, log_dir=None, update_freq=None, **options):
+        """{name: [value an epoch]}, of samples in their order. `options`: Keras's that are numbers."""
+        more = {}
+        if validation:
+            more = {"validation_x": self._write(validation[:1], "vx")[0],
+                    "validation_y": self._write(validation[1:], "vy")[0]}
+        if log_dir:
+            more["log_dir"] = str(log_dir)
+        if update_freq:
+            more["update_freq"] = update_freq
+        return self.request("fit", x=self._write([x], "x")[0], y=self._write([y], "y")[0], options=options,
+                            **more)["history"]
+
     def drop(self):
         self.request("drop")
 

@@ -1,5 +1,6 @@
 #include "training.h"
 
+#include <lamina/callbacks.h>
 #include <lamina/losses.h>
 #include <lamina/metrics.h>
 #include <lamina/optimizers.h>
@@ -7,6 +8,7 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "tensor_file.h"
 #include "training/data.h"
@@ -123,6 +125,47 @@ json evaluate_model(Model& model, const json& request) {
     logs[name] = number(value);
   }
   return {{"logs", std::move(logs)}};
+}
+
+json test_on_batch(Model& model, const json& request) {
+  json logs;
+  for (const auto& [name, value] :
+       model.test_on_batch(read_tensor(request.at("x")), read_tensor(request.at("y")))) {
+    logs[name] = number(value);
+  }
+  return {{"logs", std::move(logs)}};
+}
+
+json fit(Model& model, const json& request) {
+  const json& given = request.at("options");
+  const auto option = [&](const char* name) {
+    return given.contains(name) ? std::optional(given[name].get<std::int64_t>()) : std::nullopt;
+  };
+  FitOptions options{.batch_size = option("batch_size"),
+                     .epochs = option("epochs").value_or(1),
+                     .verbose = Verbose::kSilent,
+                     .validation_freq = option("validation_freq").value_or(1),
+                     .validation_batch_size = option("validation_batch_size"),
+                     .validation_steps = option("validation_steps"),
+                     .shuffle = false,
+                     .initial_epoch = option("initial_epoch").value_or(0),
+                     .steps_per_epoch = option("steps_per_epoch")};
+  if (request.contains("validation_x")) {
+    options.validation_data =
+        DataSet(read_tensor(request["validation_x"]), read_tensor(request["validation_y"]));
+  }
+  if (request.contains("log_dir")) {
+    callbacks::TensorBoardOptions board{.log_dir = request["log_dir"].get<std::string>()};
+    if (request.contains("update_freq")) board.update_freq = request["update_freq"];
+    options.callbacks.push_back(callbacks::TensorBoard(board));
+  }
+  json history;
+  const History run =
+      model.fit(read_tensor(request.at("x")), read_tensor(request.at("y")), options);
+  for (const auto& [name, values] : run.history) {
+    for (const double value : values) history[name].push_back(number(value));
+  }
+  return {{"history", std::move(history)}};
 }
 
 }  // namespace lamina::interop

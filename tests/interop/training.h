@@ -23,5 +23,10 @@ namespace lamina::interop {
 [[nodiscard]] nlohmann::json train_on_batches(Model& model, const nlohmann::json& request);
 /// {"x", "y", "batch_size"} -> {"logs": {name: value}}
 [[nodiscard]] nlohmann::json evaluate_model(Model& model, const nlohmann::json& request);
+/// {"x", "y"} -> {"logs"} of the batch by itself, without training on it
+[[nodiscard]] nlohmann::json test_on_batch(Model& model, const nlohmann::json& request);
+/// {"x", "y", "validation_x"?, "validation_y"?, "options": {name: number}, "log_dir"?,
+/// "update_freq"?}, in the order of the samples -> {"history": {name: [value an epoch]}}
+[[nodiscard]] nlohmann::json fit(Model& model, const nlohmann::json& request);
 
 }  // namespace lamina::interop

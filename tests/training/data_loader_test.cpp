@@ -3,7 +3,7 @@
 
 #include <atomic>
 
-#include "fit_helpers.h"
+#include "loaders.h"
 #include "training/read_ahead.h"
 
 namespace lamina {
@@ -11,33 +11,6 @@ namespace {
 
 using namespace test;
 using ::testing::HasSubstr;
-
-/// The rows of arrays in their order, ten a batch. Notes what it was asked for.
-class Rows : public DataLoader {
- public:
-  explicit Rows(const Spokes& data) : data_(data) {}
-  std::int64_t batches() const override { return data_.x.shape()[0] / 10; }
-  DataSet batch(std::int64_t epoch, std::int64_t index, std::uint64_t seed) override {
-    EXPECT_FALSE(inside_.exchange(true)) << "calls overlap";
-    asked.push_back({epoch, index, static_cast<std::int64_t>(seed)});
-    if (index == fails_at) throw Error("no batch " + std::to_string(index));
-    DataSet out{Tensor::empty({10, 4}), Tensor::empty({10}, DType::kInt64)};
-    const auto first = static_cast<std::size_t>(10 * index);
-    for (std::size_t i = 0; i < 40; ++i)
-      out.x[0].data<float>()[i] = data_.x.data<float>()[4 * first + i];
-    for (std::size_t i = 0; i < 10; ++i)
-      out.y[0].data<std::int64_t>()[i] = data_.y.data<std::int64_t>()[first + i];
-    inside_ = false;
-    return out;
-  }
-
-  std::vector<std::array<std::int64_t, 3>> asked;
-  std::int64_t fails_at = -1;
-
- private:
-  const Spokes& data_;
-  std::atomic<bool> inside_ = false;
-};
 
 ModelPtr compiled(std::uint64_t seed = 1) {
   const ModelPtr model = classifier(seed);
@@ -100,7 +73,7 @@ TEST(DataLoader, ItsFailureEndsFitAtThatBatch) {
 
 TEST(DataLoader, SaysWhatIsWrong) {
   Random random;
-  const Spokes data(random, 60), none(random, 5);
+  const Spokes data(random, 60), none(random, 0);
   const ModelPtr model = compiled();
   const auto refusal = [&](const DataLoaderPtr& loader, const FitOptions& o) {
     return message_of([&] { (void)model->fit(loader, o); });
