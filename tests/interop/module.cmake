@@ -24,6 +24,8 @@ lamina_interop_test(fit test_fit.py "LAMINA_FINE_TUNE=$<TARGET_FILE:example_fine
 lamina_interop_test(fit_efficientnet test_fit_efficientnet.py LAMINA_OPTIMIZE_XLA=1)
 lamina_interop_test(gradients test_gradients.py)
 lamina_interop_test(layers test_layers.py)
+lamina_interop_test(mixed_precision test_mixed_precision.py)
+lamina_interop_test(optimizer_variants test_optimizer_variants.py)
 lamina_interop_test(random_models test_random_models.py)
 lamina_interop_test(keras_cases test_keras_cases.py)
 lamina_interop_test(training_parts test_training_parts.py)

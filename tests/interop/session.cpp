@@ -224,6 +224,10 @@ json Session::use(Model& model, const json& request) {
   if (op == "differentiate") return differentiate(model, request);
   if (op == "compile") return compile_model(model, request);
   if (op == "train") return train_on_batches(model, request);
+  if (op == "finalize") {
+    model.optimizer()->finalize_variable_values();
+    return json::object();
+  }
   if (op == "weights") return list_weights(model);
   if (op == "values") return write_values(model, request.at("path").get<std::string>());
   if (op == "summary") return {{"summary", model.summary()}};
