@@ -111,14 +111,19 @@ class LaminaModel:
                              outputs=str(self.driver.scratch / "step_"))
         return _read(reply["outputs"]), list(zip(reply["paths"], _read(reply["gradients"]), strict=True))
 
-    def compile(self, optimizer, loss, metrics=()):
-        """Each class in words: "Adam:learning_rate=0.01"."""
-        self.request("compile", optimizer=optimizer, loss=loss, metrics=list(metrics))
+    def compile(self, optimizer, loss, metrics=(), **more):
+        """Each class in words: "Adam:learning_rate=0.01". `more`: see training.h."""
+        self.request("compile", optimizer=optimizer, loss=loss, metrics=list(metrics), **more)
 
     def train(self, x, y, batch_size):
-        """One step a batch; [{"loss": ...}] of each."""
-        return self.request("train", x=self._write([x], "x")[0], y=self._write([y], "y")[0],
-                            batch_size=batch_size)["logs"]
+        """One step a batch; [{"loss": ...}] of each. Leaves the loss scales after each in `loss_scales`."""
+        reply = self.request("train", x=self._write([x], "x")[0], y=self._write([y], "y")[0], batch_size=batch_size)
+        self.loss_scales = reply["loss_scales"]
+        return reply["logs"]
+
+    def finalize(self):
+        """What `fit` does last: averages of weights take their place."""
+        self.request("finalize")
 
     def evaluate(self, x, y, batch_size):
         """{"loss": ...}"""

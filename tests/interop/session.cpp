@@ -227,6 +227,10 @@ json Session::use(Model& model, const json& request) {
   if (op == "evaluate") return evaluate_model(model, request);
   if (op == "test") return test_on_batch(model, request);
   if (op == "fit") return fit(model, request);
+  if (op == "finalize") {
+    model.optimizer()->finalize_variable_values();
+    return json::object();
+  }
   if (op == "weights") return list_weights(model);
   if (op == "values") return write_values(model, request.at("path").get<std::string>());
   if (op == "summary") return {{"summary", model.summary()}};

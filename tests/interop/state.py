@@ -4,7 +4,9 @@ import json
 import tempfile
 import pathlib
 
+import h5py
 import keras
+import numpy as np
 
 import values
 from h5_compare import file_differences
@@ -39,3 +41,27 @@ def edit_index(path, edit):
     index = json.loads(path.read_text())
     edit(index)
     path.write_text(json.dumps(index, indent=4))
+
+
+def file_values(path, but="/lamina/"):
+    """{dataset: array} of a weights file, without those under `but` and the seal."""
+    found = {}
+
+    def take(name, item):
+        name = f"/{name}"
+        if isinstance(item, h5py.Dataset) and not name.startswith((but, "/lamina/")):
+            found[name] = np.asarray(item[()], dtype="float64")
+
+    with h5py.File(path, "r") as file:
+        file.visititems(take)
+    return found
+
+
+def values_apart(ours, theirs):
+    """{dataset: root mean square of the difference, relative to that of the values}, of two files' values."""
+    assert ours.keys() == theirs.keys()
+
+    def norm(array):
+        return float(np.sqrt(np.sum(array**2)))
+
+    return {name: norm(ours[name] - value) / max(norm(value), 1e-12) for name, value in theirs.items()}

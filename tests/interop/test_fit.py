@@ -1,7 +1,7 @@
 """Training step by step against Keras on JAX, and weights files of compiled models, both ways.
 
 The same initial weights and the same batches: the losses of a hundred steps stay together. How far they
-drift is printed; `-s` shows it."""
+drift is printed (`-s` shows it) and left with the results, of which scripts/drift_table.py makes drift.md."""
 
 import os
 import re
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+import tolerances
 import values
 from h5_compare import file_differences
 from test_training_parts import words
@@ -58,10 +59,15 @@ def compile_both(model, ours, optimizer, options):
 
 
 def learnable(model, rng, batch, steps):
-    """Inputs with labels that a random linear map of them gives: there is something to learn."""
+    """Noise, images with a colour of their own, and labels that a random linear map gives, of the colour if there is
+    one: there is something to learn."""
     shape = model.inputs[0].shape[1:]
     x = rng.normal(size=(batch * steps, *shape)).astype("float32")
-    y = (x.reshape(len(x), -1) @ rng.normal(size=(int(np.prod(shape)), 5))).argmax(-1).astype("int32")
+    seen = x
+    if len(shape) == 3:
+        seen = rng.normal(size=(len(x), 1, 1, shape[-1])).astype("float32")
+        x += seen
+    y = (seen.reshape(len(x), -1) @ rng.normal(size=(shape[-1], 5))).argmax(-1).astype("int32")
     return x, y
 
 
@@ -82,15 +88,25 @@ def train_both(model, ours, x, y, batch):
     return np.abs(got - theirs) / np.abs(theirs), theirs
 
 
+def record_drift(record_property, model, optimizer, drift, losses, policy="float32"):
+    """Into the JUnit file of the results: what scripts/drift_table.py reads."""
+    for key, value in {"model": model, "optimizer": optimizer, "policy": policy, "steps": len(drift),
+                       "drift": f"{drift.max():.3e}"}.items():
+        record_property(key, value)
+    fifth = len(losses) // 5
+    print(f"{model} {optimizer} {policy}: drift {drift.max():.1e}, "
+          f"loss {losses[:fifth].mean():.3f} -> {losses[-fifth:].mean():.3f}")
+
+
 @pytest.mark.parametrize("name,options", OPTIMIZERS, ids=lambda v: v if isinstance(v, str) else "")
 @pytest.mark.parametrize("make", [mlp, convnet])
-def test_a_hundred_steps(make, name, options, rng, lamina, tmp_path):
+def test_a_hundred_steps(make, name, options, rng, lamina, tmp_path, record_property):
     model, ours = compiled_pair(make, name, options, rng, lamina, tmp_path)
     x, y = learnable(model, rng, 16, STEPS)
     drift, theirs = train_both(model, ours, x, y, 16)
-    print(f"{make.__name__} {name}: drift {drift.max():.1e}, loss {theirs[:5].mean():.3f} -> {theirs[-5:].mean():.3f}")
-    assert drift.max() <= 1e-4, int(drift.argmax())
-    assert theirs[-5:].mean() < theirs[:5].mean(), "nothing was learned"
+    record_drift(record_property, make.__name__, name, drift, theirs)
+    assert drift.max() <= tolerances.TRAINING["float32"], int(drift.argmax())
+    assert theirs[-20:].mean() < theirs[:20].mean(), "nothing was learned"
 
 
 def differences(theirs, ours):
@@ -110,14 +126,14 @@ def test_a_run_goes_on_in_the_other_library(name, options, rng, lamina, tmp_path
     ours.save_weights(tmp_path / "ours.weights.h5")
     assert differences(tmp_path / "keras.weights.h5", tmp_path / "ours.weights.h5") == []
     drift, _ = train_both(model, ours, x[160:320], y[160:320], 16)
-    assert drift.max() <= 1e-4
+    assert drift.max() <= tolerances.TRAINING["float32"]
 
     ours.save_weights(tmp_path / "later.weights.h5")
     model.load_weights(tmp_path / "later.weights.h5")
     model.save_weights(tmp_path / "back.weights.h5")
     assert differences(tmp_path / "back.weights.h5", tmp_path / "later.weights.h5") == []
     drift, _ = train_both(model, ours, x[320:], y[320:], 16)
-    assert drift.max() <= 1e-4
+    assert drift.max() <= tolerances.TRAINING["float32"]
 
 
 def test_a_new_model_takes_over_the_optimizer(rng, lamina, tmp_path):
@@ -133,26 +149,7 @@ def test_a_new_model_takes_over_the_optimizer(rng, lamina, tmp_path):
     fresh.save_weights(tmp_path / "fresh.weights.h5")
     assert file_differences(tmp_path / "run.weights.h5", tmp_path / "fresh.weights.h5") == []
     drift, _ = train_both(model, fresh, x[160:], y[160:], 16)
-    assert drift.max() <= 1e-4
-
-
-def test_mixed_float16_scales_the_loss(rng, lamina, tmp_path):
-    """Both wrap the optimizer; the first steps overflow, are skipped, and halve the scale."""
-    keras.config.set_dtype_policy("mixed_float16")
-    lamina.request("set_dtype_policy", policy="mixed_float16")
-    model, ours = compiled_pair(mlp, "Adam", {}, rng, lamina, tmp_path)
-    x, y = learnable(model, rng, 16, 30)
-    drift, theirs = train_both(model, ours, 100 * x, y, 16)
-    print(f"mixed_float16: drift {drift.max():.1e}, loss {theirs[0]:.3f} -> {theirs[-1]:.3f}, "
-          f"scale {float(model.optimizer.dynamic_scale.numpy())}")
-    assert drift.max() <= 2e-2
-    assert float(model.optimizer.dynamic_scale.numpy()) < 2.0**15
-    ours.save_weights(tmp_path / "ours.weights.h5")
-    scale = float(model.optimizer.dynamic_scale.numpy())
-    model.load_weights(tmp_path / "ours.weights.h5")
-    assert float(model.optimizer.dynamic_scale.numpy()) == scale
-    model.save_weights(tmp_path / "back.weights.h5")
-    assert file_differences(tmp_path / "ours.weights.h5", tmp_path / "back.weights.h5") == []
+    assert drift.max() <= tolerances.TRAINING["float32"]
 
 
 def test_another_learning_rate_drifts_beyond_the_tolerance(rng, lamina, tmp_path):
@@ -161,7 +158,7 @@ def test_another_learning_rate_drifts_beyond_the_tolerance(rng, lamina, tmp_path
     ours.compile("Adam:learning_rate=0.00101", words(*LOSS))
     x, y = learnable(model, rng, 16, STEPS)
     drift, _ = train_both(model, ours, x, y, 16)
-    assert drift.max() > 1e-4
+    assert drift.max() > tolerances.TRAINING["float32"]
 
 
 def test_the_fine_tuning_example(rng, tmp_path):

@@ -24,6 +24,20 @@ Tensor optional_tensor(const json& request, const char* key) {
   return request.contains(key) ? read_tensor(request[key]) : Tensor();
 }
 
+OptimizerPtr optimizer_of(const json& request) {
+  OptimizerPtr optimizer = training::make_optimizer(request.at("optimizer").get<std::string>());
+  if (request.contains("exclude_from_weight_decay")) {
+    optimizer->exclude_from_weight_decay(
+        request["exclude_from_weight_decay"].get<std::vector<std::string>>());
+  }
+  if (!request.contains("loss_scale")) return optimizer;
+  const json& scale = request["loss_scale"];
+  return optimizers::LossScaleOptimizer(
+      {.inner_optimizer = optimizer,
+       .initial_scale = scale.at("initial_scale").get<double>(),
+       .dynamic_growth_steps = scale.at("dynamic_growth_steps").get<std::int64_t>()});
+}
+
 /// Numbers that need not be finite.
 json number(double value) {
   return std::isfinite(value) ? json(value) : json(std::to_string(value));
@@ -92,9 +106,8 @@ json run_optimizer(const json& request) {
 }
 
 json compile_model(Model& model, const json& request) {
-  CompileArguments arguments{
-      .optimizer = training::make_optimizer(request.at("optimizer").get<std::string>()),
-      .loss = training::make_loss(request.at("loss").get<std::string>())};
+  CompileArguments arguments{.optimizer = optimizer_of(request),
+                             .loss = training::make_loss(request.at("loss").get<std::string>())};
   for (const json& metric : request.at("metrics"))
     arguments.metrics.emplace_back(metric.get<std::string>());
   model.compile(std::move(arguments));
@@ -105,15 +118,16 @@ json train_on_batches(Model& model, const json& request) {
   const training::Data data({read_tensor(request.at("x")), read_tensor(request.at("y"))},
                             "the data");
   const auto size = request.at("batch_size").get<std::int64_t>();
-  json logs = json::array();
+  json logs = json::array(), scales = json::array();
   for (std::int64_t row = 0; row < data.rows(); row += size) {
     const training::Batch batch = data.slice(row, size);
     json step;
     for (const auto& [name, value] : model.train_on_batch(batch.x, batch.y))
       step[name] = number(value);
     logs.push_back(std::move(step));
+    scales.push_back(model.optimizer()->loss_scale());
   }
-  return {{"logs", std::move(logs)}};
+  return {{"logs", std::move(logs)}, {"loss_scales", std::move(scales)}};
 }
 
 json evaluate_model(Model& model, const json& request) {

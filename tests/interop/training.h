@@ -17,9 +17,11 @@ namespace lamina::interop {
 /// {"optimizer", "variables": [{"path", "value"}], "steps": [[gradient]], "output"} ->
 /// {"variables", "state": [{"name", "value"}]}
 [[nodiscard]] nlohmann::json run_optimizer(const nlohmann::json& request);
-/// {"optimizer", "loss", "metrics"} -> {}
+/// {"optimizer", "loss", "metrics", "exclude_from_weight_decay"?: [text],
+/// "loss_scale"?: {"initial_scale", "dynamic_growth_steps"}} -> {}
 [[nodiscard]] nlohmann::json compile_model(Model& model, const nlohmann::json& request);
-/// {"x", "y", "batch_size"}, a whole number of batches -> {"logs": [{name: value} a step]}
+/// {"x", "y", "batch_size"}, a whole number of batches ->
+/// {"logs": [{name: value} a step], "loss_scales": [after each step]}
 [[nodiscard]] nlohmann::json train_on_batches(Model& model, const nlohmann::json& request);
 /// {"x", "y", "batch_size"} -> {"logs": {name: value}}
 [[nodiscard]] nlohmann::json evaluate_model(Model& model, const nlohmann::json& request);
