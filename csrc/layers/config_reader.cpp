@@ -284,7 +284,7 @@ void ConfigReader::training_only(std::initializer_list<std::string_view> options
     };
     std::string name = text(value->is_object() ? value->value("class_name", json()) : *value);
     const json config = value->is_object() ? value->value("config", json()) : json();
-    if (config.is_object() && !config.empty()) name += " " + text(config);
+    if (config.is_object() && !config.empty()) name.append(1, ' ').append(text(config));
     training_options_.push_back({std::string(option), std::move(name)});
   }
 }

@@ -208,7 +208,6 @@ TEST(Constraints, HoldInStepsThatOnlyAccumulateToo) {
     const OptimizerPtr optimizer =
         optimizers::SGD({.use_ema = average, .gradient_accumulation_steps = 3});
     optimizer->build({w});
-    Tensor expected = start;
     for (int step = 0; step < 2; ++step) {
       const Tensor before = w->value().clone();
       const Tensor held = w->value();
