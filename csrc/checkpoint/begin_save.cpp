@@ -53,7 +53,9 @@ ValueDevices take_values(SaveJob& job) {
       }
       job.values.all.emplace_back(*variable);
       const Device device = variable->device();
-      if (device == Device::cpu() || !variable->materialized()) continue;
+      if (device == Device::cpu()) continue;
+      finish_saves_before_devices_go();  // of values that are yet to be made, too
+      if (!variable->materialized()) continue;
       if (std::find(devices.begin(), devices.end(), device) == devices.end())
         devices.push_back(device);
     }
@@ -95,7 +97,6 @@ std::optional<SaveJob> begin_save(Tree tree, const std::filesystem::path& path, 
   }
   if (!job.request.overwrite && !ask(job, path, storage)) return {};
   const ValueDevices devices = take_values(job);
-  if (!devices.empty()) finish_saves_before_devices_go();
   job.after = naming_device_errors("Saving '" + path.string() + "'", [&] { return mark(devices); });
   return job;
 }
