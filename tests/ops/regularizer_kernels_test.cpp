@@ -61,6 +61,13 @@ class RegularizerKernels : public ::testing::TestWithParam<DType> {
   Random random_;
 };
 
+double sum_of_squares(const Tensor& tensor) {
+  double sum = 0;
+  const Tensor wide = tensor.cast(DType::kFloat64);
+  for (const double value : wide.data<double>()) sum += value * value;
+  return sum;
+}
+
 INSTANTIATE_TEST_SUITE_P(Of, RegularizerKernels,
                          ::testing::Values(DType::kFloat32, DType::kFloat64, DType::kFloat16,
                                            DType::kBFloat16),
@@ -108,23 +115,30 @@ TEST_P(RegularizerKernels, ConstrainGroupsAlongAnyAxes) {
       {{pick(random_, 500, 900)}, {0}},
   };
   for (const auto& [shape, axes] : cases) {
-    for (const auto kind : {ConstraintKind::kNonNeg, ConstraintKind::kMaxNorm,
-                            ConstraintKind::kUnitNorm, ConstraintKind::kMinMaxNorm}) {
-      const Tensor w = random_tensor(shape, GetParam(), random_);
-      const kernels::Groups groups = cuda::groups(shape, axes);
+    const Tensor w = random_tensor(shape, GetParam(), random_);
+    const kernels::Groups groups = cuda::groups(shape, axes);
+    // Of the norms one is at least as large as this, and one at most.
+    const double norm = std::sqrt(sum_of_squares(w) / static_cast<double>(groups.count));
+    for (const kernels::ConstraintRule& rule : {
+             kernels::ConstraintRule{ConstraintKind::kNonNeg},
+             {ConstraintKind::kMaxNorm, 0, 0.9 * norm},
+             {ConstraintKind::kUnitNorm},
+             {ConstraintKind::kMinMaxNorm, 0.5 * norm, 0.9 * norm, 0.7},
+             {ConstraintKind::kMinMaxNorm, 1.2 * norm, 1.5 * norm, 0.7},
+         }) {
       Tensor norms = Tensor::empty({groups.count}, DType::kFloat64);
       Tensor parts = Tensor::empty(
           {static_cast<std::int64_t>(cuda::parts_bytes(groups.slices, groups.count)) + 1},
           DType::kUInt8);
       Tensor here = w.clone(), there = w.clone();
       const auto job_on = [&](Tensor& value) {
-        return kernels::ConstrainJob{
-            w.dtype(),   {kind, 3, 6, 0.7}, {value.raw(), value.raw()}, w.size(), groups,
-            norms.raw(), parts.raw()};
+        return kernels::ConstrainJob{w.dtype(),  rule,   {value.raw(), value.raw()},
+                                     w.size(),   groups, norms.raw(),
+                                     parts.raw()};
       };
       cuda::run_on_host(job_on(here));
       run_in_blocks(job_on(there));
-      expect_near(there, here, shape.str() + " " + std::to_string(static_cast<int>(kind)));
+      expect_near(there, here, shape.str() + " " + std::to_string(static_cast<int>(rule.kind)));
       EXPECT_FALSE(bitwise_equal(here, w)) << shape.str() << " nothing was constrained";
     }
   }
