@@ -14,10 +14,11 @@ namespace {
 constexpr std::size_t kProcessThreads = 2;
 
 /// Lets go of the work, and of the values that it holds, before anybody hears that it is over.
-void run(SaveState& state, SaveQueue::Work work) noexcept {
+void run(SaveState& state, SaveQueue::Work work, SaveQueue::States after) noexcept {
   if (!state.begin()) return;
   std::exception_ptr failure;
   try {
+    for (const auto& earlier : after) earlier->require_saved();
     work(state);
   } catch (...) {
     failure = std::current_exception();
@@ -37,11 +38,12 @@ struct EndOfProcess {
 
 }  // namespace
 
-void SaveQueue::submit(const std::string& key, const std::shared_ptr<SaveState>& state, Work work) {
+void SaveQueue::submit(const std::string& key, const std::shared_ptr<SaveState>& state, Work work,
+                       States after) {
   {
     const std::lock_guard lock(mutex_);
     if (!stopping_) {
-      jobs_.push_back({key, state, std::move(work)});
+      jobs_.push_back({key, state, std::move(work), after});
       start_thread_if_needed();
       if (!threads_.empty()) {
         changed_.notify_all();
@@ -51,8 +53,10 @@ void SaveQueue::submit(const std::string& key, const std::shared_ptr<SaveState>&
       jobs_.pop_back();
     }
   }
-  wait_for(key);
-  run(*state, std::move(work));
+  wait_for_jobs([&](const Job& job) {
+    return job.key == key || std::find(after.begin(), after.end(), job.state) != after.end();
+  });
+  run(*state, std::move(work), std::move(after));
 }
 
 void SaveQueue::start_thread_if_needed() {
@@ -81,8 +85,9 @@ void SaveQueue::serve() {
     job->running = true;
     std::shared_ptr<SaveState> state = job->state;
     Work work = std::move(job->work);
+    States after = std::move(job->after);
     lock.unlock();
-    run(*state, std::move(work));
+    run(*state, std::move(work), std::move(after));
     lock.lock();
     jobs_.erase(job);
     changed_.notify_all();
@@ -93,26 +98,37 @@ void SaveQueue::serve() {
 }
 
 SaveQueue::Jobs::iterator SaveQueue::next() {
-  std::unordered_set<std::string_view> earlier;
+  std::unordered_set<std::string_view> keys;
+  std::unordered_set<const SaveState*> earlier;  // those that are over have left
   for (auto job = jobs_.begin(); job != jobs_.end(); ++job) {
-    if (earlier.insert(job->key).second && !job->running) return job;
+    const bool first = keys.insert(job->key).second;
+    const bool waits = std::any_of(job->after.begin(), job->after.end(), [&](const auto& state) {
+      return earlier.contains(state.get());
+    });
+    earlier.insert(job->state.get());
+    if (first && !waits && !job->running) return job;
   }
   return jobs_.end();
 }
 
-void SaveQueue::wait_for(const std::string& key) {
-  std::vector<std::shared_ptr<SaveState>> states;
+template <class F>
+void SaveQueue::wait_for_jobs(const F& wanted) {
+  States states;
   {
     const std::lock_guard lock(mutex_);
     for (const Job& job : jobs_) {
-      if (job.key == key) states.push_back(job.state);
+      if (wanted(job)) states.push_back(job.state);
     }
   }
   for (const auto& state : states) state->wait();
 }
 
+void SaveQueue::wait_for(const std::string& key) {
+  wait_for_jobs([&](const Job& job) { return job.key == key; });
+}
+
 bool SaveQueue::wait_for_all() {
-  std::vector<std::shared_ptr<SaveState>> states;
+  States states;
   {
     const std::lock_guard lock(mutex_);
     for (const Job& job : jobs_) states.push_back(job.state);
@@ -158,6 +174,8 @@ std::string save_key(std::filesystem::path checkpoint, bool sharded) {
   std::filesystem::path key =
       std::filesystem::weakly_canonical(std::filesystem::absolute(checkpoint, code), code);
   if (code) key = std::filesystem::absolute(checkpoint, code).lexically_normal();
+  // "run/" is "run", of which that is not seen before it is there.
+  if (!key.has_filename()) key = key.parent_path();
   return key.string();
 }
 

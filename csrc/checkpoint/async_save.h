@@ -15,10 +15,12 @@
 namespace lamina::checkpoint {
 
 /// Runs saves in the background: those with one key one after the other in the order in which they
-/// came, others at the same time, as far as there are threads. Safe from any thread.
+/// came, each behind those that it is to follow, others at the same time, as far as there are
+/// threads. Safe from any thread.
 class SaveQueue {
  public:
   using Work = std::function<void(SaveState&)>;
+  using States = std::vector<std::shared_ptr<SaveState>>;
 
   explicit SaveQueue(std::size_t max_threads) : max_threads_(max_threads) {}
   /// Runs what is still queued.
@@ -28,7 +30,9 @@ class SaveQueue {
 
   /// Has `work` run, and `state` finished with what it throws. Threads start with the first saves
   /// and are kept; where none can be had, or after `stop`, the work is done before this returns.
-  void submit(const std::string& key, const std::shared_ptr<SaveState>& state, Work work);
+  /// It begins once those of `after` that are in this queue are over, and fails as one of them did.
+  void submit(const std::string& key, const std::shared_ptr<SaveState>& state, Work work,
+              States after = {});
   /// Returns when the saves that have this key so far are over.
   void wait_for(const std::string& key);
   /// Returns when all saves that there are by now are over, and have let go of the values that they
@@ -43,14 +47,17 @@ class SaveQueue {
     std::string key;
     std::shared_ptr<SaveState> state;
     Work work;
+    States after;
     bool running = false;
   };
   using Jobs = std::list<Job>;
 
   void start_thread_if_needed();
   void serve();
-  /// The first job whose key no earlier job has.
+  /// The first job that follows no earlier one.
   [[nodiscard]] Jobs::iterator next();
+  template <class F>
+  void wait_for_jobs(const F& wanted);
 
   const std::size_t max_threads_;
   mutable std::mutex mutex_;

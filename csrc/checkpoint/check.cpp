@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "checkpoint/catalog.h"
+#include "checkpoint/damage.h"
 #include "checkpoint/seals.h"
 #include "checkpoint/verify.h"
 
@@ -31,17 +32,14 @@ bool is_readable(const std::filesystem::path& checkpoint, storage::Storage& stor
       }
     }
     return catalog.problems().empty();
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (!tells_damage(error)) throw;
     return false;
   }
 }
 
 bool is_sound(const std::filesystem::path& checkpoint, storage::Storage& storage) {
-  try {
-    return verify(checkpoint, {}, storage).problems.empty();
-  } catch (const Error&) {
-    return false;
-  }
+  return damage_of(checkpoint, {}, storage).empty();
 }
 
 }  // namespace lamina::checkpoint

@@ -1,8 +1,10 @@
 #include "checkpoint/commit.h"
 
+#include <fmt/format.h>
 #include <lamina/error.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "checkpoint/recovery.h"
 #include "checkpoint/recovery_record.h"
@@ -20,7 +22,8 @@
 // A single file is now renamed into its place, and the directory synced: one step for everybody.
 // The files of a sharded checkpoint go on:
 //
-//   5. Sync the directory: what the record will name is there whenever the record is.
+//   5. Sync the directory: what the record will name is there whenever the record is. Look that it
+//      is: where locks do not reach, another may have taken it for a dead save's.
 //   6. Write the record, hidden, sync it, and rename it to `.NAME.recovery`. Who opens the
 //      checkpoint from here on finds the record and goes through 7 to 9 first (recovery.cpp).
 //   7. Sync the directory. THE COMMIT POINT: a power cut before it may leave the old checkpoint,
@@ -49,10 +52,11 @@ constexpr const char* kStays =
 
 }  // namespace
 
-Commit::Commit(storage::Storage& storage, const std::filesystem::path& checkpoint)
+Commit::Commit(storage::Storage& storage, const std::filesystem::path& checkpoint,
+               const std::function<void()>& check)
     : storage_(storage),
       place_(checkpoint),
-      lock_(lock_checkpoint(place_, storage)),
+      lock_(lock_checkpoint(place_, storage, check)),
       save_(make_save_name()) {
   settle_locked(place_, storage_);
   if (!lock_->exclusive()) return;  // nobody knows whose they are
@@ -107,8 +111,21 @@ void Commit::replace_one(const File& file) {
   }
 }
 
+void Commit::check_staged() const {
+  for (const File& file : files_) {
+    if (!file.staged || storage_.exists(hidden(file, Copy::kNew))) continue;
+    throw StorageError(
+        fmt::format("'{}', which was to become '{}', is gone: another save or recovery has taken "
+                    "it for what a dead save had left. Nothing was replaced.",
+                    hidden(file, Copy::kNew).string(), place_.at(file.name).string()),
+        ENOENT);
+  }
+}
+
 void Commit::replace_many() {
   storage_.sync_directory(place_.directory);
+  // From here on one that is missing has been renamed: see 8.
+  check_staged();
   RecoveryRecord record{save_, Copy::kNew, {}, {}};
   for (const File& file : files_) {
     if (file.staged || file.existed) {

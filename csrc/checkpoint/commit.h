@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <memory>
 
 #include "checkpoint/hidden_names.h"
@@ -13,8 +14,10 @@ namespace lamina::checkpoint {
 class Commit final : public NewFiles {
  public:
   /// Waits for other saves to this checkpoint (its single file, or its index), finishes what one
-  /// that died had begun, and removes what such saves left behind.
-  Commit(storage::Storage& storage, const std::filesystem::path& checkpoint);
+  /// that died had begun, and removes what such saves left behind. `check` may end the waiting, see
+  /// `lock_checkpoint`.
+  Commit(storage::Storage& storage, const std::filesystem::path& checkpoint,
+         const std::function<void()>& check = {});
   ~Commit() override;
 
   /// A hidden path.
@@ -33,6 +36,8 @@ class Commit final : public NewFiles {
   void keep_old_files();
   void replace_one(const File& file);
   void replace_many();
+  /// Throws StorageError for a staged file that is not there any more.
+  void check_staged() const;
   void undo_many() noexcept;
   void remove_hidden() noexcept;
 

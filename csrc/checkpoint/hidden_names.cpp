@@ -12,6 +12,7 @@ namespace lamina::checkpoint {
 namespace {
 
 constexpr std::string_view kLock = ".lock", kRecord = ".recovery";
+constexpr std::string_view kFileEnd = "weights.h5", kIndexEnd = "weights.json";
 constexpr std::size_t kHexDigits = 16;
 
 /// NAME for ".NAME" + `end`.
@@ -62,11 +63,13 @@ std::optional<HiddenName> parse_hidden_name(std::string_view name) {
 }
 
 std::string_view locked_name(std::string_view name) {
-  return between_dot_and(kLock, name);
+  const std::string_view locked = between_dot_and(kLock, name);
+  return locked.ends_with(kFileEnd) || locked.ends_with(kIndexEnd) ? locked : std::string_view();
 }
 
 std::string_view recorded_name(std::string_view name) {
-  return between_dot_and(kRecord, name);
+  const std::string_view recorded = between_dot_and(kRecord, name);
+  return recorded.ends_with(kIndexEnd) ? recorded : std::string_view();
 }
 
 bool belongs_to(std::string_view file, const std::string& name) {

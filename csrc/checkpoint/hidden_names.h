@@ -39,7 +39,8 @@ struct HiddenName {
 /// Empty for every name that `hidden_name` does not make.
 [[nodiscard]] std::optional<HiddenName> parse_hidden_name(std::string_view name);
 
-/// NAME for ".NAME.lock" and ".NAME.recovery"; empty for other names.
+/// NAME for ".NAME.lock" and ".NAME.recovery", where NAME is one that a checkpoint, or an index,
+/// can be asked to have; empty for other names: what others call so is theirs.
 [[nodiscard]] std::string_view locked_name(std::string_view name);
 [[nodiscard]] std::string_view recorded_name(std::string_view name);
 

@@ -22,11 +22,13 @@ constexpr auto kFirstPause = std::chrono::milliseconds(1);
 constexpr auto kLongestPause = std::chrono::milliseconds(50);
 constexpr auto kLongWait = std::chrono::seconds(20);
 
-/// Calls `done` until it says so, with pauses in between.
-void wait_until(const std::function<bool()>& done, const Place& place) {
+/// Calls `done` until it says so, with pauses in between, before each of which `check` may throw.
+void wait_until(const std::function<bool()>& done, const Place& place,
+                const std::function<void()>& check = {}) {
   const auto begin = Clock::now();
   bool warned = false;
   for (auto pause = kFirstPause; !done(); pause = std::min(2 * pause, kLongestPause)) {
+    if (check) check();
     std::this_thread::sleep_for(pause);
     if (warned || Clock::now() - begin < kLongWait) continue;
     warned = true;
@@ -82,9 +84,10 @@ bool quietly(const std::function<void()>& action) noexcept {
   return false;
 }
 
-std::unique_ptr<storage::Lock> lock_checkpoint(const Place& place, Storage& storage) {
+std::unique_ptr<storage::Lock> lock_checkpoint(const Place& place, Storage& storage,
+                                               const std::function<void()>& check) {
   std::unique_ptr<storage::Lock> lock;
-  wait_until([&] { return (lock = storage.try_lock(place.lock())) != nullptr; }, place);
+  wait_until([&] { return (lock = storage.try_lock(place.lock())) != nullptr; }, place, check);
   return lock;
 }
 

@@ -18,9 +18,10 @@ void settle(const std::filesystem::path& checkpoint, storage::Storage& storage);
 /// True while files of the checkpoint are being put in place.
 [[nodiscard]] bool is_unsettled(const std::filesystem::path& checkpoint, storage::Storage& storage);
 
-/// Waits until no other save or recovery works on the checkpoint; warns when that takes long.
-[[nodiscard]] std::unique_ptr<storage::Lock> lock_checkpoint(const Place& place,
-                                                             storage::Storage& storage);
+/// Waits until no other save or recovery works on the checkpoint; warns when that takes long. Calls
+/// `check` again and again meanwhile, whose exception ends the waiting.
+[[nodiscard]] std::unique_ptr<storage::Lock> lock_checkpoint(
+    const Place& place, storage::Storage& storage, const std::function<void()>& check = {});
 
 /// Finishes what a save that died has left undone, for the holder of the checkpoint's lock.
 void settle_locked(const Place& place, storage::Storage& storage);
@@ -43,13 +44,14 @@ std::vector<std::string> remove_leftovers(const std::filesystem::path& directory
 
 /// What `recover_directory` did.
 struct Recovery {
-  std::vector<std::string> finished;  ///< checkpoints whose save was finished or undone
-  std::vector<std::string> removed;   ///< hidden files that dead saves had left
+  std::vector<std::string> finished;  ///< checkpoints whose save was finished or undone, and steps
+  std::vector<std::string> removed;   ///< hidden files and directories that dead saves had left
   std::vector<std::string> in_use;    ///< checkpoints that a save is working on
   std::vector<std::string> problems;  ///< what could not be recovered, in words
 };
 
-/// Recovers every checkpoint of a directory. Touches no files but those that saves make.
+/// Recovers every checkpoint of a directory, and what it has of a CheckpointManager's steps.
+/// Touches no files but those that saves make.
 [[nodiscard]] Recovery recover_directory(const std::filesystem::path& directory,
                                          storage::Storage& storage);
 

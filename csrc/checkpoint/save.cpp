@@ -44,9 +44,10 @@ std::vector<PreparedShard> prepare(const SaveJob& job, const SaveFiles& files,
 }
 
 std::unique_ptr<NewFiles> place_for(const SaveFiles& files, const SaveJob& job,
-                                    storage::Storage& storage) {
+                                    storage::Storage& storage, const SaveState& state) {
   if (job.fresh_directory) return std::make_unique<FreshDirectory>(storage, files.directory);
-  return std::make_unique<Commit>(storage, files.checkpoint());
+  return std::make_unique<Commit>(storage, files.checkpoint(),
+                                  [&state] { state.throw_if_cancelled(); });
 }
 
 void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state) {
@@ -58,7 +59,7 @@ void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state)
   const std::vector<PreparedShard> shards = prepare(job, files, save, state);
 
   Progress progress(job.request.progress, state.progress().bytes_total, &state);
-  const std::unique_ptr<NewFiles> new_files = place_for(files, job, storage);
+  const std::unique_ptr<NewFiles> new_files = place_for(files, job, storage, state);
   const std::vector<std::string> obsolete = obsolete_shards(files, storage);
   write_shards(shards, job, *new_files, {progress, storage, state});
   if (job.target.sharded) {

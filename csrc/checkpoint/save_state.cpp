@@ -69,6 +69,7 @@ void SaveState::finish(std::exception_ptr failure) {
   const bool cancelled = is_cancellation(failure);
   const std::lock_guard lock(mutex_);
   cancelled_ = cancelled;
+  failed_ = failure && !cancelled;
   if (!cancelled) failure_ = std::move(failure);
   copied_ = true;
   stage_ = Stage::kDone;
@@ -98,6 +99,12 @@ void SaveState::throw_failure() {
 std::exception_ptr SaveState::take_failure() {
   const std::lock_guard lock(mutex_);
   return stage_ == Stage::kDone ? std::exchange(failure_, nullptr) : nullptr;
+}
+
+void SaveState::require_saved() {
+  throw_failure();
+  const std::lock_guard lock(mutex_);
+  if (failed_) throw CancelledError(fmt::format("Saving '{}' failed.", path_.string()));
 }
 
 SaveProgress SaveState::progress() const {

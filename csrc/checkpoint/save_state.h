@@ -44,6 +44,9 @@ class SaveState {
   void throw_failure();
   /// The failure of a save that is done, which it then has no more; null without one.
   [[nodiscard]] std::exception_ptr take_failure();
+  /// For a save that is of no use without this one, once this one is over: throws what
+  /// `throw_failure` does, and CancelledError where somebody has had the failure before.
+  void require_saved();
   [[nodiscard]] SaveProgress progress() const;
   void cancel();
 
@@ -54,7 +57,7 @@ class SaveState {
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   Stage stage_ = Stage::kWaiting;
-  bool copied_ = false;
+  bool copied_ = false, failed_ = false;
   std::exception_ptr failure_;
   std::atomic<bool> cancelled_ = false;
   std::atomic<std::uint64_t> bytes_done_ = 0, bytes_total_ = 0;

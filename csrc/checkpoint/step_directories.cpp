@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <lamina/error.h>
+#include <lamina/log.h>
 
 #include <algorithm>
 #include <charconv>
@@ -28,7 +29,8 @@
 //   4. Rename the new one into its place.
 //   5. Sync the parent directory: THE COMMIT POINT.
 //   6. Hide a replaced one as removed: from now on it is not put back.
-//   7. Hide each directory that is not to be kept as removed.
+//   7. Hide each directory that is not to be kept as removed. Which that are is known only when all
+//      that was to be read could be: an error that tells no damage keeps everything.
 //
 // Nothing is removed, here or in 1, before the parent directory is synced: of the renames and of
 // the removals within the directories a power cut may keep the latter alone, and a step must never
@@ -101,6 +103,18 @@ std::vector<std::int64_t> unwanted(std::vector<std::int64_t> steps, const KeepRu
   return steps;
 }
 
+/// What a checkpoint is called where shards are turned on, or off: "model.weights.json" and
+/// "model.weights.h5". Keras loads no single file whose name has nothing before its "weights.h5".
+std::string name_of_other_kind(const std::string& file_name) {
+  constexpr std::string_view kSingle = ".weights.h5", kIndex = ".weights.json";
+  for (const auto& [end, other] : {std::pair(kSingle, kIndex), std::pair(kIndex, kSingle)}) {
+    if (file_name.ends_with(end)) {
+      return std::string(file_name, 0, file_name.size() - end.size()).append(other);
+    }
+  }
+  return {};
+}
+
 Place lock_place(const path& directory) {
   return Place(directory / "step_directories");
 }
@@ -123,6 +137,7 @@ struct StepDirectories::ReadBack {
 StepDirectories::StepDirectories(path directory, std::string file_name, storage::Storage& storage)
     : directory_(std::move(directory)),
       file_name_(std::move(file_name)),
+      other_name_(name_of_other_kind(file_name_)),
       storage_(storage),
       read_back_(std::make_shared<ReadBack>()) {
   if (directory_.empty()) directory_ = ".";
@@ -132,15 +147,26 @@ path StepDirectories::at(std::int64_t step) const {
   return directory_ / step_name(step);
 }
 
-path StepDirectories::file(std::int64_t step) const {
+path StepDirectories::new_file(std::int64_t step) const {
   return at(step) / file_name_;
+}
+
+std::optional<path> StepDirectories::find_file(std::int64_t step) const {
+  for (const std::string& name : {file_name_, other_name_}) {
+    if (!name.empty() && storage_.exists(at(step) / name)) return at(step) / name;
+  }
+  return {};
+}
+
+path StepDirectories::file(std::int64_t step) const {
+  return find_file(step).value_or(new_file(step));
 }
 
 std::vector<std::int64_t> StepDirectories::steps() const {
   std::vector<std::int64_t> out;
   if (!storage_.exists(directory_)) return out;
   for (const std::string& name : storage_.list(directory_)) {
-    if (const auto step = parse_step(name); step && storage_.exists(file(*step))) {
+    if (const auto step = parse_step(name); step && find_file(*step)) {
       out.push_back(*step);
     }
   }
@@ -148,10 +174,12 @@ std::vector<std::int64_t> StepDirectories::steps() const {
   return out;
 }
 
-void StepDirectories::save(std::int64_t step, const Write& write, const KeepRule& keep) const {
+void StepDirectories::save(std::int64_t step, const Write& write, const KeepRule& keep,
+                           const std::function<void()>& check) const {
   storage::create_directories(directory_, storage_);
-  const auto lock = lock_checkpoint(lock_place(directory_), storage_);
-  if (lock->exclusive()) clean_locked();
+  const auto lock = lock_checkpoint(lock_place(directory_), storage_, check);
+  Recovery cleaned;
+  if (lock->exclusive()) clean_locked(cleaned);
   const std::string name = make_save_name();
   Attempt attempt{step, directory_ / hidden_step(step, name, Hidden::kMaking),
                   directory_ / hidden_step(step, name, Hidden::kReplaced),
@@ -211,7 +239,7 @@ void StepDirectories::put_in_place(Attempt& attempt) const {
   }
 }
 
-void StepDirectories::clean() const {
+void StepDirectories::clean(Recovery& done) const {
   if (!storage_.exists(directory_)) return;
   const std::vector<std::string> names = storage_.list(directory_);
   const path lock_file = lock_place(directory_).lock();
@@ -220,20 +248,24 @@ void StepDirectories::clean() const {
   };
   if (std::none_of(names.begin(), names.end(), is_left)) return;
   const auto lock = storage_.try_lock(lock_file);  // which takes its file along when it goes
-  if (lock && lock->exclusive()) clean_locked();
+  if (!lock) done.in_use.push_back(lock_place(directory_).name);
+  if (lock && lock->exclusive()) clean_locked(done);
 }
 
-void StepDirectories::clean_locked() const {
+void StepDirectories::clean_locked(Recovery& done) const {
   bool any = false;
   std::vector<path> going;
+  std::vector<std::string> found;
   for (const std::string& name : storage_.list(directory_)) {
     const auto hidden = parse_hidden_step(name);
     if (!hidden) continue;
     any = true;
     if (hidden->kind == Hidden::kReplaced && !storage_.exists(at(hidden->step))) {
       storage_.rename(directory_ / name, at(hidden->step));
+      done.finished.push_back(step_name(hidden->step));
       continue;
     }
+    found.push_back(name);
     going.push_back(directory_ / name);
     if (hidden->kind == Hidden::kReplaced) {
       // Not before it is durable that its step has another.
@@ -242,7 +274,9 @@ void StepDirectories::clean_locked() const {
       storage_.rename(directory_ / name, going.back());
     }
   }
-  if (any) remove_hidden(going);
+  if (!any) return;
+  remove_hidden(going);
+  done.removed.insert(done.removed.end(), found.begin(), found.end());
 }
 
 void StepDirectories::remove_hidden(const std::vector<path>& directories) const {
@@ -264,9 +298,27 @@ bool StepDirectories::is_good(std::int64_t step, const Saved& saved) const {
   return true;
 }
 
+void StepDirectories::warn_of_newer(std::int64_t newest, const KeepRule& keep,
+                                    const Saved& saved) const {
+  warn(fmt::format(
+      "'{}' holds newer steps than {}, which was saved just now: restoring the latest restores "
+      "step {}, and as only the newest {} stay, the next save removes step {}. To go on from the "
+      "older step, remove the newer ones.",
+      directory_.string(), saved.step, newest, keep.newest, saved.step));
+}
+
 void StepDirectories::prune(const KeepRule& keep, const Saved& saved) const {
   const std::vector<std::int64_t> all = steps();
   std::vector<std::int64_t> going = unwanted(all, keep);
+  // What was saved just now is there when the save returns.
+  const bool is_older = std::erase(going, saved.step) > 0;
+  remove_but_for_newest(all, std::move(going), saved);
+  if (is_older) warn_of_newer(all.back(), keep, saved);
+}
+
+void StepDirectories::remove_but_for_newest(const std::vector<std::int64_t>& all,
+                                            std::vector<std::int64_t> going,
+                                            const Saved& saved) const {
   if (going.empty()) return;
   // Whatever the rule says, the newest one that verifies stays, and nothing goes without it.
   const auto newest = std::find_if(all.rbegin(), all.rend(),

@@ -3,12 +3,15 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "storage/storage.h"
 
 namespace lamina::checkpoint {
+
+struct Recovery;
 
 /// Which checkpoints of a run stay.
 struct KeepRule {
@@ -23,22 +26,27 @@ class StepDirectories {
   StepDirectories(std::filesystem::path directory, std::string file_name,
                   storage::Storage& storage);
 
-  /// Of the checkpoints there are, ascending.
+  /// Of the checkpoints there are, ascending: single files and sharded ones, whichever of the two
+  /// `file_name` asks for.
   [[nodiscard]] std::vector<std::int64_t> steps() const;
-  /// The checkpoint's single file, or its index.
+  /// The checkpoint's single file, or its index, whichever is there; else where a save puts it.
   [[nodiscard]] std::filesystem::path file(std::int64_t step) const;
+  /// Where a save puts it.
+  [[nodiscard]] std::filesystem::path new_file(std::int64_t step) const;
 
   /// Writes a checkpoint at the path that it is given, durably. Returns what its files are laid out
   /// by: those of two saves that return the same object differ in values alone.
   using Write = std::function<std::shared_ptr<const void>(const std::filesystem::path&)>;
 
   /// Has `write` make the checkpoint in a new directory which then becomes that of the step;
-  /// removes what `keep` does not want, but never the newest checkpoint that verifies. After an
-  /// exception the checkpoints are those there were; if undoing failed as well, the step's may be
-  /// the new one.
-  void save(std::int64_t step, const Write& write, const KeepRule& keep) const;
-  /// Removes what saves that died have left, unless one is at work.
-  void clean() const;
+  /// removes what `keep` does not want, but never this one nor the newest checkpoint that verifies.
+  /// After an exception the checkpoints are those there were; if undoing failed as well, the step's
+  /// may be the new one. `check` may end the waiting for other saves, see `lock_checkpoint`.
+  void save(std::int64_t step, const Write& write, const KeepRule& keep,
+            const std::function<void()>& check = {}) const;
+  /// Puts back and removes what saves that died have left, unless one is at work. Adds to `done`
+  /// what it did, even if it throws.
+  void clean(Recovery& done) const;
 
  private:
   struct Attempt;
@@ -49,16 +57,22 @@ class StepDirectories {
     std::shared_ptr<const void> layout;
   };
   [[nodiscard]] std::filesystem::path at(std::int64_t step) const;
-  void clean_locked() const;
+  /// Which of a step's two possible files is there; nothing for a directory that is no checkpoint.
+  [[nodiscard]] std::optional<std::filesystem::path> find_file(std::int64_t step) const;
+  void clean_locked(Recovery& done) const;
   /// Makes durable that they are hidden, then removes them.
   void remove_hidden(const std::vector<std::filesystem::path>& directories) const;
   [[nodiscard]] bool change_places(Attempt& attempt) const;
   void put_in_place(Attempt& attempt) const;
   void prune(const KeepRule& keep, const Saved& saved) const;
+  void remove_but_for_newest(const std::vector<std::int64_t>& all, std::vector<std::int64_t> going,
+                             const Saved& saved) const;
+  void warn_of_newer(std::int64_t newest, const KeepRule& keep, const Saved& saved) const;
   [[nodiscard]] bool is_good(std::int64_t step, const Saved& saved) const;
 
   std::filesystem::path directory_;
   std::string file_name_;
+  std::string other_name_;  ///< of a checkpoint of the other kind; empty: there can be none
   storage::Storage& storage_;
   std::shared_ptr<ReadBack> read_back_;
 };

@@ -31,7 +31,9 @@ ExitStatus recover(const std::string& directory) {
 
 void add_recover(CLI::App& app, ExitStatus& status) {
   CLI::App* command = app.add_subcommand(
-      "recover", "Finish or undo interrupted saves in a directory, and remove what they left");
+      "recover",
+      "Finish or undo interrupted saves in a directory, of checkpoints or of a training run's "
+      "steps, and remove what they left");
   const auto directory = std::make_shared<std::string>();
   command->add_option("DIR", *directory, "a directory with checkpoints")->required();
   command->callback([directory, &status] { status = recover(*directory); });

@@ -24,7 +24,13 @@ std::string damage_of(const std::filesystem::path& checkpoint) {
 }  // namespace
 
 RunCheckpoints::RunCheckpoints(std::filesystem::path directory, std::size_t max_to_keep)
-    : manager_({.directory = std::move(directory), .max_to_keep = max_to_keep}) {}
+    : directory_(std::move(directory)),
+      manager_({.directory = directory_, .max_to_keep = max_to_keep}) {}
+
+std::filesystem::path RunCheckpoints::path(std::int64_t step) const {
+  const std::filesystem::path file = manager_.path(step);
+  return directory_ / file.parent_path().filename() / file.filename();
+}
 
 void RunCheckpoints::save(FitRun& run) {
   last_.wait();

@@ -21,12 +21,14 @@ class RunCheckpoints {
 
   /// Of the newest one.
   [[nodiscard]] std::optional<std::int64_t> latest() const { return manager_.latest(); }
-  [[nodiscard]] std::filesystem::path path(std::int64_t step) const { return manager_.path(step); }
+  /// In the directory as it was given.
+  [[nodiscard]] std::filesystem::path path(std::int64_t step) const;
   /// The newest one that is as it was saved, with a warning for each newer one; empty where there
   /// are none at all. Throws FormatError when there are, and each is damaged, and StorageError.
   [[nodiscard]] std::filesystem::path resume_point() const;
 
  private:
+  std::filesystem::path directory_;
   CheckpointManager manager_;
   SaveHandle last_;
 };

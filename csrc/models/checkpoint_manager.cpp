@@ -4,6 +4,8 @@
 #include <lamina/log.h>
 
 #include "checkpoint/async_save.h"
+#include "checkpoint/recovery.h"
+#include "checkpoint/restore_newest.h"
 #include "models/model_weights.h"
 #include "models/pending_saves.h"
 
@@ -30,10 +32,19 @@ CheckpointManagerOptions checked(CheckpointManagerOptions options) {
   return options;
 }
 
+/// The process may change its directory before a save in the background begins.
+CheckpointManagerOptions with_absolute_directory(CheckpointManagerOptions options) {
+  std::error_code code;
+  const std::filesystem::path given = options.directory.empty() ? "." : options.directory;
+  const std::filesystem::path absolute = std::filesystem::absolute(given, code);
+  if (!code) options.directory = absolute;
+  return options;
+}
+
 }  // namespace
 
 CheckpointManager::CheckpointManager(CheckpointManagerOptions options)
-    : CheckpointManager(std::move(options), storage::posix()) {}
+    : CheckpointManager(with_absolute_directory(std::move(options)), storage::posix()) {}
 
 CheckpointManager::CheckpointManager(CheckpointManagerOptions given, storage::Storage& storage) {
   CheckpointManagerOptions options = checked(std::move(given));
@@ -43,7 +54,8 @@ CheckpointManager::CheckpointManager(CheckpointManagerOptions given, storage::St
   parts_ = std::make_shared<const Parts>(
       Parts{std::move(options), storage, std::move(directories), keep, std::move(key)});
   try {
-    parts_->directories.clean();
+    checkpoint::Recovery done;
+    parts_->directories.clean(done);
   } catch (const StorageError& error) {  // the directory may be read by who may not write there
     warn(std::string("What a crash may have left was not removed: ") + error.what());
   }
@@ -61,18 +73,19 @@ CheckpointManager::Begun CheckpointManager::begin(std::int64_t step, const Model
   }
   model.saves_->throw_failure();
   Begun out;
-  out.job = std::make_shared<SaveJob>(models::begin_save(model, model.saves_->names, path(step),
-                                                         parts_->options.save, parts_->storage)
-                                          .value());
+  const std::filesystem::path place = parts_->directories.new_file(step);
+  out.job = std::make_shared<SaveJob>(
+      models::begin_save(model, model.saves_->names, place, parts_->options.save, parts_->storage)
+          .value());
   out.job->fresh_directory = true;  // as StepDirectories makes them
-  out.state = std::make_shared<SaveState>(path(step));
+  out.state = std::make_shared<SaveState>(place);
   out.work = [parts = parts_, job = out.job, step](SaveState& state) {
     const auto write = [&](const std::filesystem::path& file) {
       job->target.file = file;
       run_save(*job, parts->storage, state);
       return job->plan;
     };
-    parts->directories.save(step, write, parts->keep);
+    parts->directories.save(step, write, parts->keep, [&state] { state.throw_if_cancelled(); });
   };
   return out;
 }
@@ -107,24 +120,10 @@ std::filesystem::path CheckpointManager::path(std::int64_t step) const {
 std::optional<std::int64_t> CheckpointManager::restore_latest(Model& model,
                                                               const LoadOptions& options) const {
   checkpoint::save_queue().wait_for(parts_->key);
-  const std::vector<std::int64_t> all = steps();
-  std::exception_ptr newest;
-  const auto skip = [&](std::int64_t step, const Error& error) {
-    warn(fmt::format("The checkpoint of step {} was skipped: {}", step, error.what()));
-    if (!newest) newest = std::current_exception();
+  const auto load = [&](const std::filesystem::path& file) {
+    models::load(model, model.saves_->names, file, options, parts_->storage);
   };
-  for (auto step = all.rbegin(); step != all.rend(); ++step) {
-    try {
-      models::load(model, model.saves_->names, path(*step), options, parts_->storage);
-      return *step;
-    } catch (const FormatError& error) {
-      skip(*step, error);
-    } catch (const FileNotFoundError& error) {
-      skip(*step, error);
-    }  // what does not say that the files are at fault is no reason to go back to older ones
-  }
-  if (newest) std::rethrow_exception(newest);
-  return {};
+  return checkpoint::restore_newest(parts_->directories, load);
 }
 
 }  // namespace lamina

@@ -8,7 +8,8 @@ namespace lamina::models {
 
 using NodePtr = std::shared_ptr<detail::Node>;
 
-/// The calls and layers between placeholders, in Keras's order (keras_format.md 2.5).
+/// The calls and layers between placeholders, in Keras's order: the deepest first, and of one depth
+/// as a walk from the outputs backwards meets them.
 struct Graph {
   SymbolicTensors inputs, outputs;
   /// Calls grouped by depth, deepest first: an order in which they can be run.

@@ -15,10 +15,10 @@ struct NamedWeights {
 /// Whether the state of a running `fit` is laid out beside what Keras knows.
 enum class TrainingState : bool { kLeftOut, kIncluded };
 
-/// Lays the model's objects out under Keras's paths (keras_format.md 2): attributes in Keras's
-/// order, elements of lists named from their classes, every further way to an object kept as an
-/// alias; of a compiled model its optimizer among the attributes. Throws ValueError for an
-/// attribute whose name Keras reserves and would leave out of the file.
+/// Lays the model's objects out under Keras's paths: attributes in Keras's order, elements of
+/// lists named from their classes, every further way to an object kept as an alias; of a compiled
+/// model its optimizer among the attributes. Throws ValueError for an attribute whose name Keras
+/// reserves and would leave out of the file.
 [[nodiscard]] NamedWeights name_weights(const Model& model,
                                         TrainingState state = TrainingState::kLeftOut);
 

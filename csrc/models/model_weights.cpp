@@ -29,10 +29,15 @@ std::unordered_set<weights::NodeId> nodes_of(const NamedWeights& named,
   return ids;
 }
 
+/// Whether files hold the state of a running `fit`.
+bool in_fit(const Model& model) {
+  return model.training_parts() && !model.training_parts()->state.empty();
+}
+
 /// The names without the state of a running `fit`: of those that are kept where there is none.
 std::shared_ptr<const NamedWeights> known_to_keras(const Model& model, KeptNames& names) {
-  const bool in_fit = model.training_parts() && !model.training_parts()->state.empty();
-  return in_fit ? std::make_shared<const NamedWeights>(name_weights(model)) : names.get(model);
+  return in_fit(model) ? std::make_shared<const NamedWeights>(name_weights(model))
+                       : names.get(model);
 }
 
 /// Keras leaves an optimizer out that has not been built when a file is loaded. Here it is built as
@@ -90,6 +95,13 @@ std::string key_of(const std::filesystem::path& path, const SaveOptions& options
   return checkpoint::save_key(path, options.max_shard_size.has_value());
 }
 
+/// The process may change its directory before a save in the background begins.
+void make_absolute(std::filesystem::path& file) {
+  std::error_code code;
+  const std::filesystem::path absolute = std::filesystem::absolute(file, code);
+  if (!code) file = absolute;
+}
+
 }  // namespace
 
 void Model::save_weights(const std::filesystem::path& path, const SaveOptions& options) const {
@@ -112,9 +124,12 @@ SaveHandle Model::save_weights_async(const std::filesystem::path& path,
       models::begin_save(*this, saves_->names, path, options, storage::posix());
   if (!begun) return {};
   const auto job = std::make_shared<checkpoint::SaveJob>(std::move(*begun));
+  make_absolute(job->target.file);
   const auto state = std::make_shared<checkpoint::SaveState>(path);
+  // The state of a run speaks of the files that the run has saved before: they come first.
   checkpoint::save_queue().submit(
-      key, state, [job](checkpoint::SaveState& s) { run_save(*job, storage::posix(), s); });
+      key, state, [job](checkpoint::SaveState& s) { run_save(*job, storage::posix(), s); },
+      models::in_fit(*this) ? saves_->under_way() : checkpoint::SaveQueue::States());
   saves_->add(state);
   return SaveHandle(state);
 }

@@ -28,12 +28,12 @@ void PendingSaves::throw_failure() {
 }
 
 void PendingSaves::wait_until_copied() {
-  std::vector<std::shared_ptr<SaveState>> states;
-  {
-    const std::lock_guard lock(mutex_);
-    states = states_;
-  }
-  for (const auto& state : states) state->wait_until_copied();
+  for (const auto& state : under_way()) state->wait_until_copied();
+}
+
+std::vector<std::shared_ptr<SaveState>> PendingSaves::under_way() {
+  const std::lock_guard lock(mutex_);
+  return states_;
 }
 
 }  // namespace lamina::models

@@ -16,6 +16,8 @@ class PendingSaves {
   /// Throws the first failure that nobody has heard of, and forgets the saves that are over.
   void throw_failure();
   void wait_until_copied();
+  /// Those that are not known to be over.
+  [[nodiscard]] std::vector<std::shared_ptr<checkpoint::SaveState>> under_way();
 
   KeptNames names;
 

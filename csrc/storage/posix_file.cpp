@@ -71,10 +71,21 @@ PosixReadableFile::PosixReadableFile(Path path)
   if (S_ISDIR(opened_.st_mode)) raise_posix("open", path_, EISDIR);
   if (!S_ISREG(opened_.st_mode)) raise_posix("open", path_, EINVAL);
   size_ = static_cast<std::uint64_t>(opened_.st_size);
-  if (size_ < kDirectSmallest) return;
-  direct_ = Descriptor(::open(path_.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
-  struct stat again {};  // another file may have come in its place
-  direct_usable_ = direct_ && ::fstat(direct_.get(), &again) == 0 && is_same_file(again, opened_);
+  direct_usable_ = size_ >= kDirectSmallest;  // for all that is known
+}
+
+bool PosixReadableFile::open_direct() const {
+  std::call_once(direct_once_, [this] {
+    Descriptor direct(::open(path_.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK));
+    struct stat there {};  // another file may have come in its place
+    const bool same = direct && ::fstat(direct.get(), &there) == 0 && is_same_file(there, opened_);
+    if (same) {
+      direct_ = std::move(direct);
+    } else {
+      direct_usable_ = false;
+    }
+  });
+  return direct_usable_;
 }
 
 bool PosixReadableFile::is_replaced() const {
@@ -124,7 +135,7 @@ std::size_t PosixReadableFile::read_direct(std::uint64_t offset, std::span<std::
 std::size_t PosixReadableFile::read_past_cache(std::uint64_t offset,
                                                std::span<std::byte> out) const {
   const bool possible = direct_usable_ && is_aligned(offset, out.data(), out.size());
-  return possible && !is_cached(offset, out.size()) ? read_direct(offset, out) : 0;
+  return possible && !is_cached(offset, out.size()) && open_direct() ? read_direct(offset, out) : 0;
 }
 
 void PosixReadableFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <atomic>
+#include <mutex>
 
 #include "storage/posix_call.h"
 #include "storage/storage.h"
@@ -22,6 +23,9 @@ class PosixReadableFile final : public ReadableFile {
 
  private:
   [[nodiscard]] bool is_cached(std::uint64_t offset, std::uint64_t size) const;
+  /// Opens the file once more for reads past the cache, at the first that wants that: a checkpoint
+  /// of many shards has twice the descriptors otherwise. False where that way is not open.
+  [[nodiscard]] bool open_direct() const;
   /// Reads past the cache what is worth it. Returns how many bytes that were: fewer than asked for
   /// where that way is not open.
   std::size_t read_past_cache(std::uint64_t offset, std::span<std::byte> out) const;
@@ -30,7 +34,8 @@ class PosixReadableFile final : public ReadableFile {
 
   Path path_;
   Descriptor fd_;
-  Descriptor direct_;
+  mutable std::once_flag direct_once_;
+  mutable Descriptor direct_;
   mutable std::atomic<bool> direct_usable_ = false;
   std::uint64_t size_ = 0;
   struct stat opened_ {};

@@ -50,20 +50,23 @@ Opened open_lock(const Path& path) {
     if (fd) return {std::move(fd), false};
     if (errno != EACCES && errno != EROFS && errno != ENOENT) raise_posix("open", path, errno);
   }
-  if (code != EEXIST || errno != ENOENT) raise_posix("open", path, code);
+  if (errno != ENOENT) raise_posix("open", path, errno);
+  if (code != EEXIST) raise_posix("open", path, code);
   return {};
 }
 
 /// Who held the file may have removed it since it was opened: then it guards nothing any more.
 bool is_at(const Path& path, int fd) {
+  // Opened once more, as NFS may answer a mere look at the name from its memory.
+  const Descriptor again(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat held {
   }, there{};
-  checked("fstat", path, [&] { return ::fstat(fd, &held); });
-  if (::lstat(path.c_str(), &there) != 0) {
-    if (errno == ENOENT) return false;
-    raise_posix("lstat", path, errno);
+  if (again && ::fstat(fd, &held) == 0 && ::fstat(again.get(), &there) == 0) {
+    return held.st_dev == there.st_dev && held.st_ino == there.st_ino;
   }
-  return held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+  // ESTALE: removed by another machine.
+  if (errno == ENOENT || errno == ESTALE || errno == EINTR) return false;
+  raise_posix("open", path, errno);
 }
 
 }  // namespace

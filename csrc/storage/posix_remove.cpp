@@ -1,9 +1,11 @@
 #include "storage/posix_remove.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -21,22 +23,59 @@ constexpr off_t kLarge = off_t{32} << 20;
 // Freeing keeps the disk from all else, so it waits until a save that removes has synced the rest.
 constexpr std::chrono::milliseconds kPause{200};
 
+/// The descriptors of files without names, where a child that was just forked finds them, which may
+/// neither lock nor allocate: it would keep their space for as long as it lives. Those that find no
+/// room here wait for its end.
+class Inherited {
+ public:
+  static void note(int fd) noexcept {
+    for (std::atomic<int>& slot : slots_) {
+      int none = 0;
+      if (slot.compare_exchange_strong(none, fd + 1)) return;
+    }
+  }
+  /// Before the descriptor is closed: its number may be another file's right after.
+  static void forget(int fd) noexcept {
+    for (std::atomic<int>& slot : slots_) {
+      int noted = fd + 1;
+      if (slot.compare_exchange_strong(noted, 0)) return;
+    }
+  }
+  /// In the child, and in its children.
+  static void close_when_forked() {
+    static std::atomic<bool> followed = false;
+    if (!followed.exchange(true)) (void)::pthread_atfork(nullptr, nullptr, close_all);
+  }
+
+ private:
+  static void close_all() {
+    for (std::atomic<int>& slot : slots_) {
+      if (const int noted = slot.exchange(0); noted != 0) ::close(noted - 1);
+    }
+  }
+
+  static inline std::array<std::atomic<int>, 256> slots_ = {};  // one more; 0: none
+};
+
 /// Files that have no name any more, to be closed for the last time.
 class Nameless {
  public:
+  Nameless() { Inherited::close_when_forked(); }
+
   /// Closes the file later, on a thread that lasts until there are none left; now, where no thread
   /// is to be had.
   void close_later(Descriptor file) noexcept {
     const std::lock_guard lock(mutex_);
     try {
       files_.push_back(std::move(file));
+      Inherited::note(files_.back().get());
       last_ = std::chrono::steady_clock::now();
       if (running_) return;
       std::thread([this] { run(); }).detach();
       running_ = true;
     } catch (const std::exception&) {
       if (running_) return;
-      files_.clear();
+      close_all(files_);
       ++freed_;
     }
   }
@@ -53,6 +92,14 @@ class Nameless {
   }
 
  private:
+  static void close_all(std::vector<Descriptor>& files) noexcept {
+    for (Descriptor& file : files) {
+      Inherited::forget(file.get());
+      file = Descriptor();
+    }
+    files.clear();
+  }
+
   void run() {
     std::unique_lock lock(mutex_);
     while (!files_.empty()) {
@@ -62,7 +109,7 @@ class Nameless {
       }
       std::vector<Descriptor> closing = std::exchange(files_, {});
       lock.unlock();
-      closing.clear();
+      close_all(closing);
       ++freed_;
       lock.lock();
     }

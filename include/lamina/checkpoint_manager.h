@@ -16,13 +16,15 @@ class Storage;
 
 struct CheckpointManagerOptions {
   /// Made with its parents by the first save. Everything in it that is called "step_" and digits,
-  /// or that begins with ".step_", is the manager's.
+  /// or that begins with ".step_", is the manager's. A relative path is one of where the process is
+  /// when the manager is made.
   std::filesystem::path directory;
   /// How many of the newest checkpoints stay; 0: all.
   std::size_t max_to_keep = 5;
   /// Checkpoints of steps that this divides stay as well, for good; 0: none.
   std::int64_t keep_every_n = 0;
-  /// ".weights.json" with `save.max_shard_size`, else ".weights.h5".
+  /// ".weights.json" with `save.max_shard_size`, else ".weights.h5". Checkpoints that were saved
+  /// before shards were turned on or off count like all others.
   std::string file_name = "model.weights.h5";
   /// For every save; `overwrite` means nothing here.
   AsyncSaveOptions save = {};
@@ -40,7 +42,10 @@ class CheckpointManager {
   explicit CheckpointManager(CheckpointManagerOptions options);
 
   /// Saves the model as the checkpoint of this step, in the place of one that is there, and removes
-  /// the checkpoints that are no longer to be kept: never the newest one that verifies. Throws
+  /// the checkpoints that are no longer to be kept: never this one, and never the newest one that
+  /// verifies. A step that is older than all that are to be kept, as after going back to an older
+  /// one, stays until the next save, with a warning. When a checkpoint cannot be read just now, so
+  /// that nobody knows which is the newest that verifies, all stay, with a warning. Throws
   /// ValueError for a negative step, and what Model::save_weights throws.
   void save(std::int64_t step, const Model& model);
   /// The same in the background (Model::save_weights_async). Saves to one directory happen one
@@ -51,14 +56,15 @@ class CheckpointManager {
   [[nodiscard]] std::vector<std::int64_t> steps() const;
   /// The last of `steps()`.
   [[nodiscard]] std::optional<std::int64_t> latest() const;
-  /// Where the weights of a step are, or would be.
+  /// Where the weights of a step are, or would be. Throws StorageError.
   [[nodiscard]] std::filesystem::path path(std::int64_t step) const;
   /// Loads the newest checkpoint that is neither damaged (see LoadOptions::verify) nor incomplete,
   /// with a warning for each newer one, and returns its step; nothing when there is no checkpoint.
-  /// Waits for this process's saves first. Throws the newest one's FormatError or FileNotFoundError
-  /// when all are damaged, and whatever else a load throws (a file that cannot be read just now, no
-  /// memory, a model that does not fit) at once, as an older checkpoint would lose steps for
-  /// nothing. The model is then as it was.
+  /// Waits for this process's saves first; another process may save, and remove what it no longer
+  /// keeps, meanwhile. Throws the newest one's FormatError or FileNotFoundError when all are
+  /// damaged, and whatever else a load throws (a file that cannot be read just now, no memory, a
+  /// model that does not fit) at once, as an older checkpoint would lose steps for nothing. The
+  /// model is then as it was.
   std::optional<std::int64_t> restore_latest(Model& model, const LoadOptions& options = {}) const;
 
  private:

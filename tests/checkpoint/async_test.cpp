@@ -6,9 +6,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <thread>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/hidden_names.h"
 #include "checkpoint/save_job.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/captured_warnings.h"
@@ -175,6 +177,61 @@ TEST_F(AsyncSave, SavesToOtherPathsOverlap) {
       same_values(stored(directory_ / "a.weights.h5"), stored(directory_ / "b.weights.h5")));
 }
 
+TEST_F(AsyncSave, BeginsWhenThoseThatItFollowsAreOver) {
+  gate_.close_gate();
+  const auto first = submit(directory_ / "a.weights.h5", gate_);
+  gate_.wait_for_writer();
+  std::atomic<bool> first_was_done = false;
+  const auto second = std::make_shared<SaveState>(directory_ / "b.weights.h5");
+  queue_.submit("b", second, [&](SaveState&) { first_was_done = first->done(); }, {first});
+  submit(directory_ / "c.weights.h5", storage::posix())->wait();  // follows none
+  EXPECT_FALSE(second->done());
+  gate_.open_gate();
+  second->wait();
+  EXPECT_TRUE(first_was_done);
+}
+
+TEST_F(AsyncSave, FailsAsOneThatItFollows) {
+  const CapturedWarnings warnings;
+  gate_.close_gate();  // so that all are queued before the first one fails
+  const auto held = submit(directory_ / "a.weights.h5", gate_);
+  std::vector<std::shared_ptr<SaveState>> states;
+  for (int i = 0; i < 4; ++i) {
+    states.push_back(std::make_shared<SaveState>(directory_ / std::to_string(i)));
+  }
+  std::atomic<int> begun = 0;
+  const auto count = [&](SaveState&) { ++begun; };
+  queue_.submit("0", states[0], [](SaveState&) { throw StorageError("no room for 0", ENOSPC); },
+                {held});
+  queue_.submit("1", states[1], count, {held, states[0]});
+  queue_.submit("2", states[2], count, {states[1]});
+  queue_.submit("3", states[3], count, {states[0]});
+  gate_.open_gate();
+  for (const auto& state : states) state->wait();
+  EXPECT_EQ(begun, 0);
+  // Whoever comes first of those that follow has the failure; it is thrown once.
+  int failures = 0, cancelled = 0;
+  for (const auto& state : states) {
+    try {
+      state->throw_failure();
+    } catch (const StorageError& error) {
+      ++failures;
+      EXPECT_STREQ(error.what(), "no room for 0");
+    } catch (const CancelledError&) {
+      ++cancelled;
+    }
+  }
+  EXPECT_EQ(failures, 1);
+  EXPECT_GE(cancelled, 1);
+  EXPECT_THAT(warnings.all, IsEmpty());
+  // One that is over has failed as well.
+  const auto late = std::make_shared<SaveState>(directory_ / "late");
+  queue_.submit("late", late, count, {states[0]});
+  late->wait();
+  EXPECT_THROW(late->throw_failure(), CancelledError);
+  EXPECT_EQ(begun, 0);
+}
+
 TEST_F(AsyncSave, WaitingForAPathWaitsForItsSavesAlone) {
   gate_.close_gate();
   const auto a = submit(directory_ / "a.weights.h5", gate_);
@@ -241,6 +298,22 @@ TEST_F(AsyncSave, CancellingAQueuedSaveEndsItAtOnce) {
   first->wait();
   queue_.stop();
   EXPECT_TRUE(same_values(stored(directory_ / "m.weights.h5"), expected));
+}
+
+TEST_F(AsyncSave, CancellingASaveThatWaitsForAnotherEndsIt) {
+  const auto path = directory_ / "m.weights.h5";
+  auto lock = storage::posix().try_lock(Place(path).lock());
+  ASSERT_TRUE(lock);
+  SaveHandle handle(submit(path, storage::posix()));
+  while (handle.progress().bytes_total == 0) std::this_thread::yield();  // what comes next waits
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_FALSE(handle.done());
+  handle.cancel();
+  auto over = std::async(std::launch::async, [&] { handle.wait(); });
+  EXPECT_EQ(over.wait_for(std::chrono::seconds(1)), std::future_status::ready);
+  lock.reset();
+  EXPECT_THROW(over.get(), CancelledError);
+  EXPECT_THAT(files(), IsEmpty());
 }
 
 TEST_F(AsyncSave, CancellingASaveThatIsOverChangesNothing) {
@@ -388,6 +461,17 @@ TEST(SaveHandle, AnEmptyOneStandsForASaveThatIsOver) {
 TEST(SaveKey, OfARelativePathIsAbsoluteWhereNothingOfItIsThere) {
   EXPECT_EQ(save_key("there_is_no_such_directory/m.weights.h5", false),
             std::filesystem::absolute("there_is_no_such_directory/m.weights.h5").string());
+}
+
+TEST(SaveKey, OfADirectoryIsOneWithASlashBehindItAndBeforeItIsThere) {
+  const TemporaryDirectory directory(memory_directory());
+  const std::string key = save_key(directory / "run", false);
+  for (const bool there : {false, true}) {
+    if (there) std::filesystem::create_directory(directory / "run");
+    for (const char* name : {"run", "run/", "run//", "run/."}) {
+      EXPECT_EQ(save_key(directory / name, false), key) << name << ", there: " << there;
+    }
+  }
 }
 
 }  // namespace

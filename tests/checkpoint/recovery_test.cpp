@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <zlib.h>
 
+#include <cerrno>
+#include <functional>
 #include <future>
 #include <iostream>
 
@@ -11,6 +13,7 @@
 #include "checkpoint/read_text.h"
 #include "tests/checkpoint/crash_scene.h"
 #include "tests/fakes/captured_warnings.h"
+#include "tests/fakes/passing_storage.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"
 
@@ -19,12 +22,29 @@ namespace {
 
 using lamina::testing::CapturedWarnings;
 using lamina::testing::CrashScene;
+using lamina::testing::PassingStorage;
 using lamina::testing::TemporaryDirectory;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 constexpr const char* kSave = "123-0123456789abcdef";
+
+/// Does something after a directory was listed for the second time.
+class ListedStorage final : public PassingStorage {
+ public:
+  explicit ListedStorage(std::function<void()> action) : action_(std::move(action)) {}
+  std::vector<std::string> list(const Path& path) override {
+    std::vector<std::string> names = inner().list(path);
+    if (++listed_ == 2) action_();
+    return names;
+  }
+
+ private:
+  std::function<void()> action_;
+  int listed_ = 0;
+};
 
 class Recovering : public ::testing::Test {
  protected:
@@ -180,12 +200,137 @@ TEST_F(Recovering, LeavesTheFilesOfALiveSave) {
   for (const std::string& name : files()) EXPECT_FALSE(name.starts_with('.')) << name;
 }
 
+// A link may lead to a file of any name, which is what then is replaced.
+TEST_F(Recovering, LeavesTheFileOfALiveSaveByWayOfALink) {
+  Commit live(storage::posix(), directory_ / "blob");
+  const std::string staged = live.stage("blob").filename().string();
+  write(staged, "new");
+  const Recovery done = recover();
+  EXPECT_THAT(done.removed, IsEmpty());
+  EXPECT_THAT(done.problems, IsEmpty());
+  EXPECT_EQ(text(staged), "new");
+  live.run({});
+  EXPECT_EQ(text("blob"), "new");
+}
+
+TEST_F(Recovering, LeavesLocksAndRecordsOfOthersAlone) {
+  const std::vector<std::string> notes = {".notes.recovery",        ".cache.lock", ".weights.lock",
+                                          ".n.weights.h5.recovery", ".lock",       ".recovery"};
+  for (const std::string& name : notes) write(name, name);
+  for (const char* name : {".foo.lock", ".foo.recovery"}) {
+    std::filesystem::create_directory(directory_ / name);
+  }
+  scene_.save(0, 1300, storage::posix());
+  const auto before = files();
+  write(hidden_name("m_00000.weights.h5", kSave, Copy::kNew), "of a save that was killed");
+  scene_.save(1, 1300, storage::posix());
+  EXPECT_EQ(files(), before);
+  const Recovery done = recover();
+  EXPECT_THAT(done.removed, IsEmpty());
+  EXPECT_THAT(done.finished, IsEmpty());
+  EXPECT_THAT(done.in_use, IsEmpty());
+  EXPECT_THAT(done.problems, IsEmpty());
+  EXPECT_EQ(files(), before);
+  for (const std::string& name : notes) EXPECT_EQ(text(name), name);
+}
+
+TEST_F(Recovering, TakesALockThatCannotBeOpenedForHeld) {
+  scene_.save(0, 1300, storage::posix());
+  const std::string of_lock = hidden_name("other.weights.h5", kSave, Copy::kNew);
+  const std::string of_record = hidden_name("third_00000.weights.h5", kSave, Copy::kNew);
+  for (const std::string& name : {of_lock, of_record}) write(name, name);
+  for (const char* name : {".other.weights.h5.lock", ".third.weights.json.recovery"}) {
+    std::filesystem::create_directory(directory_ / name);
+  }
+  write(hidden_name("m_00000.weights.h5", kSave, Copy::kNew), "of a save that was killed");
+  scene_.save(1, 1300, storage::posix());
+  EXPECT_EQ(scene_.load(storage::posix()), 1);
+  const Recovery done = recover();
+  EXPECT_THAT(done.removed, IsEmpty());
+  EXPECT_THAT(done.problems, UnorderedElementsAre(HasSubstr(".other.weights.h5.lock"),
+                                                  HasSubstr(".third.weights.json.recovery")));
+  for (const std::string& name : {of_lock, of_record}) EXPECT_EQ(text(name), name);
+}
+
+TEST_F(Recovering, LeavesWhatTheRecordNeedsOfASaveThatDiedMeanwhile) {
+  scene_.save(0, 1300, storage::posix());
+  const std::string shard = "m_00000.weights.h5", index = "m.weights.json";
+  write(hidden_name(shard, kSave, Copy::kNew), "new");
+  write(".m.weights.json.lock", "");
+  ListedStorage storage([&] {
+    write(".m.weights.json.recovery", record_text({kSave, Copy::kNew, {shard}, {}}, index));
+  });
+  const auto removed = remove_leftovers(
+      directory_.path(), "other.weights.h5", [](std::string_view) { return true; }, storage);
+  EXPECT_THAT(removed, IsEmpty());
+  EXPECT_THAT(recover().finished, ElementsAre(index));
+  EXPECT_EQ(text(shard), "new");
+}
+
+TEST_F(Recovering, PutsBackAndRemovesDirectoriesOfSteps) {
+  const std::string save = kSave, making = ".step_00000003." + save + ".making",
+                    back = ".step_00000002." + save + ".replaced",
+                    gone = ".step_00000001." + save + ".replaced";
+  const auto make = [&](const std::string& name) {
+    std::filesystem::create_directory(directory_ / name);
+    write(name + "/model.weights.h5", name);
+  };
+  for (const std::string& name : {std::string("step_00000001"), making, back, gone}) make(name);
+  const Recovery done = recover();
+  EXPECT_THAT(done.finished, ElementsAre("step_00000002"));
+  EXPECT_THAT(done.removed, UnorderedElementsAre(making, gone));
+  EXPECT_THAT(done.problems, IsEmpty());
+  EXPECT_THAT(files(), ElementsAre("step_00000001", "step_00000002"));
+  EXPECT_EQ(text("step_00000001/model.weights.h5"), "step_00000001");
+  EXPECT_EQ(text("step_00000002/model.weights.h5"), back);
+  make(making);
+  {
+    const auto lock = storage::posix().try_lock(directory_ / ".step_directories.lock");
+    const Recovery waits = recover();
+    EXPECT_THAT(waits.in_use, ElementsAre("step_directories"));
+    EXPECT_THAT(waits.removed, IsEmpty());
+  }
+  EXPECT_THAT(recover().removed, ElementsAre(making));
+}
+
+// Where locks hold only within a machine, another one may clean up while a save lives.
+TEST_F(Recovering, ASaveWhoseNewFilesAreGoneFailsAndLeavesTheOldOnes) {
+  scene_.save(0, 1300, storage::posix());
+  const auto before = files();
+  for (std::size_t lost = 0; lost < 3; ++lost) {
+    SCOPED_TRACE(lost);
+    Commit commit(storage::posix(), scene_.path());
+    std::vector<std::filesystem::path> staged;
+    for (const char* name : {"m_00000.weights.h5", "m_00001.weights.h5", "m.weights.json"}) {
+      staged.push_back(commit.stage(name));
+      write(staged.back().filename().string(), "new");
+    }
+    storage::posix().remove(staged[lost]);
+    try {
+      commit.run({});
+      ADD_FAILURE() << "has replaced the checkpoint";
+    } catch (const StorageError& error) {
+      EXPECT_EQ(error.code(), ENOENT);
+      EXPECT_THAT(error.what(), HasSubstr("'" + staged[lost].string() + "'"));
+    }
+  }
+  EXPECT_EQ(files(), before);
+  EXPECT_EQ(scene_.load(storage::posix()), 0);
+}
+
 TEST(HiddenNames, SayWhoseTheyAre) {
   EXPECT_TRUE(belongs_to("m_00000.weights.h5", "m.weights.json"));
   EXPECT_TRUE(belongs_to("m.weights.json", "m.weights.json"));
   EXPECT_TRUE(belongs_to("m.weights.json.recovery", "m.weights.json"));
   EXPECT_FALSE(belongs_to("m2_00000.weights.h5", "m.weights.json"));
   EXPECT_FALSE(belongs_to("m_00000.weights.h5", "m.weights.h5"));
+  EXPECT_EQ(locked_name(".m.weights.h5.lock"), "m.weights.h5");
+  EXPECT_EQ(locked_name(".m.weights.json.lock"), "m.weights.json");
+  EXPECT_EQ(recorded_name(".m.weights.json.recovery"), "m.weights.json");
+  for (const char* name : {".cache.lock", ".m.weights.h5.recovery", "m.weights.h5.lock", ".lock"}) {
+    EXPECT_EQ(locked_name(name), "") << name;
+    EXPECT_EQ(recorded_name(name), "") << name;
+  }
   EXPECT_TRUE(is_save_name(make_save_name()));
   EXPECT_NE(make_save_name(), make_save_name());
   const std::string hidden = hidden_name("a.b", kSave, Copy::kOld);

@@ -9,6 +9,7 @@
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fakes/working_directory.h"
 #include "tests/fresh_seed.h"
 
 namespace lamina {
@@ -18,6 +19,7 @@ using namespace test;
 using lamina::testing::CapturedWarnings;
 using lamina::testing::memory_directory;
 using lamina::testing::TemporaryDirectory;
+using lamina::testing::WorkingDirectory;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -64,6 +66,24 @@ TEST(AsyncWeights, HoldTheValuesOfTheCall) {
     loaded->load_weights(folder / name);
     EXPECT_TRUE(equal(values(*loaded), expected)) << name;
   }
+}
+
+TEST(AsyncWeights, GoWhereARelativePathLedWhenTheSaveBegan) {
+  Random random;
+  const TemporaryDirectory folder(memory_directory());
+  const auto model = stack(), loaded = stack();
+  random.fill(*model);
+  std::filesystem::create_directory(folder / "elsewhere");
+  const WorkingDirectory here(folder.path());
+  auto lock = storage::posix().try_lock(folder / ".m.weights.h5.lock");
+  ASSERT_TRUE(lock);
+  SaveHandle handle = model->save_weights_async("m.weights.h5");
+  const WorkingDirectory there(folder / "elsewhere");
+  lock.reset();
+  handle.wait();
+  EXPECT_THAT(storage::posix().list(folder / "elsewhere"), IsEmpty());
+  loaded->load_weights(folder / "m.weights.h5");
+  EXPECT_TRUE(equal(values(*loaded), values(*model)));
 }
 
 TEST(AsyncWeights, OutliveModelAndHandle) {

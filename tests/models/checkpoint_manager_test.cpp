@@ -1,8 +1,16 @@
 #include "models/checkpoint_manager.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
 #include <fstream>
+#include <functional>
+#include <future>
+#include <thread>
 
 #include "checkpoint/check.h"
 #include "checkpoint/hidden_names.h"
@@ -13,6 +21,7 @@
 #include "tests/fakes/faulty_storage.h"
 #include "tests/fakes/passing_storage.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fakes/working_directory.h"
 
 namespace lamina {
 namespace {
@@ -24,6 +33,7 @@ using lamina::testing::FaultyStorage;
 using lamina::testing::memory_directory;
 using lamina::testing::PassingStorage;
 using lamina::testing::TemporaryDirectory;
+using lamina::testing::WorkingDirectory;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
@@ -83,6 +93,67 @@ class OneWayStorage final : public PassingStorage {
   std::size_t syncs_ = 0;
 };
 
+/// Does something before a file of step 100 is opened for the n-th time.
+class InterruptedStorage final : public PassingStorage {
+ public:
+  InterruptedStorage(std::size_t before, std::function<void()> action)
+      : before_(before), action_(std::move(action)) {}
+  std::unique_ptr<storage::ReadableFile> open(const Path& path) override {
+    if (path.string().find("step_00000100") != std::string::npos && opened_++ == before_) action_();
+    return inner().open(path);
+  }
+
+ private:
+  std::size_t before_, opened_ = 0;
+  std::function<void()> action_;
+};
+
+/// A step is there whenever it is listed, always another, and never when it is opened.
+class VanishingStorage final : public PassingStorage {
+ public:
+  std::vector<std::string> list(const Path&) override {
+    return {fmt::format("step_{:08}", ++listed_)};
+  }
+  bool exists(const Path&) override { return true; }
+  std::unique_ptr<storage::ReadableFile> open(const Path& path) override {
+    throw FileNotFoundError("open failed for '" + path.string() + "'", ENOENT);
+  }
+  [[nodiscard]] std::size_t listed() const { return listed_; }
+
+ private:
+  std::size_t listed_ = 0;
+};
+
+/// Opens no file of one step, as if the process had too many open.
+class ExhaustedStorage final : public PassingStorage {
+ public:
+  explicit ExhaustedStorage(std::string step) : step_(std::move(step)) {}
+  std::unique_ptr<storage::ReadableFile> open(const Path& path) override {
+    if (!step_.empty() && path.string().find(step_) != std::string::npos) {
+      throw StorageError("open failed for '" + path.string() + "': Too many open files", EMFILE);
+    }
+    return inner().open(path);
+  }
+  void recover() { step_.clear(); }
+
+ private:
+  std::string step_;
+};
+
+/// Counts how often a lock was asked for.
+class WatchedLocks final : public PassingStorage {
+ public:
+  std::unique_ptr<storage::Lock> try_lock(const Path& path) override {
+    auto lock = inner().try_lock(path);
+    ++tries_;
+    return lock;
+  }
+  [[nodiscard]] std::size_t tries() const { return tries_; }
+
+ private:
+  std::atomic<std::size_t> tries_ = 0;
+};
+
 constexpr const char* kNoExchange = "names cannot change places in this file system";
 
 class Manager : public ::testing::TestWithParam<bool> {
@@ -92,19 +163,24 @@ class Manager : public ::testing::TestWithParam<bool> {
     return storage::posix().exchange(directory_ / "a", directory_ / "b");
   }
   CheckpointManagerOptions options(std::size_t max_to_keep = 5, std::int64_t keep_every_n = 0) {
+    return options_of(GetParam(), max_to_keep, keep_every_n);
+  }
+  CheckpointManagerOptions options_of(bool sharded, std::size_t max_to_keep = 5,
+                                      std::int64_t keep_every_n = 0) {
     CheckpointManagerOptions out;
     out.directory = directory_ / "run";
     out.max_to_keep = max_to_keep;
     out.keep_every_n = keep_every_n;
-    if (GetParam()) {
+    if (sharded) {
       out.file_name = "model.weights.json";
       out.save.save.max_shard_size = 70.0 / (1U << 30);
     }
     return out;
   }
   /// Weights that tell which step they are of.
-  void set(float step) {
-    for (const VariablePtr& v : model_->variables()) {
+  void set(float step) { set(*model_, step); }
+  static void set(const Model& model, float step) {
+    for (const VariablePtr& v : model.variables()) {
       std::vector<float> values(static_cast<std::size_t>(v->shape().size()), step);
       v->assign(Tensor::from(values, v->shape()));
     }
@@ -178,6 +254,69 @@ TEST_P(Manager, KeepsTheNewestAndEveryNth) {
   CheckpointManager all(options(0));
   for (std::int64_t step = 101; step <= 110; ++step) save(all, step);
   EXPECT_EQ(all.steps().size(), 14U);
+}
+
+TEST_P(Manager, AfterGoingBackKeepsTheStepThatItHasJustSavedAndSaysThatThereAreNewerOnes) {
+  CheckpointManager manager(options(5, 100));
+  for (std::int64_t step = 100; step <= 600; step += 100) save(manager, step);
+  CapturedWarnings warnings;
+  save(manager, 110);
+  EXPECT_THAT(manager.steps(), ElementsAre(100, 110, 200, 300, 400, 500, 600));
+  EXPECT_THAT(warnings.all,
+              ElementsAre(AllOf(HasSubstr("'" + (directory_ / "run").string() + "'"),
+                                HasSubstr("newer steps than 110"), HasSubstr("step 600"))));
+  set(-1);
+  model_->load_weights(manager.path(110));
+  EXPECT_TRUE(holds(110));
+  save(manager, 120);
+  EXPECT_THAT(manager.steps(), ElementsAre(100, 120, 200, 300, 400, 500, 600));
+  EXPECT_EQ(warnings.all.size(), 2U);
+  save(manager, 610);
+  EXPECT_THAT(manager.steps(), ElementsAre(100, 200, 300, 400, 500, 600, 610));
+  EXPECT_EQ(warnings.all.size(), 2U);
+}
+
+// Shards were turned on, or off, between two runs.
+TEST_P(Manager, CheckpointsOfTheOtherKindCountLikeAllOthers) {
+  CheckpointManager before(options_of(!GetParam(), 0));
+  for (std::int64_t step = 1; step <= 3; ++step) save(before, step);
+  CheckpointManager manager(options(3));
+  EXPECT_THAT(manager.steps(), ElementsAre(1, 2, 3));
+  EXPECT_EQ(manager.latest(), 3);
+  EXPECT_EQ(manager.path(2).string(), before.path(2).string());
+  EXPECT_NE(manager.path(4).string(), before.path(4).string());
+  set(-1);
+  EXPECT_EQ(manager.restore_latest(*model_), 3);
+  EXPECT_TRUE(holds(3));
+  save(manager, 4);
+  EXPECT_THAT(manager.steps(), ElementsAre(2, 3, 4));
+  EXPECT_THAT(files(), ElementsAre("step_00000002", "step_00000003", "step_00000004"));
+  EXPECT_EQ(before.restore_latest(*model_), 4);
+  EXPECT_TRUE(holds(4));
+}
+
+TEST_P(Manager, OfAStepThatIsReplacedByTheOtherKindNothingStays) {
+  CheckpointManager before(options_of(!GetParam()));
+  save(before, 5);
+  const std::filesystem::path old = before.path(5);
+  CheckpointManager manager(options());
+  set(6);
+  manager.save(5, *model_);
+  EXPECT_FALSE(std::filesystem::exists(old));
+  EXPECT_EQ(manager.path(5).string(),
+            (directory_ / "run/step_00000005" / options().file_name).string());
+  EXPECT_EQ(before.path(5).string(), manager.path(5).string());
+  std::vector<std::string> expected = {"model.weights.h5"};
+  if (GetParam()) expected = {"model.weights.json", "model_00000.weights.h5"};
+  const std::vector<std::string> found = storage::posix().list(directory_ / "run/step_00000005");
+  EXPECT_TRUE(std::includes(found.begin(), found.end(), expected.begin(), expected.end()));
+  if (!GetParam()) {
+    EXPECT_THAT(found, ElementsAreArray(expected));
+  }
+  set(-1);
+  EXPECT_EQ(manager.restore_latest(*model_), 5);
+  EXPECT_TRUE(holds(6));
+  EXPECT_THAT(manager.steps(), ElementsAre(5));
 }
 
 TEST_P(Manager, ReplacesAStepThatIsThere) {
@@ -273,6 +412,54 @@ TEST_P(Manager, WhenNothingLoadsTheNewestOnesErrorIsThrown) {
   EXPECT_EQ(warnings.all.size(), 2U);
 }
 
+// As a process that evaluates what another trains.
+TEST_P(Manager, RestoresTheNewestThoughAnotherRemovesWhatWasListed) {
+  const auto trained = small_model();
+  for (const std::int64_t every_n : {0, 30}) {
+    bool reached = true;
+    for (std::size_t before = 0; reached; ++before) {
+      SCOPED_TRACE(fmt::format("every {}, before opening {}", every_n, before));
+      reached = false;
+      std::filesystem::remove_all(directory_ / "run");
+      CheckpointManager trainer(options(1, every_n));
+      for (const std::int64_t step : {30, 100}) {
+        set(*trained, static_cast<float>(step));
+        trainer.save(step, *trained);
+      }
+      InterruptedStorage storage(before, [&] {
+        reached = true;
+        set(*trained, 200);
+        trainer.save(200, *trained);
+        EXPECT_FALSE(std::filesystem::exists(directory_ / "run" / "step_00000100"));
+      });
+      set(-1);
+      const CapturedWarnings warnings;
+      const TestingCheckpointManager manager(options(1, every_n), storage);
+      const std::optional<std::int64_t> restored = manager.restore_latest(*model_);
+      EXPECT_EQ(restored.value_or(-1), reached ? 200 : 100);
+      EXPECT_TRUE(holds(reached ? 200 : 100));
+      EXPECT_THAT(warnings.all, IsEmpty());
+      EXPECT_TRUE(reached || before > 0);
+    }
+  }
+}
+
+TEST_P(Manager, GivesUpRestoringWhereWhatIsListedIsAlwaysGone) {
+  VanishingStorage storage;
+  const TestingCheckpointManager manager(options(), storage);
+  const CapturedWarnings warnings;
+  set(-1);
+  try {
+    (void)manager.restore_latest(*model_);
+    ADD_FAILURE() << "restored";
+  } catch (const StorageError& error) {
+    EXPECT_EQ(error.code(), EAGAIN);
+  }
+  EXPECT_GT(storage.listed(), 1000U);
+  EXPECT_TRUE(holds(-1));
+  EXPECT_THAT(warnings.all, IsEmpty());
+}
+
 // Each of these would be gone with the next try, or is the caller's mistake: an older checkpoint
 // would only lose steps.
 TEST_P(Manager, RestoringGoesBackNoFurtherForWhatSaysNothingOfTheFiles) {
@@ -345,9 +532,10 @@ TEST_P(Manager, NeverRemovesTheNewestThatCanBeRead) {
   for (std::int64_t step = 3; step <= 5; ++step) damage(all, step);
   // Saving an old step again sets off the removal without adding a newer one that can be read.
   CheckpointManager manager(options(2));
-  save(manager, 1);
-  EXPECT_THAT(manager.steps(), ElementsAre(2, 4, 5));
   CapturedWarnings warnings;
+  save(manager, 1);
+  EXPECT_THAT(manager.steps(), ElementsAre(1, 2, 4, 5));
+  EXPECT_THAT(warnings.all, ElementsAre(HasSubstr("newer steps than 1")));
   EXPECT_EQ(manager.restore_latest(*model_), 2);
   EXPECT_TRUE(holds(2));
 }
@@ -370,9 +558,70 @@ TEST_P(Manager, NeverRemovesTheNewestThatVerifies) {
   for (std::int64_t step = 1; step <= 5; ++step) save(all, step);
   for (std::int64_t step = 3; step <= 5; ++step) flip(all, step);
   CheckpointManager manager(options(2));
-  save(manager, 1);
-  EXPECT_THAT(manager.steps(), ElementsAre(2, 4, 5));
   CapturedWarnings warnings;
+  save(manager, 1);
+  EXPECT_THAT(manager.steps(), ElementsAre(1, 2, 4, 5));
+  EXPECT_THAT(warnings.all, ElementsAre(HasSubstr("newer steps than 1")));
+  EXPECT_EQ(manager.restore_latest(*model_), 2);
+  EXPECT_TRUE(holds(2));
+}
+
+// Whether a checkpoint is sound cannot be told just now, be it an older one or the new one.
+TEST_P(Manager, RemovesNothingWhenACheckpointCannotBeRead) {
+  CheckpointManager all(options(0));
+  for (std::int64_t step = 1; step <= 3; ++step) save(all, step);
+  for (const std::int64_t saved : {2, 4}) {
+    ExhaustedStorage storage(saved == 2 ? "step_00000003" : "step_00000004");
+    TestingCheckpointManager manager(options(1), storage);
+    const std::vector<std::int64_t> before = manager.steps();
+    CapturedWarnings warnings;
+    save(manager, saved);
+    EXPECT_THAT(manager.steps(), ::testing::IsSupersetOf(before)) << saved;
+    EXPECT_THAT(warnings.all, Contains(HasSubstr("Too many open files"))) << saved;
+    if (saved == 2) continue;
+    storage.recover();
+    warnings.all.clear();
+    save(manager, 5);
+    EXPECT_THAT(manager.steps(), ElementsAre(5));
+    EXPECT_THAT(warnings.all, IsEmpty());
+  }
+}
+
+TEST_P(Manager, ASaveThatWaitsForAnotherCanBeCancelled) {
+  WatchedLocks storage;
+  TestingCheckpointManager manager(options(), storage);
+  save(manager, 1);
+  auto lock = storage::posix().try_lock(directory_ / "run" / ".step_directories.lock");
+  ASSERT_TRUE(lock);
+  const std::size_t before = storage.tries();
+  SaveHandle handle = manager.save_async(2, *model_);
+  while (storage.tries() == before) std::this_thread::yield();
+  EXPECT_FALSE(handle.done());
+  handle.cancel();
+  auto over = std::async(std::launch::async, [&] { handle.wait(); });
+  EXPECT_EQ(over.wait_for(std::chrono::seconds(1)), std::future_status::ready);
+  lock.reset();
+  EXPECT_THROW(over.get(), CancelledError);
+  EXPECT_THAT(files(), ElementsAre("step_00000001"));
+}
+
+TEST_P(Manager, ARelativeDirectoryIsThatOfWhereTheManagerWasMade) {
+  std::filesystem::create_directory(directory_ / "elsewhere");
+  CheckpointManagerOptions relative = options();
+  relative.directory = "run/";
+  const WorkingDirectory here(directory_.path());
+  CheckpointManager manager(relative);
+  save(manager, 1);
+  auto lock = storage::posix().try_lock(directory_ / "run" / ".step_directories.lock");
+  ASSERT_TRUE(lock);
+  set(2);
+  SaveHandle handle = manager.save_async(2, *model_);
+  const WorkingDirectory there(directory_ / "elsewhere");
+  lock.reset();
+  handle.wait();
+  EXPECT_THAT(files(), ElementsAre("step_00000001", "step_00000002"));
+  EXPECT_THAT(storage::posix().list(directory_ / "elsewhere"), IsEmpty());
+  set(-1);
   EXPECT_EQ(manager.restore_latest(*model_), 2);
   EXPECT_TRUE(holds(2));
 }

@@ -241,7 +241,12 @@ TEST(DeviceModel, StaysUsableWhenThereIsNoDevice) {
 }
 
 TEST(TransferMemory, IsWhatDevicesTakeThatAreNewInUse) {
-  EXPECT_THROW(set_transfer_memory({0, 4096}), ValueError);
+  try {
+    set_transfer_memory({0, 4096});
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const ValueError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("Received: slots=0, slot_bytes=4096"));
+  }
   EXPECT_THROW(set_transfer_memory({2, 0}), ValueError);
   const FakeGpu gpu;
   set_transfer_memory({3, 8192});

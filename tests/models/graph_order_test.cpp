@@ -18,7 +18,7 @@ SymbolicTensor add(const SymbolicTensor& a, const SymbolicTensor& b) {
   return layers::Add({.name = "add"})({a, b});
 }
 
-// The samples of keras_format.md 2.5, as Keras orders them.
+// Small graphs, as Keras orders them.
 
 TEST(GraphOrder, FollowsTheOutputsBackwards) {
   const auto x = input(3, "x");

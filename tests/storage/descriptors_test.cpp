@@ -1,0 +1,151 @@
+// How many descriptors files have, and who else has them.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <lamina/tensor.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <latch>
+#include <random>
+#include <thread>
+
+#include "storage/posix_call.h"
+#include "storage/posix_remove.h"
+#include "storage/storage.h"
+#include "tests/fakes/open_resources.h"
+#include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
+
+namespace lamina::storage {
+namespace {
+
+using lamina::testing::OpenResources;
+using lamina::testing::TemporaryDirectory;
+
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+
+class Descriptors : public ::testing::Test {
+ protected:
+  Descriptors() { (void)wait_for_freed_space(); }
+
+  /// Aligned to pages, as what is moved past the page cache.
+  static Tensor bytes(std::size_t size) {
+    return Tensor::empty(Shape{static_cast<std::int64_t>(size)}, DType::kUInt8);
+  }
+  Tensor random_bytes(std::size_t size) {
+    Tensor out = bytes(size);
+    for (std::byte& byte : out.bytes()) byte = static_cast<std::byte>(random_());
+    return out;
+  }
+  /// A file of which nothing is in the page cache, where that can be.
+  static void write(const Path& path, const Tensor& content) {
+    const auto file = posix().create(path);
+    file->write_at(0, content.bytes());
+    file->sync();
+    file->close();
+    const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    ASSERT_EQ(::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED), 0);
+  }
+  static std::size_t count() { return OpenResources::now().descriptors; }
+
+  const unsigned seed_ = lamina::test::fresh_seed();
+  ::testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
+  std::mt19937 random_{seed_};
+  TemporaryDirectory directory_;
+};
+
+TEST_F(Descriptors, OfAFileThatIsReadAreOneUntilALargeRead) {
+  const Tensor content = random_bytes(4 * kMiB + 123);
+  write(directory_ / "f", content);
+  const std::size_t before = count();
+  const auto file = posix().open(directory_ / "f");
+  EXPECT_EQ(count(), before + 1);
+  std::vector<std::byte> small(1000);
+  file->read_at(77, small);
+  EXPECT_TRUE(std::equal(small.begin(), small.end(), content.bytes().begin() + 77));
+  EXPECT_EQ(count(), before + 1);
+  Tensor all = bytes(content.bytes().size());
+  file->read_at(0, all.bytes());
+  EXPECT_TRUE(bitwise_equal(all, content));
+  EXPECT_LE(count(), before + 2);
+}
+
+TEST_F(Descriptors, AreNotMoreForManyThreadsThatReadFirst) {
+  const Tensor content = random_bytes(2 * kMiB);
+  for (int round = 0; round < 8; ++round) {
+    write(directory_ / "f", content);
+    const std::size_t before = count();
+    const auto file = posix().open(directory_ / "f");
+    std::vector<Tensor> read;
+    for (int t = 0; t < 6; ++t) read.push_back(bytes(content.bytes().size()));
+    {
+      std::latch together(static_cast<std::ptrdiff_t>(read.size()));
+      std::vector<std::jthread> threads;
+      for (Tensor& out : read) {
+        threads.emplace_back([&file, &together, &out] {
+          together.arrive_and_wait();
+          file->read_at(0, out.bytes());
+        });
+      }
+    }
+    for (const Tensor& out : read) EXPECT_TRUE(bitwise_equal(out, content));
+    EXPECT_LE(count(), before + 2);
+  }
+}
+
+// The path leads to the new file when the old one is to be opened once more.
+TEST_F(Descriptors, OfAFileThatIsReplacedBeforeItsFirstLargeReadGiveTheOldBytes) {
+  const Tensor old = random_bytes(2 * kMiB), next = random_bytes(2 * kMiB);
+  write(directory_ / "f", old);
+  write(directory_ / "g", next);
+  const auto file = posix().open(directory_ / "f");
+  posix().rename(directory_ / "g", directory_ / "f");
+  Tensor read = bytes(2 * kMiB);
+  for (int i = 0; i < 2; ++i) {
+    file->read_at(0, read.bytes());
+    EXPECT_TRUE(bitwise_equal(read, old));
+  }
+  posix().open(directory_ / "f")->read_at(0, read.bytes());
+  EXPECT_TRUE(bitwise_equal(read, next));
+}
+
+/// Of this process, of files in the directory, those without a name included.
+int descriptors_in(const Path& directory) {
+  int found = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code code;
+    const std::string file = std::filesystem::read_symlink(entry.path(), code).string();
+    found += file.starts_with(directory.string() + "/") ? 1 : 0;
+  }
+  return found;
+}
+
+TEST_F(Descriptors, OfRemovedFilesAreNotTheChilds) {
+  const Path place = std::filesystem::canonical(directory_.path());
+  for (int attempt = 0; attempt < 50; ++attempt) {
+    for (const char* name : {"a", "b", "c"}) {
+      const auto file = posix().create(place / name);
+      file->resize(40 * kMiB);
+      file->close();
+      posix().remove(place / name);
+    }
+    const int before = descriptors_in(place);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::alarm(20);
+      ::_exit(descriptors_in(place));
+    }
+    const int after = descriptors_in(place);
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+    (void)wait_for_freed_space();
+    EXPECT_EQ(descriptors_in(place), 0);
+    if (before > 0 && after > 0) return;  // the parent had some meanwhile
+  }
+  FAIL() << "the files were closed before there was a child each time";
+}
+
+}  // namespace
+}  // namespace lamina::storage
