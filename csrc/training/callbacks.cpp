@@ -256,6 +256,8 @@ class CsvLoggerCallback : public Callback {
     for (const auto& [name, value] : logs) columns_.push_back("val_" + name);
   }
   void open(std::ios::openmode mode) {
+    if (file_.is_open()) file_.close();  // of a fit that failed
+    file_.clear();
     file_.open(o_.filename, mode);
     check("open");
   }

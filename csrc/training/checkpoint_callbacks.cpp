@@ -3,9 +3,12 @@
 #include <lamina/callbacks.h>
 #include <lamina/log.h>
 
+#include <utility>
+
 #include "checkpoint/async_save.h"
 #include "checkpoint/damage.h"
 #include "storage/link_or_copy.h"
+#include "storage/storage.h"
 #include "training/monitor.h"
 #include "training/path_pattern.h"
 
@@ -78,16 +81,27 @@ class ModelCheckpointCallback : public Callback {
         suffix, path));
   }
   bool saves() const override { return true; }
+  SaveTurn save_turn() const override {
+    return o_.save_best_only ? SaveTurn::kBest : SaveTurn::kCheckpoint;
+  }
 
   void on_train_begin(FitRun& run) override {
+    due_.reset();
     if (o_.save_best_only) monitor_.begin("ModelCheckpoint", run);
   }
   void on_epoch_begin(FitRun&, std::int64_t epoch) override { epoch_ = epoch; }
-  void on_train_batch_end(FitRun& run, std::int64_t batch, const Logs& logs) override {
-    if (counter_.due()) save(run, batch, logs);
+  void on_train_batch_end(FitRun&, std::int64_t batch, const Logs& logs) override {
+    if (counter_.due()) decide(batch, logs);
   }
-  void on_epoch_end(FitRun& run, std::int64_t, Logs& logs) override {
-    if (!o_.save_freq) save(run, {}, logs);
+  void on_epoch_end(FitRun&, std::int64_t, Logs& logs) override {
+    if (!o_.save_freq) decide({}, logs);
+  }
+  void on_save(FitRun& run) override {
+    if (!due_) return;
+    const std::filesystem::path path = *std::exchange(due_, {});
+    storage::create_directories(path.parent_path(), storage::posix());
+    saver_.save(run, path, o_.save);
+    if (!o_.asynchronous) say("finished saving model to " + path.string());
   }
   void on_train_end(FitRun&, const Logs&) override { saver_.finish(); }
 
@@ -102,14 +116,11 @@ class ModelCheckpointCallback : public Callback {
   }
 
  private:
-  void save(FitRun& run, const std::optional<std::int64_t>& batch, const Logs& logs) {
+  void decide(const std::optional<std::int64_t>& batch, const Logs& logs) {
     const auto number = batch ? std::optional(*batch + 1) : std::nullopt;
     const std::filesystem::path path =
         training::fill_pattern(o_.filepath.string(), epoch_ + 1, number, logs);
-    if (!is_wanted(logs, path)) return;
-    if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
-    saver_.save(run, path, o_.save);
-    if (!o_.asynchronous) say("finished saving model to " + path.string());
+    if (is_wanted(logs, path)) due_ = path;
   }
 
   bool is_wanted(const Logs& logs, const std::filesystem::path& path) {
@@ -140,6 +151,7 @@ class ModelCheckpointCallback : public Callback {
   BatchCounter counter_;
   Saver saver_;
   std::int64_t epoch_ = 0;
+  std::optional<std::filesystem::path> due_;  // what was decided on and is not saved yet
 };
 
 class BackupAndRestoreCallback : public Callback {
@@ -155,19 +167,20 @@ class BackupAndRestoreCallback : public Callback {
     if (o_.backup_dir.empty()) throw ValueError("Empty `backup_dir` argument passed");
   }
   bool saves() const override { return true; }
+  SaveTurn save_turn() const override { return SaveTurn::kBackup; }
 
   void on_train_begin(FitRun& run) override {
+    due_ = false;
     // The last backup of a fit that failed in this process may still be on its way.
     checkpoint::save_queue().wait_for(checkpoint::save_key(file_, false));
     linked_ = false;
     mend();
     if (std::filesystem::exists(file_)) run.restore(file_);
   }
-  void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
-    if (counter_.due()) save(run);
-  }
-  void on_epoch_end(FitRun& run, std::int64_t, Logs&) override {
-    if (!o_.save_freq) save(run);
+  void on_train_batch_end(FitRun&, std::int64_t, const Logs&) override { due_ = counter_.due(); }
+  void on_epoch_end(FitRun&, std::int64_t, Logs&) override { due_ = !o_.save_freq; }
+  void on_save(FitRun& run) override {
+    if (std::exchange(due_, false)) save(run);
   }
   void on_train_end(FitRun&, const Logs&) override {
     finish();
@@ -211,7 +224,7 @@ class BackupAndRestoreCallback : public Callback {
 
   void save(FitRun& run) {
     finish();
-    std::filesystem::create_directories(o_.backup_dir);
+    storage::create_directories(o_.backup_dir, storage::posix());
     or_unlink([&] {
       if (o_.double_checkpoint) keep_last();
       saver_.save(run, file_, {});
@@ -246,6 +259,7 @@ class BackupAndRestoreCallback : public Callback {
   BackupAndRestoreOptions o_;
   std::filesystem::path file_, previous_, link_;
   bool linked_ = false;  // the link is there, of the backup that the save under way replaces
+  bool due_ = false;
   BatchCounter counter_;
   Saver saver_;
 };

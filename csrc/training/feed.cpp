@@ -45,7 +45,7 @@ class ArrayFeed : public Feed {
 class LoaderFeed : public Feed {
  public:
   LoaderFeed(DataLoaderPtr loader, const char* what, Standardize standardize,
-             std::map<std::int64_t, double> class_weight)
+             std::map<std::int64_t, double> class_weight, bool shuffle)
       : loader_(std::move(loader)),
         what_(what),
         standardize_(std::move(standardize)),
@@ -56,6 +56,7 @@ class LoaderFeed : public Feed {
       throw ValueError(fmt::format("The data loader of {} has {} batches; expected 1 at least.",
                                    what_, batches_));
     }
+    shuffle_ = shuffle && batches_ != DataLoader::kEndless;
   }
 
   std::int64_t rows() const override { return 0; }
@@ -67,17 +68,23 @@ class LoaderFeed : public Feed {
   }
   void begin(std::uint64_t seed, std::int64_t pass, std::int64_t first, std::int64_t end) override {
     ahead_.reset();  // it may be in the loader: calls do not overlap
+    if (shuffle_) order_ = shuffled(batches_, seed, pass);
     next_ = first;
-    ahead_ = std::make_unique<ReadAhead>(
-        first, end, [=, this](std::int64_t index) { return loader_->batch(pass, index, seed); });
+    ahead_ = std::make_unique<ReadAhead>(first, end, [=, this](std::int64_t place) {
+      return loader_->batch(pass, index_at(place), seed);
+    });
   }
   Batch next() override {
     DataSet set = ahead_->next();
-    return checked(std::move(set), next_++);
+    return checked(std::move(set), index_at(next_++));
   }
   void end() override { ahead_.reset(); }
 
  private:
+  /// Which of the loader's batches comes at a place of the pass.
+  [[nodiscard]] std::int64_t index_at(std::int64_t place) const {
+    return shuffle_ ? order_[static_cast<std::size_t>(place)] : place;
+  }
   Batch checked(DataSet set, std::int64_t index) const {
     const std::string name = fmt::format("batch {} of {}", index, what_);
     const Data given(set, name);
@@ -91,7 +98,9 @@ class LoaderFeed : public Feed {
   Standardize standardize_;
   std::map<std::int64_t, double> class_weight_;
   std::int64_t batches_, next_ = 0;
-  std::unique_ptr<ReadAhead> ahead_;
+  bool shuffle_ = false;
+  std::vector<std::int64_t> order_;   // of this pass, when shuffled
+  std::unique_ptr<ReadAhead> ahead_;  // last: it reads the rest
 };
 
 }  // namespace
@@ -101,9 +110,9 @@ std::unique_ptr<Feed> array_feed(Data data, std::int64_t batch_size, bool shuffl
 }
 
 std::unique_ptr<Feed> loader_feed(DataLoaderPtr loader, const char* what, Standardize standardize,
-                                  std::map<std::int64_t, double> class_weight) {
+                                  std::map<std::int64_t, double> class_weight, bool shuffle) {
   return std::make_unique<LoaderFeed>(std::move(loader), what, std::move(standardize),
-                                      std::move(class_weight));
+                                      std::move(class_weight), shuffle);
 }
 
 EpochPlan::EpochPlan(std::int64_t batches, std::optional<std::int64_t> steps_per_epoch,

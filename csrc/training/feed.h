@@ -33,11 +33,13 @@ class Feed {
 /// Of arrays, in their order or a new one each pass.
 [[nodiscard]] std::unique_ptr<Feed> array_feed(Data data, std::int64_t batch_size, bool shuffle);
 
-/// Of a loader, read ahead on a thread. Each sample's weight is multiplied by that of its class.
-/// `what` is the loader in messages: "the data loader". Throws ValueError for one without batches.
+/// Of a loader, read ahead on a thread, its batches in their order or, unless it is endless, a new
+/// one each pass. Each sample's weight is multiplied by that of its class. `what` is the loader in
+/// messages: "the data loader". Throws ValueError for one without batches.
 [[nodiscard]] std::unique_ptr<Feed> loader_feed(DataLoaderPtr loader, const char* what,
                                                 Standardize standardize,
-                                                std::map<std::int64_t, double> class_weight = {});
+                                                std::map<std::int64_t, double> class_weight = {},
+                                                bool shuffle = false);
 
 /// What one epoch takes of the data: `count` batches of a pass, from `first` on.
 struct Stretch {

@@ -1,6 +1,9 @@
 #include "training/fit_loop.h"
 
 #include <fmt/format.h>
+#include <lamina/log.h>
+
+#include <algorithm>
 
 #include "checkpoint/async_save.h"
 #include "layers/random.h"
@@ -53,6 +56,9 @@ FitLoop::FitLoop(Model& model, models::TrainingParts& parts, std::unique_ptr<Fee
   for (const CallbackPtr& callback : options_.callbacks) {
     (callback->saves() ? savers_ : others_).push_back(callback);
   }
+  std::stable_sort(savers_.begin(), savers_.end(), [](const CallbackPtr& a, const CallbackPtr& b) {
+    return a->save_turn() < b->save_turn();
+  });
 }
 
 FitLoop::~FitLoop() {
@@ -96,13 +102,38 @@ void FitLoop::start() {
 
 History FitLoop::run() {
   start();
-  while (position_.epoch < options_.epochs && !stopped_) run_epoch();
-  trainer_.optimizer().finalize_variable_values();
+  train();
   call_all([&](Callback& callback) { callback.on_train_end(*this, last_logs_); });
-  if (abandoned_) {  // nobody else waits
-    for (const std::string& key : background_saves_) checkpoint::save_queue().wait_for(key);
-  }
+  if (abandoned_) wait_for_saves();  // nobody else does
   return std::move(history_);
+}
+
+// Whatever ends training, the averages of `use_ema` take the weights' place, as in Keras.
+void FitLoop::train() {
+  try {
+    while (goes_on()) run_epoch();
+  } catch (...) {
+    try {
+      trainer_.optimizer().finalize_variable_values();
+    } catch (const std::exception& error) {  // what ended training is thrown
+      warn(std::string("The averages did not take the place of the weights: ") + error.what());
+    }
+    throw;
+  }
+  trainer_.optimizer().finalize_variable_values();
+}
+
+// What was stopped within an epoch, and goes on from there, still ends that epoch.
+bool FitLoop::goes_on() const {
+  return position_.epoch < options_.epochs && (!stopped_ || position_.batch > 0);
+}
+
+bool FitLoop::shuffles() const {
+  return options_.shuffle && feed_->batches() != DataLoader::kEndless;
+}
+
+void FitLoop::wait_for_saves() const {
+  for (const std::string& key : background_saves_) checkpoint::save_queue().wait_for(key);
 }
 
 void FitLoop::run_batches(std::int64_t end, ProgressBar& bar) {
@@ -114,6 +145,7 @@ void FitLoop::run_batches(std::int64_t end, ProgressBar& bar) {
     last_logs_ = trainer_.logs();
     refresh_state();
     call_all([&](Callback& c) { c.on_train_batch_end(*this, batch, last_logs_); });
+    call_savers([&](Callback& callback) { callback.on_save(*this); });
     bar.update(position_.batch, last_logs_);
   }
 }
@@ -143,6 +175,7 @@ void FitLoop::run_epoch() {
   call_others(end);
   refresh_state();
   call_savers(end);
+  call_savers([&](Callback& callback) { callback.on_save(*this); });
   history_.epoch.push_back(epoch);
   for (const auto& [name, value] : logs) history_.history[name].push_back(value);
   last_logs_ = std::move(logs);

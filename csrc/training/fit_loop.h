@@ -52,10 +52,18 @@ class FitLoop : public FitRun {
   };
 
   void start();
+  /// Epoch by epoch, up to where it was told to stop.
+  void train();
   void run_epoch();
   /// Up to batch `end` of the epoch.
   void run_batches(std::int64_t end, ProgressBar& bar);
   void validate(Logs& logs);
+  /// Whether the data of an epoch, or what follows them, are still to come.
+  [[nodiscard]] bool goes_on() const;
+  /// Whether the order of the samples, or of a loader's batches, is a new one each pass.
+  [[nodiscard]] bool shuffles() const;
+  /// Returns when what the run saves in the background is written, or failed.
+  void wait_for_saves() const;
   void load_state();
   void read_state();
   /// Throws ValueError when the callbacks are of other classes than those of the state.

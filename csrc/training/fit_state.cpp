@@ -1,7 +1,7 @@
 // What a run needs to go on to the same bits, beside weights and optimizer:
 //
 //   progress   int64 [version, seed, epoch, batch, samples, batch size, batches an epoch, shuffled,
-//              batches trained in all]
+//              batches trained in all, told to stop]
 //   metrics    float64, what the metrics have gathered in the epoch so far
 //   callbacks  float64, the callbacks' numbers one after another
 //   callback_I_class  uint8, the name of the I-th callback's class, filled up with zeros
@@ -10,10 +10,18 @@
 //              epoch begins in them
 //
 // They lie in the same file under /lamina/training/vars, where Keras does not look. The order of
-// the samples follows from seed and epoch, dropout's draws from the seed and the batches trained in
-// all, and a schedule's place from the optimizer's step. Version 2 had neither classes nor the
-// batches trained in all, which were the optimizer's steps; and before it had one, CSVLogger had no
-// number.
+// the samples, or of a loader's batches, follows from seed and epoch, dropout's draws from the seed
+// and the batches trained in all, and a schedule's place from the optimizer's step.
+//
+// A state speaks of other files of the run: that the best weights, of a loss of 0.3, have been
+// saved. So callbacks that save all decide first, and then save in turns (SaveTurn), each file when
+// those before it are in their places; an asynchronous save begins when the model's earlier ones
+// are over, and fails as they did. Wherever a run is killed, what a backup speaks of is there, and
+// what is there beyond it is saved again, to the same bits.
+//
+// Version 3 was never told to stop, and did not shuffle a loader's batches. Version 2 had neither
+// classes nor the batches trained in all, which were the optimizer's steps; and before it had one,
+// CSVLogger had no number.
 #include <cxxabi.h>
 #include <fmt/format.h>
 
@@ -42,10 +50,12 @@ enum Progress : std::size_t {
   kSteps,
   kShuffled,
   kTrained,
+  kStopped,
   kProgressSize
 };
-constexpr std::int64_t kStateVersion = 3, kOldVersion = 2;
-constexpr std::size_t kOldProgressSize = kTrained;
+constexpr std::int64_t kStateVersion = 4, kOldestVersion = 2;
+/// What versions 2 and 3 had.
+constexpr std::size_t kProgressSize2 = kTrained, kProgressSize3 = kStopped;
 constexpr std::size_t kClassBytes = 32;
 constexpr std::size_t kNumbers = 3;  ///< progress, metrics, callbacks
 constexpr const char* kData = "data";
@@ -100,6 +110,7 @@ bool is_csv_logger(const CallbackPtr& callback) {
 /// What an older file has with fewer numbers, to be loaded in its place; null: as it is now.
 struct OldState {
   VariablePtr progress, callbacks;
+  bool classes = true;  // it has them
 };
 
 /// `callbacks`: how many numbers they had before CSVLogger had one; 0: as many as now.
@@ -112,8 +123,12 @@ OldState find_old_state(const std::filesystem::path& path, std::size_t callbacks
     if (found == group.items.end() || found->second.dataset->shape != shape) return nullptr;
     return std::make_shared<Variable>(key, Tensor::zeros(shape, dtype), false);
   };
-  return {find("progress", kOldProgressSize, DType::kInt64),
-          find("callbacks", callbacks, DType::kFloat64)};
+  OldState old;
+  old.progress = find("progress", kProgressSize2, DType::kInt64);
+  old.classes = !old.progress;
+  if (!old.progress) old.progress = find("progress", kProgressSize3, DType::kInt64);
+  old.callbacks = find("callbacks", callbacks, DType::kFloat64);
+  return old;
 }
 
 /// Has a load ask for what the file holds.
@@ -121,7 +136,7 @@ void ask_for(const OldState& old, weights::WeightTree& tree) {
   for (const weights::WeightEdge& edge : tree.nodes.front().edges) {
     if (edge.path != models::kTrainingStatePath) continue;
     std::vector<WeightVariable>& state = tree.nodes[edge.target].variables;
-    if (old.progress) {
+    if (!old.classes) {
       std::erase_if(state, [](const WeightVariable& each) { return each.key.ends_with("_class"); });
     }
     for (WeightVariable& each : state) {
@@ -149,8 +164,9 @@ void FitLoop::refresh_state() {
   progress[kSamples] = feed_->rows();
   progress[kBatchSize] = feed_->batch_size();
   progress[kSteps] = plan_.steps();
-  progress[kShuffled] = options_.shuffle ? 1 : 0;
+  progress[kShuffled] = shuffles() ? 1 : 0;
   progress[kTrained] = step();
+  progress[kStopped] = stopped_ ? 1 : 0;
   put(parts_.state, "progress", progress);
   put(parts_.state, "metrics", trainer_.metric_state());
   std::vector<double> numbers = {static_cast<double>(options_.callbacks.size())};
@@ -177,6 +193,7 @@ void FitLoop::refresh_state() {
 
 void FitLoop::save(const std::filesystem::path& path, const SaveOptions& options) {
   refresh_state();
+  wait_for_saves();  // that the state speaks of; one that failed, the next line throws
   model_.save_weights(path, options);
 }
 
@@ -207,7 +224,9 @@ void FitLoop::load_state() {
   }
   if (old.progress) {
     std::vector<std::int64_t> progress = numbers_of<std::int64_t>(*old.progress);
-    progress.push_back(trainer_.optimizer().steps());
+    if (!old.classes) progress.push_back(trainer_.optimizer().steps());
+    progress.push_back(0);
+    if (progress[kSamples] == 0) progress[kShuffled] = 0;  // a loader
     put(parts_.state, "progress", progress);
   }
   if (old.callbacks) {
@@ -224,7 +243,7 @@ void FitLoop::load_state() {
 
 void FitLoop::read_state() {
   const auto progress = get<std::int64_t>(parts_.state, "progress");
-  if (progress[kVersion] != kOldVersion) {
+  if (progress[kVersion] < kOldestVersion || progress[kVersion] > kStateVersion) {
     require(resume_from_, "as its version", progress[kVersion], kStateVersion);
   }
   require(resume_from_, "samples", progress[kSamples], feed_->rows());
@@ -234,7 +253,7 @@ void FitLoop::read_state() {
     require(resume_from_, "batches of data", data[0], feed_->batches());
     require(resume_from_, "as its initial epoch", data[1], options_.initial_epoch);
   }
-  require(resume_from_, "as its shuffling", progress[kShuffled], options_.shuffle ? 1 : 0);
+  require(resume_from_, "as its shuffling", progress[kShuffled], shuffles() ? 1 : 0);
   const auto numbers = get<double>(parts_.state, "callbacks");
   require(resume_from_, "callbacks", static_cast<std::int64_t>(numbers[0]),
           static_cast<std::int64_t>(options_.callbacks.size()));
@@ -242,6 +261,7 @@ void FitLoop::read_state() {
   trainer_.set_seed(static_cast<std::uint64_t>(progress[kSeed]));
   trainer_.set_step(progress[kTrained]);
   position_ = {progress[kEpoch], progress[kBatch]};
+  stopped_ = stopped_ || progress[kStopped] != 0;
   trainer_.set_metric_state(get<double>(parts_.state, "metrics"));
   auto at = numbers.begin() + 1;
   for (const CallbackPtr& callback : options_.callbacks) {

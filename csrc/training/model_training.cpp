@@ -1,6 +1,7 @@
 // The members of Model that train it.
 #include <fmt/format.h>
 #include <lamina/data_loader.h>
+#include <lamina/log.h>
 #include <lamina/training.h>
 
 #include "models/batching.h"
@@ -109,10 +110,15 @@ History Model::fit(const DataLoaderPtr& loader, const FitOptions& options) {
         "weights, and `validation_data` is given by itself.");
   }
   const training::Standardize standard = [this](const auto& inputs) { return standardize(inputs); };
-  return training::FitLoop(
-             *this, parts,
-             training::loader_feed(loader, "the training data", standard, options.class_weight),
-             validation_feed(options, standard), options)
+  auto feed = training::loader_feed(loader, "the training data", standard, options.class_weight,
+                                    options.shuffle);
+  if (options.shuffle && feed->batches() == DataLoader::kEndless) {
+    warn(
+        "`shuffle=True` was passed, but will be ignored since the data `x` was provided as an "
+        "infinite DataLoader. The DataLoader is expected to already be shuffled.");
+  }
+  return training::FitLoop(*this, parts, std::move(feed), validation_feed(options, standard),
+                           options)
       .run();
 }
 

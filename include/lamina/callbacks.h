@@ -40,7 +40,9 @@ class FitRun {
   /// `FitOptions::resume_from` needs, where Keras does not look. Throws what Model::save_weights
   /// throws.
   virtual void save(const std::filesystem::path& path, const SaveOptions& options) = 0;
-  /// The same in the background, of how things are now (Model::save_weights_async).
+  /// The same in the background, of how things are now (Model::save_weights_async). A save of the
+  /// run begins when those in the background before it are over, and fails if one of them did: a
+  /// file never speaks of another that is not there.
   virtual SaveHandle save_async(const std::filesystem::path& path,
                                 const AsyncSaveOptions& options) = 0;
   /// Brings the state up to date that any save of the model made now will hold.
@@ -49,8 +51,17 @@ class FitRun {
   virtual void restore(const std::filesystem::path& path) = 0;
 };
 
+/// When a callback saves. A file from which a run goes on speaks of others, "the best one has been
+/// saved", and so comes after them: a run that is killed in between goes on from before both.
+enum class SaveTurn : std::uint8_t {
+  kBest,        ///< files that the state of others speaks of: ModelCheckpoint's of the best only
+  kCheckpoint,  ///< other checkpoints
+  kBackup,      ///< what the run goes on from by itself: BackupAndRestore
+};
+
 /// Something that is called as training goes on. `logs` may be added to, for callbacks that follow
-/// and for the history. To write one, derive and override what is needed.
+/// and for the history. Epochs and their batches count from 0 (only the paths of ModelCheckpoint
+/// count them from 1). To write one, derive and override what is needed.
 class Callback {
  public:
   virtual ~Callback() = default;
@@ -65,6 +76,13 @@ class Callback {
   /// Callbacks that save are called after all others, so that they save what these know; and not
   /// at all once the run is abandoned (FitRun::abandon_training).
   [[nodiscard]] virtual bool saves() const { return false; }
+  /// Of callbacks that save: follows each `on_train_batch_end` and `on_epoch_end` when all have had
+  /// theirs. There they decide what to save, here they save it: so every file holds what all have
+  /// decided, such as which one was the best.
+  virtual void on_save(FitRun&) {}
+  /// Callbacks that save are called in the order of their turns, and within one in that in which
+  /// they were given: at the end of `fit` as well.
+  [[nodiscard]] virtual SaveTurn save_turn() const { return SaveTurn::kCheckpoint; }
   /// What the callback has to remember for an exact resume: always as many numbers.
   [[nodiscard]] virtual std::vector<double> state() const { return {}; }
   virtual void set_state(const std::vector<double>&) {}
@@ -84,7 +102,8 @@ namespace callbacks {
 /// tell, `fit` throws ValueError before it trains.
 enum class Mode : std::uint8_t { kAuto, kMin, kMax };
 
-/// Saves weights after each epoch, or every `save_freq` batches. In the path, "{epoch}" or
+/// Saves weights after each epoch, or every `save_freq` batches; with `save_best_only` before the
+/// checkpoints and backups that say which was the best. In the path, "{epoch}" or
 /// "{epoch:02d}" is the epoch from 1, "{batch}" the batch from 1, "{val_loss:.2f}" a log.
 struct ModelCheckpointOptions {
   std::filesystem::path filepath;
@@ -97,13 +116,15 @@ struct ModelCheckpointOptions {
   std::optional<double> initial_value_threshold = {};
   SaveOptions save = {};  ///< `max_shard_size` for sharded checkpoints
   /// Training goes on while files are written, until the next save is due: no more than one is
-  /// under way. `fit` returns when the last one is over, and throws what made one fail.
+  /// under way, and those of several callbacks come one after another. `fit` returns when the last
+  /// one is over, and throws what made one fail.
   bool asynchronous = false;
 };
 [[nodiscard]] CallbackPtr ModelCheckpoint(ModelCheckpointOptions options);
 
 /// Saves what is needed to go on after a crash, and goes on from there when `fit` is called again
-/// with the same arguments. The files go when `fit` ends as it should.
+/// with the same arguments. Saves after all other callbacks, whose files are there when the backup
+/// is. The files go when `fit` ends as it should, all other saves included.
 struct BackupAndRestoreOptions {
   std::filesystem::path backup_dir;
   std::optional<std::int64_t> save_freq = {};  ///< in batches; none: "epoch"
@@ -143,7 +164,7 @@ struct ReduceLROnPlateauOptions {
 };
 [[nodiscard]] CallbackPtr ReduceLROnPlateau(ReduceLROnPlateauOptions options = {});
 
-/// Sets the learning rate of each epoch to schedule(epoch, learning rate before).
+/// Sets the learning rate of each epoch, from 0, to schedule(epoch, learning rate before).
 [[nodiscard]] CallbackPtr LearningRateScheduler(
     std::function<double(std::int64_t epoch, double learning_rate)> schedule);
 

@@ -111,10 +111,10 @@ class Model : public Layer {
   void save_weights(const std::filesystem::path& path, const SaveOptions& options = {}) const;
   /// The same in the background, of the values that the variables have now: they may be assigned
   /// while the save runs. Returns within some milliseconds at any model size, unless it has to ask
-  /// before it replaces a file. Saves to one path happen in the order of the calls, saves to others
-  /// may overlap; each holds the values that it has yet to write. Throws ValueError at once for a
-  /// bad name, an unbuilt model or an oversized or released variable, and what made an earlier
-  /// asynchronous save of this model fail; what fails later, `wait` throws.
+  /// before it replaces a file. Saves to one path happen in the order of the calls, as do those of
+  /// a running `fit`; others may overlap. Each holds the values that it has yet to write. Throws
+  /// ValueError at once for a bad name, an unbuilt model or an oversized or released variable, and
+  /// what made an earlier asynchronous save of this model fail; what fails later, `wait` throws.
   SaveHandle save_weights_async(const std::filesystem::path& path,
                                 const AsyncSaveOptions& options = {}) const;
   /// `SaveHandle::wait_until_copied` for all saves of this model: what an optimizer calls before it

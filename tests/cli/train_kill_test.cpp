@@ -115,7 +115,8 @@ TEST_F(KilledTrain, AtRandomMomentsEndsWithTheBitsOfAnUndisturbedRun) {
   ASSERT_EQ(last.status, 0) << last.err;
   expect_undisturbed(steps);
   EXPECT_FALSE(unfinished());
-  EXPECT_GT(within_a_save, 0);
+  // Every step is saved, and the next save waits for the last: most of the time is spent in one.
+  EXPECT_GE(within_a_save, 10);
   std::cout << kKills << " kills, " << within_a_save << " within a save; " << whole + 1
             << " runs went to their end\n";
 }

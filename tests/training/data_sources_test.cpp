@@ -198,12 +198,12 @@ TEST(StepsPerEpoch, TakesALoadersBatchesInTurn) {
   };
   const CapturedWarnings warnings;
   using Asked = std::vector<std::array<std::int64_t, 3>>;
-  EXPECT_EQ(asked({.epochs = 2, .steps_per_epoch = 3}),
+  EXPECT_EQ(asked({.epochs = 2, .shuffle = false, .steps_per_epoch = 3}),
             (Asked{{0, 0, 5}, {0, 1, 5}, {0, 2, 5}, {0, 3, 5}, {0, 4, 5}, {0, 5, 5}}));
-  EXPECT_EQ(asked({.epochs = 3, .steps_per_epoch = 2}, true),
+  EXPECT_EQ(asked({.epochs = 3, .shuffle = false, .steps_per_epoch = 2}, true),
             (Asked{{0, 0, 5}, {0, 1, 5}, {0, 2, 5}, {0, 3, 5}, {0, 4, 5}, {0, 5, 5}}));
   EXPECT_THAT(warnings.all, IsEmpty());
-  EXPECT_EQ(asked({.epochs = 3, .initial_epoch = 1, .steps_per_epoch = 4}),
+  EXPECT_EQ(asked({.epochs = 3, .shuffle = false, .initial_epoch = 1, .steps_per_epoch = 4}),
             (Asked{{1, 0, 5}, {1, 1, 5}, {1, 2, 5}, {1, 3, 5}, {1, 4, 5}, {1, 5, 5}}));
   EXPECT_THAT(warnings.all,
               ElementsAre(AllOf(HasSubstr("Your input ran out of data; interrupting training."),
@@ -305,7 +305,7 @@ TEST(DataLoader, WeighsClassesAsArraysDo) {
                              trained(true, {{1, 3.0}})->variables()[0]->value()));
 }
 
-// Arrays that are shuffled and loaders, where an epoch is no pass and validation is a loader's.
+// Arrays and loaders that are shuffled, where an epoch is no pass and validation is a loader's.
 TEST(Resume, WithStepsPerEpochGivesTheSameBits) {
   Random random;
   const Spokes data(random, 57), held(random, 25);

@@ -1,11 +1,18 @@
 // What goes wrong while a model is trained: one clear error, and the last checkpoint is there.
 #include <gmock/gmock.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
 
 #include "checkpoint/async_save.h"
 #include "fit_helpers.h"
+#include "storage/storage.h"
+#include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/file_size_limit.h"
+#include "tests/fakes/small_disk.h"
+#include "tests/fakes/temporary_directory.h"
 
 namespace lamina {
 namespace {
@@ -74,6 +81,101 @@ TEST_P(FitOnAFullDisk, EndsWithTheErrorAndTheLastCheckpointLoads) {
 INSTANTIATE_TEST_SUITE_P(Checkpoints, FitOnAFullDisk, ::testing::Values(false, true),
                          [](const auto& info) { return info.param ? "Asynchronous" : "AtOnce"; });
 
+[[noreturn]] void quit(const std::string& failure) {
+  std::fprintf(stderr, "%s", failure.empty() ? "held" : failure.c_str());
+  std::_Exit(failure.empty() ? 0 : 1);
+}
+
+void require(bool truth, const std::string& what) {
+  if (!truth) quit(what);
+}
+
+/// Trains while a disk becomes full for real, and again once there is room. For a child: the disk
+/// is its own.
+[[noreturn]] void fit_on_a_small_disk(bool asynchronous) {
+  const lamina::testing::TemporaryDirectory directory;
+  const std::string failure = lamina::testing::mount_small_disk(directory.path(), 512);
+  require(failure.empty(), failure);
+  std::filesystem::create_directory(directory / "d");
+  const auto last = directory / "d/last.weights.h5", ballast = directory / "ballast";
+  Random random;
+  const Spokes data(random, 60);
+  const ModelPtr model = compiled();
+  std::vector<Tensor> saved;
+  const auto fill = std::make_shared<AtEpochEnd>([&](FitRun&, std::int64_t epoch) {
+    if (epoch == 1) saved = values_of(model->variables());
+    if (epoch != 2) return;
+    checkpoint::save_queue().wait_for(checkpoint::save_key(last, false));
+    const std::string bytes(4096, 'x');
+    std::ofstream file(ballast, std::ios::binary);
+    while (file.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush()) {
+    }
+  });
+  const FitOptions options{
+      .epochs = 5,
+      .verbose = Verbose::kSilent,
+      .callbacks = {fill,
+                    callbacks::ModelCheckpoint({.filepath = last, .asynchronous = asynchronous})}};
+  int code = 0;
+  std::string message;
+  try {
+    (void)model->fit(data.x, data.y, options);
+  } catch (const StorageError& error) {
+    code = error.code();
+    message = error.what();
+  }
+  require(code == ENOSPC, std::string("the error is ").append(message));
+  require(message.find(directory.path().string()) != std::string::npos, message);
+  const auto holds = [&](const std::vector<Tensor>& expected) {
+    const ModelPtr loaded = compiled();
+    loaded->load_weights(last);
+    const std::vector<Tensor> values = values_of(loaded->variables());
+    return std::equal(values.begin(), values.end(), expected.begin(), expected.end(),
+                      bitwise_equal);
+  };
+  require(holds(saved), "another checkpoint than the last one");
+  require(storage::posix().list(directory / "d") == std::vector<std::string>{"last.weights.h5"},
+          "other files than before");
+  std::filesystem::remove(ballast);
+  (void)model->fit(data.x, data.y,
+                   {.epochs = 1,
+                    .verbose = Verbose::kSilent,
+                    .callbacks = {callbacks::ModelCheckpoint({.filepath = last})}});
+  require(holds(values_of(model->variables())), "the next checkpoint");
+  ::umount(directory.path().c_str());
+  std::filesystem::remove_all(directory.path());
+  quit("");
+}
+
+TEST_P(FitOnAFullDisk, ForRealEndsWithTheErrorAndTheLastCheckpointLoads) {
+  const std::string reason = lamina::testing::why_no_small_disk();
+  if (!reason.empty()) GTEST_SKIP() << "no tmpfs can be mounted here: " << reason;
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";  // a process that has not computed yet
+  EXPECT_EXIT(fit_on_a_small_disk(GetParam()), ::testing::ExitedWithCode(0), "held");
+}
+
+// Of two runs of as many steps one comes to its end, and the other one dies.
+TEST(FitFailures, TheAveragesTakeTheWeightsPlaceWhateverEndsTraining) {
+  Random random;
+  const Spokes data(random, 54);  // 6 batches
+  const auto trained = [&](std::int64_t epochs, std::int64_t crash) {
+    ModelPtr model = classifier();
+    model->compile({.optimizer = optimizers::Adam({.learning_rate = 0.05, .use_ema = true}),
+                    .loss = "sparse_categorical_crossentropy"});
+    const std::string message = message_of([&] {
+      (void)model->fit(data.x, data.y,
+                       {.batch_size = 9,
+                        .epochs = epochs,
+                        .verbose = Verbose::kSilent,
+                        .callbacks = {std::make_shared<Crash>(crash)},
+                        .seed = 3});
+    });
+    EXPECT_EQ(message, crash < 100 ? "crash" : "nothing was thrown");
+    return model;
+  };
+  expect_same_bits(*trained(1, 1000), *trained(2, 5));
+}
+
 TEST(FitFailures, ALossThatIsNotANumberIsReportedAndEndsARunThatAsksForIt) {
   Random random;
   const Spokes data(random, 60);
@@ -99,6 +201,24 @@ class WithoutMemory : public Optimizer {
   void create_slots() override {}
   void step(training::Update&) const override { throw OutOfMemoryError(1 << 20); }
 };
+
+/// Nor averages that could take the weights' place.
+class WithoutAnything : public WithoutMemory {
+ public:
+  void finalize_variable_values() override { throw Error("There are no averages."); }
+};
+
+TEST(FitFailures, WhatEndsTrainingIsThrownWhateverFailsBehindIt) {
+  Random random;
+  const Spokes data(random, 20);
+  const ModelPtr model = classifier();
+  model->compile({.optimizer = OptimizerPtr(std::make_shared<WithoutAnything>()),
+                  .loss = "sparse_categorical_crossentropy"});
+  const lamina::testing::CapturedWarnings warnings;
+  EXPECT_THAT(message_of([&] { (void)model->fit(data.x, data.y, {.verbose = Verbose::kSilent}); }),
+              HasSubstr("Out of memory"));
+  EXPECT_THAT(warnings.all, ::testing::ElementsAre(HasSubstr("There are no averages.")));
+}
 
 /// Makes a weight NaN before a step, and notes what the model was before.
 class Poison : public Callback {
@@ -250,8 +370,14 @@ TEST(FitFailures, WithoutMemoryForAStepNothingChangesAndThereIsAnError) {
   y = layers::Dense({.units = 3, .activation = "softmax"})(layers::GlobalAveragePooling2D()(y));
   const ModelPtr model = Functional::create(x, y);
   model->compile({.optimizer = "adam", .loss = "sparse_categorical_crossentropy"});
-  const auto before = values_of(model->variables());
   Random random;
+  for (const VariablePtr& variable : model->variables()) {
+    variable->assign(random.tensor(variable->shape()));
+  }
+  const auto before = values_of(model->variables());
+  const Scratch scratch;
+  model->optimizer()->build(model->trainable_variables());
+  model->save_weights(scratch / "before.weights.h5");
   const std::string message = message_of([&] {
     (void)model->fit(random.tensor({2, 4, 4, 1}), random.classes({2}, 3),
                      {.verbose = Verbose::kSilent});
@@ -259,6 +385,12 @@ TEST(FitFailures, WithoutMemoryForAStepNothingChangesAndThereIsAnError) {
   EXPECT_THAT(message, AllOf(HasSubstr("memory"), HasSubstr("bytes")));
   const auto after = values_of(model->variables());
   for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(bitwise_equal(before[i], after[i]));
+  for (const VariablePtr& variable : model->variables()) {
+    variable->assign(random.tensor(variable->shape()));
+  }
+  model->load_weights(scratch / "before.weights.h5");
+  const auto loaded = values_of(model->variables());
+  for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(bitwise_equal(before[i], loaded[i]));
 }
 
 }  // namespace

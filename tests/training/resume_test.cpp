@@ -6,7 +6,7 @@
 
 #include "checkpoint/async_save.h"
 #include "checkpoint/checkpoint.h"
-#include "fit_helpers.h"
+#include "loaders.h"
 #include "models/keras_paths.h"
 #include "models/training_parts.h"
 #include "tests/fakes/captured_warnings.h"
@@ -323,8 +323,8 @@ TEST(Resume, RefusesCallbacksInAnotherOrder) {
   EXPECT_EQ(resume({stopping(), reducing(), saving()}), "nothing was thrown");
 }
 
-/// Saves once, as Lamina 0.1 did before CSVLogger, here the first callback, had a number; or, with
-/// version 2, before the classes of callbacks were kept.
+/// Saves once, as Lamina 0.1 did in version 3 before CSVLogger, here the first callback, had a
+/// number; or, with version 2, before the classes of callbacks were kept.
 class SavesOldState : public Callback {
  public:
   SavesOldState(std::filesystem::path file, std::int64_t step, std::int64_t version)
@@ -343,19 +343,23 @@ class SavesOldState : public Callback {
       const auto size = static_cast<std::int64_t>(old.size());
       each.variable = std::make_shared<Variable>("callbacks", Tensor::from(old, {size}), false);
     }
-    if (version_ == 2) make_version_2(state);
+    make_old(state);
     checkpoint::save(named.tree, file_, {});
   }
 
  private:
-  static void make_version_2(std::vector<weights::WeightVariable>& state) {
-    std::erase_if(state, [](const auto& each) { return each.key.ends_with("_class"); });
+  void make_old(std::vector<weights::WeightVariable>& state) const {
+    if (version_ == 2) {
+      std::erase_if(state, [](const auto& each) { return each.key.ends_with("_class"); });
+    }
     for (auto& each : state) {
       if (each.key != "progress") continue;
       const auto all = each.variable->value().data<std::int64_t>();
-      std::vector<std::int64_t> old(all.begin(), all.begin() + 8);
-      old[0] = 2;
-      each.variable = std::make_shared<Variable>("progress", Tensor::from(old, {8}), false);
+      std::vector<std::int64_t> old(all.begin(), all.begin() + (version_ == 2 ? 8 : 9));
+      old[0] = version_;
+      if (old[4] == 0) old[7] = 1;  // so it said of loaders, which it never shuffled
+      const auto size = static_cast<std::int64_t>(old.size());
+      each.variable = std::make_shared<Variable>("progress", Tensor::from(old, {size}), false);
     }
   }
 
@@ -389,6 +393,135 @@ TEST(Resume, FromAnOlderFile) {
       EXPECT_EQ(read_file(log).size() > lines.size(), append) << version;
     }
   }
+}
+
+TEST(Resume, FromAnOlderFileTakesALoadersBatchesInTheirOrder) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto old = scratch / "old.weights.h5", log = scratch / "log.csv";
+  const auto with = [&](std::int64_t saved, bool shuffle) {
+    FitOptions given = options(
+        {callbacks::CSVLogger({.filename = log}), std::make_shared<SavesOldState>(old, saved, 3)});
+    given.validation_split = 0;
+    given.shuffle = shuffle;
+    return given;
+  };
+  const ModelPtr whole = compiled(1), resumed = compiled(3);
+  (void)whole->fit(std::make_shared<Rows>(data), with(random.integer(1, 20), false));
+  FitOptions from = with(-1, true);
+  from.resume_from = old;
+  EXPECT_THAT(message_of([&] { (void)resumed->fit(std::make_shared<Rows>(data), from); }),
+              HasSubstr("its run had 0 as its shuffling, this one has 1"));
+  from.shuffle = false;
+  (void)resumed->fit(std::make_shared<Rows>(data), from);
+  expect_same_bits(*whole, *resumed);
+}
+
+/// Gives each epoch a "score" of its own.
+class Scores : public Callback {
+ public:
+  void on_epoch_end(FitRun&, std::int64_t epoch, Logs& logs) override {
+    logs["score"] = std::vector{0.5, 0.4, 0.45, 0.42, 0.3, 0.2}.at(static_cast<std::size_t>(epoch));
+  }
+};
+
+TEST(Resume, OfARunThatWasStoppedTrainsNothing) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto run = [&](std::uint64_t seed, const std::string& from) {
+    ModelPtr model = compiled(seed);
+    FitOptions with =
+        options({std::make_shared<Scores>(),
+                 callbacks::EarlyStopping({.monitor = "score",
+                                           .patience = 2,
+                                           .mode = callbacks::Mode::kMin,
+                                           .restore_best_weights = true}),
+                 callbacks::ModelCheckpoint({.filepath = scratch / "{epoch}.weights.h5"})});
+    with.epochs = 6;
+    if (!from.empty()) with.resume_from = scratch / from;
+    const History history = model->fit(data.x, data.y, with);
+    return std::pair(std::move(model), history.epoch);
+  };
+  using Epochs = std::vector<std::int64_t>;
+  const auto [whole, epochs] = run(1, "");
+  EXPECT_EQ(epochs, (Epochs{0, 1, 2, 3}));
+  const auto [stopped, none] = run(2, "4.weights.h5");
+  EXPECT_EQ(none, Epochs{});
+  expect_same_bits(*whole, *stopped);
+  const auto [resumed, rest] = run(3, "3.weights.h5");
+  EXPECT_EQ(rest, Epochs{3});
+  expect_same_bits(*whole, *resumed);
+}
+
+/// Stops training after a step.
+class StopAfter : public Callback {
+ public:
+  explicit StopAfter(std::int64_t step) : step_(step) {}
+  void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
+    if (run.step() == step_) run.stop_training();
+  }
+
+ private:
+  std::int64_t step_;
+};
+
+TEST(Resume, OfARunThatWasStoppedWithinAnEpochEndsThatEpoch) {
+  Random random;
+  const Spokes data(random, 60);  // 6 batches an epoch
+  const Scratch scratch;
+  const std::int64_t batch = random.integer(1, 6);
+  const auto with = [&](std::int64_t step) {
+    return options({std::make_shared<StopAfter>(step),
+                    callbacks::ModelCheckpoint(
+                        {.filepath = scratch / "{epoch}-{batch}.weights.h5", .save_freq = 1})});
+  };
+  const ModelPtr whole = compiled(1), resumed = compiled(2);
+  const History history = whole->fit(data.x, data.y, with(6 + batch));
+  EXPECT_EQ(history.epoch, (std::vector<std::int64_t>{0, 1}));
+  FitOptions from = with(-1);
+  from.resume_from =
+      scratch / std::string("2-").append(std::to_string(batch)).append(".weights.h5");
+  const History rest = resumed->fit(data.x, data.y, from);
+  EXPECT_EQ(rest.epoch, std::vector<std::int64_t>{1});
+  EXPECT_EQ(rest.history.at("val_loss").back(), history.history.at("val_loss").back());
+  expect_same_bits(*whole, *resumed);
+}
+
+/// Fails once, in the third epoch.
+class FailsOnce : public Rows {
+ public:
+  FailsOnce(const Spokes& data, bool fails) : Rows(data), fails_(fails) {}
+  DataSet batch(std::int64_t epoch, std::int64_t index, std::uint64_t seed) override {
+    if (epoch == 2 && index == 3 && std::exchange(fails_, false)) throw Error("no batch");
+    return Rows::batch(epoch, index, seed);
+  }
+
+ private:
+  bool fails_;
+};
+
+TEST(Resume, TakesTheOptionsOfTheFitThatFailed) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto with = [&](const char* log) {
+    FitOptions given =
+        options({callbacks::CSVLogger({.filename = scratch / log}),
+                 callbacks::TensorBoard({.log_dir = scratch / "logs", .update_freq = 1}),
+                 callbacks::BackupAndRestore({.backup_dir = scratch / "b", .save_freq = 4})});
+    given.validation_split = 0;
+    return given;
+  };
+  const ModelPtr whole = compiled(1), resumed = compiled(1);
+  (void)whole->fit(std::make_shared<FailsOnce>(data, false), with("whole.csv"));
+  const FitOptions same = with("log.csv");
+  const auto loader = std::make_shared<FailsOnce>(data, true);
+  EXPECT_EQ(message_of([&] { (void)resumed->fit(loader, same); }), "no batch");
+  (void)resumed->fit(loader, same);
+  expect_same_bits(*whole, *resumed);
+  EXPECT_EQ(read_file(scratch / "log.csv"), read_file(scratch / "whole.csv"));
 }
 
 /// Notes the numbers of the steps.
