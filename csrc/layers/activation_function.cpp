@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "layers/arguments.h"
@@ -58,6 +59,14 @@ std::optional<ops::Activation> elementwise(const ActivationFunction& function) {
   return std::nullopt;
 }
 
+std::string known_names() {
+  std::string names;
+  for (const Elementwise& row : kElementwise) {
+    if (!row.name.empty()) names.append(row.name).append(", ");
+  }
+  return names.append("softmax, log_softmax");
+}
+
 bool is_softmax(const ActivationFunction& function) {
   return function.name == "softmax" || function.name == "log_softmax";
 }
@@ -103,10 +112,16 @@ void check_activation(const ActivationFunction& function) {
   if (elementwise(function) || is_softmax(function)) return;
   for (const std::string_view name : kUnsupported) {
     if (name == function.name) {
-      throw UnsupportedError("The activation '" + function.name + "' is not supported.");
+      throw UnsupportedError(std::string("The activation '")
+                                 .append(function.name)
+                                 .append("' is not supported; there are ")
+                                 .append(known_names()));
     }
   }
-  throw ValueError("Could not interpret activation function identifier: " + function.name);
+  throw ValueError(std::string("Could not interpret activation function identifier: ")
+                       .append(function.name)
+                       .append("; there are ")
+                       .append(known_names()));
 }
 
 graph::ValueId lower_activation(graph::Builder& builder, graph::ValueId x,

@@ -36,6 +36,18 @@ std::string shortened(const json& value) {
   return text.size() > kLongest ? text.substr(0, kLongest) + "..." : text;
 }
 
+/// What `make` says of a name that it refuses: which names there are.
+template <class Make>
+std::string said_of(const json& value, const Make& make) {
+  if (!value.is_string()) return "";
+  try {
+    make(value.get<std::string>());
+  } catch (const ValueError& error) {
+    return std::string(". ").append(error.what());
+  }
+  return "";
+}
+
 }  // namespace
 
 ConfigReader::ConfigReader(std::string class_name, const json& config)
@@ -52,14 +64,14 @@ const json* ConfigReader::find(std::string_view option) {
   return it == config_.end() ? nullptr : &*it;
 }
 
-void ConfigReader::unsupported(std::string_view option) const {
+void ConfigReader::unsupported(std::string_view option, const std::string& more) const {
   const auto name = config_.find("name");
   const auto value = config_.find(option);
   const std::string text = value == config_.end() ? "missing" : shortened(*value);
   throw UnsupportedError(
       "Layer '" + (name != config_.end() && name->is_string() ? name->get<std::string>() : "?") +
       "' (" + class_name_ + "): the option '" + std::string(option) +
-      "' has a value that is not supported: " + text);
+      "' has a value that is not supported: " + text + more);
 }
 
 void ConfigReader::finish() const {
@@ -213,7 +225,9 @@ Initializer ConfigReader::initializer(std::string_view option, const char* fallb
   const json* value = find(option);
   if (value == nullptr || value->is_null()) return fallback;
   const std::optional<Initializer> result = initializer_from_config(*value);
-  if (!result) unsupported(option);
+  if (!result) {
+    unsupported(option, said_of(*value, [](const std::string& name) { (void)Initializer(name); }));
+  }
   return *result;
 }
 
@@ -221,7 +235,9 @@ ActivationFunction ConfigReader::activation(std::string_view option) {
   const json* value = find(option);
   if (value == nullptr) return {};
   const std::optional<ActivationFunction> result = activation_from_config(*value);
-  if (!result) unsupported(option);
+  if (!result) {
+    unsupported(option, said_of(*value, [](const std::string& name) { check_activation(name); }));
+  }
   return *result;
 }
 

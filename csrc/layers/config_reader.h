@@ -80,7 +80,8 @@ class ConfigReader {
   /// What `common` found.
   [[nodiscard]] const Regularizer& activity_regularizer() const { return activity_regularizer_; }
 
-  [[noreturn]] void unsupported(std::string_view option) const;
+  /// `more` ends the message.
+  [[noreturn]] void unsupported(std::string_view option, const std::string& more = {}) const;
   [[nodiscard]] const std::string& class_name() const { return class_name_; }
   [[nodiscard]] const nlohmann::json& config() const { return config_; }
 

@@ -29,7 +29,9 @@ Constraint::Constraint(const std::string& name) {
   } else if (name == "MinMaxNorm" || name == "min_max_norm") {
     kind_ = constraints::MinMaxNorm{};
   } else {
-    throw ValueError("Could not interpret constraint identifier: " + name);
+    throw ValueError(std::string("Could not interpret constraint identifier: ")
+                         .append(name)
+                         .append("; there are MaxNorm, MinMaxNorm, NonNeg, UnitNorm"));
   }
 }
 

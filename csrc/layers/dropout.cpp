@@ -70,8 +70,10 @@ LayerRef Dropout(DropoutOptions options) {
 template <>
 DropoutOptions from_config(ConfigReader& config) {
   config.ignore({"seed"});
-  return config.common(DropoutOptions{.rate = config.number("rate", 0.5),
-                                      .noise_shape = config.optional_shape("noise_shape")});
+  const std::optional<double> rate = config.optional_number("rate");
+  if (!rate) config.unsupported("rate");
+  return config.common(
+      DropoutOptions{.rate = *rate, .noise_shape = config.optional_shape("noise_shape")});
 }
 
 }  // namespace lamina::layers

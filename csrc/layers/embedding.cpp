@@ -1,3 +1,5 @@
+#include <lamina/error.h>
+
 #include "layers/declarations.h"
 #include "layers/library_layer.h"
 
@@ -15,6 +17,12 @@ class EmbeddingLayer final : public LibraryLayer<EmbeddingOptions> {
     if (options_.output_dim <= 0) {
       fail("`output_dim` must be a positive integer. Received: output_dim=" +
            std::to_string(options_.output_dim));
+    }
+    if (options_.mask_zero) {
+      throw UnsupportedError(std::string("Layer '").append(name()).append(
+          "' (Embedding): the option 'mask_zero' has a value that is not supported: "
+          "true. There are no masks here, by which layers, losses and metrics of Keras "
+          "leave out what index 0 stands for."));
     }
   }
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_map>
+#include <map>
 
 #include "core/naming.h"
 #include "layers/orthogonal.h"
@@ -90,7 +90,7 @@ Tensor identity(double gain, const Shape& shape, DType dtype) {
 
 Initializer named(const std::string& name) {
   using initializers::VarianceScaling;
-  static const std::unordered_map<std::string, Initializer (*)()> kByName = {
+  static const std::map<std::string, Initializer (*)()> kByName = {
       {"zeros", [] { return Initializer(initializers::Constant{0.0}); }},
       {"zero", [] { return Initializer(initializers::Constant{0.0}); }},
       {"ones", [] { return Initializer(initializers::Constant{1.0}); }},
@@ -130,10 +130,13 @@ Initializer named(const std::string& name) {
        }},
   };
   const auto it = kByName.find(to_snake_case(name));
-  if (it == kByName.end()) {
-    throw ValueError("Could not interpret initializer identifier: " + name);
-  }
-  return it->second();
+  if (it != kByName.end()) return it->second();
+  std::string known;
+  for (const auto& [key, make] : kByName) known.append(known.empty() ? "" : ", ").append(key);
+  throw ValueError(std::string("Could not interpret initializer identifier: ")
+                       .append(name)
+                       .append("; there are ")
+                       .append(known));
 }
 
 }  // namespace

@@ -30,7 +30,9 @@ Regularizer::Regularizer(const std::string& name) {
   } else if (name == "L1L2" || name == "l1l2") {
     *this = regularizers::L1L2{};
   } else {
-    throw ValueError("Could not interpret regularizer identifier: " + name);
+    throw ValueError(std::string("Could not interpret regularizer identifier: ")
+                         .append(name)
+                         .append("; there are L1, L1L2, L2"));
   }
 }
 

@@ -3,6 +3,8 @@
 #include <lamina/devices.h>
 #include <lamina/error.h>
 
+#include <string>
+
 #include "runtime/runtimes.h"
 
 namespace lamina::runtime {
@@ -49,7 +51,11 @@ ReplacedDevices::~ReplacedDevices() {
 
 void lamina::set_transfer_memory(const TransferMemory& memory) {
   if (memory.slots == 0 || memory.slot_bytes == 0) {
-    throw ValueError("Transfers need at least one slot of at least one byte.");
+    throw ValueError(std::string("Transfers need at least one slot of at least one byte. ")
+                         .append("Received: slots=")
+                         .append(std::to_string(memory.slots))
+                         .append(", slot_bytes=")
+                         .append(std::to_string(memory.slot_bytes)));
   }
   runtime::devices().set_ring({memory.slots, memory.slot_bytes});
 }

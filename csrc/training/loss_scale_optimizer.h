@@ -14,6 +14,7 @@ class LossScaleOptimizer : public Optimizer {
   void apply(const std::vector<Tensor>& gradients) override;
   std::vector<VariablePtr> variables() const override;
   std::int64_t steps() const override { return inner_->steps(); }
+  std::int64_t iterations() const override { return inner_->iterations(); }
   double learning_rate() const override { return inner_->learning_rate(); }
   void set_learning_rate(double rate) override { inner_->set_learning_rate(rate); }
   double loss_scale() const override;

@@ -3,8 +3,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <functional>
+#include <limits>
+#include <span>
+#include <utility>
 
 #include "training/labels.h"
 
@@ -29,68 +33,94 @@ bool in_top_k(Row y_pred, std::size_t label, std::int64_t k) {
   return 1 + std::count_if(y_pred.begin(), y_pred.end(), [&](float x) { return x > at; }) <= k;
 }
 
-/// The mean over rows of a function of a row's labels and predictions: a share of what is right.
-class RowMean : public Mean {
+[[noreturn]] void misfit(const Metric& metric, const Tensor& y_true, const Tensor& y_pred) {
+  throw ValueError(
+      fmt::format("Metric '{}': `y_true` of shape {} does not fit `y_pred` of "
+                  "shape {}.",
+                  metric.name(), y_true.shape().str(), y_pred.shape().str()));
+}
+
+/// A share of what is right.
+class Share : public Mean {
+ public:
+  using Mean::Mean;
+  std::optional<Direction> direction() const override { return Direction::kUp; }
+};
+
+/// By a function of a row's labels and predictions.
+class ShareOfRows : public Share {
  public:
   enum class Labels { kSame, kOne };
-  using Function = std::function<float(Row y_true, Row y_pred)>;
+  using Function = std::function<bool(Row y_true, Row y_pred)>;
 
-  RowMean(std::string name, Labels labels, Function function)
-      : Mean(std::move(name)), labels_(labels), function_(std::move(function)) {}
+  ShareOfRows(std::string name, Labels labels, Function matches)
+      : Share(std::move(name)), labels_(labels), matches_(std::move(matches)) {}
 
   void update_state(const Tensor& y_true, const Tensor& y_pred,
                     const Tensor& sample_weight) override {
     auto [truth, prediction] = training::same_rank(y_true, y_pred);
-    if (prediction.shape().rank() == 0) fail(y_true, y_pred);
+    if (prediction.shape().rank() == 0) misfit(*this, y_true, y_pred);
     const std::int64_t classes = prediction.shape()[-1];
     const Shape rows = training::without_last(prediction.shape());
     const std::int64_t labels = labels_ == Labels::kOne ? 1 : classes;
     const bool same_rows = truth.shape() == rows || training::without_last(truth.shape()) == rows;
-    if (!same_rows || truth.size() != rows.size() * labels) fail(y_true, y_pred);
-    gather(truth.cast(DType::kFloat32), prediction.cast(DType::kFloat32), rows, sample_weight);
+    if (!same_rows || truth.size() != rows.size() * labels) misfit(*this, y_true, y_pred);
+    Mean::update_state({}, right_rows(truth, prediction, rows), sample_weight);
   }
-  std::optional<Direction> direction() const override { return Direction::kUp; }
 
  private:
-  [[noreturn]] void fail(const Tensor& y_true, const Tensor& y_pred) const {
-    throw ValueError(
-        fmt::format("Metric '{}': `y_true` of shape {} does not fit `y_pred` of "
-                    "shape {}.",
-                    name(), y_true.shape().str(), y_pred.shape().str()));
-  }
-
-  void gather(const Tensor& truth, const Tensor& prediction, const Shape& rows,
-              const Tensor& sample_weight) {
-    const auto count = static_cast<std::size_t>(rows.size());
-    if (count == 0) return;
-    const auto weights =
-        sample_weight.defined() ? training::row_weights(sample_weight, rows) : std::vector<float>();
-    const std::size_t labels = truth.data<float>().size() / count;
-    const std::size_t classes = prediction.data<float>().size() / count;
-    for (std::size_t i = 0; i < count; ++i) {
-      update(function_(truth.data<float>().subspan(i * labels, labels),
-                       prediction.data<float>().subspan(i * classes, classes)),
-             weights.empty() ? 1.0 : weights[i]);
+  /// 1 for each row that is right, else 0.
+  Tensor right_rows(const Tensor& y_true, const Tensor& y_pred, const Shape& rows) const {
+    Tensor out = Tensor::zeros(rows);
+    const std::span<float> right = out.data<float>();
+    if (right.empty()) return out;
+    const Tensor truth = y_true.cast(DType::kFloat32), prediction = y_pred.cast(DType::kFloat32);
+    const Row all_labels = truth.data<float>(), all_classes = prediction.data<float>();
+    const std::size_t labels = all_labels.size() / right.size();
+    const std::size_t classes = all_classes.size() / right.size();
+    for (std::size_t i = 0; i < right.size(); ++i) {
+      const bool hit = matches_(all_labels.subspan(i * labels, labels),
+                                all_classes.subspan(i * classes, classes));
+      right[i] = hit ? 1.0F : 0.0F;
     }
+    return out;
   }
 
   Labels labels_;
-  Function function_;
+  Function matches_;
 };
 
-using Labels = RowMean::Labels;
+using Labels = ShareOfRows::Labels;
 
-MetricPtr row_mean(std::string name, Labels labels, RowMean::Function function) {
-  return std::make_shared<RowMean>(std::move(name), labels, std::move(function));
+MetricPtr share_of_rows(std::string name, Labels labels, ShareOfRows::Function matches) {
+  return std::make_shared<ShareOfRows>(std::move(name), labels, std::move(matches));
 }
+
+/// By a function of one label and its prediction.
+template <class F>
+class ShareOfElements : public Share {
+ public:
+  ShareOfElements(std::string name, F matches) : Share(std::move(name)), matches_(matches) {}
+
+  void update_state(const Tensor& y_true, const Tensor& y_pred,
+                    const Tensor& sample_weight) override {
+    const auto [labels, predictions] = training::same_rank(y_true, y_pred);
+    if (labels.shape() != predictions.shape()) misfit(*this, y_true, y_pred);
+    const Tensor truth = labels.cast(DType::kFloat32), guess = predictions.cast(DType::kFloat32);
+    const Row y = truth.data<float>(), p = guess.data<float>();
+    Tensor matches = Tensor::zeros(predictions.shape());
+    const std::span<float> right = matches.data<float>();
+    for (std::size_t i = 0; i < right.size(); ++i) right[i] = matches_(y[i], p[i]) ? 1.0F : 0.0F;
+    Mean::update_state({}, matches, sample_weight);
+  }
+
+ private:
+  F matches_;
+};
 
 template <class F>
 MetricPtr share_of_elements(std::string name, F matches) {
-  return row_mean(std::move(name), Labels::kSame, [matches](Row y_true, Row y_pred) {
-    float sum = 0;
-    for (std::size_t i = 0; i < y_pred.size(); ++i) sum += matches(y_true[i], y_pred[i]) ? 1 : 0;
-    return sum / static_cast<float>(y_pred.size());
-  });
+  return std::make_shared<ShareOfElements<F>>(std::move(name), matches);
 }
 
 /// The loss of each batch, weighted by its rows.
@@ -122,18 +152,26 @@ class LossMean : public Mean {
 
 struct Named {
   std::array<std::string_view, 2> names;
-  MetricPtr (*make)();
+  MetricPtr (*make)(std::string name);
 };
 const std::array<Named, 5> kMetrics = {{
-    {{"BinaryAccuracy", "binary_accuracy"}, [] { return BinaryAccuracy(); }},
-    {{"CategoricalAccuracy", "categorical_accuracy"}, [] { return CategoricalAccuracy(); }},
-    {{"SparseCategoricalAccuracy", "sparse_categorical_accuracy"},
-     [] { return SparseCategoricalAccuracy(); }},
+    {{"BinaryAccuracy", "binary_accuracy"},
+     [](std::string name) { return BinaryAccuracy(std::move(name)); }},
+    {{"CategoricalAccuracy", "categorical_accuracy"}, CategoricalAccuracy},
+    {{"SparseCategoricalAccuracy", "sparse_categorical_accuracy"}, SparseCategoricalAccuracy},
     {{"TopKCategoricalAccuracy", "top_k_categorical_accuracy"},
-     [] { return TopKCategoricalAccuracy(); }},
+     [](std::string name) { return TopKCategoricalAccuracy(5, std::move(name)); }},
     {{"SparseTopKCategoricalAccuracy", "sparse_top_k_categorical_accuracy"},
-     [] { return SparseTopKCategoricalAccuracy(); }},
+     [](std::string name) { return SparseTopKCategoricalAccuracy(5, std::move(name)); }},
 }};
+
+/// "accuracy" or "acc", in any case.
+bool names_accuracy(std::string_view name) {
+  std::string lower(name);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower == "accuracy" || lower == "acc";
+}
 
 MetricPtr accuracy_for(const Shape& y_true, const Shape& y_pred, std::string name) {
   if (y_pred.rank() == 0) throw ValueError("Metric 'accuracy': the predictions are a scalar.");
@@ -145,24 +183,6 @@ MetricPtr accuracy_for(const Shape& y_true, const Shape& y_pred, std::string nam
 
 }  // namespace
 
-void Mean::update_state(const Tensor&, const Tensor& values, const Tensor& sample_weight) {
-  const Tensor numbers = values.cast(DType::kFloat64);
-  std::vector<float> weights;
-  if (sample_weight.defined()) weights = training::row_weights(sample_weight, values.shape());
-  for (std::size_t i = 0; i < numbers.data<double>().size(); ++i) {
-    update(numbers.data<double>()[i], weights.empty() ? 1.0 : weights[i]);
-  }
-}
-
-void Mean::set_state(const std::vector<double>& state) {
-  if (state.size() != 2) {
-    throw ValueError(
-        fmt::format("Metric '{}': its state has 2 numbers, not {}.", name(), state.size()));
-  }
-  total_ = state[0];
-  count_ = state[1];
-}
-
 MetricPtr Accuracy(std::string name) {
   return share_of_elements(std::move(name), [](float y, float p) { return y == p; });
 }
@@ -173,28 +193,25 @@ MetricPtr BinaryAccuracy(std::string name, double threshold) {
 }
 
 MetricPtr CategoricalAccuracy(std::string name) {
-  return row_mean(std::move(name), Labels::kSame, [](Row y_true, Row y_pred) {
-    return argmax(y_true) == argmax(y_pred) ? 1.0F : 0.0F;
-  });
+  return share_of_rows(std::move(name), Labels::kSame,
+                       [](Row y_true, Row y_pred) { return argmax(y_true) == argmax(y_pred); });
 }
 
 MetricPtr SparseCategoricalAccuracy(std::string name) {
-  return row_mean(std::move(name), Labels::kOne, [](Row y_true, Row y_pred) {
-    return is_class(y_true[0], argmax(y_pred)) ? 1.0F : 0.0F;
-  });
+  return share_of_rows(std::move(name), Labels::kOne,
+                       [](Row y_true, Row y_pred) { return is_class(y_true[0], argmax(y_pred)); });
 }
 
 MetricPtr TopKCategoricalAccuracy(std::int64_t k, std::string name) {
-  return row_mean(std::move(name), Labels::kSame, [k](Row y_true, Row y_pred) {
-    return in_top_k(y_pred, argmax(y_true), k) ? 1.0F : 0.0F;
-  });
+  return share_of_rows(std::move(name), Labels::kSame,
+                       [k](Row y_true, Row y_pred) { return in_top_k(y_pred, argmax(y_true), k); });
 }
 
 MetricPtr SparseTopKCategoricalAccuracy(std::int64_t k, std::string name) {
-  return row_mean(std::move(name), Labels::kOne, [k](Row y_true, Row y_pred) {
+  return share_of_rows(std::move(name), Labels::kOne, [k](Row y_true, Row y_pred) {
     const float label = y_true[0];
     const bool fits = label >= 0 && label < static_cast<float>(y_pred.size());
-    return fits && in_top_k(y_pred, static_cast<std::size_t>(label), k) ? 1.0F : 0.0F;
+    return fits && in_top_k(y_pred, static_cast<std::size_t>(label), k);
   });
 }
 
@@ -204,11 +221,11 @@ MetricPtr MeanOf(LossPtr loss, std::string name) {
 }
 
 MetricPtr get(std::string_view name, const Shape& y_true, const Shape& y_pred) {
-  if (name == "accuracy" || name == "acc") return accuracy_for(y_true, y_pred, std::string(name));
+  if (names_accuracy(name)) return accuracy_for(y_true, y_pred, std::string(name));
   std::string known = "accuracy";
   for (const Named& metric : kMetrics) {
     if (std::find(metric.names.begin(), metric.names.end(), name) != metric.names.end()) {
-      return metric.make();
+      return metric.make(std::string(name));
     }
     known += ", " + std::string(metric.names[0]);
   }

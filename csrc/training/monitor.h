@@ -22,9 +22,12 @@ class Monitor {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   /// The log's value; without one a warning that begins with `what` and lists those there are.
   [[nodiscard]] std::optional<double> value(const Logs& logs, const std::string& what) const;
+  /// Compares as float32, which is what Keras does: less than that can tell is no improvement.
   [[nodiscard]] bool improves(double value, const std::optional<double>& on) const {
     if (!on) return true;
-    return greater_ ? value - min_delta_ > *on : value + min_delta_ < *on;
+    const auto before = static_cast<float>(*on);
+    const auto now = static_cast<float>(greater_ ? value - min_delta_ : value + min_delta_);
+    return greater_ ? now > before : now < before;
   }
 
  private:

@@ -2,6 +2,7 @@
 #include <lamina/optimizers.h>
 
 #include <algorithm>
+#include <regex>
 #include <utility>
 
 #include "layers/naming.h"
@@ -42,6 +43,18 @@ void check_options(const OptimizerOptions& o) {
         fmt::format("`ema_overwrite_frequency` must be an integer >= 1 or None. Received: "
                     "ema_overwrite_frequency={}",
                     *o.ema_overwrite_frequency));
+  }
+}
+
+/// One of the patterns that exclude_from_weight_decay takes.
+std::regex pattern_of(const std::string& text) {
+  try {
+    return std::regex(text);
+  } catch (const std::regex_error& error) {
+    throw ValueError(
+        fmt::format("`exclude_from_weight_decay()`: `var_names` are regular expressions. Received: "
+                    "'{}', which is none ({})",
+                    text, error.what()));
   }
 }
 
@@ -135,6 +148,7 @@ void Optimizer::build(const std::vector<VariablePtr>& trainable_variables) {
                     name(), variable->path(), dtype_name(variable->dtype())));
   }
   trainable_ = trainable_variables;
+  decays_ = decaying();
   slots_.resize(trainable_.size());
   const auto take = [this](std::vector<VariablePtr>& into) {
     for (auto& slots : slots_) into.push_back(std::exchange(slots, {}).front());
@@ -184,14 +198,20 @@ void Optimizer::exclude_from_weight_decay(std::vector<std::string> var_names) {
     throw ValueError(
         "`exclude_from_weight_decay()` can only be configured before the optimizer is built.");
   }
+  for (const std::string& text : var_names) (void)pattern_of(text);
   undecayed_ = std::move(var_names);
 }
 
-bool Optimizer::decays(const Variable& variable) const {
-  if (!options_.weight_decay) return false;
-  return std::none_of(undecayed_.begin(), undecayed_.end(), [&](const std::string& text) {
-    return variable.name().find(text) != std::string::npos;
-  });
+std::vector<bool> Optimizer::decaying() const {
+  std::vector<bool> decays(trainable_.size(), options_.weight_decay.has_value());
+  if (!options_.weight_decay) return decays;
+  for (const std::string& text : undecayed_) {
+    const std::regex pattern = pattern_of(text);
+    for (std::size_t i = 0; i < trainable_.size(); ++i) {
+      if (std::regex_search(trainable_[i]->name(), pattern)) decays[i] = false;
+    }
+  }
+  return decays;
 }
 
 void Optimizer::check_gradients(const std::vector<Tensor>& gradients) const {
@@ -267,7 +287,7 @@ void Optimizer::apply(const std::vector<Tensor>& gradients) {
       held[i] = gradients[i].cast(item.dtype).to(computes);
       item.gradient = held[i].raw();
     }
-    item.decays = decays(*variable) ? 1 : 0;
+    item.decays = decays_[i] ? 1 : 0;
     const bool computed = (moves && updates) || options_.use_ema;
     const bool constrained = moves && variable->constraint();
     if (computed || constrained) item.value = values.open(variable, device);

@@ -35,7 +35,8 @@ class SgdOptimizer : public Optimizer {
  public:
   explicit SgdOptimizer(const SGDOptions& o) : Optimizer(common(o), "SGD"), o_(o) {
     if (o.momentum < 0 || o.momentum > 1) {
-      throw ValueError("`momentum` must be a float between [0, 1].");
+      throw ValueError(fmt::format(
+          "`momentum` must be a float between [0, 1]. Received: momentum={}", o.momentum));
     }
   }
   std::string class_name() const override { return "SGD"; }

@@ -130,7 +130,9 @@ SchedulePtr PiecewiseConstantDecay(PiecewiseConstantDecayOptions options) {
         options.boundaries.size(), options.values.size()));
   }
   if (!std::is_sorted(options.boundaries.begin(), options.boundaries.end())) {
-    throw ValueError("The boundaries of PiecewiseConstantDecay have to ascend.");
+    throw ValueError(fmt::format(
+        "The boundaries of PiecewiseConstantDecay have to ascend. Received: boundaries=[{}]",
+        fmt::join(options.boundaries, ", ")));
   }
   return std::make_shared<Piecewise>(std::move(options));
 }

@@ -21,6 +21,43 @@ std::string unique_name(const std::string& name, const std::vector<std::string>&
   return out;
 }
 
+/// As in Python: ['accuracy', ['mae', 'mse'], []].
+std::string text_of(const std::vector<MetricArgument>& metrics) {
+  std::vector<std::string> entries;
+  for (const MetricArgument& entry : metrics) {
+    std::vector<std::string> names;
+    for (const MetricArgument::One& one : entry.all) {
+      names.push_back(fmt::format("'{}'", one.metric ? one.metric->name() : one.name));
+    }
+    entries.push_back(names.size() == 1 ? names.front()
+                                        : fmt::format("[{}]", fmt::join(names, ", ")));
+  }
+  return fmt::format("[{}]", fmt::join(entries, ", "));
+}
+
+/// The metrics of each output. Throws ValueError where there are other ones.
+std::vector<MetricArgument> by_output(const std::vector<MetricArgument>& metrics,
+                                      const SymbolicTensors& outputs) {
+  std::vector<MetricArgument> each(outputs.size(), MetricArgument{});
+  if (outputs.size() == 1) {
+    for (const MetricArgument& entry : metrics) {
+      each[0].all.insert(each[0].all.end(), entry.all.begin(), entry.all.end());
+    }
+    return each;
+  }
+  if (metrics.empty()) return each;
+  if (metrics.size() == outputs.size()) return metrics;
+  std::vector<std::string> names;
+  for (const SymbolicTensor& output : outputs) {
+    names.push_back(fmt::format("'{}'", output.node()->layer->name()));
+  }
+  throw ValueError(fmt::format(
+      "Invalid `metrics`. `metrics` should contain metrics objects and be a list matching the "
+      "output names of the functional model [{}]: for each a metric or a list of them.\n"
+      "Received: metrics={}",
+      fmt::join(names, ", "), text_of(metrics)));
+}
+
 /// Runs a loss on labels `y` of the batch; of a label that is none it says whose it is.
 template <class F>
 auto naming_samples(const Batch& batch, const Tensor& y, const F& compute) {
@@ -84,6 +121,7 @@ void Trainer::make_metrics(const Batch& batch) {
   output_losses_.clear();
   metrics_.clear();
   const SymbolicTensors outputs = model_.outputs();
+  const std::vector<MetricArgument> wanted_by_output = by_output(arguments_.metrics, outputs);
   std::vector<std::string> taken = {"loss"};
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     Shape predictions = outputs[i].shape();
@@ -92,12 +130,7 @@ void Trainer::make_metrics(const Batch& batch) {
       output_losses_.emplace_back(unique_name(output + "_loss", taken));
       taken.push_back(output_losses_.back().name());
     }
-    for (const MetricArgument& wanted : arguments_.metrics) {
-      if (wanted.metric && outputs.size() > 1) {
-        throw ValueError(fmt::format(
-            "The metric '{}' can gather one output only, and model '{}' has {}: give its name.",
-            wanted.metric->name(), model_.name(), outputs.size()));
-      }
+    for (const MetricArgument::One& wanted : wanted_by_output[i].all) {
       MetricPtr metric = wanted.metric ? wanted.metric
                                        : metrics::get(wanted.name, batch.y[i].shape(), predictions);
       const std::string name = outputs.size() > 1 ? output + "_" + metric->name() : metric->name();

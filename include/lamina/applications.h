@@ -13,7 +13,9 @@
 /// ones.
 namespace lamina::applications {
 
-/// Arguments of `keras.applications.EfficientNetV2*`, with Keras's names and defaults.
+/// Arguments of `keras.applications.EfficientNetV2*`, with Keras's names and defaults. Two of
+/// Keras's are missing: `weights` ("imagenet" there; here a model starts with random weights, as
+/// with None, and `load_weights` reads a file that Keras saved) and `input_tensor`.
 struct EfficientNetV2Options {
   /// The classifier: global average pooling, dropout and a dense layer "predictions".
   bool include_top = true;

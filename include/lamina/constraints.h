@@ -31,7 +31,8 @@ struct MinMaxNorm {
 }  // namespace constraints
 
 /// What becomes of a variable after each step of an optimizer: nothing, one of the structs above,
-/// or the Keras name of one with its defaults ("non_neg", "NonNeg"; unknown ones throw ValueError).
+/// or the Keras name of one with its defaults: "MaxNorm", "NonNeg", "UnitNorm", "MinMaxNorm", or
+/// "max_norm", "non_neg", "unit_norm", "min_max_norm". Other names throw ValueError.
 class Constraint {
  public:
   using Kind = std::variant<std::monostate, constraints::MaxNorm, constraints::NonNeg,

@@ -70,8 +70,12 @@ struct Identity {
 
 }  // namespace initializers
 
-/// How a variable gets its first value: a Keras name ("glorot_uniform", "HeNormal", "zeros", ...),
-/// one of the structs above, or a function of one's own.
+/// How a variable gets its first value: a Keras name, one of the structs above, or a function of
+/// one's own. The names, in Keras's two forms ("glorot_uniform", "GlorotUniform"), stand for the
+/// defaults of "constant" (0), "identity", "orthogonal", "random_normal" or "normal",
+/// "random_uniform" or "uniform", "truncated_normal", "variance_scaling"; and are "zeros" or
+/// "zero", "ones" or "one", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform",
+/// "lecun_normal", "lecun_uniform". Others throw ValueError.
 class Initializer {
  public:
   Initializer(const char* name);                              // NOLINT: implicit on purpose

@@ -156,7 +156,7 @@ class Layer : public std::enable_shared_from_this<Layer> {
                                                   const std::vector<graph::ValueId>& inputs);
 
   /// This layer's own variables: trainable first, then the others, each in creation order; that is
-  /// the order of its datasets "0", "1", ... (keras_format.md 4).
+  /// the order of its datasets "0", "1", ... in Keras's files.
   [[nodiscard]] std::vector<VariablePtr> own_variables() const;
   /// The `i`-th of these, without a copy of the list.
   [[nodiscard]] const VariablePtr& own_variable(std::size_t i) const {

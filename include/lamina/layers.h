@@ -111,14 +111,15 @@ struct DenseOptions {
 [[nodiscard]] LayerRef Dense(DenseOptions options);
 
 /// Integers (batch, ...) -> (batch, ..., output_dim). Variables: embeddings (input_dim,
-/// output_dim). Prediction throws ValueError for an index outside [0, input_dim).
+/// output_dim). Prediction throws ValueError for an index outside [0, input_dim). There are no
+/// masks: the factory throws UnsupportedError for `mask_zero`.
 struct EmbeddingOptions {
   std::int64_t input_dim = 0;
   std::int64_t output_dim = 0;
   Initializer embeddings_initializer = "uniform";
   Regularizer embeddings_regularizer = {};
   Constraint embeddings_constraint = {};
-  bool mask_zero = false;  ///< accepted; no layer of the library reads masks
+  bool mask_zero = false;
   std::string name = {};
   std::string dtype = {};
   bool trainable = true;
@@ -258,7 +259,13 @@ struct Conv2DTransposeOptions {
 };
 [[nodiscard]] LayerRef Conv2DTranspose(Conv2DTransposeOptions options);
 
-/// Inference batch normalisation with the moving statistics; any rank, any `axis`.
+/// gamma * (x - mean) / sqrt(variance + epsilon) + beta at each place of `axis`; any rank, any
+/// `axis`. In prediction, and in training while the layer is frozen, mean and variance are the
+/// moving ones. Else they are those of the batch over all other axes, the variance divided by the
+/// number of elements (not by one less), and after each batch that trained
+///
+///     moving = momentum * moving + (1 - momentum) * batch
+///
 /// Variables, each of the size of `axis`: gamma (if scale), beta (if center), moving_mean,
 /// moving_variance (these two not trainable).
 struct BatchNormalizationOptions {
@@ -363,7 +370,7 @@ struct SoftmaxOptions {
 /// others by 1 / (1 - rate); with `noise_shape` (kNone: as the input) one draw decides for all that
 /// its axes of size 1 repeat.
 struct DropoutOptions {
-  double rate = 0.5;
+  double rate = -1;  ///< in [0, 1]; has to be given
   OptionalShape noise_shape = {};
   std::string name = {};
   std::string dtype = {};

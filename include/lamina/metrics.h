@@ -21,7 +21,9 @@ class Metric {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
   /// Takes a batch of labels and predictions on host memory into account. `sample_weight`: one
-  /// weight a sample, or a row; undefined: all 1. Throws ValueError for shapes that do not fit.
+  /// weight a sample, or a row; undefined: all 1. As in Keras a sample, along the first axis,
+  /// counts as one however many rows it has: their mean. Throws ValueError for shapes that do not
+  /// fit.
   virtual void update_state(const Tensor& y_true, const Tensor& y_pred,
                             const Tensor& sample_weight = {}) = 0;
   [[nodiscard]] virtual double result() const = 0;
@@ -54,7 +56,8 @@ class Mean : public Metric {
     total_ += value * weight;
     count_ += weight;
   }
-  /// The mean of `values` (as `y_pred`; `y_true` is not looked at).
+  /// The mean of `values` (as `y_pred`; `y_true` is not looked at) over samples, each being the
+  /// mean over its other axes. `sample_weight` broadcasts to the first of their axes.
   void update_state(const Tensor& y_true, const Tensor& values,
                     const Tensor& sample_weight = {}) override;
   [[nodiscard]] double result() const override { return count_ == 0 ? 0 : total_ / count_; }
@@ -63,6 +66,9 @@ class Mean : public Metric {
   void set_state(const std::vector<double>& state) override;
 
  private:
+  /// The sums over all elements of `shape`, whose first axis counts samples.
+  void add(const Shape& shape, double sum, double count);
+
   double total_ = 0, count_ = 0;
 };
 
@@ -87,8 +93,9 @@ class Mean : public Metric {
 [[nodiscard]] MetricPtr MeanOf(LossPtr loss, std::string name = {});
 
 /// A metric with its defaults by Keras's name of the class or the function: "SparseCategorical
-/// Accuracy", "sparse_categorical_accuracy", "mse". "accuracy" and "acc" are what fits labels and
-/// predictions of these shapes: BinaryAccuracy where the last axis of the predictions is 1,
+/// Accuracy", "sparse_categorical_accuracy", "mse". What was given is its name in logs, as in
+/// Keras. "accuracy" and "acc", in any case, are what fits labels and predictions of these shapes:
+/// BinaryAccuracy where the last axis of the predictions is 1,
 /// SparseCategoricalAccuracy where the labels have no such axis (or one of 1), else
 /// CategoricalAccuracy. Throws ValueError naming those there are.
 [[nodiscard]] MetricPtr get(std::string_view name, const Shape& y_true, const Shape& y_pred);

@@ -82,7 +82,7 @@ class Optimizer {
   /// Calls of `apply` so far, whether they updated or only accumulated.
   [[nodiscard]] virtual std::int64_t steps() const;
   /// Updates so far: what Keras calls `iterations`.
-  [[nodiscard]] std::int64_t iterations() const;
+  [[nodiscard]] virtual std::int64_t iterations() const;
   /// Of the next step.
   [[nodiscard]] virtual double learning_rate() const;
   /// Throws ValueError when a schedule gives the learning rate.
@@ -95,8 +95,9 @@ class Optimizer {
   /// The optimizer that this one wraps; null: it wraps none.
   [[nodiscard]] virtual std::shared_ptr<Optimizer> inner_optimizer() const { return nullptr; }
 
-  /// Leaves variables whose name holds one of these texts out of the weight decay. Before `build`
-  /// (else ValueError).
+  /// Leaves variables out of the weight decay in whose name one of these regular expressions
+  /// (ECMAScript's, as in std::regex) is found: "bias" anywhere, "^(bias|gamma|beta)$" as a whole.
+  /// Before `build`. Throws ValueError after it, and for a text that is no regular expression.
   void exclude_from_weight_decay(std::vector<std::string> var_names);
   /// With use_ema: puts the averages into the variables.
   virtual void finalize_variable_values();
@@ -126,11 +127,13 @@ class Optimizer {
 
  private:
   friend class training::LossScaleOptimizer;
-  [[nodiscard]] bool decays(const Variable& variable) const;
+  /// Of each trainable variable.
+  [[nodiscard]] std::vector<bool> decaying() const;
 
   OptimizerOptions options_;
   bool built_ = false, finite_ = true;
   std::vector<std::string> undecayed_;
+  std::vector<bool> decays_;  // each trainable variable, once built
   std::vector<VariablePtr> variables_, trainable_;
   std::vector<VariablePtr> averages_, accumulators_;
   std::vector<std::vector<VariablePtr>> slots_;  // of each variable, in creation order

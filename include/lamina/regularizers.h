@@ -7,7 +7,8 @@ namespace lamina {
 /// converted to a Regularizer.
 namespace regularizers {
 
-/// l1 * sum(|x|). Keras keeps this one's factor as a float32.
+/// l1 * sum(|x|). Keras keeps this one's factor as a float32. The derivative of |x| at 0 is 0, as
+/// in Keras on TensorFlow and PyTorch; on JAX it is 1.
 struct L1 {
   double l1 = 0.01;
 };
@@ -23,7 +24,8 @@ struct L1L2 {
 }  // namespace regularizers
 
 /// What a variable, or what a layer gives, adds to the loss: nothing, one of the structs above, or
-/// the Keras name of one with its defaults ("l2", "L2"; unknown ones throw ValueError).
+/// the Keras name of one with its defaults: "L1", "L2", "L1L2", or "l1", "l2", "l1l2". Other names
+/// throw ValueError.
 class Regularizer {
  public:
   Regularizer() = default;

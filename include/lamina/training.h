@@ -42,18 +42,28 @@ struct LossArgument {
   std::vector<LossPtr> losses;
 };
 
-/// A metric, or the name of one (see metrics::get), which then each output of the model has.
+/// A metric, or the name of one (see metrics::get), or a list of these; `{}` is none.
 struct MetricArgument {
-  MetricArgument(MetricPtr given) : metric(std::move(given)) {}            // NOLINT: implicit
-  MetricArgument(const char* keras_name) : name(keras_name) {}             // NOLINT
-  MetricArgument(std::string keras_name) : name(std::move(keras_name)) {}  // NOLINT
-  std::string name;
-  MetricPtr metric;
+  struct One {
+    std::string name;
+    MetricPtr metric;  ///< null: the one of that name
+  };
+  MetricArgument(MetricPtr given) : all{One{{}, std::move(given)}} {}   // NOLINT: implicit
+  MetricArgument(const char* keras_name) : all{One{keras_name, {}}} {}  // NOLINT
+  MetricArgument(std::string keras_name) : all{One{std::move(keras_name), {}}} {}  // NOLINT
+  MetricArgument(std::initializer_list<MetricArgument> each) {
+    for (const MetricArgument& one : each) all.insert(all.end(), one.all.begin(), one.all.end());
+  }
+  std::vector<One> all;
 };
 
 struct CompileArguments {
   OptimizerArgument optimizer = "rmsprop";
   LossArgument loss;
+  /// Those of a model with one output. With several outputs, none at all or an entry for each:
+  /// {"accuracy", "mae"} gives output "a" the log "a_accuracy" and "b" the log "b_mae";
+  /// {{"accuracy", "mse"}, {}} gives "a" two and "b" none. Another number of entries is a
+  /// ValueError when the first batch comes.
   std::vector<MetricArgument> metrics = {};
   /// What each output's loss counts in the sum. Empty: 1.
   std::vector<double> loss_weights = {};
@@ -62,7 +72,8 @@ struct CompileArguments {
 };
 
 /// Arrays of equal length along their first axis: the model's inputs, a label array for each
-/// output, and at will one weight a sample.
+/// output, and at will weights of the losses: one a sample, (samples), or one a row, of the
+/// predictions' shape without its last axis (or with 1 there).
 struct DataSet {
   DataSet() = default;
   DataSet(Tensor input, Tensor label, Tensor weight = {})
@@ -97,9 +108,15 @@ struct FitOptions {
   /// Validates on the first so many batches, the same ones each time; fewer, with a warning, where
   /// there are fewer. None: on all. An endless loader needs it.
   std::optional<std::int64_t> validation_steps = {};
-  /// A new order of the samples each epoch.
+  /// A new order of the samples each epoch; of a data loader's batches, if they end. An endless
+  /// loader is warned of and left as it is.
   bool shuffle = true;
+  /// What a sample's loss counts by its class; classes that are not named count 1. For models with
+  /// one output, whose labels are classes or one-hot rows, one a sample. With `sample_weight`,
+  /// which then has to be one a sample, the two are multiplied (Keras refuses both together).
   std::map<std::int64_t, double> class_weight = {};
+  /// Of arrays: what each sample's loss, or each row's, counts (see DataSet). The same for all
+  /// outputs; metrics do not look at it.
   Tensor sample_weight = {};
   std::int64_t initial_epoch = 0;
   /// Batches an epoch. The next epoch goes on where one stopped; the data begin anew with the epoch
@@ -109,7 +126,9 @@ struct FitOptions {
   /// Of the order of samples and of dropout. Default: of the global generator (set_random_seed).
   std::optional<std::uint64_t> seed = {};
   /// A checkpoint that a callback saved during such a `fit`: weights, optimizer, and where it was.
-  /// With the same data and options, training goes on to the same bits as if it had not stopped.
+  /// With the same data and options, training goes on to the same bits as if it had not stopped; a
+  /// run that a callback had stopped ends at once. Where several callbacks save, a file of the one
+  /// that saves last (SaveTurn): what it says of the others' files is then so.
   std::filesystem::path resume_from = {};
 };
 

@@ -37,7 +37,7 @@ VARIANTS = [
                                         "gradient_accumulation_steps": 3}),
     # Schedules count steps, and not the updates that accumulation leaves.
     ("AdamW", {"gradient_accumulation_steps": 2, "beta_2": 0.8},
-     {"weight_decay": 0.3, EXCLUDE: ["bias", "gamma"], "amsgrad": True,
+     {"weight_decay": 0.3, EXCLUDE: ["^(bias|gamma)$", "no[.]ne"], "amsgrad": True,
       "learning_rate": S.CosineDecay(0.001, 20, 0.1, warmup_target=0.005, warmup_steps=6)}),
     ("RMSprop", {}, {"momentum": 0.8, "centered": True, "rho": 0.8}),
     ("RMSprop", {}, {"epsilon": 1e-3, "clipvalue": 0.02, "weight_decay": 0.3,

@@ -100,32 +100,41 @@ def test_losses_and_their_gradients(lamina, rng, name, options, kind, weighted):
     np.testing.assert_allclose(read(reply["gradient"]) / scale, gradient / scale, **CLOSE)
 
 
-METRICS = [("accuracy", "binary-one"), ("accuracy", "one-hot"), ("accuracy", "classes"), ("binary_accuracy", "binary"),
+METRICS = [("accuracy", "binary-one"), ("accuracy", "one-hot"), ("ACC", "classes"), ("binary_accuracy", "binary"),
+           ("Accuracy", "one-hot"), ("acc", "classes"), ("SparseCategoricalAccuracy", "classes"), ("MSE", "real"),
+           ("CategoricalAccuracy", "one-hot"), ("MeanAbsoluteError", "real"),
            ("categorical_accuracy", "one-hot"), ("sparse_categorical_accuracy", "classes"),
            ("top_k_categorical_accuracy", "one-hot"), ("sparse_top_k_categorical_accuracy", "classes"),
            ("mse", "real"), ("mae", "real")]
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("name,kind", METRICS)
-def test_metrics_over_batches(lamina, rng, name, kind, weighted):
+# The axes of a batch's rows, and which of them weights have. Losses take no weights that broadcast along samples.
+WEIGHTS = [(1, "none"), (1, "samples"), (2, "none"), (2, "samples"), (2, "rows"), (2, "broadcast")]
+
+
+@pytest.mark.parametrize("name,kind,axes,weights", [(*metric, *weights) for metric in METRICS for weights in WEIGHTS
+                                                    if (metric[1], weights[1]) != ("real", "broadcast")])
+def test_metrics_over_batches(lamina, rng, name, kind, axes, weights):
+    """Batches of other sizes along every axis of the rows: a sample counts as one, however many rows it has."""
     classes = 1 if kind == "binary-one" else int(rng.integers(7, 12))
     batches, metric = [], None
     for i in range(3):
-        rows = (int(rng.integers(1, 9)),)
+        rows = tuple(int(n) for n in rng.integers(1, 9, axes))
         y_true = draw_labels(kind.split("-one")[0] if kind == "binary-one" else kind, rng, rows, classes)
         y_pred = rng.uniform(0, 1, (*rows, classes)).astype("float32")
         batch = {"y_true": described(lamina, f"t{i}", y_true), "y_pred": described(lamina, f"p{i}", y_pred)}
-        weight = rng.uniform(0, 2, rows).astype("float32") if weighted else None
-        if weighted:
+        shape = {"none": None, "samples": rows[:1], "rows": rows, "broadcast": (1, *rows[1:])}[weights]
+        weight = None if shape is None else rng.uniform(0, 2, shape).astype("float32")
+        if weight is not None:
             batch["sample_weight"] = described(lamina, f"w{i}", weight)
         if metric is None:
             from keras.src.trainers.compile_utils import get_metric
             metric = get_metric(name, y_true, y_pred)
         metric.update_state(y_true, y_pred, weight)
         batches.append(batch)
-    result = lamina.request("metric", metric=name, batches=batches)["result"]
-    np.testing.assert_allclose(result, float(metric.result()), **CLOSE)
+    reply = lamina.request("metric", metric=name, batches=batches)
+    np.testing.assert_allclose(reply["result"], float(metric.result()), **CLOSE)
+    assert reply["name"] == metric.name == name
 
 
 SCHEDULES = [

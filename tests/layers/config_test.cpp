@@ -76,6 +76,9 @@ TEST(LayerConfig, AValueThatIsNotSupportedIsRefusedWithItsOption) {
       {"Dense", R"({"name": "x", "units": 2, "activation": 7})", "'activation'"},
       {"Dense", R"({"name": "x", "units": 2, "kernel_initializer": "mine"})",
        "'kernel_initializer'"},
+      {"Dense", R"({"name": "x", "units": 2, "kernel_initializer": "glorot"})",
+       "there are constant, glorot_normal, glorot_uniform, "},
+      {"Dense", R"({"name": "x", "units": 2, "activation": "swoosh"})", "there are linear, relu, "},
       {"Dense",
        R"({"name": "x", "units": 2, "kernel_initializer": {"class_name": "STFT", "config": {}}})",
        "'kernel_initializer'"},
@@ -90,6 +93,9 @@ TEST(LayerConfig, AValueThatIsNotSupportedIsRefusedWithItsOption) {
       {"InputLayer", R"({"name": "x", "batch_shape": [null, -3]})", "'batch_shape'"},
       {"Rescaling", R"({"name": "x", "scale": [[1, 2], [3]]})", "'scale'"},
       {"Dense", R"({"name": "x", "units": 18446744073709551615})", "'units'"},
+      {"Embedding", R"({"name": "x", "input_dim": 3, "output_dim": 2, "mask_zero": true})",
+       "'mask_zero'"},
+      {"Dropout", R"({"name": "x"})", "'rate'"},
   };
   for (const auto& [class_name, config, option] : cases) {
     const std::string text = refusal(class_name, config);
@@ -143,6 +149,45 @@ TEST(LayerConfig, BadOptionsAreRefusedInKerasWords) {
     const std::string text = refusal<ValueError>(class_name, config);
     EXPECT_NE(text.find(words), std::string::npos) << config << " -> " << text;
     EXPECT_NE(text.find("'x'"), std::string::npos) << text;
+  }
+}
+
+TEST(LayerConfig, MasksAreRefusedInCodeToo) {
+  EXPECT_EQ(refusal("Embedding", R"({"input_dim": 3, "output_dim": 2, "mask_zero": false})"), "");
+  try {
+    (void)layers::Embedding(
+        {.input_dim = 3, .output_dim = 2, .mask_zero = true, .name = "of_words"});
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const UnsupportedError& error) {
+    for (const char* part : {"'of_words'", "Embedding", "'mask_zero'", "no masks"}) {
+      expect_text(error.what(), part);
+    }
+  }
+}
+
+TEST(LayerConfig, ActivationsThatThereAreNotAreRefusedByLayerListingThoseThatThereAre) {
+  for (const auto& [activation, words] :
+       {std::pair("swoosh",
+                  "Could not interpret activation function identifier: swoosh; there are "
+                  "linear, relu, "),
+        std::pair("celu", "The activation 'celu' is not supported; there are linear, relu, ")}) {
+    try {
+      (void)layers::Dense({.units = 2, .activation = activation, .name = "head"});
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const ValueError& error) {
+      expect_text(error.what(), std::string("Layer 'head' (Dense): ") + words);
+      expect_text(error.what(), ", log_softmax");
+    }
+  }
+}
+
+TEST(LayerConfig, DropoutNeedsARate) {
+  try {
+    (void)layers::Dropout({.name = "some"});
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const ValueError& error) {
+    expect_text(error.what(), "'some'");
+    expect_text(error.what(), "Invalid value received for argument `rate`");
   }
 }
 
@@ -219,9 +264,10 @@ TEST(LayerConfig, RegularizersAndConstraintsThatThereAreNotAreRefused) {
     }
   };
   expect_text(words([] { return Regularizer("l3"); }),
-              "Could not interpret regularizer identifier: l3");
+              "Could not interpret regularizer identifier: l3; there are L1, L1L2, L2");
   expect_text(words([] { return Constraint("max"); }),
-              "Could not interpret constraint identifier: max");
+              "Could not interpret constraint identifier: max; there are MaxNorm, MinMaxNorm, "
+              "NonNeg, UnitNorm");
   expect_text(words([] { return Regularizer(regularizers::L2{-1}); }),
               "Invalid value for argument l2: expected a non-negative float. Received: l2=-1");
   expect_text(words([] { return Regularizer(regularizers::L1L2{.l1 = HUGE_VAL}); }),

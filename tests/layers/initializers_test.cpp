@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <random>
+#include <sstream>
 
 #include "kernels/philox.h"
 #include "tests/fresh_seed.h"
@@ -185,7 +186,20 @@ TEST_F(Initializers, DoNotDependOnTheSizeOfTheRest) {
 }
 
 TEST_F(Initializers, KnowKerasNamesOnly) {
-  EXPECT_THROW((void)Initializer("no_such"), ValueError);
+  try {
+    (void)Initializer("glorot");
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const ValueError& error) {
+    const std::string text = error.what();
+    const std::string begin = "Could not interpret initializer identifier: glorot; there are ";
+    ASSERT_TRUE(text.starts_with(begin)) << text;
+    std::stringstream names(text.substr(begin.size()));
+    std::size_t count = 0;
+    for (std::string name; std::getline(names >> std::ws, name, ','); ++count) {
+      EXPECT_NO_THROW((void)Initializer(name)) << name;
+    }
+    EXPECT_EQ(count, 19U) << text;
+  }
   EXPECT_THROW((void)Initializer(init::VarianceScaling{.scale = 0}), ValueError);
   EXPECT_THROW((void)Initializer(init::VarianceScaling{.mode = "fan"}), ValueError);
   EXPECT_THROW((void)Initializer(init::VarianceScaling{.distribution = "cauchy"}), ValueError);

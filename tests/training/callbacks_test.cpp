@@ -60,6 +60,18 @@ TEST(EarlyStopping, WaitsForAsLongAsItIsPatient) {
   EXPECT_EQ(epochs({.patience = 1, .baseline = 1}, {5, 4, 4, 0}), 3U);
 }
 
+TEST(EarlyStopping, TakesNoDifferenceForOneThatFloat32DoesNotHave) {
+  const auto epochs = [](callbacks::Mode mode, double step) {
+    const callbacks::EarlyStoppingOptions options{.monitor = "score", .patience = 1, .mode = mode};
+    return Trained({1, 1 + step, 1 + 2 * step}, {callbacks::EarlyStopping(options)})
+        .history.epoch.size();
+  };
+  EXPECT_EQ(epochs(callbacks::Mode::kMin, -1e-8), 2U);
+  EXPECT_EQ(epochs(callbacks::Mode::kMax, 1e-8), 2U);
+  EXPECT_EQ(epochs(callbacks::Mode::kMin, -1e-6), 3U);
+  EXPECT_EQ(epochs(callbacks::Mode::kMax, 1e-6), 3U);
+}
+
 TEST(EarlyStopping, BringsTheBestWeightsBack) {
   std::vector<Tensor> best;
   class Keep : public Callback {
@@ -162,7 +174,9 @@ TEST(FitRun, KnowsWhichValuesOfALogAreBetter) {
       for (const char* log : {"kind_acc", "val_kind_acc"}) {
         EXPECT_EQ(run.direction(log), Direction::kUp) << log;
       }
-      EXPECT_EQ(run.direction("accuracy"), std::nullopt);
+      for (const char* log : {"accuracy", "kind_mae", "number_acc"}) {
+        EXPECT_EQ(run.direction(log), std::nullopt) << log;
+      }
       asked = true;
     }
     bool asked = false;

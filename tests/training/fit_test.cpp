@@ -11,6 +11,7 @@ namespace {
 
 using namespace test;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 void compile(Model& model, double rate = 0.02) {
@@ -99,7 +100,7 @@ TEST(Fit, TakesModelsWithSeveralInputsAndOutputs) {
   const auto model = Functional::create({a, b}, {number, kind});
   model->compile({.optimizer = "sgd",
                   .loss = {"mse", losses::SparseCategoricalCrossentropy({.from_logits = true})},
-                  .metrics = {"mae"},
+                  .metrics = {"mae", "accuracy"},
                   .loss_weights = {1.0, 0.5}});
   const std::vector<Tensor> x = {random.tensor({20, 3}), random.tensor({20, 2})};
   EXPECT_THAT(message_of([&] {
@@ -114,6 +115,90 @@ TEST(Fit, TakesModelsWithSeveralInputsAndOutputs) {
   const Logs logs =
       one_metric_each->train_on_batch(x, {random.tensor({20, 1}), random.classes({20}, 4)});
   EXPECT_NEAR(logs.at("loss"), logs.at("number_loss") + 0.5 * logs.at("kind_loss"), 1e-6);
+}
+
+/// A model with outputs "kind" and "number", and data for it.
+struct TwoOutputs {
+  Random random;
+  ModelPtr model;
+  std::vector<Tensor> x, y;
+
+  TwoOutputs() {
+    const auto in = layers::Input({.shape = {3}});
+    model = Functional::create(
+        {in}, {layers::Dense({.units = 4, .activation = "softmax", .name = "kind"})(in),
+               layers::Dense({.units = 1, .name = "number"})(in)});
+    x = {random.tensor({20, 3})};
+    y = {random.classes({20}, 4), random.tensor({20, 1})};
+  }
+  Logs evaluate(std::vector<MetricArgument> metrics) {
+    model->compile({.optimizer = "sgd",
+                    .loss = {"sparse_categorical_crossentropy", "mse"},
+                    .metrics = std::move(metrics)});
+    return model->evaluate(x, y, {.batch_size = 7, .verbose = Verbose::kSilent});
+  }
+  /// By hand, of an output.
+  double result(const MetricPtr& metric, std::size_t output) {
+    metric->update_state(y[output], model->predict(x)[output]);
+    return metric->result();
+  }
+};
+
+std::vector<std::string> names_of(const Logs& logs) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : logs) names.push_back(name);
+  return names;
+}
+
+TEST(Fit, GivesEachOutputItsOwnMetrics) {
+  TwoOutputs two;
+  const Logs one_each = two.evaluate({"accuracy", "mae"});
+  EXPECT_THAT(names_of(one_each),
+              ElementsAre("kind_accuracy", "kind_loss", "loss", "number_loss", "number_mae"));
+  const double right = two.result(metrics::SparseCategoricalAccuracy(), 0);
+  const double error = two.result(metrics::MeanOf(losses::MeanAbsoluteError()), 1);
+  EXPECT_NEAR(one_each.at("kind_accuracy"), right, 1e-6);
+  EXPECT_NEAR(one_each.at("number_mae"), error, 1e-5);
+
+  const Logs lists = two.evaluate({{"acc", metrics::SparseTopKCategoricalAccuracy(2, "top")},
+                                   {metrics::MeanOf(losses::MeanAbsoluteError(), "off")}});
+  EXPECT_THAT(names_of(lists), ElementsAre("kind_acc", "kind_loss", "kind_top", "loss",
+                                           "number_loss", "number_off"));
+  EXPECT_NEAR(lists.at("kind_acc"), right, 1e-6);
+  EXPECT_NEAR(lists.at("kind_top"), two.result(metrics::SparseTopKCategoricalAccuracy(2), 0), 1e-6);
+  EXPECT_NEAR(lists.at("number_off"), error, 1e-5);
+
+  EXPECT_THAT(names_of(two.evaluate({{}, {"mse", "mse"}})),
+              ElementsAre("kind_loss", "loss", "number_loss", "number_mse", "number_mse_1"));
+  EXPECT_THAT(names_of(two.evaluate({})), ElementsAre("kind_loss", "loss", "number_loss"));
+}
+
+TEST(Fit, RefusesMetricsThatAreNotOneForEachOutput) {
+  TwoOutputs two;
+  EXPECT_THAT(message_of([&] { (void)two.evaluate({"accuracy"}); }),
+              AllOf(HasSubstr("Invalid `metrics`. `metrics` should contain metrics objects and"),
+                    HasSubstr("matching the output names of the functional model ['kind', "
+                              "'number']"),
+                    HasSubstr("Received: metrics=['accuracy']")));
+  EXPECT_THAT(message_of([&] {
+                (void)two.evaluate({"accuracy", {"mae", "mse"}, metrics::Accuracy("mine")});
+              }),
+              HasSubstr("Received: metrics=['accuracy', ['mae', 'mse'], 'mine']"));
+}
+
+TEST(Fit, CallsMetricsInLogsWhatTheyWereCalledWhenAskedFor) {
+  Random random;
+  const Spokes data(random, 40);
+  const ModelPtr model = classifier();
+  model->compile({.optimizer = "sgd",
+                  .loss = "sparse_categorical_crossentropy",
+                  .metrics = {"SparseCategoricalAccuracy", "Accuracy", "ACC",
+                              "sparse_top_k_categorical_accuracy"}});
+  const Logs logs = model->evaluate(data.x, data.y, {.verbose = Verbose::kSilent});
+  EXPECT_THAT(names_of(logs), ElementsAre("ACC", "Accuracy", "SparseCategoricalAccuracy", "loss",
+                                          "sparse_top_k_categorical_accuracy"));
+  EXPECT_EQ(logs.at("ACC"), logs.at("SparseCategoricalAccuracy"));
+  EXPECT_EQ(logs.at("Accuracy"), logs.at("SparseCategoricalAccuracy"));
 }
 
 TEST(Fit, AveragesReplaceTheWeightsAtTheEnd) {

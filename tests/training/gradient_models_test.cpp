@@ -198,7 +198,7 @@ TEST_F(GradientOfAModel, DropoutWithANoiseShapeKeepsOrDropsWholeSamples) {
   EXPECT_GT(kept, 8);
   EXPECT_LT(kept, 56);
   expect_gradients(*model, {data}, random);
-  EXPECT_THROW((void)layers::Dropout({.noise_shape = {0, 1}}), ValueError);
+  EXPECT_THROW((void)layers::Dropout({.rate = 0.5, .noise_shape = {0, 1}}), ValueError);
 }
 
 TEST_F(GradientOfAModel, RefusesWhatDoesNotFit) {

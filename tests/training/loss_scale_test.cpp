@@ -44,6 +44,17 @@ TEST(LossScaleOptimizer, TakesTheStepsOfTheInnerOneOnUnscaledGradients) {
   EXPECT_EQ(optimizer->iterations(), 5);
 }
 
+TEST(LossScaleOptimizer, CountsTheUpdatesOfAnInnerOneThatAccumulates) {
+  Random random;
+  const VariablePtr kernel = variable(random);
+  const OptimizerPtr optimizer = optimizers::LossScaleOptimizer(
+      {.inner_optimizer = optimizers::Adam({.gradient_accumulation_steps = 2})});
+  optimizer->build({kernel});
+  for (int i = 0; i < 10; ++i) optimizer->apply({random.tensor({3, 1500})});
+  EXPECT_EQ(optimizer->steps(), 10);
+  EXPECT_EQ(optimizer->iterations(), 5);
+}
+
 TEST(LossScaleOptimizer, SkipsAStepAndHalvesTheScaleWhenAGradientIsNotFinite) {
   Random random;
   const VariablePtr kernel = variable(random);

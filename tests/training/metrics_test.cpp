@@ -78,6 +78,57 @@ TEST(Metrics, WeighSamples) {
   EXPECT_EQ(mse->name(), "mse");
 }
 
+TEST(Metrics, CountSamplesHoweverManyRowsTheyHave) {
+  const auto metric = metrics::SparseCategoricalAccuracy();
+  const auto update = [&](std::int64_t rows, bool right, const Tensor& weights = {}) {
+    Tensor y_pred = Tensor::zeros({2, rows, 3});
+    for (std::size_t i = 0; i < static_cast<std::size_t>(2 * rows); ++i) {
+      y_pred.data<float>()[3 * i + (right ? 0U : 1U)] = 1;
+    }
+    metric->update_state(Tensor::zeros({2, rows}), y_pred, weights);
+  };
+  update(2, true);
+  update(6, false);
+  EXPECT_DOUBLE_EQ(metric->result(), 0.5);
+  metric->reset_state();
+  update(2, true, Tensor::from<float>({1, 2, 3, 4}, {2, 2}));  // counts (1 + 2 + 3 + 4) / 2
+  update(6, false, Tensor::from<float>({2, 3}, {2}));
+  EXPECT_DOUBLE_EQ(metric->result(), 0.5);
+  EXPECT_DOUBLE_EQ(metric->state()[1], 10);
+  metric->reset_state();
+  update(4, true, Tensor::from<float>({1, 2}, {2, 1}));
+  update(1, false, Tensor::from<float>({3, 3}, {2}));
+  EXPECT_DOUBLE_EQ(metric->result(), 3.0 / 9);
+}
+
+TEST(Metrics, OfElementsWeighThemOneByOne) {
+  const Tensor y = Tensor::from<float>({1, 0, 1, 1, 1, 1}, {2, 3});
+  const Tensor p = Tensor::from<float>({1, 1, 1, 1, 0, 0}, {2, 3});
+  const auto result = [&](const Tensor& weights) {
+    const auto metric = metrics::BinaryAccuracy();
+    metric->update_state(y, p, weights);
+    return metric->result();
+  };
+  EXPECT_DOUBLE_EQ(result({}), 0.5);
+  EXPECT_DOUBLE_EQ(result(Tensor::from<float>({3, 1}, {2})), (3 * 2.0 / 3 + 1.0 / 3) / 4);
+  EXPECT_DOUBLE_EQ(result(Tensor::from<float>({1, 2, 3, 4, 5, 6}, {2, 3})), 8.0 / 21);
+  EXPECT_DOUBLE_EQ(result(Tensor::from<float>({0, 1, 2}, {1, 3})), 2.0 / 6);
+  EXPECT_THAT(message_of([&] { (void)result(Tensor::zeros({3})); }),
+              AllOf(HasSubstr("binary_accuracy"), HasSubstr("`sample_weight` of shape (3,)"),
+                    HasSubstr("(2, 3)")));
+}
+
+TEST(Metrics, AreCalledWhatTheyWereAskedForAs) {
+  for (const char* name :
+       {"accuracy", "acc", "Accuracy", "ACC", "BinaryAccuracy", "binary_accuracy",
+        "CategoricalAccuracy", "categorical_accuracy", "SparseCategoricalAccuracy",
+        "sparse_categorical_accuracy", "TopKCategoricalAccuracy", "top_k_categorical_accuracy",
+        "SparseTopKCategoricalAccuracy", "sparse_top_k_categorical_accuracy", "mse", "MSE",
+        "MeanSquaredError"}) {
+    EXPECT_EQ(metrics::get(name, {2, 3}, {2, 3})->name(), name);
+  }
+}
+
 TEST(Metrics, StartAnewAndTakeTheirStateBack) {
   metrics::Mean mean;
   EXPECT_EQ(mean.result(), 0);

@@ -269,6 +269,41 @@ TEST(Optimizers, DecayOnlyWhatIsNotLeftOut) {
   EXPECT_THROW(adam->exclude_from_weight_decay({}), ValueError);
 }
 
+TEST(Optimizers, LeaveOutOfTheDecayWhatARegularExpressionFinds) {
+  const auto decays = [](const std::vector<std::string>& patterns, const std::string& name) {
+    const auto adam = optimizers::AdamW({.learning_rate = 0.1, .weight_decay = 0.5});
+    adam->exclude_from_weight_decay(patterns);
+    const VariablePtr one = variable(Tensor::from<float>({1}, {1}), "d/" + name);
+    adam->build({one});
+    adam->apply({Tensor::zeros({1})});
+    return first(one) != 1;
+  };
+  for (const char* name : {"bias", "gamma", "beta"}) {
+    EXPECT_FALSE(decays({"^(bias|gamma|beta)$"}, name)) << name;
+  }
+  EXPECT_TRUE(decays({"^(bias|gamma|beta)$"}, "bias_2"));
+  EXPECT_FALSE(decays({"kernel", "bias_[0-9]"}, "bias_2"));
+  EXPECT_TRUE(decays({"kernel", "bias_[3-9]"}, "bias_2"));
+  EXPECT_TRUE(decays({"d/"}, "kernel")) << "the name, not the path";
+  EXPECT_TRUE(decays({}, "kernel"));
+}
+
+TEST(Optimizers, NameAPatternThatIsNone) {
+  const auto adam = optimizers::AdamW({.learning_rate = 0.1, .weight_decay = 0.5});
+  adam->exclude_from_weight_decay({"bias"});
+  EXPECT_THAT(message_of([&] {
+                adam->exclude_from_weight_decay({"kernel", "(bias"});
+              }),
+              AllOf(HasSubstr("exclude_from_weight_decay"), HasSubstr("'(bias'"),
+                    HasSubstr("regular expression")));
+  const VariablePtr bias = variable(Tensor::from<float>({1}, {1}), "d/bias"),
+                    kernel = variable(Tensor::from<float>({1}, {1}), "d/kernel");
+  adam->build({bias, kernel});
+  adam->apply({Tensor::zeros({1}), Tensor::zeros({1})});
+  EXPECT_EQ(first(bias), 1) << "what was excluded before still is";
+  EXPECT_NE(first(kernel), 1);
+}
+
 TEST(Optimizers, StateStandsInKerasOrder) {
   const auto names = [](const OptimizerPtr& optimizer) {
     const VariablePtr a = variable(Tensor::zeros({2, 3}), "a/w"),
@@ -346,7 +381,8 @@ TEST(Optimizers, RefuseWhatDoesNotFitAndChangeNothing) {
 }
 
 TEST(Optimizers, RefuseWhatKerasRefuses) {
-  EXPECT_THROW((void)optimizers::SGD({.momentum = 1.5}), ValueError);
+  EXPECT_EQ(message_of([] { (void)optimizers::SGD({.momentum = 1.5}); }),
+            "`momentum` must be a float between [0, 1]. Received: momentum=1.5");
   EXPECT_THROW((void)optimizers::Lion({.beta_1 = 0}), ValueError);
   EXPECT_THROW((void)optimizers::Adam({.clipnorm = 1.0, .clipvalue = 1.0}), ValueError);
   EXPECT_THROW((void)optimizers::Adam({.use_ema = true, .ema_momentum = 2}), ValueError);

@@ -71,6 +71,15 @@ TEST(Schedules, RestartTheCosine) {
   EXPECT_FLOAT_EQ((*even)(35), 0.5F);
 }
 
+TEST(Schedules, NeedBoundariesThatAscend) {
+  EXPECT_EQ(test::message_of([] {
+              (void)schedules::PiecewiseConstantDecay(
+                  {.boundaries = {10, 30, 20}, .values = {1, 0.5, 0.2, 0.1}});
+            }),
+            "The boundaries of PiecewiseConstantDecay have to ascend. Received: boundaries=[10, "
+            "30, 20]");
+}
+
 TEST(Schedules, NeedSteps) {
   EXPECT_THROW((void)schedules::ExponentialDecay({.initial_learning_rate = 1}), ValueError);
   EXPECT_THROW((void)schedules::CosineDecay({.initial_learning_rate = 1, .decay_steps = -3}),

@@ -132,7 +132,7 @@ def core():
     yield case(L.Dense(2, dtype="float64"), (None, 4), dtype="float64")
     yield case(L.Dense(3), (None, 4), dtype="int32")
     yield case(L.Embedding(4, 3), (None, 5), dtype="int32")
-    yield case(L.Embedding(4, 3, mask_zero=True), (None, 2, 3), dtype="int32")
+    yield case(L.Embedding(4, 3), (None, 2, 3), dtype="int32")
 
 
 def normalizations():
