@@ -112,7 +112,8 @@ class LaminaModel:
         return _read(reply["outputs"]), list(zip(reply["paths"], _read(reply["gradients"]), strict=True))
 
     def compile(self, optimizer, loss, metrics=(), **more):
-        """Each class in words: "Adam:learning_rate=0.01". `more`: see training.h."""
+        """Each class in words: "Adam:learning_rate=0.01"; lists of losses and metrics, one an output. `more`: see
+        training.h."""
         self.request("compile", optimizer=optimizer, loss=loss, metrics=list(metrics), **more)
 
     def train(self, x, y, batch_size):
@@ -126,15 +127,16 @@ class LaminaModel:
         self.request("finalize")
 
     def evaluate(self, x, y, batch_size):
-        """{"loss": ...}"""
-        return self.request("evaluate", x=self._write([x], "x")[0], y=self._write([y], "y")[0],
-                            batch_size=batch_size)["logs"]
+        """{"loss": ...}; `y`: an array, or a list of them, one an output."""
+        labels = self._write(y if isinstance(y, list) else [y], "y")
+        return self.request("evaluate", x=self._write([x], "x")[0], y=labels, batch_size=batch_size)["logs"]
 
     def test_on_batch(self, x, y):
         return self.request("test", x=self._write([x], "x")[0], y=self._write([y], "y")[0])["logs"]
 
-    def fit(self, x, y, validation=None, log_dir=None, update_freq=None, **options):
-        """{name: [value an epoch]}, of samples in their order. `options`: Keras's that are numbers."""
+    def fit(self, x, y, validation=None, log_dir=None, update_freq=None, checkpoint=None, **options):
+        """{name: [value an epoch]}, of samples in their order. `options`: Keras's that are numbers; `checkpoint`:
+        those of a ModelCheckpoint, with `max_shard_size` and `asynchronous`."""
         more = {}
         if validation:
             more = {"validation_x": self._write(validation[:1], "vx")[0],
@@ -143,6 +145,8 @@ class LaminaModel:
             more["log_dir"] = str(log_dir)
         if update_freq:
             more["update_freq"] = update_freq
+        if checkpoint:
+            more["checkpoint"] = checkpoint | {"filepath": str(checkpoint["filepath"])}
         return self.request("fit", x=self._write([x], "x")[0], y=self._write([y], "y")[0], options=options,
                             **more)["history"]
 

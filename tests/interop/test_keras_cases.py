@@ -1,5 +1,5 @@
-"""Keras's own behavioural cases for weights files (keras_format.md, part 3), those that are not covered
-by a broader test; README.md maps each to its counterpart."""
+"""The cases of Keras's own tests for weights files, those that are not covered by a broader test;
+README.md maps each to its counterpart."""
 
 import json
 import pathlib
@@ -367,7 +367,7 @@ def test_a_failing_layer_keeps_all_its_variables(rng, lamina, tmp_path):
 
 
 def test_unused_inputs_and_their_order(rng, lamina, tmp_path):
-    """inputs [y, x, z], concat(a(x), b(y)), z unused: x, y, a, b, z, concat (keras_format.md 2.5)."""
+    """inputs [y, x, z], concat(a(x), b(y)), z unused: x, y, a, b, z, concat."""
     x, y, z = keras.Input((2,), name="x"), keras.Input((3,), name="y"), keras.Input((4,), name="z")
     a, b = keras.layers.Dense(2, name="a"), keras.layers.Dense(2, name="b")
     model = keras.Model([y, x, z], keras.layers.Concatenate(name="concat")([a(x), b(y)]))
@@ -380,7 +380,7 @@ def test_unused_inputs_and_their_order(rng, lamina, tmp_path):
 
 @pytest.mark.parametrize("form", ["fixed-length attribute", "no attribute", "tagged", "uint16"])
 def test_bfloat16_that_keras_cannot_read(form, rng, lamina, tmp_path):
-    """keras_format.md 3.3: each of these stops Keras. Lamina reads what is unmistakable, refuses the rest."""
+    """Each of these stops Keras. Lamina reads what is unmistakable, refuses the rest."""
     model = small_model("bfloat16")
     values.randomize(model, rng)
     path = tmp_path / "m.weights.h5"

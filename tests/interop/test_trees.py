@@ -229,7 +229,7 @@ def test_sharded_store_with_an_entry_over_two_shards(rng, lamina, tmp_path):
 
 
 def test_an_optimizer_of_another_class_with_as_many_variables(rng, lamina, tmp_path):
-    """Adam's state fits Adamax's tree: silent in Keras, and here (keras_format.md 7.2)."""
+    """Adam's state fits Adamax's tree: silent in Keras, and here, as neither looks at the class."""
     adam, adamax = _compiled("adam"), _compiled("adamax")
     for model in (adam, adamax):
         _fill(model, rng)

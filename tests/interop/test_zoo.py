@@ -57,7 +57,7 @@ def test_colliding_class_names_are_refused_by_both(lamina, tmp_path):
 
 
 def test_a_renamed_attribute_loads_as_in_keras(rng, lamina, tmp_path):
-    """zz -> aa works through the property `layers`, aa -> zz does not (keras_format.md 7.3)."""
+    """zz -> aa works through the property `layers`, aa -> zz does not: the walk goes by attribute names."""
     late, early = zoo.make("RenamedLate"), zoo.make("RenamedEarly")
     for model, name in ((late, "late"), (early, "early")):
         values.randomize(model, rng)

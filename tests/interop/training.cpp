@@ -43,6 +43,32 @@ json number(double value) {
   return std::isfinite(value) ? json(value) : json(std::to_string(value));
 }
 
+/// A tensor, or a list of them.
+std::vector<Tensor> tensors_of(const json& described) {
+  if (described.is_object()) return {read_tensor(described)};
+  std::vector<Tensor> tensors;
+  for (const json& one : described) tensors.push_back(read_tensor(one));
+  return tensors;
+}
+
+/// Of the words for a loss, or of a list of them.
+LossArgument loss_of(const json& words) {
+  if (words.is_string()) return training::make_loss(words.get<std::string>());
+  LossArgument each{};
+  for (const json& one : words) {
+    each.losses.push_back(training::make_loss(one.get<std::string>()));
+  }
+  return each;
+}
+
+/// Of a name, or of a list of them.
+MetricArgument metric_of(const json& names) {
+  if (names.is_string()) return names.get<std::string>();
+  MetricArgument list{};
+  for (const json& name : names) list.all.push_back({name.get<std::string>(), nullptr});
+  return list;
+}
+
 }  // namespace
 
 json run_loss(const json& request) {
@@ -64,7 +90,7 @@ json run_metric(const json& request) {
     }
     metric->update_state(y_true, y_pred, optional_tensor(batch, "sample_weight"));
   }
-  return {{"result", number(metric->result())}};
+  return {{"result", number(metric->result())}, {"name", metric->name()}};
 }
 
 json run_schedule(const json& request) {
@@ -107,9 +133,8 @@ json run_optimizer(const json& request) {
 
 json compile_model(Model& model, const json& request) {
   CompileArguments arguments{.optimizer = optimizer_of(request),
-                             .loss = training::make_loss(request.at("loss").get<std::string>())};
-  for (const json& metric : request.at("metrics"))
-    arguments.metrics.emplace_back(metric.get<std::string>());
+                             .loss = loss_of(request.at("loss"))};
+  for (const json& metric : request.at("metrics")) arguments.metrics.push_back(metric_of(metric));
   model.compile(std::move(arguments));
   return json::object();
 }
@@ -133,7 +158,7 @@ json train_on_batches(Model& model, const json& request) {
 json evaluate_model(Model& model, const json& request) {
   json logs;
   for (const auto& [name, value] :
-       model.evaluate(read_tensor(request.at("x")), read_tensor(request.at("y")),
+       model.evaluate(tensors_of(request.at("x")), tensors_of(request.at("y")),
                       {.batch_size = request.at("batch_size").get<std::int64_t>(),
                       .verbose = Verbose::kSilent})) {
     logs[name] = number(value);
@@ -172,6 +197,16 @@ json fit(Model& model, const json& request) {
     callbacks::TensorBoardOptions board{.log_dir = request["log_dir"].get<std::string>()};
     if (request.contains("update_freq")) board.update_freq = request["update_freq"];
     options.callbacks.push_back(callbacks::TensorBoard(board));
+  }
+  if (request.contains("checkpoint")) {
+    const json& wanted = request["checkpoint"];
+    callbacks::ModelCheckpointOptions checkpoint{
+        .filepath = wanted.at("filepath").get<std::string>(),
+        .asynchronous = wanted.value("asynchronous", false)};
+    if (wanted.contains("save_freq")) checkpoint.save_freq = wanted["save_freq"];
+    if (wanted.contains("max_shard_size"))
+      checkpoint.save.max_shard_size = wanted["max_shard_size"].get<double>();
+    options.callbacks.push_back(callbacks::ModelCheckpoint(std::move(checkpoint)));
   }
   json history;
   const History run =

@@ -10,25 +10,27 @@ namespace lamina::interop {
 
 /// {"loss", "y_true", "y_pred", "sample_weight"?, "output"} -> {"value", "gradient"}
 [[nodiscard]] nlohmann::json run_loss(const nlohmann::json& request);
-/// {"metric", "batches": [{"y_true", "y_pred", "sample_weight"?}]} -> {"result"}
+/// {"metric", "batches": [{"y_true", "y_pred", "sample_weight"?}]} -> {"result", "name"}
 [[nodiscard]] nlohmann::json run_metric(const nlohmann::json& request);
 /// {"schedule", "steps"} -> {"values"}
 [[nodiscard]] nlohmann::json run_schedule(const nlohmann::json& request);
 /// {"optimizer", "variables": [{"path", "value"}], "steps": [[gradient]], "output"} ->
 /// {"variables", "state": [{"name", "value"}]}
 [[nodiscard]] nlohmann::json run_optimizer(const nlohmann::json& request);
-/// {"optimizer", "loss", "metrics", "exclude_from_weight_decay"?: [text],
+/// {"optimizer", "loss": text or a list, one an output, "metrics": [text or a list of them],
+/// "exclude_from_weight_decay"?: [text],
 /// "loss_scale"?: {"initial_scale", "dynamic_growth_steps"}} -> {}
 [[nodiscard]] nlohmann::json compile_model(Model& model, const nlohmann::json& request);
 /// {"x", "y", "batch_size"}, a whole number of batches ->
 /// {"logs": [{name: value} a step], "loss_scales": [after each step]}
 [[nodiscard]] nlohmann::json train_on_batches(Model& model, const nlohmann::json& request);
-/// {"x", "y", "batch_size"} -> {"logs": {name: value}}
+/// {"x", "y" (a tensor or a list, one an output), "batch_size"} -> {"logs": {name: value}}
 [[nodiscard]] nlohmann::json evaluate_model(Model& model, const nlohmann::json& request);
 /// {"x", "y"} -> {"logs"} of the batch by itself, without training on it
 [[nodiscard]] nlohmann::json test_on_batch(Model& model, const nlohmann::json& request);
 /// {"x", "y", "validation_x"?, "validation_y"?, "options": {name: number}, "log_dir"?,
-/// "update_freq"?}, in the order of the samples -> {"history": {name: [value an epoch]}}
+/// "update_freq"?, "checkpoint"?: {"filepath", "max_shard_size"?, "save_freq"?, "asynchronous"?}},
+/// in the order of the samples -> {"history": {name: [value an epoch]}}
 [[nodiscard]] nlohmann::json fit(Model& model, const nlohmann::json& request);
 
 }  // namespace lamina::interop
