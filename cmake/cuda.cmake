@@ -19,7 +19,9 @@ endif()
 message(STATUS "Lamina: CUDA device code ${LAMINA_HAVE_CUDA}")
 if(LAMINA_HAVE_CUDA)
   file(GLOB LAMINA_KERNELS CONFIGURE_DEPENDS kernels/*.cu)
-  add_library(lamina_kernels STATIC ${LAMINA_KERNELS})
+  # Objects that become liblamina's own, so that a static library has them wherever it is linked. None calls device
+  # code of another, so nothing is left to link on the device.
+  add_library(lamina_kernels OBJECT ${LAMINA_KERNELS})
   target_include_directories(lamina_kernels PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/csrc ${PROJECT_SOURCE_DIR}/include)
   target_compile_options(lamina_kernels PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--Werror all-warnings --expt-relaxed-constexpr>)
   set_target_properties(lamina_kernels PROPERTIES POSITION_INDEPENDENT_CODE ON)
@@ -42,9 +44,10 @@ if(LAMINA_HAVE_CUDA)
     list(FILTER LAMINA_CUDA_SOURCES EXCLUDE REGEX "/(cudnn_graph|graph_of)\\.cpp$")
   endif()
   message(STATUS "Lamina: cuDNN ${LAMINA_HAVE_CUDNN}")
-  target_sources(lamina PRIVATE ${LAMINA_CUDA_SOURCES})
+  target_sources(lamina PRIVATE ${LAMINA_CUDA_SOURCES} $<TARGET_OBJECTS:lamina_kernels>)
   target_compile_definitions(lamina PRIVATE LAMINA_HAVE_CUDA)
+  # It was made before this was known, and CMake asks for it of whatever has objects of CUDA.
+  set_target_properties(lamina PROPERTIES CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}")
   # Static: the library loads, and counts no device, where there is no CUDA at all.
-  target_link_libraries(lamina PRIVATE $<BUILD_INTERFACE:lamina_kernels> CUDA::cudart_static
-    ${CMAKE_DL_LIBS})
+  target_link_libraries(lamina PRIVATE CUDA::cudart_static ${CMAKE_DL_LIBS})
 endif()

@@ -26,12 +26,17 @@ install_debian() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# Where python3-venv is missing, venv leaves a Python without pip, which is no environment yet.
+python_environment() {  # DIRECTORY
+  "$1/bin/python" -m pip --version >/dev/null 2>&1 || python3 -m venv "$1"
+}
+
 install_python() {
   local venv="${LAMINA_VENV:-build/venv}"
   local stamp="$venv/lamina-requirements.txt"
   cmp -s scripts/requirements.txt "$stamp" && return
   echo "setup: installing the Python packages of scripts/requirements.txt into $venv"
-  [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+  python_environment "$venv"
   "$venv/bin/python" -m pip install -q --disable-pip-version-check -r scripts/requirements.txt
   cp scripts/requirements.txt "$stamp"
 }
@@ -46,7 +51,7 @@ install_headers() {
   [ "$where" = none ] && return
   echo "setup: fetching the headers of $(cat scripts/requirements-headers.txt)"
   mkdir -p $folder
-  if ! [ -x build/tools/bin/python ] && ! python3 -m venv build/tools; then
+  if ! python_environment build/tools; then
     echo "setup: without python3-venv there will be no cuDNN"
     return
   fi

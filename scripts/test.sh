@@ -8,8 +8,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 readonly jobs="${LAMINA_JOBS:-$(nproc)}" fuzz_seconds="${LAMINA_FUZZ_SECONDS:-60}"
 readonly results="$PWD/build/results"
 # Without arguments: the everyday steps. The thorough ones build Lamina once more each; name them.
-readonly everyday=(release interop install_and_use coverage fuzz format)
-readonly thorough=(asan static tsan device plans tidy)
+readonly everyday=(release interop install_and_use gpu_bundle coverage fuzz format)
+readonly thorough=(asan static static_cuda tsan device plans tidy)
 export LAMINA_VENV="${LAMINA_VENV:-$PWD/build/venv}"
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1 CLICOLOR_FORCE=0
 # As malloc without sanitizers: tests ask for more memory than there is.
@@ -30,14 +30,28 @@ run_tests() {  # STEP PRESET [CTEST ARGUMENT...]
     ctest --preset "$preset" -j "$jobs" --timeout 900 --output-junit "$folder/ctest.xml" "$@"
 }
 
+# Some cases of one program, which the tally counts with those of run_tests. None at all is a failure.
+run_cases() {  # STEP PRESET PROGRAM FILTER
+  local report="$results/$1/$3.xml"
+  OMP_NUM_THREADS=1 timeout 900 "build/$2/bin/$3" --gtest_filter="$4" --gtest_output="xml:$report" &&
+    grep -q '<testcase' "$report"
+}
+
 release() { build release && run_tests release release -LE interop; }
 interop() { build release && run_tests interop release -L interop; }
-# A killed process leaves no report: the many kills of the release step would tell nothing more here.
-asan() { build asan && LAMINA_CRASH_KILLS=100 run_tests asan asan -LE interop; }
-# libgomp and oneDNN are not built for ThreadSanitizer: only what makes threads of its own is tested.
+# A killed process leaves no report, and damage of all kinds is in a few samples: the many kills and damaged files of
+# the release step would tell nothing more here.
+asan() { build asan && LAMINA_CRASH_KILLS=100 LAMINA_DAMAGE_SAMPLES=100 run_tests asan asan -LE interop; }
+# libgomp and oneDNN are not built for ThreadSanitizer: only what makes threads of its own is tested, of programs that use
+# them by these cases, with loops on one thread.
 tsan() {
-  build tsan test_storage test_h5 test_runtime test_checkpoint &&
-    run_tests tsan tsan -R '^(storage|h5|runtime|checkpoint)$'
+  build tsan test_storage test_h5 test_runtime test_checkpoint test_models test_training || return
+  local failed=0
+  LAMINA_DAMAGE_SAMPLES=100 run_tests tsan tsan -R '^(storage|h5|runtime|checkpoint)$' || failed=1
+  # What it counts of memory is ThreadSanitizer's own.
+  run_cases tsan tsan test_models 'AsyncWeights.*:*Manager*-*AThousandSavesInARow*' || failed=1
+  run_cases tsan tsan test_training 'ReadAhead.*' || failed=1
+  return $failed
 }
 
 # What a device does in 10,000 random orders, and a model of 8 GiB; both small every day.
@@ -61,6 +75,19 @@ plans() { build release test_cudnn && LAMINA_CUDNN_SHARE=1 run_tests plans relea
 # The static library is built without CUDA, so that such a machine is tried too.
 install_and_use() { build release && scripts/check_install.sh build/release build/check/shared; }
 static() { build static && scripts/check_install.sh build/static build/check/static; }
+# Where there is a toolkit, one with device code. Compiled as for the shared library: ccache has most of it.
+static_cuda() {
+  if [ -z "$(type -P nvcc)" ]; then echo "no CUDA toolkit: nothing to build"; return; fi
+  build static_cuda lamina lamina_cli && scripts/check_install.sh build/static_cuda build/check/static_cuda
+}
+
+# What goes to a machine with a GPU is made, fits its 60 MB, and starts by itself; 77: all that needs a GPU was skipped.
+gpu_bundle() {
+  build release && scripts/gpu_bundle.sh build/release build/check/gpu_bundle || return
+  local status=0
+  build/check/gpu_bundle/run_gpu_checks.sh devices runtime gpu || status=$?
+  [ $status -eq 0 ] || { [ $status -eq 77 ] && grep -q 'no GPU here:' build/check/gpu_bundle/results/gpu.log; }
+}
 
 sources() { git ls-files -co --exclude-standard -- "$@" | grep -E '\.(h|cpp|cu|cuh)$'; }
 

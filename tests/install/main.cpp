@@ -6,10 +6,10 @@
 using namespace lamina;
 
 int main() {
-  // A model with about 454 MB of weights.
+  // A model with about 476 MB of weights.
   auto model = applications::EfficientNetV2L();
 
-  // One file, then shards of at most 0.25 GB and an index.
+  // One file, then shards of at most 0.25 GB (of 1024^3 bytes) and an index.
   model->save_weights("model.weights.h5");
   model->save_weights("model.weights.json", {.max_shard_size = 0.25});
 
