@@ -61,25 +61,32 @@ std::vector<std::unique_ptr<File>> open_all(const std::vector<path>& names, int 
 
 }  // namespace
 
-double raw_write(const path& directory, const std::vector<std::uint64_t>& sizes) {
+WriteMemory::WriteMemory(std::vector<std::uint64_t> sizes) : sizes_(std::move(sizes)) {
+  for (const std::uint64_t size : sizes_) {
+    const std::uint64_t whole = whole_pages(size);
+    memory_.push_back(core::allocate_host(whole));
+    auto* words = static_cast<std::uint64_t*>(memory_.back().get());
+    for (std::uint64_t i = 0; i < whole / sizeof *words; ++i) words[i] = i * 0x9e3779b97f4a7c15u;
+  }
+}
+
+double WriteMemory::write(const path& directory) const {
   std::vector<path> names;
-  for (std::size_t i = 0; i < sizes.size(); ++i) {
+  for (std::size_t i = 0; i < sizes_.size(); ++i) {
     names.push_back(directory / ("floor" + std::to_string(i)));
   }
-  const std::shared_ptr<void> memory = core::allocate_host(kPart);
-  auto* bytes = static_cast<std::uint64_t*>(memory.get());
-  for (std::uint64_t i = 0; i < kPart / sizeof *bytes; ++i) bytes[i] = i * 0x9e3779b97f4a7c15u;
-  const std::vector<Part> parts = parts_of(sizes);
+  const std::vector<Part> parts = parts_of(sizes_);
   const double time = seconds([&] {
     const auto files = open_all(names, O_WRONLY | O_CREAT | O_TRUNC | O_DIRECT);
-    for (std::size_t i = 0; i < sizes.size(); ++i) {
-      const auto size = static_cast<off_t>(whole_pages(sizes[i]));
+    for (std::size_t i = 0; i < sizes_.size(); ++i) {
+      const auto size = static_cast<off_t>(whole_pages(sizes_[i]));
       File::require(::fallocate(files[i]->get(), 0, 0, size) == 0);
     }
     checkpoint::parallel_for(parts.size(), checkpoint::write_threads(), [&](std::size_t i) {
       const auto& [file, offset, size] = parts[i];
       const std::uint64_t whole = whole_pages(size);
-      File::require(::pwrite(files[file]->get(), memory.get(), whole, static_cast<off_t>(offset)) ==
+      const auto* from = static_cast<const std::byte*>(memory_[file].get()) + offset;
+      File::require(::pwrite(files[file]->get(), from, whole, static_cast<off_t>(offset)) ==
                     static_cast<ssize_t>(whole));
     });
     for (const auto& file : files) File::require(::fsync(file->get()) == 0);

@@ -8,11 +8,19 @@
 // What the machine itself can do: system calls and nothing else. All return seconds.
 namespace lamina::bench {
 
-/// Writes `sizes[i]` bytes into file i, in parts of 16 MiB, from memory that is there, past the
-/// page cache, by as many threads as Lamina uses; then one fsync a file. The files are removed
-/// again.
-[[nodiscard]] double raw_write(const std::filesystem::path& directory,
-                               const std::vector<std::uint64_t>& sizes);
+/// As many bytes as some files are to have, in memory of their own: a disk takes a few megabytes
+/// that are written again and again from a processor's caches, and so a tenth faster than a model.
+class WriteMemory {
+ public:
+  explicit WriteMemory(std::vector<std::uint64_t> sizes);
+  /// Writes the files in parts of 16 MiB, past the page cache, by as many threads as Lamina uses;
+  /// then one fsync a file. The files are removed again.
+  [[nodiscard]] double write(const std::filesystem::path& directory) const;
+
+ private:
+  std::vector<std::uint64_t> sizes_;
+  std::vector<std::shared_ptr<void>> memory_;
+};
 
 /// Memory for all bytes of some files.
 class ReadMemory {

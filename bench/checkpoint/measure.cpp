@@ -20,7 +20,9 @@ namespace {
 using nlohmann::json;
 using std::filesystem::path;
 
-constexpr int kTurns = 3;  // of what is compared within a round
+// Of what is compared within a round.
+constexpr int kTurns = 3;
+constexpr int kColdTurns = 2;
 
 std::vector<path> files_beginning(const path& directory, const std::string& prefix) {
   std::vector<path> files;
@@ -36,10 +38,22 @@ std::vector<path> weights_of(const Case& which, const path& directory) {
   return files;
 }
 
+/// Of the shards, or of the one file, each as long as the others.
+std::vector<std::uint64_t> sizes_of_files(const Case& which, std::uint64_t bytes) {
+  const double limit = which.max_shard_size.value_or(HUGE_VAL) * 1024 * 1024 * 1024;
+  const auto shards = std::max<std::uint64_t>(
+      1, static_cast<std::uint64_t>(std::ceil(static_cast<double>(bytes) / limit)));
+  return std::vector<std::uint64_t>(shards, bytes / shards);
+}
+
 class Measuring {
  public:
   Measuring(const Case& which, const Settings& settings)
-      : which_(which), settings_(settings), model_(which.make()), values_(random_values(*model_)) {
+      : which_(which),
+        settings_(settings),
+        model_(which.make()),
+        values_(random_values(*model_)),
+        floor_(sizes_of_files(which, total_bytes(*model_))) {
     assign(*model_, values_);
     for (const auto& file : files_beginning(settings.directory, which.name + "_lamina")) {
       std::filesystem::remove(file);
@@ -115,13 +129,12 @@ class Measuring {
   }
 
   void save_round(int round) {
-    raw_write_once();
     const ModelPtr fresh = fresh_model();
     settle();
     timed("save_first", [&] { fresh->save_weights(file(), options()); });
-    raw_write_once();
-    // Several times, for the difference is small. Which one comes first takes turns.
+    // Several times, for the differences are small. Which one comes first takes turns.
     for (int i = 0; i < kTurns; ++i) {
+      raw_write_once();
       const bool sealed_first = (round + i) % 2 == 1;
       save_again(sealed_first ? "save" : "save_unsealed", *fresh, sealed_first);
       save_again(sealed_first ? "save_unsealed" : "save", *fresh, !sealed_first);
@@ -132,13 +145,8 @@ class Measuring {
   }
 
   void raw_write_once() {
-    const std::uint64_t bytes = total_bytes(*model_);
-    const double limit = which_.max_shard_size.value_or(HUGE_VAL) * 1024 * 1024 * 1024;
-    const auto shards = std::max<std::uint64_t>(
-        1, static_cast<std::uint64_t>(std::ceil(static_cast<double>(bytes) / limit)));
     settle();
-    times_["raw_write"].push_back(
-        raw_write(settings_.directory, std::vector<std::uint64_t>(shards, bytes / shards)));
+    times_["raw_write"].push_back(floor_.write(settings_.directory));
     settle();
   }
 
@@ -172,17 +180,20 @@ class Measuring {
       const bool verified_first = (round + i) % 2 == 1;
       load(verified_first ? "load" : "load_unverified", verified_first);
       load(verified_first ? "load_unverified" : "load", !verified_first);
+      raw("raw_read", false);
+      times_["raw_read_again"].push_back(memory.read_again(false));
+      memory.release();
     }
-    raw("raw_read", false);
-    times_["raw_read_again"].push_back(memory.read_again(false));
-    memory.release();
-    for (int i = 0; i < 2; ++i) {
-      const bool verified = (round + i) % 2 == 1;
+    for (int i = 0; i < kColdTurns; ++i) {
+      const bool verified_first = (round + i) % 2 == 1;
+      for (const bool verified : {verified_first, !verified_first}) {
+        cool(files);
+        load(verified ? "load_cold" : "load_cold_unverified", verified);
+      }
       cool(files);
-      load(verified ? "load_cold" : "load_cold_unverified", verified);
+      raw("raw_read_cold", true);
+      memory.release();
     }
-    cool(files);
-    raw("raw_read_cold", true);
   }
 
   /// That what was loaded last is what was saved.
@@ -208,6 +219,7 @@ class Measuring {
   const Settings& settings_;
   ModelPtr model_;
   std::vector<Tensor> values_;
+  WriteMemory floor_;
   std::map<std::string, std::vector<double>> times_;
 };
 

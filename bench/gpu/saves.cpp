@@ -50,9 +50,10 @@ class Folder {
 json save_and_load(const Settings& settings, Model& model, const path& in) {
   const Folder folder(in);
   std::vector<double> writes, saves, loads;
+  const WriteMemory floor(std::vector<std::uint64_t>{bytes_of(model)});
   model.save_weights(folder.file());
   for (int round = 0; round < settings.rounds; ++round) {
-    writes.push_back(raw_write(folder.where(), {bytes_of(model)}));
+    writes.push_back(floor.write(folder.where()));
     saves.push_back(seconds([&] { model.save_weights(folder.file()); }));
     loads.push_back(seconds([&] { model.load_weights(folder.file()); }));
   }
