@@ -237,6 +237,29 @@ TEST_F(DeviceAsync, ThereIsNoAutomaticCopyWhereNeitherMemoryHasRoom) {
   handle.wait();
 }
 
+TEST_F(DeviceAsync, TwoSavesAtATimeNeedNoMorePageLockedMemoryThanTheRing) {
+  for (const SnapshotPolicy policy : {SnapshotPolicy::kNone, SnapshotPolicy::kDevice,
+                                      SnapshotPolicy::kHost, SnapshotPolicy::kAutomatic}) {
+    SCOPED_TRACE(static_cast<int>(policy));
+    const FakeGpu gpu({.seed = seed_}, {2, 4'096});
+    const auto tree = tree_of(random_, {90'000, 70'000}), other = tree_of(random_, {5, 80'000});
+    gate_.close_gate();
+    SaveHandle first(submit(tree, policy, gate_, "a")), second(submit(other, policy, gate_, "b"));
+    // Neither can end, and each has begun when it holds its lock.
+    for (const char* lock : {".a.weights.h5.lock", ".b.weights.h5.lock"}) {
+      while (!storage::posix().exists(directory_ / lock)) std::this_thread::yield();
+    }
+    EXPECT_FALSE(first.done() || second.done());
+    gate_.open_gate();
+    first.wait();
+    second.wait();
+    EXPECT_EQ(gpu->peak_pinned(), 4U * 4'096U) << "two slots of them by which the tensors came";
+    EXPECT_TRUE(same_values(stored(tree, "a"), snapshot(tree)));
+    EXPECT_TRUE(same_values(stored(other, "b"), snapshot(other)));
+    EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
+  }
+}
+
 TEST_F(DeviceAsync, ACancelledSaveLeavesNothing) {
   const FakeGpu gpu({.seed = seed_}, {2, 4'096});
   const auto tree = tree_of(random_, {9'000, 200'000});

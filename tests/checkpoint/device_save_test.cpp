@@ -146,6 +146,35 @@ TEST_F(DeviceSave, NeedsNoMorePageLockedMemoryThanTheRing) {
   EXPECT_EQ(gpu->peak_pinned(), 4U * 8192U) << "two slots of them by which the tensor came";
 }
 
+TEST_F(DeviceSave, ThousandsOfSmallTensorsTakeAboutAsManyCopiesAsSlotsAreFilled) {
+  constexpr std::size_t kSlot = 65'536, kTensors = 3000;
+  const FakeGpu gpu({.seed = random_()}, {2, kSlot});
+  TreeBuilder builder;
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < kTensors; ++i) {
+    const std::string name = "x_" + std::to_string(i);
+    builder.layer("layers/" + name, name,
+                  {random_tensor(random_, Shape{static_cast<std::int64_t>(1 + random_() % 200)},
+                                 DType::kFloat32)});
+    bytes += builder.tree.nodes.back().variables[0].variable->nbytes();
+  }
+  const auto copy = poisoned_copy(builder.tree);
+  move(builder.tree, [] { return kGpu; });
+  move(copy, [] { return kGpu; });
+  const TemporaryDirectory directory(memory_directory());
+  const std::size_t most = 2 * (bytes / kSlot + 1);
+  ASSERT_LT(most, kTensors / 20);
+  std::size_t before = gpu->batches();
+  save(builder.tree, directory / "m.weights.h5", {});
+  EXPECT_LE(gpu->batches() - before, most);
+  EXPECT_GT(gpu->batches(), before);
+  before = gpu->batches();
+  load(copy, directory / "m.weights.h5", {});
+  EXPECT_LE(gpu->batches() - before, most);
+  EXPECT_GT(gpu->batches(), before);
+  EXPECT_TRUE(same_values(snapshot(copy), snapshot(builder.tree)));
+}
+
 TEST_F(DeviceSave, ALoadThatFindsNoRoomOnTheDeviceChangesNothing) {
   TreeBuilder builder;
   builder.layer("layers/a", "a", {random_tensor(random_, {4'000}, DType::kUInt8)});

@@ -33,6 +33,8 @@ class FakeRuntime final : public runtime::Runtime {
   [[nodiscard]] int live() const { return live_; }
   [[nodiscard]] std::size_t peak_pinned() const { return peak_pinned_; }
   [[nodiscard]] std::size_t used() const { return used_; }
+  /// Batches of copies that streams were given, by themselves and not in a recording.
+  [[nodiscard]] std::size_t batches() const { return batches_; }
   /// Recordings made, and how often one was played.
   [[nodiscard]] std::size_t recordings() const { return recordings_; }
   [[nodiscard]] std::size_t plays() const { return plays_; }
@@ -203,6 +205,7 @@ class FakeRuntime final : public runtime::Runtime {
     void copy(std::span<const runtime::Copy> batch) override {
       FakeWork work;
       work.fails = owner_.step_of_work("Stream::copy");
+      if (!recording_) ++owner_.batches_;
       work.copies.assign(batch.begin(), batch.end());
       give(std::move(work));
     }
@@ -298,7 +301,7 @@ class FakeRuntime final : public runtime::Runtime {
 
   std::atomic<std::size_t> calls_ = 0, due_ = std::numeric_limits<std::size_t>::max();
   std::atomic<std::size_t> pinned_ = 0, peak_pinned_ = 0;
-  std::atomic<std::size_t> recordings_ = 0, plays_ = 0;
+  std::atomic<std::size_t> batches_ = 0, recordings_ = 0, plays_ = 0;
   std::atomic<std::thread::id> recorder_;  ///< the thread that may only give work
   std::atomic<int> live_ = 0;
   const std::size_t memory_;

@@ -1,6 +1,6 @@
-// Calls that move a part of the bytes, are interrupted, or find the disk full: what a kernel may do
-// at any time, and hardly ever does. This program's own pread and pwrite stand before the C
-// library's.
+// Calls that move a part of the bytes, are interrupted, find the disk full, or no way past the page
+// cache: what a kernel may do at any time, and hardly ever does. This program's own open, pread and
+// pwrite stand before the C library's.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <lamina/error.h>
@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdarg>
 #include <functional>
 #include <random>
 #include <string>
@@ -23,8 +24,9 @@
 
 namespace {
 
-/// Of a call for so many bytes: how many it moves, or a negative error.
-using Verdict = std::function<ssize_t(std::size_t size)>;
+/// Of a call for so many bytes, `direct` past the page cache: how many it moves, or a negative
+/// error.
+using Verdict = std::function<ssize_t(std::size_t size, bool direct)>;
 std::atomic<const Verdict*> verdict = nullptr;
 
 /// Makes the verdicts for as long as it lives.
@@ -39,13 +41,33 @@ class Interference {
   Verdict given_;
 };
 
+/// While it lives no file can be opened past the page cache, as on a file system that lacks that.
+class NothingOpensDirectly {
+ public:
+  NothingOpensDirectly() { refused_ = 0, refuses_ = true; }
+  ~NothingOpensDirectly() { refuses_ = false; }
+  NothingOpensDirectly(const NothingOpensDirectly&) = delete;
+  NothingOpensDirectly& operator=(const NothingOpensDirectly&) = delete;
+
+  [[nodiscard]] static bool refuses(int flags) {
+    if ((flags & O_DIRECT) == 0 || !refuses_) return false;
+    ++refused_;
+    return true;
+  }
+  [[nodiscard]] std::size_t refused() const { return refused_; }
+
+ private:
+  static inline std::atomic<bool> refuses_ = false;
+  static inline std::atomic<std::size_t> refused_ = 0;
+};
+
 /// Makes the call, on a descriptor without O_DIRECT when it is cut short: that takes no part of a
 /// block.
 template <class Call>
 ssize_t judged(int fd, int mode, std::size_t size, const Call& call) {
   const Verdict* const given = verdict;
   if (given == nullptr) return call(fd, size);
-  const ssize_t moved = (*given)(size);
+  const ssize_t moved = (*given)(size, (::fcntl(fd, F_GETFL) & O_DIRECT) != 0);
   if (moved < 0) {
     errno = static_cast<int>(-moved);
     return -1;
@@ -59,6 +81,17 @@ ssize_t judged(int fd, int mode, std::size_t size, const Call& call) {
 }  // namespace
 
 extern "C" {
+__attribute__((visibility("default"))) int open(const char* path, int flags, ...) {
+  std::va_list more;
+  va_start(more, flags);
+  const int mode = (flags & O_CREAT) != 0 ? va_arg(more, int) : 0;
+  va_end(more);
+  if (NothingOpensDirectly::refuses(flags)) {
+    errno = EINVAL;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));
+}
 __attribute__((visibility("default"))) ssize_t pread(int fd, void* bytes, std::size_t size,
                                                      off_t offset) {
   return judged(fd, O_RDONLY, size, [&](int file, std::size_t n) {
@@ -91,7 +124,7 @@ class Calls : public ::testing::Test {
   }
   /// A third of the calls is interrupted, a third moves whatever it likes.
   Verdict unreliable() {
-    return [this](std::size_t size) -> ssize_t {
+    return [this](std::size_t size, bool) -> ssize_t {
       ++calls_;
       const unsigned way = random_() % 3;
       if (way == 0) return -EINTR;
@@ -102,6 +135,44 @@ class Calls : public ::testing::Test {
     const auto file = posix().create(path);
     file->write_at(offset, bytes);
     file->close();
+  }
+  /// Writes random bytes to a file of its own and reads them back when none is in the page cache,
+  /// so that both may go past it, and once more through read_and_show.
+  void expect_back(const Path& path) {
+    const std::size_t size = 2 * kMiB + 1 + random_() % kMiB;
+    const std::uint64_t offset = 4096 * (random_() % 3);
+    SCOPED_TRACE(std::to_string(size) + " bytes at " + std::to_string(offset));
+    const Tensor bytes = random_bytes(size);
+    write(path, bytes.bytes(), offset);
+    Tensor read = random_bytes(size), shown = random_bytes(size);
+    drop_from_cache(path);
+    posix().open(path)->read_at(offset, read.bytes());
+    EXPECT_TRUE(bitwise_equal(read, bytes));
+    drop_from_cache(path);
+    std::size_t done = 0;
+    read = random_bytes(size);
+    posix().open(path)->read_and_show(offset, read.bytes(), [&](auto part) {
+      std::copy(part.begin(), part.end(), shown.bytes().begin() + static_cast<long>(done));
+      done += part.size();
+    });
+    EXPECT_EQ(done, size);
+    EXPECT_TRUE(bitwise_equal(read, bytes));
+    EXPECT_TRUE(bitwise_equal(shown, bytes));
+  }
+  /// How many calls went past the page cache meanwhile.
+  int calls_past_cache(const std::function<void()>& work) {
+    std::atomic<int> count = 0;
+    const Interference counting([&](std::size_t size, bool direct) -> ssize_t {
+      count += direct ? 1 : 0;
+      return static_cast<ssize_t>(size);
+    });
+    work();
+    return count;
+  }
+  void drop_from_cache(const Path& path) {
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    ASSERT_EQ(::fsync(file.get()), 0);
+    ASSERT_EQ(::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED), 0);
   }
   /// Makes a file of 40 MiB and removes it: its space comes back after a pause.
   void remove_large(const Path& path) {
@@ -160,7 +231,7 @@ TEST_F(Calls, ThatFailAfterAPartAreReportedWithTheirCode) {
   write(directory_ / "g", bytes.bytes());
   (void)wait_for_freed_space();
   for (const int code : {EIO, ENOSPC, EDQUOT, EFBIG}) {
-    const Interference interference([&](std::size_t size) -> ssize_t {
+    const Interference interference([&](std::size_t size, bool) -> ssize_t {
       return calls_++ % 2 == 0 ? static_cast<ssize_t>(size / 2) : -code;
     });
     for (const bool writes : {true, false}) {
@@ -183,9 +254,38 @@ TEST_F(Calls, ThatFailAfterAPartAreReportedWithTheirCode) {
 }
 
 TEST_F(Calls, ThatWriteNothingAtAllEnd) {
-  const Interference interference([](std::size_t) -> ssize_t { return 0; });
+  const Interference interference([](std::size_t, bool) -> ssize_t { return 0; });
   EXPECT_THROW(write(directory_ / "f", random_bytes(10).bytes()), StorageError);
   EXPECT_THROW(write(directory_ / "f", random_bytes(kMiB).bytes()), StorageError);
+}
+
+TEST_F(Calls, GoThroughThePageCacheWhereNoFileCanBeOpenedPastIt) {
+  const int direct = calls_past_cache([&] { expect_back(directory_ / "f"); });
+  if (direct == 0) GTEST_SKIP() << "nothing goes past the page cache on this file system";
+  const NothingOpensDirectly nothing;
+  EXPECT_EQ(calls_past_cache([&] { expect_back(directory_ / "g"); }), 0);
+  EXPECT_EQ(nothing.refused(), static_cast<std::size_t>(direct))
+      << "once for the file that is made, and each time that it is read";
+}
+
+// As where a disk wants another alignment: at the first call, or after some bytes went well.
+TEST_F(Calls, GoThroughThePageCacheWhereACallPastItIsRefused) {
+  const int direct = calls_past_cache([&] { expect_back(directory_ / "f"); });
+  if (direct == 0) GTEST_SKIP() << "nothing goes past the page cache on this file system";
+  for (const bool some_go_well : {false, true}) {
+    SCOPED_TRACE(some_go_well);
+    std::atomic<int> tried = 0, refused = 0;
+    {
+      const Interference refusing([&](std::size_t size, bool past_cache) -> ssize_t {
+        if (!past_cache) return static_cast<ssize_t>(size);
+        if (some_go_well && tried++ % 2 == 0) return static_cast<ssize_t>(kMiB);
+        ++refused;
+        return -EINVAL;
+      });
+      expect_back(directory_ / "g");
+    }
+    EXPECT_EQ(refused.load(), direct) << "once for what is written, and for each way to read";
+  }
 }
 
 // The disk is full once, and so it stays unless the removed file's space was waited for, by this
@@ -199,7 +299,7 @@ TEST_F(Calls, ThatFindTheDiskFullWaitForTheSpaceOfRemovedFiles) {
       const Tensor bytes = random_bytes(size);
       const auto write_when_full_once = [&](const std::function<void()>& meanwhile) {
         calls_ = 0;
-        const Interference interference([&](std::size_t wanted) -> ssize_t {
+        const Interference interference([&](std::size_t wanted, bool) -> ssize_t {
           if (calls_++ > 0) return static_cast<ssize_t>(wanted);
           meanwhile();
           return -code;

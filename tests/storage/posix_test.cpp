@@ -100,6 +100,47 @@ void drop_from_cache(const Path& path) {
   ::close(fd);
 }
 
+int count_cached(const Path& path, std::size_t pages) {
+  const std::vector<unsigned char> cached = cached_pages(path, pages);
+  return std::accumulate(cached.begin(), cached.end(), 0);
+}
+
+/// Of page-aligned bytes: whether those that are written with O_DIRECT stay out of the page cache
+/// here; asked without Lamina.
+bool stay_out_of_cache(const Path& path, std::span<const std::byte> bytes) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0666);
+  if (fd < 0) return false;
+  const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), 0);
+  ::close(fd);
+  return written == static_cast<ssize_t>(bytes.size()) &&
+         count_cached(path, bytes.size() / 4096) == 0;
+}
+
+TEST(PosixStorage, WritesWhatIsLargeAndAlignedPastThePageCache) {
+  const TemporaryDirectory directory;
+  constexpr std::size_t kPages = 1024;  // 4 MiB
+  const auto random = random_bytes(kPages * 4096 + 1234);
+  const Tensor tensor =
+      Tensor::from_bytes(random, Shape{static_cast<std::int64_t>(random.size())}, DType::kUInt8);
+  ASSERT_EQ(reinterpret_cast<std::uintptr_t>(tensor.raw()) % 4096, 0u);
+  const std::span<const std::byte> bytes = tensor.bytes();
+  if (!stay_out_of_cache(directory / "asked", bytes.first(kPages * 4096))) {
+    GTEST_SKIP() << "O_DIRECT does not go past the page cache in " << directory.path()
+                 << ", as on tmpfs";
+  }
+  for (const bool reserved : {false, true}) {
+    const auto file = posix().create(directory / "f");
+    if (reserved) file->resize(bytes.size());
+    file->write_at(0, bytes);
+    EXPECT_EQ(count_cached(directory / "f", kPages), 0) << "reserved: " << reserved;
+    file->close();
+    EXPECT_EQ(read_all(directory / "f"), random);
+  }
+  // What is not aligned in memory goes through it, and is seen there.
+  posix().create(directory / "g")->write_at(0, bytes.subspan(1));
+  EXPECT_GT(count_cached(directory / "g", kPages), static_cast<int>(kPages) / 2);
+}
+
 TEST(PosixStorage, ReadsTheSameThroughThePageCacheAndPastIt) {
   const TemporaryDirectory directory;
   constexpr std::size_t kPages = 1024;
