@@ -12,7 +12,11 @@ SaveTarget save_target(const std::filesystem::path& path, std::optional<double> 
   const std::string name = path.string();
   if (!max_shard_size) {
     if (!name.ends_with(".weights.h5")) {
-      throw ValueError("The filename must end in `.weights.h5`. Received: filepath=" + name);
+      throw ValueError("The filename must end in `.weights.h5`. Received: filepath=" + name +
+                       (name.ends_with("weights.json")
+                            ? ". To save shards and their index, give `max_shard_size` "
+                              "(`--max-shard-size` of the command)."
+                            : ""));
     }
     return {path, false};
   }
@@ -51,7 +55,8 @@ LoadKind load_kind(const std::filesystem::path& path) {
   throw ValueError(
       "File format not supported: filepath=" + name +
       ". Keras 3 only supports V3 `.keras` files, `.weights.h5` files, legacy H5 format "
-      "files (`.h5` extension), or Orbax checkpoints.");
+      "files (`.h5` extension), or Orbax checkpoints. Lamina loads `.weights.h5` files, "
+      "`.weights.json` checkpoints and the weights of `.keras` files.");
 }
 
 std::string shard_base(const std::filesystem::path& index) {

@@ -12,8 +12,9 @@ struct SaveTarget {
   bool sharded = false;
 };
 
-/// Keras's rules for the name given to save_weights (keras_format.md 1.1, 8.1). Throws ValueError
-/// with Keras's words; warns when a sharded save is renamed to `.json`.
+/// Keras's rules for the name given to save_weights: `.weights.h5`, and with `max_shard_size` what
+/// ends in `weights.json` or `weights.h5`. Throws ValueError with Keras's words; warns when a
+/// sharded save is renamed to `.json`.
 [[nodiscard]] SaveTarget save_target(const std::filesystem::path& path,
                                      std::optional<double> max_shard_size);
 
@@ -22,8 +23,8 @@ struct SaveTarget {
 
 enum class LoadKind { kSingle, kSharded, kArchive };
 
-/// What a name given to load_weights stands for (1.2). Throws ValueError with Keras's words, and
-/// UnsupportedError for the legacy `.h5` format.
+/// What a name given to load_weights stands for. Throws ValueError that begins with Keras's words
+/// and says what can be loaded here, and UnsupportedError for the legacy `.h5` format.
 [[nodiscard]] LoadKind load_kind(const std::filesystem::path& path);
 
 /// "model" for "dir/model.weights.json".

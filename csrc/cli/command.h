@@ -6,6 +6,10 @@ namespace lamina::cli {
 /// What a run of the command ends with; `diff` and `verify` set kDifferent, an error kFailed.
 enum ExitStatus : int { kSuccess = 0, kDifferent = 1, kFailed = 2 };
 
+/// What is said of --max-shard-size.
+inline constexpr const char* kShardSizeHelp =
+    "write shards of at most so many GB of 1024^3 bytes, as Keras counts them";
+
 /// What is said of --no-seal.
 inline constexpr const char* kNoSealHelp = "write no checksums: only what Keras writes";
 

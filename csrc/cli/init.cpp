@@ -50,13 +50,12 @@ void add_init(CLI::App& app) {
   command->add_option("MODEL", arguments->model, kModelHelp)->required();
   command
       ->add_option("--weights", arguments->weights,
-                   "the .weights.h5 or .weights.json file to write")
+                   "the .weights.h5 file to write, or with --max-shard-size .weights.json")
       ->required()
       ->type_name("OUT");
-  const CLI::Option* shard = command
-                                 ->add_option("--max-shard-size", arguments->max_shard_size,
-                                              "write shards of at most so many GB")
-                                 ->type_name("GB");
+  const CLI::Option* shard =
+      command->add_option("--max-shard-size", arguments->max_shard_size, kShardSizeHelp)
+          ->type_name("GB");
   const CLI::Option* seed =
       command->add_option("--seed", arguments->seed, "make the same values every time")
           ->type_name("N");

@@ -89,9 +89,7 @@ void add_reshard(CLI::App& app) {
       ->add_option("OUT", arguments->out,
                    "the .weights.h5 file, or with --max-shard-size .weights.json")
       ->required();
-  command
-      ->add_option("--max-shard-size", arguments->max_shard_size,
-                   "write shards of at most so many GB")
+  command->add_option("--max-shard-size", arguments->max_shard_size, kShardSizeHelp)
       ->type_name("GB");
   command
       ->add_option(

@@ -152,7 +152,10 @@ void add_training_options(CLI::App& command, Arguments& a) {
           "learning rate included")
       ->capture_default_str()
       ->type_name("OPTIMIZER");
-  command.add_option("--metric", a.metrics, "a metric to show, as accuracy; may be given again")
+  command
+      .add_option("--metric", a.metrics,
+                  "a metric to show, as accuracy; may be given again, and is for a model of "
+                  "several outputs once for each")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("NAME");

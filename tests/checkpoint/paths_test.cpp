@@ -27,7 +27,8 @@ std::string thrown(F&& f) {
 
 TEST(Paths, SaveWantsKerassSuffixes) {
   EXPECT_EQ(thrown<ValueError>([] { (void)save_target("m.weights.json", {}); }),
-            "The filename must end in `.weights.h5`. Received: filepath=m.weights.json");
+            "The filename must end in `.weights.h5`. Received: filepath=m.weights.json. To save "
+            "shards and their index, give `max_shard_size` (`--max-shard-size` of the command).");
   EXPECT_EQ(thrown<ValueError>([] { (void)save_target("myweights.h5", {}); }),
             "The filename must end in `.weights.h5`. Received: filepath=myweights.h5");
   EXPECT_EQ(
@@ -76,7 +77,9 @@ TEST(Paths, LoadDispatchesOnTheSuffix) {
               ::testing::HasSubstr("Legacy"));
   EXPECT_EQ(thrown<ValueError>([] { (void)load_kind("m.npz"); }),
             "File format not supported: filepath=m.npz. Keras 3 only supports V3 `.keras` files, "
-            "`.weights.h5` files, legacy H5 format files (`.h5` extension), or Orbax checkpoints.");
+            "`.weights.h5` files, legacy H5 format files (`.h5` extension), or Orbax checkpoints. "
+            "Lamina loads `.weights.h5` files, `.weights.json` checkpoints and the weights of "
+            "`.keras` files.");
 }
 
 TEST(Prompt, AsksUntilYOrN) {

@@ -86,6 +86,9 @@ TEST(Command, HelpNamesEveryOption) {
   for (const auto& [command, names] : options) {
     const std::string help = run({command, "--help"}).out;
     for (const char* name : names) EXPECT_THAT(help, HasSubstr(name)) << command;
+    // Which gigabytes are meant.
+    const bool makes_shards = std::ranges::count(names, std::string_view("--max-shard-size")) > 0;
+    EXPECT_EQ(help.find("1024^3") != help.npos, makes_shards) << command;
   }
 }
 

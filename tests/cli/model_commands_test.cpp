@@ -108,6 +108,14 @@ TEST_F(ModelCommands, AnArchiveBringsItsOwnWeights) {
       HasSubstr("--weights is required"));
 }
 
+TEST_F(ModelCommands, PredictComputesOnTheCpuIfAsked) {
+  const std::string archive = model_file("cnn.keras");
+  const ModelPtr model = Model::load(archive);
+  const std::vector<Tensor> inputs = make_inputs(*model, 2);
+  succeeds({"predict", archive, "--input", "x0.npy", "--output", "y.npy", "--device", "cpu"});
+  EXPECT_TRUE(bitwise_equal(read_npy(directory_ / "y.npy"), model->predict(inputs).at(0)));
+}
+
 TEST_F(ModelCommands, PredictRefusesBeforeItComputes) {
   const std::string model = model_file("images_and_numbers.json");
   succeeds({"init", model, "--weights", "m.weights.h5"});
@@ -133,6 +141,12 @@ TEST_F(ModelCommands, InitRepeatsItselfWithASeed) {
   succeeds({"init", model, "--weights", "c.weights.h5", "--seed", "2"});
   EXPECT_EQ(lamina({"diff", "a.weights.h5", "b.weights.json"}).status, 0);
   EXPECT_EQ(lamina({"diff", "a.weights.h5", "c.weights.h5"}).status, 1);
+}
+
+TEST_F(ModelCommands, InitOfShardsNeedsTheirSize) {
+  EXPECT_THAT(refusal({"init", model_file("cnn.json"), "--weights", "a.weights.json"}),
+              AllOf(HasSubstr("a.weights.json"), HasSubstr("--max-shard-size")));
+  EXPECT_FALSE(fs::exists(directory_ / "a.weights.json"));
 }
 
 TEST_F(ModelCommands, NoOverwriteKeepsTheFile) {

@@ -25,11 +25,11 @@ namespace {
 class TrainAsTheLibrary : public Train {
  protected:
   /// What the fixture's command does, written to "hand.weights.h5".
-  History by_hand(FitOptions options, const std::string& weights = "") {
+  History by_hand(FitOptions options, const std::string& weights = "", bool from_logits = false) {
     set_random_seed(3);
     const ModelPtr model = Model::from_json(directory_ / "model.json");
     model->compile({.optimizer = optimizers::Adam({.learning_rate = 0.01}),
-                    .loss = losses::SparseCategoricalCrossentropy(),
+                    .loss = losses::SparseCategoricalCrossentropy({.from_logits = from_logits}),
                     .metrics = {"accuracy"}});
     if (!weights.empty()) model->load_weights(directory_ / weights);
     options.batch_size = 16;
@@ -73,6 +73,23 @@ TEST_F(TrainAsTheLibrary, TakesTheSamplesInTheirOrderIfAsked) {
   expect_equal("shuffled.weights.h5", "hand.weights.h5");
   EXPECT_EQ(run_lamina(directory_.path(), {"diff", "w.weights.h5", "shuffled.weights.h5"}).status,
             1);
+}
+
+TEST_F(TrainAsTheLibrary, TakesTheOptionsOfALoss) {
+  (void)trained({"--weights-out", "probabilities.weights.h5"});
+  (void)trained({"--loss", "SparseCategoricalCrossentropy:from_logits=true", "--weights-out",
+                 "w.weights.h5"});
+  (void)by_hand({}, "", true);
+  expect_equal("w.weights.h5", "hand.weights.h5");
+  EXPECT_EQ(
+      run_lamina(directory_.path(), {"diff", "w.weights.h5", "probabilities.weights.h5"}).status,
+      1);
+}
+
+TEST_F(TrainAsTheLibrary, ComputesOnTheCpuIfAsked) {
+  (void)trained({"--device", "cpu", "--weights-out", "w.weights.h5"});
+  (void)by_hand({});
+  expect_equal("w.weights.h5", "hand.weights.h5");
 }
 
 TEST_F(TrainAsTheLibrary, ShowsHowItDoesOnTheValidationData) {

@@ -308,7 +308,8 @@ TEST(Reshard, WithoutALimitAShardedNameIsRefused) {
   const Outcome outcome =
       run_lamina(directory.path(), {"reshard", "w.weights.h5", "v.weights.json"});
   EXPECT_EQ(outcome.status, 2);
-  EXPECT_THAT(outcome.err, HasSubstr(".weights.h5"));
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("must end in `.weights.h5`"),
+                                 HasSubstr("v.weights.json"), HasSubstr("--max-shard-size")));
 }
 
 TEST(Verify, SaysThatSoundFilesAreSound) {
@@ -333,6 +334,18 @@ TEST(Verify, NamesEachDamagedTensorAndMissingShardOnALineOfItsOwn) {
   EXPECT_THAT(outcome.out, HasSubstr("w_00000.weights.h5': '/layers/dense/vars/0' is damaged"));
   EXPECT_THAT(outcome.out, HasSubstr("w_00001.weights.h5"));
   EXPECT_THAT(outcome.out, HasSubstr(" problems\n"));
+}
+
+TEST(Verify, NamesAShardOfAnotherSaveOfTheSame) {
+  const TemporaryDirectory directory, other;
+  save(small_tree(), directory / "w.weights.json", 50.0 / (1 << 30));
+  save(small_tree(), other / "w.weights.json", 50.0 / (1 << 30));
+  fs::copy_file(other / "w_00001.weights.h5", directory / "w_00001.weights.h5",
+                fs::copy_options::overwrite_existing);
+  const Outcome outcome = run_lamina(directory.path(), {"verify", "w.weights.json"});
+  EXPECT_EQ(outcome.status, 1) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("w_00001.weights.h5' belongs to the save "),
+                                 HasSubstr("w.weights.json: 1 problem\n")));
 }
 
 TEST(Verify, AFileThatIsCutShortOrNoneOfOursFails) {
