@@ -21,8 +21,7 @@ struct Index {
   std::vector<IndexEntry> entries;
 };
 
-/// The text that Keras writes, to the byte (keras_format.md 8.3), but for `more` at the end of its
-/// `metadata`.
+/// The text that Keras writes, to the byte, but for `more` at the end of its `metadata`.
 [[nodiscard]] std::string index_text(const Index& index, std::string_view more = {});
 
 /// More than this no index of a real model has; text from strangers is refused beyond it.

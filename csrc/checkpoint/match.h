@@ -36,9 +36,9 @@ struct Match {
   std::vector<std::string> unused;      ///< paths of groups with variables that nothing asked for
 };
 
-/// Keras's walk over a checkpoint (keras_format.md 7): objects are found by path, and one that
-/// failed is tried again under each further path that leads to it. Reads no data and changes no
-/// variable. `skip` holds nodes that are left alone with all that only they hold.
+/// Keras's walk over a checkpoint: objects are found by path, and one that failed is tried again
+/// under each further path that leads to it. Reads no data and changes no variable. `skip` holds
+/// nodes that are left alone with all that only they hold.
 [[nodiscard]] Match match(const weights::WeightTree& tree, const Catalog& catalog,
                           const std::unordered_set<weights::NodeId>& skip);
 

@@ -16,7 +16,7 @@ struct NodeMatch {
   std::optional<std::string> warning;  ///< why it is passed over without an error (optimizers)
 };
 
-/// The checks of one object against one group (keras_format.md 7.2): count, keys, types, shapes.
+/// The checks of one object against one group: count, keys, types, shapes.
 [[nodiscard]] NodeMatch match_node(const weights::WeightNode& node, const CatalogGroup& group);
 
 }  // namespace lamina::checkpoint

@@ -37,10 +37,9 @@ struct ShardLimit {
 /// then `plan_shards` throws, unless it is one that is not saved. The cheap part of a plan.
 [[nodiscard]] bool all_fit(const weights::WeightTree& tree, const ShardLimit& limit);
 
-/// Keras's assignment (keras_format.md 8.1 and 8.2): greedy in save order, a shard is closed when
-/// the next variable would take it over the limit. Without a limit there is one shard. Throws
-/// ValueError naming the variable, or with `keep_entries_together` the entry, that no shard can
-/// hold.
+/// Keras's assignment: greedy in save order, a shard is closed when the next variable would take it
+/// over the limit. Without a limit there is one shard. Throws ValueError naming the variable, or
+/// with `keep_entries_together` the entry, that no shard can hold.
 [[nodiscard]] ShardPlan plan_shards(const weights::WeightTree& tree,
                                     const std::vector<weights::WeightEntry>& entries,
                                     const std::optional<ShardLimit>& limit);

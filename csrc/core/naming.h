@@ -6,9 +6,8 @@
 
 namespace lamina {
 
-/// Keras's `to_snake_case`: "Conv2DTranspose" -> "conv2d_transpose" (keras_format.md 2.4). UTF-8 in
-/// and out; letters beyond ASCII are word characters, and those of Latin-1, Greek and Cyrillic are
-/// lowered.
+/// Keras's `to_snake_case`: "Conv2DTranspose" -> "conv2d_transpose". UTF-8 in and out; letters
+/// beyond ASCII are word characters, and those of Latin-1, Greek and Cyrillic are lowered.
 [[nodiscard]] std::string to_snake_case(std::string_view class_name);
 
 /// The names of one container's elements: "dense", "dense_1", ... The counter of a base name grows

@@ -79,13 +79,13 @@ bool run(const fs::path& directory) {
   const fs::path single = directory / "model.weights.h5",
                  sharded = directory / "model.weights.json";
 
-  // A model with about 454 MB of weights. Values are made at first use: here, so that they are not
+  // A model with about 476 MB of weights. Values are made at first use: here, so that they are not
   // counted as time for saving.
   const auto model = applications::EfficientNetV2L();
   for (const VariablePtr& variable : model->variables()) (void)variable->value();
   std::printf("EfficientNetV2L: %lld parameters\n", static_cast<long long>(model->count_params()));
 
-  // Save the weights without sharding, then with shards of at most 0.25 GB.
+  // Save the weights without sharding, then with shards of at most 0.25 GB (of 1024^3 bytes).
   const Seconds save_single =
       timed([&] { model->save_weights(single, {.progress = progress("save model.weights.h5")}); });
   const Seconds save_sharded = timed([&] {

@@ -34,8 +34,8 @@ struct Layout {
   std::vector<std::vector<std::uint64_t>> offsets;
 };
 
-/// Lays a file out as Keras does (keras_format.md 3): symbol tables, contiguous datasets, early
-/// allocation, no fill. Touches no file. Throws FormatError for what HDF5 cannot hold: two objects
+/// Lays a file out as h5py does for Keras: symbol tables, contiguous datasets, early allocation,
+/// no fill. Touches no file. Throws FormatError for what HDF5 cannot hold: two objects
 /// of one name, more than 32 dimensions, names that are empty, ".", or longer than 4096 bytes.
 [[nodiscard]] Layout make_layout(const std::vector<LayoutGroup>& groups, bool align = true);
 

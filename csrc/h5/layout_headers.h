@@ -15,7 +15,7 @@ namespace lamina::h5 {
 void write_group_header(std::span<std::byte> at, const SymbolTablePlaces& symbols,
                         const TextPlace* name);
 
-/// True when the dataset has the attribute `dtype` (keras_format.md 3.3), which needs a text.
+/// True when the dataset has the attribute `dtype`, by which Keras tells bfloat16; it needs a text.
 [[nodiscard]] bool has_dtype_attribute(DType dtype);
 
 /// Bytes of a dataset's object header.

@@ -39,8 +39,8 @@ struct WeightNode {
 };
 
 /// What a model gives to a checkpoint: its objects, their variables and every path by which Keras's
-/// walk reaches them (keras_format.md 2). A value that knows no layer and no file: fill one by hand
-/// to save any tensors. Node 0 is the root.
+/// walk reaches them. A value that knows no layer and no file: fill one by hand to save any
+/// tensors. Node 0 is the root.
 struct WeightTree {
   std::vector<WeightNode> nodes;
 };
@@ -56,8 +56,8 @@ struct WeightEntry {
 
 /// The groups in Keras's save order: each node once, at the first path that reaches it, pre-order.
 /// `skip` holds nodes that count as visited from the start (Keras's objects_to_skip).
-/// Throws ValueError when two nodes get one path (keras_format.md 2.3: class `Dense_1` beside
-/// `Dense`).
+/// Throws ValueError when two nodes get one path: Keras names the second `Dense` of a list as it
+/// names a first `Dense_1`.
 [[nodiscard]] std::vector<WeightEntry> save_order(const WeightTree& tree,
                                                   const std::unordered_set<NodeId>& skip = {});
 

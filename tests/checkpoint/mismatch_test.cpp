@@ -176,7 +176,7 @@ TEST_F(Mismatches, OfAnOptimizersShapesAreErrorsAndChangeNothing) {
               HasSubstr("variable.shape=(4,), Received: value.shape=(3,)"));
 }
 
-// keras_format.md 7.3: an object that is not at its first path is looked for under the others.
+// As in Keras, an object that is not at its first path is looked for under the others.
 TEST_F(Mismatches, ArePassedOverWhenAnotherPathFits) {
   TreeBuilder source, target;
   source.layer("layers/dense", "dense", {values({3})});

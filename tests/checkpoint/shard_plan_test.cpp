@@ -38,7 +38,7 @@ std::vector<std::string> describe(const ShardPlan& plan, const weights::WeightTr
   return out;
 }
 
-// The example that keras_format.md 8.2 verifies with Keras: limit 130 bytes.
+// As Keras itself shards these layers within 130 bytes.
 TEST(ShardPlan, RollsOverWithinAnEntryAsKerasDoes) {
   TreeBuilder builder;
   builder.layer("layers/dense", "dense", {Tensor::zeros({4, 8}), floats(8)});

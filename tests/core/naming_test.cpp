@@ -7,7 +7,7 @@
 namespace lamina {
 namespace {
 
-// Every sample of keras_format.md 2.4, as Keras itself answers.
+// As Keras itself answers.
 TEST(Naming, SnakeCaseIsKeras) {
   const std::map<std::string, std::string> samples = {
       {"Conv2DTranspose", "conv2d_transpose"},
