@@ -33,7 +33,7 @@ run_tests() {  # STEP PRESET [CTEST ARGUMENT...]
 # Some cases of one program, which the tally counts with those of run_tests. None at all is a failure.
 run_cases() {  # STEP PRESET PROGRAM FILTER
   local report="$results/$1/$3.xml"
-  OMP_NUM_THREADS=1 timeout 900 "build/$2/bin/$3" --gtest_filter="$4" --gtest_output="xml:$report" &&
+  OMP_NUM_THREADS=1 timeout 1800 "build/$2/bin/$3" --gtest_filter="$4" --gtest_output="xml:$report" &&
     grep -q '<testcase' "$report"
 }
 
@@ -47,7 +47,7 @@ asan() { build asan && LAMINA_CRASH_KILLS=100 LAMINA_DAMAGE_SAMPLES=100 run_test
 tsan() {
   build tsan test_storage test_h5 test_runtime test_checkpoint test_models test_training || return
   local failed=0
-  LAMINA_DAMAGE_SAMPLES=100 run_tests tsan tsan -R '^(storage|h5|runtime|checkpoint)$' || failed=1
+  LAMINA_DAMAGE_SAMPLES=100 run_tests tsan tsan --timeout 2700 -R '^(storage|h5|runtime|checkpoint)$' || failed=1
   # What it counts of memory is ThreadSanitizer's own.
   run_cases tsan tsan test_models 'AsyncWeights.*:*Manager*-*AThousandSavesInARow*' || failed=1
   run_cases tsan tsan test_training 'ReadAhead.*' || failed=1

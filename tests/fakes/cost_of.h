@@ -37,7 +37,7 @@ Cost cost_of(F&& call) {
 }
 
 /// Sanitizers slow a program down and keep what it frees.
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr Cost kMostForBadInput{10, 1000};
 #else
 inline constexpr Cost kMostForBadInput{1, 100};
