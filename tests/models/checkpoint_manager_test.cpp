@@ -1,26 +1,18 @@
-#include "models/checkpoint_manager.h"
-
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <fstream>
-#include <functional>
 #include <future>
 #include <thread>
 
 #include "checkpoint/check.h"
 #include "checkpoint/hidden_names.h"
-#include "h5/reader.h"
-#include "helpers.h"
+#include "manager_scene.h"
 #include "tests/fakes/captured_warnings.h"
-#include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/faulty_storage.h"
 #include "tests/fakes/passing_storage.h"
-#include "tests/fakes/temporary_directory.h"
 #include "tests/fakes/working_directory.h"
 
 namespace lamina {
@@ -28,22 +20,14 @@ namespace {
 
 using namespace test;
 using lamina::testing::CapturedWarnings;
-using lamina::testing::FakeGpu;
 using lamina::testing::FaultyStorage;
-using lamina::testing::memory_directory;
 using lamina::testing::PassingStorage;
-using lamina::testing::TemporaryDirectory;
 using lamina::testing::WorkingDirectory;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-std::shared_ptr<Sequential> small_model() {
-  return Sequential::create({layers::InputLayer({.shape = Shape{4}}), layers::Dense({.units = 3}),
-                             layers::Dense({.units = 2})});
-}
 
 /// Names cannot change places in it, and of what is in directories that are to go it removes one
 /// thing.
@@ -93,37 +77,6 @@ class OneWayStorage final : public PassingStorage {
   std::size_t syncs_ = 0;
 };
 
-/// Does something before a file of step 100 is opened for the n-th time.
-class InterruptedStorage final : public PassingStorage {
- public:
-  InterruptedStorage(std::size_t before, std::function<void()> action)
-      : before_(before), action_(std::move(action)) {}
-  std::unique_ptr<storage::ReadableFile> open(const Path& path) override {
-    if (path.string().find("step_00000100") != std::string::npos && opened_++ == before_) action_();
-    return inner().open(path);
-  }
-
- private:
-  std::size_t before_, opened_ = 0;
-  std::function<void()> action_;
-};
-
-/// A step is there whenever it is listed, always another, and never when it is opened.
-class VanishingStorage final : public PassingStorage {
- public:
-  std::vector<std::string> list(const Path&) override {
-    return {fmt::format("step_{:08}", ++listed_)};
-  }
-  bool exists(const Path&) override { return true; }
-  std::unique_ptr<storage::ReadableFile> open(const Path& path) override {
-    throw FileNotFoundError("open failed for '" + path.string() + "'", ENOENT);
-  }
-  [[nodiscard]] std::size_t listed() const { return listed_; }
-
- private:
-  std::size_t listed_ = 0;
-};
-
 /// Opens no file of one step, as if the process had too many open.
 class ExhaustedStorage final : public PassingStorage {
  public:
@@ -156,74 +109,7 @@ class WatchedLocks final : public PassingStorage {
 
 constexpr const char* kNoExchange = "names cannot change places in this file system";
 
-class Manager : public ::testing::TestWithParam<bool> {
- protected:
-  bool names_change_places() {
-    for (const char* name : {"a", "b"}) std::filesystem::create_directory(directory_ / name);
-    return storage::posix().exchange(directory_ / "a", directory_ / "b");
-  }
-  CheckpointManagerOptions options(std::size_t max_to_keep = 5, std::int64_t keep_every_n = 0) {
-    return options_of(GetParam(), max_to_keep, keep_every_n);
-  }
-  CheckpointManagerOptions options_of(bool sharded, std::size_t max_to_keep = 5,
-                                      std::int64_t keep_every_n = 0) {
-    CheckpointManagerOptions out;
-    out.directory = directory_ / "run";
-    out.max_to_keep = max_to_keep;
-    out.keep_every_n = keep_every_n;
-    if (sharded) {
-      out.file_name = "model.weights.json";
-      out.save.save.max_shard_size = 70.0 / (1U << 30);
-    }
-    return out;
-  }
-  /// Weights that tell which step they are of.
-  void set(float step) { set(*model_, step); }
-  static void set(const Model& model, float step) {
-    for (const VariablePtr& v : model.variables()) {
-      std::vector<float> values(static_cast<std::size_t>(v->shape().size()), step);
-      v->assign(Tensor::from(values, v->shape()));
-    }
-  }
-  ::testing::AssertionResult holds(float step) {
-    for (const VariablePtr& v : model_->variables()) {
-      for (const float x : v->value().data<float>()) {
-        if (x != step) return ::testing::AssertionFailure() << x << " where " << step << " belongs";
-      }
-    }
-    return ::testing::AssertionSuccess();
-  }
-  void save(CheckpointManager& manager, std::int64_t step) {
-    set(static_cast<float>(step));
-    manager.save(step, *model_);
-  }
-  std::vector<std::string> files() { return storage::posix().list(directory_ / "run"); }
-  /// Cuts off the second half of a file of the checkpoint.
-  void damage(const CheckpointManager& manager, std::int64_t step) {
-    std::filesystem::path file = manager.path(step);
-    if (GetParam()) file = file.parent_path() / "model_00000.weights.h5";
-    std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2);
-  }
-
-  /// Flips one bit of a tensor, which leaves a file that can be read.
-  void flip(const CheckpointManager& manager, std::int64_t step) {
-    std::filesystem::path path = manager.path(step);
-    if (GetParam()) path = path.parent_path() / "model_00000.weights.h5";
-    std::uint64_t offset = 0;
-    {
-      const h5::Reader reader(storage::posix().open(path));
-      offset = *reader.find("/layers/dense/vars")->datasets.at("0").offset;
-    }
-    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekg(static_cast<std::streamoff>(offset));
-    const int byte = file.get();
-    file.seekp(static_cast<std::streamoff>(offset));
-    file.put(static_cast<char>(byte ^ 1));
-  }
-
-  TemporaryDirectory directory_{memory_directory()};
-  std::shared_ptr<Sequential> model_ = small_model();
-};
+class Manager : public ManagerScene {};
 
 TEST_P(Manager, SavesEachStepInADirectoryOfItsOwn) {
   CheckpointManager manager(options());
@@ -389,143 +275,6 @@ TEST_P(Manager, SavesInTheBackgroundInOrder) {
   EXPECT_THAT(files(), ElementsAre("step_00000006", "step_00000007", "step_00000008"));
 }
 
-TEST_P(Manager, RestoringSkipsAndReportsWhatDoesNotLoad) {
-  CheckpointManager manager(options());
-  for (std::int64_t step = 1; step <= 3; ++step) save(manager, step);
-  damage(manager, 3);
-  std::filesystem::remove(manager.path(2));  // not a checkpoint any more
-  set(-1);
-  CapturedWarnings warnings;
-  EXPECT_EQ(manager.restore_latest(*model_), 1);
-  EXPECT_TRUE(holds(1));
-  EXPECT_THAT(warnings.all,
-              ElementsAre(AllOf(HasSubstr("step 3 was skipped"), HasSubstr("step_00000003"))));
-}
-
-TEST_P(Manager, WhenNothingLoadsTheNewestOnesErrorIsThrown) {
-  CheckpointManager manager(options());
-  for (std::int64_t step = 1; step <= 2; ++step) save(manager, step), damage(manager, step);
-  set(-1);
-  CapturedWarnings warnings;
-  EXPECT_THROW((void)manager.restore_latest(*model_), FormatError);
-  EXPECT_TRUE(holds(-1));
-  EXPECT_EQ(warnings.all.size(), 2U);
-}
-
-// As a process that evaluates what another trains.
-TEST_P(Manager, RestoresTheNewestThoughAnotherRemovesWhatWasListed) {
-  const auto trained = small_model();
-  for (const std::int64_t every_n : {0, 30}) {
-    bool reached = true;
-    for (std::size_t before = 0; reached; ++before) {
-      SCOPED_TRACE(fmt::format("every {}, before opening {}", every_n, before));
-      reached = false;
-      std::filesystem::remove_all(directory_ / "run");
-      CheckpointManager trainer(options(1, every_n));
-      for (const std::int64_t step : {30, 100}) {
-        set(*trained, static_cast<float>(step));
-        trainer.save(step, *trained);
-      }
-      InterruptedStorage storage(before, [&] {
-        reached = true;
-        set(*trained, 200);
-        trainer.save(200, *trained);
-        EXPECT_FALSE(std::filesystem::exists(directory_ / "run" / "step_00000100"));
-      });
-      set(-1);
-      const CapturedWarnings warnings;
-      const TestingCheckpointManager manager(options(1, every_n), storage);
-      const std::optional<std::int64_t> restored = manager.restore_latest(*model_);
-      EXPECT_EQ(restored.value_or(-1), reached ? 200 : 100);
-      EXPECT_TRUE(holds(reached ? 200 : 100));
-      EXPECT_THAT(warnings.all, IsEmpty());
-      EXPECT_TRUE(reached || before > 0);
-    }
-  }
-}
-
-TEST_P(Manager, GivesUpRestoringWhereWhatIsListedIsAlwaysGone) {
-  VanishingStorage storage;
-  const TestingCheckpointManager manager(options(), storage);
-  const CapturedWarnings warnings;
-  set(-1);
-  try {
-    (void)manager.restore_latest(*model_);
-    ADD_FAILURE() << "restored";
-  } catch (const StorageError& error) {
-    EXPECT_EQ(error.code(), EAGAIN);
-  }
-  EXPECT_GT(storage.listed(), 1000U);
-  EXPECT_TRUE(holds(-1));
-  EXPECT_THAT(warnings.all, IsEmpty());
-}
-
-// Each of these would be gone with the next try, or is the caller's mistake: an older checkpoint
-// would only lose steps.
-TEST_P(Manager, RestoringGoesBackNoFurtherForWhatSaysNothingOfTheFiles) {
-  FaultyStorage storage;
-  TestingCheckpointManager manager(options(), storage);
-  for (std::int64_t step = 1; step <= 2; ++step) save(manager, step);
-  set(-1);
-  CapturedWarnings warnings;
-  std::size_t thrown = 0;
-  for (const int code : {EMFILE, ENFILE, EACCES, ESTALE, EIO, ENOMEM}) {
-    for (std::size_t n = 0;; ++n) {
-      SCOPED_TRACE(n);
-      const std::size_t before = storage.faults();
-      storage.fail_at(n, false, code);
-      try {
-        EXPECT_EQ(manager.restore_latest(*model_), 2);
-        EXPECT_TRUE(holds(2));
-        set(-1);
-      } catch (const StorageError& error) {
-        EXPECT_EQ(error.code(), code);
-        EXPECT_TRUE(holds(-1));
-        ++thrown;
-      }
-      if (storage.faults() == before) break;
-    }
-  }
-  EXPECT_GT(thrown, 6U * 6);
-  EXPECT_THAT(warnings.all, IsEmpty());
-}
-
-TEST_P(Manager, RestoringAModelOfAnotherStructureSaysThatItDoesNotFit) {
-  CheckpointManager manager(options());
-  const auto other =
-      Sequential::create({layers::InputLayer({.shape = Shape{5}}), layers::Dense({.units = 3})});
-  set(0);
-  manager.save(1, *other);
-  save(manager, 2);
-  CapturedWarnings warnings;
-  EXPECT_THROW((void)manager.restore_latest(*other), MismatchError);
-  const auto unbuilt = Sequential::create({layers::Dense({.units = 3})});
-  EXPECT_THROW((void)manager.restore_latest(*unbuilt), ValueError);
-  EXPECT_THAT(warnings.all, IsEmpty());
-}
-
-TEST_P(Manager, RestoringToADeviceWithoutRoomSaysSo) {
-  const FakeGpu gpu;
-  CheckpointManager manager(options());
-  for (std::int64_t step = 1; step <= 2; ++step) save(manager, step);
-  set(-1);
-  model_->to(Device::cuda(0));
-  CapturedWarnings warnings;
-  gpu->fail_at(0, "cudaErrorMemoryAllocation");
-  try {
-    (void)manager.restore_latest(*model_);
-    ADD_FAILURE() << "restored";
-  } catch (const DeviceError& error) {
-    EXPECT_TRUE(error.out_of_memory());
-    EXPECT_THAT(error.what(), HasSubstr("step_00000002"));
-  }
-  gpu->fail_never();
-  EXPECT_THAT(warnings.all, IsEmpty());
-  EXPECT_EQ(manager.restore_latest(*model_), 2);
-  model_->to(Device::cpu());
-  EXPECT_TRUE(holds(2));
-}
-
 TEST_P(Manager, NeverRemovesTheNewestThatCanBeRead) {
   CheckpointManager all(options(0));
   for (std::int64_t step = 1; step <= 5; ++step) save(all, step);
@@ -538,19 +287,6 @@ TEST_P(Manager, NeverRemovesTheNewestThatCanBeRead) {
   EXPECT_THAT(warnings.all, ElementsAre(HasSubstr("newer steps than 1")));
   EXPECT_EQ(manager.restore_latest(*model_), 2);
   EXPECT_TRUE(holds(2));
-}
-
-TEST_P(Manager, RestoringSkipsWhatAFlippedBitHasChanged) {
-  CheckpointManager manager(options());
-  for (std::int64_t step = 1; step <= 3; ++step) save(manager, step);
-  flip(manager, 3);
-  set(-1);
-  CapturedWarnings warnings;
-  EXPECT_EQ(manager.restore_latest(*model_), 2);
-  EXPECT_TRUE(holds(2));
-  EXPECT_THAT(warnings.all, ElementsAre(AllOf(HasSubstr("step 3 was skipped"),
-                                              HasSubstr("'/layers/dense/vars/0' is damaged"))));
-  EXPECT_EQ(manager.restore_latest(*model_, {.verify = false}), 3);
 }
 
 TEST_P(Manager, NeverRemovesTheNewestThatVerifies) {
