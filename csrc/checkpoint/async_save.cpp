@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kProcessThreads = 2;
 
 /// Lets go of the work, and of the values that it holds, before anybody hears that it is over.
-void run(SaveState& state, SaveQueue::Work work, SaveQueue::States after) noexcept {
+void run(SaveState& state, SaveQueue::Work work, const SaveQueue::States& after) noexcept {
   if (!state.begin()) return;
   std::exception_ptr failure;
   try {
@@ -56,7 +56,7 @@ void SaveQueue::submit(const std::string& key, const std::shared_ptr<SaveState>&
   wait_for_jobs([&](const Job& job) {
     return job.key == key || std::find(after.begin(), after.end(), job.state) != after.end();
   });
-  run(*state, std::move(work), std::move(after));
+  run(*state, std::move(work), after);
 }
 
 void SaveQueue::start_thread_if_needed() {
@@ -87,12 +87,13 @@ void SaveQueue::serve() {
     Work work = std::move(job->work);
     States after = std::move(job->after);
     lock.unlock();
-    run(*state, std::move(work), std::move(after));
+    run(*state, std::move(work), after);
     lock.lock();
     jobs_.erase(job);
     changed_.notify_all();
     lock.unlock();
-    state = nullptr;  // its destructor may warn
+    state = nullptr;  // their destructors may warn
+    after.clear();
     lock.lock();
   }
 }
