@@ -14,7 +14,7 @@ rm -rf "$to"
 mkdir -p "$to/bin" "$to/lib" "$to/data"
 for program in "${programs[@]}"; do cp "$from/bin/$program" "$to/bin/"; done
 cp "$from/bin/gpu_peers.py" "$from/bin/train_peers.py" "$to/bin/"
-cp tests/cudnn/data/*.json "$to/data/"
+cp tests/cudnn/data/*.json tests/layers/data/keras_cases.json "$to/data/"
 # Names as the programs ask for them, whatever links lead there.
 for program in "${programs[@]}"; do ldd "$from/bin/$program"; done |
   awk '$2 == "=>" && $3 ~ /^\// { print $1, $3 }' | sort -u | while read -r name path; do

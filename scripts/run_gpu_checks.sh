@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Runs the checks and the bench of a bundle (see gpu_bundle.sh) on the GPU of this machine, in at most
 # 6 minutes, so that a run and another fit a quarter of an hour. Leaves results/summary.json, results/gpu.json,
-# results/train_*.json, a log a check, and a short table on standard output. Exit status: 0 when all passed, 1 when
-# something failed, 77 when all that needs a GPU was skipped because there is none. What is measured comes last; what
-# there is no time left to measure is told, and is no failure.
+# results/train_*.json, a log a check, and a short table on standard output, with the name of each test that failed.
+# Exit status: 0 when all passed, 1 when something failed, 77 when all that needs a GPU was skipped because there is
+# none. What is measured comes last; what there is no time left to measure is told, and is no failure.
 #   run_gpu_checks.sh [CHECK...]   only these: devices runtime gpu cudnn_plans memcheck racecheck train_float32
 #                                  train_mixed_bfloat16 bench
 #   LAMINA_GPU_SECONDS   for all of it (350)
@@ -26,7 +26,7 @@ END
 }
 libraries="$PWD/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 found=$(python_libraries) && [ -n "$found" ] && libraries="$libraries:$found"
-export LAMINA_DEVICE_DESCRIPTIONS="$PWD/data"
+export LAMINA_DEVICE_DESCRIPTIONS="$PWD/data" LAMINA_KERAS_CASES="$PWD/data"
 mkdir -p results
 readonly deadline=$((SECONDS + ${LAMINA_GPU_SECONDS:-350})) wanted=("$@")
 rows=()
@@ -46,9 +46,19 @@ is_wanted() {  # NAME
   return 1
 }
 
+# The tests of a log that failed, and those that began and never came to an end.
+failed_tests() {  # LOG
+  awk '
+    function is_left() { if (begun != "" && !seen[begun]++) print begun " (did not end)"; begun = "" }
+    /^\[ RUN      \] / { is_left(); begun = $4 }
+    /^\[       OK \] / || /^\[  SKIPPED \] / { begun = "" }
+    /^\[  FAILED  \] / && $4 !~ /^[0-9]+$/ { sub(/,$/, "", $4); if (!seen[$4]++) print $4; begun = "" }
+    END { is_left() }' "$1"
+}
+
 # Runs it within so many seconds of the time that is left: one that hangs leaves the others theirs.
 run() {  # SECONDS NAME COMMAND...: leaves `verdict`
-  local most="$1" name="$2" start=$SECONDS left=$((deadline - SECONDS)) status=0
+  local most="$1" name="$2" start=$SECONDS left=$((deadline - SECONDS)) status=0 names=
   shift 2
   verdict="no time"
   [ $left -le "$most" ] || left=$most
@@ -60,9 +70,12 @@ run() {  # SECONDS NAME COMMAND...: leaves `verdict`
       *) verdict=FAILED ;;
     esac
     if [ "$verdict" = passed ] && grep -q 'no GPU here:' "results/$name.log"; then verdict=skipped; fi
+    case "$verdict" in FAILED | "no time") names=$(failed_tests "results/$name.log") ;; esac
   fi
   printf '%-20s %-8s %4d s\n' "$name" "$verdict" $((SECONDS - start))
-  rows+=("{\"check\": \"$name\", \"verdict\": \"$verdict\", \"seconds\": $((SECONDS - start))}")
+  if [ -n "$names" ]; then printf '%s\n' "$names" | head -n 40 | sed 's/^/  /'; fi
+  rows+=("{\"check\": \"$name\", \"verdict\": \"$verdict\", \"seconds\": $((SECONDS - start)), \"failed\": [$(
+    if [ -n "$names" ]; then printf '%s\n' "$names" | sed 's/.*/"&"/' | paste -sd ,; fi)]}")
 }
 
 check() {  # SECONDS NAME COMMAND...
@@ -92,11 +105,15 @@ sharded() {  # PROGRAM ARGUMENT...
   parts=$(($(nproc) < 12 ? $(nproc) : 12))
   local jobs=()
   for ((part = 0; part < parts; part++)); do
-    OMP_NUM_THREADS=2 GTEST_TOTAL_SHARDS=$parts GTEST_SHARD_INDEX=$part "$@" --gtest_brief=1 >"results/part$part" 2>&1 &
+    OMP_NUM_THREADS=2 GTEST_TOTAL_SHARDS=$parts GTEST_SHARD_INDEX=$part "$@" >"results/part$part" 2>&1 &
     jobs+=($!)
   done
   for part in "${jobs[@]}"; do wait "$part" || status=1; done
-  for ((part = 0; part < parts; part++)); do cat "results/part$part"; rm "results/part$part"; done
+  for ((part = 0; part < parts; part++)); do
+    cat "results/part$part"
+    echo  # one that was stopped may have ended within a line
+    rm "results/part$part"
+  done
   return $status
 }
 

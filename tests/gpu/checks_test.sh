@@ -54,6 +54,22 @@ run 60
 expect "status, when one fails" $status 1
 expect "what failed" "$(summary '[c["check"] for c in s["checks"] if c["verdict"] == "FAILED"]')" "['cudnn_plans']"
 
+bundle test_gpu 'printf "[ RUN      ] A.B\n[  FAILED  ] A.B, where GetParam() = 3 (1 ms)\n[ RUN      ] C.D/1\n"
+printf "[       OK ] C.D/1 (0 ms)\n[ RUN      ] E.F\n[  SKIPPED ] E.F (0 ms)\n[ RUN      ] G.H\n"
+printf "died of"; exit 1'
+run 60 gpu
+expect "status, when tests fail" $status 1
+expect "their names" "$(summary '[c["failed"] for c in s["checks"]]')" "[['A.B', 'G.H (did not end)']]"
+expect "their names in the table" "$(sed -n 's/^  //p' "$folder/out" | paste -sd ,)" 'A.B,G.H (did not end)'
+
+bundle test_runtime 'printf "[ RUN      ] A.B\n"; exec sleep 30'
+run 3 runtime
+expect "the name of the test that hangs" "$(summary 's["checks"][0]["failed"]')" "['A.B (did not end)']"
+
+bundle test_gpu 'test -d "$LAMINA_KERAS_CASES"'
+run 60 gpu
+expect "status, when the data are there" $status 0
+
 bundle
 run 60 gpu bench
 expect "status of two" $status 0

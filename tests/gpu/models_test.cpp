@@ -1,13 +1,12 @@
 // Models, their predictions and their weights files, on a GPU against the CPU.
 #include <lamina/lamina.h>
 
-#include <algorithm>
-#include <cmath>
 #include <fstream>
 #include <iterator>
 #include <random>
 
 #include "device.h"
+#include "tests/device_rounding.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"
 
@@ -26,14 +25,8 @@ Tensor random_images(const Shape& shape) {
   return out;
 }
 
-/// Within so much of the largest value.
-void expect_near(const Tensor& got, const Tensor& wanted, float tolerance = 1e-4F) {
-  ASSERT_EQ(got.shape(), wanted.shape());
-  float largest = 0;
-  for (const float value : wanted.data<float>()) largest = std::max(largest, std::abs(value));
-  for (std::size_t i = 0; i < static_cast<std::size_t>(wanted.size()); ++i) {
-    ASSERT_NEAR(got.data<float>()[i], wanted.data<float>()[i], tolerance * largest) << i;
-  }
+void expect_near(const Tensor& got, const Tensor& wanted) {
+  test::expect_within(got, wanted, test::roundings::kFloat32.model);
 }
 
 TEST(GpuModel, PredictsAsTheCpuDoes) {
@@ -61,14 +54,7 @@ TEST(GpuModel, ComputesWithTheWeightsItHasNow) {
   for (int run = 0; run < 3; ++run) expect_near(there->predict(x), wanted);
 }
 
-/// What rounding the factors to so many bits makes of a deep model.
-struct Rounding {
-  const char *name, *policy;
-  Float32Precision float32;
-  float tolerance;
-};
-
-class GpuRounding : public ::testing::TestWithParam<Rounding> {
+class GpuRounding : public ::testing::TestWithParam<test::Rounding> {
  protected:
   GpuRounding() {
     set_dtype_policy(GetParam().policy);
@@ -84,18 +70,16 @@ TEST_P(GpuRounding, IsAllThatTellsItFromTheCpu) {
   LAMINA_NEED_GPU();
   const ModelPtr model = applications::EfficientNetV2B0();
   const Tensor x = random_images({3, 224, 224, 3});
-  const Tensor here = model->predict(x).cast(DType::kFloat32);
+  const Tensor here = model->predict(x);
   model->to(Device::cuda());
   for (int run = 0; run < 3; ++run) {
-    expect_near(model->predict(x).cast(DType::kFloat32), here, GetParam().tolerance);
+    test::expect_within(model->predict(x), here, GetParam().model);
   }
 }
-INSTANTIATE_TEST_SUITE_P(
-    Each, GpuRounding,
-    ::testing::Values(Rounding{"Tf32", "float32", Float32Precision::kTf32, 1e-2F},
-                      Rounding{"Float16", "mixed_float16", Float32Precision::kStrict, 2e-2F},
-                      Rounding{"BFloat16", "mixed_bfloat16", Float32Precision::kStrict, 1e-1F}),
-    [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Each, GpuRounding,
+                         ::testing::Values(test::roundings::kTf32, test::roundings::kFloat16,
+                                           test::roundings::kBFloat16),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 TEST(GpuModel, ComputesTheSameByEnginesThatWereMeasured) {
   LAMINA_NEED_GPU();

@@ -1,50 +1,22 @@
-// Every layer as real Keras computes it: data/keras_cases.json, written by
-// data/make_keras_cases.py.
-#include <gtest/gtest.h>
-#include <lamina/layers.h>
+// Every layer as real Keras computes it.
+#include "tests/layers/keras_cases.h"
 
 #include <cmath>
-#include <fstream>
-#include <nlohmann/json.hpp>
+#include <set>
 
-#include "layers/registry.h"
 #include "tests/layers/execute.h"
 
 using namespace lamina;
+using namespace lamina::test;
 using nlohmann::json;
 
 namespace {
-
-const json& keras_cases() {
-  static const json file = [] {
-    std::ifstream stream(LAMINA_TEST_DATA "/keras_cases.json");
-    return json::parse(stream);
-  }();
-  return file.at("cases");
-}
-
-Shape to_shape(const json& dims) {
-  Shape shape;
-  for (const json& dim : dims) shape.push_back(dim.is_null() ? kNone : dim.get<std::int64_t>());
-  return shape;
-}
-
-Tensor to_tensor(const json& j) {
-  const Tensor exact =
-      Tensor::from<double>(j.at("values").get<std::vector<double>>(), to_shape(j.at("shape")));
-  return exact.cast(dtype_from_name(j.at("dtype").get<std::string>()));
-}
 
 // The layer of a case, applied to placeholders.
 SymbolicTensor apply(const json& c, LayerPtr& layer) {
   layer = layers::layer_from_config(c.at("class_name"), c.at("config"));
   EXPECT_NE(layer, nullptr) << c.at("class_name");
-  SymbolicTensors inputs;
-  const std::string dtype = c.at("input_dtype");
-  for (const json& shape : c.at("input_shapes")) {
-    inputs.push_back(layers::Input({.batch_shape = to_shape(shape), .dtype = dtype}));
-  }
-  return (*layer)(inputs);
+  return (*layer)(placeholders(c));
 }
 
 void expect_close(const Tensor& found, const json& expected) {
@@ -64,19 +36,8 @@ class KerasCase : public ::testing::TestWithParam<std::size_t> {
 };
 using KerasNumbers = KerasCase;
 
-// All cases, or those that come with numbers (narrow dtypes do not: the backends' tests hold
-// those).
-std::vector<std::size_t> indices(bool with_numbers) {
-  std::vector<std::size_t> result;
-  for (std::size_t i = 0; i < keras_cases().size(); ++i) {
-    if (!with_numbers || keras_cases()[i].contains("output")) result.push_back(i);
-  }
-  return result;
-}
-
-std::string case_name(const ::testing::TestParamInfo<std::size_t>& info) {
-  return std::to_string(info.param) + "_" +
-         keras_cases()[info.param].at("class_name").get<std::string>();
+std::string name_of(const ::testing::TestParamInfo<std::size_t>& info) {
+  return case_name(info.param);
 }
 
 }  // namespace
@@ -106,16 +67,19 @@ TEST_P(KerasNumbers, AreWhatKerasComputes) {
   SCOPED_TRACE(c["config"].dump());
   LayerPtr layer;
   (void)apply(c, layer);
-  const auto variables = layer->own_variables();
-  for (std::size_t i = 0; i < variables.size(); ++i) {
-    variables[i]->assign(to_tensor(c["variables"][i]["value"]));
-  }
-  std::vector<Tensor> inputs;
-  for (const json& input : c["inputs"]) inputs.push_back(to_tensor(input));
-  const std::vector<Tensor> outputs = lamina::testing::execute(*layer, inputs);
+  assign_variables(c, *layer);
+  const std::vector<Tensor> outputs = lamina::testing::execute(*layer, given_inputs(c));
   ASSERT_EQ(outputs.size(), 1u);
   expect_close(outputs[0], c["output"]);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, KerasCase, ::testing::ValuesIn(indices(false)), case_name);
-INSTANTIATE_TEST_SUITE_P(WithNumbers, KerasNumbers, ::testing::ValuesIn(indices(true)), case_name);
+INSTANTIATE_TEST_SUITE_P(All, KerasCase, ::testing::ValuesIn(case_indices(false)), name_of);
+INSTANTIATE_TEST_SUITE_P(WithNumbers, KerasNumbers, ::testing::ValuesIn(case_indices(true)),
+                         name_of);
+
+TEST(KerasCases, AreOfEveryLayerThatIsRegistered) {
+  std::set<std::string> met{"InputLayer"};  // which computes nothing
+  for (const std::size_t i : case_indices(true)) met.insert(keras_cases()[i].at("class_name"));
+  const auto registered = layers::registered_layers();
+  EXPECT_EQ(met, std::set<std::string>(registered.begin(), registered.end()));
+}

@@ -186,51 +186,6 @@ TEST(DeviceTraining, ByHandGivesTheBitsOfTrainOnBatch) {
   expect_same_bits(*whole, *by_hand);
 }
 
-class DeviceResume : public ::testing::TestWithParam<bool> {};
-INSTANTIATE_TEST_SUITE_P(Written, DeviceResume, ::testing::Bool(), [](const auto& info) {
-  return info.param ? "InTheBackground" : "AtOnce";
-});
-
-TEST_P(DeviceResume, AfterACrashAtAnyStepGivesTheSameBits) {
-  Random random;
-  const FakeGpu gpu({.seed = static_cast<unsigned>(random.integer(0, 1 << 20))}, {2, 1 << 12});
-  {
-    const Tensor x = random.tensor({22, 8, 8, 3}), y = random.classes({22}, 3);
-    const auto run = [&](std::uint64_t seed, std::int64_t crash, const Scratch& scratch) {
-      const ModelPtr model = convnet(seed);
-      model->to(kGpu);
-      compile(model, optimizers::Adam({.learning_rate = 0.01}));
-      const auto fit = [&] {
-        (void)model->fit(
-            x, y,
-            {.batch_size = 5,
-             .epochs = 2,
-             .verbose = Verbose::kSilent,
-             .callbacks = {std::make_shared<Crash>(crash),
-                           callbacks::BackupAndRestore({.backup_dir = scratch / "backup",
-                                                        .save_freq = 1,
-                                                        .asynchronous = GetParam()})},
-             .validation_split = 0.2,
-             .seed = 5});
-      };
-      if (crash < 100) {
-        EXPECT_THROW(fit(), Error);
-      } else {
-        fit();
-      }
-      return model;
-    };
-    const Scratch scratch;
-    const ModelPtr undisturbed = run(1, 1000, scratch);
-    (void)run(1, random.integer(1, 6), scratch);
-    const ModelPtr resumed = run(2, 1000, scratch);
-    for (const VariablePtr& variable : resumed->variables()) EXPECT_EQ(variable->device(), kGpu);
-    expect_same_bits(*undisturbed, *resumed);
-  }
-  EXPECT_EQ(gpu->used(), 0U);
-  EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
-}
-
 TEST(DeviceTraining, GoesOnOnTheCpuAndBack) {
   Random random;
   const FakeGpu gpu({}, {2, 1 << 16});
