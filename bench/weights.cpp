@@ -36,6 +36,7 @@ class Unsynced final : public storage::Storage {
   std::unique_ptr<storage::WritableFile> create(const path& p) override {
     return std::make_unique<File>(storage::posix().create(p));
   }
+  void create_like(const path& a, const path& b) override { storage::posix().create_like(a, b); }
   bool exists(const path& p) override { return storage::posix().exists(p); }
   bool link(const path& a, const path& b) override { return storage::posix().link(a, b); }
   void rename(const path& a, const path& b) override { storage::posix().rename(a, b); }

@@ -1,10 +1,12 @@
 #include "checkpoint/async_save.h"
 
 #include <algorithm>
+#include <atomic>
 #include <system_error>
 #include <unordered_set>
 #include <utility>
 
+#include "checkpoint/paths.h"
 #include "core/per_process.h"
 #include "storage/storage.h"
 
@@ -12,6 +14,7 @@ namespace lamina::checkpoint {
 namespace {
 
 constexpr std::size_t kProcessThreads = 2;
+std::atomic<std::chrono::milliseconds> patience_at_exit{std::chrono::seconds(30)};
 
 /// Lets go of the work, and of the values that it holds, before anybody hears that it is over.
 void run(SaveState& state, SaveQueue::Work work, const SaveQueue::States& after) noexcept {
@@ -33,7 +36,7 @@ using ProcessQueue = core::PerProcess<SaveQueue, kProcessThreads>;
 struct EndOfProcess {
   /// Makes first what has to be there as long as saves run.
   EndOfProcess() { (void)storage::posix(); }
-  ~EndOfProcess() { ProcessQueue::get().stop(); }
+  ~EndOfProcess() { ProcessQueue::get().end(patience_at_exit); }
 };
 
 }  // namespace
@@ -42,6 +45,7 @@ void SaveQueue::submit(const std::string& key, const std::shared_ptr<SaveState>&
                        States after) {
   {
     const std::lock_guard lock(mutex_);
+    state->limit_waiting(wait_until_);
     if (!stopping_) {
       jobs_.push_back({key, state, std::move(work), after});
       start_thread_if_needed();
@@ -89,6 +93,7 @@ void SaveQueue::serve() {
     lock.unlock();
     run(*state, std::move(work), after);
     lock.lock();
+    keep_failure_of(state);
     jobs_.erase(job);
     changed_.notify_all();
     lock.unlock();
@@ -96,6 +101,12 @@ void SaveQueue::serve() {
     after.clear();
     lock.lock();
   }
+}
+
+void SaveQueue::keep_failure_of(const std::shared_ptr<SaveState>& state) {
+  if (!state->has_failure()) return;
+  std::erase_if(failed_, [](const auto& other) { return other.expired(); });
+  failed_.push_back(state);
 }
 
 SaveQueue::Jobs::iterator SaveQueue::next() {
@@ -155,6 +166,23 @@ void SaveQueue::stop() noexcept {
   }
 }
 
+void SaveQueue::end(std::chrono::milliseconds patience) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    wait_until_ = std::min(wait_until_, SaveState::Clock::now() + patience);
+    for (const Job& job : jobs_) job.state->limit_waiting(wait_until_);
+  }
+  stop();
+  std::vector<std::weak_ptr<SaveState>> failed;
+  {
+    const std::lock_guard lock(mutex_);
+    failed.swap(failed_);
+  }
+  for (const auto& each : failed) {
+    if (const auto state = each.lock()) state->tell_failure();
+  }
+}
+
 std::size_t SaveQueue::threads() const {
   const std::lock_guard lock(mutex_);
   return threads_.size();
@@ -165,12 +193,21 @@ SaveQueue& save_queue() {
   return ProcessQueue::get();
 }
 
+void set_patience_at_exit(std::chrono::milliseconds patience) noexcept {
+  patience_at_exit = patience;
+}
+
 void finish_saves_before_devices_go() {
   static const EndOfProcess before_devices;
 }
 
 std::string save_key(std::filesystem::path checkpoint, bool sharded) {
-  if (sharded) checkpoint.replace_extension(".json");  // as save_target does
+  // As the save goes to a file.
+  if (sharded) {
+    checkpoint.replace_extension(".json");
+  } else {
+    checkpoint = resolved(checkpoint);
+  }
   std::error_code code;
   std::filesystem::path key =
       std::filesystem::weakly_canonical(std::filesystem::absolute(checkpoint, code), code);

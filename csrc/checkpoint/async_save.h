@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <filesystem>
@@ -40,6 +41,11 @@ class SaveQueue {
   bool wait_for_all();
   /// Returns when all saves are over and the threads are gone.
   void stop() noexcept;
+  /// The same at the end of the process. Another process may keep a lock for as long as it likes:
+  /// who waits for one does so for `patience` more, then tries each once and gives up, so that what
+  /// was there before stays. Failures that nobody has heard of, these among them, are warned of, as
+  /// what holds them may never be destroyed.
+  void end(std::chrono::milliseconds patience) noexcept;
   [[nodiscard]] std::size_t threads() const;
 
  private:
@@ -54,6 +60,7 @@ class SaveQueue {
 
   void start_thread_if_needed();
   void serve();
+  void keep_failure_of(const std::shared_ptr<SaveState>& state);
   /// The first job that follows no earlier one.
   [[nodiscard]] Jobs::iterator next();
   template <class F>
@@ -64,13 +71,19 @@ class SaveQueue {
   std::condition_variable changed_;
   Jobs jobs_;  // in the order of submission, those that run included
   std::vector<std::thread> threads_;
+  std::vector<std::weak_ptr<SaveState>> failed_;  // of those that may not have been heard of
   std::size_t idle_ = 0;
   bool stopping_ = false;
+  SaveState::Clock::time_point wait_until_ = SaveState::Clock::time_point::max();
 };
 
-/// The process's queue. It is emptied when the process exits, so that no save is lost. A child that
-/// was forked has another: the saves of its parent are not its own.
+/// The process's queue. It is emptied when the process exits, so that no save is lost but those
+/// that wait for others' locks in vain (see SaveQueue::end). A child that was forked has another:
+/// the saves of its parent are not its own.
 [[nodiscard]] SaveQueue& save_queue();
+
+/// How long the end of the process waits for others' locks: half a minute, unless a test says less.
+void set_patience_at_exit(std::chrono::milliseconds patience) noexcept;
 
 /// Has the end of the process wait for saves before devices go. What a device's library does then
 /// was registered when the device was first used, and is done in the opposite order: to be called

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "checkpoint/recovery.h"
 #include "checkpoint/recovery_record.h"
 
 // How a checkpoint NAME is replaced. Hidden files lie beside their places: `.FILE.SAVE.new` is the
@@ -46,6 +45,15 @@
 namespace lamina::checkpoint {
 namespace {
 
+/// What has no second name may be a directory, which no file can replace.
+void refuse_directory(const std::filesystem::path& place, storage::Storage& storage) {
+  try {
+    (void)storage.open(place);
+  } catch (const StorageError& error) {
+    if (error.code() == EISDIR) throw;
+  }
+}
+
 constexpr const char* kStays =
     "the file system has no second names by which to undo the save; the next load or `lamina "
     "recover` finishes it.";
@@ -53,16 +61,18 @@ constexpr const char* kStays =
 }  // namespace
 
 Commit::Commit(storage::Storage& storage, const std::filesystem::path& checkpoint,
-               const std::function<void()>& check)
+               const Waiting& waiting)
     : storage_(storage),
       place_(checkpoint),
-      lock_(lock_checkpoint(place_, storage, check)),
+      lock_(lock_checkpoint(place_, storage, waiting)),
       save_(make_save_name()) {
   settle_locked(place_, storage_);
   if (!lock_->exclusive()) return;  // nobody knows whose they are
+  std::vector<std::string> problems;
   remove_leftovers(
       place_.directory, place_.name,
-      [&](std::string_view file) { return belongs_to(file, place_.name); }, storage_);
+      [&](std::string_view file) { return belongs_to(file, place_.name); }, storage_, problems);
+  for (const std::string& problem : problems) warn_of_leftover(problem);
 }
 
 Commit::~Commit() {
@@ -75,13 +85,19 @@ std::filesystem::path Commit::hidden(const File& file, Copy copy) const {
 
 std::filesystem::path Commit::stage(const std::string& name) {
   files_.push_back({name, true});
-  return hidden(files_.back(), Copy::kNew);
+  const std::filesystem::path staged = hidden(files_.back(), Copy::kNew);
+  // From its first byte on nobody may read it who may not read what it replaces.
+  if (storage_.exists(place_.at(name))) storage_.create_like(place_.at(name), staged);
+  return staged;
 }
 
 void Commit::keep_old_files() {
   for (File& file : files_) {
-    file.existed = storage_.exists(place_.at(file.name));
-    if (file.existed) file.kept = storage_.link(place_.at(file.name), hidden(file, Copy::kOld));
+    const auto place = place_.at(file.name);
+    file.existed = storage_.exists(place);
+    if (!file.existed) continue;
+    file.kept = storage_.link(place, hidden(file, Copy::kOld));
+    if (!file.kept) refuse_directory(place, storage_);
   }
 }
 

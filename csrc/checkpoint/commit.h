@@ -1,9 +1,9 @@
 #pragma once
-#include <functional>
 #include <memory>
 
 #include "checkpoint/hidden_names.h"
 #include "checkpoint/new_files.h"
+#include "checkpoint/recovery.h"
 #include "storage/storage.h"
 
 namespace lamina::checkpoint {
@@ -14,10 +14,10 @@ namespace lamina::checkpoint {
 class Commit final : public NewFiles {
  public:
   /// Waits for other saves to this checkpoint (its single file, or its index), finishes what one
-  /// that died had begun, and removes what such saves left behind. `check` may end the waiting, see
-  /// `lock_checkpoint`.
+  /// that died had begun, and removes what such saves left behind. `waiting` may end the waiting,
+  /// see `lock_checkpoint`.
   Commit(storage::Storage& storage, const std::filesystem::path& checkpoint,
-         const std::function<void()>& check = {});
+         const Waiting& waiting = {});
   ~Commit() override;
 
   /// A hidden path.

@@ -112,7 +112,7 @@ void recover_steps(const path& directory, Recovery& out, Storage& storage) {
 
 std::vector<std::string> remove_leftovers(const path& directory, const std::string& own,
                                           const std::function<bool(std::string_view)>& wanted,
-                                          Storage& storage) {
+                                          Storage& storage, std::vector<std::string>& problems) {
   std::vector<std::string> found = storage.list(directory);
   std::erase_if(found, [&](const std::string& entry) {
     const auto hidden = parse_hidden_name(entry);
@@ -121,12 +121,16 @@ std::vector<std::string> remove_leftovers(const path& directory, const std::stri
   if (found.empty()) return found;
   const Needed needed(directory, found, own, storage);
   std::erase_if(found, [&](const std::string& e) { return needed(*parse_hidden_name(e)); });
-  for (const std::string& entry : found) {
+  std::erase_if(found, [&](const std::string& entry) {
     try {
       storage.remove(directory / entry);
     } catch (const FileNotFoundError&) {
+    } catch (const StorageError& error) {
+      problems.emplace_back(error.what());
+      return true;
     }
-  }
+    return false;
+  });
   return found;
 }
 
@@ -143,7 +147,7 @@ Recovery recover_directory(const path& directory, Storage& storage) {
   for (const std::string& name : names) recover_one(directory / name, out, storage);
   recover_steps(directory, out, storage);
   const auto removed = remove_leftovers(
-      directory, {}, [](std::string_view) { return true; }, storage);
+      directory, {}, [](std::string_view) { return true; }, storage, out.problems);
   out.removed.insert(out.removed.end(), removed.begin(), removed.end());
   return out;
 }

@@ -36,10 +36,17 @@ SaveTarget save_target(const std::filesystem::path& path, std::optional<double> 
 }
 
 std::filesystem::path resolved(const std::filesystem::path& path) {
+  constexpr int kMostLinks = 40;  // as Linux
   std::error_code code;
-  if (!std::filesystem::is_symlink(path, code)) return path;
-  const std::filesystem::path target = std::filesystem::weakly_canonical(path, code);
-  return code ? path : target;
+  std::filesystem::path file = path;
+  for (int links = 0; std::filesystem::is_symlink(file, code); ++links) {
+    const std::filesystem::path target = std::filesystem::read_symlink(file, code);
+    if (code || links == kMostLinks) return path;  // whoever opens it is told why
+    file = file.parent_path() / target;
+  }
+  if (file == path) return path;
+  const std::filesystem::path whole = std::filesystem::weakly_canonical(file, code);
+  return code ? file : whole;
 }
 
 LoadKind load_kind(const std::filesystem::path& path) {

@@ -18,7 +18,7 @@ struct SaveTarget {
 [[nodiscard]] SaveTarget save_target(const std::filesystem::path& path,
                                      std::optional<double> max_shard_size);
 
-/// The file that a symbolic link stands for, which a save replaces instead of the link.
+/// The file that a symbolic link stands for, which a save replaces, or makes, instead of the link.
 [[nodiscard]] std::filesystem::path resolved(const std::filesystem::path& path);
 
 enum class LoadKind { kSingle, kSharded, kArchive };

@@ -22,21 +22,6 @@ constexpr auto kFirstPause = std::chrono::milliseconds(1);
 constexpr auto kLongestPause = std::chrono::milliseconds(50);
 constexpr auto kLongWait = std::chrono::seconds(20);
 
-/// Calls `done` until it says so, with pauses in between, before each of which `check` may throw.
-void wait_until(const std::function<bool()>& done, const Place& place,
-                const std::function<void()>& check = {}) {
-  const auto begin = Clock::now();
-  bool warned = false;
-  for (auto pause = kFirstPause; !done(); pause = std::min(2 * pause, kLongestPause)) {
-    if (check) check();
-    std::this_thread::sleep_for(pause);
-    if (warned || Clock::now() - begin < kLongWait) continue;
-    warned = true;
-    warn(fmt::format("Waiting for another save to '{}', whose lock '{}' is held.",
-                     place.at(place.name).string(), place.lock().string()));
-  }
-}
-
 /// The record in force. What is torn never was, and may stay where the directory is read-only.
 std::optional<RecoveryRecord> read_record(const Place& place, Storage& storage) {
   try {
@@ -62,11 +47,15 @@ void rename_if_there(const path& from, const path& to, Storage& storage) {
   }
 }
 
-bool forbidden(int code) {
-  return code == EACCES || code == EROFS || code == EPERM;
+}  // namespace
+
+void warn_of_leftover(const std::string& problem) {
+  warn(fmt::format("What a dead save has left was not removed: {}", problem));
 }
 
-}  // namespace
+bool is_forbidden(const StorageError& error) noexcept {
+  return error.code() == EACCES || error.code() == EROFS || error.code() == EPERM;
+}
 
 bool quietly(const std::function<void()>& action) noexcept {
   for (int attempt = 1; attempt <= 2; ++attempt) {
@@ -84,10 +73,29 @@ bool quietly(const std::function<void()>& action) noexcept {
   return false;
 }
 
+void wait_until(const std::function<bool()>& done, const Place& place, const Waiting& waiting) {
+  const auto begin = Clock::now();
+  bool warned = false;
+  for (auto pause = kFirstPause; !done(); pause = std::min(2 * pause, kLongestPause)) {
+    if (waiting) waiting(place.lock());
+    std::this_thread::sleep_for(pause);
+    if (warned || Clock::now() - begin < kLongWait) continue;
+    warned = true;
+    warn(fmt::format("Waiting for another save to '{}', whose lock '{}' is held.",
+                     place.at(place.name).string(), place.lock().string()));
+  }
+}
+
 std::unique_ptr<storage::Lock> lock_checkpoint(const Place& place, Storage& storage,
-                                               const std::function<void()>& check) {
+                                               const Waiting& waiting) {
   std::unique_ptr<storage::Lock> lock;
-  wait_until([&] { return (lock = storage.try_lock(place.lock())) != nullptr; }, place, check);
+  try {
+    wait_until([&] { return (lock = storage.try_lock(place.lock())) != nullptr; }, place, waiting);
+  } catch (const FileNotFoundError& error) {
+    throw FileNotFoundError(fmt::format("'{}' cannot be saved in '{}': No such file or directory",
+                                        place.at(place.name).string(), place.directory.string()),
+                            error.code());
+  }
   return lock;
 }
 
@@ -153,7 +161,7 @@ void settle(const path& checkpoint, Storage& storage) {
   try {
     wait_until(settled, place);
   } catch (const StorageError& error) {
-    if (!forbidden(error.code())) throw;
+    if (!is_forbidden(error)) throw;
     throw StorageError(
         fmt::format("A save of '{}' was interrupted while it put its files in place, and this "
                     "cannot be finished here ({}). Run `lamina recover {}` as somebody who may.",

@@ -1,4 +1,6 @@
 #pragma once
+#include <lamina/error.h>
+
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,10 +20,16 @@ void settle(const std::filesystem::path& checkpoint, storage::Storage& storage);
 /// True while files of the checkpoint are being put in place.
 [[nodiscard]] bool is_unsettled(const std::filesystem::path& checkpoint, storage::Storage& storage);
 
-/// Waits until no other save or recovery works on the checkpoint; warns when that takes long. Calls
-/// `check` again and again meanwhile, whose exception ends the waiting.
-[[nodiscard]] std::unique_ptr<storage::Lock> lock_checkpoint(
-    const Place& place, storage::Storage& storage, const std::function<void()>& check = {});
+/// Hears again and again of a lock that is waited for; an exception ends the waiting.
+using Waiting = std::function<void(const std::filesystem::path& lock)>;
+
+/// Calls `done` until it says so, with pauses in between; warns when that takes long.
+void wait_until(const std::function<bool()>& done, const Place& place, const Waiting& waiting = {});
+
+/// Waits until no other save or recovery works on the checkpoint; warns when that takes long.
+[[nodiscard]] std::unique_ptr<storage::Lock> lock_checkpoint(const Place& place,
+                                                             storage::Storage& storage,
+                                                             const Waiting& waiting = {});
 
 /// Finishes what a save that died has left undone, for the holder of the checkpoint's lock.
 void settle_locked(const Place& place, storage::Storage& storage);
@@ -37,10 +45,13 @@ void finish(const Place& place, const RecoveryRecord& record, storage::Storage& 
 
 /// Removes hidden copies that saves which died have left, of the files that `wanted` chooses; those
 /// of the checkpoint `own` are known to be dead, as the caller holds its lock. Returns their names.
+/// Adds to `problems` why one could not be removed: it may be somebody else's, and is in nobody's
+/// way.
 std::vector<std::string> remove_leftovers(const std::filesystem::path& directory,
                                           const std::string& own,
                                           const std::function<bool(std::string_view)>& wanted,
-                                          storage::Storage& storage);
+                                          storage::Storage& storage,
+                                          std::vector<std::string>& problems);
 
 /// What `recover_directory` did.
 struct Recovery {
@@ -54,6 +65,12 @@ struct Recovery {
 /// Touches no files but those that saves make.
 [[nodiscard]] Recovery recover_directory(const std::filesystem::path& directory,
                                          storage::Storage& storage);
+
+/// That a save goes on though something stays that a dead one has left.
+void warn_of_leftover(const std::string& problem);
+
+/// True when the caller lacks the right, which another may have.
+[[nodiscard]] bool is_forbidden(const StorageError& error) noexcept;
 
 /// Cleaning up has no caller to report to: tries twice, then says in a warning what is left undone.
 bool quietly(const std::function<void()>& action) noexcept;

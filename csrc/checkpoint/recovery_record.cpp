@@ -15,7 +15,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
-constexpr std::size_t kLargest = std::size_t{1} << 20;  // a hundred thousand shards
+constexpr std::size_t kLargest = std::size_t{2} << 20;  // all shards of two indices
 constexpr const char* kIndex = "index";
 constexpr std::string_view kShardEnd = ".weights.h5";
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <memory>
 #include <unordered_set>
 #include <vector>
 
@@ -32,27 +33,32 @@ class Restoring {
   std::optional<std::int64_t> run() {
     constexpr int kAttempts = 1000;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
-      const Steps steps = now_ ? std::move(*now_) : directories_.steps();
-      now_.reset();
-      const std::optional<std::int64_t> restored = newest_of(steps);
-      if (!now_) return restored;
+      changed_.clear();
+      const std::optional<std::int64_t> restored = newest_of(directories_.settled_steps());
+      if (changed_.empty()) return restored;
     }
-    throw StorageError(fmt::format("Each of the {} times that the newest checkpoint was to be "
-                                   "restored, another process had removed one, such as '{}'.",
-                                   kAttempts, gone_.string()),
-                       EAGAIN);
+    throw StorageError(
+        fmt::format("Each of the {} times that the newest checkpoint was to be restored, another "
+                    "process had removed or replaced one, such as '{}'.",
+                    kAttempts, changed_.string()),
+        EAGAIN);
   }
 
  private:
-  /// Stops at a step that is not there any more.
+  /// Stops at a step that is not there any more, or is another by now.
   std::optional<std::int64_t> newest_of(const Steps& steps) {
     std::exception_ptr newest;
     for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+      std::unique_ptr<storage::ReadableFile> first;
       try {
+        first = directories_.open(*step);
         load_(directories_.file(*step));
         return *step;
       } catch (const Error& error) {
-        if (tells_of_files(error) && is_gone(*step)) return {};
+        if (tells_of_files(error) && has_changed(*step, first.get(), error)) {
+          changed_ = directories_.new_file(*step);
+          return {};
+        }
         // What does not say that the files are at fault is no reason to go back to older ones.
         if (!tells_damage(error)) throw;
         skip(*step, error);
@@ -63,12 +69,13 @@ class Restoring {
     return {};
   }
 
-  bool is_gone(std::int64_t step) {
-    Steps now = directories_.steps();
-    if (std::find(now.begin(), now.end(), step) != now.end()) return false;
-    now_ = std::move(now);
-    gone_ = directories_.new_file(step);
-    return true;
+  /// `first` is what the step's file was before `error`; null when that could not be opened.
+  bool has_changed(std::int64_t step, const storage::ReadableFile* first, const Error& error) {
+    if (first != nullptr) return first->is_replaced();
+    // Where names cannot change places, a step that is replaced has none for a moment.
+    if (dynamic_cast<const FileNotFoundError*>(&error) != nullptr) return true;
+    const Steps now = directories_.steps();
+    return std::find(now.begin(), now.end(), step) == now.end();
   }
 
   /// Warns of a step once, however often it is met.
@@ -79,8 +86,7 @@ class Restoring {
 
   const StepDirectories& directories_;
   const std::function<void(const std::filesystem::path&)>& load_;
-  std::optional<Steps> now_;  // once a step has gone: those there are
-  std::filesystem::path gone_;
+  std::filesystem::path changed_;  // in the last attempt; empty: nothing
   std::unordered_set<std::int64_t> skipped_;
 };
 

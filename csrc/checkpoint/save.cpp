@@ -43,11 +43,28 @@ std::vector<PreparedShard> prepare(const SaveJob& job, const SaveFiles& files,
   return out;
 }
 
+/// The text of the index; empty for a single file. Throws ValueError for one that no load would
+/// take: of too many or too long paths, or of names that JSON cannot hold.
+std::string index_of(const SaveJob& job, const SaveFiles& files,
+                     const std::optional<SaveId>& save) {
+  if (!job.target.sharded) return {};
+  const Index index = make_index(job.plan->shards, *job.tree, job.plan->entries, files.shards);
+  std::string text = save ? sealed_index_text(index, *save) : index_text(index);
+  try {
+    (void)parse_index(text, files.checkpoint().string());
+  } catch (const FormatError& error) {
+    throw ValueError(
+        std::string("These weights cannot be saved in shards, which could not be loaded here: ")
+            .append(error.what()));
+  }
+  return text;
+}
+
 std::unique_ptr<NewFiles> place_for(const SaveFiles& files, const SaveJob& job,
-                                    storage::Storage& storage, const SaveState& state) {
+                                    storage::Storage& storage, SaveState& state) {
   if (job.fresh_directory) return std::make_unique<FreshDirectory>(storage, files.directory);
   return std::make_unique<Commit>(storage, files.checkpoint(),
-                                  [&state] { state.throw_if_cancelled(); });
+                                  [&state](const path& lock) { state.go_on_waiting_for(lock); });
 }
 
 void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state) {
@@ -57,16 +74,13 @@ void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state)
   const std::optional<SaveId> save =
       job.request.seal ? std::optional(make_save_id()) : std::nullopt;
   const std::vector<PreparedShard> shards = prepare(job, files, save, state);
+  const std::string index = index_of(job, files, save);
 
   Progress progress(job.request.progress, state.progress().bytes_total, &state);
   const std::unique_ptr<NewFiles> new_files = place_for(files, job, storage, state);
   const std::vector<std::string> obsolete = obsolete_shards(files, storage);
   write_shards(shards, job, *new_files, {progress, storage, state});
-  if (job.target.sharded) {
-    const Index index = make_index(job.plan->shards, *job.tree, job.plan->entries, files.shards);
-    write_text(save ? sealed_index_text(index, *save) : index_text(index),
-               new_files->stage(files.index), storage);
-  }
+  if (job.target.sharded) write_text(index, new_files->stage(files.index), storage);
   state.begin_commit();
   new_files->run(obsolete);
 }

@@ -1,7 +1,10 @@
 #include "checkpoint/save_state.h"
 
 #include <fmt/format.h>
+#include <lamina/error.h>
 #include <lamina/log.h>
+
+#include <cerrno>
 
 namespace lamina::checkpoint {
 namespace {
@@ -29,10 +32,19 @@ bool is_cancellation(const std::exception_ptr& failure) {
 }  // namespace
 
 SaveState::~SaveState() {
-  if (!failure_) return;
+  tell_failure();
+}
+
+void SaveState::tell_failure() noexcept {
   try {
+    std::exception_ptr failure;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!failure_ || std::exchange(told_, true)) return;
+      failure = failure_;
+    }
     warn(fmt::format("Saving '{}' failed, and nothing waited for it: {}", path_.string(),
-                     message_of(failure_)));
+                     message_of(failure)));
   } catch (...) {  // neither a destructor nor a warning may end the program
   }
 }
@@ -57,6 +69,25 @@ void SaveState::finish_copy() {
 
 void SaveState::throw_if_cancelled() const {
   if (cancelled_) throw CancelledError(fmt::format("Saving '{}' was cancelled.", path_.string()));
+}
+
+void SaveState::go_on_waiting_for(const std::filesystem::path& lock) {
+  throw_if_cancelled();
+  const Clock::time_point until = until_;
+  if (until == Clock::time_point::max()) return;
+  const auto left = std::chrono::ceil<std::chrono::seconds>(until - Clock::now());
+  if (left.count() <= 0) {
+    throw StorageError(
+        fmt::format("'{}' was given up at the end of the process, when another save or recovery "
+                    "still held its lock '{}'. What was there before stays.",
+                    path_.string(), lock.string()),
+        ETIMEDOUT);
+  }
+  if (std::exchange(told_of_waiting_, true)) return;
+  warn(
+      fmt::format("The process is to end, and the save of '{}' waits for its lock '{}', which "
+                  "another save or recovery holds. It is given up if that lasts {} s more.",
+                  path_.string(), lock.string(), left.count()));
 }
 
 void SaveState::begin_commit() {
@@ -94,6 +125,11 @@ bool SaveState::done() const {
 void SaveState::throw_failure() {
   if (const std::exception_ptr failure = take_failure()) std::rethrow_exception(failure);
   throw_if_cancelled();
+}
+
+bool SaveState::has_failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_ != nullptr;
 }
 
 std::exception_ptr SaveState::take_failure() {

@@ -2,6 +2,7 @@
 #include <lamina/save_handle.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <filesystem>
@@ -13,6 +14,8 @@ namespace lamina::checkpoint {
 /// What the thread that saves and those that wait for it tell each other. Safe from all of them.
 class SaveState {
  public:
+  using Clock = std::chrono::steady_clock;
+
   /// The path is named in messages.
   explicit SaveState(std::filesystem::path path) : path_(std::move(path)) {}
   ~SaveState();
@@ -29,6 +32,10 @@ class SaveState {
   /// The values are not read any more.
   void finish_copy();
   void throw_if_cancelled() const;
+  /// For who waits for a lock that another holds, now and then: throws CancelledError, and
+  /// StorageError when the process ends and the time for that is over; says once that it is
+  /// running.
+  void go_on_waiting_for(const std::filesystem::path& lock);
   /// From here on the save cannot be cancelled. Throws CancelledError when it already is.
   void begin_commit();
   /// The save is over; `failure` is null when it succeeded.
@@ -50,6 +57,14 @@ class SaveState {
   [[nodiscard]] SaveProgress progress() const;
   void cancel();
 
+  // The end of the process.
+
+  /// From `until` on the save waits for no lock any more. One that has its lock goes on.
+  void limit_waiting(Clock::time_point until) { until_ = until; }
+  [[nodiscard]] bool has_failure() const;
+  /// Warns of a failure that nobody has had yet, which it keeps.
+  void tell_failure() noexcept;
+
  private:
   enum class Stage { kWaiting, kWriting, kCommitting, kDone };
 
@@ -57,9 +72,11 @@ class SaveState {
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   Stage stage_ = Stage::kWaiting;
-  bool copied_ = false, failed_ = false;
+  bool copied_ = false, failed_ = false, told_ = false;
   std::exception_ptr failure_;
   std::atomic<bool> cancelled_ = false;
+  std::atomic<Clock::time_point> until_ = Clock::time_point::max();
+  bool told_of_waiting_ = false;  // the saving side's
   std::atomic<std::uint64_t> bytes_done_ = 0, bytes_total_ = 0;
   std::atomic<std::size_t> shards_done_ = 0, shards_total_ = 0;
 };

@@ -5,13 +5,13 @@
 #include <lamina/log.h>
 
 #include <algorithm>
-#include <charconv>
 #include <mutex>
 #include <optional>
+#include <unordered_set>
 
 #include "checkpoint/check.h"
 #include "checkpoint/hidden_names.h"
-#include "checkpoint/recovery.h"
+#include "checkpoint/step_names.h"
 
 // How a step's directory comes and goes. Hidden directories lie beside it: ".STEP.SAVE.making" is
 // the one to come, ".STEP.SAVE.replaced" the one whose place it takes, ".STEP.SAVE.removed" one
@@ -26,7 +26,8 @@
 //   3. If the step has a directory, have the two change places, so that who looks always sees one,
 //      and go on with 5. Where the file system cannot do that, hide the old one as replaced, and
 //      sync the parent directory.
-//   4. Rename the new one into its place.
+//   4. Rename the new one into its place. Who restores the newest step and sees that one is between
+//      3 and 4 waits for it, or does 1 for a save that died there.
 //   5. Sync the parent directory: THE COMMIT POINT.
 //   6. Hide a replaced one as removed: from now on it is not put back.
 //   7. Hide each directory that is not to be kept as removed. Which that are is known only when all
@@ -45,55 +46,6 @@ namespace lamina::checkpoint {
 namespace {
 
 using std::filesystem::path;
-
-constexpr std::string_view kStep = "step_";
-enum class Hidden { kMaking, kReplaced, kRemoved };
-
-std::string step_name(std::int64_t step) {
-  return fmt::format("{}{:08}", kStep, step);
-}
-
-std::optional<std::int64_t> parse_step(std::string_view name) {
-  if (!name.starts_with(kStep)) return {};
-  std::int64_t step = -1;
-  const std::string_view digits = name.substr(kStep.size());
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
-  if (error != std::errc() || step < 0 || step_name(step) != name) return {};
-  return step;
-}
-
-std::string_view word(Hidden kind) {
-  switch (kind) {
-    case Hidden::kMaking:
-      return "making";
-    case Hidden::kReplaced:
-      return "replaced";
-    case Hidden::kRemoved:
-      return "removed";
-  }
-  return {};
-}
-
-std::string hidden_step(std::int64_t step, const std::string& save, Hidden kind) {
-  return fmt::format(".{}.{}.{}", step_name(step), save, word(kind));
-}
-
-struct HiddenStep {
-  std::int64_t step;
-  Hidden kind;
-};
-
-/// Nothing for every name that `hidden_step` does not make.
-std::optional<HiddenStep> parse_hidden_step(std::string_view name) {
-  const std::size_t first = name.find('.', 1), last = name.rfind('.');
-  if (!name.starts_with('.') || first == name.npos || first >= last) return {};
-  const auto step = parse_step(name.substr(1, first - 1));
-  if (!step || !is_save_name(name.substr(first + 1, last - first - 1))) return {};
-  for (const Hidden kind : {Hidden::kMaking, Hidden::kReplaced, Hidden::kRemoved}) {
-    if (name.substr(last + 1) == word(kind)) return HiddenStep{*step, kind};
-  }
-  return {};
-}
 
 std::vector<std::int64_t> unwanted(std::vector<std::int64_t> steps, const KeepRule& keep) {
   if (keep.newest == 0 || steps.size() <= keep.newest) return {};
@@ -162,24 +114,85 @@ path StepDirectories::file(std::int64_t step) const {
   return find_file(step).value_or(new_file(step));
 }
 
-std::vector<std::int64_t> StepDirectories::steps() const {
-  std::vector<std::int64_t> out;
+std::unique_ptr<storage::ReadableFile> StepDirectories::open(std::int64_t step) const {
+  return storage_.open(file(step));
+}
+
+/// What one look at the directory shows.
+struct StepDirectories::Sight {
+  std::vector<std::int64_t> steps;    // of the checkpoints
+  std::vector<std::int64_t> between;  // hidden as replaced, and no other is in their place yet
+  bool moved = false;                 // a step was listed and has gone since
+};
+
+StepDirectories::Sight StepDirectories::look() const {
+  Sight out;
   if (!storage_.exists(directory_)) return out;
+  std::unordered_set<std::int64_t> listed;
   for (const std::string& name : storage_.list(directory_)) {
-    if (const auto step = parse_step(name); step && find_file(*step)) {
-      out.push_back(*step);
+    if (const auto hidden = parse_hidden_step(name); hidden && hidden->kind == Hidden::kReplaced) {
+      out.between.push_back(hidden->step);
+    }
+    const auto step = parse_step(name);
+    if (!step) continue;
+    listed.insert(*step);
+    if (find_file(*step)) {
+      out.steps.push_back(*step);
+    } else if (!storage_.exists(at(*step)) || find_file(*step)) {
+      out.moved = true;
     }
   }
-  std::sort(out.begin(), out.end());
+  std::erase_if(out.between, [&](std::int64_t step) { return listed.contains(step); });
+  std::sort(out.steps.begin(), out.steps.end());
   return out;
 }
 
+std::vector<std::int64_t> StepDirectories::steps() const {
+  return look().steps;
+}
+
+std::vector<std::int64_t> StepDirectories::settled_steps() const {
+  Sight sight;
+  std::string hindrance;
+  int looks = 30;  // about a second, where nobody is known to be at work
+  const auto settled = [&] {
+    sight = look();
+    if (sight.between.empty() && !sight.moved) return true;
+    if (sight.between.empty() || !hindrance.empty()) return --looks == 0;
+    hindrance = put_back();
+    return false;
+  };
+  wait_until(settled, lock_place(directory_));
+  if (!sight.between.empty()) {
+    warn(
+        fmt::format("The checkpoint of step {} was being replaced when its save died, and is not "
+                    "put back: {}. Run `lamina recover {}` where that is possible.",
+                    sight.between.back(), hindrance, directory_.string()));
+  }
+  return std::move(sight.steps);
+}
+
+std::string StepDirectories::put_back() const {
+  try {
+    const auto lock = storage_.try_lock(lock_place(directory_).lock());
+    if (!lock) return {};
+    if (!lock->exclusive()) return "the file system has no locks to tell whose it is";
+    Recovery done;
+    clean_locked(done);
+    return {};
+  } catch (const StorageError& error) {
+    if (!is_forbidden(error)) throw;
+    return error.what();
+  }
+}
+
 void StepDirectories::save(std::int64_t step, const Write& write, const KeepRule& keep,
-                           const std::function<void()>& check) const {
+                           const Waiting& waiting) const {
   storage::create_directories(directory_, storage_);
-  const auto lock = lock_checkpoint(lock_place(directory_), storage_, check);
+  const auto lock = lock_checkpoint(lock_place(directory_), storage_, waiting);
   Recovery cleaned;
   if (lock->exclusive()) clean_locked(cleaned);
+  for (const std::string& problem : cleaned.problems) warn_of_leftover(problem);
   const std::string name = make_save_name();
   Attempt attempt{step, directory_ / hidden_step(step, name, Hidden::kMaking),
                   directory_ / hidden_step(step, name, Hidden::kReplaced),
@@ -275,8 +288,15 @@ void StepDirectories::clean_locked(Recovery& done) const {
     }
   }
   if (!any) return;
-  remove_hidden(going);
-  done.removed.insert(done.removed.end(), found.begin(), found.end());
+  storage_.sync_directory(directory_);
+  for (std::size_t i = 0; i < going.size(); ++i) {
+    try {
+      storage::remove_all(going[i], storage_);
+      done.removed.push_back(found[i]);
+    } catch (const StorageError& error) {
+      done.problems.emplace_back(error.what());
+    }
+  }
 }
 
 void StepDirectories::remove_hidden(const std::vector<path>& directories) const {

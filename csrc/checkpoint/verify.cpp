@@ -35,7 +35,7 @@ class Verifier {
     report_.files = opened.readers.size();
     if (!opened.index.empty()) check([&] { verify_index(path_, index_seal_); });
     for (const h5::Reader& reader : opened.readers) check_file(reader);
-    find_missing();
+    check([&] { find_missing(); });
     std::vector<OpenedSeal> files;
     for (const auto& [reader, sealed] : sealed_) files.push_back({reader, &sealed});
     count(files);
@@ -93,9 +93,8 @@ class Verifier {
       }
     }
     // Groups without variables lie in the first shard, which no entry may list then.
-    const std::string first = shard_name(shard_base(path_), 0);
-    if (storage_.exists(path_.parent_path() / first) && listed_.insert(first).second) {
-      open_shard(first, out);
+    if (const std::string first = shard_name(shard_base(path_), 0); !listed_.contains(first)) {
+      open_unlisted(first, out);
     }
     return out;
   }
@@ -106,6 +105,17 @@ class Verifier {
     } catch (const StorageError& error) {
       note(error, error.what(), out.report);
     }
+  }
+
+  /// A shard that need not be there.
+  void open_unlisted(const std::string& name, Opened& out) {
+    try {
+      if (!storage_.exists(path_.parent_path() / name)) return;
+    } catch (const StorageError& error) {
+      return note(error, error.what(), out.report);
+    }
+    listed_.insert(name);
+    open_shard(name, out);
   }
 
   static void open_archive(std::shared_ptr<const storage::ReadableFile> archive, Opened& out) {
@@ -133,12 +143,14 @@ class Verifier {
 
   void check_file(const h5::Reader& reader) {
     std::optional<SealedFile> sealed;
-    const bool sound = check([&] {
+    const std::size_t unreadable = report_.unreadable.size();
+    bool sound = check([&] {
       sealed = read_sealed_file(reader);
       if (sealed) verify_rest(*sealed, reader);
     });
-    // What its own checksum vouches for needs no other look.
-    if (!sound || !sealed) check_structure(reader);
+    // What its own checksum vouches for needs no other look, and what cannot be read bears none.
+    if (report_.unreadable.size() > unreadable) return;
+    if (!sound || !sealed) sound = check([&] { check_structure(reader); }) && sound;
     if (!sound) return;
     if (!sealed) report_.unsealed.push_back(reader.file().path().string());
     if (sharded_) check([&] { verify_membership(path_, index_seal_, reader, sealed); });
@@ -196,9 +208,10 @@ bool tells_damage(const Error& error) {
          dynamic_cast<const FileNotFoundError*>(&error) != nullptr;
 }
 
-void note(const Error& error, std::string problem, VerifyReport& report) {
-  report.problems.push_back(std::move(problem));
-  if (!report.failure && !tells_damage(error)) report.failure = std::current_exception();
+void note(const Error& error, std::string text, VerifyReport& report) {
+  if (tells_damage(error)) return report.problems.push_back(std::move(text));
+  if (!report.failure) report.failure = std::current_exception();
+  report.unreadable.push_back(std::move(text));
 }
 
 VerifyReport verify(const path& checkpoint,

@@ -2,35 +2,49 @@
 
 #include <fmt/format.h>
 #include <lamina/error.h>
-#include <lamina/log.h>
 
-#include <cstdint>
 #include <string>
-#include <vector>
 
 #include "checkpoint/damage.h"
+#include "checkpoint/restore_newest.h"
 #include "core/progress.h"
 
 namespace lamina::cli {
 namespace {
 
-std::string damage_of(const std::filesystem::path& checkpoint) {
+/// Of a checkpoint that was looked at.
+class DamagedError : public FormatError {
+ public:
+  DamagedError(const std::string& damage, std::filesystem::path checkpoint)
+      : FormatError(damage), checkpoint_(std::move(checkpoint)) {}
+  [[nodiscard]] const std::filesystem::path& checkpoint() const { return checkpoint_; }
+
+ private:
+  std::filesystem::path checkpoint_;
+};
+
+void require_sound(const std::filesystem::path& checkpoint, storage::Storage& storage) {
   Progress bar("verify", 0, Progress::Style::kBytes);
-  return checkpoint::damage_of(
+  const std::string damage = checkpoint::damage_of(
       checkpoint, [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); },
-      storage::posix());
+      storage);
+  if (!damage.empty()) throw DamagedError(damage, checkpoint);
+}
+
+CheckpointManagerOptions options(const std::filesystem::path& directory, std::size_t max_to_keep) {
+  CheckpointManagerOptions out;
+  out.directory = directory;
+  out.max_to_keep = max_to_keep;
+  return out;
 }
 
 }  // namespace
 
-RunCheckpoints::RunCheckpoints(std::filesystem::path directory, std::size_t max_to_keep)
-    : directory_(std::move(directory)),
-      manager_({.directory = directory_, .max_to_keep = max_to_keep}) {}
-
-std::filesystem::path RunCheckpoints::path(std::int64_t step) const {
-  const std::filesystem::path file = manager_.path(step);
-  return directory_ / file.parent_path().filename() / file.filename();
-}
+RunCheckpoints::RunCheckpoints(const std::filesystem::path& directory, std::size_t max_to_keep,
+                               storage::Storage& storage)
+    : storage_(storage),
+      manager_(options(directory, max_to_keep)),
+      found_(directory, CheckpointManagerOptions().file_name, storage) {}
 
 void RunCheckpoints::save(FitRun& run) {
   last_.wait();
@@ -43,16 +57,19 @@ void RunCheckpoints::finish() {
 }
 
 std::filesystem::path RunCheckpoints::resume_point() const {
-  const std::vector<std::int64_t> steps = manager_.steps();
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
-    const std::string damage = damage_of(path(*step));
-    if (damage.empty()) return path(*step);
-    warn(fmt::format("The checkpoint of step {} was skipped: {}", *step, damage));
+  std::filesystem::path sound;
+  try {
+    (void)checkpoint::restore_newest(found_, [&](const std::filesystem::path& file) {
+      require_sound(file, storage_);
+      sound = file;
+    });
+  } catch (const DamagedError& newest) {
+    throw FormatError(
+        fmt::format("There is no checkpoint to go on from: each is damaged, the newest of them "
+                    "'{}'.",
+                    newest.checkpoint().string()));
   }
-  if (steps.empty()) return {};
-  throw FormatError(
-      fmt::format("There is no checkpoint to go on from: each is damaged, the newest of them '{}'.",
-                  path(steps.back()).string()));
+  return sound;
 }
 
 }  // namespace lamina::cli

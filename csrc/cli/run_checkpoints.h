@@ -7,12 +7,16 @@
 #include <filesystem>
 #include <optional>
 
+#include "checkpoint/step_directories.h"
+
 namespace lamina::cli {
 
 /// The checkpoints of a run, written in the background, with no more than one save under way.
 class RunCheckpoints {
  public:
-  RunCheckpoints(std::filesystem::path directory, std::size_t max_to_keep);
+  /// What is there is looked at in `storage`.
+  RunCheckpoints(const std::filesystem::path& directory, std::size_t max_to_keep,
+                 storage::Storage& storage = storage::posix());
 
   /// Throws what made the save before fail.
   void save(FitRun& run);
@@ -22,14 +26,16 @@ class RunCheckpoints {
   /// Of the newest one.
   [[nodiscard]] std::optional<std::int64_t> latest() const { return manager_.latest(); }
   /// In the directory as it was given.
-  [[nodiscard]] std::filesystem::path path(std::int64_t step) const;
+  [[nodiscard]] std::filesystem::path path(std::int64_t step) const { return found_.file(step); }
   /// The newest one that is as it was saved, with a warning for each newer one; empty where there
   /// are none at all. Throws FormatError when there are, and each is damaged, and StorageError.
+  /// Others may save there, and remove what they no longer keep, meanwhile.
   [[nodiscard]] std::filesystem::path resume_point() const;
 
  private:
-  std::filesystem::path directory_;
+  storage::Storage& storage_;
   CheckpointManager manager_;
+  checkpoint::StepDirectories found_;
   SaveHandle last_;
 };
 

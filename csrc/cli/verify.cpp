@@ -28,8 +28,13 @@ ExitStatus verify(const std::string& path) {
   if (!report.problems.empty()) {
     fmt::print("{}: {} problem{}\n", printable(path), report.problems.size(),
                report.problems.size() == 1 ? "" : "s");
-    return kDifferent;
   }
+  for (const std::string& reason : report.unreadable) {
+    fmt::print(stderr, "lamina: error: '{}' cannot be verified as a whole: {}\n", printable(path),
+               one_line(reason));
+  }
+  if (!report.unreadable.empty()) return kFailed;
+  if (!report.problems.empty()) return kDifferent;
   fmt::print("{}: sound, {} file{}, {} tensor{} verified, {}\n", printable(path), report.files,
              report.files == 1 ? "" : "s", report.tensors, report.tensors == 1 ? "" : "s",
              readable_size(static_cast<double>(report.bytes)));

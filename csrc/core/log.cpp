@@ -12,8 +12,9 @@ std::mutex& mutex() {
   return core::PerProcess<std::mutex>::get();
 }
 
+/// Never destroyed: saves in the background may warn until the very end of the process.
 WarningHandler& handler() {
-  static WarningHandler instance;
+  static WarningHandler& instance = *new WarningHandler;
   return instance;
 }
 

@@ -94,9 +94,8 @@ FileTree::Node FileTree::read_node(Metadata& metadata, std::uint64_t address) {
 }
 
 const FileTree::Node& FileTree::node(std::uint64_t address) {
-  const auto [it, is_new] = nodes_.try_emplace(address);
-  if (is_new) it->second = read_node(metadata_, address);
-  return it->second;
+  if (const auto known = nodes_.find(address); known != nodes_.end()) return known->second;
+  return nodes_.emplace(address, read_node(metadata_, address)).first->second;
 }
 
 /// The group there, whose links are known. Throws Malformed.
@@ -139,9 +138,8 @@ bool FileTree::root_has(const std::string& name) {
 }
 
 VarsGroup& FileTree::vars_at(const std::string& path, std::uint64_t address) {
-  const auto [it, is_new] = vars_.try_emplace(path);
-  if (is_new) it->second = read_group(path, address);
-  return it->second;
+  if (const auto known = vars_.find(path); known != vars_.end()) return known->second;
+  return vars_.emplace(path, read_group(path, address)).first->second;
 }
 
 VarsGroup FileTree::read_group(const std::string& path, std::uint64_t address) {
@@ -211,9 +209,10 @@ void FileTree::describe(Dataset& dataset, const ObjectHeader& header) {
 /// matter.
 void FileTree::walk() {
   if (walked_) return;
-  walked_ = true;
-  pending_.push_back({"", root_, 0});
-  visited_.insert(root_);
+  pending_ = {{"", root_, 0}};
+  visited_ = {root_};
+  problems_.clear();  // of a walk that a file which could not be read just then has ended
+  entered_ = 0;
   while (!pending_.empty()) {
     const Place place = std::move(pending_.back());
     pending_.pop_back();
@@ -224,6 +223,7 @@ void FileTree::walk() {
       note(place.path.empty() ? "/" : place.path, error.what());
     }
   }
+  walked_ = true;
 }
 
 void FileTree::enter(const Place& place) {

@@ -56,6 +56,7 @@ CheckpointManager::CheckpointManager(CheckpointManagerOptions given, storage::St
   try {
     checkpoint::Recovery done;
     parts_->directories.clean(done);
+    for (const std::string& problem : done.problems) checkpoint::warn_of_leftover(problem);
   } catch (const StorageError& error) {  // the directory may be read by who may not write there
     warn(std::string("What a crash may have left was not removed: ") + error.what());
   }
@@ -85,7 +86,9 @@ CheckpointManager::Begun CheckpointManager::begin(std::int64_t step, const Model
       run_save(*job, parts->storage, state);
       return job->plan;
     };
-    parts->directories.save(step, write, parts->keep, [&state] { state.throw_if_cancelled(); });
+    parts->directories.save(step, write, parts->keep, [&state](const std::filesystem::path& lock) {
+      state.go_on_waiting_for(lock);
+    });
   };
   return out;
 }

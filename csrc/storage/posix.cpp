@@ -32,6 +32,17 @@ class PosixStorage final : public Storage {
     return std::make_unique<PosixWritableFile>(path);
   }
 
+  void create_like(const Path& like, const Path& path) override {
+    struct stat status {};
+    checked("stat", like, [&] { return ::stat(like.c_str(), &status); });
+    if (S_ISDIR(status.st_mode)) raise_posix("open", like, EISDIR);
+    const mode_t mode = (status.st_mode & 0066U) | 0600U;
+    const Descriptor file(checked("open", path, [&] {
+      return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    }));
+    checked("fchmod", path, [&] { return ::fchmod(file.get(), mode); });  // whatever the umask
+  }
+
   bool exists(const Path& path) override {
     struct stat status {};
     if (::stat(path.c_str(), &status) == 0) return true;

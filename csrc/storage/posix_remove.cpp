@@ -1,8 +1,10 @@
 #include "storage/posix_remove.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <array>
@@ -127,13 +129,20 @@ class Nameless {
 
 using ProcessFiles = core::PerProcess<Nameless>;
 
+/// On NFS what is removed while somebody holds it gets another name in its directory, which could
+/// then not be removed. Its server frees the space by itself.
+bool is_on_nfs(const Descriptor& file) {
+  struct statfs system {};
+  return ::fstatfs(file.get(), &system) == 0 && system.f_type == NFS_SUPER_MAGIC;
+}
+
 /// The file, if it is large and has no other name. It need not be readable.
 Descriptor hold_large(const Path& path) {
   Descriptor file(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat status {};
   const bool large = file && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) &&
                      status.st_size >= kLarge && status.st_nlink == 1;
-  return large ? std::move(file) : Descriptor();
+  return large && !is_on_nfs(file) ? std::move(file) : Descriptor();
 }
 
 }  // namespace

@@ -1,20 +1,27 @@
 #include <lamina/error.h>
 
 #include <cerrno>
+#include <exception>
 
 #include "storage/storage.h"
 
 namespace lamina::storage {
 
 void remove_all(const Path& path, Storage& storage) {
+  std::exception_ptr refusal;
   try {
-    storage.remove(path);
-    return;
+    return storage.remove(path);
   } catch (const StorageError& error) {
-    // Linux says EISDIR of a directory, POSIX EPERM.
+    // Linux says EISDIR of a directory, POSIX EPERM, as both do of a file that is another's.
     if (error.code() != EISDIR && error.code() != EPERM) throw;
+    refusal = std::current_exception();
   }
-  for (const std::string& name : storage.list(path)) remove_all(path / name, storage);
+  try {
+    for (const std::string& name : storage.list(path)) remove_all(path / name, storage);
+  } catch (const StorageError& error) {
+    if (error.code() == ENOTDIR) std::rethrow_exception(refusal);
+    throw;
+  }
   storage.remove_directory(path);
 }
 

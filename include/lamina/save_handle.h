@@ -35,8 +35,10 @@ struct SaveProgress {
 };
 
 /// A save that runs in the background (Model::save_weights_async). Destroying the handle lets the
-/// save run on, and the end of the process waits for it. Every member is safe to call from any
-/// thread, at any time; an empty handle stands for a save that is over.
+/// save run on, and the end of the process waits for it; where another process keeps the
+/// checkpoint's lock, half a minute at most: then the save is given up, with a warning, and the old
+/// checkpoint stays. Every member is safe to call from any thread, at any time; an empty handle
+/// stands for a save that is over.
 class SaveHandle {
  public:
   SaveHandle() = default;
@@ -49,8 +51,8 @@ class SaveHandle {
 
   /// Returns when the checkpoint is in its place, on stable storage. Throws what made the save
   /// fail, unless the model's next save has thrown it already: a failure is thrown once, and warned
-  /// of when nobody is left to whom it could be thrown. Throws CancelledError after a `cancel` that
-  /// came in time.
+  /// of when nobody is left to whom it could be thrown, or when the process ends. Throws
+  /// CancelledError after a `cancel` that came in time.
   void wait();
   /// True when `wait` would return or throw at once.
   [[nodiscard]] bool done() const;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 
+#include "checkpoint/verify.h"
 #include "tests/checkpoint/sealed_files.h"
 #include "tests/fakes/faulty_storage.h"
 #include "tests/fresh_seed.h"
@@ -19,7 +20,11 @@ using lamina::testing::sealed_tree;
 using lamina::testing::SealedFiles;
 using lamina::testing::text_of;
 using lamina::testing::write_text;
+using ::testing::AllOf;
+using ::testing::Each;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 
 class Damage : public ::testing::TestWithParam<bool> {
  protected:
@@ -50,6 +55,34 @@ TEST_P(Damage, IsNoCallThatFails) {
     }
     EXPECT_GT(thrown, path == files_.single() ? 5 : 20);
   }
+}
+
+TEST_P(Damage, IsToldApartFromWhatCannotBeReadThoughBothAreThere) {
+  const auto shards = files_.shards();
+  const std::string missing = shards[random_() % shards.size()].string();
+  std::filesystem::remove(missing);
+  FaultyStorage storage;
+  std::size_t unreadable = 0;
+  for (std::size_t n = 0;; ++n) {
+    SCOPED_TRACE(n);
+    const std::size_t before = storage.faults();
+    storage.fail_at(n, false, std::array{EIO, ESTALE, EMFILE, EACCES}[n % 4]);
+    try {
+      const VerifyReport report = verify(files_.index(), {}, storage);
+      const bool failed = storage.faults() > before;
+      EXPECT_EQ(report.unreadable.size(), failed ? 1U : 0U);
+      EXPECT_THAT(report.unreadable, Each(HasSubstr("injected fault")));
+      EXPECT_EQ(report.failure != nullptr, failed);
+      EXPECT_THAT(report.problems, Each(AllOf(HasSubstr(missing), Not(HasSubstr("injected")))));
+      unreadable += failed ? 1 : 0;
+      if (failed) continue;
+      EXPECT_THAT(report.problems, Not(IsEmpty()));
+      break;
+    } catch (const StorageError& error) {  // of the index, and of looking whether it is the same
+      EXPECT_THAT(error.what(), HasSubstr("injected fault"));
+    }
+  }
+  EXPECT_GT(unreadable, 10U);
 }
 
 TEST_P(Damage, IsAShardThatIsMissingOrCutShort) {

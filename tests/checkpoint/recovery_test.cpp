@@ -10,6 +10,7 @@
 
 #include "checkpoint/commit.h"
 #include "checkpoint/index.h"
+#include "checkpoint/paths.h"
 #include "checkpoint/read_text.h"
 #include "tests/checkpoint/crash_scene.h"
 #include "tests/fakes/captured_warnings.h"
@@ -84,6 +85,20 @@ TEST(RecoveryRecord, IsReadAsItWasWritten) {
   ASSERT_TRUE(back);
   EXPECT_EQ(back->save, record.save);
   EXPECT_EQ(back->copy, record.copy);
+  EXPECT_EQ(back->replace, record.replace);
+  EXPECT_EQ(back->remove, record.remove);
+}
+
+// An index lists as many shards as 65,536: those of the old one go, those of the new one come.
+TEST(RecoveryRecord, OfAsManyShardsAsTwoIndicesCanListIsRead) {
+  const std::string name = "m.weights.json";
+  RecoveryRecord record{kSave, Copy::kNew, {}, {}};
+  for (std::size_t i = 0; i < 65'536; ++i) {
+    record.replace.push_back(shard_name("m", i));
+    record.remove.push_back(shard_name("m", 65'536 + i));
+  }
+  const auto back = parse_record(record_text(record, name), name, "source");
+  ASSERT_TRUE(back);
   EXPECT_EQ(back->replace, record.replace);
   EXPECT_EQ(back->remove, record.remove);
 }
@@ -260,9 +275,12 @@ TEST_F(Recovering, LeavesWhatTheRecordNeedsOfASaveThatDiedMeanwhile) {
   ListedStorage storage([&] {
     write(".m.weights.json.recovery", record_text({kSave, Copy::kNew, {shard}, {}}, index));
   });
+  std::vector<std::string> problems;
   const auto removed = remove_leftovers(
-      directory_.path(), "other.weights.h5", [](std::string_view) { return true; }, storage);
+      directory_.path(), "other.weights.h5", [](std::string_view) { return true; }, storage,
+      problems);
   EXPECT_THAT(removed, IsEmpty());
+  EXPECT_THAT(problems, IsEmpty());
   EXPECT_THAT(recover().finished, ElementsAre(index));
   EXPECT_EQ(text(shard), "new");
 }

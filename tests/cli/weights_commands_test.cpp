@@ -336,6 +336,30 @@ TEST(Verify, NamesEachDamagedTensorAndMissingShardOnALineOfItsOwn) {
   EXPECT_THAT(outcome.out, HasSubstr(" problems\n"));
 }
 
+TEST(Verify, WhatCannotBeReadIsAnErrorAndDamageOfTheRestIsStillToldOf) {
+  for (const bool loop : {true, false}) {
+    const TemporaryDirectory directory;
+    save(small_tree(), directory / "w.weights.json", 50.0 / (1 << 30));
+    flip_bit_of(directory / "w_00000.weights.h5", "/layers/dense/vars", "0");
+    const fs::path unreadable = directory / "w_00001.weights.h5";
+    fs::remove(unreadable);
+    if (loop) {
+      fs::create_symlink(unreadable.filename(), unreadable);
+    } else {
+      fs::create_directory(unreadable);
+    }
+    const Outcome outcome = run_lamina(directory.path(), {"verify", "w.weights.json"});
+    EXPECT_EQ(outcome.status, 2) << outcome.out;
+    EXPECT_THAT(outcome.out,
+                AllOf(HasSubstr("w_00000.weights.h5': '/layers/dense/vars/0' is damaged"),
+                      HasSubstr("w.weights.json: 1 problem\n")));
+    EXPECT_EQ(outcome.err,
+              fmt::format("lamina: error: 'w.weights.json' cannot be verified as a whole: open "
+                          "failed for 'w_00001.weights.h5': {}\n",
+                          loop ? "Too many levels of symbolic links" : "Is a directory"));
+  }
+}
+
 TEST(Verify, NamesAShardOfAnotherSaveOfTheSame) {
   const TemporaryDirectory directory, other;
   save(small_tree(), directory / "w.weights.json", 50.0 / (1 << 30));

@@ -38,6 +38,10 @@ class FaultyStorage final : public storage::Storage {
     step("open", path);
     return std::make_unique<Writable>(*this, inner_.create(path));
   }
+  void create_like(const Path& like, const Path& path) override {
+    step("open", path);
+    inner_.create_like(like, path);
+  }
   bool exists(const Path& path) override {
     step("stat", path);
     return inner_.exists(path);

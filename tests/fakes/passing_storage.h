@@ -12,6 +12,7 @@ class PassingStorage : public storage::Storage {
 
   std::unique_ptr<storage::ReadableFile> open(const Path& p) override { return inner_.open(p); }
   std::unique_ptr<storage::WritableFile> create(const Path& p) override { return inner_.create(p); }
+  void create_like(const Path& a, const Path& b) override { inner_.create_like(a, b); }
   bool exists(const Path& p) override { return inner_.exists(p); }
   bool link(const Path& a, const Path& b) override { return inner_.link(a, b); }
   void rename(const Path& a, const Path& b) override { inner_.rename(a, b); }

@@ -2,8 +2,11 @@
 #include <fmt/core.h>
 #include <lamina/error.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <map>
+#include <optional>
 #include <random>
 
 #include "hdf5_image.h"
@@ -28,6 +31,26 @@ class CountedFile final : public storage::ReadableFile {
  private:
   std::shared_ptr<storage::MemoryFile> file_;
   mutable std::atomic<std::uint64_t> bytes_ = 0;
+};
+
+/// Cannot be read at its n-th read, and at all others can.
+class OnceUnreadableFile final : public storage::ReadableFile {
+ public:
+  OnceUnreadableFile(std::vector<std::byte> bytes, std::size_t fails_at)
+      : file_(in_memory(std::move(bytes))), fails_at_(fails_at) {}
+  [[nodiscard]] const storage::Path& path() const override { return file_->path(); }
+  [[nodiscard]] std::uint64_t size() const override { return file_->size(); }
+  [[nodiscard]] bool is_replaced() const override { return false; }
+  void read_at(std::uint64_t offset, std::span<std::byte> out) const override {
+    if (reads_++ == fails_at_) throw StorageError("pread failed for 'file'", EIO);
+    file_->read_at(offset, out);
+  }
+  [[nodiscard]] bool reached() const { return reads_ > fails_at_; }
+
+ private:
+  std::shared_ptr<storage::MemoryFile> file_;
+  const std::size_t fails_at_;
+  mutable std::atomic<std::size_t> reads_ = 0;
 };
 
 class ManyGroups : public testing::TestWithParam<Format> {
@@ -108,6 +131,51 @@ TEST_P(ManyGroups, NamesBeforeDamageInTheirHeapAreStillRead) {
       EXPECT_FALSE(group->name.has_value()) << i << ", damaged from " << damaged;
     }
   }
+}
+
+TEST_P(ManyGroups, AreAllFoundByASecondLookWhereTheFirstCouldNotReadTheFile) {
+  SCOPED_TRACE(seed_);
+  Hdf5Image image(GetParam());
+  constexpr std::size_t kGroups = 300;
+  const float value = 1;
+  for (std::size_t i = 0; i < kGroups; ++i) {
+    const std::string path = fmt::format("/{}/layer_{}/vars", i % 7, i);
+    image.dataset(path + "/0", H5T_IEEE_F32LE, {1}, &value);
+    image.attribute(path, "name", random_name());
+  }
+  const std::vector<std::byte> bytes = image.bytes();
+  const std::size_t some = random_() % kGroups;
+  const std::string looked_for = fmt::format("/{}/layer_{}/vars", some % 7, some);
+  std::size_t failures = 0;
+  for (std::size_t n = 0;; ++n) {
+    SCOPED_TRACE(n);
+    const auto file = std::make_shared<OnceUnreadableFile>(bytes, n);
+    std::optional<Reader> reader;
+    try {
+      reader.emplace(file);
+      (void)reader->find(looked_for);
+      (void)reader->groups();
+    } catch (const StorageError&) {
+      ++failures;
+    }
+    if (!reader) continue;
+    const VarsGroup* found = reader->find(looked_for);
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(found->datasets.size(), 1U);
+    const std::vector<const VarsGroup*> groups = reader->groups();
+    ASSERT_EQ(groups.size(), kGroups);
+    std::vector<std::size_t> orders;
+    for (const VarsGroup* group : groups) {
+      ASSERT_EQ(group->datasets.size(), 1U) << group->path;
+      EXPECT_EQ(group->problem, "");
+      orders.push_back(group->order);
+    }
+    std::sort(orders.begin(), orders.end());
+    for (std::size_t i = 0; i < kGroups; ++i) ASSERT_EQ(orders[i], i);
+    EXPECT_TRUE(reader->problems().empty());
+    if (!file->reached()) break;
+  }
+  EXPECT_GT(failures, 5U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, ManyGroups, testing::Values(Format::kEarliest, Format::kLatest));

@@ -93,6 +93,28 @@ class ExhaustedStorage final : public PassingStorage {
   std::string step_;
 };
 
+/// Removes nothing whose path has this text, as where it is somebody else's.
+class StickyStorage final : public PassingStorage {
+ public:
+  explicit StickyStorage(std::string text) : text_(std::move(text)) {}
+  void remove(const Path& path) override {
+    refuse("unlink", path);
+    inner().remove(path);
+  }
+  void remove_directory(const Path& path) override {
+    refuse("rmdir", path);
+    inner().remove_directory(path);
+  }
+
+ private:
+  void refuse(const std::string& call, const Path& path) const {
+    if (path.string().find(text_) == std::string::npos) return;
+    throw StorageError(call + " failed for '" + path.string() + "': Operation not permitted",
+                       EPERM);
+  }
+  std::string text_;
+};
+
 /// Counts how often a lock was asked for.
 class WatchedLocks final : public PassingStorage {
  public:
@@ -410,6 +432,30 @@ TEST_P(Manager, NothingThatIsHalfRemovedComesBack) {
   save(next, 4);
   EXPECT_THAT(files(), ElementsAre("step_00000003", "step_00000004"));
   EXPECT_THAT(warnings.all, IsEmpty());
+}
+
+TEST_P(Manager, WhatADeadSaveOfSomebodyElseHasLeftStaysAndIsInNobodysWay) {
+  const auto run = directory_ / "run";
+  const std::string id = checkpoint::make_save_name();
+  const std::string left = ".step_00000003." + id + ".making";
+  const std::string gone = ".step_00000004." + checkpoint::make_save_name() + ".making";
+  for (const std::string& name : {left, gone}) {
+    std::filesystem::create_directories(run / name);
+    std::ofstream(run / name / "model.weights.h5") << "partial";
+  }
+  StickyStorage storage(id);
+  CapturedWarnings warnings;
+  TestingCheckpointManager manager(options(), storage);
+  EXPECT_THAT(files(), ElementsAre(left));
+  save(manager, 1);
+  EXPECT_THAT(files(), ElementsAre(left, "step_00000001"));
+  EXPECT_EQ(manager.restore_latest(*model_), 1);
+  EXPECT_TRUE(holds(1));
+  ASSERT_EQ(warnings.all.size(), 2U);  // of the manager's making, and of the save
+  for (const std::string& warning : warnings.all) {
+    EXPECT_THAT(warning, HasSubstr((run / left / "model.weights.h5").string()));
+    EXPECT_THAT(warning, HasSubstr("Operation not permitted"));
+  }
 }
 
 TEST_P(Manager, RemovesTheLockOfADeadSaveThatLeftNothingElse) {

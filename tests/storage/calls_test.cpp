@@ -1,17 +1,20 @@
 // Calls that move a part of the bytes, are interrupted, find the disk full, or no way past the page
-// cache: what a kernel may do at any time, and hardly ever does. This program's own open, pread and
-// pwrite stand before the C library's.
+// cache: what a kernel may do at any time, and hardly ever does. This program's own open, pread,
+// pwrite and fstatfs stand before the C library's.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <lamina/error.h>
 #include <lamina/tensor.h>
+#include <linux/magic.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <cstdarg>
 #include <functional>
+#include <optional>
 #include <random>
 #include <string>
 
@@ -61,6 +64,17 @@ class NothingOpensDirectly {
   static inline std::atomic<std::size_t> refused_ = 0;
 };
 
+/// While it lives every file is on NFS.
+class EverythingOnNfs {
+ public:
+  EverythingOnNfs() { is_so = true; }
+  ~EverythingOnNfs() { is_so = false; }
+  EverythingOnNfs(const EverythingOnNfs&) = delete;
+  EverythingOnNfs& operator=(const EverythingOnNfs&) = delete;
+
+  static inline std::atomic<bool> is_so = false;
+};
+
 /// Makes the call, on a descriptor without O_DIRECT when it is cut short: that takes no part of a
 /// block.
 template <class Call>
@@ -103,6 +117,11 @@ __attribute__((visibility("default"))) ssize_t pwrite(int fd, const void* bytes,
   return judged(fd, O_WRONLY, size, [&](int file, std::size_t n) {
     return ::syscall(SYS_pwrite64, file, bytes, n, offset);
   });
+}
+__attribute__((visibility("default"))) int fstatfs(int fd, struct statfs* system) noexcept {
+  const int result = static_cast<int>(::syscall(SYS_fstatfs, fd, system));
+  if (EverythingOnNfs::is_so) system->f_type = NFS_SUPER_MAGIC;
+  return result;
 }
 }
 
@@ -319,6 +338,19 @@ TEST_F(Calls, ThatFindTheDiskFullWaitForTheSpaceOfRemovedFiles) {
         EXPECT_TRUE(bitwise_equal(read, bytes));
       }
     }
+  }
+}
+
+// What is held there stays in its directory under another name, so that this cannot be removed.
+TEST_F(Calls, OnNfsHoldNoFileThatIsRemoved) {
+  (void)wait_for_freed_space();
+  for (const bool nfs : {true, false}) {
+    std::optional<EverythingOnNfs> there;
+    if (nfs) there.emplace();
+    const std::uint64_t freed = times_freed();
+    remove_large(directory_ / "large");
+    EXPECT_EQ(wait_for_freed_space() || times_freed() != freed, !nfs);
+    EXPECT_FALSE(posix().exists(directory_ / "large"));
   }
 }
 

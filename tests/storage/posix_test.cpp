@@ -16,6 +16,7 @@
 #include "storage/posix_remove.h"
 #include "storage/storage.h"
 #include "tests/fakes/open_resources.h"
+#include "tests/fakes/passing_storage.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"
 
@@ -187,6 +188,60 @@ TEST(PosixStorage, CreateTruncatesAndResizeCutsOrFillsWithZeros) {
   EXPECT_EQ(read_all(directory / "f"), std::vector<std::byte>(100));
   file->resize(0);
   EXPECT_EQ(posix().open(directory / "f")->size(), 0u);
+}
+
+TEST(PosixStorage, AFileMadeLikeAnotherLetsOthersDoWhatTheyMayDoWithThat) {
+  const TemporaryDirectory directory;
+  const auto bytes = random_bytes(100);
+  const mode_t before = ::umask(077);
+  const auto mode_of = [](const Path& path) {
+    return static_cast<unsigned>(std::filesystem::status(path).permissions());
+  };
+  posix().create(directory / "like")->close();
+  for (const unsigned mode : {0600U, 0640U, 0666U, 0604U, 0755U, 0444U}) {
+    std::filesystem::permissions(directory / "like", static_cast<std::filesystem::perms>(mode));
+    posix().create_like(directory / "like", directory / "f");
+    EXPECT_EQ(posix().open(directory / "f")->size(), 0U);
+    posix().create(directory / "f")->write_at(0, bytes);
+    EXPECT_EQ(mode_of(directory / "f"), (mode & 0066U) | 0600U) << std::oct << mode;
+    EXPECT_EQ(read_all(directory / "f"), bytes);
+    EXPECT_THROW(posix().create_like(directory / "like", directory / "f"), StorageError);
+    posix().remove(directory / "f");
+  }
+  EXPECT_THROW(posix().create_like(directory / "none", directory / "f"), FileNotFoundError);
+  try {
+    posix().create_like(directory.path(), directory / "f");
+    ADD_FAILURE() << "was made";
+  } catch (const StorageError& error) {
+    EXPECT_EQ(error.code(), EISDIR);
+  }
+  EXPECT_FALSE(posix().exists(directory / "f"));
+  ::umask(before);
+}
+
+/// Removes no file, as where each is somebody else's.
+class StickyStorage final : public lamina::testing::PassingStorage {
+ public:
+  void remove(const Path& path) override {
+    throw StorageError("unlink failed for '" + path.string() + "': Operation not permitted", EPERM);
+  }
+};
+
+TEST(RemoveAll, SaysWhyAFileCannotBeRemoved) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_directory(directory / "d");
+  posix().create(directory / "d" / "f")->close();
+  StickyStorage sticky;
+  try {
+    remove_all(directory / "d", sticky);
+    ADD_FAILURE() << "was removed";
+  } catch (const StorageError& error) {
+    EXPECT_EQ(error.code(), EPERM);
+    EXPECT_NE(std::string(error.what()).find("'" + (directory / "d" / "f").string() + "'"),
+              std::string::npos);
+  }
+  remove_all(directory / "d", posix());
+  EXPECT_FALSE(posix().exists(directory / "d"));
 }
 
 TEST(PosixStorage, ReadingPastTheEndNamesTheFileAndThePlace) {
