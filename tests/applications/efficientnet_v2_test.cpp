@@ -159,7 +159,7 @@ TEST(EfficientNetV2, RefusesShapesAndNamesThatDoNotFit) {
   }
 }
 
-TEST(EfficientNetV2, PredictsProbabilities) {
+TEST(EfficientNetV2, PredictsProbabilitiesThatAddUpToOne) {
   set_random_seed(7);
   const auto model =
       applications::EfficientNetV2B0({.input_shape = Shape{64, 64, 3}, .classes = 5});

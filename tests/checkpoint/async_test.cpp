@@ -243,7 +243,7 @@ TEST_F(AsyncSave, WaitingForAPathWaitsForItsSavesAlone) {
   EXPECT_TRUE(a->done());
 }
 
-TEST_F(AsyncSave, ReportsProgress) {
+TEST_F(AsyncSave, ReportsProgressOfBytesAndShards) {
   SaveRequest request;
   request.max_shard_size = 900.0 / (1U << 30);
   std::uint64_t last = 0, announced = 0;

@@ -1,21 +1,25 @@
 #include "checkpoint/background_sums.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <deque>
+#include <list>
+#include <new>
+#include <optional>
 #include <random>
+#include <span>
 #include <thread>
 #include <vector>
 
+#include "tests/fakes/bytes.h"
 #include "tests/fresh_seed.h"
 
 namespace lamina::checkpoint {
 namespace {
 
 std::vector<std::byte> random_bytes(std::mt19937_64& random) {
-  std::vector<std::byte> bytes(1 + random() % 100'000);
-  for (std::byte& b : bytes) b = static_cast<std::byte>(random());
-  return bytes;
+  return lamina::testing::random_bytes(random, 1 + random() % 100'000);
 }
 
 TEST(BackgroundSums, AreThoseOfAllThatWasAddedByAnyThread) {
@@ -81,15 +85,36 @@ TEST(BackgroundSums, OfAGroupCanBeWaitedForByThemselves) {
   }
 }
 
-// As when a write failed: the memory may go as soon as the object has. Whether it is left alone
-// then, the sanitizers judge.
+/// Memory that can be closed: whoever looks at it then dies.
+class Pages {
+ public:
+  explicit Pages(std::size_t size)
+      : bytes_(static_cast<std::byte*>(::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)),
+               size) {
+    if (bytes_.data() == MAP_FAILED) throw std::bad_alloc();
+  }
+  ~Pages() { ::munmap(bytes_.data(), bytes_.size()); }
+  Pages(const Pages&) = delete;
+  Pages& operator=(const Pages&) = delete;
+  [[nodiscard]] std::span<std::byte> bytes() const { return bytes_; }
+  void close() const { ASSERT_EQ(::mprotect(bytes_.data(), bytes_.size(), PROT_NONE), 0); }
+
+ private:
+  std::span<std::byte> bytes_;
+};
+
+// As when a write failed: the memory may go as soon as the object has.
 TEST(BackgroundSums, LeaveTheBytesAloneWhenTheyAreGivenUp) {
   std::mt19937_64 random(test::fresh_seed());
+  std::list<Pages> all;
   for (int round = 0; round < 200; ++round) {
-    const auto bytes = std::make_unique<std::vector<std::byte>>(random_bytes(random));
-    TensorChecksum sum(bytes->size());
-    BackgroundSums sums;
-    sums.add(sum, 0, *bytes);
+    const Pages& pages = all.emplace_back(1 + random() % 100'000);
+    TensorChecksum sum(pages.bytes().size());
+    std::optional<BackgroundSums> sums(std::in_place);
+    sums->add(sum, 0, pages.bytes());
+    sums.reset();
+    pages.close();
   }
 }
 

@@ -6,10 +6,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
-
 #include "tests/checkpoint/crash_scene.h"
+#include "tests/fakes/child_process.h"
 #include "tests/fakes/small_disk.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"
@@ -18,16 +16,9 @@ namespace lamina::checkpoint {
 namespace {
 
 using lamina::testing::CrashScene;
+using lamina::testing::quit;
+using lamina::testing::require;
 using lamina::testing::TemporaryDirectory;
-
-[[noreturn]] void quit(const std::string& failure) {
-  std::fprintf(stderr, "%s", failure.empty() ? "held" : failure.c_str());
-  std::_Exit(failure.empty() ? 0 : 1);
-}
-
-void require(bool truth, const std::string& what) {
-  if (!truth) quit(what);
-}
 
 /// Saves over a good checkpoint with room for ever more bytes, until the save succeeds. `allow(n)`
 /// makes room for n bytes, `allow_all` for all.

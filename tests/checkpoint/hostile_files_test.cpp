@@ -150,7 +150,7 @@ TEST_P(HostileFormats, GoodOnesLoad) {
   EXPECT_EQ(copy.nodes[1].variables[0].variable->value().data<float>()[0], 1.5F);
 }
 
-TEST_P(HostileFormats, SoftLinks) {
+TEST_P(HostileFormats, SoftLinksAreRefused) {
   Hdf5Image image(GetParam());
   good_layers(image, 1);
   image.group("layers/x_0");
@@ -160,7 +160,7 @@ TEST_P(HostileFormats, SoftLinks) {
                                            "SoftLink"));
 }
 
-TEST_P(HostileFormats, SoftLinksInsteadOfDatasets) {
+TEST_P(HostileFormats, SoftLinksInsteadOfDatasetsAreRefused) {
   Hdf5Image image(GetParam());
   good_layers(image, 1);
   image.group("layers/x_0/vars");
@@ -169,7 +169,7 @@ TEST_P(HostileFormats, SoftLinksInsteadOfDatasets) {
   EXPECT_THAT(refusal_of(image), HasSubstr("/layers/x_0/vars"));
 }
 
-TEST_P(HostileFormats, ExternalLinks) {
+TEST_P(HostileFormats, ExternalLinksAreRefused) {
   Hdf5Image image(GetParam());
   good_layers(image, 1);
   checked(
@@ -178,7 +178,7 @@ TEST_P(HostileFormats, ExternalLinks) {
                                            "ExternalLink"));
 }
 
-TEST_P(HostileFormats, ExternalData) {
+TEST_P(HostileFormats, ExternalDataIsRefused) {
   Hdf5Image image(GetParam());
   good_layers(image, 1);
   const Handle external = h5::test::creation_list();
@@ -188,7 +188,7 @@ TEST_P(HostileFormats, ExternalData) {
                                            "external Dataset"));
 }
 
-TEST_P(HostileFormats, ShapeBombs) {
+TEST_P(HostileFormats, ShapeBombsAreRefused) {
   Hdf5Image image(GetParam());
   good_layers(image, 1);
   const Handle list = h5::test::chunked({1 << 20});
@@ -197,7 +197,7 @@ TEST_P(HostileFormats, ShapeBombs) {
   EXPECT_THAT(refusal_of(image), HasSubstr("'/layers/x_0/vars/0' declares 32.00 GB"));
 }
 
-TEST_P(HostileFormats, ManySmallShapeBombs) {
+TEST_P(HostileFormats, ManySmallShapeBombsAreRefusedTogether) {
   Hdf5Image image(GetParam());
   for (int i = 0; i < kLayers; ++i) {
     image.dataset(fmt::format("layers/x_{}/vars/0", i), H5T_IEEE_F32LE, {hsize_t{1} << 28},
@@ -206,13 +206,13 @@ TEST_P(HostileFormats, ManySmallShapeBombs) {
   EXPECT_THAT(refusal_of(image), HasSubstr("together"));
 }
 
-TEST_P(HostileFormats, DeflateBombs) {
+TEST_P(HostileFormats, DeflateBombsAreRefused) {
   // A chunk that fits the model, and whose compressed bytes unpack to a gigabyte.
   EXPECT_THAT(refusal_of(*image_with_chunk(GetParam(), {kRows, kColumns}, {kRows, kColumns})),
               HasSubstr("/layers/x_0/vars/0"));
 }
 
-TEST_P(HostileFormats, ChunksFarLargerThanTheirData) {
+TEST_P(HostileFormats, ChunksFarLargerThanTheirDataAreRefused) {
   // Honest about its gigabyte, of which the model wants one row in a million.
   const hsize_t rows = (hsize_t{1} << 30) / (kColumns * 4) + 1;
   EXPECT_THAT(
@@ -220,7 +220,7 @@ TEST_P(HostileFormats, ChunksFarLargerThanTheirData) {
       HasSubstr("/layers/x_0/vars/0"));
 }
 
-TEST_P(HostileFormats, TextInsteadOfNumbers) {
+TEST_P(HostileFormats, TextInsteadOfNumbersIsRefused) {
   Hdf5Image image(GetParam());
   good_layers(image, 1);
   const Handle text(H5Tcopy(H5T_C_S1), H5Tclose);
@@ -231,7 +231,7 @@ TEST_P(HostileFormats, TextInsteadOfNumbers) {
   EXPECT_THAT(refusal_of(image), HasSubstr("/layers/x_0/vars/0"));
 }
 
-TEST_P(HostileFormats, KeysThatAreNoNumbers) {
+TEST_P(HostileFormats, KeysThatAreNoNumbersAreRefused) {
   Hdf5Image image(GetParam());
   good_layers(image, 1);
   const std::vector<float> values(kRows * kColumns);
@@ -240,7 +240,7 @@ TEST_P(HostileFormats, KeysThatAreNoNumbers) {
   EXPECT_THAT(refusal_of(image), HasSubstr("/layers/x_0/vars"));
 }
 
-TEST_P(HostileFormats, AreCutAtEvery512thByte) {
+TEST_P(HostileFormats, FilesCutAtEvery512thByteAreRefused) {
   Hdf5Image image(GetParam());
   good_layers(image, 0);
   const std::vector<std::byte> bytes = image.bytes();
@@ -258,7 +258,7 @@ INSTANTIATE_TEST_SUITE_P(Both, HostileFormats,
                            return info.param == Format::kEarliest ? "Earliest" : "Latest";
                          });
 
-TEST_F(HostileFiles, VirtualData) {
+TEST_F(HostileFiles, VirtualDataIsRefused) {
   Hdf5Image image(Format::kLatest);
   good_layers(image, 1);
   const Handle mapped = h5::test::creation_list();
@@ -270,7 +270,7 @@ TEST_F(HostileFiles, VirtualData) {
                                            "virtual Dataset"));
 }
 
-TEST_F(HostileFiles, IndicesThatLeaveTheirDirectory) {
+TEST_F(HostileFiles, IndicesThatLeaveTheirDirectoryAreRefused) {
   for (const std::string name : {"../m.weights.h5", "/etc/passwd", "a/b.weights.h5", "..", ".", "",
                                  "a\\\\b.weights.h5", "a\\u0000.weights.h5"}) {
     SCOPED_TRACE(name);
@@ -279,7 +279,7 @@ TEST_F(HostileFiles, IndicesThatLeaveTheirDirectory) {
   }
 }
 
-TEST_F(HostileFiles, IndicesThatNameNoRegularFile) {
+TEST_F(HostileFiles, IndicesThatNameNoRegularFileAreRefused) {
   write("m.weights.json", index_of("m_00000.weights.h5"));
   EXPECT_THAT(refusal("m.weights.json"), HasSubstr("m_00000.weights.h5"));  // missing
   std::filesystem::create_directory(file("m_00000.weights.h5"));
@@ -294,7 +294,7 @@ TEST_F(HostileFiles, IndicesThatNameNoRegularFile) {
   EXPECT_THAT(refusal("m.weights.json"), HasSubstr("file signature not found"));
 }
 
-TEST_F(HostileFiles, IndicesThatAreHugeOrDeep) {
+TEST_F(HostileFiles, IndicesThatAreHugeOrDeepAreRefused) {
   std::string many = R"({"weight_map": {)", names;
   for (int i = 0; i < 400'000; ++i) many += fmt::format("\"/l{}/vars\": \"a{}\",", i, i);
   many += R"("/x/vars": "m_00000.weights.h5"}})";
@@ -315,7 +315,7 @@ TEST_F(HostileFiles, IndicesThatAreHugeOrDeep) {
   }
 }
 
-TEST_F(HostileFiles, IndicesThatAreNone) {
+TEST_F(HostileFiles, TextsThatAreNoIndexAreRefused) {
   for (const std::string text :
        {"", "null", "[]", "1", "{}", "{", "\"weight_map\"", "{\"weight_map\": 1}",
         "{\"weight_map\": []}", "{\"weight_map\": {\"/a/vars\": 1}}",
@@ -329,7 +329,7 @@ TEST_F(HostileFiles, IndicesThatAreNone) {
 }
 
 /// A record of a save that never was, with a checksum that is right.
-TEST_F(HostileFiles, RecoveryRecords) {
+TEST_F(HostileFiles, RecoveryRecordsOfNoSaveAreRefused) {
   SaveRequest sharded;
   sharded.max_shard_size = 1;
   save(builder_.tree, file("m.weights.json"), sharded);
@@ -356,7 +356,7 @@ TEST_F(HostileFiles, RecoveryRecords) {
 }
 
 /// The shards of one save, the index of another, both of the right form.
-TEST_F(HostileFiles, IndexOfAnotherModel) {
+TEST_F(HostileFiles, AnIndexOfAnotherModelIsRefused) {
   SaveRequest sharded;
   sharded.max_shard_size = 1100 / (1024.0 * 1024.0 * 1024.0);
   save(builder_.tree, file("m.weights.json"), sharded);

@@ -2,10 +2,10 @@
 #include <lamina/error.h>
 
 #include <fstream>
-#include <sstream>
 
 #include "checkpoint/checkpoint.h"
 #include "tests/checkpoint/trees.h"
+#include "tests/fakes/bytes.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"
@@ -14,28 +14,22 @@ namespace lamina::checkpoint {
 namespace {
 
 using lamina::testing::CapturedWarnings;
+using lamina::testing::kGB;
 using lamina::testing::poisoned_copy;
 using lamina::testing::random_tensor;
 using lamina::testing::random_tree;
 using lamina::testing::same_values;
 using lamina::testing::snapshot;
 using lamina::testing::TemporaryDirectory;
+using lamina::testing::text_of;
 using lamina::testing::TreeBuilder;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr double kGB = 1024.0 * 1024.0 * 1024.0;
-
 std::vector<std::string> files_of(const TemporaryDirectory& directory) {
   return storage::posix().list(directory.path());
-}
-
-std::string text_of(const std::filesystem::path& path) {
-  std::ostringstream out;
-  out << std::ifstream(path, std::ios::binary).rdbuf();
-  return out.str();
 }
 
 /// Loads into a copy whose values are all wrong and compares every bit.

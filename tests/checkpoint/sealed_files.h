@@ -1,29 +1,18 @@
 #pragma once
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
 #include <set>
-#include <sstream>
 
 #include "checkpoint/checkpoint.h"
 #include "h5/reader.h"
 #include "tests/checkpoint/trees.h"
+#include "tests/fakes/bytes.h"
 #include "tests/fakes/temporary_directory.h"
 
 namespace lamina::testing {
-
-inline std::string text_of(const std::filesystem::path& file) {
-  std::ostringstream out;
-  out << std::ifstream(file, std::ios::binary).rdbuf();
-  return out.str();
-}
-
-inline void write_text(const std::filesystem::path& file, const std::string& text) {
-  std::ofstream(file, std::ios::binary | std::ios::trunc) << text;
-}
 
 /// A model of tensors of several sizes, each dtype among them, none of it empty of variables.
 inline WeightTree sealed_tree(std::mt19937& random) {

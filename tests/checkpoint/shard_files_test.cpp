@@ -18,7 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr double kGB = 1024.0 * 1024.0 * 1024.0;
+using lamina::testing::kGB;
 
 /// Files whose sync ends when something was written to another file since it began, or after a
 /// long while; says of how many it did.

@@ -53,7 +53,7 @@ TEST(ShardPlan, RollsOverWithinAnEntryAsKerasDoes) {
   EXPECT_EQ(p.total_size, 128 + 32 + 64 + 8 + 128);
 }
 
-TEST(ShardPlan, EqualityFits) {
+TEST(ShardPlan, WhatEqualsTheLimitFits) {
   TreeBuilder builder;
   builder.layer("layers/a", "a", {floats(8), floats(8)});
   builder.layer("layers/b", "b", {floats(1)});

@@ -17,6 +17,9 @@ using weights::NodeId;
 using weights::WeightNode;
 using weights::WeightTree;
 
+/// What a shard limit counts in.
+inline constexpr double kGB = 1024.0 * 1024.0 * 1024.0;
+
 /// Any bits, NaNs and denormals among them; a bool is 0 or 1.
 inline Tensor random_tensor(std::mt19937& random, const Shape& shape, DType dtype) {
   Tensor out = Tensor::empty(shape, dtype);

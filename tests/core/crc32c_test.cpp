@@ -1,4 +1,5 @@
 #include "core/crc32c.h"
+#include "tests/fakes/bytes.h"
 #include "tests/fresh_seed.h"
 
 #include <gtest/gtest.h>
@@ -10,13 +11,8 @@
 namespace lamina::core {
 namespace {
 
+using lamina::testing::random_bytes;
 using Bytes = std::vector<std::byte>;
-
-Bytes random_bytes(std::mt19937_64& random, std::size_t size) {
-  Bytes out(size);
-  for (std::byte& b : out) b = static_cast<std::byte>(random());
-  return out;
-}
 
 /// Bit by bit, from the definition.
 std::uint32_t slow_crc(std::span<const std::byte> bytes) {

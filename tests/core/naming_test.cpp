@@ -58,7 +58,7 @@ TEST(Naming, BytesThatAreNoUtf8PassThrough) {
   EXPECT_EQ(to_snake_case("Cut\xE2\x82"), "cut\xE2\x82");
 }
 
-TEST(Naming, TableAppends) {
+TEST(Naming, TableAppendsUniqueNamesToAText) {
   NameTable names;
   std::string text = "layers/";
   names.append("dense", text);

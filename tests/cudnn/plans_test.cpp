@@ -360,7 +360,7 @@ TEST(CudnnPlans, OfNodesThatAreOursAreAsTheyWere) {
 
 #else
 
-TEST(CudnnPlans, NeedCudnn) {
+TEST(CudnnPlans, NeedABuildWithCudnn) {
   GTEST_SKIP() << "built without cuDNN";
 }
 

@@ -205,7 +205,7 @@ TEST_F(Passes, FoldPaddingLeavesValuesChannelsAndCrops) {
   EXPECT_EQ(with_pad({0, 0, 0, 1}, {0, 0, 0, -1}, 0, {1, 4, 4, 3}), "Pad Conv2D");
 }
 
-TEST_F(Passes, DropIdentities) {
+TEST_F(Passes, DropIdentitiesOfEveryKind) {
   ValueId y = builder.emit(ops::UnaryOp{image, image, {}}, {x});
   y = builder.emit(ops::Transpose{image, image, {0, 1, 2, 3}}, {y});
   y = builder.emit(ops::Pad{image, image, {0, 0, 0, 0}, {0, 0, 0, 0}, 7}, {y});

@@ -25,7 +25,7 @@ std::vector<std::int16_t> ramp_of_35() {
   return values;
 }
 
-TEST(Fixtures, KerasFloat32) {
+TEST(Fixtures, AFileOfKerasInFloat32IsRead) {
   const Reader reader = open(read_data_file("keras_float32.weights.h5"));
   EXPECT_THAT(paths_of(reader),
               ElementsAre("/layers/batch_normalization/vars", "/layers/dense/vars", "/vars"));
@@ -38,7 +38,7 @@ TEST(Fixtures, KerasFloat32) {
   EXPECT_THAT(reader.problems(), IsEmpty());
 }
 
-TEST(Fixtures, KerasBFloat16) {
+TEST(Fixtures, AFileOfKerasInBFloat16IsRead) {
   const Reader reader = open(read_data_file("keras_bfloat16.weights.h5"));
   const Dataset& kernel = reader.find("/layers/dense/vars")->datasets.at("0");
   EXPECT_EQ(kernel.type.dtype, DType::kBFloat16);
@@ -49,7 +49,7 @@ TEST(Fixtures, KerasBFloat16) {
   EXPECT_THAT(values, ElementsAre(0, 1, 2, 3, 4, 5));
 }
 
-TEST(Fixtures, H5pyEarliest) {
+TEST(Fixtures, AFileOfH5pyInTheEarliestFormatIsRead) {
   const Reader reader = open(read_data_file("h5py_earliest.h5"));
   EXPECT_EQ(reader.find("/vars")->datasets.at("bool").type.dtype, DType::kBool);
   EXPECT_THAT(read_as<unsigned char>(reader, "/vars", "bool"), ElementsAre(1, 0, 1));
@@ -70,7 +70,7 @@ TEST(Fixtures, H5pyEarliest) {
               HasSubstr("ExternalLink"));
 }
 
-TEST(Fixtures, H5pyLatest) {
+TEST(Fixtures, AFileOfH5pyInTheLatestFormatIsRead) {
   const Reader reader = open(read_data_file("h5py_latest.h5"));
   EXPECT_EQ(reader.find("/vars")->name, "latest");
   EXPECT_EQ(reader.find("/vars")->datasets.size(), 12u);

@@ -11,7 +11,7 @@ namespace {
 
 using testing::ElementsAre;
 
-TEST(Format, ManyLinksInOneGroup) {
+TEST(Format, ManyLinksInOneGroupAreFound) {
   constexpr int kCount = 5000;
   for (const Format format : {Format::kEarliest, Format::kLatest}) {
     Hdf5Image image(format);
@@ -27,7 +27,7 @@ TEST(Format, ManyLinksInOneGroup) {
   }
 }
 
-TEST(Format, ManyAttributes) {
+TEST(Format, AttributesAreFoundAmongMany) {
   for (const Format format : {Format::kEarliest, Format::kLatest}) {
     Hdf5Image image(format);
     const std::uint16_t value = 0x3f80;
@@ -44,7 +44,7 @@ TEST(Format, ManyAttributes) {
   }
 }
 
-TEST(Format, ACommittedDatatype) {
+TEST(Format, ACommittedDatatypeIsFollowed) {
   for (const Format format : {Format::kEarliest, Format::kLatest}) {
     Hdf5Image image(format);
     Handle type(H5Tcopy(H5T_IEEE_F64LE), H5Tclose);
@@ -56,7 +56,7 @@ TEST(Format, ACommittedDatatype) {
   }
 }
 
-TEST(Format, AFileAfterAUserBlock) {
+TEST(Format, AFileAfterAUserBlockIsRead) {
   Hdf5Image image;
   const int value = 5;
   image.dataset("vars/0", H5T_STD_I32LE, {1}, &value);
@@ -76,6 +76,7 @@ TEST(Format, OtherTypesAreDescribed) {
   image.dataset("vars/string", H5T_C_S1, {1}, nullptr);
   image.dataset("vars/opaque", opaque_type("", 1), {1}, nullptr);
   const Reader reader = open(image.bytes());
+  ASSERT_EQ(reader.find("/vars")->datasets.size(), 3u);
   for (const auto& [key, dataset] : reader.find("/vars")->datasets) {
     EXPECT_EQ(dataset.type.dtype, std::nullopt) << key;
     EXPECT_THAT(dataset.type.description, testing::StartsWith(key));

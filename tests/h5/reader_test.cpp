@@ -96,7 +96,7 @@ TEST(Reader, SwapsBigEndianElements) {
   EXPECT_EQ(dataset.type.description, "float32 big-endian");
 }
 
-TEST(Reader, NormalisesBool) {
+TEST(Reader, NormalisesBoolToZeroAndOne) {
   Hdf5Image image;
   const unsigned char data[] = {0, 1, 2, 255};
   image.dataset("vars/0", bool_type(), {4}, data);

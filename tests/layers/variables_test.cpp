@@ -27,17 +27,17 @@ const Shape kImage{kNone, 8, 9, 4};
 
 }  // namespace
 
-TEST(Variables, Dense) {
+TEST(Variables, DenseHasAKernelAndABias) {
   EXPECT_EQ(built(layers::Dense({.units = 3}), {kNone, 4}), "kernel (4, 3); bias (3,)");
   EXPECT_EQ(built(layers::Dense({.units = 3, .use_bias = false}), {kNone, 7, 4}), "kernel (4, 3)");
 }
 
-TEST(Variables, Embedding) {
+TEST(Variables, EmbeddingHasATableOfItsRows) {
   EXPECT_EQ(built(layers::Embedding({.input_dim = 5, .output_dim = 2}), {kNone, 7}),
             "embeddings (5, 2)");
 }
 
-TEST(Variables, Convolutions) {
+TEST(Variables, ConvolutionsHaveKernelsInKerasOrder) {
   EXPECT_EQ(built(layers::Conv2D({.filters = 6, .kernel_size = {3, 2}}), kImage),
             "kernel (3, 2, 4, 6); bias (6,)");
   EXPECT_EQ(built(layers::Conv2D({.filters = 6, .kernel_size = 3, .groups = 2, .use_bias = false}),
@@ -66,13 +66,13 @@ TEST(Variables, BatchNormalizationLeavesNoGaps) {
             "moving_mean (4,) fixed; moving_variance (4,) fixed");
 }
 
-TEST(Variables, LayerNormalization) {
+TEST(Variables, LayerNormalizationCoversItsAxes) {
   EXPECT_EQ(built(layers::LayerNormalization(), kImage), "gamma (4,); beta (4,)");
   EXPECT_EQ(built(layers::LayerNormalization({.axis = {2, 1}, .scale = false}), kImage),
             "beta (8, 9)");
 }
 
-TEST(Variables, PReLU) {
+TEST(Variables, PReLUHasOneSlopePerUnsharedElement) {
   EXPECT_EQ(built(layers::PReLU(), kImage), "alpha (8, 9, 4)");
   EXPECT_EQ(built(layers::PReLU({.shared_axes = {1, 2}}), kImage), "alpha (1, 1, 4)");
 }

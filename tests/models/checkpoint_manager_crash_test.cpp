@@ -141,12 +141,14 @@ class ManagerCrash : public ::testing::TestWithParam<bool> {
   /// The process that cleans up after such an end, and ends as well.
   void cut_cleaning_anywhere(std::int64_t step, float value, const std::vector<Operation>& log) {
     const Found old(2, 2), next(step, value);
+    std::size_t operations = 0;
     for (std::size_t k = 0; k <= log.size(); ++k) {
       SCOPED_TRACE(k);
       const CrashDisk killed = replayed(before_, log, k);
       for (const CrashDisk& start : {killed, one_power_cut(killed, random_)}) {
         CrashStorage cleaning(start);
         (void)TestingCheckpointManager(options(), cleaning);
+        operations += cleaning.log().size();
         CrashDisk disk = start;
         for (std::size_t j = 0; j < cleaning.log().size(); ++j) {
           disk.apply(cleaning.log()[j]);
@@ -156,6 +158,7 @@ class ManagerCrash : public ::testing::TestWithParam<bool> {
         ASSERT_THAT(restored(disk), AnyOf(old, next));
       }
     }
+    EXPECT_GT(operations, 10U);
   }
 
   const unsigned seed_ = test::fresh_seed();
@@ -194,6 +197,7 @@ TEST_P(ManagerCrash, AtAnyOperationOfCleaningUpLeavesWholeCheckpoints) {
 
 // A save that fails, and undoes what it did, before or while the power goes.
 TEST_P(ManagerCrash, WhileAFailedSaveIsUndoneLeavesWholeCheckpoints) {
+  std::size_t failed = 0;
   for (std::size_t n = 0, none = 0; none < 3; ++n) {
     SCOPED_TRACE(n);
     const std::int64_t step = n % 3 == 0 ? 3 : 2;
@@ -208,6 +212,7 @@ TEST_P(ManagerCrash, WhileAFailedSaveIsUndoneLeavesWholeCheckpoints) {
       save(manager, step, 30);
     } catch (const StorageError&) {
       thrown = true;
+      ++failed;
     }
     const Found old(2, 2), next(step, 30);
     const std::size_t count = storage.log().size();
@@ -220,6 +225,7 @@ TEST_P(ManagerCrash, WhileAFailedSaveIsUndoneLeavesWholeCheckpoints) {
     ASSERT_EQ(restored(storage.disk()), thrown ? old : next);
     none = faulty.faults() > 0 ? 0 : none + 1;
   }
+  EXPECT_GT(failed, 18U);
 }
 
 // Long lives, most of which end at some moment: what was returned is not lost.

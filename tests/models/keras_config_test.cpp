@@ -97,6 +97,7 @@ TEST(KerasConfig, LoadsAnArchiveWithItsWeights) {
   const json expected = read_json("cnn.expected.json")["outputs"][0];
   const Tensor output = model->predict(inputs_for(*model))[0];
   const auto values = expected["values"].get<std::vector<float>>();
+  ASSERT_EQ(output.data<float>().size(), values.size());
   for (std::size_t k = 0; k < values.size(); ++k)
     EXPECT_NEAR(output.data<float>()[k], values[k], 1e-5);
 }

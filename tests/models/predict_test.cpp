@@ -53,7 +53,7 @@ TEST(Predict, ComputesADenseLayer) {
   }
 }
 
-TEST(Predict, IsDeterministic) {
+TEST(Predict, GivesTheSameBitsTwice) {
   Random random;
   const auto model = two_inputs();
   random.fill(*model);
@@ -84,7 +84,7 @@ TEST(Predict, SeesNewWeights) {
   EXPECT_FLOAT_EQ(values(model->predict(data))[0], 12);
 }
 
-TEST(Predict, CastsInputs) {
+TEST(Predict, CastsInputsOfOtherDTypes) {
   const auto x = input(2, "x");
   const auto model = Functional::create(x, dense(1, "d")(x));
   model->variables()[0]->assign(Tensor::from<float>({1, 1}, {2, 1}));

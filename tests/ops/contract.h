@@ -9,19 +9,14 @@
 #include <vector>
 
 #include "ops/backend.h"
+#include "tests/random_choice.h"
 
 namespace lamina::ops::contract {
 
 using Random = std::mt19937;
 
-[[nodiscard]] inline std::int64_t pick(Random& random, std::int64_t low, std::int64_t high) {
-  return std::uniform_int_distribution<std::int64_t>(low, high)(random);
-}
-template <class T>
-[[nodiscard]] T one_of(Random& random, std::vector<T> values) {
-  return values[static_cast<std::size_t>(
-      pick(random, 0, static_cast<std::int64_t>(values.size()) - 1))];
-}
+using lamina::test::one_of;
+using lamina::test::pick;
 
 /// A few, some in eights, as kernels like them, and at times more than a block of threads takes.
 [[nodiscard]] inline std::int64_t any_channels(Random& random) {

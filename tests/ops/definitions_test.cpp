@@ -55,7 +55,7 @@ void expect_values(const OpSpec& spec, const std::vector<Floats>& inputs,
   }
 }
 
-TEST(Definitions, DepthwiseConvolutionWithMultiplier) {
+TEST(Definitions, DepthwiseConvolutionTakesAMultiplier) {
   const Conv2D op{
       .x = {{1, 2, 3, 2}}, .y = {{1, 2, 3, 4}}, .kernel = {2, 2}, .pad_after = {1, 1}, .groups = 2};
   expect_values(op, {ascending(12)}, {ascending(16, -8)},
@@ -63,7 +63,7 @@ TEST(Definitions, DepthwiseConvolutionWithMultiplier) {
                  -80, -66, -60, -44, -104, -86, -76, -56, -80, -70, -66, -55});
 }
 
-TEST(Definitions, GroupedDilatedConvolution) {
+TEST(Definitions, ConvolutionMayBeGroupedAndDilated) {
   const Conv2D op{
       .x = {{1, 4, 4, 2}}, .y = {{1, 2, 3, 4}}, .kernel = {2, 2}, .dilation = {2, 1}, .groups = 2};
   expect_values(op, {ascending(32, -1, 0.125F)}, {ascending(16, -7)},
@@ -81,7 +81,7 @@ TEST(Definitions, ConvolutionActivatesBeforeItAddsTheResidual) {
   expect_values(op, {{-3, 4}, {-10, -20}}, {{2}, {1}}, {-10, -11});
 }
 
-TEST(Definitions, TransposedConvolutionSameAndValid) {
+TEST(Definitions, TransposedConvolutionPadsAsSameAndAsValid) {
   Conv2DTranspose op{.x = {{1, 2, 3, 1}}, .y = {{1, 4, 6, 2}}, .kernel = {3, 3}, .strides = {2, 2}};
   op.pad_after = {1, 1};
   expect_values(op, {ascending(6, 1)}, {ascending(18, -5)},
@@ -120,7 +120,7 @@ TEST(Definitions, AveragePoolLeavesPaddingOut) {
   expect_values(op, {ascending(9, -9)}, {}, {-5, -4, -2, -1});
 }
 
-TEST(Definitions, ResizeByJaxsRules) {
+TEST(Definitions, ResizeGoesByJaxsRules) {
   using Kind = Resize2D::Kind;
   const Floats squares{0, 1, 4, 9, 16};
   const std::vector<std::tuple<Kind, Floats, Floats>> cases{
@@ -144,7 +144,7 @@ TEST(Definitions, ResizeByJaxsRules) {
   }
 }
 
-TEST(Definitions, Activations) {
+TEST(Definitions, ActivationsFollowTheirFormulas) {
   const Floats x{-3.5, -1, -0.25, 0, 0.5, 1, 2, 4};
   const std::vector<std::pair<Activation, Floats>> cases{
       {{Unary::kLinear}, x},
@@ -178,7 +178,7 @@ TEST(Definitions, Activations) {
   }
 }
 
-TEST(Definitions, SoftmaxAndItsLogarithm) {
+TEST(Definitions, SoftmaxAndItsLogarithmFollowTheirFormulas) {
   const Floats x{1, 2, 4, -1, 0, 3};
   Softmax op{.x = {{2, 3}}, .y = {{2, 3}}, .axes = {1}};
   expect_values(op, {x}, {}, {0.04201007, 0.1141952, 0.8437947, 0.01714783, 0.04661262, 0.9362395});
@@ -186,7 +186,7 @@ TEST(Definitions, SoftmaxAndItsLogarithm) {
   expect_values(op, {x}, {}, {-3.169846, -2.169846, -0.169846, -4.065884, -3.065884, -0.06588391});
 }
 
-TEST(Definitions, Normalizations) {
+TEST(Definitions, NormalizationsScaleAndCenter) {
   const Floats x{1, 2, 4, -1, 0, 3};
   const Floats gamma{1, 2, 3};
   const Floats beta{0.5, 0, -1};
@@ -201,7 +201,7 @@ TEST(Definitions, Normalizations) {
                 {0.5, 5.997002, 10.97607, -0.4998751, 1.999001, 4.988035});
 }
 
-TEST(Definitions, MovementOfElements) {
+TEST(Definitions, MovementPutsElementsWhereTheyBelong) {
   const Pad pad{.x = {{2, 3}}, .y = {{2, 4}}, .before = {1, -1}, .after = {-1, 2}, .value = 7};
   expect_values(pad, {ascending(6)}, {}, {7, 7, 7, 7, 1, 2, 7, 7});
   const Transpose transpose{.x = {{2, 3, 1}}, .y = {{3, 1, 2}}, .perm = {1, 2, 0}};

@@ -12,12 +12,14 @@
 #include "run_in_blocks.h"
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fresh_seed.h"
+#include "tests/random_choice.h"
 
 namespace lamina::ops::contract {
 namespace {
 
 using Random = std::mt19937;
 using kernels::ConstraintKind;
+using lamina::test::pick;
 
 void run_in_blocks(const kernels::Job& job) {
   const lamina::testing::FakeGpu gpu;
@@ -26,10 +28,6 @@ void run_in_blocks(const kernels::Job& job) {
     engine.launch(stream, job);
     stream.synchronize();
   });
-}
-
-std::int64_t pick(Random& random, std::int64_t low, std::int64_t high) {
-  return std::uniform_int_distribution<std::int64_t>(low, high)(random);
 }
 
 Tensor random_tensor(const Shape& shape, DType dtype, Random& random) {

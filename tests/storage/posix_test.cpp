@@ -15,6 +15,7 @@
 
 #include "storage/posix_remove.h"
 #include "storage/storage.h"
+#include "tests/fakes/bytes.h"
 #include "tests/fakes/open_resources.h"
 #include "tests/fakes/passing_storage.h"
 #include "tests/fakes/temporary_directory.h"
@@ -30,9 +31,7 @@ std::vector<std::byte> random_bytes(std::size_t n) {
   const unsigned seed = lamina::test::fresh_seed();
   ::testing::Test::RecordProperty("seed", static_cast<int>(seed));
   std::mt19937 random(seed);
-  std::vector<std::byte> bytes(n);
-  for (std::byte& b : bytes) b = static_cast<std::byte>(random());
-  return bytes;
+  return lamina::testing::random_bytes(random, n);
 }
 
 std::vector<std::byte> read_all(const Path& path) {

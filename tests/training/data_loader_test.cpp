@@ -18,13 +18,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-ModelPtr compiled(std::uint64_t seed = 1) {
-  const ModelPtr model = classifier(seed);
-  model->compile(
-      {.optimizer = "adam", .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
-  return model;
-}
-
 FitOptions options(std::vector<CallbackPtr> callbacks = {}) {
   return {.batch_size = 10,
           .epochs = 3,
@@ -37,7 +30,7 @@ FitOptions options(std::vector<CallbackPtr> callbacks = {}) {
 TEST(DataLoader, TrainsAsTheSameArraysDo) {
   Random random;
   const Spokes data(random, 60);
-  const ModelPtr arrays = compiled(), loaded = compiled();
+  const ModelPtr arrays = compiled_classifier(), loaded = compiled_classifier();
   const auto loader = std::make_shared<Rows>(data);
   const History a = arrays->fit(data.x, data.y, options()), b = loaded->fit(loader, options());
   expect_same_bits(*arrays, *loaded);
@@ -62,7 +55,7 @@ TEST(DataLoader, GoesOnWhereTheRunStopped) {
       given.shuffle = shuffle;
       return given;
     };
-    const ModelPtr whole = compiled(), resumed = compiled(2);
+    const ModelPtr whole = compiled_classifier(), resumed = compiled_classifier(2);
     const auto all = std::make_shared<Rows>(data), rest = std::make_shared<Rows>(data);
     (void)whole->fit(all, with());
     FitOptions from = with();
@@ -86,7 +79,7 @@ TEST(DataLoader, IsTakenInANewOrderEachEpoch) {
       given.steps_per_epoch = steps;
       given.epochs *= 10 / steps;
     }
-    (void)compiled()->fit(loader, given);
+    (void)compiled_classifier()->fit(loader, given);
     for (std::size_t i = 1; i < validation->asked.size(); ++i) {
       EXPECT_EQ(validation->asked[i][1], static_cast<std::int64_t>(i - 1) % 4);
     }
@@ -119,7 +112,7 @@ TEST(DataLoader, ThatIsEndlessKeepsItsOrderWithAWarning) {
     FitOptions given = options();
     given.shuffle = shuffle;
     given.steps_per_epoch = 3;
-    (void)compiled()->fit(loader, given);
+    (void)compiled_classifier()->fit(loader, given);
     if (endless) {
       for (std::int64_t i = 0; i < 9; ++i) {
         EXPECT_EQ(loader->asked.at(static_cast<std::size_t>(i) + 1)[1], i);
@@ -139,7 +132,7 @@ TEST(DataLoader, ItsFailureEndsFitAtThatBatch) {
   const Spokes data(random, 60);
   const auto loader = std::make_shared<Rows>(data);
   loader->fails_at = 4;
-  const ModelPtr model = compiled();
+  const ModelPtr model = compiled_classifier();
   EXPECT_THAT(message_of([&] { (void)model->fit(loader, options()); }), HasSubstr("no batch 4"));
   EXPECT_EQ(model->optimizer()->steps(), 4);
 }
@@ -147,7 +140,7 @@ TEST(DataLoader, ItsFailureEndsFitAtThatBatch) {
 TEST(DataLoader, SaysWhatIsWrong) {
   Random random;
   const Spokes data(random, 60), none(random, 0);
-  const ModelPtr model = compiled();
+  const ModelPtr model = compiled_classifier();
   const auto refusal = [&](const DataLoaderPtr& loader, const FitOptions& o) {
     return message_of([&] { (void)model->fit(loader, o); });
   };

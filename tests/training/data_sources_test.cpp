@@ -15,13 +15,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-ModelPtr compiled(std::uint64_t seed = 1) {
-  const ModelPtr model = classifier(seed);
-  model->compile(
-      {.optimizer = "adam", .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
-  return model;
-}
-
 FitOptions options(FitOptions with) {
   with.verbose = Verbose::kSilent;
   with.seed = 5;
@@ -45,7 +38,7 @@ Tensor head(const Tensor& all, std::int64_t rows) {
 TEST(Evaluate, TakesALoaderAsTheSameArrays) {
   Random random;
   const Spokes data(random, 57);
-  const ModelPtr model = compiled();
+  const ModelPtr model = compiled_classifier();
   const auto loader = std::make_shared<Rows>(data);
   const Logs arrays = model->evaluate(data.x, data.y, quiet({.batch_size = 10}));
   EXPECT_EQ(model->evaluate(loader, quiet()), arrays);
@@ -60,7 +53,7 @@ TEST(Evaluate, TakesALoaderAsTheSameArrays) {
 TEST(Evaluate, TakesSomeSteps) {
   Random random;
   const Spokes data(random, 57);
-  const ModelPtr model = compiled();
+  const ModelPtr model = compiled_classifier();
   const Tensor x = head(data.x, 20), y = head(data.y, 20);
   const Logs first = model->evaluate(x, y, quiet({.batch_size = 10}));
   const CapturedWarnings warnings;
@@ -138,7 +131,7 @@ TEST(Predict, TakesALoaderOfSeveralInputsAndGivesEachOutput) {
 TEST(OnBatch, GivesItsOwnNumbersWhateverWentBefore) {
   Random random;
   const Spokes data(random, 20), other(random, 30);
-  const ModelPtr model = compiled(), twin = compiled();
+  const ModelPtr model = compiled_classifier(), twin = compiled_classifier();
   const Logs expected = model->evaluate(data.x, data.y, quiet());
   (void)model->test_on_batch(other.x, other.y);
   EXPECT_EQ(model->test_on_batch(data.x, data.y), expected);
@@ -153,10 +146,10 @@ TEST(OnBatch, GivesItsOwnNumbersWhateverWentBefore) {
               HasSubstr("call `compile()` before calling `test_on_batch()`"));
 }
 
-TEST(OnBatch, WeighsSamples) {
+TEST(OnBatch, WeighsSamplesAsEvaluateDoes) {
   Random random;
   const Spokes data(random, 20);
-  const ModelPtr model = compiled();
+  const ModelPtr model = compiled_classifier();
   const Tensor weights = random.tensor({20}, 0, 2);
   EXPECT_EQ(model->test_on_batch(data.x, data.y, weights),
             model->evaluate(data.x, data.y, quiet({.batch_size = 20, .sample_weight = weights})));
@@ -192,7 +185,7 @@ TEST(StepsPerEpoch, TakesALoadersBatchesInTurn) {
   const Spokes data(random, 57);  // 6 batches
   const auto asked = [&](FitOptions with, bool endless = false) {
     const auto loader = std::make_shared<Rows>(data, endless);
-    (void)compiled()->fit(loader, options(std::move(with)));
+    (void)compiled_classifier()->fit(loader, options(std::move(with)));
     loader->asked.erase(loader->asked.begin());  // to prepare
     return loader->asked;
   };
@@ -213,7 +206,8 @@ TEST(StepsPerEpoch, TakesALoadersBatchesInTurn) {
 TEST(StepsPerEpoch, OfArraysIsAPassOverThemAsInKeras) {
   Random random;
   const Spokes data(random, 57);
-  const ModelPtr a = compiled(), b = compiled(), c = compiled(), d = compiled();
+  const ModelPtr a = compiled_classifier(), b = compiled_classifier(), c = compiled_classifier(),
+                 d = compiled_classifier();
   const History by_steps =
       a->fit(data.x, data.y,
              options({.epochs = 2, .validation_split = 0.2, .steps_per_epoch = 4}));  // 45 train
@@ -231,7 +225,7 @@ TEST(StepsPerEpoch, OfArraysIsAPassOverThemAsInKeras) {
 TEST(Validation, TakesALoaderAsTheSameArrays) {
   Random random;
   const Spokes data(random, 40), held(random, 57);
-  const ModelPtr a = compiled(), b = compiled();
+  const ModelPtr a = compiled_classifier(), b = compiled_classifier();
   const auto loader = std::make_shared<Rows>(held);
   const FitOptions arrays = options({.batch_size = 10,
                                      .epochs = 4,
@@ -255,7 +249,7 @@ TEST(Validation, TakesSomeStepsTheSameOnesEachTime) {
   const auto history = [&](FitOptions with) {
     with.batch_size = 10;
     with.epochs = 3;
-    return compiled()->fit(data.x, data.y, options(std::move(with))).history;
+    return compiled_classifier()->fit(data.x, data.y, options(std::move(with))).history;
   };
   const auto first = history({.validation_data = DataSet(x, y)});
   const CapturedWarnings warnings;
@@ -275,7 +269,7 @@ TEST(Validation, TakesSomeStepsTheSameOnesEachTime) {
 TEST(Validation, TakesTheLoaderThatIsTrainedOn) {
   Random random;
   const Spokes data(random, 57);
-  const ModelPtr a = compiled(), b = compiled();
+  const ModelPtr a = compiled_classifier(), b = compiled_classifier();
   const auto one = std::make_shared<Rows>(data);  // it notes calls that overlap
   const auto history = [](const ModelPtr& model, const DataLoaderPtr& x, const DataLoaderPtr& y) {
     return model
@@ -293,7 +287,7 @@ TEST(DataLoader, WeighsClassesAsArraysDo) {
   Random random;
   const Spokes data(random, 57);
   const auto trained = [&](bool loader, std::map<std::int64_t, double> weights) {
-    const ModelPtr model = compiled();
+    const ModelPtr model = compiled_classifier();
     const FitOptions with = options(
         {.batch_size = 10, .epochs = 2, .shuffle = false, .class_weight = std::move(weights)});
     (void)(loader ? model->fit(std::make_shared<Rows>(data), with)
@@ -313,7 +307,7 @@ TEST(Resume, WithStepsPerEpochGivesTheSameBits) {
   for (const bool loader : {false, true}) {
     const Scratch scratch;
     const auto run = [&](std::uint64_t seed, std::int64_t crash, std::int64_t epochs) {
-      ModelPtr model = compiled(seed);
+      ModelPtr model = compiled_classifier(seed);
       const FitOptions with =
           options({.batch_size = 10,
                    .epochs = epochs,
@@ -356,10 +350,10 @@ TEST(Resume, RefusesOtherDataThanTheStepsWereOf) {
                     .initial_epoch = first,
                     .steps_per_epoch = steps});
   };
-  (void)compiled()->fit(std::make_shared<Rows>(data), with(3, 0));
+  (void)compiled_classifier()->fit(std::make_shared<Rows>(data), with(3, 0));
   const auto refusal = [&](const Spokes& d, FitOptions from) {
     from.resume_from = file;
-    return message_of([&] { (void)compiled()->fit(std::make_shared<Rows>(d), from); });
+    return message_of([&] { (void)compiled_classifier()->fit(std::make_shared<Rows>(d), from); });
   };
   EXPECT_THAT(refusal(fewer, with(3, 0)), HasSubstr("6 batches of data, this one has 5"));
   EXPECT_THAT(refusal(data, with(2, 0)), HasSubstr("3 batches an epoch, this one has 2"));
@@ -369,7 +363,7 @@ TEST(Resume, RefusesOtherDataThanTheStepsWereOf) {
 TEST(DataSources, SayWhatIsWrong) {
   Random random;
   const Spokes data(random, 57), none(random, 0);
-  const ModelPtr model = compiled();
+  const ModelPtr model = compiled_classifier();
   const auto empty = std::make_shared<Rows>(none), endless = std::make_shared<Rows>(data, true);
   const auto narrow = [&](std::int64_t at) {
     const auto loader = std::make_shared<Rows>(data);

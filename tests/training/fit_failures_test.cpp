@@ -2,14 +2,13 @@
 #include <gmock/gmock.h>
 
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <limits>
 
 #include "checkpoint/async_save.h"
 #include "fit_helpers.h"
 #include "storage/storage.h"
 #include "tests/fakes/captured_warnings.h"
+#include "tests/fakes/child_process.h"
 #include "tests/fakes/file_size_limit.h"
 #include "tests/fakes/small_disk.h"
 #include "tests/fakes/temporary_directory.h"
@@ -18,6 +17,8 @@ namespace lamina {
 namespace {
 
 using namespace test;
+using lamina::testing::quit;
+using lamina::testing::require;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -80,15 +81,6 @@ TEST_P(FitOnAFullDisk, EndsWithTheErrorAndTheLastCheckpointLoads) {
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, FitOnAFullDisk, ::testing::Values(false, true),
                          [](const auto& info) { return info.param ? "Asynchronous" : "AtOnce"; });
-
-[[noreturn]] void quit(const std::string& failure) {
-  std::fprintf(stderr, "%s", failure.empty() ? "held" : failure.c_str());
-  std::_Exit(failure.empty() ? 0 : 1);
-}
-
-void require(bool truth, const std::string& what) {
-  if (!truth) quit(what);
-}
 
 /// Trains while a disk becomes full for real, and again once there is room. For a child: the disk
 /// is its own.

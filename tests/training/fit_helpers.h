@@ -1,37 +1,16 @@
 #pragma once
 #include <lamina/lamina.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "helpers.h"
+#include "tests/fakes/temporary_directory.h"
 
 namespace lamina::test {
 
-/// A directory that goes when the test ends.
-class Scratch {
- public:
-  Scratch()
-      : path_(std::filesystem::temp_directory_path() /
-              ("lamina_training_" + std::to_string(::getpid()) + "_" +
-               ::testing::UnitTest::GetInstance()->current_test_info()->name())) {
-    std::filesystem::create_directories(path_);
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  [[nodiscard]] std::filesystem::path operator/(const std::string& name) const {
-    return path_ / name;
-  }
-
- private:
-  std::filesystem::path path_;
-};
+using Scratch = lamina::testing::TemporaryDirectory;
 
 /// Throws once so many steps of this run are done: a crash that a test can watch.
 class Crash : public Callback {

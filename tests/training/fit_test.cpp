@@ -204,15 +204,21 @@ TEST(Fit, CallsMetricsInLogsWhatTheyWereCalledWhenAskedFor) {
 TEST(Fit, AveragesReplaceTheWeightsAtTheEnd) {
   Random random;
   const Spokes data(random, 40);
-  const ModelPtr model = classifier();
-  model->compile({.optimizer = optimizers::SGD({.learning_rate = 0.1, .use_ema = true}),
+  const auto fitted = [&](bool averages) {
+    const ModelPtr out = classifier();
+    out->compile({.optimizer = optimizers::SGD({.learning_rate = 0.1, .use_ema = averages}),
                   .loss = "sparse_categorical_crossentropy"});
-  (void)model->fit(data.x, data.y, {.epochs = 2, .verbose = Verbose::kSilent});
+    (void)out->fit(data.x, data.y, {.epochs = 2, .verbose = Verbose::kSilent, .seed = 5});
+    return out;
+  };
+  const ModelPtr model = fitted(true), last = fitted(false);
   const auto state = model->optimizer()->variables();
   const auto trained = model->trainable_variables();
   for (std::size_t i = 0; i < trained.size(); ++i) {
     EXPECT_TRUE(bitwise_equal(state[2 + i]->value(), trained[i]->value())) << trained[i]->path();
   }
+  EXPECT_FALSE(bitwise_equal(trained[0]->value(), last->trainable_variables()[0]->value()))
+      << "not the averages took the weights' place, but the weights the averages'";
 }
 
 TEST(Fit, LeavesFrozenLayersAsTheyAre) {

@@ -95,10 +95,6 @@ Tensor moved(const Tensor& tensor, std::size_t element, double step) {
 
 Seeded::Seeded() : seed_(lamina::test::fresh_seed()), random_(seed_) {}
 
-std::int64_t pick(Random& random, std::int64_t low, std::int64_t high) {
-  return std::uniform_int_distribution<std::int64_t>(low, high)(random);
-}
-
 Tensor random_normal(const Shape& shape, DType dtype, Random& random) {
   Tensor values = Tensor::empty(shape, DType::kFloat64);
   std::normal_distribution<double> normal;

@@ -6,11 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "tests/random_choice.h"
 #include "training/train_graph.h"
 
 namespace lamina::training::testkit {
 
 using Random = std::mt19937_64;
+using lamina::test::pick;
 
 /// A generator whose seed is fresh (or LAMINA_TEST_SEED) and printed when a test fails.
 class Seeded {
@@ -24,7 +26,6 @@ class Seeded {
   Random random_;
 };
 
-[[nodiscard]] std::int64_t pick(Random& random, std::int64_t low, std::int64_t high);
 /// Standard normal values.
 [[nodiscard]] Tensor random_normal(const Shape& shape, DType dtype, Random& random);
 /// Integers in [0, bound).

@@ -91,7 +91,7 @@ std::pair<double, double> distances(const std::string& policy, Random& random) {
 
 // The median of several draws: where rounding turns a maximum or the sign of a ReLU over, a whole
 // gradient goes another way, in some draws several times as far as in most.
-TEST_P(GradientInANarrowType, FollowsFloat64) {
+TEST_P(GradientInANarrowType, FollowsThatInFloat64) {
   Seeded random;
   SCOPED_TRACE(random.note());
   const auto& [policy, tolerance] = GetParam();

@@ -9,6 +9,7 @@ namespace lamina::training {
 namespace {
 
 using namespace testkit;
+using lamina::test::one_of;
 using layers::IntPair;
 
 /// A layer with the shapes that it is applied to.
@@ -25,11 +26,6 @@ void PrintTo(const Row& row, std::ostream* stream) {
   *stream << row.name;
 }
 
-template <class T>
-T one_of(Random& random, std::vector<T> values) {
-  return values[static_cast<std::size_t>(
-      pick(random, 0, static_cast<std::int64_t>(values.size()) - 1))];
-}
 bool coin(Random& random) {
   return pick(random, 0, 1) == 1;
 }

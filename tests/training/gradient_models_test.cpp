@@ -25,7 +25,7 @@ class GradientOfAModel : public testing::Test {
   Random& random = *seeded;
 };
 
-TEST_F(GradientOfAModel, Mlp) {
+TEST_F(GradientOfAModel, OfDenseLayersEqualsDifferences) {
   const auto x = input({5, 7});
   auto y = layers::Dense({.units = 6, .activation = "relu"})(x);
   y = layers::Dense({.units = 5, .activation = "tanh"})(y);

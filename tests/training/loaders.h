@@ -9,6 +9,13 @@
 
 namespace lamina::test {
 
+inline ModelPtr compiled_classifier(std::uint64_t seed = 1) {
+  const ModelPtr model = classifier(seed);
+  model->compile(
+      {.optimizer = "adam", .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  return model;
+}
+
 /// The rows of arrays in their order, ten a batch, the last one smaller. Notes what it was asked
 /// for, and that calls do not overlap.
 class Rows : public DataLoader {

@@ -66,7 +66,7 @@ TEST(Metrics, AddUpOverBatchesOfAnySize) {
   EXPECT_DOUBLE_EQ(parts->result(), whole->result());
 }
 
-TEST(Metrics, WeighSamples) {
+TEST(Metrics, WeighSamplesByTheirWeights) {
   const auto metric = metrics::SparseCategoricalAccuracy();
   metric->update_state(Tensor::from<std::int64_t>({1, 1, 2, 2}, {4}), scores(),
                        Tensor::from<float>({3, 1, 0, 1}, {4}));

@@ -363,7 +363,7 @@ TEST(Regularizers, LeaveARunThatGoesOnItsBits) {
   const Scratch scratch;
   const ModelPtr undisturbed = compiled(1), resumed = compiled(2);
   const History whole = fit(undisturbed, 1000, scratch);
-  EXPECT_THROW((void)fit(compiled(1), random.integer(1, 16), scratch), Error);
+  EXPECT_EQ(message_of([&] { (void)fit(compiled(1), random.integer(1, 16), scratch); }), "crash");
   const History rest = fit(resumed, 1000, scratch);
   expect_same_bits(*undisturbed, *resumed);
   EXPECT_EQ(rest.history.at("loss").back(), whole.history.at("loss").back());

@@ -64,7 +64,10 @@ TEST_P(ResumeFromABackup, AfterACrashAtAnyStepGivesTheSameBits) {
   const std::string best = read_file(scratch / "best.weights.h5");
   for (const std::int64_t crash : {1, 2, 5, 6, 7, 12, 22}) {
     std::filesystem::remove(scratch / "best.weights.h5");
-    EXPECT_THROW((void)compiled(1)->fit(data.x, data.y, options(callbacks(crash, scratch))), Error);
+    EXPECT_EQ(message_of([&] {
+                (void)compiled(1)->fit(data.x, data.y, options(callbacks(crash, scratch)));
+              }),
+              "crash");
     const ModelPtr resumed = compiled(2);  // other weights, until they are read
     const History rest = resumed->fit(data.x, data.y, options(callbacks(1000, scratch)));
     expect_same_bits(*undisturbed, *resumed);

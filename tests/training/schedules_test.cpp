@@ -9,7 +9,7 @@
 namespace lamina {
 namespace {
 
-TEST(Schedules, DecayExponentially) {
+TEST(Schedules, DecayExponentiallyOrInSteps) {
   const auto smooth = schedules::ExponentialDecay(
       {.initial_learning_rate = 0.1, .decay_steps = 10, .decay_rate = 0.5});
   EXPECT_FLOAT_EQ((*smooth)(0), 0.1F);
@@ -80,7 +80,7 @@ TEST(Schedules, NeedBoundariesThatAscend) {
             "30, 20]");
 }
 
-TEST(Schedules, NeedSteps) {
+TEST(Schedules, NeedStepsAboveZero) {
   EXPECT_THROW((void)schedules::ExponentialDecay({.initial_learning_rate = 1}), ValueError);
   EXPECT_THROW((void)schedules::CosineDecay({.initial_learning_rate = 1, .decay_steps = -3}),
                ValueError);
