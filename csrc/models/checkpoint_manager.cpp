@@ -94,6 +94,7 @@ CheckpointManager::Begun CheckpointManager::begin(std::int64_t step, const Model
 }
 
 void CheckpointManager::save(std::int64_t step, const Model& model) {
+  models::wait_for_earlier_saves(model, *model.saves_);
   Begun begun = begin(step, model);
   checkpoint::save_queue().wait_for(parts_->key);
   begun.work(*begun.state);
@@ -101,7 +102,8 @@ void CheckpointManager::save(std::int64_t step, const Model& model) {
 
 SaveHandle CheckpointManager::save_async(std::int64_t step, const Model& model) {
   Begun begun = begin(step, model);
-  checkpoint::save_queue().submit(parts_->key, begun.state, std::move(begun.work));
+  checkpoint::save_queue().submit(parts_->key, begun.state, std::move(begun.work),
+                                  models::earlier_saves(model, *model.saves_));
   model.saves_->add(begun.state);
   return SaveHandle(begun.state);
 }

@@ -74,6 +74,17 @@ std::optional<checkpoint::SaveJob> begin_save(const Model& model, KeptNames& nam
   return job;
 }
 
+std::vector<std::shared_ptr<checkpoint::SaveState>> earlier_saves(const Model& model,
+                                                                  PendingSaves& saves) {
+  if (!in_fit(model)) return {};
+  return saves.under_way();
+}
+
+void wait_for_earlier_saves(const Model& model, PendingSaves& saves) {
+  for (const auto& state : earlier_saves(model, saves)) state->wait();
+  saves.throw_failure();
+}
+
 void load(Model& model, KeptNames& names, const std::filesystem::path& path,
           const LoadOptions& options, storage::Storage& storage) {
   require_built(model, "loading weights into");
@@ -105,7 +116,7 @@ void make_absolute(std::filesystem::path& file) {
 }  // namespace
 
 void Model::save_weights(const std::filesystem::path& path, const SaveOptions& options) const {
-  saves_->throw_failure();
+  models::wait_for_earlier_saves(*this, *saves_);
   checkpoint::save_queue().wait_for(key_of(path, options));
   std::optional<checkpoint::SaveJob> job = models::begin_save(
       *this, saves_->names, path, {options, SnapshotPolicy::kNone}, storage::posix());
@@ -126,10 +137,9 @@ SaveHandle Model::save_weights_async(const std::filesystem::path& path,
   const auto job = std::make_shared<checkpoint::SaveJob>(std::move(*begun));
   make_absolute(job->target.file);
   const auto state = std::make_shared<checkpoint::SaveState>(path);
-  // The state of a run speaks of the files that the run has saved before: they come first.
   checkpoint::save_queue().submit(
       key, state, [job](checkpoint::SaveState& s) { run_save(*job, storage::posix(), s); },
-      models::in_fit(*this) ? saves_->under_way() : checkpoint::SaveQueue::States());
+      models::earlier_saves(*this, *saves_));
   saves_->add(state);
   return SaveHandle(state);
 }

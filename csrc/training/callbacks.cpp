@@ -7,6 +7,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "checkpoint/python_text.h"
 #include "storage/posix_call.h"
 #include "training/monitor.h"
 #include "training/trim_log.h"
@@ -15,6 +16,12 @@ namespace lamina::callbacks {
 namespace {
 
 using training::Monitor;
+
+/// As Python prints it: "1.0", "1e-05", "nan".
+std::string python_text(double value) {
+  if (std::isnan(value)) return "nan";  // whatever its sign
+  return std::isinf(value) ? fmt::format("{}", value) : checkpoint::python_float(value);
+}
 
 class EarlyStoppingCallback : public Callback {
  public:
@@ -29,7 +36,10 @@ class EarlyStoppingCallback : public Callback {
   }
 
   void on_epoch_end(FitRun& run, std::int64_t epoch, Logs& logs) override {
-    const auto current = monitor_.value(logs, "Early stopping conditioned on metric");
+    const auto current = monitor_.value(
+        logs,
+        "Early stopping conditioned on metric `{0}` which is not available. Available metrics "
+        "are: {1}");
     if (!current || epoch < o_.start_from_epoch) return;
     if (o_.restore_best_weights && !has_best_weights_) keep_weights(run, epoch);
     ++wait_;
@@ -121,7 +131,10 @@ class ReduceLROnPlateauCallback : public Callback {
 
   void on_epoch_end(FitRun& run, std::int64_t epoch, Logs& logs) override {
     logs["learning_rate"] = run.optimizer().learning_rate();
-    const auto current = monitor_.value(logs, "Learning rate reduction is conditioned on metric");
+    const auto current = monitor_.value(
+        logs,
+        "Learning rate reduction is conditioned on metric `{0}` which is not available. Available "
+        "metrics are: {1}.");
     if (!current) return;
     if (cooldown_ > 0) {
       --cooldown_;
@@ -154,7 +167,7 @@ class ReduceLROnPlateauCallback : public Callback {
     optimizer.set_learning_rate(after);
     if (o_.verbose) {
       fmt::print(stderr, "\nEpoch {}: ReduceLROnPlateau reducing learning rate to {}.\n", epoch + 1,
-                 after);
+                 python_text(after));
     }
     cooldown_ = o_.cooldown;
     wait_ = 0;
@@ -224,7 +237,7 @@ class CsvLoggerCallback : public Callback {
     file_ << epoch;
     for (const std::string& column : columns_) {
       const auto it = logs.find(column);
-      file_ << o_.separator << (it == logs.end() ? "NA" : fmt::format("{}", it->second));
+      file_ << o_.separator << (it == logs.end() ? "NA" : python_text(it->second));
     }
     file_ << "\r\n";
     file_.flush();

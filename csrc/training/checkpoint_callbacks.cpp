@@ -3,6 +3,7 @@
 #include <lamina/callbacks.h>
 #include <lamina/log.h>
 
+#include <cmath>
 #include <utility>
 
 #include "checkpoint/async_save.h"
@@ -39,6 +40,11 @@ void require_save_freq(const char* callback, const std::optional<std::int64_t>& 
   if (!save_freq || *save_freq >= 1) return;
   throw ValueError(
       fmt::format("{}: `save_freq` must be positive; received {}.", callback, *save_freq));
+}
+
+std::string text_of(double log) {
+  if (std::isnan(log)) return "nan";  // whatever its sign
+  return fmt::format("{:.5f}", log);
 }
 
 /// Saves at once, or in the background with no more than one save under way: where storage is
@@ -128,15 +134,15 @@ class ModelCheckpointCallback : public Callback {
       say("saving model to " + path.string());
       return true;
     }
-    const auto current = monitor_.value(logs, "Can save the best model only by");
+    const auto current = monitor_.value(logs, "Can save best model only with {0} available.");
     if (!current) return true;
-    const std::string best = best_ ? fmt::format("{:.5f}", *best_) : "None";
+    const std::string best = best_ ? text_of(*best_) : "None";
     if (!monitor_.improves(*current, best_)) {
       say(fmt::format("{} did not improve from {}", o_.monitor, best));
       return false;
     }
-    say(fmt::format("{} improved from {} to {:.5f}, saving model to {}", o_.monitor, best, *current,
-                    path.string()));
+    say(fmt::format("{} improved from {} to {}, saving model to {}", o_.monitor, best,
+                    text_of(*current), path.string()));
     best_ = *current;
     return true;
   }

@@ -152,12 +152,12 @@ void FitLoop::run_batches(std::int64_t end, ProgressBar& bar) {
 
 void FitLoop::run_epoch() {
   const std::int64_t epoch = position_.epoch;
-  const Verbose verbose = ProgressBar::resolved(options_.verbose);
-  if (verbose != Verbose::kSilent) {
-    fmt::print(stderr, "Epoch {}/{}\n", epoch + 1, options_.epochs);
-  }
   if (position_.batch == 0) trainer_.reset_metrics();
   call_all([&](Callback& callback) { callback.on_epoch_begin(*this, epoch); });
+  const Verbose verbose = ProgressBar::resolved(options_.verbose);
+  if (verbose != Verbose::kSilent && options_.epochs > 1) {
+    fmt::print(stderr, "Epoch {}/{}\n", epoch + 1, options_.epochs);
+  }
   const Stretch stretch = plan_.of(epoch);
   feed_->begin(trainer_.seed(), stretch.pass, stretch.first + position_.batch, stretch.end());
   ProgressBar bar(plan_.steps(), verbose);
@@ -169,13 +169,14 @@ void FitLoop::run_epoch() {
   }
   Logs logs = trainer_.logs();
   if (validation_ && (epoch + 1) % options_.validation_freq == 0) validate(logs);
-  bar.finish(done, logs);
+  bar.add(logs);
   position_ = {epoch + 1, 0};
   const auto end = [&](Callback& callback) { callback.on_epoch_end(*this, epoch, logs); };
   call_others(end);
   refresh_state();
   call_savers(end);
   call_savers([&](Callback& callback) { callback.on_save(*this); });
+  bar.finish(done, logs);  // with what callbacks have added
   history_.epoch.push_back(epoch);
   for (const auto& [name, value] : logs) history_.history[name].push_back(value);
   last_logs_ = std::move(logs);

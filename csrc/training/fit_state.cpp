@@ -193,7 +193,6 @@ void FitLoop::refresh_state() {
 
 void FitLoop::save(const std::filesystem::path& path, const SaveOptions& options) {
   refresh_state();
-  wait_for_saves();  // that the state speaks of; one that failed, the next line throws
   model_.save_weights(path, options);
 }
 

@@ -19,12 +19,11 @@ void Monitor::begin(const char* callback, const FitRun& run) {
   greater_ = *direction == Direction::kUp;
 }
 
-std::optional<double> Monitor::value(const Logs& logs, const std::string& what) const {
+std::optional<double> Monitor::value(const Logs& logs, const char* missing) const {
   if (const auto it = logs.find(name_); it != logs.end()) return it->second;
   std::string known;
   for (const auto& [name, value] : logs) known += (known.empty() ? "" : ",") + name;
-  warn(
-      fmt::format("{} `{}` which is not available. Available metrics are: {}", what, name_, known));
+  warn(fmt::format(fmt::runtime(missing), name_, known));
   return {};
 }
 

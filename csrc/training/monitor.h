@@ -20,8 +20,9 @@ class Monitor {
   /// that cannot be told.
   void begin(const char* callback, const FitRun& run);
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
-  /// The log's value; without one a warning that begins with `what` and lists those there are.
-  [[nodiscard]] std::optional<double> value(const Logs& logs, const std::string& what) const;
+  /// The log's value; without one a warning, `missing`, in which {0} stands for its name and {1}
+  /// for those there are.
+  [[nodiscard]] std::optional<double> value(const Logs& logs, const char* missing) const;
   /// Compares as float32, which is what Keras does: less than that can tell is no improvement.
   [[nodiscard]] bool improves(double value, const std::optional<double>& on) const {
     if (!on) return true;

@@ -34,19 +34,20 @@ double rounded_to(DType dtype, double value) {
 }  // namespace
 
 Penalties::Penalties(const std::vector<VariablePtr>& variables, Device device) : runner_(device) {
+  std::int64_t first = 0;
   for (std::size_t i = 0; i < variables.size(); ++i) {
     const VariablePtr& variable = variables[i];
     const Regularizer& regularizer = variable->regularizer();
     if (!regularizer || !is_floating(variable->dtype())) continue;
     const std::int64_t pieces = (variable->shape().size() + kPieceSize - 1) / kPieceSize;
-    penalized_.push_back({variable, i, {regularizer.l1(), regularizer.l2()}, pieces_, pieces});
-    pieces_ += pieces;
+    penalized_.push_back({variable, i, {regularizer.l1(), regularizer.l2()}, first, pieces});
+    first += pieces;
   }
+  if (first > 0) sums_ = Tensor::empty({first}, DType::kFloat64, device);
 }
 
-double Penalties::value() const {
-  if (pieces_ == 0) return 0;
-  Tensor sums = Tensor::empty({pieces_}, DType::kFloat64, runner_.device());
+const Tensor& Penalties::sums() {
+  if (!sums_.defined()) return sums_;
   for (const Penalized& each : penalized_) {
     const Variable& variable = *each.variable;
     const void* const w = variable.value().raw();
@@ -55,13 +56,17 @@ double Penalties::value() const {
       runner_.run(kernels::PenaltyJob{variable.dtype(), each.factors,
                                       at(w, first, variable.dtype()),
                                       std::min(end * kPieceSize, variable.shape().size()) - first,
-                                      static_cast<double*>(sums.raw()) + each.first + begin});
+                                      static_cast<double*>(sums_.raw()) + each.first + begin});
     });
   }
-  const Tensor here = sums.to(Device::cpu());
+  return sums_;
+}
+
+double Penalties::value_of(const Tensor& sums) const {
+  if (!sums.defined()) return 0;
   double total = 0;
   for (const Penalized& each : penalized_) {
-    const auto mine = here.data<double>().subspan(static_cast<std::size_t>(each.first),
+    const auto mine = sums.data<double>().subspan(static_cast<std::size_t>(each.first),
                                                   static_cast<std::size_t>(each.pieces));
     total += rounded_to(each.variable->dtype(), std::accumulate(mine.begin(), mine.end(), 0.0));
   }

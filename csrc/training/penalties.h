@@ -13,11 +13,17 @@ namespace lamina::training {
 /// Computed where the variables are; the result does not depend on the number of threads.
 class Penalties {
  public:
-  /// `variables`, those without a regularizer among them, are on `device`.
+  /// `variables`, those without a regularizer among them, are on `device`. Throws DeviceError,
+  /// OutOfMemoryError.
   Penalties(const std::vector<VariablePtr>& variables, Device device);
 
-  /// Of the variables as they are. Waits for a device. Throws DeviceError, OutOfMemoryError.
-  [[nodiscard]] double value() const;
+  /// What `value_of` makes the penalty of the variables as they are of, once it is on the host: a
+  /// device is given the work, which nothing waits for. Undefined where nothing is penalized. Valid
+  /// until the next call. Throws DeviceError.
+  [[nodiscard]] const Tensor& sums();
+  [[nodiscard]] double value_of(const Tensor& sums) const;
+  /// Both at once; waits for a device.
+  [[nodiscard]] double value() { return value_of(sums().to(Device::cpu())); }
   /// Adds `scale` times the derivatives, in place. `gradients`: one for each of the variables, of
   /// its shape and dtype and on the device; one of which `is_zero(index)` holds is taken for zeros
   /// whatever it holds.
@@ -34,7 +40,7 @@ class Penalties {
 
   ops::JobRunner runner_;
   std::vector<Penalized> penalized_;
-  std::int64_t pieces_ = 0;
+  Tensor sums_;  ///< one for each piece
 };
 
 /// The penalty of these variables, all on one device.

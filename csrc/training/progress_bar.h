@@ -4,7 +4,8 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <string>
+
+#include "training/progress_text.h"
 
 namespace lamina::training {
 
@@ -17,22 +18,20 @@ class ProgressBar {
   [[nodiscard]] static Verbose resolved(Verbose verbose, std::FILE* stream = stderr);
 
   void update(std::int64_t done, const Logs& logs);
+  /// These logs are shown before those that `finish` adds.
+  void add(const Logs& logs) { text_.add(logs); }
   /// The last state, and the end of the line.
   void finish(std::int64_t done, const Logs& logs);
 
  private:
   using Clock = std::chrono::steady_clock;
+  [[nodiscard]] double seconds() const;
   void draw(std::int64_t done, const Logs& logs, bool last);
 
-  std::int64_t steps_;
   Verbose verbose_;
   std::FILE* stream_;
+  ProgressText text_;
   Clock::time_point start_, next_;
 };
-
-/// One state in Keras's words; `seconds` since the epoch began. `columns` of a bar are drawn with
-/// colours; 0 leaves the bar out.
-[[nodiscard]] std::string progress_text(std::int64_t done, std::int64_t steps, double seconds,
-                                        const Logs& logs, bool last, int columns);
 
 }  // namespace lamina::training

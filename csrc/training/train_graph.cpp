@@ -50,7 +50,8 @@ TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Dev
       staged_inputs_(device),
       staged_gradients_(device),
       variables_(built_for(model, input_shapes).trainable_variables()),
-      penalties_(variables_, device) {
+      penalties_(options.mode == Mode::kTraining ? variables_ : std::vector<VariablePtr>(),
+                 device) {
   const std::vector<ops::TensorSpec> specs = input_specs(model, input_shapes);
   for (const ops::TensorSpec& spec : specs) input_dtypes_.push_back(spec.dtype);
   const bool training = options.mode == Mode::kTraining;
@@ -129,18 +130,24 @@ const std::vector<Tensor>& TrainGraph::forward(const std::vector<Tensor>& inputs
   }
   const std::vector<Tensor>& all = plan_->forward(staged_inputs_.place(cast), state);
   const std::span<const Tensor> own(all.data(), outputs_count_ + penalty_dtypes_.size());
-  if (runner_.device() == Device::cpu()) {
-    outputs_.assign(own.begin(), own.end());
-  } else {
-    outputs_ = core::copies_on(Device::cpu(), own);
+  outputs_.assign(own.begin(), own.end());
+  outputs_.push_back(penalties_.sums());  // one passage, and one wait, for all
+  if (runner_.device() != Device::cpu()) {
+    outputs_ = core::copies_on(Device::cpu(), outputs_);
     backend_->settle();  // throws what kernels had to refuse
   }
+  take_penalties();
+  prepare_averages(all);
+  return outputs_;
+}
+
+void TrainGraph::take_penalties() {
+  penalty_ = penalties_.value_of(outputs_.back());
+  outputs_.pop_back();
   activity_penalty_ = 0;
   for (; outputs_.size() > outputs_count_; outputs_.pop_back()) {
     activity_penalty_ += outputs_.back().cast(DType::kFloat64).data<double>()[0];
   }
-  prepare_averages(all);
-  return outputs_;
 }
 
 const std::vector<Tensor>& TrainGraph::backward(const std::vector<Tensor>& output_gradients,

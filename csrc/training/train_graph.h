@@ -46,9 +46,9 @@ class TrainGraph {
   /// dropout: use another counter at each step. The outputs of the model, on the host, valid until
   /// the next call. Throws ValueError naming an input that does not fit.
   const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs, RandomState state = {});
-  /// What regularizers add to the loss: of the variables as they are, and of what layers gave in
-  /// the last forward.
-  [[nodiscard]] double penalty() const { return penalties_.value() + activity_penalty_; }
+  /// What regularizers add to the loss: of the variables as they were in the last forward (in
+  /// training mode), and of what layers gave in it.
+  [[nodiscard]] double penalty() const { return penalty_ + activity_penalty_; }
   /// The latter alone.
   [[nodiscard]] double activity_penalty() const { return activity_penalty_; }
   /// Takes the gradient of a scalar with respect to each output, of its shape and dtype. The
@@ -91,6 +91,8 @@ class TrainGraph {
     const Average* average;
     Tensor statistics, next;
   };
+  /// The penalties leave the outputs, with which they came to the host.
+  void take_penalties();
   /// Makes room for what `update_averages` computes.
   void prepare_averages(const std::vector<Tensor>& all_outputs);
 
@@ -104,7 +106,7 @@ class TrainGraph {
   std::vector<PendingAverage> pending_averages_;
   std::size_t outputs_count_ = 0;
   std::vector<DType> penalty_dtypes_;  ///< of the activities' penalties, behind the outputs
-  double activity_penalty_ = 0;
+  double penalty_ = 0, activity_penalty_ = 0;
   Penalties penalties_;
   std::unique_ptr<graph::TrainingPlan> plan_;
   std::vector<Tensor> outputs_;

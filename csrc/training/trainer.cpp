@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "training/by_output.h"
 #include "training/labels.h"
 #include "training/lacked_options.h"
 #include "training/penalties.h"
@@ -21,41 +22,11 @@ std::string unique_name(const std::string& name, const std::vector<std::string>&
   return out;
 }
 
-/// As in Python: ['accuracy', ['mae', 'mse'], []].
-std::string text_of(const std::vector<MetricArgument>& metrics) {
-  std::vector<std::string> entries;
-  for (const MetricArgument& entry : metrics) {
-    std::vector<std::string> names;
-    for (const MetricArgument::One& one : entry.all) {
-      names.push_back(fmt::format("'{}'", one.metric ? one.metric->name() : one.name));
-    }
-    entries.push_back(names.size() == 1 ? names.front()
-                                        : fmt::format("[{}]", fmt::join(names, ", ")));
-  }
-  return fmt::format("[{}]", fmt::join(entries, ", "));
-}
-
-/// The metrics of each output. Throws ValueError where there are other ones.
-std::vector<MetricArgument> by_output(const std::vector<MetricArgument>& metrics,
-                                      const SymbolicTensors& outputs) {
-  std::vector<MetricArgument> each(outputs.size(), MetricArgument{});
-  if (outputs.size() == 1) {
-    for (const MetricArgument& entry : metrics) {
-      each[0].all.insert(each[0].all.end(), entry.all.begin(), entry.all.end());
-    }
-    return each;
-  }
-  if (metrics.empty()) return each;
-  if (metrics.size() == outputs.size()) return metrics;
+/// As Keras calls the outputs.
+std::vector<std::string> names_of(const SymbolicTensors& outputs) {
   std::vector<std::string> names;
-  for (const SymbolicTensor& output : outputs) {
-    names.push_back(fmt::format("'{}'", output.node()->layer->name()));
-  }
-  throw ValueError(fmt::format(
-      "Invalid `metrics`. `metrics` should contain metrics objects and be a list matching the "
-      "output names of the functional model [{}]: for each a metric or a list of them.\n"
-      "Received: metrics={}",
-      fmt::join(names, ", "), text_of(metrics)));
+  for (const SymbolicTensor& output : outputs) names.push_back(output.node()->layer->name());
+  return names;
 }
 
 /// Runs a loss on labels `y` of the batch; of a label that is none it says whose it is.
@@ -90,27 +61,17 @@ Trainer::Trainer(Model& model, CompileArguments arguments)
 }
 
 void Trainer::prepare(const Batch& batch) {
-  const std::size_t outputs = model_.outputs().size();
-  if (batch.y.size() != outputs) {
+  const SymbolicTensors outputs = model_.outputs();
+  if (batch.y.size() != outputs.size()) {
     throw ValueError(fmt::format("Model '{}' has {} outputs; received {} label arrays.",
-                                 model_.name(), outputs, batch.y.size()));
+                                 model_.name(), outputs.size(), batch.y.size()));
   }
   if (prepared_) return;
   refuse_lacked_options(model_);  // those of layers that have been built since
   penalizes_activities_ = has_activity_regularizers(model_);
-  std::vector<LossPtr>& losses = arguments_.loss.losses;
-  if (losses.size() == 1) losses.resize(outputs, losses.front());
-  if (losses.size() != outputs) {
-    throw ValueError(fmt::format("Model '{}' has {} outputs; `compile` was given {} losses.",
-                                 model_.name(), outputs, losses.size()));
-  }
-  std::vector<double>& weights = arguments_.loss_weights;
-  if (weights.empty()) weights.assign(outputs, 1.0);
-  if (weights.size() != outputs) {
-    throw ValueError(
-        fmt::format("`loss_weights` must match the number of losses, got {} losses and {} weights.",
-                    outputs, weights.size()));
-  }
+  const std::vector<std::string> names = names_of(outputs);
+  losses_ = losses_by_output(arguments_.loss, names, model_.name());
+  loss_weights_ = weights_by_output(arguments_.loss_weights, names);
   make_metrics(batch);
   optimizer().build(model_.trainable_variables());
   model_.prepare_saving();  // now, while plans are made, rather than in the first save
@@ -121,16 +82,17 @@ void Trainer::make_metrics(const Batch& batch) {
   output_losses_.clear();
   metrics_.clear();
   const SymbolicTensors outputs = model_.outputs();
-  const std::vector<MetricArgument> wanted_by_output = by_output(arguments_.metrics, outputs);
+  const std::vector<std::string> names = names_of(outputs);
+  const std::vector<MetricArgument> each = metrics_by_output(arguments_.metrics, names);
   std::vector<std::string> taken = {"loss"};
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    Shape predictions = outputs[i].shape();
-    const std::string output = outputs[i].node()->layer->name();
+    const Shape& predictions = outputs[i].shape();
+    const std::string& output = names[i];
     if (outputs.size() > 1) {
       output_losses_.emplace_back(unique_name(output + "_loss", taken));
       taken.push_back(output_losses_.back().name());
     }
-    for (const MetricArgument::One& wanted : wanted_by_output[i].all) {
+    for (const MetricArgument::One& wanted : each[i].all) {
       MetricPtr metric = wanted.metric ? wanted.metric
                                        : metrics::get(wanted.name, batch.y[i].shape(), predictions);
       const std::string name = outputs.size() > 1 ? output + "_" + metric->name() : metric->name();
@@ -152,8 +114,8 @@ double Trainer::total_loss(const Batch& batch, const std::vector<Tensor>& output
                            std::vector<Tensor>* gradients) {
   double total = 0;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const Loss& loss = *arguments_.loss.losses[i];
-    const double weight = arguments_.loss_weights[i];
+    const Loss& loss = *losses_[i];
+    const double weight = loss_weights_[i];
     double value = 0;
     if (gradients != nullptr) {
       LossResult result = naming_samples(batch, batch.y[i], [&] {

@@ -71,6 +71,8 @@ class Trainer {
 
   Model& model_;
   CompileArguments arguments_;
+  std::vector<LossPtr> losses_;  ///< of each output, from the first batch on
+  std::vector<double> loss_weights_;
   std::uint64_t seed_ = 0;
   double batch_loss_ = 0;
   std::int64_t skipped_ = 0;  ///< batches whose gradients overflowed (LossScaleOptimizer)

@@ -45,7 +45,8 @@ class FitRun {
   /// file never speaks of another that is not there.
   virtual SaveHandle save_async(const std::filesystem::path& path,
                                 const AsyncSaveOptions& options) = 0;
-  /// Brings the state up to date that any save of the model made now will hold.
+  /// Brings the state up to date that any save of the model made now will hold, such as one of
+  /// CheckpointManager's.
   virtual void refresh_state() = 0;
   /// Goes on from such a file. Only in `on_train_begin`.
   virtual void restore(const std::filesystem::path& path) = 0;

@@ -49,7 +49,10 @@ class CheckpointManager {
   /// ValueError for a negative step, and what Model::save_weights throws.
   void save(std::int64_t step, const Model& model);
   /// The same in the background (Model::save_weights_async). Saves to one directory happen one
-  /// after the other.
+  /// after the other. In `fit`, from a callback, a save of either kind follows the model's earlier
+  /// ones in the background, and fails if one of them did, as FitRun::save_async does: what the
+  /// checkpoint holds of the run, once FitRun::refresh_state has brought that up to date, then
+  /// speaks of no file that is not there.
   SaveHandle save_async(std::int64_t step, const Model& model);
 
   /// The steps of the checkpoints there are, ascending. Throws StorageError.

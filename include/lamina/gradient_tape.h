@@ -40,8 +40,8 @@ class GradientTape {
   /// gradient.
   const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs);
   /// What the model's regularizers add to the loss (Keras's `sum(model.losses)`): of the variables
-  /// as they are, and of what layers gave in the last `forward`, without which it throws
-  /// ValueError.
+  /// as they were in the last `forward` and of what layers gave in it. Throws ValueError without
+  /// one.
   [[nodiscard]] double penalty() const;
   /// The gradients of a scalar with respect to `variables()`, of their shapes and dtypes and where
   /// they are, valid until the next call, from its gradient with respect to each output of the last

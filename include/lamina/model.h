@@ -105,9 +105,9 @@ class Model : public Layer {
 
   /// Writes the weights as Keras 3 does; `path` ends in `.weights.h5`, or in `.weights.json` with
   /// `max_shard_size`. Nothing is replaced before the new checkpoint is complete and on stable
-  /// storage. Waits for asynchronous saves to the same path first. Throws ValueError for a bad
-  /// name, an unbuilt model or an oversized variable; StorageError; and, before it does anything,
-  /// what made an asynchronous save of this model fail.
+  /// storage. Waits for asynchronous saves to the same path first, while `fit` runs for all of this
+  /// model. Throws ValueError for a bad name, an unbuilt model or an oversized variable;
+  /// StorageError; and, before it does anything, what made an asynchronous save of this model fail.
   void save_weights(const std::filesystem::path& path, const SaveOptions& options = {}) const;
   /// The same in the background, of the values that the variables have now: they may be assigned
   /// while the save runs. Returns within some milliseconds at any model size, unless it has to ask

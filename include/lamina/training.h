@@ -31,18 +31,49 @@ struct OptimizerArgument {
   OptimizerPtr optimizer;
 };
 
-/// One loss for every output of the model, or one for each; a loss or the name of one.
+/// One loss for every output of the model, or one for each: {"mse", losses::Huber()} in the order
+/// of the outputs, {{"b", losses::Huber()}, {"a", "mse"}} by their names, all of them. A loss, or
+/// the name of one.
 struct LossArgument {
+  struct One {
+    One(LossPtr given) : loss(std::move(given)) {}      // NOLINT: implicit
+    One(const char* name) : loss(losses::get(name)) {}  // NOLINT
+    LossPtr loss;
+  };
+  LossArgument() = default;
   LossArgument(LossPtr loss) : losses{std::move(loss)} {}        // NOLINT: implicit
   LossArgument(const char* name) : losses{losses::get(name)} {}  // NOLINT
-  LossArgument(std::initializer_list<LossArgument> each) {
-    for (const LossArgument& one : each)
-      losses.insert(losses.end(), one.losses.begin(), one.losses.end());
+  LossArgument(std::initializer_list<One> each) {
+    for (const One& one : each) losses.push_back(one.loss);
+  }
+  LossArgument(std::initializer_list<std::pair<std::string, One>> by_output) {
+    for (const auto& [output, one] : by_output) {
+      outputs.push_back(output);
+      losses.push_back(one.loss);
+    }
   }
   std::vector<LossPtr> losses;
+  std::vector<std::string> outputs;  ///< whose they are; empty: in the order of the outputs
 };
 
-/// A metric, or the name of one (see metrics::get), or a list of these; `{}` is none.
+/// What each output's loss counts in the sum: {1.0, 0.5} in the order of the outputs, or
+/// {{"b", 0.5}, {"a", 1.0}} by their names, all of them; `{}`: 1 each.
+struct LossWeights {
+  LossWeights() = default;
+  LossWeights(std::vector<double> each) : weights(std::move(each)) {}  // NOLINT: implicit
+  LossWeights(std::initializer_list<double> each) : weights(each) {}
+  LossWeights(std::initializer_list<std::pair<std::string, double>> by_output) {
+    for (const auto& [output, weight] : by_output) {
+      outputs.push_back(output);
+      weights.push_back(weight);
+    }
+  }
+  std::vector<double> weights;
+  std::vector<std::string> outputs;  ///< whose they are; empty: in the order of the outputs
+};
+
+/// A metric, or the name of one (see metrics::get), or a list of these; `{}` is none. Or an
+/// output's name and its list, in braces of its own: {"a", {"accuracy", "mse"}}.
 struct MetricArgument {
   struct One {
     std::string name;
@@ -51,10 +82,10 @@ struct MetricArgument {
   MetricArgument(MetricPtr given) : all{One{{}, std::move(given)}} {}   // NOLINT: implicit
   MetricArgument(const char* keras_name) : all{One{keras_name, {}}} {}  // NOLINT
   MetricArgument(std::string keras_name) : all{One{std::move(keras_name), {}}} {}  // NOLINT
-  MetricArgument(std::initializer_list<MetricArgument> each) {
-    for (const MetricArgument& one : each) all.insert(all.end(), one.all.begin(), one.all.end());
-  }
+  MetricArgument(std::initializer_list<MetricArgument> each);
   std::vector<One> all;
+  bool is_list = false;
+  std::optional<std::string> output = {};  ///< whose they are; none: by their place
 };
 
 struct CompileArguments {
@@ -62,11 +93,11 @@ struct CompileArguments {
   LossArgument loss;
   /// Those of a model with one output. With several outputs, none at all or an entry for each:
   /// {"accuracy", "mae"} gives output "a" the log "a_accuracy" and "b" the log "b_mae";
-  /// {{"accuracy", "mse"}, {}} gives "a" two and "b" none. Another number of entries is a
-  /// ValueError when the first batch comes.
+  /// {{"accuracy", "mse"}, {}} gives "a" two and "b" none. Or entries by the outputs' names, for
+  /// some of them: {{"b", {"mae"}}}. Another number of entries, and other names, are a ValueError
+  /// when the first batch comes, as they are for losses and their weights.
   std::vector<MetricArgument> metrics = {};
-  /// What each output's loss counts in the sum. Empty: 1.
-  std::vector<double> loss_weights = {};
+  LossWeights loss_weights = {};
   /// Wraps the optimizer of a model of the policy "mixed_float16" in a LossScaleOptimizer.
   bool auto_scale_loss = true;
 };

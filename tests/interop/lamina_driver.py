@@ -1,6 +1,7 @@
 """Speaks to `lamina_interop` (driver.cpp): one process, one JSON line a request, one a reply."""
 
 import json
+import math
 import os
 import pathlib
 import subprocess
@@ -112,9 +113,10 @@ class LaminaModel:
         return _read(reply["outputs"]), list(zip(reply["paths"], _read(reply["gradients"]), strict=True))
 
     def compile(self, optimizer, loss, metrics=(), **more):
-        """Each class in words: "Adam:learning_rate=0.01"; lists of losses and metrics, one an output. `more`: see
-        training.h."""
-        self.request("compile", optimizer=optimizer, loss=loss, metrics=list(metrics), **more)
+        """Each class in words: "Adam:learning_rate=0.01"; lists of losses and metrics, one an output, or dictionaries
+        by their names. `more`: see training.h."""
+        metrics = metrics if isinstance(metrics, dict) else list(metrics)
+        self.request("compile", optimizer=optimizer, loss=loss, metrics=metrics, **more)
 
     def train(self, x, y, batch_size):
         """One step a batch; [{"loss": ...}] of each. Leaves the loss scales after each in `loss_scales`."""
@@ -134,9 +136,9 @@ class LaminaModel:
     def test_on_batch(self, x, y):
         return self.request("test", x=self._write([x], "x")[0], y=self._write([y], "y")[0])["logs"]
 
-    def fit(self, x, y, validation=None, log_dir=None, update_freq=None, checkpoint=None, **options):
-        """{name: [value an epoch]}, of samples in their order. `options`: Keras's that are numbers; `checkpoint`:
-        those of a ModelCheckpoint, with `max_shard_size` and `asynchronous`."""
+    def fit(self, x, y, validation=None, log_dir=None, update_freq=None, callbacks=(), output=None, **options):
+        """{name: [value an epoch]}, of samples in their order. `options`: Keras's that are numbers; `callbacks`:
+        (class, options), see callbacks.h; `output`: a file that shall have what is shown."""
         more = {}
         if validation:
             more = {"validation_x": self._write(validation[:1], "vx")[0],
@@ -145,13 +147,26 @@ class LaminaModel:
             more["log_dir"] = str(log_dir)
         if update_freq:
             more["update_freq"] = update_freq
-        if checkpoint:
-            more["checkpoint"] = checkpoint | {"filepath": str(checkpoint["filepath"])}
+        if callbacks:
+            more["callbacks"] = [{"class": name, "options": plain(given)} for name, given in callbacks]
+        if output:
+            more["output"] = str(output)
         return self.request("fit", x=self._write([x], "x")[0], y=self._write([y], "y")[0], options=options,
                             **more)["history"]
 
     def drop(self):
         self.request("drop")
+
+
+def plain(given):
+    """As JSON has it: paths are text, and numbers that are not finite as well."""
+    if isinstance(given, dict):
+        return {key: plain(value) for key, value in given.items()}
+    if isinstance(given, list):
+        return [plain(value) for value in given]
+    if isinstance(given, pathlib.Path) or (isinstance(given, float) and not math.isfinite(given)):
+        return str(given)
+    return given
 
 
 def _read(described):

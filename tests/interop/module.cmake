@@ -5,7 +5,7 @@ set(LAMINA_PYTHON "" CACHE FILEPATH "Python with Keras, for the tests against it
 
 set(folder ${CMAKE_CURRENT_SOURCE_DIR}/interop)
 add_executable(lamina_interop
-  ${folder}/driver.cpp ${folder}/session.cpp ${folder}/tensor_file.cpp ${folder}/training.cpp
+  ${folder}/callbacks.cpp ${folder}/driver.cpp ${folder}/session.cpp ${folder}/tensor_file.cpp ${folder}/training.cpp
   ${folder}/trees.cpp ${folder}/zoo.cpp)
 target_include_directories(lamina_interop PRIVATE ${PROJECT_SOURCE_DIR}/csrc ${PROJECT_SOURCE_DIR})
 target_link_libraries(lamina_interop PRIVATE lamina lamina_flags nlohmann_json::nlohmann_json)
@@ -17,6 +17,7 @@ function(lamina_interop_test name file)
 endfunction()
 
 lamina_interop_test(applications test_applications.py)
+lamina_interop_test(callbacks test_callbacks.py)
 lamina_interop_test(comparison test_comparison.py)
 lamina_interop_test(errors test_errors.py)
 lamina_interop_test(files test_files.py)
@@ -28,6 +29,7 @@ lamina_interop_test(gradients test_gradients.py)
 lamina_interop_test(layers test_layers.py)
 lamina_interop_test(mixed_precision test_mixed_precision.py)
 lamina_interop_test(optimizer_variants test_optimizer_variants.py)
+lamina_interop_test(outputs test_outputs.py)
 lamina_interop_test(regularizers test_regularizers.py)
 lamina_interop_test(random_models test_random_models.py)
 lamina_interop_test(keras_cases test_keras_cases.py)

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "callbacks.h"
 #include "tensor_file.h"
 #include "training.h"
 #include "training/train_graph.h"
@@ -182,6 +183,7 @@ json Session::run(const json& request) {
   if (request["op"] == "metric") return run_metric(request);
   if (request["op"] == "schedule") return run_schedule(request);
   if (request["op"] == "optimizer") return run_optimizer(request);
+  if (request["op"] == "progress") return progress_texts(request);
   if (!request.contains("model")) return make(request);
   const int number = request["model"].get<int>();
   if (request["op"] == "drop") {

@@ -15,7 +15,6 @@ from keras import layers
 import tolerances
 import values
 from h5_compare import file_differences
-from lamina_driver import LaminaError
 from test_training_parts import words
 
 STEPS = 100
@@ -182,44 +181,3 @@ def test_the_fine_tuning_example(rng, tmp_path):
     for variable in base.variables:
         tuned = variable.path.startswith("block6") and not any(n in variable.path for n in ("bn", "moving"))
         assert np.array_equal(np.asarray(variable.value), before[variable.path]) != tuned, variable.path
-
-
-# Of an output of classes and one of a number: one entry for each, lists, none for one of them, objects' names.
-METRICS_OF_TWO = [["accuracy", "mae"], [["ACC", "sparse_top_k_categorical_accuracy"], ["mse", "MeanAbsoluteError"]],
-                  [[], ["mse", "mse"]], [["SparseCategoricalAccuracy"], []]]
-
-
-@pytest.mark.parametrize("metrics", METRICS_OF_TWO, ids=str)
-def test_metrics_of_two_outputs(metrics, rng, lamina, tmp_path):
-    x = keras.Input((6,))
-    model = keras.Model(x, [layers.Dense(7, activation="softmax", name="kind")(x), layers.Dense(1, name="number")(x)])
-    values.randomize(model, rng)
-    ours = lamina.from_json(model.to_json())
-    model.save_weights(tmp_path / "m.weights.h5")
-    ours.load_weights(tmp_path / "m.weights.h5")
-    data = rng.normal(size=(20, 6)).astype("float32")
-    labels = [rng.integers(0, 7, 20).astype("int32"), rng.normal(size=(20, 1)).astype("float32")]
-    losses = ["sparse_categorical_crossentropy", "mse"]
-    model.compile("sgd", losses, metrics=metrics)
-    ours.compile("SGD", losses, metrics)
-    theirs = model.evaluate(data, labels, batch_size=8, verbose=0, return_dict=True)
-    got = ours.evaluate(data, labels, batch_size=8)
-    assert sorted(got) == sorted(theirs)
-    for name, value in theirs.items():
-        assert got[name] == pytest.approx(float(value), rel=2e-5, abs=2e-6), name
-
-
-def test_metrics_that_are_not_one_for_each_output(rng, lamina):
-    x = keras.Input((6,))
-    model = keras.Model(x, [layers.Dense(2, name="a")(x), layers.Dense(1, name="b")(x)])
-    ours = lamina.from_json(model.to_json())
-    data, labels = rng.normal(size=(4, 6)).astype("float32"), [np.zeros((4, n), "float32") for n in (2, 1)]
-    model.compile("sgd", ["mse", "mse"], metrics=["mae"])
-    ours.compile("SGD", ["mse", "mse"], ["mae"])
-    words_of_both = r"Invalid `metrics`\. `metrics` should contain metrics objects and.*output names of the " \
-                    r"functional model \['a', 'b'\](?s:.*)Received: metrics=\['mae'\]"
-    with pytest.raises(ValueError, match=words_of_both):
-        model.evaluate(data, labels, verbose=0)
-    with pytest.raises(LaminaError, match=words_of_both) as caught:
-        ours.evaluate(data, labels, batch_size=4)
-    assert caught.value.kind == "ValueError"

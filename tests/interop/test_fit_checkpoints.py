@@ -30,7 +30,8 @@ class Training:
         seen = STEPS * BATCH
         self.later = (x[seen:], y[seen:])
         self.history = self.ours.fit(x[:seen], y[:seen], batch_size=BATCH, epochs=EPOCHS,
-                                     checkpoint={"filepath": folder / ("run_{epoch:02d}" + suffix), **options})
+                                     callbacks=[("ModelCheckpoint", {"filepath": folder / f"run_{{epoch:02d}}{suffix}",
+                                                                     **options})])
 
     def checkpoint(self, epoch):
         return self.folder / f"run_{epoch:02d}{self.suffix}"

@@ -6,10 +6,13 @@
 #include <lamina/optimizers.h>
 #include <lamina/training.h>
 
-#include <cmath>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "callbacks.h"
+#include "captured_stderr.h"
+#include "numbers.h"
 #include "tensor_file.h"
 #include "training/data.h"
 #include "training/spec.h"
@@ -38,11 +41,6 @@ OptimizerPtr optimizer_of(const json& request) {
        .dynamic_growth_steps = scale.at("dynamic_growth_steps").get<std::int64_t>()});
 }
 
-/// Numbers that need not be finite.
-json number(double value) {
-  return std::isfinite(value) ? json(value) : json(std::to_string(value));
-}
-
 /// A tensor, or a list of them.
 std::vector<Tensor> tensors_of(const json& described) {
   if (described.is_object()) return {read_tensor(described)};
@@ -51,12 +49,23 @@ std::vector<Tensor> tensors_of(const json& described) {
   return tensors;
 }
 
-/// Of the words for a loss, or of a list of them.
+/// Of the words for a loss, or of a list or a dictionary of them.
 LossArgument loss_of(const json& words) {
   if (words.is_string()) return training::make_loss(words.get<std::string>());
   LossArgument each{};
-  for (const json& one : words) {
+  for (const auto& [output, one] : words.items()) {
+    if (words.is_object()) each.outputs.push_back(output);
     each.losses.push_back(training::make_loss(one.get<std::string>()));
+  }
+  return each;
+}
+
+/// Of a list of numbers, or of a dictionary.
+LossWeights weights_of(const json& numbers) {
+  LossWeights each;
+  for (const auto& [output, one] : numbers.items()) {
+    if (numbers.is_object()) each.outputs.push_back(output);
+    each.weights.push_back(one.get<double>());
   }
   return each;
 }
@@ -67,6 +76,16 @@ MetricArgument metric_of(const json& names) {
   MetricArgument list{};
   for (const json& name : names) list.all.push_back({name.get<std::string>(), nullptr});
   return list;
+}
+
+/// Of a list of these, or of a dictionary.
+std::vector<MetricArgument> metrics_of(const json& entries) {
+  std::vector<MetricArgument> metrics;
+  for (const auto& [output, entry] : entries.items()) {
+    metrics.push_back(metric_of(entry));
+    if (entries.is_object()) metrics.back().output = output;
+  }
+  return metrics;
 }
 
 }  // namespace
@@ -132,10 +151,10 @@ json run_optimizer(const json& request) {
 }
 
 json compile_model(Model& model, const json& request) {
-  CompileArguments arguments{.optimizer = optimizer_of(request),
-                             .loss = loss_of(request.at("loss"))};
-  for (const json& metric : request.at("metrics")) arguments.metrics.push_back(metric_of(metric));
-  model.compile(std::move(arguments));
+  model.compile({.optimizer = optimizer_of(request),
+                 .loss = loss_of(request.at("loss")),
+                 .metrics = metrics_of(request.at("metrics")),
+                 .loss_weights = weights_of(request.value("loss_weights", json::array()))});
   return json::object();
 }
 
@@ -180,9 +199,10 @@ json fit(Model& model, const json& request) {
   const auto option = [&](const char* name) {
     return given.contains(name) ? std::optional(given[name].get<std::int64_t>()) : std::nullopt;
   };
+  const std::array verbose = {Verbose::kSilent, Verbose::kBar, Verbose::kLine};
   FitOptions options{.batch_size = option("batch_size"),
                      .epochs = option("epochs").value_or(1),
-                     .verbose = Verbose::kSilent,
+                     .verbose = verbose.at(given.value("verbose", std::size_t{0})),
                      .validation_freq = option("validation_freq").value_or(1),
                      .validation_batch_size = option("validation_batch_size"),
                      .validation_steps = option("validation_steps"),
@@ -198,16 +218,10 @@ json fit(Model& model, const json& request) {
     if (request.contains("update_freq")) board.update_freq = request["update_freq"];
     options.callbacks.push_back(callbacks::TensorBoard(board));
   }
-  if (request.contains("checkpoint")) {
-    const json& wanted = request["checkpoint"];
-    callbacks::ModelCheckpointOptions checkpoint{
-        .filepath = wanted.at("filepath").get<std::string>(),
-        .asynchronous = wanted.value("asynchronous", false)};
-    if (wanted.contains("save_freq")) checkpoint.save_freq = wanted["save_freq"];
-    if (wanted.contains("max_shard_size"))
-      checkpoint.save.max_shard_size = wanted["max_shard_size"].get<double>();
-    options.callbacks.push_back(callbacks::ModelCheckpoint(std::move(checkpoint)));
-  }
+  const std::vector<CallbackPtr> more = callbacks_of(request.value("callbacks", json::array()));
+  options.callbacks.insert(options.callbacks.end(), more.begin(), more.end());
+  std::optional<CapturedStderr> shown;
+  if (request.contains("output")) shown.emplace(request["output"].get<std::string>());
   json history;
   const History run =
       model.fit(read_tensor(request.at("x")), read_tensor(request.at("y")), options);

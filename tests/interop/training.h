@@ -18,8 +18,8 @@ namespace lamina::interop {
 /// {"variables", "state": [{"name", "value"}]}
 [[nodiscard]] nlohmann::json run_optimizer(const nlohmann::json& request);
 /// {"optimizer", "loss": text or a list, one an output, "metrics": [text or a list of them],
-/// "exclude_from_weight_decay"?: [text],
-/// "loss_scale"?: {"initial_scale", "dynamic_growth_steps"}} -> {}
+/// "loss_weights"?: [number], the last three also {output: ...}, "exclude_from_weight_decay"?:
+/// [text], "loss_scale"?: {"initial_scale", "dynamic_growth_steps"}} -> {}
 [[nodiscard]] nlohmann::json compile_model(Model& model, const nlohmann::json& request);
 /// {"x", "y", "batch_size"}, a whole number of batches ->
 /// {"logs": [{name: value} a step], "loss_scales": [after each step]}
@@ -29,8 +29,9 @@ namespace lamina::interop {
 /// {"x", "y"} -> {"logs"} of the batch by itself, without training on it
 [[nodiscard]] nlohmann::json test_on_batch(Model& model, const nlohmann::json& request);
 /// {"x", "y", "validation_x"?, "validation_y"?, "options": {name: number}, "log_dir"?,
-/// "update_freq"?, "checkpoint"?: {"filepath", "max_shard_size"?, "save_freq"?, "asynchronous"?}},
-/// in the order of the samples -> {"history": {name: [value an epoch]}}
+/// "update_freq"?, "callbacks"?: see callbacks.h, "output"?: the file that is to have what is
+/// shown}, in the order of the samples ->
+/// {"history": {name: [value an epoch]}}
 [[nodiscard]] nlohmann::json fit(Model& model, const nlohmann::json& request);
 
 }  // namespace lamina::interop

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <lamina/log.h>
 
+#include <cmath>
 #include <limits>
 
 #include "fit_helpers.h"
@@ -229,6 +230,32 @@ TEST(CSVLogger, WritesALineAnEpoch) {
                StorageError);
 }
 
+TEST(CSVLogger, WritesNumbersAsPythonDoes) {
+  const Scratch scratch;
+  const auto file = scratch / "log.csv";
+  const double infinite = std::numeric_limits<double>::infinity();
+  const std::vector<std::pair<double, std::string>> numbers = {{1, "1.0"},
+                                                               {-0.0, "-0.0"},
+                                                               {1e-05, "1e-05"},
+                                                               {0.0001, "0.0001"},
+                                                               {123456, "123456.0"},
+                                                               {1e16, "1e+16"},
+                                                               {0.1, "0.1"},
+                                                               {infinite, "inf"},
+                                                               {std::nan(""), "nan"},
+                                                               {-std::nan(""), "nan"}};
+  std::vector<double> scores;
+  for (const auto& [number, text] : numbers) scores.push_back(number);
+  const Trained run(scores, {callbacks::CSVLogger({.filename = file})});
+  std::stringstream lines(read_file(file));
+  std::string line;
+  std::getline(lines, line);
+  for (const auto& [number, text] : numbers) {
+    ASSERT_TRUE(std::getline(lines, line));
+    EXPECT_THAT(line, ::testing::EndsWith(std::string(",").append(text).append(",NA,NA\r")));
+  }
+}
+
 TEST(TerminateOnNaN, EndsTrainingAtOnce) {
   const auto x = layers::Input({.shape = {1}});
   const auto model = Functional::create(x, layers::Dense({.units = 1})(x));
@@ -270,6 +297,21 @@ TEST(ModelCheckpoint, KeepsTheBestOnly) {
   EXPECT_TRUE(std::filesystem::exists(scratch / "1.weights.h5"));
   EXPECT_TRUE(std::filesystem::exists(scratch / "2.weights.h5"));
   EXPECT_FALSE(std::filesystem::exists(scratch / "3.weights.h5"));
+}
+
+TEST(ModelCheckpoint, SavesEachEpochWhereNothingSaysWhichIsTheBest) {
+  const Scratch scratch;
+  std::string warning;
+  const WarningHandler before =
+      set_warning_handler([&](std::string_view text) { warning = std::string(text); });
+  const Trained run({3, 4}, {callbacks::ModelCheckpoint({.filepath = scratch / "{epoch}.weights.h5",
+                                                         .monitor = "other",
+                                                         .save_best_only = true,
+                                                         .mode = callbacks::Mode::kMin})});
+  set_warning_handler(before);
+  EXPECT_EQ(warning, "Can save best model only with other available.");
+  EXPECT_TRUE(std::filesystem::exists(scratch / "1.weights.h5"));
+  EXPECT_TRUE(std::filesystem::exists(scratch / "2.weights.h5"));
 }
 
 TEST(ModelCheckpoint, GoesByWhatTheMetricSaysIsBetter) {

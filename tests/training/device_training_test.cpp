@@ -162,6 +162,30 @@ TEST(DeviceTraining, NeedsNothingNewFromTheThirdStepOn) {
   EXPECT_EQ(gpu->plays(), 2U * 9) << "all but the first of 10 steps";
 }
 
+TEST(DeviceTraining, PenaltiesComeWithTheOutputs) {
+  Random random;
+  const FakeGpu gpu({}, {2, 1 << 16});
+  const auto calls_of_a_step = [&](const Regularizer& regularizer) {
+    const auto dense = [&](std::int64_t units) {
+      return layers::Dense({.units = units, .kernel_regularizer = regularizer});
+    };
+    const auto x = layers::Input({.shape = {4}});
+    const ModelPtr model = Functional::create(x, dense(3)(dense(8)(x)));
+    compile(model, optimizers::Adam({.use_ema = true}));
+    model->to(kGpu);
+    std::size_t calls = 0;
+    for (int step = 0; step < 5; ++step) {  // the first ones need something new
+      const std::size_t before = gpu->calls();
+      (void)model->train_on_batch(random.tensor({5, 4}), random.classes({5}, 3));
+      calls = gpu->calls() - before;
+    }
+    return calls;
+  };
+  // For each of two kernels one job for the sum and one for the gradient. Another copy, another
+  // wait, other memory would be calls as well.
+  EXPECT_EQ(calls_of_a_step(regularizers::L1L2{0.1, 0.2}), calls_of_a_step({}) + 2 * 2);
+}
+
 TEST(DeviceTraining, ByHandGivesTheBitsOfTrainOnBatch) {
   Random random;
   const FakeGpu gpu({}, {2, 1 << 16});

@@ -4,7 +4,6 @@
 
 #include "fit_helpers.h"
 #include "training/data.h"
-#include "training/progress_bar.h"
 
 namespace lamina {
 namespace {
@@ -371,14 +370,6 @@ TEST(Shuffling, PutsEverySampleAnywhere) {
   for (const auto& row : seen) {
     for (const int count : row) EXPECT_NEAR(count, 1000, 150);
   }
-}
-
-TEST(ProgressText, IsKeras) {
-  const Logs logs = {{"accuracy", 0.5}, {"loss", 0.0000125}};
-  EXPECT_EQ(training::progress_text(7, 120, 1.4, logs, false, 0),
-            "  7/120 - 22s - 200ms/step - accuracy: 0.5000 - loss: 1.2500e-05");
-  EXPECT_THAT(training::progress_text(120, 120, 0.06, logs, true, 20),
-              AllOf(HasSubstr("120/120"), HasSubstr("0s"), HasSubstr("500us/step")));
 }
 
 }  // namespace

@@ -3,8 +3,9 @@
 
 #include <cmath>
 #include <limits>
+#include <numeric>
 
-#include "fit_helpers.h"
+#include "resume_scene.h"
 
 namespace lamina {
 namespace {
@@ -161,6 +162,58 @@ TEST(LossScaleOptimizer, SaysWhatIsWrong) {
                     {.inner_optimizer = optimizers::Adam(), .dynamic_growth_steps = 0});
               }),
               HasSubstr("must be positive"));
+}
+
+/// Notes the numbers of the steps.
+class Steps : public Callback {
+ public:
+  void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
+    seen.push_back(run.step());
+  }
+  std::vector<std::int64_t> seen;
+};
+
+/// A model whose gradients overflow for about ten steps.
+ModelPtr overflowing(std::uint64_t seed) {
+  set_dtype_policy("mixed_float16");
+  const ModelPtr model = classifier(seed);
+  set_dtype_policy("float32");
+  model->compile({.optimizer = optimizers::LossScaleOptimizer(
+                      {.inner_optimizer = optimizers::Adam(), .initial_scale = 1 << 30}),
+                  .loss = "sparse_categorical_crossentropy"});
+  return model;
+}
+
+TEST(Resume, CountsStepsThatLossScalingSkips) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto all = std::make_shared<Steps>(), rest = std::make_shared<Steps>();
+  const auto checkpoint = [&] {
+    return callbacks::ModelCheckpoint(
+        {.filepath = scratch / "{epoch}-{batch}.weights.h5", .save_freq = 4});
+  };
+  const ModelPtr whole = overflowing(1), resumed = overflowing(2);
+  (void)whole->fit(data.x, data.y, options({all, checkpoint()}));
+  std::vector<std::int64_t> numbers(24);
+  std::iota(numbers.begin(), numbers.end(), 1);
+  EXPECT_EQ(all->seen, numbers);
+  EXPECT_LT(whole->optimizer()->iterations(), 24);
+  EXPECT_GT(whole->optimizer()->iterations(), 0);
+  FitOptions from = options({rest, checkpoint()});
+  from.resume_from = scratch / "1-4.weights.h5";
+  (void)resumed->fit(data.x, data.y, from);
+  EXPECT_EQ(rest->seen, std::vector<std::int64_t>(numbers.begin() + 4, numbers.end()));
+  expect_same_bits(*whole, *resumed);
+}
+
+TEST(Dropout, DrawsAnewAfterAStepThatLossScalingSkips) {
+  Random random;
+  const Spokes data(random, 60);
+  const ModelPtr model = overflowing(1);
+  const double first = model->train_on_batch(data.x, data.y).at("loss");
+  ASSERT_EQ(model->optimizer()->iterations(), 0);
+  EXPECT_NE(model->train_on_batch(data.x, data.y).at("loss"), first);
 }
 
 }  // namespace

@@ -1,11 +1,10 @@
 // Optimizers against their formulas in double, element by element; against Keras: tests/interop.
 #include <gmock/gmock.h>
-#include <lamina/optimizers.h>
 #include <omp.h>
 
 #include <functional>
 
-#include "helpers.h"
+#include "fit_helpers.h"
 
 namespace lamina {
 namespace {
@@ -394,6 +393,28 @@ TEST(Optimizers, RefuseWhatKerasRefuses) {
 TEST(Optimizers, AreNamedAfterTheirClass) {
   const std::string name = optimizers::AdamW()->name();
   EXPECT_EQ(name.rfind("adam_w", 0), 0U) << name;
+}
+
+TEST(CompiledModels, KeepTheirOptimizerInWeightsFiles) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto make = [](std::uint64_t seed) {
+    const ModelPtr model = classifier(seed, 0.0);
+    model->compile({.optimizer = optimizers::AdamW({.amsgrad = true, .use_ema = true}),
+                    .loss = "sparse_categorical_crossentropy"});
+    return model;
+  };
+  const ModelPtr a = make(1), b = make(2);
+  for (int i = 0; i < 5; ++i) (void)a->train_on_batch(data.x, data.y);
+  a->save_weights(scratch / "a.weights.h5");
+  b->load_weights(scratch / "a.weights.h5");
+  expect_same_bits(*a, *b);
+  for (int i = 0; i < 5; ++i) {
+    (void)a->train_on_batch(data.x, data.y);
+    (void)b->train_on_batch(data.x, data.y);
+  }
+  expect_same_bits(*a, *b);
 }
 
 }  // namespace

@@ -2,15 +2,9 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
-#include <numeric>
 
-#include "checkpoint/async_save.h"
-#include "checkpoint/checkpoint.h"
 #include "loaders.h"
-#include "models/keras_paths.h"
-#include "models/training_parts.h"
-#include "tests/fakes/captured_warnings.h"
-#include "tests/fakes/file_size_limit.h"
+#include "resume_scene.h"
 
 namespace lamina {
 namespace {
@@ -18,27 +12,6 @@ namespace {
 using namespace test;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::StartsWith;
-
-ModelPtr compiled(std::uint64_t seed) {
-  const ModelPtr model = classifier(seed);
-  model->compile(
-      {.optimizer = optimizers::Adam({.learning_rate = schedules::CosineDecay(
-                                          {.initial_learning_rate = 0.05, .decay_steps = 40}),
-                                      .gradient_accumulation_steps = 2}),
-       .loss = "sparse_categorical_crossentropy",
-       .metrics = {"accuracy"}});
-  return model;
-}
-
-FitOptions options(std::vector<CallbackPtr> callbacks) {
-  return {.batch_size = 9,
-          .epochs = 4,
-          .verbose = Verbose::kSilent,
-          .callbacks = std::move(callbacks),
-          .validation_split = 0.2,
-          .seed = 5};
-}
 
 class ResumeFromABackup : public ::testing::TestWithParam<bool> {};
 INSTANTIATE_TEST_SUITE_P(Written, ResumeFromABackup, ::testing::Bool(), [](const auto& info) {
@@ -86,7 +59,7 @@ TEST_P(ResumeFromABackup, KnowsTheBestWeightsOfBefore) {
     // Too large a rate: the first epochs are the best.
     model->compile({.optimizer = optimizers::SGD({.learning_rate = 3.0, .momentum = 0.9}),
                     .loss = "sparse_categorical_crossentropy"});
-    FitOptions options = lamina::options(
+    FitOptions options = test::options(
         {std::make_shared<Crash>(crash),
          callbacks::EarlyStopping(
              {.monitor = "val_loss", .patience = 2, .restore_best_weights = true}),
@@ -107,99 +80,6 @@ TEST_P(ResumeFromABackup, KnowsTheBestWeightsOfBefore) {
   (void)run(1, random.integer(7, 11), scratch);
   const ModelPtr resumed = run(2, 1000, scratch);
   expect_same_bits(*undisturbed, *resumed);
-}
-
-/// Before the third backup: the disk is full from then on. Notes what the second one was.
-class FullDisk : public Callback {
- public:
-  explicit FullDisk(std::filesystem::path backup) : backup_(std::move(backup)) {}
-  void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
-    if (run.step() != 3) return;
-    checkpoint::save_queue().wait_for(checkpoint::save_key(backup_, false));
-    second = read_file(backup_);
-    limit_.emplace(999);
-  }
-  std::string second;
-
- private:
-  std::filesystem::path backup_;
-  std::optional<lamina::testing::FileSizeLimit> limit_;
-};
-
-TEST_P(ResumeFromABackup, KeepsTheBackupBeforeUntilTheNextOneIsThere) {
-  Random random;
-  const Spokes data(random, 60);
-  const Scratch scratch;
-  auto disk = std::make_shared<FullDisk>(scratch / "b/latest.weights.h5");
-  const std::string message = message_of([&] {
-    (void)compiled(1)->fit(
-        data.x, data.y,
-        options({disk, callbacks::BackupAndRestore({.backup_dir = scratch / "b",
-                                                    .save_freq = 1,
-                                                    .double_checkpoint = true,
-                                                    .asynchronous = GetParam()})}));
-  });
-  const std::string second = disk->second;
-  disk.reset();
-  EXPECT_THAT(message, HasSubstr("latest.weights.h5"));
-  EXPECT_TRUE(read_file(scratch / "b/latest.weights.h5") == second);
-  const std::string first = read_file(scratch / "b/previous.weights.h5");
-  EXPECT_EQ(first.size(), second.size());
-  EXPECT_TRUE(first != second);
-  EXPECT_FALSE(std::filesystem::exists(scratch / "b/.previous.weights.h5"));
-}
-
-TEST(Resume, FromTheBackupBeforeADamagedOne) {
-  Random random;
-  const Spokes data(random, 60);
-  const Scratch scratch;
-  const auto run = [&](std::uint64_t seed, std::int64_t crash) {
-    const ModelPtr model = compiled(seed);
-    const FitOptions with =
-        options({std::make_shared<Crash>(crash),
-                 callbacks::BackupAndRestore(
-                     {.backup_dir = scratch / "b", .save_freq = 2, .double_checkpoint = true})});
-    const std::string message = message_of([&] { (void)model->fit(data.x, data.y, with); });
-    EXPECT_EQ(message, crash < 100 ? "crash" : "nothing was thrown");
-    return model;
-  };
-  const ModelPtr undisturbed = run(1, 1000);
-  const auto damage = [&] { std::filesystem::resize_file(scratch / "b/latest.weights.h5", 999); };
-  (void)run(1, random.integer(5, 9));
-  EXPECT_TRUE(std::filesystem::exists(scratch / "b/previous.weights.h5"));
-  damage();
-  const lamina::testing::CapturedWarnings warnings;
-  (void)run(2, random.integer(3, 6));  // another crash, after the sound one has taken its place
-  damage();
-  // As it is when the process dies after a save and before its end is noted.
-  std::filesystem::rename(scratch / "b/previous.weights.h5", scratch / "b/.previous.weights.h5");
-  expect_same_bits(*undisturbed, *run(3, 1000));
-  ASSERT_EQ(warnings.all.size(), 2U);
-  EXPECT_THAT(warnings.all[0], HasSubstr("takes the place of the last one: "));
-  EXPECT_FALSE(std::filesystem::exists(scratch / "b"));
-}
-
-TEST(Resume, LeavesBackupsOfWhichNoneIsSound) {
-  Random random;
-  const Spokes data(random, 60);
-  const Scratch scratch;
-  const auto run = [&](std::int64_t crash) {
-    return message_of([&] {
-      (void)compiled(1)->fit(
-          data.x, data.y,
-          options({std::make_shared<Crash>(crash),
-                   callbacks::BackupAndRestore(
-                       {.backup_dir = scratch / "b", .save_freq = 1, .double_checkpoint = true})}));
-    });
-  };
-  EXPECT_EQ(run(random.integer(3, 9)), "crash");
-  const auto latest = scratch / "b/latest.weights.h5", previous = scratch / "b/previous.weights.h5";
-  std::filesystem::resize_file(latest, 999);
-  std::filesystem::resize_file(previous, 888);
-  EXPECT_THAT(run(1000), AllOf(HasSubstr("There is no backup to go on from: each is damaged."),
-                               HasSubstr(latest.string()), HasSubstr(previous.string())));
-  EXPECT_EQ(std::filesystem::file_size(latest), 999U);
-  EXPECT_EQ(std::filesystem::file_size(previous), 888U);
 }
 
 TEST(Resume, LeavesOneLineAnEpochInTheLog) {
@@ -326,101 +206,6 @@ TEST(Resume, RefusesCallbacksInAnotherOrder) {
   EXPECT_EQ(resume({stopping(), reducing(), saving()}), "nothing was thrown");
 }
 
-/// Saves once, as Lamina 0.1 did in version 3 before CSVLogger, here the first callback, had a
-/// number; or, with version 2, before the classes of callbacks were kept.
-class SavesOldState : public Callback {
- public:
-  SavesOldState(std::filesystem::path file, std::int64_t step, std::int64_t version)
-      : file_(std::move(file)), step_(step), version_(version) {}
-  bool saves() const override { return true; }
-  void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
-    if (run.step() != step_) return;
-    run.refresh_state();
-    auto named = models::name_weights(run.model(), models::TrainingState::kIncluded);
-    auto& state = named.tree.nodes.back().variables;
-    for (auto& each : state) {
-      if (each.key != "callbacks") continue;
-      const auto all = each.variable->value().data<double>();
-      std::vector<double> old(all.begin(), all.end());
-      old.erase(old.begin() + 1);
-      const auto size = static_cast<std::int64_t>(old.size());
-      each.variable = std::make_shared<Variable>("callbacks", Tensor::from(old, {size}), false);
-    }
-    make_old(state);
-    checkpoint::save(named.tree, file_, {});
-  }
-
- private:
-  void make_old(std::vector<weights::WeightVariable>& state) const {
-    if (version_ == 2) {
-      std::erase_if(state, [](const auto& each) { return each.key.ends_with("_class"); });
-    }
-    for (auto& each : state) {
-      if (each.key != "progress") continue;
-      const auto all = each.variable->value().data<std::int64_t>();
-      std::vector<std::int64_t> old(all.begin(), all.begin() + (version_ == 2 ? 8 : 9));
-      old[0] = version_;
-      if (old[4] == 0) old[7] = 1;  // so it said of loaders, which it never shuffled
-      const auto size = static_cast<std::int64_t>(old.size());
-      each.variable = std::make_shared<Variable>("progress", Tensor::from(old, {size}), false);
-    }
-  }
-
-  std::filesystem::path file_;
-  std::int64_t step_, version_;
-};
-
-TEST(Resume, FromAnOlderFile) {
-  Random random;
-  const Spokes data(random, 60);
-  const Scratch scratch;
-  const auto old = scratch / "old.weights.h5", log = scratch / "log.csv";
-  for (const std::int64_t version : {2, 3}) {
-    const std::int64_t step = random.integer(1, 20);
-    const auto callbacks = [&](std::int64_t saved, bool append) {
-      return std::vector<CallbackPtr>{callbacks::CSVLogger({.filename = log, .append = append}),
-                                      callbacks::EarlyStopping({.patience = 9}),
-                                      std::make_shared<SavesOldState>(old, saved, version)};
-    };
-    const ModelPtr whole = compiled(1);
-    (void)whole->fit(data.x, data.y, options(callbacks(step, false)));
-    const std::string lines = read_file(log);
-    for (const bool append : {false, true}) {
-      const ModelPtr resumed = compiled(3);
-      FitOptions from = options(callbacks(-1, append));
-      from.resume_from = old;
-      (void)resumed->fit(data.x, data.y, from);
-      expect_same_bits(*whole, *resumed);
-      // What is appended to may hold earlier runs.
-      EXPECT_THAT(read_file(log), StartsWith(lines)) << version;
-      EXPECT_EQ(read_file(log).size() > lines.size(), append) << version;
-    }
-  }
-}
-
-TEST(Resume, FromAnOlderFileTakesALoadersBatchesInTheirOrder) {
-  Random random;
-  const Spokes data(random, 60);
-  const Scratch scratch;
-  const auto old = scratch / "old.weights.h5", log = scratch / "log.csv";
-  const auto with = [&](std::int64_t saved, bool shuffle) {
-    FitOptions given = options(
-        {callbacks::CSVLogger({.filename = log}), std::make_shared<SavesOldState>(old, saved, 3)});
-    given.validation_split = 0;
-    given.shuffle = shuffle;
-    return given;
-  };
-  const ModelPtr whole = compiled(1), resumed = compiled(3);
-  (void)whole->fit(std::make_shared<Rows>(data), with(random.integer(1, 20), false));
-  FitOptions from = with(-1, true);
-  from.resume_from = old;
-  EXPECT_THAT(message_of([&] { (void)resumed->fit(std::make_shared<Rows>(data), from); }),
-              HasSubstr("its run had 0 as its shuffling, this one has 1"));
-  from.shuffle = false;
-  (void)resumed->fit(std::make_shared<Rows>(data), from);
-  expect_same_bits(*whole, *resumed);
-}
-
 /// Gives each epoch a "score" of its own.
 class Scores : public Callback {
  public:
@@ -525,80 +310,6 @@ TEST(Resume, TakesTheOptionsOfTheFitThatFailed) {
   (void)resumed->fit(loader, same);
   expect_same_bits(*whole, *resumed);
   EXPECT_EQ(read_file(scratch / "log.csv"), read_file(scratch / "whole.csv"));
-}
-
-/// Notes the numbers of the steps.
-class Steps : public Callback {
- public:
-  void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
-    seen.push_back(run.step());
-  }
-  std::vector<std::int64_t> seen;
-};
-
-/// A model whose gradients overflow for about ten steps.
-ModelPtr overflowing(std::uint64_t seed) {
-  set_dtype_policy("mixed_float16");
-  const ModelPtr model = classifier(seed);
-  set_dtype_policy("float32");
-  model->compile({.optimizer = optimizers::LossScaleOptimizer(
-                      {.inner_optimizer = optimizers::Adam(), .initial_scale = 1 << 30}),
-                  .loss = "sparse_categorical_crossentropy"});
-  return model;
-}
-
-TEST(Resume, CountsStepsThatLossScalingSkips) {
-  Random random;
-  const Spokes data(random, 60);
-  const Scratch scratch;
-  const auto all = std::make_shared<Steps>(), rest = std::make_shared<Steps>();
-  const auto checkpoint = [&] {
-    return callbacks::ModelCheckpoint(
-        {.filepath = scratch / "{epoch}-{batch}.weights.h5", .save_freq = 4});
-  };
-  const ModelPtr whole = overflowing(1), resumed = overflowing(2);
-  (void)whole->fit(data.x, data.y, options({all, checkpoint()}));
-  std::vector<std::int64_t> numbers(24);
-  std::iota(numbers.begin(), numbers.end(), 1);
-  EXPECT_EQ(all->seen, numbers);
-  EXPECT_LT(whole->optimizer()->iterations(), 24);
-  EXPECT_GT(whole->optimizer()->iterations(), 0);
-  FitOptions from = options({rest, checkpoint()});
-  from.resume_from = scratch / "1-4.weights.h5";
-  (void)resumed->fit(data.x, data.y, from);
-  EXPECT_EQ(rest->seen, std::vector<std::int64_t>(numbers.begin() + 4, numbers.end()));
-  expect_same_bits(*whole, *resumed);
-}
-
-TEST(Dropout, DrawsAnewAfterAStepThatLossScalingSkips) {
-  Random random;
-  const Spokes data(random, 60);
-  const ModelPtr model = overflowing(1);
-  const double first = model->train_on_batch(data.x, data.y).at("loss");
-  ASSERT_EQ(model->optimizer()->iterations(), 0);
-  EXPECT_NE(model->train_on_batch(data.x, data.y).at("loss"), first);
-}
-
-TEST(CompiledModels, KeepTheirOptimizerInWeightsFiles) {
-  Random random;
-  const Spokes data(random, 60);
-  const Scratch scratch;
-  const auto make = [](std::uint64_t seed) {
-    const ModelPtr model = classifier(seed, 0.0);
-    model->compile({.optimizer = optimizers::AdamW({.amsgrad = true, .use_ema = true}),
-                    .loss = "sparse_categorical_crossentropy"});
-    return model;
-  };
-  const ModelPtr a = make(1), b = make(2);
-  for (int i = 0; i < 5; ++i) (void)a->train_on_batch(data.x, data.y);
-  a->save_weights(scratch / "a.weights.h5");
-  b->load_weights(scratch / "a.weights.h5");
-  expect_same_bits(*a, *b);
-  for (int i = 0; i < 5; ++i) {
-    (void)a->train_on_batch(data.x, data.y);
-    (void)b->train_on_batch(data.x, data.y);
-  }
-  expect_same_bits(*a, *b);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ namespace lamina {
 namespace {
 
 using namespace test;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 /// Gives each epoch a "score" of its own.
@@ -230,8 +231,17 @@ TEST_P(SavingOrderInTheBackground, TheBackupWaitsForTheBestThatItSpeaksOf) {
   EXPECT_TRUE(read_file(latest) != watch->first);
 }
 
-/// Before the last checkpoint is written in the background: something else takes its place, so
-/// that it cannot be. Notes what the backup was.
+/// Has something else take the place of this file before it is written next, in the background and
+/// not at once, so that it cannot be.
+void spoil_the_save_of(const std::filesystem::path& file) {
+  before_the_save_of(file, [file] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    std::filesystem::remove(file);
+    std::filesystem::create_directories(file / "in_the_way");
+  });
+}
+
+/// Has the last checkpoint fail. Notes what the backup was.
 class Spoil : public Callback {
  public:
   Spoil(std::filesystem::path last, std::filesystem::path backup)
@@ -240,10 +250,7 @@ class Spoil : public Callback {
     if (epoch != 3) return;
     checkpoint::save_queue().wait_for(key_of(backup_));
     before = read_file(backup_);
-    before_the_save_of(last_, [file = last_] {
-      std::filesystem::remove(file);
-      std::filesystem::create_directories(file / "in_the_way");
-    });
+    spoil_the_save_of(last_);
   }
   std::string before;
 
@@ -268,6 +275,68 @@ TEST_P(SavingOrder, TheBackupStaysWhereAnotherSaveFails) {
   (void)checkpoint::save_queue().wait_for_all();
   EXPECT_FALSE(spoil->before.empty());
   EXPECT_TRUE(read_file(latest) == spoil->before);
+}
+
+/// Saves in a way of its own behind each of the first two epochs; in the second one the save of the
+/// best, which comes before, fails.
+class SavesItself : public Callback {
+ public:
+  using Save = std::function<SaveHandle(FitRun&)>;
+  SavesItself(Save save, std::filesystem::path best)
+      : save_(std::move(save)), best_(std::move(best)) {}
+  bool saves() const override { return true; }
+  void on_epoch_end(FitRun&, std::int64_t epoch, Logs&) override {
+    due_ = epoch < 2;
+    if (epoch == 1) spoil_the_save_of(best_);
+  }
+  void on_save(FitRun& run) override {
+    if (!std::exchange(due_, false)) return;
+    run.refresh_state();
+    last_ = save_(run);
+  }
+  void on_train_end(FitRun&, const Logs&) override { last_.wait(); }
+
+ private:
+  Save save_;
+  std::filesystem::path best_;
+  SaveHandle last_;
+  bool due_ = false;
+};
+
+TEST_P(SavingOrderInTheBackground, NoSaveOfTheRunIsThereWhereTheBestThatItSpeaksOfIsNot) {
+  const auto best = scratch / "best.weights.h5";
+  CheckpointManager behind({.directory = scratch / "behind"}), now({.directory = scratch / "now"});
+  const auto own = [&](std::int64_t step) {
+    return scratch / std::string("own_").append(std::to_string(step)).append(".weights.h5");
+  };
+  const std::vector<SavesItself::Save> ways = {
+      [&](FitRun& run) { return behind.save_async(run.step(), run.model()); },
+      [&](FitRun& run) {
+        now.save(run.step(), run.model());
+        return SaveHandle();
+      },
+      [&](FitRun& run) {
+        run.model().save_weights(own(run.step()));
+        return SaveHandle();
+      }};
+  for (const SavesItself::Save& way : ways) {
+    std::filesystem::remove_all(best);
+    const std::string message = message_of([&] {
+      (void)compiled(1)->fit(
+          data.x, data.y,
+          {.batch_size = 9,
+           .epochs = 4,
+           .verbose = Verbose::kSilent,
+           .callbacks = {std::make_shared<Scores>(), std::make_shared<SavesItself>(way, best),
+                         checkpoint("best.weights.h5", true)}});
+    });
+    EXPECT_THAT(message, HasSubstr("best.weights.h5"));
+    (void)checkpoint::save_queue().wait_for_all();
+  }
+  EXPECT_THAT(behind.steps(), ElementsAre(6));
+  EXPECT_THAT(now.steps(), ElementsAre(6));
+  EXPECT_TRUE(std::filesystem::exists(own(6)));
+  EXPECT_FALSE(std::filesystem::exists(own(12)));
 }
 
 TEST_P(SavingOrder, ADirectoryThatCannotBeMadeIsAStorageError) {

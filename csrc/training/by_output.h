@@ -1,0 +1,22 @@
+#pragma once
+#include <lamina/training.h>
+
+#include <string>
+#include <vector>
+
+namespace lamina::training {
+
+// What `compile` was given, for each of the outputs in their order: of Keras's lists, and of its
+// dictionaries. `outputs` are their names. Throw ValueError, in Keras's words, for what does not
+// suit them.
+
+/// `model` is named in messages.
+[[nodiscard]] std::vector<LossPtr> losses_by_output(const LossArgument& given,
+                                                    const std::vector<std::string>& outputs,
+                                                    const std::string& model);
+[[nodiscard]] std::vector<double> weights_by_output(const LossWeights& given,
+                                                    const std::vector<std::string>& outputs);
+[[nodiscard]] std::vector<MetricArgument> metrics_by_output(
+    const std::vector<MetricArgument>& given, const std::vector<std::string>& outputs);
+
+}  // namespace lamina::training
