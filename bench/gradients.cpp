@@ -9,7 +9,7 @@
 #include <iostream>
 
 #include "bench/convnet.h"
-#include "training/train_graph.h"
+#include "training/graph/train_graph.h"
 
 namespace {
 

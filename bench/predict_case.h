@@ -9,7 +9,7 @@
 
 #include "bench/child_process.h"
 #include "graph/plan.h"
-#include "models/lowering.h"
+#include "models/run/lowering.h"
 
 // One measurement of Lamina's own: what a child process of bench_predict does.
 namespace lamina::bench {

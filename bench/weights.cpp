@@ -18,8 +18,8 @@
 
 #include "bench/provide_memory.h"
 #include "checkpoint/checkpoint.h"
-#include "h5/layout.h"
-#include "h5/reader.h"
+#include "h5/read/reader.h"
+#include "h5/write/layout.h"
 
 using namespace lamina;
 using nlohmann::json;

@@ -5,7 +5,7 @@
 
 #include <system_error>
 
-#include "checkpoint/parallel.h"
+#include "checkpoint/transfer/parallel.h"
 #include "core/buffer.h"
 #include "numbers.h"
 

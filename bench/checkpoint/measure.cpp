@@ -8,7 +8,7 @@
 #include <stdexcept>
 
 #include "bench/provide_memory.h"
-#include "checkpoint/layout_cache.h"
+#include "checkpoint/save/layout_cache.h"
 #include "floors.h"
 #include "numbers.h"
 #include "peer.h"

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstring>
 
-#include "checkpoint/device_transfer.h"
+#include "checkpoint/transfer/device_transfer.h"
 #include "runtime/host/host_runtime.h"
 #include "runtime/pinned_ring.h"
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/timeline.h"
+#include "checkpoint/transfer/timeline.h"
 
 namespace lamina::bench {
 

@@ -1,6 +1,6 @@
 #include "bench/checkpoint/numbers.h"
 #include "bench/gpu/measure.h"
-#include "checkpoint/device_transfer.h"
+#include "checkpoint/transfer/device_transfer.h"
 #include "runtime/devices.h"
 
 namespace lamina::bench {

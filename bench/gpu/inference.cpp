@@ -9,7 +9,7 @@
 #include "bench/gpu/measure.h"
 #include "graph/plan.h"
 #include "graph/profile.h"
-#include "models/lowering.h"
+#include "models/run/lowering.h"
 #include "runtime/devices.h"
 
 namespace lamina::bench {

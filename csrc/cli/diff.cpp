@@ -9,7 +9,7 @@
 #include "cli/compare.h"
 #include "cli/stored_weights.h"
 #include "cli/text.h"
-#include "core/progress.h"
+#include "core/terminal_progress.h"
 
 namespace lamina::cli {
 namespace {

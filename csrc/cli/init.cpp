@@ -7,7 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/model_spec.h"
-#include "core/progress.h"
+#include "core/terminal_progress.h"
 
 namespace lamina::cli {
 namespace {

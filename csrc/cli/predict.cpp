@@ -13,7 +13,7 @@
 #include "cli/arrays.h"
 #include "cli/command.h"
 #include "cli/model_spec.h"
-#include "core/progress.h"
+#include "core/terminal_progress.h"
 #include "storage/posix_call.h"
 
 namespace lamina::cli {

@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "checkpoint/recovery.h"
+#include "checkpoint/commit/recovery.h"
 #include "cli/command.h"
 #include "cli/text.h"
 

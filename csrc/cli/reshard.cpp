@@ -10,7 +10,7 @@
 #include "cli/command.h"
 #include "cli/model_spec.h"
 #include "cli/stored_weights.h"
-#include "core/progress.h"
+#include "core/terminal_progress.h"
 #include "weights/weight_tree.h"
 
 namespace lamina::cli {

@@ -5,9 +5,9 @@
 
 #include <string>
 
-#include "checkpoint/damage.h"
-#include "checkpoint/restore_newest.h"
-#include "core/progress.h"
+#include "checkpoint/steps/restore_newest.h"
+#include "checkpoint/verify/damage.h"
+#include "core/terminal_progress.h"
 
 namespace lamina::cli {
 namespace {

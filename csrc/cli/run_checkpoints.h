@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "checkpoint/step_directories.h"
+#include "checkpoint/steps/step_directories.h"
 
 namespace lamina::cli {
 

@@ -6,12 +6,12 @@
 #include <unordered_map>
 #include <utility>
 
-#include "checkpoint/archive.h"
-#include "checkpoint/index.h"
-#include "checkpoint/paths.h"
-#include "checkpoint/seals.h"
-#include "checkpoint/whole_open.h"
+#include "checkpoint/index/index.h"
+#include "checkpoint/load/seals.h"
+#include "checkpoint/load/whole_open.h"
+#include "checkpoint/names/paths.h"
 #include "storage/storage.h"
+#include "storage/zip_member.h"
 
 namespace lamina::cli {
 namespace {

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/index_seal.h"
-#include "checkpoint/sealed_file.h"
-#include "h5/reader.h"
+#include "checkpoint/index/index_seal.h"
+#include "checkpoint/seal/sealed_file.h"
+#include "h5/read/reader.h"
 
 namespace lamina::cli {
 

@@ -13,7 +13,7 @@
 #include "cli/run_checkpoints.h"
 #include "cli/text.h"
 #include "cli/train_callbacks.h"
-#include "models/keras_archive.h"
+#include "models/keras/keras_archive.h"
 #include "training/spec.h"
 
 namespace lamina::cli {

@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "storage/posix_call.h"
-#include "training/trim_log.h"
+#include "training/callbacks/trim_log.h"
 
 namespace lamina::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "checkpoint/verify.h"
+#include "checkpoint/verify/verify.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/text.h"
-#include "core/progress.h"
+#include "core/terminal_progress.h"
 
 namespace lamina::cli {
 namespace {

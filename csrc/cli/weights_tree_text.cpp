@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cli/text.h"
-#include "core/progress.h"
+#include "core/terminal_progress.h"
 
 namespace lamina::cli {
 namespace {

@@ -4,9 +4,9 @@
 #include <unordered_map>
 
 #include "models/graph_order.h"
-#include "models/input_check.h"
-#include "models/lowering.h"
-#include "models/operation.h"
+#include "models/keras/operation.h"
+#include "models/run/input_check.h"
+#include "models/run/lowering.h"
 
 namespace lamina {
 namespace {

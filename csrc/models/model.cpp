@@ -3,9 +3,9 @@
 #include <unordered_set>
 
 #include "core/device_memory.h"
-#include "models/pending_saves.h"
-#include "models/runtime.h"
+#include "models/run/plans.h"
 #include "models/sublayers.h"
+#include "models/weights/pending_saves.h"
 
 namespace lamina {
 

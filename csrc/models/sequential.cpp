@@ -7,8 +7,8 @@
 #include "layers/naming.h"
 #include "layers/registry.h"
 #include "models/graph_order.h"
-#include "models/input_check.h"
-#include "models/lowering.h"
+#include "models/run/input_check.h"
+#include "models/run/lowering.h"
 
 namespace lamina {
 namespace {

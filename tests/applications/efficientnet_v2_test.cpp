@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "models/graph_order.h"
-#include "models/keras_paths.h"
+#include "models/weights/keras_paths.h"
 
 namespace lamina {
 namespace {

@@ -1,4 +1,4 @@
-#include "checkpoint/archive.h"
+#include "storage/zip_member.h"
 
 #include <gmock/gmock.h>
 #include <lamina/error.h>

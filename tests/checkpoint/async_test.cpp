@@ -1,4 +1,4 @@
-#include "checkpoint/async_save.h"
+#include "checkpoint/background/save_queue.h"
 
 #include <gmock/gmock.h>
 #include <lamina/error.h>
@@ -10,8 +10,8 @@
 #include <thread>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/hidden_names.h"
-#include "checkpoint/save_job.h"
+#include "checkpoint/commit/hidden_names.h"
+#include "checkpoint/save/save_job.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/faulty_storage.h"

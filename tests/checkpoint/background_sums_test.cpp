@@ -1,4 +1,4 @@
-#include "checkpoint/background_sums.h"
+#include "checkpoint/transfer/background_sums.h"
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-#include "checkpoint/chunk_plan.h"
+#include "checkpoint/transfer/chunk_plan.h"
 #include "tests/fresh_seed.h"
 
 #include <gtest/gtest.h>

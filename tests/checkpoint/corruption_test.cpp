@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "checkpoint/index_seal.h"
+#include "checkpoint/index/index_seal.h"
 #include "tests/checkpoint/damage_samples.h"
 #include "tests/checkpoint/refusals.h"
 #include "tests/checkpoint/sealed_files.h"

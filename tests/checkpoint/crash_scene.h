@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/recovery.h"
+#include "checkpoint/commit/recovery.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/crash_storage.h"
 

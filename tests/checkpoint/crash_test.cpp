@@ -5,8 +5,8 @@
 
 #include <iostream>
 
-#include "checkpoint/index.h"
-#include "checkpoint/read_text.h"
+#include "checkpoint/index/index.h"
+#include "storage/text_file.h"
 #include "tests/checkpoint/crash_scene.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/faulty_storage.h"

@@ -1,5 +1,5 @@
 // What is damage, and what only says that nobody can tell just now.
-#include "checkpoint/damage.h"
+#include "checkpoint/verify/damage.h"
 
 #include <gmock/gmock.h>
 #include <lamina/error.h>
@@ -7,7 +7,7 @@
 #include <array>
 #include <cerrno>
 
-#include "checkpoint/verify.h"
+#include "checkpoint/verify/verify.h"
 #include "tests/checkpoint/sealed_files.h"
 #include "tests/fakes/faulty_storage.h"
 #include "tests/fresh_seed.h"

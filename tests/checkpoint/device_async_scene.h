@@ -7,9 +7,9 @@
 #include <chrono>
 #include <thread>
 
-#include "checkpoint/async_save.h"
+#include "checkpoint/background/save_queue.h"
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/save_job.h"
+#include "checkpoint/save/save_job.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/gated_storage.h"
 #include "tests/fakes/temporary_directory.h"

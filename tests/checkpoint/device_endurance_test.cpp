@@ -6,9 +6,9 @@
 #include <filesystem>
 #include <functional>
 
-#include "checkpoint/async_save.h"
+#include "checkpoint/background/save_queue.h"
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/save_job.h"
+#include "checkpoint/save/save_job.h"
 #include "runtime/host/host_runtime.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/cost_of.h"

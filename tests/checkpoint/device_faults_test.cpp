@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 #include <lamina/error.h>
 
-#include "checkpoint/device_transfer.h"
+#include "checkpoint/transfer/device_transfer.h"
 #include "tests/checkpoint/device_trees.h"
 #include "tests/fakes/fake_runtime.h"
 #include "tests/fresh_seed.h"

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/timeline.h"
+#include "checkpoint/transfer/timeline.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/temporary_directory.h"

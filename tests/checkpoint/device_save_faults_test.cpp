@@ -4,7 +4,7 @@
 #include <lamina/error.h>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/save_job.h"
+#include "checkpoint/save/save_job.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/fake_gpu.h"

@@ -1,4 +1,4 @@
-#include "checkpoint/device_transfer.h"
+#include "checkpoint/transfer/device_transfer.h"
 
 #include <gtest/gtest.h>
 #include <lamina/error.h>

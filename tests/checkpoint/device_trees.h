@@ -5,7 +5,7 @@
 #include <random>
 #include <vector>
 
-#include "checkpoint/device_transfer.h"
+#include "checkpoint/transfer/device_transfer.h"
 #include "runtime/runtime.h"
 #include "tests/fakes/memory_image.h"
 

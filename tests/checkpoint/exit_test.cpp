@@ -10,10 +10,10 @@
 #include <filesystem>
 #include <future>
 
-#include "checkpoint/async_save.h"
+#include "checkpoint/background/save_queue.h"
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/hidden_names.h"
-#include "checkpoint/save_job.h"
+#include "checkpoint/commit/hidden_names.h"
+#include "checkpoint/save/save_job.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/faulty_storage.h"

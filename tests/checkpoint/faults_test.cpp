@@ -2,7 +2,7 @@
 #include <lamina/error.h>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/hidden_names.h"
+#include "checkpoint/commit/hidden_names.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/faulty_storage.h"

@@ -1,4 +1,4 @@
-#include "checkpoint/gather.h"
+#include "checkpoint/transfer/gather.h"
 
 #include <gtest/gtest.h>
 

@@ -1,9 +1,9 @@
-#include "checkpoint/index.h"
+#include "checkpoint/index/index.h"
 
 #include <gmock/gmock.h>
 #include <lamina/error.h>
 
-#include "checkpoint/python_text.h"
+#include "checkpoint/names/python_text.h"
 
 namespace lamina::checkpoint {
 namespace {

@@ -1,4 +1,4 @@
-#include "checkpoint/layout_cache.h"
+#include "checkpoint/save/layout_cache.h"
 
 #include <gtest/gtest.h>
 

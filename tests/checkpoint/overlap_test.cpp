@@ -1,7 +1,7 @@
 // In virtual time, so that the figures are exact on any machine.
 #include <gtest/gtest.h>
 
-#include "checkpoint/device_transfer.h"
+#include "checkpoint/transfer/device_transfer.h"
 #include "tests/checkpoint/device_trees.h"
 #include "tests/fakes/fake_runtime.h"
 #include "tests/fakes/throttled_storage.h"

@@ -1,11 +1,11 @@
-#include "checkpoint/paths.h"
+#include "checkpoint/names/paths.h"
 
 #include <gmock/gmock.h>
 #include <lamina/error.h>
 
 #include <sstream>
 
-#include "checkpoint/prompt.h"
+#include "checkpoint/names/prompt.h"
 #include "tests/fakes/captured_warnings.h"
 
 namespace lamina::checkpoint {

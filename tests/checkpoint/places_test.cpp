@@ -8,10 +8,10 @@
 #include <fstream>
 #include <future>
 
-#include "checkpoint/async_save.h"
+#include "checkpoint/background/save_queue.h"
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/hidden_names.h"
-#include "checkpoint/recovery.h"
+#include "checkpoint/commit/hidden_names.h"
+#include "checkpoint/commit/recovery.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/gated_storage.h"

@@ -1,9 +1,9 @@
-#include "checkpoint/plan_cache.h"
+#include "checkpoint/save/plan_cache.h"
 
 #include <gtest/gtest.h>
 
-#include "checkpoint/layout_cache.h"
-#include "checkpoint/save_plan.h"
+#include "checkpoint/save/layout_cache.h"
+#include "checkpoint/save/save_plan.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"

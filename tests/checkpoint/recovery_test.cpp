@@ -1,4 +1,4 @@
-#include "checkpoint/recovery.h"
+#include "checkpoint/commit/recovery.h"
 
 #include <gmock/gmock.h>
 #include <zlib.h>
@@ -8,10 +8,10 @@
 #include <future>
 #include <iostream>
 
-#include "checkpoint/commit.h"
-#include "checkpoint/index.h"
-#include "checkpoint/paths.h"
-#include "checkpoint/read_text.h"
+#include "checkpoint/commit/commit.h"
+#include "checkpoint/index/index.h"
+#include "checkpoint/names/paths.h"
+#include "storage/text_file.h"
 #include "tests/checkpoint/crash_scene.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/passing_storage.h"

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/verify.h"
+#include "checkpoint/verify/verify.h"
 #include "tests/checkpoint/trees.h"
 
 namespace lamina::testing {

@@ -4,10 +4,10 @@
 
 #include <set>
 
-#include "checkpoint/index_seal.h"
-#include "checkpoint/save_job.h"
-#include "checkpoint/seal.h"
-#include "checkpoint/sealed_file.h"
+#include "checkpoint/index/index_seal.h"
+#include "checkpoint/save/save_job.h"
+#include "checkpoint/seal/seal.h"
+#include "checkpoint/seal/sealed_file.h"
 #include "core/crc32c.h"
 #include "tests/checkpoint/sealed_files.h"
 #include "tests/fakes/captured_warnings.h"

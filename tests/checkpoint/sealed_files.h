@@ -7,7 +7,7 @@
 #include <set>
 
 #include "checkpoint/checkpoint.h"
-#include "h5/reader.h"
+#include "h5/read/reader.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/bytes.h"
 #include "tests/fakes/temporary_directory.h"

@@ -1,4 +1,4 @@
-#include "checkpoint/shard_files.h"
+#include "checkpoint/save/shard_files.h"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
-#include "checkpoint/shard_plan.h"
+#include "checkpoint/save/shard_plan.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <lamina/error.h>
 
-#include "checkpoint/index.h"
+#include "checkpoint/index/index.h"
 #include "tests/checkpoint/trees.h"
 
 namespace lamina::checkpoint {

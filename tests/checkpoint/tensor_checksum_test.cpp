@@ -1,4 +1,4 @@
-#include "checkpoint/tensor_checksum.h"
+#include "checkpoint/transfer/tensor_checksum.h"
 #include "tests/fresh_seed.h"
 
 #include <gtest/gtest.h>

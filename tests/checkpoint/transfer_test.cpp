@@ -1,4 +1,4 @@
-#include "checkpoint/transfer.h"
+#include "checkpoint/transfer/transfer.h"
 
 #include <gtest/gtest.h>
 

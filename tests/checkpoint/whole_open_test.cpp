@@ -1,6 +1,6 @@
 // Checkpoints that are replaced while they are opened. Without seals nothing in the files says
 // which save they are of.
-#include "checkpoint/whole_open.h"
+#include "checkpoint/load/whole_open.h"
 
 #include <gmock/gmock.h>
 #include <lamina/error.h>

@@ -10,8 +10,8 @@
 #include <thread>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/hidden_names.h"
-#include "checkpoint/recovery_record.h"
+#include "checkpoint/commit/hidden_names.h"
+#include "checkpoint/commit/recovery_record.h"
 #include "storage/storage.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/cli/binary.h"

@@ -1,7 +1,7 @@
 // What a CheckpointManager's process left that died, laid out by hand.
 #include <gmock/gmock.h>
 
-#include "checkpoint/hidden_names.h"
+#include "checkpoint/commit/hidden_names.h"
 #include "storage/storage.h"
 #include "tests/cli/binary.h"
 #include "tests/fakes/temporary_directory.h"

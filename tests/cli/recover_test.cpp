@@ -4,7 +4,7 @@
 #include <random>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/recovery_record.h"
+#include "checkpoint/commit/recovery_record.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/cli/binary.h"
 #include "tests/fakes/temporary_directory.h"

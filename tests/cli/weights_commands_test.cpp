@@ -9,8 +9,8 @@
 #include <random>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/sealed_file.h"
-#include "h5/reader.h"
+#include "checkpoint/seal/sealed_file.h"
+#include "h5/read/reader.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/cli/binary.h"
 #include "tests/fakes/temporary_directory.h"

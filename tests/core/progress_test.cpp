@@ -1,4 +1,4 @@
-#include "core/progress.h"
+#include "core/terminal_progress.h"
 
 #include <gtest/gtest.h>
 

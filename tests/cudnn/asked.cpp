@@ -3,7 +3,7 @@
 #include <lamina/applications.h>
 
 #include "graph/passes/passes.h"
-#include "models/lowering.h"
+#include "models/run/lowering.h"
 #include "ops/cuda/cuda_backend.h"
 #include "ops/cuda/library_convolution.h"
 #include "tests/fakes/fake_gpu.h"

@@ -2,7 +2,7 @@
 
 #include "asked.h"
 #include "graph/passes/passes.h"
-#include "models/lowering.h"
+#include "models/run/lowering.h"
 #include "ops/cuda/libraries/frontend.h"
 #include "our_nodes.h"
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <span>
 
-#include "h5/reader.h"
+#include "h5/read/reader.h"
 #include "storage/memory_file.h"
 
 namespace {

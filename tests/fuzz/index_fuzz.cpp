@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "checkpoint/index.h"
+#include "checkpoint/index/index.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace lamina::checkpoint;

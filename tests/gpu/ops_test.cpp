@@ -10,7 +10,7 @@
 #include "ops/params.h"
 #include "tests/device_rounding.h"
 #include "tests/fresh_seed.h"
-#include "training/train_graph.h"
+#include "training/graph/train_graph.h"
 
 namespace lamina::ops::contract {
 namespace {

@@ -8,7 +8,7 @@
 #include <ctime>
 #include <numeric>
 
-#include "h5/filter.h"
+#include "h5/read/filter.h"
 #include "hdf5_image.h"
 
 namespace lamina::h5::test {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "h5/reader.h"
+#include "h5/read/reader.h"
 #include "storage/memory_file.h"
 
 namespace lamina::h5::test {

@@ -1,4 +1,4 @@
-#include "h5/layout.h"
+#include "h5/write/layout.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,8 +11,8 @@
 #include <random>
 #include <set>
 
-#include "h5/field_writer.h"
-#include "h5/reader.h"
+#include "h5/read/reader.h"
+#include "h5/write/field_writer.h"
 #include "storage/storage.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"

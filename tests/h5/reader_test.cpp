@@ -1,4 +1,4 @@
-#include "h5/reader.h"
+#include "h5/read/reader.h"
 
 #include <gmock/gmock.h>
 #include <lamina/error.h>

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "numbers.h"
-#include "training/progress_text.h"
+#include "training/fit/progress_text.h"
 
 namespace lamina::interop {
 namespace {

@@ -8,7 +8,7 @@
 #include "callbacks.h"
 #include "tensor_file.h"
 #include "training.h"
-#include "training/train_graph.h"
+#include "training/graph/train_graph.h"
 #include "trees.h"
 #include "zoo.h"
 

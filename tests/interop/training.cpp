@@ -14,7 +14,7 @@
 #include "captured_stderr.h"
 #include "numbers.h"
 #include "tensor_file.h"
-#include "training/data.h"
+#include "training/fit/data.h"
 #include "training/spec.h"
 
 namespace lamina::interop {

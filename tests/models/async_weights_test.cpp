@@ -3,7 +3,7 @@
 #include <chrono>
 #include <cstdlib>
 
-#include "checkpoint/async_save.h"
+#include "checkpoint/background/save_queue.h"
 #include "helpers.h"
 #include "storage/storage.h"
 #include "tests/fakes/captured_warnings.h"

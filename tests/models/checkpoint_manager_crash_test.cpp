@@ -4,9 +4,9 @@
 
 #include <iostream>
 
-#include "checkpoint/check.h"
+#include "checkpoint/verify/check.h"
 #include "helpers.h"
-#include "models/checkpoint_manager.h"
+#include "models/weights/checkpoint_manager.h"
 #include "tests/checkpoint/crash_scene.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/crash_storage.h"

@@ -6,7 +6,7 @@
 #include <functional>
 #include <future>
 
-#include "checkpoint/hidden_names.h"
+#include "checkpoint/commit/hidden_names.h"
 #include "manager_scene.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/fake_gpu.h"

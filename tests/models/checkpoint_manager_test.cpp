@@ -7,8 +7,8 @@
 #include <future>
 #include <thread>
 
-#include "checkpoint/check.h"
-#include "checkpoint/hidden_names.h"
+#include "checkpoint/commit/hidden_names.h"
+#include "checkpoint/verify/check.h"
 #include "manager_scene.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/faulty_storage.h"

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "models/keras_paths.h"
+#include "models/weights/keras_paths.h"
 #include "tests/fresh_seed.h"
 
 namespace lamina::test {

@@ -1,4 +1,4 @@
-#include "models/kept_names.h"
+#include "models/weights/kept_names.h"
 
 #include <lamina/optimizers.h>
 #include <lamina/training.h>

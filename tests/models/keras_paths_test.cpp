@@ -1,4 +1,4 @@
-#include "models/keras_paths.h"
+#include "models/weights/keras_paths.h"
 
 #include "helpers.h"
 

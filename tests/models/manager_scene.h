@@ -3,9 +3,9 @@
 
 #include <fstream>
 
-#include "h5/reader.h"
+#include "h5/read/reader.h"
 #include "helpers.h"
-#include "models/checkpoint_manager.h"
+#include "models/weights/checkpoint_manager.h"
 #include "tests/fakes/temporary_directory.h"
 
 namespace lamina::test {

@@ -1,4 +1,4 @@
-#include "models/object_ids.h"
+#include "models/weights/object_ids.h"
 
 #include "helpers.h"
 

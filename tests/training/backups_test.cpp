@@ -1,7 +1,7 @@
 // The backup before the last one: how long it is kept, and when a run goes on from it.
 #include <gmock/gmock.h>
 
-#include "checkpoint/async_save.h"
+#include "checkpoint/background/save_queue.h"
 #include "resume_scene.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/file_size_limit.h"

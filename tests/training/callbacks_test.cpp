@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "fit_helpers.h"
-#include "training/path_pattern.h"
+#include "training/callbacks/path_pattern.h"
 
 namespace lamina {
 namespace {

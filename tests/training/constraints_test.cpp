@@ -9,7 +9,7 @@
 #include <limits>
 
 #include "helpers.h"
-#include "training/constrainer.h"
+#include "training/optimizers/constrainer.h"
 
 namespace lamina {
 namespace {

@@ -6,8 +6,8 @@
 
 #include "loaders.h"
 #include "tests/fakes/captured_warnings.h"
-#include "training/data.h"
-#include "training/read_ahead.h"
+#include "training/fit/data.h"
+#include "training/fit/read_ahead.h"
 
 namespace lamina {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "loaders.h"
 #include "tests/fakes/captured_warnings.h"
-#include "training/feed.h"
+#include "training/fit/feed.h"
 
 namespace lamina {
 namespace {

@@ -7,11 +7,11 @@
 #include <future>
 #include <thread>
 
-#include "checkpoint/async_save.h"
+#include "checkpoint/background/save_queue.h"
 #include "core/device_memory.h"
 #include "device_scene.h"
 #include "tests/fakes/fake_gpu.h"
-#include "training/step_memory.h"
+#include "training/optimizers/step_memory.h"
 
 namespace lamina {
 namespace {

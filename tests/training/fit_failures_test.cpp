@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <limits>
 
-#include "checkpoint/async_save.h"
+#include "checkpoint/background/save_queue.h"
 #include "fit_helpers.h"
 #include "storage/storage.h"
 #include "tests/fakes/captured_warnings.h"

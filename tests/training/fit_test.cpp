@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "fit_helpers.h"
-#include "training/data.h"
+#include "training/fit/data.h"
 
 namespace lamina {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tests/random_choice.h"
-#include "training/train_graph.h"
+#include "training/graph/train_graph.h"
 
 namespace lamina::training::testkit {
 

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "gradient_check.h"
-#include "models/operation.h"
+#include "models/keras/operation.h"
 
 namespace lamina::training {
 namespace {

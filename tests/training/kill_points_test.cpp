@@ -5,9 +5,9 @@
 #include <map>
 #include <span>
 
-#include "checkpoint/async_save.h"
+#include "checkpoint/background/save_queue.h"
 #include "fit_helpers.h"
-#include "h5/reader.h"
+#include "h5/read/reader.h"
 #include "storage/storage.h"
 
 namespace lamina {

@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "fit_helpers.h"
-#include "training/progress_text.h"
+#include "training/fit/progress_text.h"
 
 namespace lamina {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "fit_helpers.h"
 #include "tests/training/gradient_check.h"
-#include "training/penalties.h"
+#include "training/optimizers/penalties.h"
 
 namespace lamina {
 namespace {

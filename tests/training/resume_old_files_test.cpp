@@ -3,8 +3,8 @@
 
 #include "checkpoint/checkpoint.h"
 #include "loaders.h"
-#include "models/keras_paths.h"
-#include "models/training_parts.h"
+#include "models/weights/keras_paths.h"
+#include "models/weights/training_parts.h"
 #include "resume_scene.h"
 
 namespace lamina {

@@ -7,7 +7,7 @@
 #include <set>
 #include <thread>
 
-#include "checkpoint/async_save.h"
+#include "checkpoint/background/save_queue.h"
 #include "fit_helpers.h"
 
 namespace lamina {

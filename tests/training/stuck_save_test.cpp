@@ -2,10 +2,10 @@
 // values that it had without it.
 #include <gtest/gtest.h>
 
-#include "checkpoint/async_save.h"
-#include "checkpoint/save_job.h"
+#include "checkpoint/background/save_queue.h"
+#include "checkpoint/save/save_job.h"
 #include "device_scene.h"
-#include "models/model_weights.h"
+#include "models/weights/model_weights.h"
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/gated_storage.h"
 #include "tests/fakes/temporary_directory.h"

@@ -1,0 +1,29 @@
+#include <lamina/save_handle.h>
+
+#include "checkpoint/background/save_state.h"
+
+namespace lamina {
+
+void SaveHandle::wait() {
+  if (!state_) return;
+  state_->wait();
+  state_->throw_failure();
+}
+
+bool SaveHandle::done() const {
+  return !state_ || state_->done();
+}
+
+void SaveHandle::wait_until_copied() const {
+  if (state_) state_->wait_until_copied();
+}
+
+SaveProgress SaveHandle::progress() const {
+  return state_ ? state_->progress() : SaveProgress{};
+}
+
+void SaveHandle::cancel() {
+  if (state_) state_->cancel();
+}
+
+}  // namespace lamina

@@ -1,0 +1,155 @@
+#include <fmt/format.h>
+#include <lamina/error.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <unordered_set>
+
+#include "checkpoint/commit/recovery.h"
+#include "checkpoint/steps/step_directories.h"
+#include "storage/text_file.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+using std::filesystem::path;
+using storage::Storage;
+
+/// Says of hidden copies whether somebody still needs them. Made after they were listed: their save
+/// took its lock before it made them, so a save that is not seen to hold one now is over.
+class Needed {
+ public:
+  Needed(const path& directory, const std::vector<std::string>& copies, const std::string& own,
+         Storage& storage)
+      : storage_(storage) {
+    const std::vector<std::string> entries = storage.list(directory);
+    std::set<std::string> locked;
+    for (const std::string& entry : entries) {
+      const std::string recorded(recorded_name(entry));
+      if (!recorded.empty()) add_record(directory / recorded);
+      locked.emplace(locked_name(entry));
+    }
+    // A file that is saved by way of a link may be called anything.
+    for (const std::string& copy : copies) {
+      const Place place(directory / std::string(parse_hidden_name(copy)->file));
+      const std::string lock = place.lock().filename().string();
+      if (std::binary_search(entries.begin(), entries.end(), lock)) locked.insert(place.name);
+    }
+    for (const std::string& name : locked) {
+      if (!name.empty() && name != own) add_lock(directory / name);
+    }
+  }
+
+  [[nodiscard]] bool operator()(const HiddenName& hidden) const {
+    return saves_.contains(std::string(hidden.save)) ||
+           std::any_of(in_use_.begin(), in_use_.end(),
+                       [&](const std::string& name) { return belongs_to(hidden.file, name); });
+  }
+
+ private:
+  void add_lock(const path& checkpoint) {
+    const Place place(checkpoint);
+    try {
+      const auto lock = storage_.try_lock(place.lock());
+      if (lock && lock->exclusive()) {
+        // Its holder may have died since the directory was listed, and have left a record.
+        if (!recorded_name(place.record().filename().string()).empty()) add_record(checkpoint);
+        return;
+      }
+    } catch (const StorageError&) {  // for all that is known
+    }
+    in_use_.push_back(place.name);
+  }
+
+  void add_record(const path& checkpoint) {
+    const Place place(checkpoint);
+    try {
+      const auto record =
+          parse_record(read_text(place.record(), storage_), place.name, place.record().string());
+      if (record) saves_.insert(record->save);
+    } catch (const FileNotFoundError&) {
+    } catch (const Error&) {
+      in_use_.push_back(place.name);  // another version's, or not to be read: for all that is known
+    }
+  }
+
+  Storage& storage_;
+  std::vector<std::string> in_use_;
+  std::unordered_set<std::string> saves_;
+};
+
+void recover_one(const path& checkpoint, Recovery& out, Storage& storage) {
+  const Place place(checkpoint);
+  try {
+    const auto lock = storage.try_lock(place.lock());
+    if (!lock) {
+      out.in_use.push_back(place.name);
+      return;
+    }
+    if (!storage.exists(place.record())) return;
+    settle_locked(place, storage);
+    if (storage.exists(place.record())) {  // torn
+      storage.remove(place.record());
+      out.removed.push_back(place.record().filename().string());
+    } else {
+      out.finished.push_back(place.name);
+    }
+  } catch (const Error& error) {
+    out.problems.emplace_back(error.what());
+  }
+}
+
+void recover_steps(const path& directory, Recovery& out, Storage& storage) {
+  try {
+    StepDirectories(directory, {}, storage).clean(out);
+  } catch (const Error& error) {
+    out.problems.emplace_back(error.what());
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> remove_leftovers(const path& directory, const std::string& own,
+                                          const std::function<bool(std::string_view)>& wanted,
+                                          Storage& storage, std::vector<std::string>& problems) {
+  std::vector<std::string> found = storage.list(directory);
+  std::erase_if(found, [&](const std::string& entry) {
+    const auto hidden = parse_hidden_name(entry);
+    return !hidden || !wanted(hidden->file);
+  });
+  if (found.empty()) return found;
+  const Needed needed(directory, found, own, storage);
+  std::erase_if(found, [&](const std::string& e) { return needed(*parse_hidden_name(e)); });
+  std::erase_if(found, [&](const std::string& entry) {
+    try {
+      storage.remove(directory / entry);
+    } catch (const FileNotFoundError&) {
+    } catch (const StorageError& error) {
+      problems.emplace_back(error.what());
+      return true;
+    }
+    return false;
+  });
+  return found;
+}
+
+Recovery recover_directory(const path& directory, Storage& storage) {
+  Recovery out;
+  std::vector<std::string> names;
+  for (const std::string& entry : storage.list(directory)) {
+    for (const std::string_view name : {recorded_name(entry), locked_name(entry)}) {
+      if (!name.empty()) names.emplace_back(name);
+    }
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  for (const std::string& name : names) recover_one(directory / name, out, storage);
+  recover_steps(directory, out, storage);
+  const auto removed = remove_leftovers(
+      directory, {}, [](std::string_view) { return true; }, storage, out.problems);
+  out.removed.insert(out.removed.end(), removed.begin(), removed.end());
+  return out;
+}
+
+}  // namespace lamina::checkpoint

@@ -1,0 +1,101 @@
+#include "checkpoint/commit/recovery_record.h"
+
+#include <fmt/format.h>
+#include <lamina/error.h>
+#include <zlib.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "checkpoint/names/paths.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kVersion = 1;
+constexpr std::size_t kLargest = std::size_t{2} << 20;  // all shards of two indices
+constexpr const char* kIndex = "index";
+constexpr std::string_view kShardEnd = ".weights.h5";
+
+std::string checksum_line(std::string_view line) {
+  const auto* bytes = reinterpret_cast<const Bytef*>(line.data());
+  return fmt::format("crc32 {:08x}\n", ::crc32_z(0, bytes, line.size()));
+}
+
+/// "00002" for the shard "model_00002.weights.h5".
+std::string short_name(const std::string& file, const std::string& name) {
+  if (file == name) return kIndex;
+  const std::size_t begin = shard_base(name).size() + 1;
+  return file.substr(begin, file.size() - begin - kShardEnd.size());
+}
+
+std::string full_name(const std::string& text, const std::string& name) {
+  if (text == kIndex) return name;
+  const std::string base = shard_base(name);
+  std::string file = fmt::format("{}_{}{}", base, text, kShardEnd);
+  if (!is_shard_name(file, base)) throw FormatError("a file that is not the checkpoint's own");
+  return file;
+}
+
+Json to_json(const std::vector<std::string>& files, const std::string& name) {
+  Json out = Json::array();
+  for (const std::string& file : files) out.push_back(short_name(file, name));
+  return out;
+}
+
+std::vector<std::string> from_json(const Json& texts, const std::string& name) {
+  std::vector<std::string> out;
+  for (const Json& text : texts) out.push_back(full_name(text.get<std::string>(), name));
+  return out;
+}
+
+RecoveryRecord parse_line(std::string_view line, const std::string& name) {
+  if (line.size() > kLargest) throw FormatError("more text than any save has to say");
+  const Json json = Json::parse(line);
+  if (json.at("version") != kVersion) throw FormatError("a version that is not known here");
+  RecoveryRecord out;
+  json.at("save").get_to(out.save);
+  if (!is_save_name(out.save)) throw FormatError("an id that no save has");
+  const auto copy = json.at("copy").get<std::string>();
+  if (copy != "new" && copy != "old") throw FormatError("copies that are neither new nor old");
+  out.copy = copy == "new" ? Copy::kNew : Copy::kOld;
+  out.replace = from_json(json.at("replace"), name);
+  out.remove = from_json(json.at("remove"), name);
+  std::set<std::string_view> seen(out.replace.begin(), out.replace.end());
+  seen.insert(out.remove.begin(), out.remove.end());
+  if (seen.size() != out.replace.size() + out.remove.size())
+    throw FormatError("a file named twice");
+  return out;
+}
+
+}  // namespace
+
+std::string record_text(const RecoveryRecord& record, const std::string& name) {
+  const Json json{{"version", kVersion},
+                  {"save", record.save},
+                  {"copy", record.copy == Copy::kNew ? "new" : "old"},
+                  {"replace", to_json(record.replace, name)},
+                  {"remove", to_json(record.remove, name)}};
+  const std::string line = json.dump() + "\n";
+  return line + checksum_line(line);
+}
+
+std::optional<RecoveryRecord> parse_record(std::string_view text, const std::string& name,
+                                           const std::string& source) {
+  const std::size_t end = text.find('\n');
+  if (end == text.npos) return {};
+  const std::string_view line = text.substr(0, end + 1);
+  if (text.substr(end + 1) != checksum_line(line)) return {};
+  try {
+    return parse_line(line, name);
+  } catch (const std::exception& error) {
+    throw FormatError(fmt::format(
+        "The recovery record '{}' cannot be followed ({}); nothing was changed. If nobody needs "
+        "what it stands for, remove it.",
+        source, error.what()));
+  }
+}
+
+}  // namespace lamina::checkpoint

@@ -1,0 +1,32 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "checkpoint/commit/hidden_names.h"
+
+namespace lamina::checkpoint {
+
+/// What remains to be done so that a directory holds one whole checkpoint: every `replace` takes
+/// the place of its file from its hidden copy, then every `remove` goes. Doing it twice is doing it
+/// once.
+struct RecoveryRecord {
+  std::string save;  ///< whose hidden copies
+  Copy copy = Copy::kNew;
+  std::vector<std::string> replace;  ///< shards first, the index last
+  std::vector<std::string> remove;
+};
+
+/// The text of a record beside the checkpoint `name`: JSON on one line, its checksum on a second.
+/// Files are told by their shard's digits, and "index": nothing else can be meant.
+[[nodiscard]] std::string record_text(const RecoveryRecord& record, const std::string& name);
+
+/// Reads a record that nobody vouches for, found beside the checkpoint `name`. Nothing when it is
+/// torn: its checksum fails, so it never was in force. Throws FormatError, naming `source`, for
+/// one of another version, or with words of its own.
+[[nodiscard]] std::optional<RecoveryRecord> parse_record(std::string_view text,
+                                                         const std::string& name,
+                                                         const std::string& source);
+
+}  // namespace lamina::checkpoint

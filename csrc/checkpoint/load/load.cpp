@@ -1,0 +1,185 @@
+#include <lamina/error.h>
+#include <lamina/log.h>
+
+#include <deque>
+#include <map>
+
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/load/catalog.h"
+#include "checkpoint/load/match.h"
+#include "checkpoint/load/report.h"
+#include "checkpoint/load/seals.h"
+#include "checkpoint/transfer/device_errors.h"
+#include "checkpoint/transfer/device_reads.h"
+#include "checkpoint/transfer/parallel.h"
+#include "checkpoint/transfer/transfer.h"
+#include "core/device_memory.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+/// Every file is long enough for every tensor before the first is allocated.
+void check_extents(const std::vector<Assignment>& assignments) {
+  for (const auto& [variable, item] : assignments) {
+    if (!item.dataset->offset) continue;
+    const storage::ReadableFile& file = item.reader->file();
+    const std::uint64_t start = item.reader->base() + *item.dataset->offset;
+    if (start > file.size() || item.dataset->nbytes > file.size() - start) {
+      throw FormatError("'" + file.path().string() + "' is cut short: '" + item.dataset->path +
+                        "' lies beyond its end.");
+    }
+  }
+}
+
+std::uint64_t total_bytes(const std::vector<Assignment>& assignments) {
+  std::uint64_t sum = 0;
+  for (const Assignment& assignment : assignments) sum += assignment.item.dataset->nbytes;
+  return sum;
+}
+
+/// True when a tensor's bytes are those in the file, but for a bool's, which `convert` makes 0
+/// or 1.
+bool is_raw(const h5::Dataset& dataset) {
+  return dataset.plain || (dataset.offset && dataset.type.dtype == DType::kBool);
+}
+
+/// The checksums of tensors as they are read, and what the seals say that they should be.
+class Verification {
+ public:
+  Verification(const Seals& seals, const std::vector<Assignment>& assignments)
+      : assignments_(assignments) {
+    for (const auto& [variable, item] : assignments) {
+      found_.emplace_back(item.dataset->nbytes);
+      expected_.push_back(seals.checksum(item));
+    }
+  }
+
+  /// Null for a tensor that no seal speaks of.
+  [[nodiscard]] TensorChecksum* checksum(std::size_t i) {
+    return expected_[i] ? &found_[i] : nullptr;
+  }
+  /// Throws CorruptionError for the first tensor that is not as it was saved.
+  void finish() const {
+    for (std::size_t i = 0; i < expected_.size(); ++i) {
+      if (!expected_[i] || *expected_[i] == found_[i].value()) continue;
+      const CatalogItem& item = assignments_[i].item;
+      throw CorruptionError(
+          damaged_tensor(*item.reader, item.dataset->path, *expected_[i], found_[i].value()));
+    }
+  }
+
+ private:
+  const std::vector<Assignment>& assignments_;
+  std::deque<TensorChecksum> found_;
+  std::vector<std::optional<std::uint32_t>> expected_;
+};
+
+/// True when the file's bytes are the variable's own: they can go to its device as they are read.
+bool goes_straight_to_device(const Assignment& assignment) {
+  const auto& [variable, item] = assignment;
+  return variable->device() != Device::cpu() && item.dataset->plain &&
+         *item.dataset->type.dtype == variable->dtype() && variable->dtype() != DType::kBool;
+}
+
+/// Tensors with the datasets' elements, as the files type them.
+std::vector<Tensor> read_all(const std::vector<Assignment>& assignments, Verification& verification,
+                             Progress& progress, const DeviceTravel& travel) {
+  std::vector<Tensor> tensors;
+  std::vector<ReadExtent> plain;
+  std::vector<std::size_t> others;
+  DeviceReads on_devices;
+  for (const Assignment& assignment : assignments) {
+    const auto& [variable, item] = assignment;
+    const bool straight = goes_straight_to_device(assignment);
+    Tensor& tensor = tensors.emplace_back(Tensor::empty(
+        item.dataset->shape, *item.dataset->type.dtype, straight ? variable->device() : Device()));
+    if (!is_raw(*item.dataset)) {
+      others.push_back(tensors.size() - 1);
+      continue;
+    }
+    if (tensor.nbytes() == 0) continue;
+    const std::uint64_t offset = item.reader->base() + *item.dataset->offset;
+    TensorChecksum* const checksum = verification.checksum(tensors.size() - 1);
+    if (straight) {
+      on_devices.add(item.reader->file(), offset, tensor, checksum);
+    } else {
+      plain.push_back({&item.reader->file(), offset, tensor.bytes(), checksum});
+    }
+  }
+  read_extents(plain, progress);
+  parallel_for(others.size(), io_threads(), [&](std::size_t i) {
+    const CatalogItem& item = assignments[others[i]].item;
+    item.reader->read(*item.dataset, tensors[others[i]].bytes());
+    progress.add(tensors[others[i]].nbytes());
+  });
+  on_devices.run(progress, travel);
+  verification.finish();
+  return tensors;
+}
+
+/// Makes of what was read what the variables hold. A bool of a file may be any byte; ours are 0
+/// and 1.
+void convert(const std::vector<Assignment>& assignments, std::vector<Tensor>& tensors) {
+  parallel_for(tensors.size(), io_threads(), [&](std::size_t i) {
+    if (tensors[i].device() != Device::cpu()) return;
+    if (tensors[i].dtype() == DType::kBool) {
+      for (std::byte& b : tensors[i].bytes()) b = static_cast<std::byte>(b != std::byte{0});
+    }
+    tensors[i] = tensors[i].cast(assignments[i].variable->dtype());
+  });
+}
+
+/// Moves to their devices what had to be converted on the way.
+void move_to_devices(const std::vector<Assignment>& assignments, std::vector<Tensor>& tensors) {
+  std::map<int, std::vector<std::size_t>> moving;  // by index: the other devices are of one kind
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const Device device = assignments[i].variable->device();
+    if (tensors[i].device() != device) moving[device.index].push_back(i);
+  }
+  for (const auto& [device, indices] : moving) {
+    std::vector<Tensor> here;
+    for (const std::size_t i : indices) here.push_back(std::move(tensors[i]));
+    std::vector<Tensor> there = core::copies_on(Device::cuda(device), here);
+    for (std::size_t k = 0; k < indices.size(); ++k) tensors[indices[k]] = std::move(there[k]);
+  }
+}
+
+void give_warnings(const Match& match, const weights::WeightTree& tree, const Catalog& catalog) {
+  for (const std::string& warning : match.warnings) warn(warning);
+  for (const std::string& warning : skip_warnings(match, tree, catalog)) warn(warning);
+  if (const std::string warning = unused_warning(match, catalog); !warning.empty()) warn(warning);
+}
+
+}  // namespace
+
+// Everything that can fail comes before the first variable changes.
+void load(const weights::WeightTree& tree, const std::filesystem::path& path,
+          const LoadRequest& request, storage::Storage& storage) {
+  const Catalog catalog(path, storage, request.verify);
+  if (tree.nodes.empty() || !tree.nodes.front().built) {
+    throw ValueError(
+        "You are loading weights into a model that has not yet been built. Try building the model "
+        "first "
+        "by calling it on some data or by using `build()`.");
+  }
+  const Seals seals = request.verify ? Seals(catalog) : Seals();
+  const Match found = match(tree, catalog, request.skip);
+  if (!found.mismatches.empty() && !request.skip_mismatch) {
+    throw MismatchError(mismatch_report(found, tree, catalog));
+  }
+  check_extents(found.assignments);
+  Progress progress(request.progress, total_bytes(found.assignments));
+  Verification verification(seals, found.assignments);
+  std::vector<Tensor> tensors = naming_device_errors("Loading '" + path.string() + "'", [&] {
+    std::vector<Tensor> read = read_all(found.assignments, verification, progress, request.travel);
+    convert(found.assignments, read);
+    move_to_devices(found.assignments, read);
+    return read;
+  });
+  give_warnings(found, tree, catalog);
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    found.assignments[i].variable->assign(std::move(tensors[i]));
+  }
+}
+
+}  // namespace lamina::checkpoint

@@ -1,0 +1,115 @@
+#include <lamina/error.h>
+
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/commit/commit.h"
+#include "checkpoint/commit/fresh_directory.h"
+#include "checkpoint/commit/recovery.h"
+#include "checkpoint/index/index_seal.h"
+#include "checkpoint/save/plan_cache.h"
+#include "checkpoint/save/prepared_shard.h"
+#include "checkpoint/save/save_files.h"
+#include "checkpoint/save/save_plan.h"
+#include "checkpoint/save/shard_files.h"
+#include "checkpoint/save/staging.h"
+#include "checkpoint/transfer/device_errors.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+using std::filesystem::path;
+using weights::WeightTree;
+
+constexpr double kGigabyte = 1024.0 * 1024.0 * 1024.0;
+
+void write_text(const std::string& text, const path& temporary, storage::Storage& storage) {
+  const auto file = storage.create(temporary);
+  file->write_at(0, std::as_bytes(std::span(text)));
+  file->sync();
+  file->close();
+}
+
+/// Every byte and its place, before the first one is written.
+std::vector<PreparedShard> prepare(const SaveJob& job, const SaveFiles& files,
+                                   const std::optional<SaveId>& save, SaveState& state) {
+  const std::vector<Shard>& shards = job.plan->shards.shards;
+  std::vector<PreparedShard> out;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    state.throw_if_cancelled();
+    out.push_back(prepare_shard(*job.plan, i, files.shards[i], *job.tree, job.values, save));
+    bytes += out.back().bytes();
+  }
+  state.lay_out(bytes, shards.size());
+  return out;
+}
+
+/// The text of the index; empty for a single file. Throws ValueError for one that no load would
+/// take: of too many or too long paths, or of names that JSON cannot hold.
+std::string index_of(const SaveJob& job, const SaveFiles& files,
+                     const std::optional<SaveId>& save) {
+  if (!job.target.sharded) return {};
+  const Index index = make_index(job.plan->shards, *job.tree, job.plan->entries, files.shards);
+  std::string text = save ? sealed_index_text(index, *save) : index_text(index);
+  try {
+    (void)parse_index(text, files.checkpoint().string());
+  } catch (const FormatError& error) {
+    throw ValueError(
+        std::string("These weights cannot be saved in shards, which could not be loaded here: ")
+            .append(error.what()));
+  }
+  return text;
+}
+
+std::unique_ptr<NewFiles> place_for(const SaveFiles& files, const SaveJob& job,
+                                    storage::Storage& storage, SaveState& state) {
+  if (job.fresh_directory) return std::make_unique<FreshDirectory>(storage, files.directory);
+  return std::make_unique<Commit>(storage, files.checkpoint(),
+                                  [&state](const path& lock) { state.go_on_waiting_for(lock); });
+}
+
+void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state) {
+  if (!job.plan) job.plan = plan_cache().get(job);
+  const SaveFiles files = files_of(job.target, job.plan->shards.shards.size());
+  stage_values(job, state);
+  const std::optional<SaveId> save =
+      job.request.seal ? std::optional(make_save_id()) : std::nullopt;
+  const std::vector<PreparedShard> shards = prepare(job, files, save, state);
+  const std::string index = index_of(job, files, save);
+
+  Progress progress(job.request.progress, state.progress().bytes_total, &state);
+  const std::unique_ptr<NewFiles> new_files = place_for(files, job, storage, state);
+  const std::vector<std::string> obsolete = obsolete_shards(files, storage);
+  write_shards(shards, job, *new_files, {progress, storage, state});
+  if (job.target.sharded) write_text(index, new_files->stage(files.index), storage);
+  state.begin_commit();
+  new_files->run(obsolete);
+}
+
+}  // namespace
+
+std::optional<ShardLimit> shard_limit(const SaveJob& job) {
+  if (!job.target.sharded) return {};
+  return ShardLimit{*job.request.max_shard_size * kGigabyte, job.request.keep_entries_together};
+}
+
+SavePlan plan_save(const SaveJob& job) {
+  std::vector<weights::WeightEntry> entries = weights::save_order(*job.tree, job.request.skip);
+  ShardPlan shards = plan_shards(*job.tree, entries, shard_limit(job));
+  return {.entries = std::move(entries), .shards = std::move(shards), .align = job.request.align};
+}
+
+void run_save(SaveJob& job, storage::Storage& storage, SaveState& state) {
+  naming_device_errors("Saving '" + job.target.file.string() + "'",
+                       [&] { write_checkpoint(job, storage, state); });
+}
+
+void save(const WeightTree& tree, const path& given, const SaveRequest& request,
+          storage::Storage& storage) {
+  const Tree borrowed(Tree(), &tree);
+  std::optional<SaveJob> job = begin_save(borrowed, given, request, storage);
+  if (!job) return;
+  SaveState state(given);
+  run_save(*job, storage, state);
+}
+
+}  // namespace lamina::checkpoint

@@ -1,0 +1,34 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "checkpoint/names/paths.h"
+#include "storage/storage.h"
+
+namespace lamina::checkpoint {
+
+/// The files of one checkpoint, all in one directory.
+struct SaveFiles {
+  std::filesystem::path directory;
+  std::vector<std::string> shards;
+  std::string index;  ///< empty: a single file
+
+  /// What is replaced as one: the index, or the single file.
+  [[nodiscard]] std::filesystem::path checkpoint() const;
+};
+
+[[nodiscard]] SaveFiles files_of(const SaveTarget& target, std::size_t shards);
+
+/// Asks before the file `given` or any file of an older checkpoint goes, shards too. False: the
+/// user said no. Throws ValueError when nobody can answer.
+[[nodiscard]] bool may_replace(const std::filesystem::path& given, const SaveFiles& files,
+                               storage::Storage& storage);
+
+/// Shards that the index to be replaced lists and the new one does not. Only names that a save
+/// under this index's name makes: whatever else an index says, it is no leave to remove other
+/// files.
+[[nodiscard]] std::vector<std::string> obsolete_shards(const SaveFiles& files,
+                                                       storage::Storage& storage);
+
+}  // namespace lamina::checkpoint

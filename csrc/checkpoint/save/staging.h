@@ -1,0 +1,11 @@
+#pragma once
+#include "checkpoint/save/save_job.h"
+
+namespace lamina::checkpoint {
+
+/// Does with the job's values what its policy says (SnapshotPolicy), before they are written: puts
+/// copies in the place of some or all of them, and lifts the fence when it was all.
+/// Throws DeviceError, OutOfMemoryError, CancelledError.
+void stage_values(SaveJob& job, SaveState& state);
+
+}  // namespace lamina::checkpoint

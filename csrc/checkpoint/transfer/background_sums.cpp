@@ -1,0 +1,71 @@
+#include "checkpoint/transfer/background_sums.h"
+
+#include <system_error>
+
+namespace lamina::checkpoint {
+
+BackgroundSums::~BackgroundSums() {
+  {
+    const std::lock_guard lock(mutex_);
+    parts_.clear();
+    over_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void BackgroundSums::add(TensorChecksum& tensor, std::uint64_t offset,
+                         std::span<const std::byte> part, const void* group) {
+  const std::lock_guard lock(mutex_);
+  parts_.push_back({&tensor, offset, part, group});
+  ++left_[group];
+  changed_.notify_all();
+  if (thread_.joinable()) return;
+  try {
+    thread_ = std::thread([this] { serve(); });
+  } catch (const std::system_error&) {
+    // No more threads to be had: `finish` sums them all.
+  }
+}
+
+void BackgroundSums::finish() {
+  std::unique_lock lock(mutex_);
+  while (!parts_.empty()) sum_one(lock);
+  over_ = true;
+  changed_.notify_all();
+  lock.unlock();
+  if (thread_.joinable()) thread_.join();
+}
+
+void BackgroundSums::finish(const void* group) {
+  std::unique_lock lock(mutex_);
+  const auto left = left_.find(group);
+  if (left == left_.end()) return;
+  while (left->second > 0) {
+    if (parts_.empty()) {
+      changed_.wait(lock);  // for who sums the last one
+    } else {
+      sum_one(lock);
+    }
+  }
+}
+
+void BackgroundSums::sum_one(std::unique_lock<std::mutex>& lock) {
+  const Part part = parts_.front();
+  parts_.pop_front();
+  lock.unlock();
+  part.tensor->add(part.offset, part.bytes);
+  lock.lock();
+  if (--left_.at(part.group) == 0) changed_.notify_all();
+}
+
+void BackgroundSums::serve() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [&] { return over_ || !parts_.empty(); });
+    if (parts_.empty()) return;
+    sum_one(lock);
+  }
+}
+
+}  // namespace lamina::checkpoint

@@ -1,0 +1,87 @@
+#include "h5/read/attribute.h"
+
+#include "h5/read/btree2.h"
+#include "h5/read/dataspace.h"
+#include "h5/read/datatype.h"
+#include "h5/read/fractal_heap.h"
+#include "h5/read/global_heap.h"
+
+namespace lamina::h5 {
+namespace {
+
+constexpr unsigned kSharedParts = 0x03;
+
+struct Attribute {
+  std::string name;
+  bool shared = false;  ///< its type or shape lies elsewhere
+  std::span<const std::byte> type, space, data;
+};
+
+Attribute read_attribute(std::span<const std::byte> message) {
+  Cursor cursor(message);
+  const unsigned version = cursor.u8();
+  if (version < 1 || version > 3) malformed("version {} of an attribute is not known", version);
+  const unsigned flags = cursor.u8();
+  const std::size_t name = cursor.u16(), type = cursor.u16(), space = cursor.u16();
+  if (version == 3) cursor.skip(1);
+  const auto padded = [&](std::size_t size) { return version == 1 ? (size + 7) / 8 * 8 : size; };
+  Attribute result;
+  result.shared = version != 1 && (flags & kSharedParts) != 0;
+  result.name = cursor.text(padded(name));
+  result.type = cursor.take(padded(type));
+  result.space = cursor.take(padded(space));
+  result.data = cursor.take(cursor.remaining());
+  return result;
+}
+
+std::optional<TextAttribute> text_of(Metadata& metadata, const Attribute& attribute) {
+  if (attribute.shared) return std::nullopt;
+  const ParsedDatatype type = read_datatype(attribute.type);
+  if (!type.is_string && !type.is_variable_string) return std::nullopt;
+  if (read_dataspace(attribute.space, metadata.widths).rank() != 0) return std::nullopt;
+  Cursor data(attribute.data);
+  if (type.is_string) return TextAttribute{data.text(type.type.size), false};
+  const std::uint32_t length = data.u32();
+  const std::uint64_t collection = data.address(metadata.widths);
+  const std::uint32_t index = data.u32();
+  if (length == 0) return TextAttribute{"", true};
+  return TextAttribute{read_global_heap_text(metadata, collection, index, length), true};
+}
+
+/// Attributes that are too many for the object header: in a fractal heap, with a B-tree of their
+/// names.
+std::optional<TextAttribute> find_dense(Metadata& metadata, std::span<const std::byte> info,
+                                        const std::string& name) {
+  constexpr unsigned kTracksOrder = 0x01;
+  Cursor cursor(info);
+  cursor.expect_version(0, "an attribute info message");
+  if (cursor.u8() & kTracksOrder) cursor.skip(2);
+  const std::uint64_t heap_address = cursor.address(metadata.widths);
+  const std::uint64_t tree_address = cursor.address(metadata.widths);
+  if (heap_address == kUndefined) return std::nullopt;
+  FractalHeap heap(metadata, heap_address);
+  std::optional<TextAttribute> result;
+  walk_btree2(metadata, tree_address, BTree2::kAttributeNames,
+              [&](std::span<const std::byte> record) {
+                if (result) return;
+                const auto message = heap.object(record);
+                const Attribute attribute = read_attribute(message);
+                if (attribute.name == name) result = text_of(metadata, attribute);
+              });
+  return result;
+}
+
+}  // namespace
+
+std::optional<TextAttribute> read_text_attribute(Metadata& metadata, const ObjectHeader& header,
+                                                 const std::string& name) {
+  for (const Message& message : header.messages()) {
+    if (message.type != MessageType::kAttribute || message.shared) continue;
+    const Attribute attribute = read_attribute(message.body);
+    if (attribute.name == name) return text_of(metadata, attribute);
+  }
+  const Message* info = header.find(MessageType::kAttributeInfo);
+  return info == nullptr ? std::nullopt : find_dense(metadata, info->body, name);
+}
+
+}  // namespace lamina::h5

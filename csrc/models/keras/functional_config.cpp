@@ -1,0 +1,233 @@
+#include <lamina/layers.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "layers/registry.h"
+#include "models/keras/json_text.h"
+#include "models/keras/keras_config.h"
+#include "models/keras/operation.h"
+
+namespace lamina::models {
+namespace {
+
+using nlohmann::json;
+
+struct Entry;
+
+// An output of some call: the layer, which of its calls, which of its outputs.
+struct Reference {
+  Entry* entry;
+  std::size_t call, output;
+};
+
+struct Call {
+  std::vector<Reference> inputs;
+  std::vector<Scalar> scalars;
+};
+
+struct Entry {
+  std::string name, class_name;
+  LayerPtr layer;  // null for an operation before its first call
+  std::vector<Call> calls;
+  std::vector<SymbolicTensors> made;  // outputs of the calls made so far
+  bool waiting = false;
+};
+
+class FunctionalReader {
+ public:
+  explicit FunctionalReader(std::string where) : where_(std::move(where)) {}
+
+  ModelPtr read(const json& config) {
+    const json& layers = array_member(config, "layers", where_);
+    entries_.reserve(layers.size());  // References point into it
+    for (const json& object : layers) add_layer(object);
+    for (std::size_t i = 0; i < entries_.size(); ++i) add_calls(entries_[i], layers[i]);
+    for (Entry& entry : entries_) make_calls(entry);
+    const auto trainable = config.find("trainable");
+    return Functional::create(tensors(member(config, "input_layers", where_), "input_layers"),
+                              tensors(member(config, "output_layers", where_), "output_layers"),
+                              {.name = optional_string(config, "name", where_),
+                               .trainable = trainable == config.end() || !trainable->is_boolean() ||
+                                            trainable->get<bool>()});
+  }
+
+ private:
+  [[noreturn]] void invalid(const std::string& what) const {
+    throw FormatError(where_ + ": invalid Functional model configuration: " + what);
+  }
+
+  void add_layer(const json& object) {
+    Entry entry;
+    entry.name = string_member(object, "name", where_);
+    entry.class_name = string_member(object, "class_name", where_);
+    entry.layer = layer_from_object(object, where_);
+    if (entry.layer && entry.layer->class_name() == "InputLayer") {
+      entry.made.push_back({layers::input_placeholder(*entry.layer)});
+    }
+    entries_.push_back(std::move(entry));
+    if (!by_name_.emplace(entries_.back().name, &entries_.back()).second) {
+      invalid("the name '" + entries_.back().name + "' is used twice.");
+    }
+  }
+
+  void add_calls(Entry& entry, const json& object) {
+    for (const json& node : array_member(object, "inbound_nodes", where_)) {
+      if (!node.is_object()) {
+        throw UnsupportedError(where_ + ": layer '" + entry.name +
+                               "': configurations of Keras 2 are not supported.");
+      }
+      Call call;
+      const json& args = array_member(node, "args", where_);
+      for (std::size_t i = 0; i < args.size(); ++i) add_argument(entry, call, args[i], i);
+      check_keywords(entry, member(node, "kwargs", where_));
+      entry.calls.push_back(std::move(call));
+    }
+    if (!entry.made.empty() && !entry.calls.empty()) {
+      invalid("the InputLayer '" + entry.name + "' has inputs.");
+    }
+  }
+
+  // A tensor, a list of tensors, or for an operation a number.
+  void add_argument(const Entry& entry, Call& call, const json& value, std::size_t position) {
+    if (value.is_null()) return;
+    if (value.is_array()) {
+      for (const json& item : value) add_argument(entry, call, item, position);
+      return;
+    }
+    if (value.is_number() && !entry.layer) {
+      call.scalars.push_back({position, value.get<double>()});
+      return;
+    }
+    if (!value.is_object() || optional_string(value, "class_name", where_) != "__keras_tensor__") {
+      unsupported(entry, "argument " + std::to_string(position) + " of its call");
+    }
+    const json& config = member(value, "config", where_);
+    call.inputs.push_back(reference(array_member(config, "keras_history", where_)));
+  }
+
+  void check_keywords(const Entry& entry, const json& keywords) {
+    if (!keywords.is_object()) invalid("the 'kwargs' of '" + entry.name + "' are no object.");
+    for (const auto& [key, value] : keywords.items()) {
+      if (value.is_null() || value == json(false)) continue;
+      unsupported(entry, "argument '" + key + "' of its call");
+    }
+  }
+
+  [[noreturn]] void unsupported(const Entry& entry, const std::string& what) const {
+    throw UnsupportedError("layer '" + entry.name + "' (" + entry.class_name + "): " + what +
+                           " is not supported.");
+  }
+
+  Reference reference(const json& history) {
+    const bool good = history.size() == 3 && history[0].is_string() &&
+                      history[1].is_number_unsigned() && history[2].is_number_unsigned();
+    if (!good) invalid("a tensor's origin is not [layer, call, output].");
+    const auto it = by_name_.find(history[0].get<std::string>());
+    if (it == by_name_.end()) invalid("unknown layer '" + history[0].get<std::string>() + "'.");
+    return {it->second, history[1].get<std::size_t>(), history[2].get<std::size_t>()};
+  }
+
+  // Makes the calls of a layer, and first those that they need; with a stack of its own, since a
+  // chain may be long. Calls of one layer are made in their order, by which configurations number
+  // them.
+  void make_calls(Entry& first) {
+    struct Frame {
+      Entry* entry;
+      std::size_t until, next_input = 0;
+    };
+    std::vector<Frame> stack;
+    const auto enter = [&](Entry& entry, std::size_t until) {
+      if (entry.waiting) invalid("the graph has a loop through '" + entry.name + "'.");
+      entry.waiting = true;
+      stack.push_back({&entry, until});
+    };
+    enter(first, first.calls.size());
+    while (!stack.empty()) {
+      Frame& frame = stack.back();
+      Entry& entry = *frame.entry;
+      if (entry.made.size() >= frame.until) {
+        entry.waiting = false;
+        stack.pop_back();
+        continue;
+      }
+      const Call& call = entry.calls[entry.made.size()];
+      if (frame.next_input < call.inputs.size()) {
+        const Reference& input = call.inputs[frame.next_input];
+        if (input.call < input.entry->made.size()) {
+          ++frame.next_input;
+        } else if (input.call < input.entry->calls.size()) {
+          enter(*input.entry, input.call + 1);
+        } else {
+          invalid("layer '" + input.entry->name + "' has no call " + std::to_string(input.call) +
+                  ".");
+        }
+        continue;
+      }
+      make_call(entry, call);
+      frame.next_input = 0;
+    }
+  }
+
+  void make_call(Entry& entry, const Call& call) {
+    SymbolicTensors inputs;
+    for (const Reference& input : call.inputs) inputs.push_back(tensor(input));
+    LayerPtr layer = entry.layer;
+    if (!layer) {
+      if (!entry.made.empty()) invalid("the operation '" + entry.name + "' is called twice.");
+      if (call.inputs.size() + call.scalars.size() == 2) {
+        layer = make_operation(entry.class_name, entry.name, call.scalars);
+      }
+      if (!layer) unsupported(entry, "this operation of keras.ops");
+      entry.layer = layer;
+    }
+    entry.made.push_back(layer->apply(inputs));
+  }
+
+  const SymbolicTensor& tensor(const Reference& reference) const {
+    const std::vector<SymbolicTensors>& made = reference.entry->made;
+    if (reference.call >= made.size() || reference.output >= made[reference.call].size()) {
+      invalid("layer '" + reference.entry->name + "' has no output " +
+              std::to_string(reference.output) + " of call " + std::to_string(reference.call) +
+              ".");
+    }
+    return made[reference.call][reference.output];
+  }
+
+  // `input_layers` and `output_layers`: one origin, or lists and dicts of them, flattened as Keras
+  // does.
+  SymbolicTensors tensors(const json& value, const char* key) {
+    SymbolicTensors out;
+    flatten(value, key, out);
+    return out;
+  }
+
+  void flatten(const json& value, const char* key, SymbolicTensors& out) {
+    if (!value.is_array() && !value.is_object())
+      invalid(std::string("'") + key + "' holds no tensors.");
+    if (value.is_array() && value.size() == 3 && value[0].is_string()) {
+      Reference origin = reference(value);
+      // A nested Functional counts here the call by which it was made.
+      if (dynamic_cast<const Functional*>(origin.entry->layer.get()) != nullptr) {
+        if (origin.call == 0) invalid("'" + origin.entry->name + "' has no call -1.");
+        --origin.call;
+      }
+      out.push_back(tensor(origin));
+      return;
+    }
+    for (const json& item : value) flatten(item, key, out);  // objects: by key, as Keras flattens
+  }
+
+  std::string where_;
+  std::vector<Entry> entries_;
+  std::unordered_map<std::string, Entry*> by_name_;
+};
+
+}  // namespace
+
+ModelPtr functional_from_config(const json& config, const std::string& where) {
+  const std::string name = optional_string(config, "name", where);
+  return FunctionalReader(name.empty() ? where : "model '" + name + "'").read(config);
+}
+
+}  // namespace lamina::models

@@ -1,0 +1,164 @@
+#include "models/weights/model_weights.h"
+
+#include "checkpoint/background/save_queue.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/load/catalog.h"
+#include "models/weights/keras_paths.h"
+#include "models/weights/pending_saves.h"
+#include "models/weights/training_parts.h"
+
+// The one place where models meet checkpoints.
+namespace lamina {
+namespace models {
+namespace {
+
+void require_built(const Model& model, const char* doing) {
+  if (model.built()) return;
+  throw ValueError(
+      std::string("You are ") + doing +
+      " a model that has not yet been built. Try building the model first by calling it on "
+      "some data or by using `build()`.");
+}
+
+std::unordered_set<weights::NodeId> nodes_of(const NamedWeights& named,
+                                             const std::vector<LayerPtr>& layers) {
+  std::unordered_set<weights::NodeId> ids;
+  for (const LayerPtr& layer : layers) {
+    if (const auto id = named.nodes.find(layer.get())) ids.insert(*id);
+  }
+  return ids;
+}
+
+/// Whether files hold the state of a running `fit`.
+bool in_fit(const Model& model) {
+  return model.training_parts() && !model.training_parts()->state.empty();
+}
+
+/// The names without the state of a running `fit`: of those that are kept where there is none.
+std::shared_ptr<const NamedWeights> known_to_keras(const Model& model, KeptNames& names) {
+  return in_fit(model) ? std::make_shared<const NamedWeights>(name_weights(model))
+                       : names.get(model);
+}
+
+/// Keras leaves an optimizer out that has not been built when a file is loaded. Here it is built as
+/// soon as the file holds state for it.
+void build_optimizer(const Model& model, const std::filesystem::path& path, bool verify,
+                     storage::Storage& storage) {
+  if (!model.training_parts()) return;
+  Optimizer& optimizer = *model.training_parts()->optimizer;
+  if (optimizer.built()) return;
+  const checkpoint::Catalog catalog(path, storage, verify);
+  if (catalog.find("/optimizer/vars").count > optimizer.variables().size()) {
+    optimizer.build(model.trainable_variables());
+  }
+}
+
+}  // namespace
+
+std::optional<checkpoint::SaveJob> begin_save(const Model& model, KeptNames& names,
+                                              const std::filesystem::path& path,
+                                              const AsyncSaveOptions& options,
+                                              storage::Storage& storage) {
+  require_built(model, "saving");
+  const std::shared_ptr<const NamedWeights> named = names.get(model);
+  checkpoint::SaveRequest request{.overwrite = options.save.overwrite,
+                                  .max_shard_size = options.save.max_shard_size,
+                                  .keep_entries_together = options.save.keep_entries_together,
+                                  .skip = nodes_of(*named, options.save.objects_to_skip),
+                                  .progress = options.save.progress,
+                                  .seal = options.save.seal,
+                                  .align = options.save.align};
+  std::optional<checkpoint::SaveJob> job = checkpoint::begin_save(
+      checkpoint::Tree(named, &named->tree), path, std::move(request), storage);
+  if (job) job->snapshot = options.snapshot;
+  return job;
+}
+
+std::vector<std::shared_ptr<checkpoint::SaveState>> earlier_saves(const Model& model,
+                                                                  PendingSaves& saves) {
+  if (!in_fit(model)) return {};
+  return saves.under_way();
+}
+
+void wait_for_earlier_saves(const Model& model, PendingSaves& saves) {
+  for (const auto& state : earlier_saves(model, saves)) state->wait();
+  saves.throw_failure();
+}
+
+void load(Model& model, KeptNames& names, const std::filesystem::path& path,
+          const LoadOptions& options, storage::Storage& storage) {
+  require_built(model, "loading weights into");
+  build_optimizer(model, path, options.verify, storage);
+  const std::shared_ptr<const NamedWeights> named = known_to_keras(model, names);
+  checkpoint::load(named->tree, path,
+                   {.skip_mismatch = options.skip_mismatch,
+                    .skip = nodes_of(*named, options.objects_to_skip),
+                    .progress = options.progress,
+                    .verify = options.verify},
+                   storage);
+}
+
+}  // namespace models
+
+namespace {
+
+std::string key_of(const std::filesystem::path& path, const SaveOptions& options) {
+  return checkpoint::save_key(path, options.max_shard_size.has_value());
+}
+
+/// The process may change its directory before a save in the background begins.
+void make_absolute(std::filesystem::path& file) {
+  std::error_code code;
+  const std::filesystem::path absolute = std::filesystem::absolute(file, code);
+  if (!code) file = absolute;
+}
+
+}  // namespace
+
+void Model::save_weights(const std::filesystem::path& path, const SaveOptions& options) const {
+  models::wait_for_earlier_saves(*this, *saves_);
+  checkpoint::save_queue().wait_for(key_of(path, options));
+  std::optional<checkpoint::SaveJob> job = models::begin_save(
+      *this, saves_->names, path, {options, SnapshotPolicy::kNone}, storage::posix());
+  if (!job) return;
+  checkpoint::SaveState state(path);
+  checkpoint::run_save(*job, storage::posix(), state);
+}
+
+SaveHandle Model::save_weights_async(const std::filesystem::path& path,
+                                     const AsyncSaveOptions& options) const {
+  saves_->throw_failure();
+  const std::string key = key_of(path, options.save);
+  // Whether there is something to be asked about shows when the earlier saves are over.
+  if (!options.save.overwrite) checkpoint::save_queue().wait_for(key);
+  std::optional<checkpoint::SaveJob> begun =
+      models::begin_save(*this, saves_->names, path, options, storage::posix());
+  if (!begun) return {};
+  const auto job = std::make_shared<checkpoint::SaveJob>(std::move(*begun));
+  make_absolute(job->target.file);
+  const auto state = std::make_shared<checkpoint::SaveState>(path);
+  checkpoint::save_queue().submit(
+      key, state, [job](checkpoint::SaveState& s) { run_save(*job, storage::posix(), s); },
+      models::earlier_saves(*this, *saves_));
+  saves_->add(state);
+  return SaveHandle(state);
+}
+
+void Model::wait_until_copied() const {
+  saves_->wait_until_copied();
+}
+
+void Model::prepare_saving() const {
+  if (!built()) return;
+  try {
+    (void)saves_->names.get(*this);
+  } catch (const ValueError&) {
+    // Models that cannot be saved can be used all the same.
+  }
+}
+
+void Model::load_weights(const std::filesystem::path& path, const LoadOptions& options) {
+  models::load(*this, saves_->names, path, options, storage::posix());
+}
+
+}  // namespace lamina

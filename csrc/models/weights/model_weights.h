@@ -1,0 +1,33 @@
+#pragma once
+#include <lamina/model.h>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "checkpoint/save/save_job.h"
+#include "models/weights/kept_names.h"
+#include "storage/storage.h"
+
+namespace lamina::models {
+
+class PendingSaves;
+
+/// The part of a save that the caller waits for: names, checks, and takes hold of the values.
+[[nodiscard]] std::optional<checkpoint::SaveJob> begin_save(const Model& model, KeptNames& names,
+                                                            const std::filesystem::path& path,
+                                                            const AsyncSaveOptions& options,
+                                                            storage::Storage& storage);
+
+/// What a save in the background that begins now is to follow, and to fail with: while `fit` runs,
+/// the model's earlier ones, for what files hold of the run then speaks of theirs.
+[[nodiscard]] std::vector<std::shared_ptr<checkpoint::SaveState>> earlier_saves(
+    const Model& model, PendingSaves& saves);
+/// For a save that is waited for: returns when they are over. Throws the first failure of a save of
+/// the model, in `fit` or not, that nobody has heard of.
+void wait_for_earlier_saves(const Model& model, PendingSaves& saves);
+
+void load(Model& model, KeptNames& names, const std::filesystem::path& path,
+          const LoadOptions& options, storage::Storage& storage);
+
+}  // namespace lamina::models

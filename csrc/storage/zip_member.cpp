@@ -1,0 +1,216 @@
+#include "storage/zip_member.h"
+
+#include <lamina/error.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include "storage/memory_file.h"
+
+namespace lamina::checkpoint {
+namespace {
+
+using storage::ReadableFile;
+
+constexpr std::uint32_t kLocalHeader = 0x04034b50;
+constexpr std::uint32_t kCentralHeader = 0x02014b50;
+constexpr std::uint32_t kEnd = 0x06054b50;
+constexpr std::uint32_t kEnd64 = 0x06064b50;
+constexpr std::uint32_t kEnd64Locator = 0x07064b50;
+constexpr std::size_t kEndBytes = 22;
+constexpr std::size_t kLongestComment = 0xffff;
+constexpr std::uint64_t kLargestDirectory = std::uint64_t{16} << 20;
+// Weights hardly shrink: what grows a hundredfold to more than this is a bomb.
+constexpr std::uint64_t kSuspiciousSize = std::uint64_t{64} << 20;
+constexpr std::uint64_t kSuspiciousRatio = 100;
+
+struct Entry {
+  unsigned flags = 0;
+  unsigned method = 0;
+  std::uint32_t crc = 0;
+  std::uint64_t stored = 0;
+  std::uint64_t size = 0;
+  std::uint64_t header = 0;
+};
+
+template <class T>
+T number(const std::byte* at) {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+class Archive {
+ public:
+  explicit Archive(const ReadableFile& file) : file_(file) {}
+
+  [[noreturn]] void fail(const std::string& what) const {
+    throw FormatError("'" + file_.path().string() + "': " + what);
+  }
+
+  std::vector<std::byte> read(std::uint64_t offset, std::uint64_t bytes) const {
+    if (offset > file_.size() || bytes > file_.size() - offset) fail("the archive is cut short");
+    std::vector<std::byte> out(bytes);
+    file_.read_at(offset, out);
+    return out;
+  }
+
+  Entry find(const std::string& name) const {
+    const std::vector<std::byte> directory = read_directory();
+    for (std::size_t at = 0; directory.size() - at >= 46;) {
+      const std::byte* header = directory.data() + at;
+      if (number<std::uint32_t>(header) != kCentralHeader) break;
+      const std::size_t name_bytes = number<std::uint16_t>(header + 28);
+      const std::size_t extra_bytes = number<std::uint16_t>(header + 30);
+      const std::size_t total = 46 + name_bytes + extra_bytes + number<std::uint16_t>(header + 32);
+      if (total > directory.size() - at) break;
+      const std::string_view entry_name(reinterpret_cast<const char*>(header + 46), name_bytes);
+      if (entry_name == name) return entry(header, {header + 46 + name_bytes, extra_bytes});
+      at += total;
+    }
+    fail("There is no item named '" + name + "' in the archive");
+  }
+
+  std::uint64_t data_offset(const Entry& entry) const {
+    const std::vector<std::byte> header = read(entry.header, 30);
+    if (number<std::uint32_t>(header.data()) != kLocalHeader) fail("a member's header is damaged");
+    return entry.header + 30 + number<std::uint16_t>(&header[26]) +
+           number<std::uint16_t>(&header[28]);
+  }
+
+ private:
+  std::vector<std::byte> read_directory() const {
+    if (file_.size() < kEndBytes) fail("File is not a zip file");
+    const std::uint64_t tail = std::min<std::uint64_t>(file_.size(), kEndBytes + kLongestComment);
+    const std::vector<std::byte> bytes = read(file_.size() - tail, tail);
+    for (std::size_t at = bytes.size() - kEndBytes + 1; at-- > 0;) {
+      if (number<std::uint32_t>(&bytes[at]) != kEnd) continue;
+      std::uint64_t size = number<std::uint32_t>(&bytes[at + 12]);
+      std::uint64_t offset = number<std::uint32_t>(&bytes[at + 16]);
+      if (size == 0xffffffff || offset == 0xffffffff)
+        read_end64(file_.size() - tail + at, size, offset);
+      if (size > kLargestDirectory) fail("the archive has too many members");
+      return read(offset, size);
+    }
+    fail("File is not a zip file");
+  }
+
+  void read_end64(std::uint64_t end, std::uint64_t& size, std::uint64_t& offset) const {
+    if (end < 20) fail("the archive is cut short");
+    const std::vector<std::byte> locator = read(end - 20, 20);
+    if (number<std::uint32_t>(locator.data()) != kEnd64Locator)
+      fail("the archive's end is damaged");
+    const std::vector<std::byte> record = read(number<std::uint64_t>(&locator[8]), 56);
+    if (number<std::uint32_t>(record.data()) != kEnd64) fail("the archive's end is damaged");
+    size = number<std::uint64_t>(&record[40]);
+    offset = number<std::uint64_t>(&record[48]);
+  }
+
+  static Entry entry(const std::byte* header, std::span<const std::byte> extra) {
+    Entry out;
+    out.flags = number<std::uint16_t>(header + 8);
+    out.method = number<std::uint16_t>(header + 10);
+    out.crc = number<std::uint32_t>(header + 16);
+    out.stored = number<std::uint32_t>(header + 20);
+    out.size = number<std::uint32_t>(header + 24);
+    out.header = number<std::uint32_t>(header + 42);
+    // ZIP64 keeps, in this order, those of the fields that did not fit above.
+    while (extra.size() >= 4) {
+      const std::size_t bytes = number<std::uint16_t>(&extra[2]);
+      if (bytes > extra.size() - 4) break;
+      if (number<std::uint16_t>(&extra[0]) == 1) {
+        std::span<const std::byte> field = extra.subspan(4, bytes);
+        for (std::uint64_t* value : {&out.size, &out.stored, &out.header}) {
+          if (*value != 0xffffffff || field.size() < 8) continue;
+          *value = number<std::uint64_t>(field.data());
+          field = field.subspan(8);
+        }
+      }
+      extra = extra.subspan(4 + bytes);
+    }
+    return out;
+  }
+
+  const ReadableFile& file_;
+};
+
+struct Inflater {
+  Inflater() {
+    if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw std::bad_alloc();
+  }
+  ~Inflater() { inflateEnd(&stream); }
+  Inflater(const Inflater&) = delete;
+  Inflater& operator=(const Inflater&) = delete;
+  z_stream stream{};
+};
+
+std::vector<std::byte> inflate_member(const ReadableFile& file, const Archive& archive,
+                                      const Entry& entry, const std::string& name) {
+  constexpr std::size_t kStep = std::size_t{1} << 20;
+  std::vector<std::byte> out(entry.size), in;
+  Inflater inflater;
+  z_stream& stream = inflater.stream;
+  std::uint64_t read_at = archive.data_offset(entry), left = entry.stored, made = 0;
+  std::uint32_t crc = 0;
+  int status = Z_OK;
+  std::byte beyond{};  // a byte past the declared end shows that the size is a lie
+  while (status == Z_OK) {
+    if (stream.avail_in == 0 && left > 0) {
+      in = archive.read(read_at, std::min<std::uint64_t>(left, kStep));
+      stream.next_in = reinterpret_cast<Bytef*>(in.data());
+      stream.avail_in = static_cast<uInt>(in.size());
+      read_at += in.size();
+      left -= in.size();
+    }
+    const std::size_t room = std::min<std::uint64_t>(out.size() - made, kStep);
+    stream.next_out = reinterpret_cast<Bytef*>(room > 0 ? out.data() + made : &beyond);
+    stream.avail_out = static_cast<uInt>(std::max<std::size_t>(room, 1));
+    status = inflate(&stream, Z_NO_FLUSH);
+    const std::size_t got = std::max<std::size_t>(room, 1) - stream.avail_out;
+    if (got > room) archive.fail("the member '" + name + "' is longer than it says");
+    if (got > 0) crc = crc32_z(crc, reinterpret_cast<const Bytef*>(out.data() + made), got);
+    made += got;
+  }
+  if (status != Z_STREAM_END || made != out.size() || crc != entry.crc) {
+    archive.fail("Bad CRC-32 or damaged data in the member '" + name + "' of '" +
+                 file.path().filename().string() + "'");
+  }
+  return out;
+}
+
+}  // namespace
+
+ArchiveMember open_member(std::shared_ptr<const ReadableFile> file, const std::string& name,
+                          std::uint64_t limit) {
+  const Archive archive(*file);
+  const Entry entry = archive.find(name);
+  if (entry.flags & 1) archive.fail("the member '" + name + "' is encrypted");
+  if (entry.size > limit) {
+    archive.fail("Not allowed: the member '" + name + "' would have " + std::to_string(entry.size) +
+                 " bytes, more than " + std::to_string(limit));
+  }
+  if (entry.method == 0) {
+    const std::uint64_t base = archive.data_offset(entry);
+    if (base > file->size() || entry.size > file->size() - base || entry.size != entry.stored) {
+      archive.fail("the member '" + name + "' is cut short");
+    }
+    return {std::move(file), base, entry.size};
+  }
+  if (entry.method != Z_DEFLATED) {
+    archive.fail("the member '" + name + "' is compressed in an unsupported way");
+  }
+  if (entry.size > kSuspiciousSize && entry.size / kSuspiciousRatio > entry.stored) {
+    archive.fail("Not allowed: the member '" + name + "' would grow more than " +
+                 std::to_string(kSuspiciousRatio) +
+                 " times; refusing a potential decompression bomb");
+  }
+  std::vector<std::byte> bytes = inflate_member(*file, archive, entry, name);
+  const std::uint64_t size = bytes.size();
+  storage::Path inner = file->path() / name;
+  return {std::make_shared<storage::MemoryFile>(std::move(inner), std::move(bytes)), 0, size};
+}
+
+}  // namespace lamina::checkpoint

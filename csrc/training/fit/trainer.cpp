@@ -1,0 +1,236 @@
+#include "training/fit/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "training/fit/by_output.h"
+#include "training/graph/lacked_options.h"
+#include "training/losses/labels.h"
+#include "training/optimizers/penalties.h"
+
+namespace lamina::training {
+namespace {
+
+/// "name", or "name_1" where there is one already.
+std::string unique_name(const std::string& name, const std::vector<std::string>& taken) {
+  std::string out = name;
+  for (int i = 1; std::find(taken.begin(), taken.end(), out) != taken.end(); ++i) {
+    out = fmt::format("{}_{}", name, i);
+  }
+  return out;
+}
+
+/// As Keras calls the outputs.
+std::vector<std::string> names_of(const SymbolicTensors& outputs) {
+  std::vector<std::string> names;
+  for (const SymbolicTensor& output : outputs) names.push_back(output.node()->layer->name());
+  return names;
+}
+
+/// Runs a loss on labels `y` of the batch; of a label that is none it says whose it is.
+template <class F>
+auto naming_samples(const Batch& batch, const Tensor& y, const F& compute) {
+  try {
+    return compute();
+  } catch (const LabelError& error) {
+    const auto each = static_cast<std::size_t>(y.size() / y.shape()[0]);
+    const std::string sample =
+        batch.origin.sample(static_cast<std::int64_t>(error.position() / each));
+    throw ValueError(error.message(
+        each == 1 ? "of " + sample
+                  : fmt::format("at position {} of {}", error.position() % each, sample)));
+  }
+}
+
+}  // namespace
+
+Trainer::Trainer(Model& model, CompileArguments arguments)
+    : model_(model),
+      arguments_(std::move(arguments)),
+      graphs_(model),
+      evaluation_graphs_(model, TrainGraph::Mode::kEvaluation) {
+  if (!arguments_.optimizer.optimizer) throw ValueError("`compile` needs an optimizer.");
+  if (arguments_.loss.losses.empty() ||
+      std::find(arguments_.loss.losses.begin(), arguments_.loss.losses.end(), nullptr) !=
+          arguments_.loss.losses.end()) {
+    throw ValueError("`compile` needs a loss.");
+  }
+  refuse_lacked_options(model_);
+}
+
+void Trainer::prepare(const Batch& batch) {
+  const SymbolicTensors outputs = model_.outputs();
+  if (batch.y.size() != outputs.size()) {
+    throw ValueError(fmt::format("Model '{}' has {} outputs; received {} label arrays.",
+                                 model_.name(), outputs.size(), batch.y.size()));
+  }
+  if (prepared_) return;
+  refuse_lacked_options(model_);  // those of layers that have been built since
+  penalizes_activities_ = has_activity_regularizers(model_);
+  const std::vector<std::string> names = names_of(outputs);
+  losses_ = losses_by_output(arguments_.loss, names, model_.name());
+  loss_weights_ = weights_by_output(arguments_.loss_weights, names);
+  make_metrics(batch);
+  optimizer().build(model_.trainable_variables());
+  model_.prepare_saving();  // now, while plans are made, rather than in the first save
+  prepared_ = true;
+}
+
+void Trainer::make_metrics(const Batch& batch) {
+  output_losses_.clear();
+  metrics_.clear();
+  const SymbolicTensors outputs = model_.outputs();
+  const std::vector<std::string> names = names_of(outputs);
+  const std::vector<MetricArgument> each = metrics_by_output(arguments_.metrics, names);
+  std::vector<std::string> taken = {"loss"};
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const Shape& predictions = outputs[i].shape();
+    const std::string& output = names[i];
+    if (outputs.size() > 1) {
+      output_losses_.emplace_back(unique_name(output + "_loss", taken));
+      taken.push_back(output_losses_.back().name());
+    }
+    for (const MetricArgument::One& wanted : each[i].all) {
+      MetricPtr metric = wanted.metric ? wanted.metric
+                                       : metrics::get(wanted.name, batch.y[i].shape(), predictions);
+      const std::string name = outputs.size() > 1 ? output + "_" + metric->name() : metric->name();
+      metrics_.push_back({unique_name(name, taken), std::move(metric), i});
+      taken.push_back(metrics_.back().name);
+    }
+  }
+}
+
+void Trainer::refresh() {
+  if (!prepared_ || model_.trainable_variables() == optimizer().trainable_variables()) return;
+  throw ValueError(fmt::format(
+      "Layers of model '{}' were frozen or unfrozen since it was trained: call `compile` again, "
+      "with a new optimizer.",
+      model_.name()));
+}
+
+double Trainer::total_loss(const Batch& batch, const std::vector<Tensor>& outputs,
+                           std::vector<Tensor>* gradients) {
+  double total = 0;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const Loss& loss = *losses_[i];
+    const double weight = loss_weights_[i];
+    double value = 0;
+    if (gradients != nullptr) {
+      LossResult result = naming_samples(batch, batch.y[i], [&] {
+        return loss.value_and_gradient(batch.y[i], outputs[i], batch.weight,
+                                       weight * optimizer().loss_scale());
+      });
+      gradients->push_back(std::move(result.gradient));
+      value = result.value;
+    } else {
+      value = naming_samples(batch, batch.y[i],
+                             [&] { return loss(batch.y[i], outputs[i], batch.weight); });
+    }
+    if (!output_losses_.empty()) output_losses_[i].update(value, static_cast<double>(batch.rows()));
+    total += value * weight;
+  }
+  return total;
+}
+
+void Trainer::gather(const Batch& batch, const std::vector<Tensor>& outputs, double loss) {
+  loss_.update(loss, static_cast<double>(batch.rows()));
+  for (const NamedMetric& metric : metrics_) {
+    metric.metric->update_state(batch.y[metric.output], outputs[metric.output]);
+  }
+}
+
+void Trainer::lose() {
+  batch_loss_ = std::numeric_limits<double>::quiet_NaN();
+  loss_.update(batch_loss_, 0);
+}
+
+void Trainer::train(const Batch& batch) {
+  prepare(batch);
+  TrainGraph& graph = graphs_.get(batch.x);
+  const RandomState random{seed_, static_cast<std::uint64_t>(step())};
+  const std::vector<Tensor>& outputs = graph.forward(batch.x, random);
+  const std::vector<double> metrics = metric_state();
+  const std::int64_t steps = optimizer().steps();
+  double loss = 0;
+  try {
+    std::vector<Tensor> gradients;
+    loss = total_loss(batch, outputs, &gradients) + graph.penalty();
+    gather(batch, outputs, loss);
+    optimizer().apply(graph.backward(gradients, optimizer().loss_scale()));
+  } catch (...) {
+    set_metric_state(metrics);
+    throw;
+  }
+  graph.update_averages();
+  batch_loss_ = loss;
+  if (optimizer().steps() == steps) ++skipped_;
+  // Compute libraries make numbers of NaN in some activations: the loss alone may look healthy
+  // while the weights no longer are.
+  if (!optimizer().finite()) lose();
+}
+
+void Trainer::test(const Batch& batch) {
+  prepare(batch);
+  std::vector<Tensor> outputs;
+  double penalty = penalty_of(model_.trainable_variables());
+  if (penalizes_activities_) {
+    TrainGraph& graph = evaluation_graphs_.get(batch.x);
+    outputs = graph.forward(batch.x);
+    penalty += graph.activity_penalty();
+  } else {
+    outputs = model_.predict(batch.x, {.batch_size = batch.rows()});
+  }
+  gather(batch, outputs, total_loss(batch, outputs, nullptr) + penalty);
+}
+
+Logs Trainer::logs() const {
+  Logs logs = {{"loss", loss_.result()}};
+  for (const metrics::Mean& loss : output_losses_) logs[loss.name()] = loss.result();
+  for (const NamedMetric& metric : metrics_) logs[metric.name] = metric.metric->result();
+  return logs;
+}
+
+std::optional<Direction> Trainer::direction(std::string_view log) const {
+  if (log == loss_.name()) return Direction::kDown;
+  for (const metrics::Mean& loss : output_losses_) {
+    if (log == loss.name()) return Direction::kDown;
+  }
+  for (const NamedMetric& metric : metrics_) {
+    if (log == metric.name) return metric.metric->direction();
+  }
+  return {};
+}
+
+void Trainer::reset_metrics() {
+  loss_.reset_state();
+  for (metrics::Mean& loss : output_losses_) loss.reset_state();
+  for (const NamedMetric& metric : metrics_) metric.metric->reset_state();
+}
+
+std::vector<double> Trainer::metric_state() const {
+  std::vector<double> all = loss_.state();
+  const auto add = [&](const std::vector<double>& state) {
+    all.insert(all.end(), state.begin(), state.end());
+  };
+  for (const metrics::Mean& loss : output_losses_) add(loss.state());
+  for (const NamedMetric& metric : metrics_) add(metric.metric->state());
+  return all;
+}
+
+void Trainer::set_metric_state(const std::vector<double>& state) {
+  std::size_t at = 0;
+  const auto set = [&](Metric& metric) {
+    const std::size_t size = metric.state().size();
+    if (state.size() - at < size) throw ValueError("The state of the metrics is too short.");
+    metric.set_state({state.begin() + static_cast<std::ptrdiff_t>(at),
+                      state.begin() + static_cast<std::ptrdiff_t>(at + size)});
+    at += size;
+  };
+  set(loss_);
+  for (metrics::Mean& loss : output_losses_) set(loss);
+  for (const NamedMetric& metric : metrics_) set(*metric.metric);
+}
+
+}  // namespace lamina::training

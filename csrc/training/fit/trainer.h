@@ -1,0 +1,87 @@
+#pragma once
+#include <lamina/training.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "training/fit/data.h"
+#include "training/graph/graph_cache.h"
+
+namespace lamina::training {
+
+/// What `compile` makes of a model: its losses, metrics and optimizer, and graphs for the batches'
+/// shapes. Lives in the model.
+class Trainer {
+ public:
+  Trainer(Model& model, CompileArguments arguments);
+
+  /// Forward, backward, update; the metrics gather the batch. All or nothing: throws ValueError for
+  /// data that do not suit the model, the losses or the metrics, and OutOfMemoryError, before
+  /// weights, moving averages and metrics have changed.
+  void train(const Batch& batch);
+  /// Forward as in prediction; the metrics gather the batch.
+  void test(const Batch& batch);
+
+  /// Batches trained: the optimizer's steps and those that it skipped. Settles what dropout drops.
+  [[nodiscard]] std::int64_t step() const {
+    return arguments_.optimizer.optimizer->steps() + skipped_;
+  }
+  /// Goes on from there, the optimizer's steps being what they are.
+  void set_step(std::int64_t step) { skipped_ = step - optimizer().steps(); }
+
+  /// The metrics' results so far.
+  [[nodiscard]] Logs logs() const;
+  /// Of the last batch trained.
+  [[nodiscard]] double batch_loss() const noexcept { return batch_loss_; }
+  /// Of a log, without its "val_".
+  [[nodiscard]] std::optional<Direction> direction(std::string_view log) const;
+  void reset_metrics();
+  /// What the metrics have gathered. There are `metric_numbers` of them, which the first batch
+  /// settles.
+  [[nodiscard]] std::vector<double> metric_state() const;
+  void set_metric_state(const std::vector<double>& state);
+
+  /// Makes metrics, optimizer state and checks for data of these shapes.
+  void prepare(const Batch& batch);
+  /// Forgets graphs when layers have been frozen or unfrozen since.
+  void refresh();
+
+  [[nodiscard]] Optimizer& optimizer() { return *arguments_.optimizer.optimizer; }
+  [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
+  void set_seed(std::uint64_t seed) noexcept { seed_ = seed; }
+
+ private:
+  struct NamedMetric {
+    std::string name;
+    MetricPtr metric;
+    std::size_t output;
+  };
+
+  void make_metrics(const Batch& batch);
+  /// The weighted sum of the outputs' losses; with `gradients`, their derivatives as well.
+  double total_loss(const Batch& batch, const std::vector<Tensor>& outputs,
+                    std::vector<Tensor>* gradients);
+  /// The run is lost: from this batch on its loss is NaN.
+  void lose();
+  void gather(const Batch& batch, const std::vector<Tensor>& outputs, double loss);
+
+  Model& model_;
+  CompileArguments arguments_;
+  std::vector<LossPtr> losses_;  ///< of each output, from the first batch on
+  std::vector<double> loss_weights_;
+  std::uint64_t seed_ = 0;
+  double batch_loss_ = 0;
+  std::int64_t skipped_ = 0;  ///< batches whose gradients overflowed (LossScaleOptimizer)
+  GraphCache graphs_;
+  GraphCache evaluation_graphs_;  ///< where activities add to the loss
+  metrics::Mean loss_{"loss"};
+  std::vector<metrics::Mean> output_losses_;
+  std::vector<NamedMetric> metrics_;
+  bool prepared_ = false, penalizes_activities_ = false;
+};
+
+}  // namespace lamina::training

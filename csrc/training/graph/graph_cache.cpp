@@ -1,0 +1,33 @@
+#include "training/graph/graph_cache.h"
+
+#include <algorithm>
+
+namespace lamina::training {
+namespace {
+
+Device device_of(const std::vector<VariablePtr>& variables) {
+  return variables.empty() ? Device::cpu() : variables.front()->device();
+}
+
+}  // namespace
+
+TrainGraph& GraphCache::get(const std::vector<Tensor>& x) {
+  std::vector<Shape> shapes;
+  for (const Tensor& tensor : x) shapes.push_back(tensor.shape());
+  const Device device = graphs_.empty() ? device_of(model_.trainable_variables())
+                                        : device_of(graphs_.front().graph->variables());
+  std::erase_if(graphs_, [&](const Cached& cached) { return cached.device != device; });
+  const auto it = std::find_if(graphs_.begin(), graphs_.end(),
+                               [&](const Cached& cached) { return cached.shapes == shapes; });
+  if (it != graphs_.end()) {
+    graphs_.splice(graphs_.begin(), graphs_, it);
+  } else {
+    auto graph =
+        std::make_unique<TrainGraph>(model_, shapes, device, TrainGraph::Options{.mode = mode_});
+    if (graphs_.size() >= kGraphs) graphs_.pop_back();
+    graphs_.push_front({std::move(shapes), device, std::move(graph)});
+  }
+  return *graphs_.front().graph;
+}
+
+}  // namespace lamina::training

@@ -1,0 +1,33 @@
+#pragma once
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "training/graph/train_graph.h"
+
+namespace lamina::training {
+
+/// A model's training graphs for the batches' shapes, on the device where its weights are. Few: a
+/// full batch, a last one, and one more.
+class GraphCache {
+ public:
+  explicit GraphCache(Model& model, TrainGraph::Mode mode = TrainGraph::Mode::kTraining)
+      : model_(model), mode_(mode) {}
+  /// The graph for inputs of these shapes; valid until the next call. Throws what TrainGraph
+  /// throws.
+  [[nodiscard]] TrainGraph& get(const std::vector<Tensor>& x);
+
+ private:
+  struct Cached {
+    std::vector<Shape> shapes;
+    Device device;
+    std::unique_ptr<TrainGraph> graph;
+  };
+  static constexpr std::size_t kGraphs = 3;
+
+  Model& model_;
+  TrainGraph::Mode mode_;
+  std::list<Cached> graphs_;  // the one used last in front
+};
+
+}  // namespace lamina::training

@@ -1,0 +1,163 @@
+#include "training/graph/train_graph.h"
+
+#include <algorithm>
+
+#include "core/device_memory.h"
+#include "models/run/lowering.h"
+#include "ops/backend.h"
+#include "training/optimizers/scalars.h"
+
+namespace lamina::training {
+namespace {
+
+Model& built_for(Model& model, const std::vector<Shape>& shapes) {
+  if (!model.built()) model.build(shapes);
+  return model;
+}
+
+std::vector<ops::TensorSpec> input_specs(Model& model, const std::vector<Shape>& shapes) {
+  const SymbolicTensors placeholders = model.inputs();
+  if (placeholders.size() != shapes.size()) {
+    throw ValueError("Model '" + model.name() + "' takes " + std::to_string(placeholders.size()) +
+                     " inputs; received " + std::to_string(shapes.size()) + " shapes.");
+  }
+  std::vector<ops::TensorSpec> specs;
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const Shape& expected = placeholders[i].shape();
+    bool fits = shapes[i].is_known() && shapes[i].rank() == expected.rank();
+    for (std::size_t k = 0; fits && k < expected.rank(); ++k) {
+      fits = expected.dims()[k] == kNone || expected.dims()[k] == shapes[i].dims()[k];
+    }
+    if (!fits) {
+      throw ValueError("Input " + std::to_string(i) + " of model '" + model.name() +
+                       "' should have the shape " + expected.str() + "; received " +
+                       shapes[i].str() + ".");
+    }
+    specs.push_back({shapes[i], placeholders[i].dtype()});
+  }
+  return specs;
+}
+
+}  // namespace
+
+TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Device device)
+    : TrainGraph(model, input_shapes, device, Options{}) {}
+
+TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Device device,
+                       const Options& options)
+    : backend_(ops::make_backend(device)),
+      runner_(device),
+      staged_inputs_(device),
+      staged_gradients_(device),
+      variables_(built_for(model, input_shapes).trainable_variables()),
+      penalties_(options.mode == Mode::kTraining ? variables_ : std::vector<VariablePtr>(),
+                 device) {
+  const std::vector<ops::TensorSpec> specs = input_specs(model, input_shapes);
+  for (const ops::TensorSpec& spec : specs) input_dtypes_.push_back(spec.dtype);
+  const bool training = options.mode == Mode::kTraining;
+  graph::Program program = models::lower_model(
+      model, specs, training ? graph::Builder::Mode::kTraining : graph::Builder::Mode::kEvaluation);
+  for (const graph::MovingAverage& average : program.moving_averages) {
+    const auto output =
+        std::find(program.outputs.begin(), program.outputs.end(), average.statistics);
+    averages_.push_back({average.variable,
+                         static_cast<std::size_t>(output - program.outputs.begin()), average.row,
+                         average.momentum});
+  }
+  outputs_count_ = model.outputs().size();
+  for (const graph::ValueId penalty : program.activity_penalties) {
+    penalty_dtypes_.push_back(program.values[penalty].dtype);
+  }
+  graph::Wanted wanted;
+  if (training) wanted = {outputs_count_ + penalty_dtypes_.size(), variables_, options.inputs};
+  plan_ = std::make_unique<graph::TrainingPlan>(
+      std::move(program), wanted, backend_,
+      graph::PlanOptions{.optimize = options.optimize, .profile = options.profile});
+}
+
+const std::vector<Tensor>& TrainGraph::Staged::place(const std::vector<Tensor>& tensors) {
+  if (device_ == Device::cpu()) return there_ = tensors;
+  there_.resize(tensors.size());
+  std::vector<Tensor> here;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (!tensors[i].defined()) {
+      throw ValueError("Number " + std::to_string(i) + " of the tensors given is undefined.");
+    }
+    here.push_back(tensors[i].to(Device::cpu()));
+    const Tensor& given = here.back();
+    if (!there_[i].defined() || there_[i].shape() != given.shape() ||
+        there_[i].dtype() != given.dtype()) {
+      there_[i] = Tensor::empty(given.shape(), given.dtype(), device_);
+    }
+  }
+  core::copy_into(there_, here);
+  return there_;
+}
+
+void TrainGraph::prepare_averages(const std::vector<Tensor>& all_outputs) {
+  for (const Average& average : averages_) {
+    pending_averages_.push_back(
+        {&average, all_outputs[average.output], average_memory_.writable(average.variable)});
+  }
+}
+
+void TrainGraph::update_averages() {
+  for (PendingAverage& pending : pending_averages_) {
+    const Average& average = *pending.average;
+    Variable& variable = *average.variable;
+    const Tensor& statistics = pending.statistics;
+    kernels::FollowJob job{};
+    job.dtype = variable.dtype();
+    job.batch_dtype = statistics.dtype();
+    job.size = variable.shape().size();
+    job.batch = static_cast<const std::byte*>(statistics.raw()) +
+                static_cast<std::size_t>(average.row * job.size) * dtype_size(job.batch_dtype);
+    job.average.in = variable.value().raw();
+    job.average.out = pending.next.raw();
+    job.momentum = average.momentum;
+    runner_.run(job);
+    variable.assign(std::move(pending.next));
+  }
+  pending_averages_.clear();
+}
+
+const std::vector<Tensor>& TrainGraph::forward(const std::vector<Tensor>& inputs,
+                                               RandomState state) {
+  pending_averages_.clear();
+  std::vector<Tensor> cast = inputs;
+  for (std::size_t i = 0; i < std::min(cast.size(), input_dtypes_.size()); ++i) {
+    cast[i] = cast[i].cast(input_dtypes_[i]);
+  }
+  const std::vector<Tensor>& all = plan_->forward(staged_inputs_.place(cast), state);
+  const std::span<const Tensor> own(all.data(), outputs_count_ + penalty_dtypes_.size());
+  outputs_.assign(own.begin(), own.end());
+  outputs_.push_back(penalties_.sums());  // one passage, and one wait, for all
+  if (runner_.device() != Device::cpu()) {
+    outputs_ = core::copies_on(Device::cpu(), outputs_);
+    backend_->settle();  // throws what kernels had to refuse
+  }
+  take_penalties();
+  prepare_averages(all);
+  return outputs_;
+}
+
+void TrainGraph::take_penalties() {
+  penalty_ = penalties_.value_of(outputs_.back());
+  outputs_.pop_back();
+  activity_penalty_ = 0;
+  for (; outputs_.size() > outputs_count_; outputs_.pop_back()) {
+    activity_penalty_ += outputs_.back().cast(DType::kFloat64).data<double>()[0];
+  }
+}
+
+const std::vector<Tensor>& TrainGraph::backward(const std::vector<Tensor>& output_gradients,
+                                                double penalty_scale) {
+  std::vector<Tensor> of_all = output_gradients;
+  for (const DType dtype : penalty_dtypes_) of_all.push_back(filled({}, dtype, penalty_scale));
+  const std::vector<Tensor>& gradients = plan_->backward(staged_gradients_.place(of_all));
+  penalties_.add_gradients(gradients, penalty_scale,
+                           [this](std::size_t index) { return !plan_->computes(index); });
+  return gradients;
+}
+
+}  // namespace lamina::training

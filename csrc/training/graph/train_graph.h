@@ -1,0 +1,115 @@
+#pragma once
+#include <lamina/device.h>
+#include <lamina/model.h>
+
+#include <memory>
+#include <vector>
+
+#include "graph/training_plan.h"
+#include "ops/job_runner.h"
+#include "training/optimizers/penalties.h"
+#include "training/optimizers/step_memory.h"
+
+namespace lamina::training {
+
+using graph::RandomState;
+
+/// A model lowered in training mode for one set of input shapes (batch normalisation on the batch's
+/// statistics, with moving averages updated; dropout active), with its gradients. Reads the
+/// variables afresh at each forward. One call at a time; evaluation uses Model::predict where the
+/// model has no activity regularizers.
+class TrainGraph {
+ public:
+  enum class Mode : std::uint8_t {
+    kTraining,
+    kEvaluation,  ///< layers as in prediction; no gradients
+  };
+  struct Options {
+    Mode mode = Mode::kTraining;
+    /// Also give the gradients with respect to these inputs, behind those of the variables.
+    std::vector<std::size_t> inputs = {};
+    /// Time each operation, for `profile()`.
+    bool profile = false;
+    /// Fuse (see optimize_for_training). Without it each operation runs as the layers wrote it.
+    bool optimize = true;
+  };
+
+  /// `input_shapes`: batch first, all known; a model that is not built yet is built for them.
+  /// Layers whose `trainable` is false stay as they are: what is trainable is read here, once.
+  /// Throws ValueError for shapes that do not suit the model, UnsupportedError for an operation
+  /// without a gradient.
+  TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Device device = Device::cpu());
+  TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Device device,
+             const Options& options);
+
+  /// Runs forward; no variable changes. Inputs are cast to the placeholders' dtypes. `state` drives
+  /// dropout: use another counter at each step. The outputs of the model, on the host, valid until
+  /// the next call. Throws ValueError naming an input that does not fit.
+  const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs, RandomState state = {});
+  /// What regularizers add to the loss: of the variables as they were in the last forward (in
+  /// training mode), and of what layers gave in it.
+  [[nodiscard]] double penalty() const { return penalty_ + activity_penalty_; }
+  /// The latter alone.
+  [[nodiscard]] double activity_penalty() const { return activity_penalty_; }
+  /// Takes the gradient of a scalar with respect to each output, of its shape and dtype. The
+  /// gradients with respect to `variables()`, in that order and of their shapes and dtypes (zeros
+  /// where nothing depends on one), on the graph's device; valid until the next call. They include
+  /// those of `penalty_scale` times the penalty. Once after each forward, whose inputs and outputs
+  /// must not have been written to: throws ValueError otherwise.
+  const std::vector<Tensor>& backward(const std::vector<Tensor>& output_gradients,
+                                      double penalty_scale = 1);
+  /// Moves the moving averages on to what the last `forward` saw: once, before or after `backward`.
+  /// Needs no memory, so that on the host it cannot fail.
+  void update_averages();
+
+  /// The model's trainable variables when this was made.
+  [[nodiscard]] const std::vector<VariablePtr>& variables() const { return variables_; }
+  [[nodiscard]] const graph::TrainingPlan& plan() const { return *plan_; }
+
+ private:
+  struct Average {
+    VariablePtr variable;
+    std::size_t output;  ///< of the plan: the statistics
+    std::int64_t row;
+    double momentum;
+  };
+
+  /// Tensors on the graph's device with the contents of others.
+  class Staged {
+   public:
+    explicit Staged(Device device) : device_(device) {}
+    /// Valid until the next call.
+    [[nodiscard]] const std::vector<Tensor>& place(const std::vector<Tensor>& tensors);
+
+   private:
+    Device device_;
+    std::vector<Tensor> there_;
+  };
+
+  /// A step of an average that has yet to be made, and where its new value goes.
+  struct PendingAverage {
+    const Average* average;
+    Tensor statistics, next;
+  };
+  /// The penalties leave the outputs, with which they came to the host.
+  void take_penalties();
+  /// Makes room for what `update_averages` computes.
+  void prepare_averages(const std::vector<Tensor>& all_outputs);
+
+  std::shared_ptr<ops::Backend> backend_;
+  ops::JobRunner runner_;
+  Staged staged_inputs_, staged_gradients_;
+  StepMemory average_memory_;
+  std::vector<DType> input_dtypes_;
+  std::vector<VariablePtr> variables_;
+  std::vector<Average> averages_;
+  std::vector<PendingAverage> pending_averages_;
+  std::size_t outputs_count_ = 0;
+  std::vector<DType> penalty_dtypes_;  ///< of the activities' penalties, behind the outputs
+  double penalty_ = 0, activity_penalty_ = 0;
+  Penalties penalties_;
+  std::unique_ptr<graph::TrainingPlan> plan_;
+  std::vector<Tensor> outputs_;
+};
+
+}  // namespace lamina::training

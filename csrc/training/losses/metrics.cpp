@@ -1,0 +1,240 @@
+#include <fmt/format.h>
+#include <lamina/metrics.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <span>
+#include <utility>
+
+#include "training/losses/labels.h"
+
+namespace lamina::metrics {
+namespace {
+
+using Row = std::span<const float>;
+
+std::size_t argmax(Row row) {
+  return static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin());
+}
+
+/// A label is greater than all integers that it might be taken for when it is none.
+bool is_class(float label, std::size_t index) {
+  return label == static_cast<float>(index);
+}
+
+bool in_top_k(Row y_pred, std::size_t label, std::int64_t k) {
+  const float at = label < y_pred.size() && !std::isnan(y_pred[label])
+                       ? y_pred[label]
+                       : -std::numeric_limits<float>::infinity();
+  return 1 + std::count_if(y_pred.begin(), y_pred.end(), [&](float x) { return x > at; }) <= k;
+}
+
+[[noreturn]] void misfit(const Metric& metric, const Tensor& y_true, const Tensor& y_pred) {
+  throw ValueError(
+      fmt::format("Metric '{}': `y_true` of shape {} does not fit `y_pred` of "
+                  "shape {}.",
+                  metric.name(), y_true.shape().str(), y_pred.shape().str()));
+}
+
+/// A share of what is right.
+class Share : public Mean {
+ public:
+  using Mean::Mean;
+  std::optional<Direction> direction() const override { return Direction::kUp; }
+};
+
+/// By a function of a row's labels and predictions.
+class ShareOfRows : public Share {
+ public:
+  enum class Labels { kSame, kOne };
+  using Function = std::function<bool(Row y_true, Row y_pred)>;
+
+  ShareOfRows(std::string name, Labels labels, Function matches)
+      : Share(std::move(name)), labels_(labels), matches_(std::move(matches)) {}
+
+  void update_state(const Tensor& y_true, const Tensor& y_pred,
+                    const Tensor& sample_weight) override {
+    auto [truth, prediction] = training::same_rank(y_true, y_pred);
+    if (prediction.shape().rank() == 0) misfit(*this, y_true, y_pred);
+    const std::int64_t classes = prediction.shape()[-1];
+    const Shape rows = training::without_last(prediction.shape());
+    const std::int64_t labels = labels_ == Labels::kOne ? 1 : classes;
+    const bool same_rows = truth.shape() == rows || training::without_last(truth.shape()) == rows;
+    if (!same_rows || truth.size() != rows.size() * labels) misfit(*this, y_true, y_pred);
+    Mean::update_state({}, right_rows(truth, prediction, rows), sample_weight);
+  }
+
+ private:
+  /// 1 for each row that is right, else 0.
+  Tensor right_rows(const Tensor& y_true, const Tensor& y_pred, const Shape& rows) const {
+    Tensor out = Tensor::zeros(rows);
+    const std::span<float> right = out.data<float>();
+    if (right.empty()) return out;
+    const Tensor truth = y_true.cast(DType::kFloat32), prediction = y_pred.cast(DType::kFloat32);
+    const Row all_labels = truth.data<float>(), all_classes = prediction.data<float>();
+    const std::size_t labels = all_labels.size() / right.size();
+    const std::size_t classes = all_classes.size() / right.size();
+    for (std::size_t i = 0; i < right.size(); ++i) {
+      const bool hit = matches_(all_labels.subspan(i * labels, labels),
+                                all_classes.subspan(i * classes, classes));
+      right[i] = hit ? 1.0F : 0.0F;
+    }
+    return out;
+  }
+
+  Labels labels_;
+  Function matches_;
+};
+
+using Labels = ShareOfRows::Labels;
+
+MetricPtr share_of_rows(std::string name, Labels labels, ShareOfRows::Function matches) {
+  return std::make_shared<ShareOfRows>(std::move(name), labels, std::move(matches));
+}
+
+/// By a function of one label and its prediction.
+template <class F>
+class ShareOfElements : public Share {
+ public:
+  ShareOfElements(std::string name, F matches) : Share(std::move(name)), matches_(matches) {}
+
+  void update_state(const Tensor& y_true, const Tensor& y_pred,
+                    const Tensor& sample_weight) override {
+    const auto [labels, predictions] = training::same_rank(y_true, y_pred);
+    if (labels.shape() != predictions.shape()) misfit(*this, y_true, y_pred);
+    const Tensor truth = labels.cast(DType::kFloat32), guess = predictions.cast(DType::kFloat32);
+    const Row y = truth.data<float>(), p = guess.data<float>();
+    Tensor matches = Tensor::zeros(predictions.shape());
+    const std::span<float> right = matches.data<float>();
+    for (std::size_t i = 0; i < right.size(); ++i) right[i] = matches_(y[i], p[i]) ? 1.0F : 0.0F;
+    Mean::update_state({}, matches, sample_weight);
+  }
+
+ private:
+  F matches_;
+};
+
+template <class F>
+MetricPtr share_of_elements(std::string name, F matches) {
+  return std::make_shared<ShareOfElements<F>>(std::move(name), matches);
+}
+
+/// The loss of each batch, weighted by its rows.
+class LossMean : public Mean {
+ public:
+  LossMean(LossPtr loss, std::string name) : Mean(std::move(name)), loss_(std::move(loss)) {}
+  void update_state(const Tensor& y_true, const Tensor& y_pred,
+                    const Tensor& sample_weight) override {
+    if (y_pred.shape().rank() == 0 || y_pred.shape()[0] == 0) return;
+    double weight = static_cast<double>(y_pred.shape()[0]);
+    float value = (*loss_)(y_true, y_pred, sample_weight);
+    if (sample_weight.defined()) {
+      // The loss divides by the rows, a metric by their weights.
+      const Tensor weights = sample_weight.cast(DType::kFloat32);
+      double sum = 0;
+      for (const float w : weights.data<float>()) sum += w;
+      if (sum == 0) return;
+      const double rows = static_cast<double>(weights.size());
+      update(value * rows / sum, sum * weight / rows);
+      return;
+    }
+    update(value, weight);
+  }
+  std::optional<Direction> direction() const override { return Direction::kDown; }
+
+ private:
+  LossPtr loss_;
+};
+
+struct Named {
+  std::array<std::string_view, 2> names;
+  MetricPtr (*make)(std::string name);
+};
+const std::array<Named, 5> kMetrics = {{
+    {{"BinaryAccuracy", "binary_accuracy"},
+     [](std::string name) { return BinaryAccuracy(std::move(name)); }},
+    {{"CategoricalAccuracy", "categorical_accuracy"}, CategoricalAccuracy},
+    {{"SparseCategoricalAccuracy", "sparse_categorical_accuracy"}, SparseCategoricalAccuracy},
+    {{"TopKCategoricalAccuracy", "top_k_categorical_accuracy"},
+     [](std::string name) { return TopKCategoricalAccuracy(5, std::move(name)); }},
+    {{"SparseTopKCategoricalAccuracy", "sparse_top_k_categorical_accuracy"},
+     [](std::string name) { return SparseTopKCategoricalAccuracy(5, std::move(name)); }},
+}};
+
+/// "accuracy" or "acc", in any case.
+bool names_accuracy(std::string_view name) {
+  std::string lower(name);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower == "accuracy" || lower == "acc";
+}
+
+MetricPtr accuracy_for(const Shape& y_true, const Shape& y_pred, std::string name) {
+  if (y_pred.rank() == 0) throw ValueError("Metric 'accuracy': the predictions are a scalar.");
+  if (y_pred[-1] == 1) return BinaryAccuracy(std::move(name));
+  const bool one_label = y_true.rank() < y_pred.rank() || y_true[-1] == 1;
+  return one_label ? SparseCategoricalAccuracy(std::move(name))
+                   : CategoricalAccuracy(std::move(name));
+}
+
+}  // namespace
+
+MetricPtr Accuracy(std::string name) {
+  return share_of_elements(std::move(name), [](float y, float p) { return y == p; });
+}
+
+MetricPtr BinaryAccuracy(std::string name, double threshold) {
+  return share_of_elements(std::move(name), [limit = static_cast<float>(threshold)](
+                                                float y, float p) { return y == (p > limit); });
+}
+
+MetricPtr CategoricalAccuracy(std::string name) {
+  return share_of_rows(std::move(name), Labels::kSame,
+                       [](Row y_true, Row y_pred) { return argmax(y_true) == argmax(y_pred); });
+}
+
+MetricPtr SparseCategoricalAccuracy(std::string name) {
+  return share_of_rows(std::move(name), Labels::kOne,
+                       [](Row y_true, Row y_pred) { return is_class(y_true[0], argmax(y_pred)); });
+}
+
+MetricPtr TopKCategoricalAccuracy(std::int64_t k, std::string name) {
+  return share_of_rows(std::move(name), Labels::kSame,
+                       [k](Row y_true, Row y_pred) { return in_top_k(y_pred, argmax(y_true), k); });
+}
+
+MetricPtr SparseTopKCategoricalAccuracy(std::int64_t k, std::string name) {
+  return share_of_rows(std::move(name), Labels::kOne, [k](Row y_true, Row y_pred) {
+    const float label = y_true[0];
+    const bool fits = label >= 0 && label < static_cast<float>(y_pred.size());
+    return fits && in_top_k(y_pred, static_cast<std::size_t>(label), k);
+  });
+}
+
+MetricPtr MeanOf(LossPtr loss, std::string name) {
+  if (name.empty()) name = loss->name();
+  return std::make_shared<LossMean>(std::move(loss), std::move(name));
+}
+
+MetricPtr get(std::string_view name, const Shape& y_true, const Shape& y_pred) {
+  if (names_accuracy(name)) return accuracy_for(y_true, y_pred, std::string(name));
+  std::string known = "accuracy";
+  for (const Named& metric : kMetrics) {
+    if (std::find(metric.names.begin(), metric.names.end(), name) != metric.names.end()) {
+      return metric.make(std::string(name));
+    }
+    known += ", " + std::string(metric.names[0]);
+  }
+  try {
+    return MeanOf(losses::get(name), std::string(name));
+  } catch (const ValueError&) {
+    throw ValueError(
+        fmt::format("There is no metric '{}'; there are {}, and the losses", name, known));
+  }
+}
+
+}  // namespace lamina::metrics

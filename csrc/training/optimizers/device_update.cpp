@@ -1,0 +1,97 @@
+#include "training/optimizers/device_update.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "training/optimizers/update.h"
+
+namespace lamina::training {
+namespace {
+
+void add_pieces(std::vector<kernels::Piece>& pieces, std::size_t array, std::int64_t size) {
+  for (std::int64_t begin = 0; begin < size; begin += kernels::kPieceSize) {
+    pieces.push_back(
+        {static_cast<std::int64_t>(array), begin, std::min(begin + kernels::kPieceSize, size)});
+  }
+}
+
+/// A device's tensor, where the host can read it.
+template <class T>
+std::vector<T> fetched(const Tensor& tensor) {
+  const Tensor here = tensor.to(Device::cpu());
+  const auto values = here.data<T>();
+  return {values.begin(), values.end()};
+}
+
+}  // namespace
+
+std::vector<DeviceUpdate::Group> DeviceUpdate::groups(const Update& update) {
+  std::vector<kernels::UpdateArray> rows;
+  std::vector<Group> groups;
+  for (const UpdateItem& item : update.items) {
+    auto group = std::find_if(groups.begin(), groups.end(),
+                              [&](const Group& each) { return each.dtype == item.dtype; });
+    if (group == groups.end()) group = groups.insert(group, {item.dtype, {}, {}});
+    add_pieces(group->pieces, rows.size(), item.size);
+    rows.push_back(item);
+  }
+  const kernels::UpdateArray* const arrays = arrays_.put(rows);
+  while (pieces_.size() < groups.size()) pieces_.emplace_back(runner_.device());
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    groups[i].all = {arrays, pieces_[i].put(groups[i].pieces),
+                     static_cast<std::int64_t>(groups[i].pieces.size())};
+  }
+  return groups;
+}
+
+void DeviceUpdate::step(Update& update, const DeviceRule& rule) {
+  std::int32_t* const lost = lost_.put<std::int32_t>({0});
+  for (const Group& group : groups(update)) {
+    runner_.run(kernels::UpdateJob{group.dtype, rule.rule, rule.wide, update, group.all, lost});
+  }
+  fetch_finite(update);
+}
+
+void DeviceUpdate::accumulate(Update& update) {
+  std::int32_t* const lost = lost_.put<std::int32_t>({0});
+  for (const Group& group : groups(update)) {
+    runner_.run(kernels::AccumulateJob{group.dtype, update, group.all, lost});
+  }
+  fetch_finite(update);
+}
+
+void DeviceUpdate::fetch_finite(Update& update) {
+  update.finite = fetched<std::int32_t>(lost_.tensor(DType::kInt32))[0] == 0;
+  if (!update.finite) lost_.forget();
+}
+
+std::vector<double> DeviceUpdate::squared_norms(const Update& update) {
+  std::vector<double> norms(update.items.size(), 0.0);
+  for (const Group& group : groups(update)) {
+    if (group.all.count == 0) continue;
+    Tensor sums = Tensor::empty({group.all.count}, DType::kFloat64, runner_.device());
+    runner_.run(
+        kernels::SquaresJob{group.dtype, update, group.all, static_cast<double*>(sums.raw())});
+    const std::vector<double> here = fetched<double>(sums);
+    for (std::size_t i = 0; i < here.size(); ++i) {
+      norms[static_cast<std::size_t>(group.pieces[i].array)] += here[i];
+    }
+  }
+  return norms;
+}
+
+bool DeviceUpdate::all_finite(const std::vector<Tensor>& tensors) {
+  Update update;
+  for (const Tensor& tensor : tensors) {
+    if (!tensor.defined()) continue;
+    UpdateItem item;
+    item.dtype = tensor.dtype();
+    item.size = tensor.size();
+    item.gradient = tensor.raw();
+    update.items.push_back(std::move(item));
+  }
+  const std::vector<double> norms = squared_norms(update);
+  return std::all_of(norms.begin(), norms.end(), [](double norm) { return std::isfinite(norm); });
+}
+
+}  // namespace lamina::training

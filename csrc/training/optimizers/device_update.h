@@ -1,0 +1,50 @@
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "kernels/updates.h"
+#include "ops/job_runner.h"
+#include "training/optimizers/device_table.h"
+
+namespace lamina::training {
+
+struct Update;
+
+/// An optimizer's rule, for elements computed as float and as double.
+struct DeviceRule {
+  kernels::RuleOf<float> rule;
+  kernels::RuleOf<double> wide;
+};
+
+/// Steps on arrays of a device: one kernel for all arrays of a dtype. What kernels are told of the
+/// arrays stays on the device from step to step. Throws DeviceError.
+class DeviceUpdate {
+ public:
+  explicit DeviceUpdate(Device device) : runner_(device), arrays_(device), lost_(device) {}
+
+  [[nodiscard]] Device device() const noexcept { return runner_.device(); }
+  /// As run_step, accumulate and squared_norms (see update.h), whose items name arrays of the
+  /// device. The first two wait for the device and set `update.finite`.
+  void step(Update& update, const DeviceRule& rule);
+  void accumulate(Update& update);
+  [[nodiscard]] std::vector<double> squared_norms(const Update& update);
+  /// Whether all of the device's tensors hold finite numbers alone.
+  [[nodiscard]] bool all_finite(const std::vector<Tensor>& tensors);
+
+ private:
+  /// The pieces of all arrays of one dtype.
+  struct Group {
+    DType dtype;
+    std::vector<kernels::Piece> pieces;
+    kernels::Arrays all;
+  };
+
+  [[nodiscard]] std::vector<Group> groups(const Update& update);
+  void fetch_finite(Update& update);
+
+  ops::JobRunner runner_;
+  DeviceTable arrays_, lost_;
+  std::vector<DeviceTable> pieces_;  ///< one a dtype
+};
+
+}  // namespace lamina::training

@@ -1,0 +1,236 @@
+// SGD, Adam, AdamW, RMSprop, Adagrad and Lion: one functor each.
+#include <fmt/format.h>
+#include <lamina/optimizers.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+
+#include "training/optimizers/update.h"
+
+namespace lamina::optimizers {
+namespace {
+
+using training::run_step;
+using training::Update;
+
+/// The options that all have.
+template <class Options>
+OptimizerOptions common(const Options& o) {
+  return {.learning_rate = o.learning_rate,
+          .weight_decay = o.weight_decay,
+          .clipnorm = o.clipnorm,
+          .clipvalue = o.clipvalue,
+          .global_clipnorm = o.global_clipnorm,
+          .use_ema = o.use_ema,
+          .ema_momentum = o.ema_momentum,
+          .ema_overwrite_frequency = o.ema_overwrite_frequency,
+          .loss_scale_factor = o.loss_scale_factor,
+          .gradient_accumulation_steps = o.gradient_accumulation_steps,
+          .name = o.name};
+}
+
+class SgdOptimizer : public Optimizer {
+ public:
+  explicit SgdOptimizer(const SGDOptions& o) : Optimizer(common(o), "SGD"), o_(o) {
+    if (o.momentum < 0 || o.momentum > 1) {
+      throw ValueError(fmt::format(
+          "`momentum` must be a float between [0, 1]. Received: momentum={}", o.momentum));
+    }
+  }
+  std::string class_name() const override { return "SGD"; }
+
+ protected:
+  void create_slots() override {
+    if (o_.momentum != 0) add_slots({"momentum"});
+  }
+  void step(Update& update) const override {
+    if (o_.momentum == 0) {
+      run_step(update, [&]<class T>(T) { return kernels::SgdStep<T>{T(update.learning_rate)}; });
+      return;
+    }
+    run_step(update, [&]<class T>(T) {
+      return kernels::SgdMomentumStep<T>{T(update.learning_rate), T(o_.momentum), o_.nesterov};
+    });
+  }
+
+ private:
+  SGDOptions o_;
+};
+
+class AdamOptimizer : public Optimizer {
+ public:
+  AdamOptimizer(const AdamOptions& o, std::string class_name)
+      : Optimizer(common(o), class_name), o_(o), class_name_(std::move(class_name)) {}
+  std::string class_name() const override { return class_name_; }
+
+ protected:
+  void create_slots() override {
+    add_slots({"momentum", "velocity"});
+    if (o_.amsgrad) add_slots({"velocity_hat"});
+  }
+  void step(Update& update) const override {
+    if (o_.amsgrad) {
+      run_step(update, [&]<class T>(T) { return functor<kernels::AmsgradStep<T>, T>(update); });
+    } else {
+      run_step(update, [&]<class T>(T) { return functor<kernels::AdamStep<T>, T>(update); });
+    }
+  }
+
+ private:
+  template <class Functor, class T>
+  Functor functor(const Update& update) const {
+    const T local_step = T(update.iteration + 1);
+    const T power_1 = std::pow(T(o_.beta_1), local_step);
+    const T power_2 = std::pow(T(o_.beta_2), local_step);
+    const T alpha = T(update.learning_rate) * std::sqrt(T(1) - power_2) / (T(1) - power_1);
+    return {alpha, T(1 - o_.beta_1), T(1 - o_.beta_2), T(o_.epsilon)};
+  }
+
+  AdamOptions o_;
+  std::string class_name_;
+};
+
+class RmspropOptimizer : public Optimizer {
+ public:
+  explicit RmspropOptimizer(const RMSpropOptions& o) : Optimizer(common(o), "RMSprop"), o_(o) {}
+  std::string class_name() const override { return "RMSprop"; }
+
+ protected:
+  void create_slots() override {
+    add_slots({"velocity"});
+    if (o_.momentum > 0) add_slots({"momentum"});
+    if (o_.centered) add_slots({"average_gradient"});
+  }
+  void step(Update& update) const override {
+    if (o_.momentum > 0 && o_.centered) return run<true, true>(update);
+    if (o_.momentum > 0) return run<true, false>(update);
+    if (o_.centered) return run<false, true>(update);
+    run<false, false>(update);
+  }
+
+ private:
+  template <bool kMomentum, bool kCentered>
+  void run(Update& update) const {
+    run_step(update, [&]<class T>(T) {
+      return kernels::RmspropStep<T, kMomentum, kCentered>{
+          T(update.learning_rate), T(o_.rho), T(1 - o_.rho), T(o_.momentum), T(o_.epsilon)};
+    });
+  }
+
+  RMSpropOptions o_;
+};
+
+class AdagradOptimizer : public Optimizer {
+ public:
+  explicit AdagradOptimizer(const AdagradOptions& o) : Optimizer(common(o), "Adagrad"), o_(o) {}
+  std::string class_name() const override { return "Adagrad"; }
+
+ protected:
+  void create_slots() override { add_slots({"accumulator"}, o_.initial_accumulator_value); }
+  void step(Update& update) const override {
+    run_step(update, [&]<class T>(T) {
+      return kernels::AdagradStep<T>{T(update.learning_rate), T(o_.epsilon)};
+    });
+  }
+
+ private:
+  AdagradOptions o_;
+};
+
+class LionOptimizer : public Optimizer {
+ public:
+  explicit LionOptimizer(const LionOptions& o) : Optimizer(common(o), "Lion"), o_(o) {
+    if (o.beta_1 <= 0 || o.beta_1 > 1) {
+      throw ValueError(fmt::format(
+          "Argument `beta_1` must be in the [0, 1] range. Otherwise, the optimizer degenerates to "
+          "SignSGD. Received: beta_1={}.",
+          o.beta_1));
+    }
+  }
+  std::string class_name() const override { return "Lion"; }
+
+ protected:
+  void create_slots() override { add_slots({"momentum"}); }
+  void step(Update& update) const override {
+    run_step(update, [&]<class T>(T) {
+      return kernels::LionStep<T>{T(update.learning_rate), T(o_.beta_1), T(o_.beta_2)};
+    });
+  }
+
+ private:
+  LionOptions o_;
+};
+
+struct Named {
+  std::string_view name;
+  OptimizerPtr (*make)();
+};
+const std::array<Named, 7> kOptimizers = {{
+    {"SGD", [] { return SGD(); }},
+    {"Adam", [] { return Adam(); }},
+    {"AdamW", [] { return AdamW(); }},
+    {"RMSprop", [] { return RMSprop(); }},
+    {"Adagrad", [] { return Adagrad(); }},
+    {"Adafactor", [] { return Adafactor(); }},
+    {"Lion", [] { return Lion(); }},
+}};
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+    return std::tolower(x) == std::tolower(y);
+  });
+}
+
+}  // namespace
+
+OptimizerPtr SGD(SGDOptions options) {
+  return std::make_shared<SgdOptimizer>(options);
+}
+
+OptimizerPtr Adam(AdamOptions options) {
+  return std::make_shared<AdamOptimizer>(options, "Adam");
+}
+
+OptimizerPtr AdamW(AdamWOptions o) {
+  AdamOptions options{.learning_rate = o.learning_rate,
+                      .beta_1 = o.beta_1,
+                      .beta_2 = o.beta_2,
+                      .epsilon = o.epsilon,
+                      .amsgrad = o.amsgrad,
+                      .weight_decay = o.weight_decay,
+                      .clipnorm = o.clipnorm,
+                      .clipvalue = o.clipvalue,
+                      .global_clipnorm = o.global_clipnorm,
+                      .use_ema = o.use_ema,
+                      .ema_momentum = o.ema_momentum,
+                      .ema_overwrite_frequency = o.ema_overwrite_frequency,
+                      .loss_scale_factor = o.loss_scale_factor,
+                      .gradient_accumulation_steps = o.gradient_accumulation_steps,
+                      .name = o.name};
+  return std::make_shared<AdamOptimizer>(options, "AdamW");
+}
+
+OptimizerPtr RMSprop(RMSpropOptions options) {
+  return std::make_shared<RmspropOptimizer>(options);
+}
+
+OptimizerPtr Adagrad(AdagradOptions options) {
+  return std::make_shared<AdagradOptimizer>(options);
+}
+
+OptimizerPtr Lion(LionOptions options) {
+  return std::make_shared<LionOptimizer>(options);
+}
+
+OptimizerPtr get(std::string_view name) {
+  std::string known;
+  for (const Named& optimizer : kOptimizers) {
+    if (equal_ignoring_case(optimizer.name, name)) return optimizer.make();
+    known += (known.empty() ? "" : ", ") + std::string(optimizer.name);
+  }
+  throw ValueError(fmt::format("There is no optimizer '{}'; there are {}", name, known));
+}
+
+}  // namespace lamina::optimizers
