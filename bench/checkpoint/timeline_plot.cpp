@@ -80,7 +80,7 @@ std::vector<TimelineSpan> record_timeline(const path& directory) {
     }
   }
   checkpoint::Timeline timeline;
-  checkpoint::Progress progress({}, kFiles * kFileBytes);
+  checkpoint::ByteProgress progress({}, kFiles * kFileBytes);
   checkpoint::write_from_device(writes, ring, progress, {.timeline = &timeline});
   for (std::size_t i = 0; i < kFiles; ++i) {
     files[i]->close();

@@ -55,10 +55,10 @@ json through_the_ring(const Settings& settings, runtime::DeviceContext& context)
   NoFile file;
   const std::vector<checkpoint::DeviceWrite> all{
       {&file, 0, device->address(), settings.copy_bytes}};
-  const checkpoint::Progress::Callback nobody;
+  const checkpoint::ByteProgress::Callback nobody;
   std::vector<double> times;
   for (int i = 0; i < 7; ++i) {
-    checkpoint::Progress progress(nobody, settings.copy_bytes);
+    checkpoint::ByteProgress progress(nobody, settings.copy_bytes);
     times.push_back(seconds([&] { checkpoint::write_from_device(all, context.ring(), progress); }));
   }
   return rate("device to host through the ring", settings.copy_bytes, std::move(times));

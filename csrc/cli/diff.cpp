@@ -53,7 +53,7 @@ class Comparison {
 
   /// Finds every difference, in the order of A, then what only B has. True when there is none.
   bool run() {
-    Progress bar("compare", a_.nbytes(), Progress::Style::kBytes);
+    core::TerminalProgress bar("compare", a_.nbytes(), core::TerminalProgress::Style::kBytes);
     std::uint64_t done = 0;
     const Places in_a = places_of(a_), in_b = places_of(b_);
     for_each_variable(a_, [&](const Place& place, const Key& key) {

@@ -22,7 +22,8 @@ struct Arguments {
 /// Values are made at first use; making them here shows how far that is.
 void initialise(const Model& model) {
   const std::vector<VariablePtr> variables = model.variables();
-  Progress bar("initialise", variables.size(), Progress::Style::kCount, "variables");
+  core::TerminalProgress bar("initialise", variables.size(), core::TerminalProgress::Style::kCount,
+                             "variables");
   for (std::size_t i = 0; i < variables.size(); ++i) {
     (void)variables[i]->value();
     bar.update(i + 1);
@@ -33,7 +34,7 @@ void init(const Arguments& arguments, bool sharded, bool seeded) {
   if (seeded) set_random_seed(arguments.seed);
   const ModelPtr model = make_model(arguments.model);
   initialise(*model);
-  Progress bar("save", 0, Progress::Style::kBytes);
+  core::TerminalProgress bar("save", 0, core::TerminalProgress::Style::kBytes);
   SaveOptions options;
   options.overwrite = !arguments.no_overwrite;
   options.seal = !arguments.no_seal;

@@ -48,7 +48,7 @@ void load(Model& model, const Arguments& arguments) {
     if (carries_weights(arguments.model)) return;
     throw ValueError("--weights is required: only a .keras file carries its own");
   }
-  Progress bar("load", 0, Progress::Style::kBytes);
+  core::TerminalProgress bar("load", 0, core::TerminalProgress::Style::kBytes);
   model.load_weights(arguments.weights, {.skip_mismatch = arguments.skip_mismatch,
                                          .progress = [&](std::uint64_t done, std::uint64_t total) {
                                            bar.update(done, total);

@@ -22,13 +22,13 @@ struct Arguments {
   bool no_seal = false;
 };
 
-auto reports_to(Progress& bar) {
+auto reports_to(core::TerminalProgress& bar) {
   return [&bar](std::uint64_t done, std::uint64_t total) { bar.update(done, total); };
 }
 
 /// The stored groups as the children of a root, in the order in which they were written.
 weights::WeightTree read_tree(const StoredWeights& stored) {
-  Progress bar("load", stored.nbytes(), Progress::Style::kBytes);
+  core::TerminalProgress bar("load", stored.nbytes(), core::TerminalProgress::Style::kBytes);
   std::uint64_t done = 0;
   weights::WeightTree tree;
   tree.nodes.emplace_back();
@@ -57,7 +57,7 @@ void reshard_as_written(const Arguments& arguments) {
   stored.require_sound();
   stored.require_as_saved();
   const weights::WeightTree tree = read_tree(stored);
-  Progress bar("save", 0, Progress::Style::kBytes);
+  core::TerminalProgress bar("save", 0, core::TerminalProgress::Style::kBytes);
   checkpoint::SaveRequest request;
   request.max_shard_size = arguments.max_shard_size;
   request.progress = reports_to(bar);
@@ -68,10 +68,10 @@ void reshard_as_written(const Arguments& arguments) {
 void reshard_through_model(const Arguments& arguments) {
   const ModelPtr model = make_model(arguments.model);
   {
-    Progress bar("load", 0, Progress::Style::kBytes);
+    core::TerminalProgress bar("load", 0, core::TerminalProgress::Style::kBytes);
     model->load_weights(arguments.in, {.progress = reports_to(bar)});
   }
-  Progress bar("save", 0, Progress::Style::kBytes);
+  core::TerminalProgress bar("save", 0, core::TerminalProgress::Style::kBytes);
   model->save_weights(arguments.out, {.max_shard_size = arguments.max_shard_size,
                                       .progress = reports_to(bar),
                                       .seal = !arguments.no_seal});

@@ -24,7 +24,7 @@ class DamagedError : public FormatError {
 };
 
 void require_sound(const std::filesystem::path& checkpoint, storage::Storage& storage) {
-  Progress bar("verify", 0, Progress::Style::kBytes);
+  core::TerminalProgress bar("verify", 0, core::TerminalProgress::Style::kBytes);
   const std::string damage = checkpoint::damage_of(
       checkpoint, [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); },
       storage);

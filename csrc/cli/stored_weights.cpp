@@ -67,8 +67,7 @@ StoredWeights::StoredWeights(const fs::path& path) : path_(path) {
       break;
     case checkpoint::LoadKind::kArchive: {
       constexpr const char* kMember = "model.weights.h5";
-      const checkpoint::ArchiveMember member =
-          checkpoint::open_member(storage::posix().open(path), kMember);
+      const storage::ZipMember member = storage::open_member(storage::posix().open(path), kMember);
       add_file(kMember, h5::Reader(member.file, member.base, member.size));
       break;
     }

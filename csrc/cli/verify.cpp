@@ -15,7 +15,7 @@ namespace {
 ExitStatus verify(const std::string& path) {
   checkpoint::VerifyReport report;
   {
-    Progress bar("verify", 0, Progress::Style::kBytes);
+    core::TerminalProgress bar("verify", 0, core::TerminalProgress::Style::kBytes);
     report = checkpoint::verify(
         path, [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); },
         storage::posix());
@@ -37,7 +37,7 @@ ExitStatus verify(const std::string& path) {
   if (!report.problems.empty()) return kDifferent;
   fmt::print("{}: sound, {} file{}, {} tensor{} verified, {}\n", printable(path), report.files,
              report.files == 1 ? "" : "s", report.tensors, report.tensors == 1 ? "" : "s",
-             readable_size(static_cast<double>(report.bytes)));
+             core::readable_size(static_cast<double>(report.bytes)));
   return kSuccess;
 }
 

@@ -117,7 +117,7 @@ std::string totals_text(const StoredWeights& weights) {
   const Totals totals = totals_of(weights);
   return fmt::format("{}, {}, {}, {} in {}\n", counted(totals.groups, "group"),
                      counted(totals.variables, "variable"), counted(totals.parameters, "parameter"),
-                     readable_size(static_cast<double>(totals.bytes)),
+                     core::readable_size(static_cast<double>(totals.bytes)),
                      counted(weights.files().size(), "file"));
 }
 

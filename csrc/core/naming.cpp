@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace lamina {
+namespace lamina::core {
 namespace {
 
 using CodePoints = std::u32string;
@@ -147,4 +147,4 @@ void NameTable::append(const std::string& base, std::string& out) {
   out.append(number.data(), static_cast<std::size_t>(end - number.data()));
 }
 
-}  // namespace lamina
+}  // namespace lamina::core

@@ -4,7 +4,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace lamina {
+namespace lamina::core {
 
 /// Keras's `to_snake_case`: "Conv2DTranspose" -> "conv2d_transpose". UTF-8 in and out; letters
 /// beyond ASCII are word characters, and those of Latin-1, Greek and Cyrillic are lowered.
@@ -37,4 +37,4 @@ class NameTable {
   std::size_t last_ = 0;  // neighbours often have one base name
 };
 
-}  // namespace lamina
+}  // namespace lamina::core

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace lamina::training {
+namespace lamina::core {
 
 /// Below this many elements a second thread costs more than it saves.
 inline constexpr std::int64_t kElementsPerPart = 1 << 14;
@@ -23,4 +23,4 @@ void parallel_ranges(std::int64_t size, std::int64_t weight, const F& f) {
   }
 }
 
-}  // namespace lamina::training
+}  // namespace lamina::core

@@ -9,7 +9,7 @@
 #include <cmath>
 #include <string_view>
 
-namespace lamina {
+namespace lamina::core {
 namespace {
 
 using namespace std::chrono_literals;
@@ -45,13 +45,13 @@ std::string readable_size(double bytes) {
 }
 
 std::string progress_line(const std::string& title, std::uint64_t done, std::uint64_t total,
-                          double seconds, Progress::Style style, const std::string& unit,
+                          double seconds, TerminalProgress::Style style, const std::string& unit,
                           std::size_t width) {
   const double fraction =
       total == 0 ? 1.0 : std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
   const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0.0;
   std::string tail = fmt::format(" {:3.0f}%  ", fraction * 100);
-  if (style == Progress::Style::kBytes) {
+  if (style == TerminalProgress::Style::kBytes) {
     tail += fmt::format("{} of {}  {}/s", readable_size(static_cast<double>(done)),
                         readable_size(static_cast<double>(total)), readable_size(rate));
   } else {
@@ -70,8 +70,8 @@ std::string progress_line(const std::string& title, std::uint64_t done, std::uin
   return line;
 }
 
-Progress::Progress(std::string title, std::uint64_t total, Style style, std::string unit,
-                   std::FILE* stream)
+TerminalProgress::TerminalProgress(std::string title, std::uint64_t total, Style style,
+                                   std::string unit, std::FILE* stream)
     : title_(std::move(title)),
       unit_(std::move(unit)),
       total_(total),
@@ -81,16 +81,16 @@ Progress::Progress(std::string title, std::uint64_t total, Style style, std::str
       start_(Clock::now()),
       next_(start_ + 500ms) {}
 
-Progress::~Progress() {
+TerminalProgress::~TerminalProgress() {
   if (drawn_ && terminal_) std::fputc('\n', stream_);
 }
 
-void Progress::update(std::uint64_t done, std::uint64_t total) {
+void TerminalProgress::update(std::uint64_t done, std::uint64_t total) {
   total_ = total;
   update(done);
 }
 
-void Progress::update(std::uint64_t done) {
+void TerminalProgress::update(std::uint64_t done) {
   done_ = done;
   const Clock::time_point now = Clock::now();
   if (now < next_ && !(drawn_ && done >= total_)) return;
@@ -98,7 +98,7 @@ void Progress::update(std::uint64_t done) {
   next_ = now + (terminal_ ? 100ms : 5000ms);
 }
 
-void Progress::draw(Clock::time_point now) {
+void TerminalProgress::draw(Clock::time_point now) {
   const double seconds = std::chrono::duration<double>(now - start_).count();
   const std::size_t width = terminal_ ? columns(stream_) : 79;
   const std::string line = progress_line(title_, done_, total_, seconds, style_, unit_, width);
@@ -111,4 +111,4 @@ void Progress::draw(Clock::time_point now) {
   drawn_ = true;
 }
 
-}  // namespace lamina
+}  // namespace lamina::core

@@ -4,23 +4,23 @@
 #include <cstdio>
 #include <string>
 
-namespace lamina {
+namespace lamina::core {
 
 /// A bar on standard error for work that takes long: "predict  [=====>    ]  52%  13/25  4.1
 /// batch/s  eta 3s". Redrawn in place at most ten times a second on a terminal; elsewhere a plain
 /// line at most every five seconds. Nothing is drawn for work that ends within the first half
 /// second. Not synchronised.
-class Progress {
+class TerminalProgress {
  public:
   /// How counts are written: plain ("13/25", with `unit`) or as bytes ("1.2/3.4 GB", "800 MB/s").
   enum class Style : std::uint8_t { kCount, kBytes };
 
-  Progress(std::string title, std::uint64_t total, Style style = Style::kCount,
-           std::string unit = "", std::FILE* stream = stderr);
+  TerminalProgress(std::string title, std::uint64_t total, Style style = Style::kCount,
+                   std::string unit = "", std::FILE* stream = stderr);
   /// Ends the line that was begun, if any.
-  ~Progress();
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
+  ~TerminalProgress();
+  TerminalProgress(const TerminalProgress&) = delete;
+  TerminalProgress& operator=(const TerminalProgress&) = delete;
 
   /// `done` of `total` are finished.
   void update(std::uint64_t done);
@@ -40,10 +40,11 @@ class Progress {
 
 /// The text of one state of the bar, `width` columns at most; `seconds` since the start.
 [[nodiscard]] std::string progress_line(const std::string& title, std::uint64_t done,
-                                        std::uint64_t total, double seconds, Progress::Style style,
-                                        const std::string& unit, std::size_t width);
+                                        std::uint64_t total, double seconds,
+                                        TerminalProgress::Style style, const std::string& unit,
+                                        std::size_t width);
 
 /// "1.50 GB": 1024 steps and two decimals, as Keras prints sizes.
 [[nodiscard]] std::string readable_size(double bytes);
 
-}  // namespace lamina
+}  // namespace lamina::core

@@ -129,7 +129,7 @@ Initializer named(const std::string& name) {
          return Initializer(VarianceScaling{1.0, "fan_in", "truncated_normal"});
        }},
   };
-  const auto it = kByName.find(to_snake_case(name));
+  const auto it = kByName.find(core::to_snake_case(name));
   if (it != kByName.end()) return it->second();
   std::string known;
   for (const auto& [key, make] : kByName) known.append(known.empty() ? "" : ", ").append(key);

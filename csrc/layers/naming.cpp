@@ -11,7 +11,7 @@ namespace {
 
 struct NameCounters {
   std::mutex mutex;
-  NameTable names;
+  core::NameTable names;
 };
 
 NameCounters& name_counters() {
@@ -24,13 +24,13 @@ NameCounters& name_counters() {
 std::string layers::auto_name(std::string_view class_name) {
   NameCounters& counters = name_counters();
   const std::lock_guard lock(counters.mutex);
-  return counters.names.unique(to_snake_case(class_name));
+  return counters.names.unique(core::to_snake_case(class_name));
 }
 
 void clear_session() {
   NameCounters& counters = name_counters();
   const std::lock_guard lock(counters.mutex);
-  counters.names = NameTable();
+  counters.names = core::NameTable();
 }
 
 }  // namespace lamina

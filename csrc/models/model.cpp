@@ -49,7 +49,7 @@ void Model::to(Device device) {
   values = core::copies_on(device, values);
   for (std::size_t i = 0; i < moving.size(); ++i) moving[i]->move_to_value(std::move(values[i]));
   for (const VariablePtr& variable : waiting) variable->to(device);
-  if (runtime_ || device != Device::cpu()) runtime().compute_on(device);
+  if (plans_ || device != Device::cpu()) plans().compute_on(device);
 }
 
 LayerPtr Model::get_layer(std::string_view name) const {
@@ -73,13 +73,13 @@ std::int64_t Model::count_params() const {
   return total;
 }
 
-Model::Runtime& Model::runtime() {
-  if (!runtime_) runtime_ = std::make_unique<Runtime>();
-  return *runtime_;
+Model::Plans& Model::plans() {
+  if (!plans_) plans_ = std::make_unique<Plans>();
+  return *plans_;
 }
 
 void Model::invalidate_plans() noexcept {
-  runtime_.reset();
+  plans_.reset();
 }
 
 }  // namespace lamina

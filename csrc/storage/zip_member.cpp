@@ -10,10 +10,8 @@
 
 #include "storage/memory_file.h"
 
-namespace lamina::checkpoint {
+namespace lamina::storage {
 namespace {
-
-using storage::ReadableFile;
 
 constexpr std::uint32_t kLocalHeader = 0x04034b50;
 constexpr std::uint32_t kCentralHeader = 0x02014b50;
@@ -183,8 +181,8 @@ std::vector<std::byte> inflate_member(const ReadableFile& file, const Archive& a
 
 }  // namespace
 
-ArchiveMember open_member(std::shared_ptr<const ReadableFile> file, const std::string& name,
-                          std::uint64_t limit) {
+ZipMember open_member(std::shared_ptr<const ReadableFile> file, const std::string& name,
+                      std::uint64_t limit) {
   const Archive archive(*file);
   const Entry entry = archive.find(name);
   if (entry.flags & 1) archive.fail("the member '" + name + "' is encrypted");
@@ -213,4 +211,4 @@ ArchiveMember open_member(std::shared_ptr<const ReadableFile> file, const std::s
   return {std::make_shared<storage::MemoryFile>(std::move(inner), std::move(bytes)), 0, size};
 }
 
-}  // namespace lamina::checkpoint
+}  // namespace lamina::storage

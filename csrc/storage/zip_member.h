@@ -5,11 +5,11 @@
 
 #include "storage/storage.h"
 
-namespace lamina::checkpoint {
+namespace lamina::storage {
 
 /// Bytes of an archive's member: a window of a file.
-struct ArchiveMember {
-  std::shared_ptr<const storage::ReadableFile> file;
+struct ZipMember {
+  std::shared_ptr<const ReadableFile> file;
   std::uint64_t base = 0;
   std::uint64_t size = 0;
 };
@@ -19,7 +19,7 @@ struct ArchiveMember {
 /// FormatError naming the archive: for what is no archive, for a missing, encrypted or otherwise
 /// compressed member, and for one that would grow beyond all measure or has more than `limit`
 /// bytes.
-[[nodiscard]] ArchiveMember open_member(std::shared_ptr<const storage::ReadableFile> archive,
-                                        const std::string& name, std::uint64_t limit = UINT64_MAX);
+[[nodiscard]] ZipMember open_member(std::shared_ptr<const ReadableFile> archive,
+                                    const std::string& name, std::uint64_t limit = UINT64_MAX);
 
-}  // namespace lamina::checkpoint
+}  // namespace lamina::storage

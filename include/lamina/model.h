@@ -237,11 +237,11 @@ class Model : public Layer {
  private:
   friend class models::Summary;
   friend class CheckpointManager;
-  struct Runtime;
-  Runtime& runtime();
+  struct Plans;
+  Plans& plans();
   [[nodiscard]] DType input_dtype(std::size_t index, DType given) const;
   [[nodiscard]] std::vector<Tensor> standardize(const std::vector<Tensor>& inputs);
-  std::unique_ptr<Runtime> runtime_;
+  std::unique_ptr<Plans> plans_;
   std::unique_ptr<models::PendingSaves> saves_;
   std::shared_ptr<models::TrainingParts> training_;
 };

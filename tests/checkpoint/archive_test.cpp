@@ -86,7 +86,8 @@ TEST_P(Archives, GiveTheWeightsWithin) {
 }
 
 TEST_P(Archives, GiveTheMembersBytes) {
-  const ArchiveMember member = open_member(storage::posix().open(directory_ / "m.keras"), kMember);
+  const storage::ZipMember member =
+      storage::open_member(storage::posix().open(directory_ / "m.keras"), kMember);
   ASSERT_EQ(member.size, member_.size());
   std::string bytes(member.size, '\0');
   member.file->read_at(member.base, std::as_writable_bytes(std::span(bytes)));
@@ -164,7 +165,7 @@ TEST(Archive, AMemberBeyondTheLimitIsRefusedBeforeItIsUnpacked) {
     const TemporaryDirectory directory(lamina::testing::memory_directory());
     make_archive(directory / "m.keras", std::string(1000, 'x'), deflated);
     const auto open = [&](std::uint64_t limit) {
-      return open_member(storage::posix().open(directory / "m.keras"), kMember, limit);
+      return storage::open_member(storage::posix().open(directory / "m.keras"), kMember, limit);
     };
     EXPECT_EQ(open(1000).size, 1000U);
     try {

@@ -52,7 +52,7 @@ class AsyncSave : public ::testing::Test {
   std::shared_ptr<SaveState> submit(const std::filesystem::path& path, storage::Storage& storage,
                                     SnapshotPolicy policy = SnapshotPolicy::kNone,
                                     SaveRequest request = {}) {
-    const Tree tree(Tree(), &builder_.tree);
+    const TreePtr tree(TreePtr(), &builder_.tree);
     const bool sharded = request.max_shard_size.has_value();
     const auto job =
         std::make_shared<SaveJob>(begin_save(tree, path, std::move(request), storage).value());
@@ -302,7 +302,7 @@ TEST_F(AsyncSave, CancellingAQueuedSaveEndsItAtOnce) {
 
 TEST_F(AsyncSave, CancellingASaveThatWaitsForAnotherEndsIt) {
   const auto path = directory_ / "m.weights.h5";
-  auto lock = storage::posix().try_lock(Place(path).lock());
+  auto lock = storage::posix().try_lock(CheckpointPlace(path).lock());
   ASSERT_TRUE(lock);
   SaveHandle handle(submit(path, storage::posix()));
   while (handle.progress().bytes_total == 0) std::this_thread::yield();  // what comes next waits
@@ -395,7 +395,7 @@ TEST_F(AsyncSave, DestroyingTheQueueCompletesWhatIsQueued) {
     for (int i = 0; i < 5; ++i) {
       const auto path = directory_ / ("m" + std::to_string(i) + ".weights.h5");
       const auto job = std::make_shared<SaveJob>(
-          begin_save(Tree(Tree(), &builder_.tree), path, {}, storage::posix()).value());
+          begin_save(TreePtr(TreePtr(), &builder_.tree), path, {}, storage::posix()).value());
       states.push_back(std::make_shared<SaveState>(path));
       queue.submit(save_key(path, false), states.back(),
                    [job](SaveState& s) { run_save(*job, storage::posix(), s); });
@@ -432,7 +432,8 @@ TEST_F(AsyncSave, InitialisersRunOnceForVariableAndFile) {
 
 TEST_F(AsyncSave, BadArgumentsAreRefusedAtOnce) {
   const auto begin = [&](const std::string& name, SaveRequest request) {
-    (void)begin_save(Tree(Tree(), &builder_.tree), directory_ / name, std::move(request), gate_);
+    (void)begin_save(TreePtr(TreePtr(), &builder_.tree), directory_ / name, std::move(request),
+                     gate_);
   };
   SaveRequest small;
   small.max_shard_size = 10.0 / (1U << 30);

@@ -20,7 +20,7 @@ std::size_t total(const std::vector<Chunk>& chunks) {
 }
 
 TEST(ChunkPlan, GathersNeighboursIntoOneRun) {
-  std::vector<Place> places;
+  std::vector<FilePlace> places;
   for (std::size_t i = 0; i < 1000; ++i) places.push_back({&kFileA, 100 + 1000 * i, 1000});
   const auto chunks = plan_chunks(places, kSlot);
   ASSERT_EQ(chunks.size(), 1U);
@@ -31,7 +31,7 @@ TEST(ChunkPlan, GathersNeighboursIntoOneRun) {
 }
 
 TEST(ChunkPlan, CutsWhatIsLargerThanASlotAtAlignedPlaces) {
-  const std::vector<Place> places{{&kFileA, 8192, 3 * kSlot + 5}};
+  const std::vector<FilePlace> places{{&kFileA, 8192, 3 * kSlot + 5}};
   const auto chunks = plan_chunks(places, kSlot);
   ASSERT_EQ(chunks.size(), 4U);
   for (const Chunk& chunk : chunks) {
@@ -43,7 +43,7 @@ TEST(ChunkPlan, CutsWhatIsLargerThanASlotAtAlignedPlaces) {
 }
 
 TEST(ChunkPlan, KeepsFilesApart) {
-  const std::vector<Place> places{{&kFileA, 0, 10}, {&kFileB, 10, 10}, {&kFileB, 20, 10}};
+  const std::vector<FilePlace> places{{&kFileA, 0, 10}, {&kFileB, 10, 10}, {&kFileB, 20, 10}};
   const auto chunks = plan_chunks(places, kSlot);
   ASSERT_EQ(chunks.size(), 1U);
   ASSERT_EQ(chunks[0].runs.size(), 2U);
@@ -52,7 +52,7 @@ TEST(ChunkPlan, KeepsFilesApart) {
 
 TEST(ChunkPlan, IsEmptyForNothing) {
   EXPECT_TRUE(plan_chunks({}, kSlot).empty());
-  EXPECT_TRUE(plan_chunks(std::vector<Place>{{&kFileA, 5, 0}}, kSlot).empty());
+  EXPECT_TRUE(plan_chunks(std::vector<FilePlace>{{&kFileA, 5, 0}}, kSlot).empty());
 }
 
 /// Every byte once, in its place, within its slot, and no two pieces on the same bytes of a slot.
@@ -62,7 +62,7 @@ TEST(ChunkPlan, HoldsForRandomPlaces) {
   std::mt19937 random(seed);
   for (int round = 0; round < 2000; ++round) {
     const std::size_t slot = 4096 << random() % 8;
-    std::vector<Place> places;
+    std::vector<FilePlace> places;
     std::uint64_t offset = random() % 5000;
     for (std::size_t i = random() % 40; i > 0; --i) {
       const std::size_t size = random() % 3 == 0 ? random() % (3 * slot) : random() % 3000;

@@ -60,7 +60,7 @@ class DeviceEndurance : public ::testing::Test {
     const bool sharded = request.max_shard_size.has_value();
     const auto path = directory_ / (sharded ? "m.weights.json" : "m.weights.h5");
     const auto job = std::make_shared<SaveJob>(
-        begin_save(Tree(Tree(), &tree), path, std::move(request), storage::posix()).value());
+        begin_save(TreePtr(TreePtr(), &tree), path, std::move(request), storage::posix()).value());
     job->snapshot = policy;
     const auto state = std::make_shared<SaveState>(path);
     queue_.submit(save_key(path, sharded), state,

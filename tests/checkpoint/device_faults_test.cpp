@@ -26,8 +26,8 @@ class DeviceFaults : public ::testing::TestWithParam<Way> {
  protected:
   /// One transfer of fresh files; false where it failed as injected.
   bool transfer(DeviceTree& tree, PinnedRing& ring, Timeline* timeline) {
-    const Progress::Callback none;
-    Progress progress(none, 0);
+    const ByteProgress::Callback none;
+    ByteProgress progress(none, 0);
     if (GetParam().loads) {
       read_to_device(tree.reads(), ring, progress, {.timeline = timeline});
     } else {

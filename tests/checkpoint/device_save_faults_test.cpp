@@ -58,7 +58,7 @@ class DeviceSaveFaults : public ::testing::TestWithParam<Way> {
     return out;
   }
   void save(const weights::WeightTree& tree, storage::Storage& storage = storage::posix()) {
-    std::optional<SaveJob> job = begin_save(Tree(Tree(), &tree), path_, request(), storage);
+    std::optional<SaveJob> job = begin_save(TreePtr(TreePtr(), &tree), path_, request(), storage);
     job->snapshot = GetParam().policy;
     SaveState state(path_);
     run_save(*job, storage, state);

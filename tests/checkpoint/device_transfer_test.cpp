@@ -18,18 +18,18 @@ using lamina::testing::DeviceTree;
 using lamina::testing::FakeRuntime;
 using runtime::PinnedRing;
 
-Progress no_progress() {
-  static const Progress::Callback kNone;
+ByteProgress no_progress() {
+  static const ByteProgress::Callback kNone;
   return {kNone, 0};
 }
 
 void write(DeviceTree& tree, PinnedRing& ring, const DeviceTransferOptions& options = {}) {
-  Progress progress = no_progress();
+  ByteProgress progress = no_progress();
   write_from_device(tree.writes(), ring, progress, options);
 }
 
 void read(DeviceTree& tree, PinnedRing& ring, const DeviceTransferOptions& options = {}) {
-  Progress progress = no_progress();
+  ByteProgress progress = no_progress();
   read_to_device(tree.reads(), ring, progress, options);
 }
 
@@ -89,7 +89,7 @@ TEST(DeviceTransfer, GathersSmallTensorsIntoFewWrites) {
   for (std::size_t i = 0; i < 1000; ++i) {
     extents.push_back({&file, i * 100, memory->address() + i * 100, 100});
   }
-  Progress progress = no_progress();
+  ByteProgress progress = no_progress();
   write_from_device(extents, ring, progress);
   EXPECT_EQ(file.calls, 2U);  // as many as slots were filled
 }
@@ -121,7 +121,7 @@ TEST(DeviceTransfer, WaitsOnTheDeviceForWhatMadeTheWeights) {
   compute->copy(std::vector<runtime::Copy>{{memory->address(), source->address(), 100}});
   compute->record(*ready);
   const runtime::Event* after[] = {ready.get()};
-  Progress progress = no_progress();
+  ByteProgress progress = no_progress();
   write_from_device(std::vector<DeviceWrite>{{&file, 0, memory->address(), 100}}, ring, progress,
                     {.after = after});
   EXPECT_EQ(file.bytes, std::vector<std::byte>(100, std::byte{9}));
@@ -138,7 +138,7 @@ TEST(DeviceTransfer, TheCheckerSeesWeightsThatChangeTooEarly) {
   std::fill_n(source->write(0, 100).bytes().data(), 100, std::byte{9});
   const auto compute = runtime.make_stream();
   compute->copy(std::vector<runtime::Copy>{{memory->address(), source->address(), 100}});
-  Progress progress = no_progress();  // the planted mistake: `after` says nothing of `compute`
+  ByteProgress progress = no_progress();  // the planted mistake: `after` says nothing of `compute`
   write_from_device(std::vector<DeviceWrite>{{&file, 0, memory->address(), 100}}, ring, progress);
   compute->synchronize();
   EXPECT_EQ(runtime.disorders().size(), 1U);
@@ -189,8 +189,8 @@ TEST(DeviceTransfer, CountsTheBytes) {
   DeviceTree tree(runtime, random, 20, 20'000);
   tree.upload();
   std::uint64_t last = 0;
-  const Progress::Callback callback = [&](std::uint64_t done, std::uint64_t) { last = done; };
-  Progress progress(callback, tree.bytes());
+  const ByteProgress::Callback callback = [&](std::uint64_t done, std::uint64_t) { last = done; };
+  ByteProgress progress(callback, tree.bytes());
   write_from_device(tree.writes(), ring, progress);
   EXPECT_EQ(last, tree.bytes());
 }
@@ -203,10 +203,10 @@ TEST(DeviceTransfer, StopsWhenItIsCalledOff) {
     DeviceTree tree(runtime, random, 20, 50'000);
     tree.upload();
     std::stop_source stop;
-    const Progress::Callback callback = [&](std::uint64_t done, std::uint64_t) {
+    const ByteProgress::Callback callback = [&](std::uint64_t done, std::uint64_t) {
       if (done > 10'000) stop.request_stop();
     };
-    Progress progress(callback, tree.bytes());
+    ByteProgress progress(callback, tree.bytes());
     EXPECT_THROW(write_from_device(tree.writes(), ring, progress, {.stop = stop.get_token()}),
                  CancelledError);
     EXPECT_FALSE(tree.files_hold_values());

@@ -55,11 +55,11 @@ class AtExit : public ::testing::Test {
   }
 
   [[nodiscard]] std::string path() const { return (directory_ / kName).string(); }
-  [[nodiscard]] std::string lock_path() const { return Place(path()).lock().string(); }
+  [[nodiscard]] std::string lock_path() const { return CheckpointPlace(path()).lock().string(); }
   std::shared_ptr<SaveState> submit(SaveQueue& queue, const std::filesystem::path& file,
                                     storage::Storage& storage = storage::posix()) {
     const auto job = std::make_shared<SaveJob>(
-        begin_save(Tree(Tree(), &builder_.tree), file, {}, storage).value());
+        begin_save(TreePtr(TreePtr(), &builder_.tree), file, {}, storage).value());
     const auto state = std::make_shared<SaveState>(file);
     queue.submit(save_key(file, false), state,
                  [job, &storage](SaveState& s) { run_save(*job, storage, s); });
@@ -192,7 +192,8 @@ TEST_F(AtExitDeathTest, AProcessGivesUpWaitingForALockOfAnotherAndEnds) {
   const std::filesystem::path folder = given != nullptr ? given : directory_.path();
   ::setenv("LAMINA_TEST_FOLDER", folder.c_str(), 1);
   const std::filesystem::path file = folder / kName, other = folder / "n.weights.h5";
-  auto lock = storage::posix().try_lock(Place(file).lock());  // which the other does not get
+  auto lock =
+      storage::posix().try_lock(CheckpointPlace(file).lock());  // which the other does not get
   const auto leave = [&] {
     if (lock) std::exit(1);
     ::alarm(60);  // ends a process that would wait for ever
@@ -205,7 +206,7 @@ TEST_F(AtExitDeathTest, AProcessGivesUpWaitingForALockOfAnotherAndEnds) {
   };
   EXPECT_EXIT(leave(), ::testing::ExitedWithCode(0),
               AllOf(HasSubstr("the save of '" + file.string() + "' waits for its lock '" +
-                              Place(file).lock().string()),
+                              CheckpointPlace(file).lock().string()),
                     HasSubstr("Saving '" + file.string() + "' failed")));
   ::unsetenv("LAMINA_TEST_FOLDER");
   ::testing::FLAGS_gtest_death_test_style = style;

@@ -73,7 +73,7 @@ class Faults : public ::testing::TestWithParam<Way> {
         save_second(storage);
       } catch (const StorageError& error) {
         if (std::string_view(error.what()).find("rename failed for") != std::string_view::npos &&
-            storage::posix().exists(Place(path_).record()))
+            storage::posix().exists(CheckpointPlace(path_).record()))
           return;
       }
     }
@@ -234,7 +234,7 @@ TEST_P(ShardFaults, AtAnyCallOfARecoveryAreOverWithTheNextLoad) {
     SCOPED_TRACE(n);
     new_values();
     interrupt_second();
-    ASSERT_TRUE(storage::posix().exists(Place(path_).record()));
+    ASSERT_TRUE(storage::posix().exists(CheckpointPlace(path_).record()));
     CapturedWarnings warnings;
     storage.fail_at(n);
     const auto copy = poisoned_copy(other_);

@@ -41,7 +41,7 @@ class Forks : public ::testing::Test {
   std::shared_ptr<SaveState> submit(const std::string& name, storage::Storage& storage) {
     const auto path = directory_ / name;
     const auto job = std::make_shared<SaveJob>(
-        begin_save(Tree(Tree(), &builder_.tree), path, {}, storage).value());
+        begin_save(TreePtr(TreePtr(), &builder_.tree), path, {}, storage).value());
     const auto state = std::make_shared<SaveState>(path);
     save_queue().submit(save_key(path, false), state,
                         [job, &storage](SaveState& s) { run_save(*job, storage, s); });

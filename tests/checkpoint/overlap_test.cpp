@@ -31,8 +31,8 @@ class Overlap : public ::testing::TestWithParam<std::tuple<double, bool>> {
   /// Runs it on a thread of its own, whose time starts at 0; returns when it ended.
   double run(bool loads) {
     std::jthread([&] {
-      const Progress::Callback none;
-      Progress progress(none, 0);
+      const ByteProgress::Callback none;
+      ByteProgress progress(none, 0);
       const DeviceTransferOptions options{.timeline = &timeline_, .threads = 1};
       if (loads) {
         std::vector<DeviceRead> extents;

@@ -230,8 +230,8 @@ TEST_F(Places, ADirectoryInThePlaceOfAFileThatComesOrGoesIsAnErrorThatChangesNot
 
 TEST_F(Places, WhatADeadSaveOfSomebodyElseHasLeftStaysAndIsInNobodysWay) {
   const fs::path path = directory_ / "m.weights.h5";
-  const std::string left = hidden_name("m.weights.h5", kDead, Copy::kNew);
-  const std::string other = hidden_name("o.weights.h5", make_save_name(), Copy::kNew);
+  const std::string left = hidden_name("m.weights.h5", kDead, HiddenCopy::kNew);
+  const std::string other = hidden_name("o.weights.h5", make_save_name(), HiddenCopy::kNew);
   for (const std::string& name : {left, other}) std::ofstream(directory_ / name) << "partial";
   StickyStorage storage(kDead);
   {

@@ -14,7 +14,7 @@ namespace {
 using lamina::testing::TreeBuilder;
 
 /// Layers of 24 bytes each.
-Tree make_tree(int layers) {
+TreePtr make_tree(int layers) {
   std::mt19937 random(lamina::test::fresh_seed());
   TreeBuilder builder;
   for (int i = 0; i < layers; ++i) {
@@ -25,7 +25,7 @@ Tree make_tree(int layers) {
   return std::make_shared<const weights::WeightTree>(std::move(builder.tree));
 }
 
-SaveJob job_of(Tree tree, SaveRequest request = {}) {
+SaveJob job_of(TreePtr tree, SaveRequest request = {}) {
   const bool sharded = request.max_shard_size.has_value();
   SaveTarget target =
       save_target(sharded ? "m.weights.json" : "m.weights.h5", request.max_shard_size);
@@ -57,7 +57,7 @@ std::vector<std::string> paths_of(const SavePlan& plan) {
 
 TEST(PlanCache, GivesOnePlanToTheSavesOfOneTree) {
   PlanCache cache(4);
-  const Tree tree = make_tree(3);
+  const TreePtr tree = make_tree(3);
   const auto plan = cache.get(job_of(tree));
   EXPECT_EQ(paths_of(*plan), paths_of(plan_save(job_of(tree))));
   EXPECT_EQ(cache.get(job_of(tree)), plan);
@@ -66,7 +66,7 @@ TEST(PlanCache, GivesOnePlanToTheSavesOfOneTree) {
 
 TEST(PlanCache, TakesOtherBoundsAndOtherSkippedNodesForOtherPlans) {
   PlanCache cache(8);
-  const Tree tree = make_tree(4);
+  const TreePtr tree = make_tree(4);
   constexpr double kTwoLayers = 48;  // bytes
   const auto plain = cache.get(job_of(tree));
   const auto sharded = cache.get(job_of(tree, shards_of(kTwoLayers)));
@@ -85,10 +85,10 @@ TEST(PlanCache, TakesOtherBoundsAndOtherSkippedNodesForOtherPlans) {
 
 TEST(PlanCache, TellsTreesApartAndForgetsTheDead) {
   PlanCache cache(4);
-  const Tree tree = make_tree(2);
+  const TreePtr tree = make_tree(2);
   const auto plan = cache.get(job_of(tree));
   for (int i = 0; i < 20; ++i) {  // one of them may well get another's address
-    const Tree passing = make_tree(3);
+    const TreePtr passing = make_tree(3);
     EXPECT_EQ(cache.get(job_of(passing))->entries.size(), 4U);
   }
   EXPECT_EQ(cache.get(job_of(tree)), plan);
@@ -97,14 +97,14 @@ TEST(PlanCache, TellsTreesApartAndForgetsTheDead) {
 
 TEST(PlanCache, KeepsNoMoreThanItMayAndNothingOfBorrowedTrees) {
   PlanCache cache(2);
-  const std::vector<Tree> trees{make_tree(1), make_tree(1), make_tree(1)};
+  const std::vector<TreePtr> trees{make_tree(1), make_tree(1), make_tree(1)};
   const auto first = cache.get(job_of(trees[0])), second = cache.get(job_of(trees[1]));
   EXPECT_EQ(cache.get(job_of(trees[0])), first);
   (void)cache.get(job_of(trees[2]));
   EXPECT_EQ(cache.size(), 2U);
   EXPECT_EQ(cache.get(job_of(trees[0])), first);
   EXPECT_NE(cache.get(job_of(trees[1])), second);
-  const Tree borrowed(Tree(), trees[0].get());
+  const TreePtr borrowed(TreePtr(), trees[0].get());
   EXPECT_NE(cache.get(job_of(borrowed)), cache.get(job_of(borrowed)));
 }
 

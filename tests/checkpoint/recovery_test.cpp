@@ -78,7 +78,7 @@ class Recovering : public ::testing::Test {
 TEST(RecoveryRecord, IsReadAsItWasWritten) {
   const std::string name = "m\xff.weights.json";  // names are bytes, not text
   const RecoveryRecord record{kSave,
-                              Copy::kOld,
+                              HiddenCopy::kOld,
                               {"m\xff_00000.weights.h5", "m\xff_123456.weights.h5", name},
                               {"m\xff_00007.weights.h5"}};
   const auto back = parse_record(record_text(record, name), name, "source");
@@ -92,7 +92,7 @@ TEST(RecoveryRecord, IsReadAsItWasWritten) {
 // An index lists as many shards as 65,536: those of the old one go, those of the new one come.
 TEST(RecoveryRecord, OfAsManyShardsAsTwoIndicesCanListIsRead) {
   const std::string name = "m.weights.json";
-  RecoveryRecord record{kSave, Copy::kNew, {}, {}};
+  RecoveryRecord record{kSave, HiddenCopy::kNew, {}, {}};
   for (std::size_t i = 0; i < 65'536; ++i) {
     record.replace.push_back(shard_name("m", i));
     record.remove.push_back(shard_name("m", 65'536 + i));
@@ -105,7 +105,8 @@ TEST(RecoveryRecord, OfAsManyShardsAsTwoIndicesCanListIsRead) {
 
 TEST(RecoveryRecord, IsIgnoredWhenTornOrFlippedAnywhere) {
   const std::string name = "m.weights.json";
-  const std::string text = record_text({kSave, Copy::kNew, {"m_00000.weights.h5", name}, {}}, name);
+  const std::string text =
+      record_text({kSave, HiddenCopy::kNew, {"m_00000.weights.h5", name}, {}}, name);
   for (std::size_t i = 0; i < text.size(); ++i) {
     EXPECT_FALSE(parse_record(text.substr(0, i), name, "source")) << i;
     for (int bit = 0; bit < 8; ++bit) {
@@ -173,17 +174,18 @@ TEST_F(Recovering, TouchesNothingButWhatDeadSavesLeft) {
   scene_.save(0, 610, storage::posix());
   scene_.save(1, 1300, storage::posix());
   const auto before = files();
-  write(hidden_name("m_00000.weights.h5", kSave, Copy::kNew), "");
-  write(hidden_name("m_00000.weights.h5", kSave, Copy::kOld), "");
-  write(hidden_name("m.weights.json.recovery", kSave, Copy::kNew), "");
+  write(hidden_name("m_00000.weights.h5", kSave, HiddenCopy::kNew), "");
+  write(hidden_name("m_00000.weights.h5", kSave, HiddenCopy::kOld), "");
+  write(hidden_name("m.weights.json.recovery", kSave, HiddenCopy::kNew), "");
   write(".m.weights.json.lock", "");
-  write(hidden_name("other.weights.h5", kSave, Copy::kNew), "");
+  write(hidden_name("other.weights.h5", kSave, HiddenCopy::kNew), "");
   // A save cleans its own checkpoint, the command all of the directory.
   scene_.save(1, 1300, storage::posix());
-  EXPECT_TRUE(
-      storage::posix().exists(directory_ / hidden_name("other.weights.h5", kSave, Copy::kNew)));
+  EXPECT_TRUE(storage::posix().exists(directory_ /
+                                      hidden_name("other.weights.h5", kSave, HiddenCopy::kNew)));
   EXPECT_EQ(files().size(), before.size() + 1);
-  EXPECT_THAT(recover().removed, ElementsAre(hidden_name("other.weights.h5", kSave, Copy::kNew)));
+  EXPECT_THAT(recover().removed,
+              ElementsAre(hidden_name("other.weights.h5", kSave, HiddenCopy::kNew)));
   EXPECT_EQ(files(), before);
   for (const std::string& name : others) EXPECT_EQ(text(name), name);
   EXPECT_THAT(recover().removed, IsEmpty());
@@ -237,7 +239,7 @@ TEST_F(Recovering, LeavesLocksAndRecordsOfOthersAlone) {
   }
   scene_.save(0, 1300, storage::posix());
   const auto before = files();
-  write(hidden_name("m_00000.weights.h5", kSave, Copy::kNew), "of a save that was killed");
+  write(hidden_name("m_00000.weights.h5", kSave, HiddenCopy::kNew), "of a save that was killed");
   scene_.save(1, 1300, storage::posix());
   EXPECT_EQ(files(), before);
   const Recovery done = recover();
@@ -251,13 +253,13 @@ TEST_F(Recovering, LeavesLocksAndRecordsOfOthersAlone) {
 
 TEST_F(Recovering, TakesALockThatCannotBeOpenedForHeld) {
   scene_.save(0, 1300, storage::posix());
-  const std::string of_lock = hidden_name("other.weights.h5", kSave, Copy::kNew);
-  const std::string of_record = hidden_name("third_00000.weights.h5", kSave, Copy::kNew);
+  const std::string of_lock = hidden_name("other.weights.h5", kSave, HiddenCopy::kNew);
+  const std::string of_record = hidden_name("third_00000.weights.h5", kSave, HiddenCopy::kNew);
   for (const std::string& name : {of_lock, of_record}) write(name, name);
   for (const char* name : {".other.weights.h5.lock", ".third.weights.json.recovery"}) {
     std::filesystem::create_directory(directory_ / name);
   }
-  write(hidden_name("m_00000.weights.h5", kSave, Copy::kNew), "of a save that was killed");
+  write(hidden_name("m_00000.weights.h5", kSave, HiddenCopy::kNew), "of a save that was killed");
   scene_.save(1, 1300, storage::posix());
   EXPECT_EQ(scene_.load(storage::posix()), 1);
   const Recovery done = recover();
@@ -270,10 +272,10 @@ TEST_F(Recovering, TakesALockThatCannotBeOpenedForHeld) {
 TEST_F(Recovering, LeavesWhatTheRecordNeedsOfASaveThatDiedMeanwhile) {
   scene_.save(0, 1300, storage::posix());
   const std::string shard = "m_00000.weights.h5", index = "m.weights.json";
-  write(hidden_name(shard, kSave, Copy::kNew), "new");
+  write(hidden_name(shard, kSave, HiddenCopy::kNew), "new");
   write(".m.weights.json.lock", "");
   ListedStorage storage([&] {
-    write(".m.weights.json.recovery", record_text({kSave, Copy::kNew, {shard}, {}}, index));
+    write(".m.weights.json.recovery", record_text({kSave, HiddenCopy::kNew, {shard}, {}}, index));
   });
   std::vector<std::string> problems;
   const auto removed = remove_leftovers(
@@ -351,7 +353,7 @@ TEST(HiddenNames, SayWhoseTheyAre) {
   }
   EXPECT_TRUE(is_save_name(make_save_name()));
   EXPECT_NE(make_save_name(), make_save_name());
-  const std::string hidden = hidden_name("a.b", kSave, Copy::kOld);
+  const std::string hidden = hidden_name("a.b", kSave, HiddenCopy::kOld);
   ASSERT_TRUE(parse_hidden_name(hidden));
   EXPECT_EQ(parse_hidden_name(hidden)->file, "a.b");
   EXPECT_EQ(parse_hidden_name(hidden)->save, kSave);

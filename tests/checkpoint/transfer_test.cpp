@@ -63,8 +63,8 @@ TEST(Transfer, SumsWhatIsReadHoweverItComes) {
       extents.push_back({&file, at, read.back(), &sums.back()});
       offsets.push_back(at);
     }
-    const Progress::Callback nobody;
-    Progress progress(nobody, content.size());
+    const ByteProgress::Callback nobody;
+    ByteProgress progress(nobody, content.size());
     read_extents(extents, progress);
     for (std::size_t i = 0; i < extents.size(); ++i) {
       const std::span<const std::byte> saved(content.data() + offsets[i], read[i].size());
@@ -122,8 +122,8 @@ TEST(Transfer, TellsOfEachFileOnceItIsWrittenAndSummed) {
       extents.push_back({&file.file, 0, file.tensor, &file.sum});
       total += size;
     }
-    const Progress::Callback nobody;
-    Progress progress(nobody, total);
+    const ByteProgress::Callback nobody;
+    ByteProgress progress(nobody, total);
     write_extents(extents, progress, [&](storage::WritableFile& written) {
       const auto file = std::find_if(files.begin(), files.end(),
                                      [&](const File& each) { return &each.file == &written; });

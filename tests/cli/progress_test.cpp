@@ -52,7 +52,8 @@ class ProgressBars : public ::testing::Test {
     std::string errors;
     for (std::chrono::milliseconds held = 800ms; held < 15s; held *= 2) {
       before();
-      auto lock = storage::posix().try_lock(checkpoint::Place(directory_ / locked).lock());
+      auto lock =
+          storage::posix().try_lock(checkpoint::CheckpointPlace(directory_ / locked).lock());
       EXPECT_NE(lock, nullptr);
       const pid_t command = lamina::testing::start_lamina(directory_.path(), arguments);
       std::this_thread::sleep_for(held);
@@ -84,7 +85,7 @@ TEST_F(ProgressBars, OfVerifyShowBytesASecond) {
   // A save that died with its files in place: who opens the checkpoint wants the lock, to end it.
   const auto leave_record = [&] {
     std::ofstream(directory_ / ".w.weights.json.recovery") << checkpoint::record_text(
-        {checkpoint::make_save_name(), checkpoint::Copy::kNew, {"w.weights.json"}, {}},
+        {checkpoint::make_save_name(), checkpoint::HiddenCopy::kNew, {"w.weights.json"}, {}},
         "w.weights.json");
   };
   EXPECT_THAT(slowed("verify", "w.weights.json", {"verify", "w.weights.json"}, leave_record),

@@ -34,7 +34,7 @@ class Recover : public ::testing::Test {
     // The first shard is in its place already, the others are to follow.
     put("new", names_[0], names_[0]);
     for (const std::string& name : {names_[1], names_[2]}) put("new", name, hidden(name));
-    put_record({save_, Copy::kNew, names_, {}});
+    put_record({save_, HiddenCopy::kNew, names_, {}});
   }
 
   void save_two_shards(const fs::path& path) {
@@ -52,7 +52,8 @@ class Recover : public ::testing::Test {
     const std::string text = record_text(record, "w.weights.json");
     std::ofstream(directory_ / ".w.weights.json.recovery") << text.substr(0, text.size() - torn);
   }
-  [[nodiscard]] std::string hidden(const std::string& name, Copy copy = Copy::kNew) const {
+  [[nodiscard]] std::string hidden(const std::string& name,
+                                   HiddenCopy copy = HiddenCopy::kNew) const {
     return hidden_name(name, save_, copy);
   }
   /// The checkpoint is that of this folder, and whole, and nothing hidden is left.
@@ -92,9 +93,9 @@ TEST_F(Recover, IsNotNeededBeforeOtherCommands) {
 
 // An error on the way turned the record round, and then the process died.
 TEST_F(Recover, UndoesASaveThatFailed) {
-  for (const std::string& name : names_) put("old", name, hidden(name, Copy::kOld));
+  for (const std::string& name : names_) put("old", name, hidden(name, HiddenCopy::kOld));
   put("new", "w_00001.weights.h5", "w_00002.weights.h5");  // in its place, and none was there
-  put_record({save_, Copy::kOld, names_, {"w_00002.weights.h5"}});
+  put_record({save_, HiddenCopy::kOld, names_, {"w_00002.weights.h5"}});
   const Outcome outcome = run_lamina(directory_.path(), {"recover", "."});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(outcome.out, "w.weights.json: recovered\n");
@@ -108,7 +109,7 @@ TEST_F(Recover, RemovesTheFilesOfASaveThatWasNotComplete) {
   put("new", names_[0], hidden(names_[0]));
   fs::resize_file(directory_ / hidden(names_[1]),
                   fs::file_size(directory_ / hidden(names_[1])) / 2);
-  put_record({save_, Copy::kNew, names_, {}}, 1 + random_() % 8);
+  put_record({save_, HiddenCopy::kNew, names_, {}}, 1 + random_() % 8);
   const Outcome outcome = run_lamina(directory_.path(), {"recover", "."});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr(".w.weights.json.recovery: removed\n"));

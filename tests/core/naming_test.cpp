@@ -4,7 +4,7 @@
 
 #include <map>
 
-namespace lamina {
+namespace lamina::core {
 namespace {
 
 // As Keras itself answers.
@@ -80,4 +80,4 @@ TEST(Naming, TableCountsEveryUse) {
 }
 
 }  // namespace
-}  // namespace lamina
+}  // namespace lamina::core

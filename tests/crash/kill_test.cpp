@@ -98,7 +98,7 @@ class Kill : public ::testing::TestWithParam<Way> {
   void wait(std::chrono::microseconds window, bool for_a_record) {
     const auto until = Clock::now() + window * static_cast<int>(random_() % 1000) / 1000;
     while (for_a_record && Clock::now() < until) {
-      if (!storage::posix().exists(Place(scene_.path()).record())) continue;
+      if (!storage::posix().exists(CheckpointPlace(scene_.path()).record())) continue;
       for (unsigned spins = random_() % 5'000; spins > 0; --spins) (void)Clock::now();
       return;
     }
@@ -122,7 +122,7 @@ TEST_P(Kill, AtRandomMomentsNeverSpoilsTheCheckpoint) {
     wait(some_saves, GetParam().odd && i % 2 == 0);
     ASSERT_TRUE(saver.kill());
     interrupted += !hidden().empty();
-    committed += storage::posix().exists(Place(scene_.path()).record());
+    committed += storage::posix().exists(CheckpointPlace(scene_.path()).record());
     const int set = scene_.load(storage::posix());
     ASSERT_GE(set, 0);
     ++found[set];

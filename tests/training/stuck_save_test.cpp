@@ -59,7 +59,7 @@ void train_while_a_save_is_stuck(Device device, Random& random) {
   gate.close_gate();
   models::KeptNames names;
   const auto job = std::make_shared<checkpoint::SaveJob>(
-      models::begin_save(*model, names, file, {}, gate).value());
+      models::begin_model_save(*model, names, file, {}, gate).value());
   const auto state = std::make_shared<checkpoint::SaveState>(file);
   const std::string key = checkpoint::save_key(file, false);
   checkpoint::save_queue().submit(

@@ -79,13 +79,13 @@ Commit::~Commit() {
   if (!keep_hidden_) remove_hidden();
 }
 
-std::filesystem::path Commit::hidden(const File& file, Copy copy) const {
+std::filesystem::path Commit::hidden(const File& file, HiddenCopy copy) const {
   return place_.at(hidden_name(file.name, save_, copy));
 }
 
 std::filesystem::path Commit::stage(const std::string& name) {
   files_.push_back({name, true});
-  const std::filesystem::path staged = hidden(files_.back(), Copy::kNew);
+  const std::filesystem::path staged = hidden(files_.back(), HiddenCopy::kNew);
   // From its first byte on nobody may read it who may not read what it replaces.
   if (storage_.exists(place_.at(name))) storage_.create_like(place_.at(name), staged);
   return staged;
@@ -96,7 +96,7 @@ void Commit::keep_old_files() {
     const auto place = place_.at(file.name);
     file.existed = storage_.exists(place);
     if (!file.existed) continue;
-    file.kept = storage_.link(place, hidden(file, Copy::kOld));
+    file.kept = storage_.link(place, hidden(file, HiddenCopy::kOld));
     if (!file.kept) refuse_directory(place, storage_);
   }
 }
@@ -113,12 +113,12 @@ void Commit::run(const std::vector<std::string>& obsolete) {
 
 void Commit::replace_one(const File& file) {
   const auto path = place_.at(file.name);
-  storage_.rename(hidden(file, Copy::kNew), path);
+  storage_.rename(hidden(file, HiddenCopy::kNew), path);
   try {
     storage_.sync_directory(place_.directory);
   } catch (...) {
     if (file.kept) {
-      quietly([&] { storage_.rename(hidden(file, Copy::kOld), path); });
+      quietly([&] { storage_.rename(hidden(file, HiddenCopy::kOld), path); });
     } else if (!file.existed) {
       quietly([&] { storage_.remove(path); });
     }
@@ -129,11 +129,11 @@ void Commit::replace_one(const File& file) {
 
 void Commit::check_staged() const {
   for (const File& file : files_) {
-    if (!file.staged || storage_.exists(hidden(file, Copy::kNew))) continue;
+    if (!file.staged || storage_.exists(hidden(file, HiddenCopy::kNew))) continue;
     throw StorageError(
         fmt::format("'{}', which was to become '{}', is gone: another save or recovery has taken "
                     "it for what a dead save had left. Nothing was replaced.",
-                    hidden(file, Copy::kNew).string(), place_.at(file.name).string()),
+                    hidden(file, HiddenCopy::kNew).string(), place_.at(file.name).string()),
         ENOENT);
   }
 }
@@ -142,7 +142,7 @@ void Commit::replace_many() {
   storage_.sync_directory(place_.directory);
   // From here on one that is missing has been renamed: see 8.
   check_staged();
-  RecoveryRecord record{save_, Copy::kNew, {}, {}};
+  RecoveryRecord record{save_, HiddenCopy::kNew, {}, {}};
   for (const File& file : files_) {
     if (file.staged || file.existed) {
       (file.staged ? record.replace : record.remove).push_back(file.name);
@@ -160,7 +160,7 @@ void Commit::replace_many() {
 }
 
 void Commit::undo_many() noexcept {
-  RecoveryRecord record{save_, Copy::kOld, {}, {}};
+  RecoveryRecord record{save_, HiddenCopy::kOld, {}, {}};
   bool possible = true;
   for (const File& file : files_) {
     (file.existed ? record.replace : record.remove).push_back(file.name);
@@ -178,7 +178,7 @@ void Commit::undo_many() noexcept {
 
 void Commit::remove_hidden() noexcept {
   for (const File& file : files_) {
-    for (const Copy copy : {Copy::kNew, Copy::kOld}) {
+    for (const HiddenCopy copy : {HiddenCopy::kNew, HiddenCopy::kOld}) {
       quietly([&] {
         if (storage_.exists(hidden(file, copy))) storage_.remove(hidden(file, copy));
       });

@@ -32,7 +32,7 @@ class Commit final : public NewFiles {
     bool kept = false;     // the old file may have its second name
   };
 
-  [[nodiscard]] std::filesystem::path hidden(const File& file, Copy copy) const;
+  [[nodiscard]] std::filesystem::path hidden(const File& file, HiddenCopy copy) const;
   void keep_old_files();
   void replace_one(const File& file);
   void replace_many();
@@ -42,7 +42,7 @@ class Commit final : public NewFiles {
   void remove_hidden() noexcept;
 
   storage::Storage& storage_;
-  Place place_;
+  CheckpointPlace place_;
   std::unique_ptr<storage::Lock> lock_;
   std::string save_;
   std::vector<File> files_;

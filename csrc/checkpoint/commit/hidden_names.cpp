@@ -27,20 +27,20 @@ bool all_of(std::string_view text, std::string_view allowed) {
 
 }  // namespace
 
-Place::Place(const std::filesystem::path& checkpoint)
+CheckpointPlace::CheckpointPlace(const std::filesystem::path& checkpoint)
     : directory(checkpoint.has_parent_path() ? checkpoint.parent_path() : "."),
       name(checkpoint.filename().string()) {}
 
-std::filesystem::path Place::lock() const {
+std::filesystem::path CheckpointPlace::lock() const {
   return directory / fmt::format(".{}{}", name, kLock);
 }
 
-std::filesystem::path Place::record() const {
+std::filesystem::path CheckpointPlace::record() const {
   return directory / fmt::format(".{}{}", name, kRecord);
 }
 
-std::string hidden_name(const std::string& file, const std::string& save, Copy copy) {
-  return fmt::format(".{}.{}.{}", file, save, copy == Copy::kNew ? "new" : "old");
+std::string hidden_name(const std::string& file, const std::string& save, HiddenCopy copy) {
+  return fmt::format(".{}.{}.{}", file, save, copy == HiddenCopy::kNew ? "new" : "old");
 }
 
 std::string make_save_name() {

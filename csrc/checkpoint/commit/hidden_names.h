@@ -7,8 +7,8 @@
 namespace lamina::checkpoint {
 
 /// A directory and the name of a checkpoint in it: the single file, or the index.
-struct Place {
-  explicit Place(const std::filesystem::path& checkpoint);
+struct CheckpointPlace {
+  explicit CheckpointPlace(const std::filesystem::path& checkpoint);
 
   [[nodiscard]] std::filesystem::path at(const std::string& file) const { return directory / file; }
   /// ".NAME.lock": held by whoever saves or recovers.
@@ -21,10 +21,11 @@ struct Place {
 };
 
 /// What a save's hidden copy of a file is: the file to come, or the one that was there before.
-enum class Copy { kNew, kOld };
+enum class HiddenCopy { kNew, kOld };
 
 /// ".FILE.SAVE.new" and ".FILE.SAVE.old".
-[[nodiscard]] std::string hidden_name(const std::string& file, const std::string& save, Copy copy);
+[[nodiscard]] std::string hidden_name(const std::string& file, const std::string& save,
+                                      HiddenCopy copy);
 
 /// The id of a save, unlike any other's: "PID-" and 16 hexadecimal digits.
 [[nodiscard]] std::string make_save_name();

@@ -32,7 +32,7 @@ class Needed {
     }
     // A file that is saved by way of a link may be called anything.
     for (const std::string& copy : copies) {
-      const Place place(directory / std::string(parse_hidden_name(copy)->file));
+      const CheckpointPlace place(directory / std::string(parse_hidden_name(copy)->file));
       const std::string lock = place.lock().filename().string();
       if (std::binary_search(entries.begin(), entries.end(), lock)) locked.insert(place.name);
     }
@@ -49,7 +49,7 @@ class Needed {
 
  private:
   void add_lock(const path& checkpoint) {
-    const Place place(checkpoint);
+    const CheckpointPlace place(checkpoint);
     try {
       const auto lock = storage_.try_lock(place.lock());
       if (lock && lock->exclusive()) {
@@ -63,7 +63,7 @@ class Needed {
   }
 
   void add_record(const path& checkpoint) {
-    const Place place(checkpoint);
+    const CheckpointPlace place(checkpoint);
     try {
       const auto record =
           parse_record(read_text(place.record(), storage_), place.name, place.record().string());
@@ -80,7 +80,7 @@ class Needed {
 };
 
 void recover_one(const path& checkpoint, Recovery& out, Storage& storage) {
-  const Place place(checkpoint);
+  const CheckpointPlace place(checkpoint);
   try {
     const auto lock = storage.try_lock(place.lock());
     if (!lock) {

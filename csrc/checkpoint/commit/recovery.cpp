@@ -23,7 +23,7 @@ constexpr auto kLongestPause = std::chrono::milliseconds(50);
 constexpr auto kLongWait = std::chrono::seconds(20);
 
 /// The record in force. What is torn never was, and may stay where the directory is read-only.
-std::optional<RecoveryRecord> read_record(const Place& place, Storage& storage) {
+std::optional<RecoveryRecord> read_record(const CheckpointPlace& place, Storage& storage) {
   try {
     const path file = place.record();
     return parse_record(read_text(file, storage), place.name, file.string());
@@ -73,7 +73,8 @@ bool quietly(const std::function<void()>& action) noexcept {
   return false;
 }
 
-void wait_until(const std::function<bool()>& done, const Place& place, const Waiting& waiting) {
+void wait_until(const std::function<bool()>& done, const CheckpointPlace& place,
+                const Waiting& waiting) {
   const auto begin = Clock::now();
   bool warned = false;
   for (auto pause = kFirstPause; !done(); pause = std::min(2 * pause, kLongestPause)) {
@@ -86,7 +87,7 @@ void wait_until(const std::function<bool()>& done, const Place& place, const Wai
   }
 }
 
-std::unique_ptr<storage::Lock> lock_checkpoint(const Place& place, Storage& storage,
+std::unique_ptr<storage::Lock> lock_checkpoint(const CheckpointPlace& place, Storage& storage,
                                                const Waiting& waiting) {
   std::unique_ptr<storage::Lock> lock;
   try {
@@ -99,10 +100,10 @@ std::unique_ptr<storage::Lock> lock_checkpoint(const Place& place, Storage& stor
   return lock;
 }
 
-void write_record(const Place& place, const RecoveryRecord& record, Storage& storage) {
+void write_record(const CheckpointPlace& place, const RecoveryRecord& record, Storage& storage) {
   const std::string text = record_text(record, place.name);
-  const path hidden =
-      place.at(hidden_name(place.record().filename().string().substr(1), record.save, Copy::kNew));
+  const path hidden = place.at(
+      hidden_name(place.record().filename().string().substr(1), record.save, HiddenCopy::kNew));
   try {
     const auto file = storage.create(hidden);
     file->write_at(0, std::as_bytes(std::span(text)));
@@ -115,7 +116,7 @@ void write_record(const Place& place, const RecoveryRecord& record, Storage& sto
   }
 }
 
-void perform(const Place& place, const RecoveryRecord& record, Storage& storage) {
+void perform(const CheckpointPlace& place, const RecoveryRecord& record, Storage& storage) {
   // A record can be seen before it is durable, and nothing may be changed before it is.
   storage.sync_directory(place.directory);
   for (const std::string& file : record.replace) {
@@ -125,10 +126,10 @@ void perform(const Place& place, const RecoveryRecord& record, Storage& storage)
   storage.sync_directory(place.directory);
 }
 
-void finish(const Place& place, const RecoveryRecord& record, Storage& storage) noexcept {
+void finish(const CheckpointPlace& place, const RecoveryRecord& record, Storage& storage) noexcept {
   for (const auto* files : {&record.replace, &record.remove}) {
     for (const std::string& file : *files) {
-      for (const Copy copy : {Copy::kNew, Copy::kOld}) {
+      for (const HiddenCopy copy : {HiddenCopy::kNew, HiddenCopy::kOld}) {
         quietly([&] { remove_if_there(place.at(hidden_name(file, record.save, copy)), storage); });
       }
     }
@@ -137,7 +138,7 @@ void finish(const Place& place, const RecoveryRecord& record, Storage& storage) 
   quietly([&] { storage.sync_directory(place.directory); });
 }
 
-void settle_locked(const Place& place, Storage& storage) {
+void settle_locked(const CheckpointPlace& place, Storage& storage) {
   const std::optional<RecoveryRecord> record = read_record(place, storage);
   if (!record) return;
   perform(place, *record, storage);
@@ -145,12 +146,12 @@ void settle_locked(const Place& place, Storage& storage) {
 }
 
 bool is_unsettled(const path& checkpoint, Storage& storage) {
-  const Place place(checkpoint);
+  const CheckpointPlace place(checkpoint);
   return storage.exists(place.record()) && read_record(place, storage);
 }
 
 void settle(const path& checkpoint, Storage& storage) {
-  const Place place(checkpoint);
+  const CheckpointPlace place(checkpoint);
   const auto settled = [&] {
     if (!is_unsettled(checkpoint, storage)) return true;
     const auto lock = storage.try_lock(place.lock());

@@ -24,24 +24,27 @@ void settle(const std::filesystem::path& checkpoint, storage::Storage& storage);
 using Waiting = std::function<void(const std::filesystem::path& lock)>;
 
 /// Calls `done` until it says so, with pauses in between; warns when that takes long.
-void wait_until(const std::function<bool()>& done, const Place& place, const Waiting& waiting = {});
+void wait_until(const std::function<bool()>& done, const CheckpointPlace& place,
+                const Waiting& waiting = {});
 
 /// Waits until no other save or recovery works on the checkpoint; warns when that takes long.
-[[nodiscard]] std::unique_ptr<storage::Lock> lock_checkpoint(const Place& place,
+[[nodiscard]] std::unique_ptr<storage::Lock> lock_checkpoint(const CheckpointPlace& place,
                                                              storage::Storage& storage,
                                                              const Waiting& waiting = {});
 
 /// Finishes what a save that died has left undone, for the holder of the checkpoint's lock.
-void settle_locked(const Place& place, storage::Storage& storage);
+void settle_locked(const CheckpointPlace& place, storage::Storage& storage);
 
 /// Puts a record in force in one step: on return or exception, the old or the new one is.
-void write_record(const Place& place, const RecoveryRecord& record, storage::Storage& storage);
+void write_record(const CheckpointPlace& place, const RecoveryRecord& record,
+                  storage::Storage& storage);
 
 /// Does what the record in force says. On return the files are in their places, durably.
-void perform(const Place& place, const RecoveryRecord& record, storage::Storage& storage);
+void perform(const CheckpointPlace& place, const RecoveryRecord& record, storage::Storage& storage);
 
 /// Removes the hidden copies that a performed record leaves, then the record. Only warns.
-void finish(const Place& place, const RecoveryRecord& record, storage::Storage& storage) noexcept;
+void finish(const CheckpointPlace& place, const RecoveryRecord& record,
+            storage::Storage& storage) noexcept;
 
 /// Removes hidden copies that saves which died have left, of the files that `wanted` chooses; those
 /// of the checkpoint `own` are known to be dead, as the caller holds its lock. Returns their names.

@@ -60,7 +60,7 @@ RecoveryRecord parse_line(std::string_view line, const std::string& name) {
   if (!is_save_name(out.save)) throw FormatError("an id that no save has");
   const auto copy = json.at("copy").get<std::string>();
   if (copy != "new" && copy != "old") throw FormatError("copies that are neither new nor old");
-  out.copy = copy == "new" ? Copy::kNew : Copy::kOld;
+  out.copy = copy == "new" ? HiddenCopy::kNew : HiddenCopy::kOld;
   out.replace = from_json(json.at("replace"), name);
   out.remove = from_json(json.at("remove"), name);
   std::set<std::string_view> seen(out.replace.begin(), out.replace.end());
@@ -75,7 +75,7 @@ RecoveryRecord parse_line(std::string_view line, const std::string& name) {
 std::string record_text(const RecoveryRecord& record, const std::string& name) {
   const Json json{{"version", kVersion},
                   {"save", record.save},
-                  {"copy", record.copy == Copy::kNew ? "new" : "old"},
+                  {"copy", record.copy == HiddenCopy::kNew ? "new" : "old"},
                   {"replace", to_json(record.replace, name)},
                   {"remove", to_json(record.remove, name)}};
   const std::string line = json.dump() + "\n";

@@ -13,7 +13,7 @@ namespace lamina::checkpoint {
 /// once.
 struct RecoveryRecord {
   std::string save;  ///< whose hidden copies
-  Copy copy = Copy::kNew;
+  HiddenCopy copy = HiddenCopy::kNew;
   std::vector<std::string> replace;  ///< shards first, the index last
   std::vector<std::string> remove;
 };

@@ -38,7 +38,7 @@ void add(CatalogGroup& out, const h5::VarsGroup& group, const h5::Reader& reader
 }
 
 h5::Reader open_archive(const std::filesystem::path& path, storage::Storage& storage) {
-  ArchiveMember member = open_member(storage.open(path), "model.weights.h5");
+  storage::ZipMember member = storage::open_member(storage.open(path), "model.weights.h5");
   return h5::Reader(std::move(member.file), member.base, member.size);
 }
 

@@ -83,7 +83,7 @@ bool goes_straight_to_device(const Assignment& assignment) {
 
 /// Tensors with the datasets' elements, as the files type them.
 std::vector<Tensor> read_all(const std::vector<Assignment>& assignments, Verification& verification,
-                             Progress& progress, const DeviceTravel& travel) {
+                             ByteProgress& progress, const DeviceTravel& travel) {
   std::vector<Tensor> tensors;
   std::vector<ReadExtent> plain;
   std::vector<std::size_t> others;
@@ -168,7 +168,7 @@ void load(const weights::WeightTree& tree, const std::filesystem::path& path,
     throw MismatchError(mismatch_report(found, tree, catalog));
   }
   check_extents(found.assignments);
-  Progress progress(request.progress, total_bytes(found.assignments));
+  ByteProgress progress(request.progress, total_bytes(found.assignments));
   Verification verification(seals, found.assignments);
   std::vector<Tensor> tensors = naming_device_errors("Loading '" + path.string() + "'", [&] {
     std::vector<Tensor> read = read_all(found.assignments, verification, progress, request.travel);

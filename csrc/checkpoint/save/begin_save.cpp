@@ -83,8 +83,8 @@ std::vector<runtime::DeviceMark> mark(const ValueDevices& devices) {
 
 }  // namespace
 
-std::optional<SaveJob> begin_save(Tree tree, const std::filesystem::path& path, SaveRequest request,
-                                  storage::Storage& storage) {
+std::optional<SaveJob> begin_save(TreePtr tree, const std::filesystem::path& path,
+                                  SaveRequest request, storage::Storage& storage) {
   SaveTarget target = save_target(path, request.max_shard_size);
   SaveJob job{.tree = std::move(tree),
               .values = {},

@@ -76,7 +76,7 @@ void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state)
   const std::vector<PreparedShard> shards = prepare(job, files, save, state);
   const std::string index = index_of(job, files, save);
 
-  Progress progress(job.request.progress, state.progress().bytes_total, &state);
+  ByteProgress progress(job.request.progress, state.progress().bytes_total, &state);
   const std::unique_ptr<NewFiles> new_files = place_for(files, job, storage, state);
   const std::vector<std::string> obsolete = obsolete_shards(files, storage);
   write_shards(shards, job, *new_files, {progress, storage, state});
@@ -105,7 +105,7 @@ void run_save(SaveJob& job, storage::Storage& storage, SaveState& state) {
 
 void save(const WeightTree& tree, const path& given, const SaveRequest& request,
           storage::Storage& storage) {
-  const Tree borrowed(Tree(), &tree);
+  const TreePtr borrowed(TreePtr(), &tree);
   std::optional<SaveJob> job = begin_save(borrowed, given, request, storage);
   if (!job) return;
   SaveState state(given);

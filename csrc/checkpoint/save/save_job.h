@@ -14,7 +14,7 @@
 
 namespace lamina::checkpoint {
 
-using Tree = std::shared_ptr<const weights::WeightTree>;
+using TreePtr = std::shared_ptr<const weights::WeightTree>;
 
 /// The values of a tree's variables at one moment.
 struct Values {
@@ -51,7 +51,7 @@ struct SavePlan {
 /// A save whose arguments have been checked and whose values have been taken hold of: the rest may
 /// happen later, on any thread, whatever becomes of the variables meanwhile.
 struct SaveJob {
-  Tree tree;
+  TreePtr tree;
   Values values;
   SaveTarget target;
   SaveRequest request;
@@ -65,7 +65,7 @@ struct SaveJob {
 /// Checks what can be checked without work for each byte or each path, asks before a checkpoint is
 /// replaced where it has to, and takes hold of the values. Nothing: the user said no.
 /// Throws ValueError for a bad name, an unbuilt tree, an oversized or a released variable.
-[[nodiscard]] std::optional<SaveJob> begin_save(Tree tree, const std::filesystem::path& path,
+[[nodiscard]] std::optional<SaveJob> begin_save(TreePtr tree, const std::filesystem::path& path,
                                                 SaveRequest request, storage::Storage& storage);
 
 /// Writes the checkpoint and puts it in place. Does not call `state.finish`.

@@ -8,7 +8,7 @@ namespace lamina::checkpoint {
 
 /// Whom the writing of files tells, and whom it asks.
 struct Surroundings {
-  Progress& progress;
+  ByteProgress& progress;
   storage::Storage& storage;
   SaveState& state;
 };

@@ -67,8 +67,8 @@ std::string name_of_other_kind(const std::string& file_name) {
   return {};
 }
 
-Place lock_place(const path& directory) {
-  return Place(directory / "step_directories");
+CheckpointPlace lock_place(const path& directory) {
+  return CheckpointPlace(directory / "step_directories");
 }
 
 }  // namespace

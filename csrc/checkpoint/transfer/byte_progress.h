@@ -8,12 +8,12 @@
 namespace lamina::checkpoint {
 
 /// Counts bytes from several threads and tells the caller, one call at a time.
-class Progress {
+class ByteProgress {
  public:
   using Callback = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
   /// A save tells its `state` as well, and hears from it.
-  Progress(const Callback& callback, std::uint64_t total, SaveState* state = nullptr)
+  ByteProgress(const Callback& callback, std::uint64_t total, SaveState* state = nullptr)
       : callback_(callback), total_(total), state_(state) {}
 
   /// Throws CancelledError when the save has been cancelled, so that it goes no further.

@@ -11,7 +11,7 @@ constexpr std::size_t kAlignedFrom = std::size_t{64} << 10;
 
 class Planner {
  public:
-  Planner(std::span<const Place> places, std::size_t slot_bytes)
+  Planner(std::span<const FilePlace> places, std::size_t slot_bytes)
       : places_(places), slot_bytes_(slot_bytes) {}
 
   std::vector<Chunk> run() {
@@ -22,7 +22,7 @@ class Planner {
   }
 
  private:
-  [[nodiscard]] bool continues(const Place& place, std::uint64_t offset) const {
+  [[nodiscard]] bool continues(const FilePlace& place, std::uint64_t offset) const {
     if (chunks_.empty() || used_ == slot_bytes_) return false;
     const Run& last = chunks_.back().runs.back();
     return places_[last.place].file == place.file && last.file_offset + last.size == offset;
@@ -37,7 +37,7 @@ class Planner {
   }
   /// Puts in what fits of place `i` from `done` on; returns how much that is.
   std::size_t add(std::size_t i, std::size_t done) {
-    const Place& place = places_[i];
+    const FilePlace& place = places_[i];
     const std::uint64_t offset = place.offset + done;
     if (!continues(place, offset)) start_run(i, offset, place.size - done);
     const std::size_t size = std::min(place.size - done, slot_bytes_ - used_);
@@ -47,7 +47,7 @@ class Planner {
     return size;
   }
 
-  std::span<const Place> places_;
+  std::span<const FilePlace> places_;
   std::size_t slot_bytes_;
   std::size_t used_ = 0;  // of the last chunk's slot
   std::vector<Chunk> chunks_;
@@ -55,7 +55,7 @@ class Planner {
 
 }  // namespace
 
-std::vector<Chunk> plan_chunks(std::span<const Place> places, std::size_t slot_bytes) {
+std::vector<Chunk> plan_chunks(std::span<const FilePlace> places, std::size_t slot_bytes) {
   return Planner(places, slot_bytes).run();
 }
 

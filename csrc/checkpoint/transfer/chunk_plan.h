@@ -7,7 +7,7 @@
 namespace lamina::checkpoint {
 
 /// Bytes of some memory and where they lie in a file; `file` only tells files apart.
-struct Place {
+struct FilePlace {
   const void* file;
   std::uint64_t offset;
   std::size_t size;
@@ -37,7 +37,8 @@ struct Chunk {
 
 /// Cuts and gathers the places, in their order, into slots of `slot_bytes` (a multiple of 4096).
 /// Large pieces lie in the slot as they lie in the file, modulo 4096, which is what O_DIRECT needs.
-[[nodiscard]] std::vector<Chunk> plan_chunks(std::span<const Place> places, std::size_t slot_bytes);
+[[nodiscard]] std::vector<Chunk> plan_chunks(std::span<const FilePlace> places,
+                                             std::size_t slot_bytes);
 
 /// The pieces of one of a chunk's runs, in order.
 [[nodiscard]] std::span<const Piece> pieces_of(const Run& run, const Chunk& chunk);

@@ -17,7 +17,7 @@ void DeviceReads::add(const storage::ReadableFile& file, std::uint64_t offset, T
       {&file, offset, static_cast<std::byte*>(tensor.raw()), tensor.nbytes(), checksum});
 }
 
-void DeviceReads::run(Progress& progress, const DeviceTravel& travel) const {
+void DeviceReads::run(ByteProgress& progress, const DeviceTravel& travel) const {
   for (const auto& [device, extents] : of_devices_) {
     const auto context = runtime::devices().get(device);
     read_to_device(extents, context->ring(), progress,

@@ -12,7 +12,7 @@ class DeviceReads {
   void add(const storage::ReadableFile& file, std::uint64_t offset, Tensor& tensor,
            TensorChecksum* checksum);
   /// Throws what read_to_device throws.
-  void run(Progress& progress, const DeviceTravel& travel) const;
+  void run(ByteProgress& progress, const DeviceTravel& travel) const;
 
  private:
   struct Reads {

@@ -9,10 +9,10 @@
 
 namespace lamina::checkpoint {
 
-DeviceRun::DeviceRun(std::vector<Chunk> chunks, std::span<const Place> places,
+DeviceRun::DeviceRun(std::vector<Chunk> chunks, std::span<const FilePlace> places,
                      runtime::PinnedRing& ring, const DeviceTransferOptions& options)
     : chunks_(std::move(chunks)), places_(places), ring_(ring), options_(options) {
-  for (const Place& place : places) files_.emplace(place.file, files_.size());
+  for (const FilePlace& place : places) files_.emplace(place.file, files_.size());
   abandoned_.reserve(ring.slots());  // so that to abandon a slot cannot fail
   stream_ = ring.runtime().make_stream();
   for (const runtime::Event* event : options.after) stream_->wait(*event);

@@ -15,7 +15,7 @@ namespace lamina::checkpoint {
 /// nobody knows; so those wait here until the stream is gone, whose destructor waits for its work.
 class DeviceRun {
  public:
-  DeviceRun(std::vector<Chunk> chunks, std::span<const Place> places, runtime::PinnedRing& ring,
+  DeviceRun(std::vector<Chunk> chunks, std::span<const FilePlace> places, runtime::PinnedRing& ring,
             const DeviceTransferOptions& options);
 
   [[nodiscard]] const std::vector<Chunk>& chunks() const noexcept { return chunks_; }
@@ -55,7 +55,7 @@ class DeviceRun {
   }
 
   std::vector<Chunk> chunks_;
-  std::span<const Place> places_;
+  std::span<const FilePlace> places_;
   runtime::PinnedRing& ring_;
   const DeviceTransferOptions& options_;
   std::map<const void*, std::size_t> files_;

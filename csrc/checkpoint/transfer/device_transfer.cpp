@@ -11,8 +11,8 @@ namespace lamina::checkpoint {
 namespace {
 
 template <class Extent>
-std::vector<Place> places_of(std::span<const Extent> extents) {
-  std::vector<Place> out;
+std::vector<FilePlace> places_of(std::span<const Extent> extents) {
+  std::vector<FilePlace> out;
   out.reserve(extents.size());
   for (const Extent& extent : extents) out.push_back({extent.file, extent.offset, extent.size});
   return out;
@@ -90,7 +90,7 @@ class FilledSlots {
 
 class Writing {
  public:
-  Writing(std::span<const DeviceWrite> extents, DeviceRun& run, Progress& progress,
+  Writing(std::span<const DeviceWrite> extents, DeviceRun& run, ByteProgress& progress,
           const DeviceTransferOptions& options)
       : extents_(extents), run_(run), progress_(progress), options_(options) {
     for (const DeviceWrite& extent : extents) left_[extent.file] += extent.size;
@@ -163,7 +163,7 @@ class Writing {
 
   std::span<const DeviceWrite> extents_;
   DeviceRun& run_;
-  Progress& progress_;
+  ByteProgress& progress_;
   const DeviceTransferOptions& options_;
   std::unordered_map<const storage::WritableFile*, std::atomic<std::uint64_t>> left_;
   FilledSlots filled_;
@@ -171,7 +171,7 @@ class Writing {
 
 class Reading {
  public:
-  Reading(std::span<const DeviceRead> extents, DeviceRun& run, Progress& progress)
+  Reading(std::span<const DeviceRead> extents, DeviceRun& run, ByteProgress& progress)
       : extents_(extents), run_(run), progress_(progress) {}
 
   /// Each thread's part: a read as soon as there is a slot.
@@ -231,7 +231,7 @@ class Reading {
 
   std::span<const DeviceRead> extents_;
   DeviceRun& run_;
-  Progress& progress_;
+  ByteProgress& progress_;
   FilledSlots filled_;
   std::atomic<std::size_t> next_ = 0;
 };
@@ -244,8 +244,8 @@ struct Closing {
 }  // namespace
 
 void write_from_device(std::span<const DeviceWrite> extents, runtime::PinnedRing& ring,
-                       Progress& progress, const DeviceTransferOptions& options) {
-  const std::vector<Place> places = places_of(extents);
+                       ByteProgress& progress, const DeviceTransferOptions& options) {
+  const std::vector<FilePlace> places = places_of(extents);
   DeviceRun run(plan_chunks(places, ring.slot_bytes()), places, ring, options);
   Writing writing(extents, run, progress, options);
   run.run_threads([&] { writing.drain(); }, [&] { writing.fill(); });
@@ -253,8 +253,8 @@ void write_from_device(std::span<const DeviceWrite> extents, runtime::PinnedRing
 }
 
 void read_to_device(std::span<const DeviceRead> extents, runtime::PinnedRing& ring,
-                    Progress& progress, const DeviceTransferOptions& options) {
-  const std::vector<Place> places = places_of(extents);
+                    ByteProgress& progress, const DeviceTransferOptions& options) {
+  const std::vector<FilePlace> places = places_of(extents);
   DeviceRun run(plan_chunks(places, ring.slot_bytes()), places, ring, options);
   Reading reading(extents, run, progress);
   {

@@ -50,8 +50,8 @@ struct DeviceTransferOptions {
 /// (DeviceError, StorageError, FormatError), or CancelledError. What was written then, or read,
 /// is of no use.
 void write_from_device(std::span<const DeviceWrite> extents, runtime::PinnedRing& ring,
-                       Progress& progress, const DeviceTransferOptions& options = {});
+                       ByteProgress& progress, const DeviceTransferOptions& options = {});
 void read_to_device(std::span<const DeviceRead> extents, runtime::PinnedRing& ring,
-                    Progress& progress, const DeviceTransferOptions& options = {});
+                    ByteProgress& progress, const DeviceTransferOptions& options = {});
 
 }  // namespace lamina::checkpoint

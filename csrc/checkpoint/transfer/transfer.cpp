@@ -175,7 +175,7 @@ void read_part(const ReadPart& part, BackgroundSums& sums) {
 
 }  // namespace
 
-void write_extents(const std::vector<WriteExtent>& extents, Progress& progress,
+void write_extents(const std::vector<WriteExtent>& extents, ByteProgress& progress,
                    const std::function<void(storage::WritableFile&)>& file_written) {
   const std::vector<WriteRun> runs = runs_file_by_file(extents);
   RunsLeft left(runs);
@@ -200,7 +200,7 @@ void write_extents(const std::vector<WriteExtent>& extents, Progress& progress,
   });
 }
 
-void read_extents(const std::vector<ReadExtent>& extents, Progress& progress) {
+void read_extents(const std::vector<ReadExtent>& extents, ByteProgress& progress) {
   std::vector<ReadPart> parts;
   for (const ReadExtent& extent : extents) {
     for (std::size_t at = 0; at < extent.bytes.size(); at += kPart) {

@@ -29,8 +29,8 @@ struct ReadExtent {
 /// called for each file when all of its extents are written and in their checksums, on the thread
 /// that wrote the last one: there is time to sync it while the others go on with the next. May
 /// throw. The extents of a file follow each other.
-void write_extents(const std::vector<WriteExtent>& extents, Progress& progress,
+void write_extents(const std::vector<WriteExtent>& extents, ByteProgress& progress,
                    const std::function<void(storage::WritableFile&)>& file_written = {});
-void read_extents(const std::vector<ReadExtent>& extents, Progress& progress);
+void read_extents(const std::vector<ReadExtent>& extents, ByteProgress& progress);
 
 }  // namespace lamina::checkpoint

@@ -39,7 +39,7 @@ class Verifier {
     std::vector<OpenedSeal> files;
     for (const auto& [reader, sealed] : sealed_) files.push_back({reader, &sealed});
     count(files);
-    Progress progress(told, report_.bytes);
+    ByteProgress progress(told, report_.bytes);
     verify_tensors(files, progress, report_);
     return std::move(report_);
   }
@@ -120,7 +120,7 @@ class Verifier {
 
   static void open_archive(std::shared_ptr<const storage::ReadableFile> archive, Opened& out) {
     try {
-      ArchiveMember member = open_member(std::move(archive), "model.weights.h5");
+      storage::ZipMember member = storage::open_member(std::move(archive), "model.weights.h5");
       open_file({std::move(member.file), member.base, member.size}, out);
     } catch (const FormatError& error) {
       note(error, error.what(), out.report);

@@ -40,7 +40,7 @@ void read_part(const Part& part, std::span<std::byte> buffer) {
   part.of->checksum.add(part.at, part.size, checksum);
 }
 
-void read_all(const std::vector<Part>& parts, Progress& progress) {
+void read_all(const std::vector<Part>& parts, ByteProgress& progress) {
   std::atomic<std::size_t> next = 0;
   std::mutex failures;
   parallel_for(io_threads(), io_threads(), [&](std::size_t) {
@@ -60,7 +60,7 @@ void read_all(const std::vector<Part>& parts, Progress& progress) {
 
 }  // namespace
 
-void verify_tensors(const std::vector<OpenedSeal>& files, Progress& progress,
+void verify_tensors(const std::vector<OpenedSeal>& files, ByteProgress& progress,
                     VerifyReport& report) {
   std::deque<CheckedTensor> tensors;
   std::vector<Part> parts;

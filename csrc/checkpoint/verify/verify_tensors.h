@@ -15,6 +15,7 @@ struct OpenedSeal {
 
 /// Reads every tensor of the files, into no more than a few megabytes of memory. Notes a problem
 /// for each one that is not as it was saved, or cannot be read.
-void verify_tensors(const std::vector<OpenedSeal>& files, Progress& progress, VerifyReport& report);
+void verify_tensors(const std::vector<OpenedSeal>& files, ByteProgress& progress,
+                    VerifyReport& report);
 
 }  // namespace lamina::checkpoint

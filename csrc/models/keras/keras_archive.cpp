@@ -12,8 +12,8 @@ namespace {
 
 std::string read_member(const std::filesystem::path& archive, const std::string& name) {
   constexpr std::uint64_t kMaxBytes = 64u << 20;
-  const checkpoint::ArchiveMember member =
-      checkpoint::open_member(storage::posix().open(archive), name, kMaxBytes);
+  const storage::ZipMember member =
+      storage::open_member(storage::posix().open(archive), name, kMaxBytes);
   std::string text(member.size, '\0');
   member.file->read_at(member.base, std::as_writable_bytes(std::span(text)));
   return text;

@@ -26,14 +26,14 @@ Tensor padded(const Tensor& rows, std::int64_t batch) {
 
 }  // namespace
 
-void Model::Runtime::compute_on(Device device) {
+void Model::Plans::compute_on(Device device) {
   if (device == device_) return;
   entries_.clear();
   backend_.reset();
   device_ = device;
 }
 
-void Model::Runtime::compute_with(const std::vector<VariablePtr>& variables) {
+void Model::Plans::compute_with(const std::vector<VariablePtr>& variables) {
   if (variables.empty()) return;
   const VariablePtr& first = variables.front();
   for (const VariablePtr& variable : variables) {
@@ -45,11 +45,11 @@ void Model::Runtime::compute_with(const std::vector<VariablePtr>& variables) {
   compute_on(first->device());
 }
 
-graph::Plan& Model::Runtime::plan(Model& model, const Signature& signature) {
+graph::Plan& Model::Plans::plan(Model& model, const Signature& signature) {
   return *entry(model, signature).plan;
 }
 
-Model::Runtime::Entry& Model::Runtime::entry(Model& model, const Signature& signature) {
+Model::Plans::Entry& Model::Plans::entry(Model& model, const Signature& signature) {
   const auto it = std::find_if(entries_.begin(), entries_.end(),
                                [&](const Entry& entry) { return entry.signature == signature; });
   if (it != entries_.end()) {
@@ -63,7 +63,7 @@ Model::Runtime::Entry& Model::Runtime::entry(Model& model, const Signature& sign
   return entries_.front();
 }
 
-const Model::Runtime::Entry* Model::Runtime::with_batch_at_least(const Signature& signature) const {
+const Model::Plans::Entry* Model::Plans::with_batch_at_least(const Signature& signature) const {
   for (const Entry& entry : entries_) {
     if (entry.signature.front().shape[0] >= signature.front().shape[0] &&
         std::equal(signature.begin(), signature.end(), entry.signature.begin(),
@@ -74,9 +74,9 @@ const Model::Runtime::Entry* Model::Runtime::with_batch_at_least(const Signature
   return nullptr;
 }
 
-std::vector<Tensor> Model::Runtime::run(Model& model, std::vector<Tensor> batch,
-                                        const std::vector<DType>& dtypes, bool released,
-                                        std::int64_t& computed) {
+std::vector<Tensor> Model::Plans::run(Model& model, std::vector<Tensor> batch,
+                                      const std::vector<DType>& dtypes, bool released,
+                                      std::int64_t& computed) {
   Signature signature;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     batch[i] = batch[i].cast(dtypes[i]);
@@ -91,7 +91,7 @@ std::vector<Tensor> Model::Runtime::run(Model& model, std::vector<Tensor> batch,
   return device_ == Device::cpu() ? found.plan->run(batch) : run_there(found, batch);
 }
 
-std::vector<Tensor> Model::Runtime::run_there(Entry& entry, const std::vector<Tensor>& batch) {
+std::vector<Tensor> Model::Plans::run_there(Entry& entry, const std::vector<Tensor>& batch) {
   if (entry.outputs.empty()) {
     entry.inputs.clear();
     for (const ops::TensorSpec& spec : entry.signature) {

@@ -9,7 +9,7 @@
 namespace lamina {
 
 /// The plans of one model, most recently used first.
-struct Model::Runtime {
+struct Model::Plans {
   using Signature = std::vector<ops::TensorSpec>;
 
   /// Where plans compute from now on; those for another device go. Throws ValueError when there are

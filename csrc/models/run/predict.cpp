@@ -145,7 +145,7 @@ std::vector<Tensor> Model::predict(const std::vector<Tensor>& inputs,
   std::vector<DType> dtypes;
   for (std::size_t i = 0; i < data.size(); ++i) dtypes.push_back(input_dtype(i, data[i].dtype()));
   const std::vector<VariablePtr> all = variables();
-  runtime().compute_with(all);
+  plans().compute_with(all);
   const bool released = std::any_of(
       all.begin(), all.end(), [](const VariablePtr& variable) { return variable->released(); });
   const std::int64_t step =
@@ -153,10 +153,10 @@ std::vector<Tensor> Model::predict(const std::vector<Tensor>& inputs,
   const std::int64_t there = step == 0 ? 0 : (given + step - 1) / step;
   const std::int64_t batches = std::min(there, options.steps.value_or(there));
   const std::int64_t rows = std::min(given, batches * step);
-  std::optional<Progress> progress;
+  std::optional<core::TerminalProgress> progress;
   if (options.verbose) {
-    progress.emplace("predict", static_cast<std::uint64_t>(batches), Progress::Style::kCount,
-                     "batch");
+    progress.emplace("predict", static_cast<std::uint64_t>(batches),
+                     core::TerminalProgress::Style::kCount, "batch");
   }
   Collector collector(rows, name());
   std::uint64_t done = 0;
@@ -165,8 +165,7 @@ std::vector<Tensor> Model::predict(const std::vector<Tensor>& inputs,
     std::vector<Tensor> batch;
     for (const Tensor& input : data) batch.push_back(rows_of(input, begin, count));
     std::int64_t computed = 0;
-    std::vector<Tensor> outputs =
-        runtime().run(*this, std::move(batch), dtypes, released, computed);
+    std::vector<Tensor> outputs = plans().run(*this, std::move(batch), dtypes, released, computed);
     collector.add(std::move(outputs), begin, count, computed);
     if (progress) progress->update(++done);
   }
@@ -197,7 +196,7 @@ void Model::compile_inference(const std::vector<Shape>& input_shapes,
                               const CompileOptions& options) {
   if (!built()) build(input_shapes);
   models::check_input_shapes("Model '" + name() + "'", inputs(), input_shapes);
-  Runtime::Signature signature;
+  Plans::Signature signature;
   const SymbolicTensors placeholders = inputs();
   for (std::size_t i = 0; i < input_shapes.size(); ++i) {
     if (!input_shapes[i].is_known()) {
@@ -207,8 +206,8 @@ void Model::compile_inference(const std::vector<Shape>& input_shapes,
     }
     signature.push_back({input_shapes[i], placeholders[i].dtype()});
   }
-  runtime().compute_with(variables());
-  runtime().plan(*this, signature).refresh(options.release_weights);
+  plans().compute_with(variables());
+  plans().plan(*this, signature).refresh(options.release_weights);
 }
 
 }  // namespace lamina

@@ -60,7 +60,7 @@ struct Amount {
     bits += static_cast<double>(variable.shape().size()) * dtype_keras_bits(variable.dtype());
   }
   [[nodiscard]] std::string str() const {
-    return fmt::format("{} ({})\n", with_commas(count), readable_size(bits / 8));
+    return fmt::format("{} ({})\n", with_commas(count), core::readable_size(bits / 8));
   }
 };
 

@@ -75,9 +75,10 @@ CheckpointManager::Begun CheckpointManager::begin(std::int64_t step, const Model
   model.saves_->throw_failure();
   Begun out;
   const std::filesystem::path place = parts_->directories.new_file(step);
-  out.job = std::make_shared<SaveJob>(
-      models::begin_save(model, model.saves_->names, place, parts_->options.save, parts_->storage)
-          .value());
+  out.job =
+      std::make_shared<SaveJob>(models::begin_model_save(model, model.saves_->names, place,
+                                                         parts_->options.save, parts_->storage)
+                                    .value());
   out.job->fresh_directory = true;  // as StepDirectories makes them
   out.state = std::make_shared<SaveState>(place);
   out.work = [parts = parts_, job = out.job, step](SaveState& state) {
@@ -126,7 +127,7 @@ std::optional<std::int64_t> CheckpointManager::restore_latest(Model& model,
                                                               const LoadOptions& options) const {
   checkpoint::save_queue().wait_for(parts_->key);
   const auto load = [&](const std::filesystem::path& file) {
-    models::load(model, model.saves_->names, file, options, parts_->storage);
+    models::load_model_weights(model, model.saves_->names, file, options, parts_->storage);
   };
   return checkpoint::restore_newest(parts_->directories, load);
 }

@@ -164,7 +164,7 @@ class Namer {
     if (member.optimizer != nullptr) {
       edges.push_back({member.name, add(*member.optimizer)});
     } else if (member.attribute == nullptr) {
-      NameTable names;
+      core::NameTable names;
       for (std::size_t i = 0; i < member.layers->size(); ++i) {
         look_ahead(*member.layers, i);
         add_element(member.name, *(*member.layers)[i], names, edges);
@@ -178,7 +178,7 @@ class Namer {
     }
   }
 
-  void add_element(const std::string& path, const Layer& layer, NameTable& names,
+  void add_element(const std::string& path, const Layer& layer, core::NameTable& names,
                    std::vector<WeightEdge>& edges) {
     std::string class_name = layer.class_name();
     // A name is used up even where the object has been reached before.
@@ -187,7 +187,7 @@ class Namer {
   }
 
   static std::string element_path(const std::string& list, const std::string& base,
-                                  NameTable& names) {
+                                  core::NameTable& names) {
     constexpr std::size_t kNumber = 8;
     std::string path;
     path.reserve(list.size() + 1 + base.size() + kNumber);
@@ -199,7 +199,7 @@ class Namer {
   void add_list(const std::string& path, const AttributeList& list,
                 std::unordered_set<const AttributeList*>& seen, std::vector<WeightEdge>& edges) {
     if (!seen.insert(&list).second) return;  // a list that holds itself
-    NameTable names;
+    core::NameTable names;
     for (const Attribute& item : list.items) {
       if (const auto* layer = std::get_if<LayerPtr>(&item.value)) {
         if (*layer != nullptr) add_element(path, **layer, names, edges);
@@ -212,7 +212,7 @@ class Namer {
   /// Neighbours are often of one class.
   const std::string& snake_case_of(const std::string& class_name) {
     if (class_name != last_class_) {
-      last_snake_case_ = to_snake_case(class_name);
+      last_snake_case_ = core::to_snake_case(class_name);
       last_class_ = class_name;
     }
     return last_snake_case_;

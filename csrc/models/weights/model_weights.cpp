@@ -55,10 +55,10 @@ void build_optimizer(const Model& model, const std::filesystem::path& path, bool
 
 }  // namespace
 
-std::optional<checkpoint::SaveJob> begin_save(const Model& model, KeptNames& names,
-                                              const std::filesystem::path& path,
-                                              const AsyncSaveOptions& options,
-                                              storage::Storage& storage) {
+std::optional<checkpoint::SaveJob> begin_model_save(const Model& model, KeptNames& names,
+                                                    const std::filesystem::path& path,
+                                                    const AsyncSaveOptions& options,
+                                                    storage::Storage& storage) {
   require_built(model, "saving");
   const std::shared_ptr<const NamedWeights> named = names.get(model);
   checkpoint::SaveRequest request{.overwrite = options.save.overwrite,
@@ -69,7 +69,7 @@ std::optional<checkpoint::SaveJob> begin_save(const Model& model, KeptNames& nam
                                   .seal = options.save.seal,
                                   .align = options.save.align};
   std::optional<checkpoint::SaveJob> job = checkpoint::begin_save(
-      checkpoint::Tree(named, &named->tree), path, std::move(request), storage);
+      checkpoint::TreePtr(named, &named->tree), path, std::move(request), storage);
   if (job) job->snapshot = options.snapshot;
   return job;
 }
@@ -85,8 +85,8 @@ void wait_for_earlier_saves(const Model& model, PendingSaves& saves) {
   saves.throw_failure();
 }
 
-void load(Model& model, KeptNames& names, const std::filesystem::path& path,
-          const LoadOptions& options, storage::Storage& storage) {
+void load_model_weights(Model& model, KeptNames& names, const std::filesystem::path& path,
+                        const LoadOptions& options, storage::Storage& storage) {
   require_built(model, "loading weights into");
   build_optimizer(model, path, options.verify, storage);
   const std::shared_ptr<const NamedWeights> named = known_to_keras(model, names);
@@ -118,7 +118,7 @@ void make_absolute(std::filesystem::path& file) {
 void Model::save_weights(const std::filesystem::path& path, const SaveOptions& options) const {
   models::wait_for_earlier_saves(*this, *saves_);
   checkpoint::save_queue().wait_for(key_of(path, options));
-  std::optional<checkpoint::SaveJob> job = models::begin_save(
+  std::optional<checkpoint::SaveJob> job = models::begin_model_save(
       *this, saves_->names, path, {options, SnapshotPolicy::kNone}, storage::posix());
   if (!job) return;
   checkpoint::SaveState state(path);
@@ -132,7 +132,7 @@ SaveHandle Model::save_weights_async(const std::filesystem::path& path,
   // Whether there is something to be asked about shows when the earlier saves are over.
   if (!options.save.overwrite) checkpoint::save_queue().wait_for(key);
   std::optional<checkpoint::SaveJob> begun =
-      models::begin_save(*this, saves_->names, path, options, storage::posix());
+      models::begin_model_save(*this, saves_->names, path, options, storage::posix());
   if (!begun) return {};
   const auto job = std::make_shared<checkpoint::SaveJob>(std::move(*begun));
   make_absolute(job->target.file);
@@ -158,7 +158,7 @@ void Model::prepare_saving() const {
 }
 
 void Model::load_weights(const std::filesystem::path& path, const LoadOptions& options) {
-  models::load(*this, saves_->names, path, options, storage::posix());
+  models::load_model_weights(*this, saves_->names, path, options, storage::posix());
 }
 
 }  // namespace lamina

@@ -14,10 +14,11 @@ namespace lamina::models {
 class PendingSaves;
 
 /// The part of a save that the caller waits for: names, checks, and takes hold of the values.
-[[nodiscard]] std::optional<checkpoint::SaveJob> begin_save(const Model& model, KeptNames& names,
-                                                            const std::filesystem::path& path,
-                                                            const AsyncSaveOptions& options,
-                                                            storage::Storage& storage);
+[[nodiscard]] std::optional<checkpoint::SaveJob> begin_model_save(const Model& model,
+                                                                  KeptNames& names,
+                                                                  const std::filesystem::path& path,
+                                                                  const AsyncSaveOptions& options,
+                                                                  storage::Storage& storage);
 
 /// What a save in the background that begins now is to follow, and to fail with: while `fit` runs,
 /// the model's earlier ones, for what files hold of the run then speaks of theirs.
@@ -27,7 +28,7 @@ class PendingSaves;
 /// the model, in `fit` or not, that nobody has heard of.
 void wait_for_earlier_saves(const Model& model, PendingSaves& saves);
 
-void load(Model& model, KeptNames& names, const std::filesystem::path& path,
-          const LoadOptions& options, storage::Storage& storage);
+void load_model_weights(Model& model, KeptNames& names, const std::filesystem::path& path,
+                        const LoadOptions& options, storage::Storage& storage);
 
 }  // namespace lamina::models

@@ -33,7 +33,7 @@ Tensor gather_rows(const Tensor& all, std::span<const std::int64_t> rows) {
   Tensor out = Tensor::empty(std::move(shape), all.dtype());
   const std::size_t bytes = row_bytes(all);
   const auto weight = static_cast<std::int64_t>(bytes / 4 + 1);
-  parallel_ranges(
+  core::parallel_ranges(
       static_cast<std::int64_t>(rows.size()), weight, [&](std::int64_t begin, std::int64_t end) {
         for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
           std::memcpy(out.bytes().data() + i * bytes,

@@ -87,7 +87,7 @@ void FitLoop::call_all(const F& f) {
 // checkpoint to go on from, and it is loaded once all callbacks have begun.
 void FitLoop::start() {
   trainer_.set_seed(options_.seed ? *options_.seed : drawn_seed());
-  trainer_.refresh();
+  trainer_.require_same_trainable();
   trainer_.prepare(feed_->sample(trainer_.seed()));
   if (validation_) trainer_.prepare(validation_->sample(0));
   trainer_.reset_metrics();

@@ -40,7 +40,7 @@ namespace {
 
 using weights::WeightVariable;
 
-enum Progress : std::size_t {
+enum ProgressField : std::size_t {
   kVersion,
   kSeed,
   kEpoch,

@@ -172,7 +172,7 @@ Logs Model::train_on_batch(const std::vector<Tensor>& x, const std::vector<Tenso
   training::Trainer& trainer = *compiled(training_, *this, "train_on_batch").trainer;
   const training::Batch batch =
       one_batch({x, y, sample_weight}, [this](const auto& inputs) { return standardize(inputs); });
-  trainer.refresh();
+  trainer.require_same_trainable();
   trainer.prepare(batch);
   trainer.reset_metrics();
   trainer.train(batch);

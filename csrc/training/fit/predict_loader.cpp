@@ -47,10 +47,10 @@ std::vector<Tensor> Model::predict(const std::shared_ptr<DataLoader>& loader,
   const auto feed = training::loader_feed(
       loader, "the data", [this](const auto& inputs) { return standardize(inputs); });
   training::OnePass data(*feed, options.steps, "steps", "prediction");
-  std::optional<Progress> progress;
+  std::optional<core::TerminalProgress> progress;
   if (options.verbose) {
-    progress.emplace("predict", static_cast<std::uint64_t>(data.steps()), Progress::Style::kCount,
-                     "batch");
+    progress.emplace("predict", static_cast<std::uint64_t>(data.steps()),
+                     core::TerminalProgress::Style::kCount, "batch");
   }
   std::vector<std::vector<Tensor>> parts;  // of each output
   data.for_each([&](const training::Batch& batch, std::int64_t done) {

@@ -102,7 +102,7 @@ void Trainer::make_metrics(const Batch& batch) {
   }
 }
 
-void Trainer::refresh() {
+void Trainer::require_same_trainable() {
   if (!prepared_ || model_.trainable_variables() == optimizer().trainable_variables()) return;
   throw ValueError(fmt::format(
       "Layers of model '{}' were frozen or unfrozen since it was trained: call `compile` again, "

@@ -48,7 +48,7 @@ class Trainer {
   /// Makes metrics, optimizer state and checks for data of these shapes.
   void prepare(const Batch& batch);
   /// Forgets graphs when layers have been frozen or unfrozen since.
-  void refresh();
+  void require_same_trainable();
 
   [[nodiscard]] Optimizer& optimizer() { return *arguments_.optimizer.optimizer; }
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }

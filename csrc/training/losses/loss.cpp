@@ -107,7 +107,7 @@ LossResult Loss::compute(const Tensor& y_true, const Tensor& y_pred, const Tenso
 
   Tensor gradient = with_gradient ? Tensor::empty(rows.y_pred.shape()) : Tensor();
   std::vector<float> losses(counts.size(), 0.0F);
-  training::parallel_ranges(count, rows.classes * 8, [&](std::int64_t begin, std::int64_t end) {
+  core::parallel_ranges(count, rows.classes * 8, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       std::span<float> slope;
       if (with_gradient) slope = rows.of(gradient.data<float>(), i, rows.classes);

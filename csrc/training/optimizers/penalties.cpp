@@ -22,7 +22,7 @@ const std::byte* at(const void* array, std::int64_t element, DType dtype) {
 /// Calls f(begin, end) for ranges of pieces: all at once for a device, one a thread on the host.
 template <class F>
 void for_pieces(Device device, std::int64_t pieces, const F& f) {
-  if (device == Device::cpu()) return parallel_ranges(pieces, kPieceSize, f);
+  if (device == Device::cpu()) return core::parallel_ranges(pieces, kPieceSize, f);
   if (pieces > 0) f(std::int64_t{0}, pieces);
 }
 
