@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "checkpoint/commit/recovery.h"
+#include "checkpoint/steps/recover_directory.h"
 #include "cli/command.h"
 #include "cli/text.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "checkpoint/steps/restore_newest.h"
-#include "checkpoint/verify/damage.h"
+#include "checkpoint/verify/soundness.h"
 #include "core/terminal_progress.h"
 
 namespace lamina::cli {

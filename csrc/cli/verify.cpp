@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/text.h"
+#include "core/readable_size.h"
 #include "core/terminal_progress.h"
 
 namespace lamina::cli {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cli/text.h"
-#include "core/terminal_progress.h"
+#include "core/readable_size.h"
 
 namespace lamina::cli {
 namespace {

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <string_view>
+
+#include "core/readable_size.h"
 
 namespace lamina::core {
 namespace {
@@ -36,13 +36,6 @@ std::string bar(double fraction, std::size_t width) {
 }
 
 }  // namespace
-
-std::string readable_size(double bytes) {
-  constexpr std::array<std::string_view, 6> units = {"B", "KB", "MB", "GB", "TB", "PB"};
-  std::size_t unit = 0;
-  for (; unit + 1 < units.size() && bytes >= 1024; ++unit) bytes /= 1024;
-  return fmt::format("{:.2f} {}", bytes, units[unit]);
-}
 
 std::string progress_line(const std::string& title, std::uint64_t done, std::uint64_t total,
                           double seconds, TerminalProgress::Style style, const std::string& unit,

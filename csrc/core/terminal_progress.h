@@ -44,7 +44,4 @@ class TerminalProgress {
                                         TerminalProgress::Style style, const std::string& unit,
                                         std::size_t width);
 
-/// "1.50 GB": 1024 steps and two decimals, as Keras prints sizes.
-[[nodiscard]] std::string readable_size(double bytes);
-
 }  // namespace lamina::core

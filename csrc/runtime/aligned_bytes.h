@@ -5,6 +5,8 @@
 #include <memory>
 #include <new>
 
+#include "core/direct_io.h"
+
 namespace lamina::runtime {
 
 struct Free {
@@ -12,8 +14,8 @@ struct Free {
 };
 using AlignedBytes = std::unique_ptr<std::byte[], Free>;
 
-/// What O_DIRECT and page-locking ask for.
-constexpr std::size_t kPage = 4096;
+/// What page-locking asks for, and O_DIRECT.
+inline constexpr std::size_t kPage = core::kDirectAlignment;
 
 /// Uninitialised, page-aligned, whole pages, at least one. Throws std::bad_alloc.
 [[nodiscard]] inline AlignedBytes page_aligned(std::size_t bytes) {

@@ -2,15 +2,19 @@
 
 #include <lamina/error.h>
 
+#include "core/direct_io.h"
+
 namespace lamina::runtime {
 namespace {
 
-constexpr std::size_t kBlock = 4096;
+using core::kDirectAlignment;
 
 }  // namespace
 
 PinnedRing::PinnedRing(Runtime& runtime, const Options& options)
-    : runtime_(runtime), slot_bytes_((options.slot_bytes + kBlock - 1) / kBlock * kBlock) {
+    : runtime_(runtime),
+      slot_bytes_((options.slot_bytes + kDirectAlignment - 1) / kDirectAlignment *
+                  kDirectAlignment) {
   if (options.slots == 0 || options.slot_bytes == 0) {
     throw ValueError("A ring of page-locked memory needs at least one slot of at least one byte.");
   }

@@ -15,7 +15,7 @@ class PinnedRing {
  public:
   struct Options {
     std::size_t slots = 8;                           ///< at least one
-    std::size_t slot_bytes = std::size_t{16} << 20;  ///< rounded up to a multiple of 4096
+    std::size_t slot_bytes = std::size_t{16} << 20;  ///< rounded up to whole pages
   };
   struct Slot {
     std::size_t index;

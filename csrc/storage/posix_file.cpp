@@ -6,20 +6,22 @@
 
 #include <algorithm>
 
+#include "core/direct_io.h"
 #include "storage/posix_remove.h"
 
 namespace lamina::storage {
 namespace {
 
+using core::kDirectAlignment;
+using core::kSmallestDirect;
+
 constexpr std::size_t kLargestCall = std::size_t{1} << 30;  // Linux moves at most 2 GiB a call
-constexpr std::uint64_t kDirectAlignment = 4096;
-constexpr std::size_t kDirectSmallest = std::size_t{1} << 20;
-constexpr std::size_t kShown = std::size_t{256} << 10;  // stays in a core's own cache
-constexpr std::uint64_t kSamples = 16;                  // pages to look at of what is to be read
+constexpr std::size_t kShown = std::size_t{256} << 10;      // stays in a core's own cache
+constexpr std::uint64_t kSamples = 16;  // pages to look at of what is to be read
 
 /// True when the bytes can go between the memory and the disk without the page cache.
 bool is_aligned(std::uint64_t offset, const std::byte* memory, std::size_t size) {
-  return size >= kDirectSmallest && offset % kDirectAlignment == 0 &&
+  return size >= kSmallestDirect && offset % kDirectAlignment == 0 &&
          reinterpret_cast<std::uintptr_t>(memory) % kDirectAlignment == 0;
 }
 
@@ -71,7 +73,7 @@ PosixReadableFile::PosixReadableFile(Path path)
   if (S_ISDIR(opened_.st_mode)) raise_posix("open", path_, EISDIR);
   if (!S_ISREG(opened_.st_mode)) raise_posix("open", path_, EINVAL);
   size_ = static_cast<std::uint64_t>(opened_.st_size);
-  direct_usable_ = size_ >= kDirectSmallest;  // for all that is known
+  direct_usable_ = size_ >= kSmallestDirect;  // for all that is known
 }
 
 bool PosixReadableFile::open_direct() const {

@@ -1,19 +1,28 @@
 #include "storage/text_file.h"
 
+#include <fmt/format.h>
 #include <lamina/error.h>
 
-#include "checkpoint/index/index.h"
+#include <span>
 
-namespace lamina::checkpoint {
+namespace lamina::storage {
 
-std::string read_text(const std::filesystem::path& path, storage::Storage& storage) {
+std::string read_text(const Path& path, Storage& storage, std::size_t most, std::string_view what) {
   const auto file = storage.open(path);
-  if (file->size() > kLargestIndex) {
-    throw FormatError("The index '" + path.string() + "' is larger than any index can be.");
+  if (file->size() > most) {
+    throw FormatError(
+        fmt::format("The {} '{}' is larger than any {} can be.", what, path.string(), what));
   }
   std::string text(file->size(), '\0');
   file->read_at(0, std::as_writable_bytes(std::span(text)));
   return text;
 }
 
-}  // namespace lamina::checkpoint
+void write_text(const Path& path, std::string_view text, Storage& storage) {
+  const auto file = storage.create(path);
+  file->write_at(0, std::as_bytes(std::span(text)));
+  file->sync();
+  file->close();
+}
+
+}  // namespace lamina::storage

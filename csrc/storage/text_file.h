@@ -1,12 +1,18 @@
 #pragma once
-#include <filesystem>
+#include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "storage/storage.h"
 
-namespace lamina::checkpoint {
+namespace lamina::storage {
 
-/// A whole index file. Throws FormatError when it is larger than any index can be.
-[[nodiscard]] std::string read_text(const std::filesystem::path& path, storage::Storage& storage);
+/// A whole file of text. Throws FormatError when it has more than `most` bytes, which no `what`
+/// ("index") has.
+[[nodiscard]] std::string read_text(const Path& path, Storage& storage, std::size_t most,
+                                    std::string_view what);
 
-}  // namespace lamina::checkpoint
+/// Makes a file of this text, durably.
+void write_text(const Path& path, std::string_view text, Storage& storage);
+
+}  // namespace lamina::storage

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/commit/recovery.h"
+#include "checkpoint/steps/recover_directory.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/crash_storage.h"
 

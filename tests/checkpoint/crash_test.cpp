@@ -6,7 +6,6 @@
 #include <iostream>
 
 #include "checkpoint/index/index.h"
-#include "storage/text_file.h"
 #include "tests/checkpoint/crash_scene.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/faulty_storage.h"
@@ -75,7 +74,7 @@ class Crash : public ::testing::TestWithParam<Way> {
     std::set<std::string> expected;
     if (storage.exists(scene_.path())) expected.insert(GetParam().path);
     if (GetParam().second && !expected.empty()) {
-      for (const auto& entry : parse_index(read_text(scene_.path(), storage), "").entries) {
+      for (const auto& entry : parse_index(read_index(scene_.path(), storage), "").entries) {
         expected.insert(entry.files.begin(), entry.files.end());
       }
     }

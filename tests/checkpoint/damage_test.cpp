@@ -1,5 +1,5 @@
 // What is damage, and what only says that nobody can tell just now.
-#include "checkpoint/verify/damage.h"
+#include "checkpoint/verify/soundness.h"
 
 #include <gmock/gmock.h>
 #include <lamina/error.h>

@@ -4,6 +4,7 @@
 #include <lamina/error.h>
 
 #include "checkpoint/names/python_text.h"
+#include "core/readable_size.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -125,10 +126,10 @@ TEST(PythonText, EscapesJsonAsPythonDoes) {
 }
 
 TEST(PythonText, WordsSizesAndListsAsKerasDoes) {
-  EXPECT_EQ(readable_memory_size(128), "128.00 B");
-  EXPECT_EQ(readable_memory_size(4096), "4.00 KB");
-  EXPECT_EQ(readable_memory_size(1023.999), "1024.00 B");
-  EXPECT_EQ(readable_memory_size(3.5 * 1024 * 1024 * 1024), "3.50 GB");
+  EXPECT_EQ(core::readable_size(128), "128.00 B");
+  EXPECT_EQ(core::readable_size(4096), "4.00 KB");
+  EXPECT_EQ(core::readable_size(1023.999), "1024.00 B");
+  EXPECT_EQ(core::readable_size(3.5 * 1024 * 1024 * 1024), "3.50 GB");
   const std::vector<std::string> names{"kernel", "bias"};
   EXPECT_EQ(python_list(names), "['kernel', 'bias']");
   EXPECT_EQ(python_list({}), "[]");

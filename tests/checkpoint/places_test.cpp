@@ -12,6 +12,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/commit/hidden_names.h"
 #include "checkpoint/commit/recovery.h"
+#include "checkpoint/steps/recover_directory.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/gated_storage.h"

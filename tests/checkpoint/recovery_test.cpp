@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "checkpoint/commit/commit.h"
+#include "checkpoint/commit/leftovers.h"
 #include "checkpoint/index/index.h"
 #include "checkpoint/names/paths.h"
 #include "storage/text_file.h"
@@ -57,7 +58,7 @@ class Recovering : public ::testing::Test {
     file->close();
   }
   std::string text(const std::string& name) {
-    return read_text(directory_ / name, storage::posix());
+    return storage::read_text(directory_ / name, storage::posix(), 1 << 20, "file");
   }
   std::vector<std::string> files() { return storage::posix().list(directory_.path()); }
   Recovery recover() { return recover_directory(directory_.path(), storage::posix()); }

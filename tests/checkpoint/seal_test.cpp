@@ -5,6 +5,8 @@
 #include <set>
 
 #include "checkpoint/index/index_seal.h"
+#include "checkpoint/save/begin_save.h"
+#include "checkpoint/save/save.h"
 #include "checkpoint/save/save_job.h"
 #include "checkpoint/seal/seal.h"
 #include "checkpoint/seal/sealed_file.h"

@@ -1,3 +1,4 @@
+#include "core/readable_size.h"
 #include "core/terminal_progress.h"
 
 #include <gtest/gtest.h>

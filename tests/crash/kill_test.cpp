@@ -11,6 +11,7 @@
 #include <system_error>
 #include <thread>
 
+#include "checkpoint/commit/hidden_names.h"
 #include "tests/checkpoint/crash_scene.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"

@@ -4,7 +4,7 @@
 
 #include <iostream>
 
-#include "checkpoint/verify/check.h"
+#include "checkpoint/verify/soundness.h"
 #include "helpers.h"
 #include "models/weights/checkpoint_manager.h"
 #include "tests/checkpoint/crash_scene.h"

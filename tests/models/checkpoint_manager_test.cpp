@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "checkpoint/commit/hidden_names.h"
-#include "checkpoint/verify/check.h"
+#include "checkpoint/verify/soundness.h"
 #include "manager_scene.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/faulty_storage.h"

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "checkpoint/background/save_queue.h"
+#include "checkpoint/save/save.h"
 #include "checkpoint/save/save_job.h"
 #include "device_scene.h"
 #include "models/weights/model_weights.h"

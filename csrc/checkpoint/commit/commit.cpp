@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "checkpoint/commit/leftovers.h"
 #include "checkpoint/commit/recovery_record.h"
 
 // How a checkpoint NAME is replaced. Hidden files lie beside their places: `.FILE.SAVE.new` is the

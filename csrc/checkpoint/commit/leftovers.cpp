@@ -1,14 +1,13 @@
-#include <fmt/format.h>
+#include "checkpoint/commit/leftovers.h"
+
 #include <lamina/error.h>
 
 #include <algorithm>
-#include <optional>
 #include <set>
 #include <unordered_set>
 
-#include "checkpoint/commit/recovery.h"
-#include "checkpoint/steps/step_directories.h"
-#include "storage/text_file.h"
+#include "checkpoint/commit/hidden_names.h"
+#include "checkpoint/commit/recovery_record.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -65,10 +64,7 @@ class Needed {
   void add_record(const path& checkpoint) {
     const CheckpointPlace place(checkpoint);
     try {
-      const auto record =
-          parse_record(read_text(place.record(), storage_), place.name, place.record().string());
-      if (record) saves_.insert(record->save);
-    } catch (const FileNotFoundError&) {
+      if (const auto record = read_record(place, storage_)) saves_.insert(record->save);
     } catch (const Error&) {
       in_use_.push_back(place.name);  // another version's, or not to be read: for all that is known
     }
@@ -78,35 +74,6 @@ class Needed {
   std::vector<std::string> in_use_;
   std::unordered_set<std::string> saves_;
 };
-
-void recover_one(const path& checkpoint, Recovery& out, Storage& storage) {
-  const CheckpointPlace place(checkpoint);
-  try {
-    const auto lock = storage.try_lock(place.lock());
-    if (!lock) {
-      out.in_use.push_back(place.name);
-      return;
-    }
-    if (!storage.exists(place.record())) return;
-    settle_locked(place, storage);
-    if (storage.exists(place.record())) {  // torn
-      storage.remove(place.record());
-      out.removed.push_back(place.record().filename().string());
-    } else {
-      out.finished.push_back(place.name);
-    }
-  } catch (const Error& error) {
-    out.problems.emplace_back(error.what());
-  }
-}
-
-void recover_steps(const path& directory, Recovery& out, Storage& storage) {
-  try {
-    StepDirectories(directory, {}, storage).clean(out);
-  } catch (const Error& error) {
-    out.problems.emplace_back(error.what());
-  }
-}
 
 }  // namespace
 
@@ -132,24 +99,6 @@ std::vector<std::string> remove_leftovers(const path& directory, const std::stri
     return false;
   });
   return found;
-}
-
-Recovery recover_directory(const path& directory, Storage& storage) {
-  Recovery out;
-  std::vector<std::string> names;
-  for (const std::string& entry : storage.list(directory)) {
-    for (const std::string_view name : {recorded_name(entry), locked_name(entry)}) {
-      if (!name.empty()) names.emplace_back(name);
-    }
-  }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  for (const std::string& name : names) recover_one(directory / name, out, storage);
-  recover_steps(directory, out, storage);
-  const auto removed = remove_leftovers(
-      directory, {}, [](std::string_view) { return true; }, storage, out.problems);
-  out.removed.insert(out.removed.end(), removed.begin(), removed.end());
-  return out;
 }
 
 }  // namespace lamina::checkpoint

@@ -22,16 +22,6 @@ constexpr auto kFirstPause = std::chrono::milliseconds(1);
 constexpr auto kLongestPause = std::chrono::milliseconds(50);
 constexpr auto kLongWait = std::chrono::seconds(20);
 
-/// The record in force. What is torn never was, and may stay where the directory is read-only.
-std::optional<RecoveryRecord> read_record(const CheckpointPlace& place, Storage& storage) {
-  try {
-    const path file = place.record();
-    return parse_record(read_text(file, storage), place.name, file.string());
-  } catch (const FileNotFoundError&) {
-    return {};
-  }
-}
-
 void remove_if_there(const path& file, Storage& storage) {
   try {
     storage.remove(file);
@@ -105,10 +95,7 @@ void write_record(const CheckpointPlace& place, const RecoveryRecord& record, St
   const path hidden = place.at(
       hidden_name(place.record().filename().string().substr(1), record.save, HiddenCopy::kNew));
   try {
-    const auto file = storage.create(hidden);
-    file->write_at(0, std::as_bytes(std::span(text)));
-    file->sync();
-    file->close();
+    storage::write_text(hidden, text, storage);
     storage.rename(hidden, place.record());
   } catch (...) {
     quietly([&] { remove_if_there(hidden, storage); });

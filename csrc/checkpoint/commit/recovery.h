@@ -4,7 +4,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "checkpoint/commit/hidden_names.h"
 #include "checkpoint/commit/recovery_record.h"
@@ -45,29 +44,6 @@ void perform(const CheckpointPlace& place, const RecoveryRecord& record, storage
 /// Removes the hidden copies that a performed record leaves, then the record. Only warns.
 void finish(const CheckpointPlace& place, const RecoveryRecord& record,
             storage::Storage& storage) noexcept;
-
-/// Removes hidden copies that saves which died have left, of the files that `wanted` chooses; those
-/// of the checkpoint `own` are known to be dead, as the caller holds its lock. Returns their names.
-/// Adds to `problems` why one could not be removed: it may be somebody else's, and is in nobody's
-/// way.
-std::vector<std::string> remove_leftovers(const std::filesystem::path& directory,
-                                          const std::string& own,
-                                          const std::function<bool(std::string_view)>& wanted,
-                                          storage::Storage& storage,
-                                          std::vector<std::string>& problems);
-
-/// What `recover_directory` did.
-struct Recovery {
-  std::vector<std::string> finished;  ///< checkpoints whose save was finished or undone, and steps
-  std::vector<std::string> removed;   ///< hidden files and directories that dead saves had left
-  std::vector<std::string> in_use;    ///< checkpoints that a save is working on
-  std::vector<std::string> problems;  ///< what could not be recovered, in words
-};
-
-/// Recovers every checkpoint of a directory, and what it has of a CheckpointManager's steps.
-/// Touches no files but those that saves make.
-[[nodiscard]] Recovery recover_directory(const std::filesystem::path& directory,
-                                         storage::Storage& storage);
 
 /// That a save goes on though something stays that a dead one has left.
 void warn_of_leftover(const std::string& problem);

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "checkpoint/names/paths.h"
+#include "storage/text_file.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -15,7 +16,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
-constexpr std::size_t kLargest = std::size_t{2} << 20;  // all shards of two indices
+constexpr std::size_t kLargest = std::size_t{2} << 20;       // all shards of two indices
+constexpr std::size_t kLargestFile = std::size_t{16} << 20;  // of one that is torn, too
 constexpr const char* kIndex = "index";
 constexpr std::string_view kShardEnd = ".weights.h5";
 
@@ -95,6 +97,16 @@ std::optional<RecoveryRecord> parse_record(std::string_view text, const std::str
         "The recovery record '{}' cannot be followed ({}); nothing was changed. If nobody needs "
         "what it stands for, remove it.",
         source, error.what()));
+  }
+}
+
+std::optional<RecoveryRecord> read_record(const CheckpointPlace& place, storage::Storage& storage) {
+  const std::filesystem::path file = place.record();
+  try {
+    return parse_record(storage::read_text(file, storage, kLargestFile, "recovery record"),
+                        place.name, file.string());
+  } catch (const FileNotFoundError&) {
+    return {};
   }
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "checkpoint/commit/hidden_names.h"
+#include "storage/storage.h"
 
 namespace lamina::checkpoint {
 
@@ -28,5 +29,10 @@ struct RecoveryRecord {
 [[nodiscard]] std::optional<RecoveryRecord> parse_record(std::string_view text,
                                                          const std::string& name,
                                                          const std::string& source);
+
+/// The record in force beside a checkpoint; nothing where there is none, or a torn one. Throws what
+/// `parse_record` throws, and FormatError for more text than any record has.
+[[nodiscard]] std::optional<RecoveryRecord> read_record(const CheckpointPlace& place,
+                                                        storage::Storage& storage);
 
 }  // namespace lamina::checkpoint

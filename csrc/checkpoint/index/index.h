@@ -1,9 +1,12 @@
 #pragma once
 #include <cstddef>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "storage/storage.h"
 
 namespace lamina::checkpoint {
 
@@ -26,6 +29,9 @@ struct Index {
 
 /// More than this no index of a real model has; text from strangers is refused beyond it.
 inline constexpr std::size_t kLargestIndex = std::size_t{16} << 20;
+
+/// A whole index file, still to be parsed. Throws FormatError when it is larger than that.
+[[nodiscard]] std::string read_index(const std::filesystem::path& path, storage::Storage& storage);
 
 /// Reads an index that nobody vouches for: sizes, nesting and file names are checked (a shard lies
 /// in the index's own directory). `source` is named in messages. Throws FormatError.

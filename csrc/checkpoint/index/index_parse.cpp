@@ -7,6 +7,7 @@
 
 #include "checkpoint/index/index.h"
 #include "checkpoint/names/python_text.h"
+#include "storage/text_file.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -172,6 +173,10 @@ class Handler {
 };
 
 }  // namespace
+
+std::string read_index(const std::filesystem::path& path, storage::Storage& storage) {
+  return storage::read_text(path, storage, kLargestIndex, "index");
+}
 
 Index parse_index(std::string_view text, const std::string& source) {
   Handler handler(source);

@@ -1,9 +1,11 @@
 #include "checkpoint/index/index_seal.h"
 
 #include <fmt/format.h>
+#include <lamina/error.h>
 
 #include <charconv>
 
+#include "checkpoint/names/paths.h"
 #include "core/crc32c.h"
 
 namespace lamina::checkpoint {
@@ -70,6 +72,42 @@ std::optional<IndexSeal> find_index_seal(std::string_view text) {
   std::string same(text);
   same.replace(static_cast<std::size_t>(digits->data() - text.data()), kNoDigits.size(), kNoDigits);
   return IndexSeal{*save, *stated, checksum(same)};
+}
+
+void verify_index(const std::filesystem::path& index, const std::optional<IndexSeal>& seal) {
+  if (!seal || seal->stated == seal->found) return;
+  throw CorruptionError(
+      fmt::format("The index '{}' is damaged: it has the CRC-32C {:08x} where "
+                  "{:08x} was saved.",
+                  index.string(), seal->found, seal->stated));
+}
+
+void verify_membership(const std::filesystem::path& index, const std::optional<IndexSeal>& seal,
+                       const h5::Reader& shard, const std::optional<SealedFile>& sealed) {
+  const auto name = shard.file().path().string();
+  if (!seal && !sealed) return;
+  if (!seal) {
+    throw CorruptionError(
+        fmt::format("The index '{}' is not sealed, and its shard '{}' is: the index belongs to "
+                    "another save, or is damaged.",
+                    index.string(), name));
+  }
+  if (!sealed) {
+    throw CorruptionError(
+        fmt::format("'{}' is not sealed, and the index '{}' is: the shard belongs to another save, "
+                    "or is damaged.",
+                    name, index.string()));
+  }
+  if (sealed->seal.save != seal->save) {
+    throw CorruptionError(
+        fmt::format("'{}' belongs to the save {}, and the index '{}' to the save "
+                    "{}.",
+                    name, hex(sealed->seal.save), index.string(), hex(seal->save)));
+  }
+  if (!name.ends_with(shard_name("", sealed->seal.shard))) {
+    throw CorruptionError(fmt::format("'{}' holds shard {} of {}, which has another name.", name,
+                                      sealed->seal.shard, sealed->seal.shards));
+  }
 }
 
 }  // namespace lamina::checkpoint

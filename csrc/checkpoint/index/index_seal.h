@@ -1,10 +1,13 @@
 #pragma once
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "checkpoint/index/index.h"
 #include "checkpoint/seal/seal.h"
+#include "checkpoint/seal/sealed_file.h"
+#include "h5/read/reader.h"
 
 namespace lamina::checkpoint {
 
@@ -20,5 +23,13 @@ struct IndexSeal {
 /// What an index says of itself; nothing for one that is not sealed, or no more to be told from
 /// such a one. The shards' seals tell these two apart.
 [[nodiscard]] std::optional<IndexSeal> find_index_seal(std::string_view text);
+
+/// Throws CorruptionError for an index whose text is not the one that was saved.
+void verify_index(const std::filesystem::path& index, const std::optional<IndexSeal>& seal);
+
+/// Throws CorruptionError for a shard that belongs to another save than the index, or that has
+/// another shard's name.
+void verify_membership(const std::filesystem::path& index, const std::optional<IndexSeal>& seal,
+                       const h5::Reader& shard, const std::optional<SealedFile>& sealed);
 
 }  // namespace lamina::checkpoint

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "checkpoint/load/seals.h"
 #include "checkpoint/load/whole_open.h"
 #include "checkpoint/names/paths.h"
 #include "storage/zip_member.h"
@@ -43,6 +42,13 @@ h5::Reader open_archive(const std::filesystem::path& path, storage::Storage& sto
 }
 
 }  // namespace
+
+bool CatalogItem::fits_file() const {
+  if (!dataset->offset) return true;
+  const std::uint64_t start = reader->base() + *dataset->offset;
+  const std::uint64_t size = reader->file().size();
+  return start <= size && dataset->nbytes <= size - start;
+}
 
 Catalog::Catalog(const std::filesystem::path& path, storage::Storage& storage, bool verify)
     : path_(path) {

@@ -15,6 +15,9 @@ namespace lamina::checkpoint {
 struct CatalogItem {
   const h5::Dataset* dataset;
   const h5::Reader* reader;
+
+  /// True when the file is long enough for it.
+  [[nodiscard]] bool fits_file() const;
 };
 
 /// A `vars` group, from all the shards that hold a part of it.

@@ -1,10 +1,11 @@
+#include "checkpoint/load/load.h"
+
 #include <lamina/error.h>
 #include <lamina/log.h>
 
 #include <deque>
 #include <map>
 
-#include "checkpoint/checkpoint.h"
 #include "checkpoint/load/catalog.h"
 #include "checkpoint/load/match.h"
 #include "checkpoint/load/report.h"
@@ -21,13 +22,9 @@ namespace {
 /// Every file is long enough for every tensor before the first is allocated.
 void check_extents(const std::vector<Assignment>& assignments) {
   for (const auto& [variable, item] : assignments) {
-    if (!item.dataset->offset) continue;
-    const storage::ReadableFile& file = item.reader->file();
-    const std::uint64_t start = item.reader->base() + *item.dataset->offset;
-    if (start > file.size() || item.dataset->nbytes > file.size() - start) {
-      throw FormatError("'" + file.path().string() + "' is cut short: '" + item.dataset->path +
-                        "' lies beyond its end.");
-    }
+    if (item.fits_file()) continue;
+    throw FormatError("'" + item.reader->file().path().string() + "' is cut short: '" +
+                      item.dataset->path + "' lies beyond its end.");
   }
 }
 

@@ -1,21 +1,11 @@
 #pragma once
-#include <filesystem>
 #include <optional>
 #include <unordered_map>
 
-#include "checkpoint/index/index_seal.h"
 #include "checkpoint/load/catalog.h"
 #include "checkpoint/seal/sealed_file.h"
 
 namespace lamina::checkpoint {
-
-/// Throws CorruptionError for an index whose text is not the one that was saved.
-void verify_index(const std::filesystem::path& index, const std::optional<IndexSeal>& seal);
-
-/// Throws CorruptionError for a shard that belongs to another save than the index, or that has
-/// another shard's name.
-void verify_membership(const std::filesystem::path& index, const std::optional<IndexSeal>& seal,
-                       const h5::Reader& shard, const std::optional<SealedFile>& sealed);
 
 /// The seals of a checkpoint's files, of which all but the tensors' bytes has been verified.
 class Seals {

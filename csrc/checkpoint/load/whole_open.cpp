@@ -6,7 +6,7 @@
 #include <string>
 
 #include "checkpoint/commit/recovery.h"
-#include "storage/text_file.h"
+#include "checkpoint/index/index.h"
 
 namespace lamina::checkpoint {
 
@@ -17,12 +17,12 @@ void open_whole(const std::filesystem::path& index, storage::Storage& storage,
   constexpr int kAttempts = 1000;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     settle(index, storage);
-    const std::string text = read_text(index, storage);
+    const std::string text = read_index(index, storage);
     // The record first: without one, a save whose files are among those that are open has put all
     // of them in place by now, so that every file opened before it is seen to be replaced. The text
     // tells nothing of that where saves are not sealed and the structure is the same.
     const auto was_replaced = [&] {
-      return is_unsettled(index, storage) || read_text(index, storage) != text || replaced();
+      return is_unsettled(index, storage) || read_index(index, storage) != text || replaced();
     };
     try {
       open(text);

@@ -106,13 +106,4 @@ std::string python_list(std::span<const std::string> items) {
   return out + "]";
 }
 
-std::string readable_memory_size(double bytes) {
-  constexpr std::string_view kUnits[] = {"B", "KB", "MB", "GB", "TB", "PB"};
-  for (const std::string_view unit : kUnits) {
-    if (bytes / 1024 < 1) return fmt::format("{:.2f} {}", bytes, unit);
-    bytes /= 1024;
-  }
-  return fmt::format("{:.2f} PB", bytes);
-}
-
 }  // namespace lamina::checkpoint

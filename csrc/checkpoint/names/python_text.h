@@ -15,7 +15,4 @@ namespace lamina::checkpoint {
 /// "['kernel', 'bias']".
 [[nodiscard]] std::string python_list(std::span<const std::string> items);
 
-/// A number of bytes as Keras words it: "128.00 B", "4.00 KB".
-[[nodiscard]] std::string readable_memory_size(double bytes);
-
 }  // namespace lamina::checkpoint

@@ -1,3 +1,5 @@
+#include "checkpoint/save/begin_save.h"
+
 #include <lamina/error.h>
 
 #include <algorithm>
@@ -6,8 +8,6 @@
 #include "checkpoint/commit/recovery.h"
 #include "checkpoint/save/plan_cache.h"
 #include "checkpoint/save/save_files.h"
-#include "checkpoint/save/save_job.h"
-#include "checkpoint/save/save_plan.h"
 #include "checkpoint/transfer/device_errors.h"
 #include "runtime/devices.h"
 
@@ -33,12 +33,17 @@ bool ask(SaveJob& job, const std::filesystem::path& given, storage::Storage& sto
 /// The devices, other than the CPU, that values are on.
 using ValueDevices = std::vector<Device>;
 
+/// Throws ValueError, which names it, for a variable that has been released.
+void require_value(const Variable& variable) {
+  (void)variable.snapshot();
+}
+
 /// Takes hold of the values, in one pass: there may be tens of thousands. Only of what is saved
 /// must there be any: the rest may be released.
 ValueDevices take_values(SaveJob& job) {
   const WeightTree& tree = *job.tree;
   ValueDevices devices;
-  bool any_released = false;
+  bool any_released = false, any_on_device = false;
   std::size_t count = 0;
   for (const weights::WeightNode& node : tree.nodes) count += node.variables.size();
   job.values.all.reserve(count);
@@ -54,18 +59,17 @@ ValueDevices take_values(SaveJob& job) {
       job.values.all.emplace_back(*variable);
       const Device device = variable->device();
       if (device == Device::cpu()) continue;
-      finish_saves_before_devices_go();  // of values that are yet to be made, too
+      any_on_device = true;
       if (!variable->materialized()) continue;
       if (std::find(devices.begin(), devices.end(), device) == devices.end())
         devices.push_back(device);
     }
   }
+  if (any_on_device) finish_saves_before_devices_go();  // of values that are yet to be made, too
   if (!any_released) return devices;
   if (!job.plan) job.plan = plan_cache().get(job);
   for (const weights::WeightEntry& entry : job.plan->entries) {
-    for (const auto& [key, variable] : tree.nodes[entry.node].variables) {
-      (void)variable->snapshot();
-    }
+    for (const auto& [key, variable] : tree.nodes[entry.node].variables) require_value(*variable);
   }
   return devices;
 }

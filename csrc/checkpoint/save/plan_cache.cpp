@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "checkpoint/save/save_plan.h"
 #include "core/per_process.h"
 
 namespace lamina::checkpoint {

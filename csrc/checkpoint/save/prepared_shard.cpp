@@ -60,17 +60,6 @@ std::size_t variable_count(const Shard& shard) {
 
 }  // namespace
 
-std::shared_ptr<const h5::Layout> KnownLayouts::get(std::size_t i) const {
-  const std::lock_guard lock(mutex_);
-  return i < layouts_.size() ? layouts_[i].lock() : nullptr;
-}
-
-void KnownLayouts::put(std::size_t i, const std::shared_ptr<const h5::Layout>& layout) {
-  const std::lock_guard lock(mutex_);
-  if (i >= layouts_.size()) layouts_.resize(i + 1);
-  layouts_[i] = layout;
-}
-
 std::vector<WriteExtent> PreparedShard::extents(storage::WritableFile* file) const {
   std::vector<WriteExtent> out;
   out.reserve(1 + tensors.size());

@@ -1,32 +1,24 @@
+#include "checkpoint/save/save.h"
+
 #include <lamina/error.h>
 
-#include "checkpoint/checkpoint.h"
 #include "checkpoint/commit/commit.h"
 #include "checkpoint/commit/fresh_directory.h"
-#include "checkpoint/commit/recovery.h"
 #include "checkpoint/index/index_seal.h"
+#include "checkpoint/save/begin_save.h"
 #include "checkpoint/save/plan_cache.h"
 #include "checkpoint/save/prepared_shard.h"
 #include "checkpoint/save/save_files.h"
-#include "checkpoint/save/save_plan.h"
 #include "checkpoint/save/shard_files.h"
 #include "checkpoint/save/staging.h"
 #include "checkpoint/transfer/device_errors.h"
+#include "storage/text_file.h"
 
 namespace lamina::checkpoint {
 namespace {
 
 using std::filesystem::path;
 using weights::WeightTree;
-
-constexpr double kGigabyte = 1024.0 * 1024.0 * 1024.0;
-
-void write_text(const std::string& text, const path& temporary, storage::Storage& storage) {
-  const auto file = storage.create(temporary);
-  file->write_at(0, std::as_bytes(std::span(text)));
-  file->sync();
-  file->close();
-}
 
 /// Every byte and its place, before the first one is written.
 std::vector<PreparedShard> prepare(const SaveJob& job, const SaveFiles& files,
@@ -80,23 +72,12 @@ void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state)
   const std::unique_ptr<NewFiles> new_files = place_for(files, job, storage, state);
   const std::vector<std::string> obsolete = obsolete_shards(files, storage);
   write_shards(shards, job, *new_files, {progress, storage, state});
-  if (job.target.sharded) write_text(index, new_files->stage(files.index), storage);
+  if (job.target.sharded) storage::write_text(new_files->stage(files.index), index, storage);
   state.begin_commit();
   new_files->run(obsolete);
 }
 
 }  // namespace
-
-std::optional<ShardLimit> shard_limit(const SaveJob& job) {
-  if (!job.target.sharded) return {};
-  return ShardLimit{*job.request.max_shard_size * kGigabyte, job.request.keep_entries_together};
-}
-
-SavePlan plan_save(const SaveJob& job) {
-  std::vector<weights::WeightEntry> entries = weights::save_order(*job.tree, job.request.skip);
-  ShardPlan shards = plan_shards(*job.tree, entries, shard_limit(job));
-  return {.entries = std::move(entries), .shards = std::move(shards), .align = job.request.align};
-}
 
 void run_save(SaveJob& job, storage::Storage& storage, SaveState& state) {
   naming_device_errors("Saving '" + job.target.file.string() + "'",

@@ -6,7 +6,6 @@
 
 #include "checkpoint/index/index.h"
 #include "checkpoint/names/prompt.h"
-#include "storage/text_file.h"
 
 namespace lamina::checkpoint {
 
@@ -42,7 +41,7 @@ std::vector<std::string> obsolete_shards(const SaveFiles& files, storage::Storag
   if (files.index.empty() || !storage.exists(index)) return {};
   Index old;
   try {
-    old = parse_index(read_text(index, storage), index.string());
+    old = parse_index(read_index(index, storage), index.string());
   } catch (const FormatError&) {
     return {};  // what is replaced is no index that we understand
   }

@@ -1,16 +1,18 @@
 #pragma once
-#include <filesystem>
+#include <lamina/model.h>
+
+#include <cstdint>
+#include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
+#include <unordered_set>
 #include <vector>
 
-#include "checkpoint/background/save_state.h"
-#include "checkpoint/checkpoint.h"
 #include "checkpoint/names/paths.h"
-#include "checkpoint/save/shard_plan.h"
-#include "h5/write/layout.h"
+#include "checkpoint/save/save_plan.h"
+#include "checkpoint/transfer/device_transfer.h"
 #include "runtime/device_context.h"
+#include "weights/weight_tree.h"
 
 namespace lamina::checkpoint {
 
@@ -26,26 +28,15 @@ struct Values {
   }
 };
 
-/// The layouts of a plan's shards, which live as long as the cache of layouts keeps them: so a save
-/// that repeats need not describe its structure again to find them. Safe for use by several
-/// threads.
-class KnownLayouts {
- public:
-  /// Null when shard `i` has none any more.
-  [[nodiscard]] std::shared_ptr<const h5::Layout> get(std::size_t i) const;
-  void put(std::size_t i, const std::shared_ptr<const h5::Layout>& layout);
-
- private:
-  mutable std::mutex mutex_;
-  std::vector<std::weak_ptr<const h5::Layout>> layouts_;
-};
-
-/// What of a tree goes where.
-struct SavePlan {
-  std::vector<weights::WeightEntry> entries;
-  ShardPlan shards;
-  bool align = true;  ///< large tensors
-  std::shared_ptr<KnownLayouts> layouts = std::make_shared<KnownLayouts>();
+struct SaveRequest {
+  bool overwrite = true;
+  std::optional<double> max_shard_size;
+  bool keep_entries_together = false;
+  std::unordered_set<weights::NodeId> skip;
+  std::function<void(std::uint64_t, std::uint64_t)> progress;
+  DeviceTravel travel = {};
+  bool seal = true;
+  bool align = true;
 };
 
 /// A save whose arguments have been checked and whose values have been taken hold of: the rest may
@@ -61,15 +52,5 @@ struct SaveJob {
   std::shared_ptr<const SavePlan> plan = {};  ///< where checking needed it
   bool fresh_directory = false;               ///< see fresh_directory.h
 };
-
-/// Checks what can be checked without work for each byte or each path, asks before a checkpoint is
-/// replaced where it has to, and takes hold of the values. Nothing: the user said no.
-/// Throws ValueError for a bad name, an unbuilt tree, an oversized or a released variable.
-[[nodiscard]] std::optional<SaveJob> begin_save(TreePtr tree, const std::filesystem::path& path,
-                                                SaveRequest request, storage::Storage& storage);
-
-/// Writes the checkpoint and puts it in place. Does not call `state.finish`.
-/// Throws ValueError, StorageError, CancelledError; the old checkpoint then stays.
-void run_save(SaveJob& job, storage::Storage& storage, SaveState& state);
 
 }  // namespace lamina::checkpoint

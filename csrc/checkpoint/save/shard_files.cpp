@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 
+#include "checkpoint/save/staging.h"
 #include "runtime/devices.h"
 
 namespace lamina::checkpoint {
@@ -101,10 +102,7 @@ void write_from(Device device, Files& files, const SaveJob& job, const Surroundi
     const std::vector<DeviceWrite> part = file.shard().extents_on(device, &file);
     extents.insert(extents.end(), part.begin(), part.end());
   }
-  std::vector<const runtime::Event*> after;
-  for (const runtime::DeviceMark& mark : job.after) {
-    if (mark.context->device() == device) after.push_back(mark.event.get());
-  }
+  const std::vector<const runtime::Event*> after = marks_of(device, job);
   const auto context = runtime::devices().get(device);
   write_from_device(
       extents, context->ring(), around.progress,

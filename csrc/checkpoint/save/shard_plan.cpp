@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "checkpoint/names/python_text.h"
+#include "core/readable_size.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -19,8 +20,8 @@ double keras_size(const Variable& variable) {
 
 [[noreturn]] void refuse(const std::string& what, double size, double limit, const WeightNode& node,
                          const std::string& where) {
-  throw ValueError("The size of " + what + " is " + readable_memory_size(size) +
-                   " which exceeds the maximum shard size " + readable_memory_size(limit) +
+  throw ValueError("The size of " + what + " is " + core::readable_size(size) +
+                   " which exceeds the maximum shard size " + core::readable_size(limit) +
                    ". You can increase the `max_shard_size` parameter to accommodate the size. (" +
                    where + " of " + node.repr() + ")");
 }

@@ -71,6 +71,8 @@ Copies copies_of_device_values(const Group& group, SnapshotPolicy policy,
   return copies_in_host_memory(group.tensors, after);
 }
 
+}  // namespace
+
 std::vector<const runtime::Event*> marks_of(Device device, const SaveJob& job) {
   std::vector<const runtime::Event*> out;
   for (const runtime::DeviceMark& mark : job.after) {
@@ -78,8 +80,6 @@ std::vector<const runtime::Event*> marks_of(Device device, const SaveJob& job) {
   }
   return out;
 }
-
-}  // namespace
 
 void stage_values(SaveJob& job, SaveState& state) {
   if (job.snapshot == SnapshotPolicy::kNone) return;

@@ -11,7 +11,7 @@
 
 #include "checkpoint/commit/hidden_names.h"
 #include "checkpoint/steps/step_names.h"
-#include "checkpoint/verify/check.h"
+#include "checkpoint/verify/soundness.h"
 
 // How a step's directory comes and goes. Hidden directories lie beside it: ".STEP.SAVE.making" is
 // the one to come, ".STEP.SAVE.replaced" the one whose place it takes, ".STEP.SAVE.removed" one

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "checkpoint/commit/recovery.h"
+#include "checkpoint/commit/recovery_report.h"
 #include "storage/storage.h"
 
 namespace lamina::checkpoint {

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
+#include "core/direct_io.h"
+
 namespace lamina::checkpoint {
 namespace {
 
-constexpr std::size_t kBlock = 4096;
+using core::kDirectAlignment;
+
 // Smaller pieces never go past the cache by themselves; aligned, they would waste half their slot.
 constexpr std::size_t kAlignedFrom = std::size_t{64} << 10;
 
@@ -28,10 +31,11 @@ class Planner {
     return places_[last.place].file == place.file && last.file_offset + last.size == offset;
   }
   void start_run(std::size_t i, std::uint64_t offset, std::size_t left) {
-    if (left >= kAlignedFrom) used_ += (offset + kBlock - used_ % kBlock) % kBlock;
+    if (left >= kAlignedFrom)
+      used_ += (offset + kDirectAlignment - used_ % kDirectAlignment) % kDirectAlignment;
     if (chunks_.empty() || used_ >= slot_bytes_) {
       chunks_.emplace_back();
-      used_ = left >= kAlignedFrom ? offset % kBlock : 0;
+      used_ = left >= kAlignedFrom ? offset % kDirectAlignment : 0;
     }
     chunks_.back().runs.push_back({i, offset, used_, 0});
   }

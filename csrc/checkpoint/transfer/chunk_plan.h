@@ -35,8 +35,9 @@ struct Chunk {
   std::vector<Run> runs;
 };
 
-/// Cuts and gathers the places, in their order, into slots of `slot_bytes` (a multiple of 4096).
-/// Large pieces lie in the slot as they lie in the file, modulo 4096, which is what O_DIRECT needs.
+/// Cuts and gathers the places, in their order, into slots of `slot_bytes` (a multiple of
+/// core::kDirectAlignment). Large pieces lie in the slot as they lie in the file, modulo that,
+/// which is what O_DIRECT needs.
 [[nodiscard]] std::vector<Chunk> plan_chunks(std::span<const FilePlace> places,
                                              std::size_t slot_bytes);
 

@@ -1,7 +1,8 @@
 #pragma once
+#include <lamina/tensor.h>
+
 #include <vector>
 
-#include "checkpoint/checkpoint.h"
 #include "checkpoint/transfer/device_transfer.h"
 
 namespace lamina::checkpoint {

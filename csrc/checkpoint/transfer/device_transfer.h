@@ -29,6 +29,12 @@ struct DeviceRead {
   TensorChecksum* checksum = nullptr;  ///< takes the bytes as they are read
 };
 
+/// How values of a device travel through its ring.
+struct DeviceTravel {
+  Timeline* timeline = nullptr;  ///< keeps what happened when
+  std::size_t threads = 0;       ///< at the files; 0: one a slot, within io_threads()
+};
+
 struct DeviceTransferOptions {
   /// The first copy waits for these on the device: what made the weights, or used the memory.
   std::span<const runtime::Event* const> after = {};

@@ -4,12 +4,13 @@
 #include <functional>
 #include <tuple>
 
+#include "core/direct_io.h"
+
 namespace lamina::checkpoint {
 namespace {
 
-constexpr std::uint64_t kPage = 4096;
-// From here on a write of its own costs nothing against its bytes.
-constexpr std::size_t kLarge = std::size_t{1} << 20;
+using core::kDirectAlignment;
+
 // Large enough to keep a disk busy, small enough that two threads finish together. A multiple of
 // the disk's block, so that every part of an aligned extent is aligned.
 constexpr std::size_t kPart = std::size_t{16} << 20;
@@ -21,8 +22,8 @@ bool before(const WriteExtent& a, const WriteExtent& b) {
 
 /// True when the bytes can go past the page cache from where they lie.
 bool is_direct(const WriteExtent& extent) {
-  return extent.bytes.size() >= kLarge && extent.offset % kPage == 0 &&
-         reinterpret_cast<std::uintptr_t>(extent.bytes.data()) % kPage == 0;
+  return extent.bytes.size() >= core::kSmallestDirect && extent.offset % kDirectAlignment == 0 &&
+         reinterpret_cast<std::uintptr_t>(extent.bytes.data()) % kDirectAlignment == 0;
 }
 
 WritePiece piece(const WriteExtent& extent, std::size_t at, std::size_t size) {
@@ -33,7 +34,7 @@ class Planner {
  public:
   void add(const WriteExtent& extent) {
     if (is_direct(extent)) {
-      const std::size_t whole = extent.bytes.size() / kPage * kPage;
+      const std::size_t whole = extent.bytes.size() / kDirectAlignment * kDirectAlignment;
       divide(extent, whole);
       gather(extent, whole);
     } else {

@@ -14,6 +14,7 @@
 #include "checkpoint/transfer/parallel.h"
 #include "core/buffer.h"
 #include "core/crc32c.h"
+#include "core/direct_io.h"
 #include "core/per_process.h"
 
 namespace lamina::checkpoint {
@@ -21,8 +22,9 @@ namespace {
 
 constexpr std::size_t kPart = std::size_t{16} << 20;   // of one read
 constexpr std::size_t kStep = std::size_t{256} << 10;  // stays in a core's own cache
-constexpr std::size_t kPage = 4096;
-constexpr std::size_t kSmallestDirect = std::size_t{1} << 20;  // see storage/posix_file.cpp
+
+using core::kDirectAlignment;
+using core::kSmallestDirect;
 
 /// Where runs of several pieces are put together: a buffer for each thread that needs one, kept
 /// from save to save, for to get memory and give it back takes longer than to fill it.
@@ -54,7 +56,7 @@ class GatherBuffers {
         return buffer;
       }
     }
-    return core::allocate_host(kLongestGather + kPage);
+    return core::allocate_host(kLongestGather + kDirectAlignment);
   }
   void put(std::shared_ptr<void> buffer) {
     const std::lock_guard lock(mutex_);
@@ -76,7 +78,8 @@ std::size_t threads_for(std::uint64_t bytes) {
 bool needs_buffer(const WriteRun& run) {
   if (run.pieces.size() > 1) return true;
   const auto address = reinterpret_cast<std::uintptr_t>(run.pieces.front().bytes.data());
-  return run.size >= kSmallestDirect && (run.offset % kPage != 0 || address % kPage != 0);
+  return run.size >= kSmallestDirect &&
+         (run.offset % kDirectAlignment != 0 || address % kDirectAlignment != 0);
 }
 
 /// Copies the piece step by step, so that its checksum is taken of bytes that are in the caches.
@@ -95,11 +98,12 @@ std::byte* copy(const WritePiece& piece, std::byte* to) {
 /// The run's bytes in a row, lying in memory as they do in the file's pages, so that all but the
 /// ends can be written past the page cache.
 void write_gathered(const WriteRun& run, std::byte* buffer) {
-  const std::size_t into_page = run.offset % kPage;
+  const std::size_t into_page = run.offset % kDirectAlignment;
   std::byte* at = buffer + into_page;
   for (const WritePiece& piece : run.pieces) at = copy(piece, at);
   const std::span<const std::byte> bytes(buffer + into_page, run.size);
-  const std::size_t head = std::min<std::size_t>((kPage - into_page) % kPage, run.size);
+  const std::size_t head =
+      std::min<std::size_t>((kDirectAlignment - into_page) % kDirectAlignment, run.size);
   if (head > 0) run.file->write_at(run.offset, bytes.first(head));
   if (head < run.size) run.file->write_at(run.offset + head, bytes.subspan(head));
 }

@@ -1,8 +1,8 @@
 #include "h5/read/bomb_guard.h"
 
 #include <algorithm>
-#include <array>
 
+#include "core/readable_size.h"
 #include "h5/read/malformed.h"
 
 namespace lamina::h5 {
@@ -10,14 +10,6 @@ namespace {
 
 constexpr double kFloor = 4.0 * (1 << 30);
 constexpr double kMostExpansion = 1000;
-
-/// As Keras prints sizes of memory.
-std::string readable_size(double size) {
-  constexpr std::array kUnits{"B", "KB", "MB", "GB", "TB", "PB"};
-  std::size_t unit = 0;
-  for (; size >= 1024 && unit + 1 < kUnits.size(); ++unit) size /= 1024;
-  return fmt::format("{:.2f} {}", size, kUnits[unit]);
-}
 
 bool expands_too_much(double declared, double stored) {
   return declared > kFloor && declared > kMostExpansion * stored;
@@ -32,7 +24,7 @@ std::string BombGuard::check(const Dataset& dataset) {
   return fmt::format(
       "Not allowed: H5 dataset '{}' declares {} but only {} are stored on disk; refusing to load a "
       "potential decompression/shape bomb.",
-      dataset.path, readable_size(declared), readable_size(stored));
+      dataset.path, core::readable_size(declared), core::readable_size(stored));
 }
 
 void BombGuard::admit(const Dataset& dataset) {
@@ -49,7 +41,7 @@ void BombGuard::admit(const Dataset& dataset) {
         "Not allowed: H5 datasets up to '{}' declare {} together but only {} are stored on disk; "
         "refusing "
         "to load a potential decompression/shape bomb.",
-        dataset.path, readable_size(declared), readable_size(stored));
+        dataset.path, core::readable_size(declared), core::readable_size(stored));
   }
   declared_ = declared;
   stored_ = stored;

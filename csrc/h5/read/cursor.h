@@ -5,12 +5,10 @@
 #include <span>
 #include <string>
 
+#include "h5/format.h"
 #include "h5/read/malformed.h"
 
 namespace lamina::h5 {
-
-/// HDF5's undefined address, whatever the width that the file gives to addresses.
-inline constexpr std::uint64_t kUndefined = ~std::uint64_t{0};
 
 /// Bytes that the file gives to an address and to a length.
 struct Widths {

@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "h5/format.h"
 #include "h5/read/object_header.h"
 
 namespace lamina::h5 {
@@ -15,8 +16,6 @@ struct Link {
   /// new one numbers its links if asked to, and else keeps a few in the order of their making.
   std::uint64_t order = 0;
 };
-
-inline constexpr std::size_t kLongestName = 4096;
 
 /// Links of a group, in the order of their names' bytes, without duplicates.
 using Links = std::vector<Link>;

@@ -3,25 +3,10 @@
 #include <span>
 #include <vector>
 
+#include "h5/format.h"
 #include "h5/read/metadata.h"
 
 namespace lamina::h5 {
-
-enum class MessageType : std::uint16_t {
-  kDataspace = 0x01,
-  kLinkInfo = 0x02,
-  kDatatype = 0x03,
-  kOldFillValue = 0x04,
-  kFillValue = 0x05,
-  kLink = 0x06,
-  kExternalFiles = 0x07,
-  kDataLayout = 0x08,
-  kFilterPipeline = 0x0b,
-  kAttribute = 0x0c,
-  kContinuation = 0x10,
-  kSymbolTable = 0x11,
-  kAttributeInfo = 0x15,
-};
 
 struct Message {
   MessageType type;  ///< may be one that the enum does not name

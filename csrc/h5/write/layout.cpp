@@ -6,7 +6,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "h5/read/cursor.h"
+#include "core/direct_io.h"
+#include "h5/format.h"
 #include "h5/write/field_writer.h"
 #include "h5/write/layout_headers.h"
 #include "h5/write/layout_tree.h"
@@ -16,8 +17,8 @@ namespace {
 
 // Large tensors start on a block of the disk, so that they can be written past the page cache and
 // mapped. All others lie together, so that thousands of them take few writes.
-constexpr std::uint64_t kLarge = std::uint64_t{1} << 20;
-constexpr std::uint64_t kBlock = 4096;
+constexpr std::uint64_t kLarge = core::kSmallestDirect;
+constexpr std::uint64_t kBlock = core::kDirectAlignment;
 constexpr std::uint64_t kLongestFile = std::uint64_t{1} << 62;
 constexpr std::uint64_t kSuperblockBytes = 96;
 constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();

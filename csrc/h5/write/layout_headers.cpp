@@ -4,8 +4,7 @@
 
 #include <string_view>
 
-#include "h5/read/cursor.h"
-#include "h5/read/object_header.h"
+#include "h5/format.h"
 #include "h5/write/field_writer.h"
 #include "h5/write/layout_types.h"
 

@@ -10,7 +10,7 @@
 #include <numeric>
 #include <vector>
 
-#include "h5/read/cursor.h"
+#include "h5/format.h"
 #include "h5/write/field_writer.h"
 
 namespace lamina::h5 {

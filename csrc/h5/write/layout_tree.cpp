@@ -1,8 +1,9 @@
 #include "h5/write/layout_tree.h"
 
 #include <fmt/format.h>
+#include <lamina/error.h>
 
-#include "h5/read/links.h"
+#include "h5/format.h"
 
 namespace lamina::h5 {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "core/terminal_progress.h"
+#include "core/readable_size.h"
 #include "models/graph_order.h"
 #include "models/keras/operation.h"
 #include "models/sublayers.h"

@@ -4,7 +4,8 @@
 #include <lamina/log.h>
 
 #include "checkpoint/background/save_queue.h"
-#include "checkpoint/commit/recovery.h"
+#include "checkpoint/commit/recovery_report.h"
+#include "checkpoint/save/save.h"
 #include "checkpoint/steps/restore_newest.h"
 #include "models/weights/model_weights.h"
 #include "models/weights/pending_saves.h"

@@ -7,7 +7,7 @@
 #include "models/weights/pending_saves.h"
 #include "models/weights/training_parts.h"
 
-// The one place where models meet checkpoints.
+// Weights as a tree that checkpoints know, and back.
 namespace lamina {
 namespace models {
 namespace {

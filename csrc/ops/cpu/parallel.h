@@ -1,29 +1,15 @@
 #pragma once
-#include <algorithm>
 #include <cstdint>
 
+#include "core/parallel_ranges.h"
 #include "ops/elementwise.h"
 
 namespace lamina::ops::cpu {
 
-/// Below this many elements a second thread costs more than it saves.
-inline constexpr std::int64_t kParallelElements = 1 << 14;
+using core::parallel_ranges;
 
-/// Calls f(begin, end) for ranges that cover [0, size), from several threads when `size` items of
-/// `weight` elements each are worth it. `f` must not throw.
-template <class F>
-void parallel_ranges(std::int64_t size, std::int64_t weight, const F& f) {
-  if (size * weight < 2 * kParallelElements || size < 2) {
-    f(std::int64_t{0}, size);
-    return;
-  }
-  const std::int64_t parts =
-      std::min(size, std::max<std::int64_t>(1, size * weight / kParallelElements));
-#pragma omp parallel for schedule(static)
-  for (std::int64_t part = 0; part < parts; ++part) {
-    f(part * size / parts, (part + 1) * size / parts);
-  }
-}
+/// Below this many elements a second thread costs more than it saves.
+inline constexpr std::int64_t kParallelElements = core::kElementsPerPart;
 
 /// y = act(y) [+ residual], for what a primitive could not do itself.
 inline void finish(const Activation& activation, const float* residual, float* y,

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <utility>
 
-#include "checkpoint/background/save_queue.h"
-#include "checkpoint/verify/damage.h"
+#include "checkpoint/verify/soundness.h"
+#include "models/weights/saves.h"
 #include "storage/link_or_copy.h"
 #include "storage/storage.h"
 #include "training/callbacks/monitor.h"
@@ -178,7 +178,7 @@ class BackupAndRestoreCallback : public Callback {
   void on_train_begin(FitRun& run) override {
     due_ = false;
     // The last backup of a fit that failed in this process may still be on its way.
-    checkpoint::save_queue().wait_for(checkpoint::save_key(file_, false));
+    models::wait_for_saves(models::key_of_saves(file_, false));
     linked_ = false;
     mend();
     if (std::filesystem::exists(file_)) run.restore(file_);

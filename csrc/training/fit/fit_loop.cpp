@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include "checkpoint/background/save_queue.h"
 #include "layers/random.h"
 #include "models/run/batching.h"
+#include "models/weights/saves.h"
 
 namespace lamina::training {
 namespace {
@@ -133,7 +133,7 @@ bool FitLoop::shuffles() const {
 }
 
 void FitLoop::wait_for_saves() const {
-  for (const std::string& key : background_saves_) checkpoint::save_queue().wait_for(key);
+  for (const std::string& key : background_saves_) models::wait_for_saves(key);
 }
 
 void FitLoop::run_batches(std::int64_t end, ProgressBar& bar) {

@@ -29,10 +29,10 @@
 #include <cstdlib>
 #include <typeinfo>
 
-#include "checkpoint/background/save_queue.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/load/catalog.h"
 #include "models/weights/keras_paths.h"
+#include "models/weights/saves.h"
 #include "training/fit/fit_loop.h"
 
 namespace lamina::training {
@@ -198,7 +198,7 @@ void FitLoop::save(const std::filesystem::path& path, const SaveOptions& options
 
 SaveHandle FitLoop::save_async(const std::filesystem::path& path, const AsyncSaveOptions& options) {
   refresh_state();
-  background_saves_.insert(checkpoint::save_key(path, options.save.max_shard_size.has_value()));
+  background_saves_.insert(models::key_of_saves(path, options.save.max_shard_size.has_value()));
   return model_.save_weights_async(path, options);
 }
 

@@ -47,7 +47,7 @@ class Trainer {
 
   /// Makes metrics, optimizer state and checks for data of these shapes.
   void prepare(const Batch& batch);
-  /// Forgets graphs when layers have been frozen or unfrozen since.
+  /// Throws ValueError when layers were frozen or unfrozen since the optimizer was built.
   void require_same_trainable();
 
   [[nodiscard]] Optimizer& optimizer() { return *arguments_.optimizer.optimizer; }

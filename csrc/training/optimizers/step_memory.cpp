@@ -4,9 +4,9 @@
 
 #include <atomic>
 
-#include "checkpoint/background/save_queue.h"
 #include "core/buffer.h"
 #include "core/device_memory.h"
+#include "models/weights/saves.h"
 
 namespace lamina::training {
 namespace {
@@ -29,9 +29,9 @@ Tensor StepMemory::writable(const VariablePtr& variable) {
   try {
     return take(variable);
   } catch (const OutOfMemoryError&) {
-    if (!checkpoint::save_queue().wait_for_all()) throw;
+    if (!models::wait_for_all_saves()) throw;
   } catch (const DeviceError& error) {
-    if (!error.out_of_memory() || !checkpoint::save_queue().wait_for_all()) throw;
+    if (!error.out_of_memory() || !models::wait_for_all_saves()) throw;
   }
   return take(variable);
 }

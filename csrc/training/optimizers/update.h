@@ -8,7 +8,6 @@
 #include <type_traits>
 #include <vector>
 
-#include "core/parallel_ranges.h"
 #include "kernels/updates.h"
 #include "training/optimizers/device_update.h"
 

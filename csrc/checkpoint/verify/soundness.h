@@ -17,4 +17,12 @@ namespace lamina::checkpoint {
     const std::function<void(std::uint64_t done, std::uint64_t total)>& progress,
     storage::Storage& storage);
 
+/// True when the checkpoint's files are all there, belong together, their metadata is sound and
+/// every tensor lies within its file. Reads no tensor. Throws, like `damage_of`, what does not say
+/// that the files are at fault, such as StorageError for one that cannot be opened just now.
+[[nodiscard]] bool is_readable(const std::filesystem::path& checkpoint, storage::Storage& storage);
+
+/// True when moreover every tensor is as it was saved, as far as the files are sealed.
+[[nodiscard]] bool is_sound(const std::filesystem::path& checkpoint, storage::Storage& storage);
+
 }  // namespace lamina::checkpoint

@@ -1,25 +1,25 @@
-#include "checkpoint/verify/check.h"
+#include "checkpoint/verify/soundness.h"
 
 #include <lamina/error.h>
 
-#include <algorithm>
-
 #include "checkpoint/load/catalog.h"
 #include "checkpoint/load/seals.h"
-#include "checkpoint/verify/damage.h"
 #include "checkpoint/verify/verify.h"
 
 namespace lamina::checkpoint {
-namespace {
 
-bool lies_within_file(const CatalogItem& item) {
-  if (!item.dataset->offset) return true;
-  const std::uint64_t start = item.reader->base() + *item.dataset->offset;
-  const std::uint64_t size = item.reader->file().size();
-  return start <= size && item.dataset->nbytes <= size - start;
+std::string damage_of(const std::filesystem::path& checkpoint,
+                      const std::function<void(std::uint64_t, std::uint64_t)>& progress,
+                      storage::Storage& storage) {
+  try {
+    const VerifyReport report = verify(checkpoint, progress, storage);
+    if (report.failure) std::rethrow_exception(report.failure);
+    return report.problems.empty() ? "" : report.problems.front();
+  } catch (const Error& error) {
+    if (!tells_damage(error)) throw;
+    return error.what();
+  }
 }
-
-}  // namespace
 
 bool is_readable(const std::filesystem::path& checkpoint, storage::Storage& storage) {
   try {
@@ -28,7 +28,7 @@ bool is_readable(const std::filesystem::path& checkpoint, storage::Storage& stor
     for (const auto& [path, group] : catalog.all()) {
       (void)catalog.find(path);  // throws for what a load would refuse
       for (const auto& [key, item] : group.items) {
-        if (!item.dataset->problem.empty() || !lies_within_file(item)) return false;
+        if (!item.dataset->problem.empty() || !item.fits_file()) return false;
       }
     }
     return catalog.problems().empty();

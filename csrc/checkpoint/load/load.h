@@ -1,0 +1,25 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <unordered_set>
+
+#include "checkpoint/transfer/device_transfer.h"
+#include "storage/storage.h"
+#include "weights/weight_tree.h"
+
+namespace lamina::checkpoint {
+
+struct LoadRequest {
+  bool skip_mismatch = false;
+  std::unordered_set<weights::NodeId> skip;
+  std::function<void(std::uint64_t, std::uint64_t)> progress;
+  DeviceTravel travel = {};
+  bool verify = true;
+};
+
+/// Reads the tree's variables from `path` (see Model::load_weights): all of them, or none.
+void load(const weights::WeightTree& tree, const std::filesystem::path& path,
+          const LoadRequest& request, storage::Storage& storage = storage::posix());
+
+}  // namespace lamina::checkpoint

@@ -1,0 +1,13 @@
+#pragma once
+#include <cstddef>
+
+namespace lamina::core {
+
+/// What bytes past the page cache (O_DIRECT) ask for: places in files, sizes and addresses in
+/// memory that are multiples of this, a disk's largest block and a page of memory.
+inline constexpr std::size_t kDirectAlignment = 4096;
+
+/// Fewer bytes are not worth it: the page cache is as fast then.
+inline constexpr std::size_t kSmallestDirect = std::size_t{1} << 20;
+
+}  // namespace lamina::core
