@@ -3,34 +3,25 @@
 #include <lamina/error.h>
 
 #include <algorithm>
+#include <numeric>
 #include <unordered_map>
 #include <utility>
 
-#include "checkpoint/index/index.h"
+#include "checkpoint/load/open_files.h"
 #include "checkpoint/load/seals.h"
-#include "checkpoint/load/whole_open.h"
-#include "checkpoint/names/paths.h"
 #include "storage/storage.h"
-#include "storage/zip_member.h"
 
 namespace lamina::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// Shards in the order of their names, which is the order of writing. The first one may hold
-/// nothing but groups without variables, which no index lists.
-std::vector<std::string> shards_of(const checkpoint::Index& index, const fs::path& path) {
-  std::vector<std::string> names;
-  const std::string first = checkpoint::shard_name(checkpoint::shard_base(path), 0);
-  if (storage::posix().exists(path.parent_path() / first)) names.push_back(first);
-  for (const checkpoint::IndexEntry& entry : index.entries) {
-    for (const std::string& file : entry.files) names.push_back(file);
-  }
-  std::ranges::sort(names, {},
-                    [](const std::string& name) { return std::pair(name.size(), name); });
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
+/// Files in the order of their names, which is that of writing: "m_00002" before "m_00010".
+std::vector<std::size_t> order_of(const std::vector<std::string>& names) {
+  std::vector<std::size_t> order(names.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, {}, [&](std::size_t i) { return std::pair(names[i].size(), names[i]); });
+  return order;
 }
 
 bool written_before(const StoredVariable& a, const StoredVariable& b) {
@@ -61,36 +52,14 @@ std::string StoredVariable::type_name() const {
 }
 
 StoredWeights::StoredWeights(const fs::path& path) : path_(path) {
-  switch (checkpoint::load_kind(path)) {
-    case checkpoint::LoadKind::kSingle:
-      add_file(path.filename().string(), h5::Reader(storage::posix().open(path)));
-      break;
-    case checkpoint::LoadKind::kArchive: {
-      constexpr const char* kMember = "model.weights.h5";
-      const storage::ZipMember member = storage::open_member(storage::posix().open(path), kMember);
-      add_file(kMember, h5::Reader(member.file, member.base, member.size));
-      break;
-    }
-    case checkpoint::LoadKind::kSharded: {
-      sharded_ = true;
-      checkpoint::open_whole(
-          path, storage::posix(), [&](const std::string& text) { open_shards(text); },
-          [&] { return checkpoint::any_replaced(readers_); });
-      break;
-    }
+  checkpoint::OpenedFiles opened =
+      checkpoint::open_files(path, storage::posix(), {.first_shard = true});
+  sharded_ = opened.sharded;
+  index_seal_ = opened.index_seal;
+  for (const std::size_t i : order_of(opened.names)) {
+    add_file(opened.names[i], std::move(opened.readers[i]));
   }
-}
-
-void StoredWeights::open_shards(const std::string& text) {
-  groups_.clear();
-  files_.clear();
-  readers_.clear();
-  index_seal_ = checkpoint::find_index_seal(text);
-  const checkpoint::Index index = checkpoint::parse_index(text, path_.string());
-  for (const std::string& shard : shards_of(index, path_)) {
-    add_file(shard, h5::Reader(storage::posix().open(path_.parent_path() / shard)));
-  }
-  apply_order(groups_, index);
+  apply_order(groups_, opened.index);
 }
 
 void StoredWeights::add_file(const std::string& name, h5::Reader opened) {
@@ -129,10 +98,9 @@ std::uint64_t StoredWeights::nbytes() const noexcept {
 
 void StoredWeights::require_as_saved() {
   checkpoint::verify_index(path_, index_seal_);
+  const fs::path* index = sharded_ ? &path_ : nullptr;
   for (const h5::Reader& reader : readers_) {
-    const auto& sealed = seals_.emplace_back(checkpoint::read_sealed_file(reader));
-    if (sealed) checkpoint::verify_rest(*sealed, reader);
-    if (sharded_) checkpoint::verify_membership(path_, index_seal_, reader, sealed);
+    seals_.push_back(checkpoint::require_as_saved(reader, index, index_seal_));
   }
 }
 

@@ -57,8 +57,6 @@ class StoredWeights {
   [[nodiscard]] Tensor read(const StoredGroup& group, const StoredVariable& variable) const;
 
  private:
-  /// What is open of earlier is let go.
-  void open_shards(const std::string& index_text);
   void add_file(const std::string& name, h5::Reader opened);
 
   std::filesystem::path path_;

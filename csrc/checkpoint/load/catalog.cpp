@@ -5,9 +5,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "checkpoint/load/whole_open.h"
-#include "checkpoint/names/paths.h"
-#include "storage/zip_member.h"
+#include "checkpoint/load/open_files.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -36,11 +34,6 @@ void add(CatalogGroup& out, const h5::VarsGroup& group, const h5::Reader& reader
     out.items.emplace(key, CatalogItem{&dataset, &reader});
 }
 
-h5::Reader open_archive(const std::filesystem::path& path, storage::Storage& storage) {
-  storage::ZipMember member = storage::open_member(storage.open(path), "model.weights.h5");
-  return h5::Reader(std::move(member.file), member.base, member.size);
-}
-
 }  // namespace
 
 bool CatalogItem::fits_file() const {
@@ -52,54 +45,21 @@ bool CatalogItem::fits_file() const {
 
 Catalog::Catalog(const std::filesystem::path& path, storage::Storage& storage, bool verify)
     : path_(path) {
-  switch (load_kind(path)) {
-    case LoadKind::kSingle:
-      readers_.emplace_back(storage.open(path));
-      break;
-    case LoadKind::kArchive:
-      readers_.push_back(open_archive(path, storage));
-      break;
-    case LoadKind::kSharded:
-      open_shards(storage, verify);
-      break;
-  }
-  for (const auto& [group, shards] : weight_map_) paths_.push_back(group);
+  OpenedFiles files = open_files(path, storage, {.verify_index = verify});
+  sharded_ = files.sharded;
+  index_seal_ = files.index_seal;
+  readers_ = std::move(files.readers);
   if (!sharded_) {
     for (const h5::VarsGroup* group : readers_.front().groups()) paths_.push_back(group->path);
   }
-  std::sort(paths_.begin(), paths_.end());
-}
-
-void Catalog::open_shards(storage::Storage& storage, bool verify) {
-  sharded_ = true;
-  const auto open = [&](const std::string& text) {
-    readers_.clear();
-    index_seal_ = find_index_seal(text);
-    if (verify) verify_index(path_, index_seal_);
-    open_listed(parse_index(text, path_.string()), storage);
-  };
-  open_whole(path_, storage, open, [&] { return any_replaced(readers_); });
-}
-
-void Catalog::open_listed(const Index& index, storage::Storage& storage) {
-  weight_map_.clear();
-  std::unordered_map<std::string, std::size_t> opened;
-  for (const IndexEntry& entry : index.entries) {
+  std::unordered_map<std::string_view, std::size_t> place;
+  for (std::size_t i = 0; i < files.names.size(); ++i) place.emplace(files.names[i], i);
+  for (const IndexEntry& entry : files.index.entries) {
     std::vector<std::size_t>& readers = weight_map_[entry.path];
-    for (const std::string& name : entry.files) {
-      const auto [at, fresh] = opened.emplace(name, readers_.size());
-      if (fresh) {
-        try {
-          readers_.emplace_back(storage.open(path_.parent_path() / name));
-        } catch (const FileNotFoundError& error) {
-          throw FileNotFoundError(std::string(error.what()) + " (a shard that the index '" +
-                                      path_.string() + "' lists)",
-                                  error.code());
-        }
-      }
-      readers.push_back(at->second);
-    }
+    for (const std::string& name : entry.files) readers.push_back(place.at(name));
+    paths_.push_back(entry.path);
   }
+  std::sort(paths_.begin(), paths_.end());
 }
 
 const std::vector<std::size_t>* Catalog::listed(const std::string& vars_path) const {

@@ -55,8 +55,6 @@ class Catalog {
   [[nodiscard]] const std::optional<IndexSeal>& index_seal() const noexcept { return index_seal_; }
 
  private:
-  void open_shards(storage::Storage& storage, bool verify);
-  void open_listed(const Index& index, storage::Storage& storage);
   [[nodiscard]] const std::vector<std::size_t>* listed(const std::string& vars_path) const;
 
   std::filesystem::path path_;

@@ -4,15 +4,21 @@
 
 namespace lamina::checkpoint {
 
+std::optional<SealedFile> require_as_saved(const h5::Reader& file,
+                                           const std::filesystem::path* index,
+                                           const std::optional<IndexSeal>& seal) {
+  std::optional<SealedFile> sealed = read_sealed_file(file);
+  if (sealed) verify_rest(*sealed, file);
+  if (index != nullptr) verify_membership(*index, seal, file, sealed);
+  return sealed;
+}
+
 Seals::Seals(const Catalog& catalog) {
   const std::vector<h5::Reader>& readers = catalog.readers();
   std::vector<std::optional<SealedFile>> files(readers.size());
+  const std::filesystem::path* index = catalog.sharded() ? &catalog.path() : nullptr;
   parallel_for(readers.size(), io_threads(), [&](std::size_t i) {
-    files[i] = read_sealed_file(readers[i]);
-    if (files[i]) verify_rest(*files[i], readers[i]);
-    if (catalog.sharded()) {
-      verify_membership(catalog.path(), catalog.index_seal(), readers[i], files[i]);
-    }
+    files[i] = require_as_saved(readers[i], index, catalog.index_seal());
   });
   for (std::size_t i = 0; i < files.size(); ++i) {
     if (files[i]) files_.emplace(&readers[i], std::move(*files[i]));
