@@ -1,0 +1,37 @@
+#include <fmt/format.h>
+#include <lamina/callbacks.h>
+#include <lamina/log.h>
+
+#include <cmath>
+
+namespace lamina::callbacks {
+namespace {
+
+class TerminateOnNaNCallback : public Callback {
+ public:
+  explicit TerminateOnNaNCallback(TerminateOnNaNOptions options) : o_(options) {}
+
+  void on_train_batch_end(FitRun& run, std::int64_t batch, const Logs& logs) override {
+    const auto it = logs.find("loss");
+    if (it == logs.end() || std::isfinite(it->second)) return;
+    if (o_.raise_error) {
+      throw Error(fmt::format(
+          "NaN or Inf loss encountered at batch {}. Loss value: {}. Terminating training "
+          "immediately.",
+          batch, it->second));
+    }
+    warn(fmt::format("Batch {}: Invalid loss, terminating training", batch));
+    run.abandon_training();
+  }
+
+ private:
+  TerminateOnNaNOptions o_;
+};
+
+}  // namespace
+
+CallbackPtr TerminateOnNaN(TerminateOnNaNOptions options) {
+  return std::make_shared<TerminateOnNaNCallback>(options);
+}
+
+}  // namespace lamina::callbacks
