@@ -14,7 +14,7 @@
 #include "cli/text.h"
 #include "cli/train_callbacks.h"
 #include "models/keras/keras_archive.h"
-#include "training/spec.h"
+#include "training/by_name.h"
 
 namespace lamina::cli {
 namespace {

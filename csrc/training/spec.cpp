@@ -6,6 +6,8 @@
 #include <charconv>
 #include <utility>
 
+#include "training/by_name.h"
+
 namespace lamina::training {
 namespace {
 

@@ -1,11 +1,11 @@
 #pragma once
-#include <lamina/losses.h>
-#include <lamina/metrics.h>
 #include <lamina/optimizers.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lamina::training {
 
@@ -45,10 +45,5 @@ class Spec {
   std::map<std::string, std::string> options_;
   std::vector<std::string> known_;
 };
-
-/// Throw ValueError for names and options that there are not, listing those there are.
-[[nodiscard]] OptimizerPtr make_optimizer(std::string_view text);
-[[nodiscard]] LossPtr make_loss(std::string_view text);
-[[nodiscard]] SchedulePtr make_schedule(std::string_view text);
 
 }  // namespace lamina::training

@@ -14,8 +14,8 @@
 #include "captured_stderr.h"
 #include "numbers.h"
 #include "tensor_file.h"
+#include "training/by_name.h"
 #include "training/fit/data.h"
-#include "training/spec.h"
 
 namespace lamina::interop {
 

@@ -4,7 +4,7 @@
 #include <numbers>
 
 #include "helpers.h"
-#include "training/spec.h"
+#include "training/by_name.h"
 
 namespace lamina {
 namespace {

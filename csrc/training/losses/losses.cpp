@@ -2,7 +2,6 @@
 #include <lamina/losses.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "kernels/elementwise.h"
@@ -163,23 +162,6 @@ class SparseCategoricalCrossentropyLoss : public Loss {
   std::optional<std::int64_t> ignore_class_;
 };
 
-struct Named {
-  std::array<std::string_view, 4> names;
-  LossPtr (*make)();
-};
-const std::array<Named, 6> kLosses = {{
-    {{"MeanSquaredError", "mean_squared_error", "mse", "MSE"}, [] { return MeanSquaredError(); }},
-    {{"MeanAbsoluteError", "mean_absolute_error", "mae", "MAE"},
-     [] { return MeanAbsoluteError(); }},
-    {{"Huber", "huber", "huber", "huber"}, [] { return Huber(); }},
-    {{"BinaryCrossentropy", "binary_crossentropy", "bce", "BCE"},
-     [] { return BinaryCrossentropy(); }},
-    {{"CategoricalCrossentropy", "categorical_crossentropy", "", ""},
-     [] { return CategoricalCrossentropy(); }},
-    {{"SparseCategoricalCrossentropy", "sparse_categorical_crossentropy", "", ""},
-     [] { return SparseCategoricalCrossentropy(); }},
-}};
-
 }  // namespace
 
 LossPtr MeanSquaredError(LossOptions options) {
@@ -240,18 +222,6 @@ LossPtr CategoricalCrossentropy(CategoricalCrossentropyOptions options) {
 
 LossPtr SparseCategoricalCrossentropy(SparseCategoricalCrossentropyOptions options) {
   return std::make_shared<SparseCategoricalCrossentropyLoss>(options);
-}
-
-LossPtr get(std::string_view name) {
-  std::string known;
-  for (const Named& loss : kLosses) {
-    if (!name.empty() &&
-        std::find(loss.names.begin(), loss.names.end(), name) != loss.names.end()) {
-      return loss.make();
-    }
-    known += (known.empty() ? "" : ", ") + std::string(loss.names[0]);
-  }
-  throw ValueError(fmt::format("There is no loss '{}'; there are {}", name, known));
 }
 
 }  // namespace lamina::losses

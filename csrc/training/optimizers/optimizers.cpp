@@ -3,8 +3,6 @@
 #include <lamina/optimizers.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <cmath>
 
 #include "training/optimizers/update.h"
@@ -163,26 +161,6 @@ class LionOptimizer : public Optimizer {
   LionOptions o_;
 };
 
-struct Named {
-  std::string_view name;
-  OptimizerPtr (*make)();
-};
-const std::array<Named, 7> kOptimizers = {{
-    {"SGD", [] { return SGD(); }},
-    {"Adam", [] { return Adam(); }},
-    {"AdamW", [] { return AdamW(); }},
-    {"RMSprop", [] { return RMSprop(); }},
-    {"Adagrad", [] { return Adagrad(); }},
-    {"Adafactor", [] { return Adafactor(); }},
-    {"Lion", [] { return Lion(); }},
-}};
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
-}
-
 }  // namespace
 
 OptimizerPtr SGD(SGDOptions options) {
@@ -222,15 +200,6 @@ OptimizerPtr Adagrad(AdagradOptions options) {
 
 OptimizerPtr Lion(LionOptions options) {
   return std::make_shared<LionOptimizer>(options);
-}
-
-OptimizerPtr get(std::string_view name) {
-  std::string known;
-  for (const Named& optimizer : kOptimizers) {
-    if (equal_ignoring_case(optimizer.name, name)) return optimizer.make();
-    known += (known.empty() ? "" : ", ") + std::string(optimizer.name);
-  }
-  throw ValueError(fmt::format("There is no optimizer '{}'; there are {}", name, known));
 }
 
 }  // namespace lamina::optimizers

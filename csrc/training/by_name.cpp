@@ -1,5 +1,12 @@
-// Losses, schedules and optimizers out of words.
+// Losses, schedules and optimizers out of words: what Keras calls them, and their options.
+#include "training/by_name.h"
+
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <vector>
 
 #include "training/spec.h"
 
@@ -141,82 +148,121 @@ auto made(Spec& spec) {
   return kMake(std::move(options));
 }
 
+/// What can be made of a name and options.
 template <class Result>
 struct Maker {
   std::string_view name;
+  std::array<std::string_view, 3> aliases;  // empty: none
   Result (*make)(Spec& spec);
 };
 
 constexpr Maker<OptimizerPtr> kOptimizers[] = {
-    {"SGD", made<optimizers::SGDOptions, optimizers::SGD>},
-    {"Adam", made<optimizers::AdamOptions, optimizers::Adam>},
-    {"AdamW", made<optimizers::AdamWOptions, optimizers::AdamW>},
-    {"RMSprop", made<optimizers::RMSpropOptions, optimizers::RMSprop>},
-    {"Adagrad", made<optimizers::AdagradOptions, optimizers::Adagrad>},
-    {"Adafactor", made<optimizers::AdafactorOptions, optimizers::Adafactor>},
-    {"Lion", made<optimizers::LionOptions, optimizers::Lion>},
+    {"SGD", {}, made<optimizers::SGDOptions, optimizers::SGD>},
+    {"Adam", {}, made<optimizers::AdamOptions, optimizers::Adam>},
+    {"AdamW", {}, made<optimizers::AdamWOptions, optimizers::AdamW>},
+    {"RMSprop", {}, made<optimizers::RMSpropOptions, optimizers::RMSprop>},
+    {"Adagrad", {}, made<optimizers::AdagradOptions, optimizers::Adagrad>},
+    {"Adafactor", {}, made<optimizers::AdafactorOptions, optimizers::Adafactor>},
+    {"Lion", {}, made<optimizers::LionOptions, optimizers::Lion>},
 };
 constexpr Maker<LossPtr> kLosses[] = {
-    {"MeanSquaredError", made<losses::LossOptions, losses::MeanSquaredError>},
-    {"MeanAbsoluteError", made<losses::LossOptions, losses::MeanAbsoluteError>},
-    {"Huber", made<losses::HuberOptions, losses::Huber>},
-    {"BinaryCrossentropy", made<losses::BinaryCrossentropyOptions, losses::BinaryCrossentropy>},
+    {"MeanSquaredError",
+     {"mean_squared_error", "mse", "MSE"},
+     made<losses::LossOptions, losses::MeanSquaredError>},
+    {"MeanAbsoluteError",
+     {"mean_absolute_error", "mae", "MAE"},
+     made<losses::LossOptions, losses::MeanAbsoluteError>},
+    {"Huber", {"huber"}, made<losses::HuberOptions, losses::Huber>},
+    {"BinaryCrossentropy",
+     {"binary_crossentropy", "bce", "BCE"},
+     made<losses::BinaryCrossentropyOptions, losses::BinaryCrossentropy>},
     {"CategoricalCrossentropy",
+     {"categorical_crossentropy"},
      made<losses::CategoricalCrossentropyOptions, losses::CategoricalCrossentropy>},
     {"SparseCategoricalCrossentropy",
+     {"sparse_categorical_crossentropy"},
      made<losses::SparseCategoricalCrossentropyOptions, losses::SparseCategoricalCrossentropy>},
 };
 constexpr Maker<SchedulePtr> kSchedules[] = {
-    {"ExponentialDecay", made<schedules::ExponentialDecayOptions, schedules::ExponentialDecay>},
-    {"InverseTimeDecay", made<schedules::InverseTimeDecayOptions, schedules::InverseTimeDecay>},
+    {"ExponentialDecay", {}, made<schedules::ExponentialDecayOptions, schedules::ExponentialDecay>},
+    {"InverseTimeDecay", {}, made<schedules::InverseTimeDecayOptions, schedules::InverseTimeDecay>},
     {"PiecewiseConstantDecay",
+     {},
      made<schedules::PiecewiseConstantDecayOptions, schedules::PiecewiseConstantDecay>},
-    {"PolynomialDecay", made<schedules::PolynomialDecayOptions, schedules::PolynomialDecay>},
-    {"CosineDecay", made<schedules::CosineDecayOptions, schedules::CosineDecay>},
+    {"PolynomialDecay", {}, made<schedules::PolynomialDecayOptions, schedules::PolynomialDecay>},
+    {"CosineDecay", {}, made<schedules::CosineDecayOptions, schedules::CosineDecay>},
     {"CosineDecayRestarts",
+     {},
      made<schedules::CosineDecayRestartsOptions, schedules::CosineDecayRestarts>},
 };
 
-/// The maker of that name; null when there is none.
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+    return std::tolower(x) == std::tolower(y);
+  });
+}
+
+/// Keras takes optimizers in any case, all else as it is written.
+bool is_named(const Maker<OptimizerPtr>& maker, std::string_view name) {
+  return equal_ignoring_case(maker.name, name);
+}
+template <class Result>
+bool is_named(const Maker<Result>& maker, std::string_view name) {
+  return !name.empty() &&
+         (maker.name == name ||
+          std::find(maker.aliases.begin(), maker.aliases.end(), name) != maker.aliases.end());
+}
+
+/// The maker of that name. Throws ValueError when there is none.
 template <class Result, std::size_t kCount>
-const Maker<Result>* find(const Maker<Result> (&makers)[kCount], std::string_view name) {
+const Maker<Result>& find(const Maker<Result> (&makers)[kCount], const char* what,
+                          std::string_view name) {
+  std::vector<std::string_view> known;
   for (const Maker<Result>& maker : makers) {
-    if (maker.name == name) return &maker;
+    if (is_named(maker, name)) return maker;
+    known.push_back(maker.name);
   }
-  return nullptr;
+  throw ValueError(
+      fmt::format("There is no {} '{}'; there are {}", what, name, fmt::join(known, ", ")));
 }
 
 template <class Result, std::size_t kCount>
-[[noreturn]] void fail_unknown(const Maker<Result> (&makers)[kCount], const char* what,
-                               const std::string& name) {
-  std::vector<std::string_view> known;
-  for (const Maker<Result>& maker : makers) known.push_back(maker.name);
-  throw ValueError(
-      fmt::format("There is no {} '{}'; there are {}", what, name, fmt::join(known, ", ")));
+Result make(const Maker<Result> (&makers)[kCount], const char* what, std::string_view text) {
+  Spec spec(text, what);
+  return find(makers, what, spec.name()).make(spec);
+}
+
+/// With the options that are its own.
+template <class Result, std::size_t kCount>
+Result plain(const Maker<Result> (&makers)[kCount], const char* what, std::string_view name) {
+  Spec no_options("", what);
+  return find(makers, what, name).make(no_options);
 }
 
 }  // namespace
 
 OptimizerPtr make_optimizer(std::string_view text) {
-  Spec spec(text, "optimizer");
-  if (const auto* maker = find(kOptimizers, spec.name())) return maker->make(spec);
-  OptimizerPtr optimizer = optimizers::get(spec.name());
-  spec.finish();
-  return optimizer;
+  return make(kOptimizers, "optimizer", text);
 }
 
 LossPtr make_loss(std::string_view text) {
-  Spec spec(text, "loss");
-  if (const auto* maker = find(kLosses, spec.name())) return maker->make(spec);
-  LossPtr loss = losses::get(spec.name());
-  spec.finish();
-  return loss;
+  return make(kLosses, "loss", text);
 }
 
 SchedulePtr make_schedule(std::string_view text) {
-  Spec spec(text, "learning rate");
-  if (const auto* maker = find(kSchedules, spec.name())) return maker->make(spec);
-  fail_unknown(kSchedules, "learning rate", spec.name());
+  return make(kSchedules, "learning rate", text);
 }
 
 }  // namespace lamina::training
+
+namespace lamina {
+
+OptimizerPtr optimizers::get(std::string_view name) {
+  return training::plain(training::kOptimizers, "optimizer", name);
+}
+
+LossPtr losses::get(std::string_view name) {
+  return training::plain(training::kLosses, "loss", name);
+}
+
+}  // namespace lamina
