@@ -129,6 +129,12 @@ class Optimizer {
   friend class training::LossScaleOptimizer;
   /// Of each trainable variable.
   [[nodiscard]] std::vector<bool> decaying() const;
+  /// The parts of `apply`.
+  struct Application;
+  void set_numbers(Application& application) const;
+  void use_device(Application& application);
+  void open_item(Application& application, std::size_t i, const Tensor& gradient);
+  void run(Application& application);
 
   OptimizerOptions options_;
   bool built_ = false, finite_ = true;

@@ -245,67 +245,96 @@ void Optimizer::check_gradients(const std::vector<Tensor>& gradients) const {
   }
 }
 
+/// One call of `apply`: what is read, computed and written, and where.
+struct Optimizer::Application {
+  Application(training::StepMemory& memory, Device of_variables, Device of_the_step)
+      : device(of_variables), computes(of_the_step), values(memory, of_the_step) {}
+
+  const Device device, computes;
+  std::int64_t every = 1;  // calls for one update
+  bool updates = true;     // or only accumulates
+  training::Update update;
+  NewValues values;
+  std::vector<Tensor> gradients;  // as the step reads them
+  std::vector<kernels::ConstrainJob> constraints;
+};
+
 void Optimizer::apply(const std::vector<Tensor>& gradients) {
   check_gradients(gradients);
   if (gradients.empty()) return;
-  const std::int64_t every = options_.gradient_accumulation_steps.value_or(1);
-  const bool updates = (steps() + 1) % every == 0;
+  const Device device = trainable_.front()->device();
+  Application application(*memory_, device, steps_on_host() ? Device::cpu() : device);
+  set_numbers(application);
+  use_device(application);
+  for (std::size_t i = 0; i < gradients.size(); ++i) open_item(application, i, gradients[i]);
+  run(application);
+  application.values.assign();
+  finite_ = application.update.finite;
+  iteration_->assign(filled({}, DType::kInt32, static_cast<double>(steps() + 1)));
+}
 
-  training::Update update;
+void Optimizer::set_numbers(Application& application) const {
+  application.every = options_.gradient_accumulation_steps.value_or(1);
+  application.updates = (steps() + 1) % application.every == 0;
+  training::Update& update = application.update;
   update.iteration = iterations();
   update.learning_rate = static_cast<float>(learning_rate());
   update.loss_scale = loss_scale();
-  update.accumulation_steps = static_cast<double>(every);
+  update.accumulation_steps = static_cast<double>(application.every);
   update.weight_decay = options_.weight_decay.value_or(0);
   update.average_momentum = update.iteration == 0 ? 0 : options_.ema_momentum;
   update.overwrite_with_average = options_.use_ema && options_.ema_overwrite_frequency &&
                                   (update.iteration + 1) % *options_.ema_overwrite_frequency == 0;
   if (options_.clipvalue.value_or(0) > 0) update.limit = *options_.clipvalue;
+}
 
-  const Device device = trainable_.front()->device();
-  const Device computes = steps_on_host() ? Device::cpu() : device;
+void Optimizer::use_device(Application& application) {
+  const Device computes = application.computes;
   if (computes != Device::cpu()) {
     if (!device_update_ || device_update_->device() != computes) {
       device_update_ = std::make_unique<training::DeviceUpdate>(computes);
     }
-    update.device = device_update_.get();
+    application.update.device = device_update_.get();
   }
   if (!constrainer_ || constrainer_->device() != computes) {
     constrainer_ = std::make_unique<training::Constrainer>(computes);
   }
-  std::vector<kernels::ConstrainJob> constraints;
-  NewValues values(*memory_, computes);
-  std::vector<Tensor> held(gradients.size());
-  for (std::size_t i = 0; i < gradients.size(); ++i) {
-    const VariablePtr& variable = trainable_[i];
-    training::UpdateItem item;
-    item.shape = variable->shape();
-    item.dtype = variable->dtype();
-    item.size = variable->shape().size();
-    const bool moves = gradients[i].defined();
-    if (moves) {
-      held[i] = gradients[i].cast(item.dtype).to(computes);
-      item.gradient = held[i].raw();
-    }
-    item.decays = decays_[i] ? 1 : 0;
-    const bool computed = (moves && updates) || options_.use_ema;
-    const bool constrained = moves && variable->constraint();
-    if (computed || constrained) item.value = values.open(variable, device);
-    if (constrained) {
-      const void* const next = computed ? item.value.out : item.value.in;
-      constraints.push_back(constrainer_->job(*variable, {next, item.value.out}));
-    }
-    if (options_.use_ema) item.average = values.open(averages_[i], device);
-    if (moves && every > 1) item.accumulated = values.open(accumulators_[i], device);
-    if (moves && updates) {
-      for (std::size_t k = 0; k < slots_[i].size(); ++k) {
-        item.slots[k] = values.open(slots_[i][k], device);
-      }
-    }
-    if (item.value.in == nullptr && item.accumulated.in == nullptr) continue;
-    update.items.push_back(std::move(item));
+}
+
+void Optimizer::open_item(Application& application, std::size_t i, const Tensor& gradient) {
+  const VariablePtr& variable = trainable_[i];
+  const auto open = [&](const VariablePtr& each) {
+    return application.values.open(each, application.device);
+  };
+  training::UpdateItem item;
+  item.shape = variable->shape();
+  item.dtype = variable->dtype();
+  item.size = variable->shape().size();
+  const bool moves = gradient.defined();
+  if (moves) {
+    application.gradients.push_back(gradient.cast(item.dtype).to(application.computes));
+    item.gradient = application.gradients.back().raw();
   }
-  if (!updates) {
+  item.decays = decays_[i] ? 1 : 0;
+  const bool computed = (moves && application.updates) || options_.use_ema;
+  const bool constrained = moves && variable->constraint();
+  if (computed || constrained) item.value = open(variable);
+  if (constrained) {
+    const void* const next = computed ? item.value.out : item.value.in;
+    application.constraints.push_back(constrainer_->job(*variable, {next, item.value.out}));
+  }
+  if (options_.use_ema) item.average = open(averages_[i]);
+  if (moves && application.every > 1) item.accumulated = open(accumulators_[i]);
+  if (moves && application.updates) {
+    for (std::size_t k = 0; k < slots_[i].size(); ++k) item.slots[k] = open(slots_[i][k]);
+  }
+  if (item.value.in == nullptr && item.accumulated.in == nullptr) return;
+  application.update.items.push_back(std::move(item));
+}
+
+void Optimizer::run(Application& application) {
+  training::Update& update = application.update;
+  if (!application.updates) {
     training::accumulate(update);
   } else {
     if (options_.clipnorm.value_or(0) > 0) clip_norms(update, *options_.clipnorm);
@@ -313,10 +342,7 @@ void Optimizer::apply(const std::vector<Tensor>& gradients) {
       clip_global_norm(update, *options_.global_clipnorm);
     step(update);
   }
-  constrainer_->run(constraints);
-  values.assign();
-  finite_ = update.finite;
-  iteration_->assign(filled({}, DType::kInt32, static_cast<double>(steps() + 1)));
+  constrainer_->run(application.constraints);
 }
 
 void Optimizer::finalize_variable_values() {
