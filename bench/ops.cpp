@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ops/backend.h"
+#include "ops/op_info.h"
 #include "ops/params.h"
 
 using namespace lamina;

@@ -5,20 +5,9 @@
 
 #include "kernels/element.h"
 #include "kernels/elementwise.h"
+#include "kernels/elementwise_kinds.h"
 
 namespace lamina::kernels {
-
-enum class UnaryKind : std::uint8_t {
-#define LAMINA_UNARY(enumerator, name, functor) enumerator,
-#include "kernels/elementwise.def"
-#undef LAMINA_UNARY
-};
-
-enum class BinaryKind : std::uint8_t {
-#define LAMINA_BINARY(enumerator, name, functor) enumerator,
-#include "kernels/elementwise.def"
-#undef LAMINA_BINARY
-};
 
 /// An elementwise function and its parameters.
 struct Function {
@@ -82,21 +71,22 @@ struct Function {
         rolled(x, [this](T one) { return derivative(one); });
     }
   }
-  /// act'(x) from y = act(x), for the functions that allow it.
+  /// act'(x) from y = act(x), for the functions that allow it. NaN for others, which are refused
+  /// before they come here.
   template <class T>
   [[nodiscard]] LAMINA_HOST_DEVICE T derivative_from_output(T y) const {
     switch (kind) {
-      case UnaryKind::kSigmoid:
-        return SigmoidSlope<T>{}(y);
-      case UnaryKind::kTanh:
-        return TanhSlope<T>{}(y);
-      case UnaryKind::kExponential:
-        return ExponentialSlope<T>{}(y);
-      case UnaryKind::kElu:
-        return EluSlope<T>{T(a), T(b), T(0)}(y);
-      default:
-        return ReluSlope<T>{T(a), T(b), T(0)}(y);
+#define LAMINA_UNARY(enumerator, name, functor)                      \
+  case UnaryKind::enumerator:                                        \
+    if constexpr (HasOutputDerivative<functor<T>>) {                 \
+      return functor<T>{T(a), T(b), T(c)}.derivative_from_output(y); \
+    } else {                                                         \
+      break;                                                         \
     }
+#include "kernels/elementwise.def"
+#undef LAMINA_UNARY
+    }
+    return T(NAN);
   }
 
  private:

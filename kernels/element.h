@@ -60,22 +60,21 @@ template <class T>
 template <class F>
 bool dispatch_float(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::kFloat32:
-      f(float{});
-      return true;
-    case DType::kFloat64:
-      f(double{});
-      return true;
-    case DType::kFloat16:
-      f(float16{});
-      return true;
-    case DType::kBFloat16:
-      f(bfloat16{});
-      return true;
-    default:
-      return false;
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating)                    \
+  case DType::enumerator:                                                       \
+    if constexpr (floating) f(type{}); /* NOLINT(bugprone-macro-parentheses) */ \
+    return floating;
+#include <lamina/dtype.def>
+#undef LAMINA_DTYPE
   }
+  return false;
 }
+
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating)                                      \
+  static_assert(sizeof(type) == 1 || sizeof(type) == 2 || sizeof(type) == 4 || sizeof(type) == 8, \
+                "dispatch_bytes has nothing as wide as " name);
+#include <lamina/dtype.def>
+#undef LAMINA_DTYPE
 
 /// Calls f(U{}) for the unsigned integer of so many bytes: to move elements as they are.
 template <class F>

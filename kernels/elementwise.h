@@ -8,7 +8,9 @@
 
 namespace lamina::kernels {
 
-/// A function and its derivative, each as an expression in x.
+/// A function and its derivative, each as an expression in x. Some, written out below, have the
+/// derivative from the value y alone too, so that what they received need not be kept;
+/// `from_output` says whether that is exact enough with these parameters.
 #define LAMINA_UNARY_FUNCTOR(Name, expression, slope)                             \
   template <class T>                                                              \
   struct Name {                                                                   \
@@ -53,6 +55,10 @@ struct Relu {
     return y > b ? b : y;
   }
   LAMINA_HOST_DEVICE T derivative(T x) const { return x > c ? (x > b ? T(0) : T(1)) : a; }
+  [[nodiscard]] bool from_output() const { return a >= T(0) && b > T(0) && c == T(0); }
+  LAMINA_HOST_DEVICE T derivative_from_output(T y) const {
+    return y > T(0) ? (y < b ? T(1) : T(0)) : a;
+  }
 };
 
 template <class T>
@@ -97,50 +103,59 @@ LAMINA_UNARY_FUNCTOR(Gelu, T(0.5) * x * std::erfc(-x * T(0.70710678118654752440)
                          x * T(0.39894228040143267794) * std::exp(T(-0.5) * x * x))
 LAMINA_UNARY_FUNCTOR(GeluTanh, T(0.5) * x * (T(1) + std::tanh(gelu_inner(x))),
                      gelu_tanh_derivative(x))
-LAMINA_UNARY_FUNCTOR(Sigmoid, stable_sigmoid(x), stable_sigmoid(x) * stable_sigmoid(-x))
 LAMINA_UNARY_FUNCTOR(HardSigmoid, clip01(x / T(6) + T(0.5)), hard_sigmoid_derivative(x))
 LAMINA_UNARY_FUNCTOR(HardSilu, x* clip01(x / T(6) + T(0.5)),
                      clip01(x / T(6) + T(0.5)) + x * hard_sigmoid_derivative(x))
-LAMINA_UNARY_FUNCTOR(Tanh, std::tanh(x), T(1) - square(std::tanh(x)))
-/// a = alpha
-LAMINA_UNARY_FUNCTOR(Elu, x > T(0) ? x : a * std::expm1(x), x > T(0) ? T(1) : a * std::exp(x))
 LAMINA_UNARY_FUNCTOR(
     Selu, T(1.05070098735548049342) * (x > T(0) ? x : T(1.67326324235437728482) * std::expm1(x)),
     T(1.05070098735548049342) * (x > T(0) ? T(1) : T(1.67326324235437728482) * std::exp(x)))
 LAMINA_UNARY_FUNCTOR(Softplus, stable_softplus(x), stable_sigmoid(x))
 LAMINA_UNARY_FUNCTOR(Softsign, x / (T(1) + std::fabs(x)), T(1) / square(T(1) + std::fabs(x)))
-LAMINA_UNARY_FUNCTOR(Exponential, std::exp(x), std::exp(x))
 LAMINA_UNARY_FUNCTOR(Mish, x* std::tanh(stable_softplus(x)), mish_derivative(x))
 /// keras.layers.Rescaling: x * a + b
 LAMINA_UNARY_FUNCTOR(ScaleShift, x* a + b, a)
 #undef LAMINA_UNARY_FUNCTOR
 
-/// Derivatives of functions whose value alone gives them, so that what they received need not be
-/// kept. Only where that is exact enough: not silu, nor relu with a threshold.
 template <class T>
-struct ReluSlope {
+struct Sigmoid {
   T a, b, c;
-  LAMINA_HOST_DEVICE T operator()(T y) const { return y > T(0) ? (y < b ? T(1) : T(0)) : a; }
+  LAMINA_HOST_DEVICE T operator()(T x) const { return stable_sigmoid(x); }
+  LAMINA_HOST_DEVICE T derivative(T x) const { return stable_sigmoid(x) * stable_sigmoid(-x); }
+  [[nodiscard]] bool from_output() const { return true; }
+  LAMINA_HOST_DEVICE T derivative_from_output(T y) const { return y * (T(1) - y); }
 };
+
 template <class T>
-struct SigmoidSlope {
+struct Tanh {
   T a, b, c;
-  LAMINA_HOST_DEVICE T operator()(T y) const { return y * (T(1) - y); }
+  LAMINA_HOST_DEVICE T operator()(T x) const { return std::tanh(x); }
+  LAMINA_HOST_DEVICE T derivative(T x) const { return T(1) - square(std::tanh(x)); }
+  [[nodiscard]] bool from_output() const { return true; }
+  LAMINA_HOST_DEVICE T derivative_from_output(T y) const { return T(1) - y * y; }
 };
+
 template <class T>
-struct TanhSlope {
+struct Exponential {
   T a, b, c;
-  LAMINA_HOST_DEVICE T operator()(T y) const { return T(1) - y * y; }
+  LAMINA_HOST_DEVICE T operator()(T x) const { return std::exp(x); }
+  LAMINA_HOST_DEVICE T derivative(T x) const { return std::exp(x); }
+  [[nodiscard]] bool from_output() const { return true; }
+  LAMINA_HOST_DEVICE T derivative_from_output(T y) const { return y; }
 };
+
+/// a = alpha
 template <class T>
-struct ExponentialSlope {
+struct Elu {
   T a, b, c;
-  LAMINA_HOST_DEVICE T operator()(T y) const { return y; }
+  LAMINA_HOST_DEVICE T operator()(T x) const { return x > T(0) ? x : a * std::expm1(x); }
+  LAMINA_HOST_DEVICE T derivative(T x) const { return x > T(0) ? T(1) : a * std::exp(x); }
+  [[nodiscard]] bool from_output() const { return a >= T(0); }
+  LAMINA_HOST_DEVICE T derivative_from_output(T y) const { return y > T(0) ? T(1) : y + a; }
 };
-template <class T>
-struct EluSlope {
-  T a, b, c;
-  LAMINA_HOST_DEVICE T operator()(T y) const { return y > T(0) ? T(1) : y + a; }
+
+template <class Functor>
+concept HasOutputDerivative = requires(const Functor& act) {
+  act.from_output();
 };
 
 /// A function of two operands and, with d the gradient with respect to its value, the gradients

@@ -28,8 +28,8 @@ struct Ids {
   }
   LAMINA_HOST_DEVICE std::int64_t operator[](std::int64_t i) const {
     switch (dtype) {
-#define LAMINA_DTYPE(enumerator, name, type, bits) \
-  case DType::enumerator:                          \
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating) \
+  case DType::enumerator:                                    \
     return row<type>(i);
 #include <lamina/dtype.def>
 #undef LAMINA_DTYPE

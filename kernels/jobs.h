@@ -15,13 +15,15 @@
 
 namespace lamina::kernels {
 
-using Job =
-    std::variant<UnaryJob, UnaryGradientJob, BinaryJob, BinaryGradientJob, EpilogueJob, CastJob,
-                 DropoutJob, CopyJob, PadJob, ResizeJob, GatherJob, GatherGradientJob, ReduceJob,
-                 ReduceGradientJob, SoftmaxJob, SoftmaxGradientJob, MomentsJob, BatchNormJob,
-                 BatchNormSumsJob, BatchNormGradientJob, LayerNormJob, LayerNormGradientJob,
-                 LayerNormSumsJob, PoolJob, PoolGradientJob, ConvolutionJob, KernelGradientJob,
-                 ProductJob, UpdateJob, AccumulateJob, SquaresJob, FollowJob, PenaltyJob,
-                 PenaltyGradientJob, ConstrainJob>;
+/// The first argument is nothing, so that the list may begin with a comma.
+template <class, class... Jobs>
+using JobOf = std::variant<Jobs...>;
+
+// clang-format off
+using Job = JobOf<void
+#define LAMINA_JOB(Job) , Job
+#include "kernels/jobs.def"
+>;
+// clang-format on
 
 }  // namespace lamina::kernels

@@ -249,7 +249,7 @@ struct CastMap {
   template <class Wide>
   LAMINA_HOST_DEVICE void store(std::int64_t i, Wide value) const {
     switch (to) {
-#define LAMINA_DTYPE(enumerator, name, type, bits)               \
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating)     \
   case DType::enumerator:                                        \
     static_cast<type*>(y)[i] = core::convert<Wide, type>(value); \
     break;
@@ -271,9 +271,9 @@ struct CastMap {
   }
   LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
     switch (from) {
-#define LAMINA_DTYPE(enumerator, name, type, bits) \
-  case DType::enumerator:                          \
-    move<type>(i);                                 \
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating) \
+  case DType::enumerator:                                    \
+    move<type>(i);                                           \
     break;
 #include <lamina/dtype.def>
 #undef LAMINA_DTYPE

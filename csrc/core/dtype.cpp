@@ -7,8 +7,8 @@ namespace lamina {
 
 std::string_view dtype_name(DType dtype) noexcept {
   switch (dtype) {
-#define LAMINA_DTYPE(enumerator, name, type, bits) \
-  case DType::enumerator:                          \
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating) \
+  case DType::enumerator:                                    \
     return name;
 #include <lamina/dtype.def>
 #undef LAMINA_DTYPE
@@ -17,7 +17,7 @@ std::string_view dtype_name(DType dtype) noexcept {
 }
 
 DType dtype_from_name(std::string_view wanted) {
-#define LAMINA_DTYPE(enumerator, name, type, bits) \
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating) \
   if (wanted == (name)) return DType::enumerator;
 #include <lamina/dtype.def>
 #undef LAMINA_DTYPE
@@ -26,8 +26,8 @@ DType dtype_from_name(std::string_view wanted) {
 
 std::size_t dtype_size(DType dtype) noexcept {
   switch (dtype) {
-#define LAMINA_DTYPE(enumerator, name, type, bits) \
-  case DType::enumerator:                          \
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating) \
+  case DType::enumerator:                                    \
     return sizeof(type);
 #include <lamina/dtype.def>
 #undef LAMINA_DTYPE
@@ -37,8 +37,8 @@ std::size_t dtype_size(DType dtype) noexcept {
 
 int dtype_keras_bits(DType dtype) noexcept {
   switch (dtype) {
-#define LAMINA_DTYPE(enumerator, name, type, bits) \
-  case DType::enumerator:                          \
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating) \
+  case DType::enumerator:                                    \
     return bits;
 #include <lamina/dtype.def>
 #undef LAMINA_DTYPE
@@ -47,8 +47,14 @@ int dtype_keras_bits(DType dtype) noexcept {
 }
 
 bool is_floating(DType dtype) noexcept {
-  return dtype == DType::kFloat32 || dtype == DType::kFloat64 || dtype == DType::kFloat16 ||
-         dtype == DType::kBFloat16;
+  switch (dtype) {
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating) \
+  case DType::enumerator:                                    \
+    return floating;
+#include <lamina/dtype.def>
+#undef LAMINA_DTYPE
+  }
+  return false;
 }
 
 }  // namespace lamina

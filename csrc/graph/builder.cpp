@@ -1,4 +1,6 @@
-#include "graph/program.h"
+#include "graph/builder.h"
+
+#include <algorithm>
 
 namespace lamina::graph {
 

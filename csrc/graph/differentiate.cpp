@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "graph/builder.h"
 #include "graph/gradients/rules.h"
 
 namespace lamina::graph {

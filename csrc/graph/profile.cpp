@@ -6,7 +6,7 @@
 #include <map>
 
 #include "graph/op_access.h"
-#include "ops/params.h"
+#include "ops/op_info.h"
 
 namespace lamina::graph {
 namespace {

@@ -1,11 +1,9 @@
 #pragma once
 #include <lamina/variable.h>
 
-#include <algorithm>
 #include <functional>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "ops/spec.h"
@@ -78,59 +76,6 @@ struct Program {
     values.push_back(std::move(spec));
     return values.size() - 1;
   }
-};
-
-/// What a layer writes its operations into.
-class Builder {
- public:
-  /// Evaluation is inference with what activities add to the loss.
-  enum class Mode : std::uint8_t { kInference, kEvaluation, kTraining };
-
-  explicit Builder(Program& program, Mode mode = Mode::kInference)
-      : program_(program), mode_(mode) {}
-
-  /// Whether layers that behave differently in training do so.
-  [[nodiscard]] bool training() const { return mode_ == Mode::kTraining; }
-  /// Whether activity penalties are wanted.
-  [[nodiscard]] bool penalizes() const { return mode_ != Mode::kInference; }
-  void add_penalty(ValueId scalar) { program_.activity_penalties.push_back(scalar); }
-
-  [[nodiscard]] const ops::TensorSpec& spec(ValueId id) const { return program_.values[id]; }
-  [[nodiscard]] const Shape& shape(ValueId id) const { return program_.values[id].shape; }
-  [[nodiscard]] DType dtype(ValueId id) const { return program_.values[id].dtype; }
-
-  /// Appends `spec`, whose TensorSpecs the caller has filled, and returns its output (the spec's
-  /// `y`).
-  ValueId emit(ops::OpSpec spec, std::vector<ValueId> inputs, std::vector<Param> params = {});
-
-  // Shorthands that fill in the specs.
-  ValueId activation(ValueId x, ops::Activation activation);
-  ValueId binary(ops::Binary kind, ValueId x0, ValueId x1);
-  ValueId reshape(ValueId x, Shape shape);
-  ValueId transpose(ValueId x, std::vector<std::size_t> perm);
-  ValueId cast(ValueId x, DType dtype);
-
-  /// Row `index` of a value (rows, ...), under `shape`.
-  ValueId row(ValueId x, std::int64_t index, Shape shape);
-  /// x summed over `axes` (sorted).
-  ValueId sum(ValueId x, std::vector<std::size_t> axes, Shape shape);
-
-  // Training mode.
-  /// A Dropout with a stream of its own.
-  ValueId dropout(ValueId x, double rate);
-  /// Has `variable` follow a row of `statistics` (see MovingAverage).
-  void moving_average(VariablePtr variable, ValueId statistics, std::int64_t row, double momentum) {
-    program_.moving_averages.push_back({std::move(variable), statistics, row, momentum});
-  }
-
-  /// Whose operations follow; returns the previous name.
-  std::string set_layer(std::string name) { return std::exchange(layer_, std::move(name)); }
-
- private:
-  Program& program_;
-  Mode mode_;
-  std::uint32_t dropouts_ = 0;
-  std::string layer_;
 };
 
 }  // namespace lamina::graph

@@ -2,14 +2,11 @@
 
 #include <lamina/error.h>
 
+#include "ops/op_info.h"
 #include "ops/params.h"
 
 namespace lamina::graph {
 namespace {
-
-std::string describe(const ops::TensorSpec& spec) {
-  return spec.shape.str() + " " + std::string(dtype_name(spec.dtype));
-}
 
 [[noreturn]] void refuse(const Op& op, const std::string& what) {
   throw ValueError("The operation " + std::string(ops::op_name(op.spec)) + " of the layer '" +
@@ -27,8 +24,8 @@ void verify_inputs(const Program& program, const Op& op, const std::vector<bool>
     if (id >= program.values.size() || !written[id])
       refuse(op, "reads a value before it is written.");
     if (specs[i] != program.values[id]) {
-      refuse(op, "expects its input " + std::to_string(i) + " as " + describe(specs[i]) +
-                     "; it is " + describe(program.values[id]) + ".");
+      refuse(op, "expects its input " + std::to_string(i) + " as " + ops::describe(specs[i]) +
+                     "; it is " + ops::describe(program.values[id]) + ".");
     }
   }
 }
@@ -37,8 +34,8 @@ void verify_output(const Program& program, const Op& op, const std::vector<bool>
   if (op.output >= program.values.size()) refuse(op, "writes a value that does not exist.");
   if (written[op.output]) refuse(op, "writes a value that was written before.");
   if (ops::output_spec(op.spec) != program.values[op.output]) {
-    refuse(op, "writes " + describe(ops::output_spec(op.spec)) + " into a value of " +
-                   describe(program.values[op.output]) + ".");
+    refuse(op, "writes " + ops::describe(ops::output_spec(op.spec)) + " into a value of " +
+                   ops::describe(program.values[op.output]) + ".");
   }
 }
 

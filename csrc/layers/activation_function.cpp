@@ -1,10 +1,11 @@
+#include "layers/activation_function.h"
+
 #include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "layers/arguments.h"
+#include <vector>
 
 namespace lamina::layers {
 namespace {
@@ -16,28 +17,40 @@ struct Elementwise {
   ops::Activation activation;
 };
 
-// Names whose parameters are Keras's defaults.
-const std::array kElementwise{
+// Names beside those of kernels/elementwise.def.
+const std::array kAliases{
     Elementwise{"", {Unary::kLinear}},
-    Elementwise{"linear", {Unary::kLinear}},
-    Elementwise{"relu", ops::relu()},
     Elementwise{"relu6", ops::relu(0, 6)},
     Elementwise{"leaky_relu", ops::relu(0.2)},
-    Elementwise{"elu", {Unary::kElu, 1}},
-    Elementwise{"selu", {Unary::kSelu}},
-    Elementwise{"silu", {Unary::kSilu}},
     Elementwise{"swish", {Unary::kSilu}},
-    Elementwise{"gelu", {Unary::kGelu}},
-    Elementwise{"sigmoid", {Unary::kSigmoid}},
-    Elementwise{"hard_sigmoid", {Unary::kHardSigmoid}},
-    Elementwise{"hard_silu", {Unary::kHardSilu}},
     Elementwise{"hard_swish", {Unary::kHardSilu}},
-    Elementwise{"tanh", {Unary::kTanh}},
-    Elementwise{"softplus", {Unary::kSoftplus}},
-    Elementwise{"softsign", {Unary::kSoftsign}},
-    Elementwise{"exponential", {Unary::kExponential}},
-    Elementwise{"mish", {Unary::kMish}},
 };
+
+/// Keras names neither by itself: one is gelu with an option, one a layer of its own.
+bool is_named(Unary kind) {
+  return kind != Unary::kGeluTanh && kind != Unary::kScaleShift;
+}
+
+/// With Keras's defaults for the parameters.
+ops::Activation with_defaults(Unary kind) {
+  if (kind == Unary::kRelu) return ops::relu();
+  if (kind == Unary::kElu) return {Unary::kElu, 1};
+  return {kind};
+}
+
+const std::vector<Elementwise>& names() {
+  static const std::vector<Elementwise> all = [] {
+    std::vector<Elementwise> rows{
+#define LAMINA_UNARY(enumerator, name, functor) {name, with_defaults(Unary::enumerator)},
+#include "kernels/elementwise.def"
+#undef LAMINA_UNARY
+    };
+    std::erase_if(rows, [](const Elementwise& row) { return !is_named(row.activation.kind); });
+    rows.insert(rows.end(), kAliases.begin(), kAliases.end());
+    return rows;
+  }();
+  return all;
+}
 
 // What Keras has and Lamina has not.
 constexpr std::array<std::string_view, 12> kUnsupported{
@@ -53,18 +66,18 @@ std::optional<ops::Activation> elementwise(const ActivationFunction& function) {
     if (function.name == "gelu")
       return ops::Activation{p.at(0) != 0 ? Unary::kGeluTanh : Unary::kGelu};
   }
-  for (const Elementwise& row : kElementwise) {
+  for (const Elementwise& row : names()) {
     if (row.name == function.name) return row.activation;
   }
   return std::nullopt;
 }
 
 std::string known_names() {
-  std::string names;
-  for (const Elementwise& row : kElementwise) {
-    if (!row.name.empty()) names.append(row.name).append(", ");
+  std::string text;
+  for (const Elementwise& row : names()) {
+    if (!row.name.empty()) text.append(row.name).append(", ");
   }
-  return names.append("softmax, log_softmax");
+  return text.append("softmax, log_softmax");
 }
 
 bool is_softmax(const ActivationFunction& function) {

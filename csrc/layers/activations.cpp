@@ -2,8 +2,9 @@
 #include <cmath>
 #include <limits>
 
+#include "layers/activation_function.h"
 #include "layers/axes.h"
-#include "layers/declarations.h"
+#include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
 
 namespace lamina::layers {

@@ -1,7 +1,7 @@
 #pragma once
 #include <lamina/regularizers.h>
 
-#include "graph/program.h"
+#include "graph/builder.h"
 
 namespace lamina::layers {
 

@@ -26,15 +26,6 @@ void check_pair(std::string_view argument, IntPair pair, std::int64_t minimum) {
                    (minimum > 0 ? ">" : ">=") + " 0`");
 }
 
-void check_data_format(std::string_view data_format) {
-  if (data_format != "channels_last" && data_format != kChannelsFirst) {
-    throw ValueError(
-        "The `data_format` argument must be one of {'channels_first', 'channels_last'}. Received: "
-        "data_format=" +
-        std::string(data_format));
-  }
-}
-
 std::string check_padding(std::string_view padding, bool allow_causal) {
   std::string lower(padding);
   std::transform(lower.begin(), lower.end(), lower.begin(),
@@ -68,20 +59,6 @@ std::int64_t window_count(std::string_view padding, std::int64_t size, std::int6
   if (size == kNone) return kNone;
   if (padding == "valid") return size < window ? 0 : (size - window) / stride + 1;
   return size == 0 ? 0 : (size - 1) / stride + 1;
-}
-
-graph::ValueId to_channels_last(graph::Builder& builder, graph::ValueId x) {
-  std::vector<std::size_t> perm{0};
-  for (std::size_t i = 2; i < builder.shape(x).rank(); ++i) perm.push_back(i);
-  perm.push_back(1);
-  return builder.transpose(x, std::move(perm));
-}
-
-graph::ValueId to_channels_first(graph::Builder& builder, graph::ValueId x) {
-  const std::size_t rank = builder.shape(x).rank();
-  std::vector<std::size_t> perm{0, rank - 1};
-  for (std::size_t i = 1; i + 1 < rank; ++i) perm.push_back(i);
-  return builder.transpose(x, std::move(perm));
 }
 
 }  // namespace lamina::layers

@@ -4,17 +4,19 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "graph/program.h"
 #include "ops/spec.h"
 
 // Keras's argument checks and size rules. All throw ValueError in Keras's words, without the layer.
 namespace lamina::layers {
 
-inline constexpr std::string_view kChannelsFirst = "channels_first";
-
 /// No dimension of a layer's output may be larger.
 inline constexpr std::int64_t kLargestDim = std::int64_t{1} << 40;
+
+[[nodiscard]] inline Shape without_batch(const Shape& shape) {
+  return Shape(std::vector<std::int64_t>(shape.begin() + 1, shape.end()));
+}
 
 [[nodiscard]] inline ops::Pair to_pair(IntPair pair) {
   return {pair.first, pair.second};
@@ -22,8 +24,6 @@ inline constexpr std::int64_t kLargestDim = std::int64_t{1} << 40;
 
 /// Both members at least `minimum`.
 void check_pair(std::string_view argument, IntPair pair, std::int64_t minimum);
-/// "channels_last" or "channels_first".
-void check_data_format(std::string_view data_format);
 /// "valid" or "same" ("causal" too, if allowed); any case. Returns lower case.
 [[nodiscard]] std::string check_padding(std::string_view padding, bool allow_causal = false);
 /// Strides and dilation may not both exceed 1.
@@ -45,18 +45,5 @@ struct AxisPadding {
 [[nodiscard]] inline std::int64_t dilated(std::int64_t kernel, std::int64_t dilation) {
   return (kernel - 1) * dilation + 1;
 }
-
-/// (batch, channels, ...) -> (batch, ..., channels), and back.
-[[nodiscard]] graph::ValueId to_channels_last(graph::Builder& builder, graph::ValueId x);
-[[nodiscard]] graph::ValueId to_channels_first(graph::Builder& builder, graph::ValueId x);
-
-/// Throws ValueError for a name that is no activation of Keras, UnsupportedError for one that
-/// Lamina lacks.
-void check_activation(const ActivationFunction& activation);
-/// False for those that need a whole axis (softmax).
-[[nodiscard]] bool is_elementwise(const ActivationFunction& activation);
-/// Writes the activation's operations.
-[[nodiscard]] graph::ValueId lower_activation(graph::Builder& builder, graph::ValueId x,
-                                              const ActivationFunction& activation);
 
 }  // namespace lamina::layers

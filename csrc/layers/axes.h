@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "core/compute_dtype.h"
+#include "graph/builder.h"
 #include "graph/program.h"
 
 namespace lamina::layers {
@@ -33,10 +35,9 @@ struct ColumnAffine {
 /// A parameter that never changes.
 [[nodiscard]] graph::Param constant_param(std::vector<double> values, DType dtype);
 
-/// The dtype of a normalisation's parameters where it computes in `compute`: narrow ones are
-/// widened.
-[[nodiscard]] inline DType statistics_dtype(DType compute) {
-  return compute == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32;
+/// The dtype of statistics of values of `dtype`: floating, and wide.
+[[nodiscard]] inline DType statistics_dtype(DType dtype) {
+  return is_floating(dtype) ? core::compute_dtype(dtype) : DType::kFloat32;
 }
 
 /// The values as they are after a cast to `dtype`.

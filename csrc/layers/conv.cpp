@@ -1,5 +1,6 @@
+#include "layers/arguments.h"
+#include "layers/config/registered_layers.h"
 #include "layers/conv_base.h"
-#include "layers/declarations.h"
 
 namespace lamina::layers {
 namespace {
@@ -99,15 +100,7 @@ Options common_conv(ConfigReader& config, Options options) {
   options.padding = config.string("padding", "valid");
   options.data_format = config.data_format();
   options.groups = config.integer("groups", 1);
-  options.activation = config.activation("activation");
-  options.use_bias = config.boolean("use_bias", true);
-  options.kernel_initializer = config.initializer("kernel_initializer", "glorot_uniform");
-  options.bias_initializer = config.initializer("bias_initializer", "zeros");
-  options.kernel_regularizer = config.regularizer("kernel_regularizer");
-  options.bias_regularizer = config.regularizer("bias_regularizer");
-  options.kernel_constraint = config.constraint("kernel_constraint");
-  options.bias_constraint = config.constraint("bias_constraint");
-  return config.common(std::move(options));
+  return config.common(config.kernel_and_bias(std::move(options)));
 }
 }  // namespace
 

@@ -1,6 +1,9 @@
 #pragma once
 #include <string>
 
+#include "layers/activation_function.h"
+#include "layers/arguments.h"
+#include "layers/data_format.h"
 #include "layers/library_layer.h"
 
 namespace lamina::layers {

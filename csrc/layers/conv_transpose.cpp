@@ -1,7 +1,8 @@
 #include <algorithm>
 
+#include "layers/arguments.h"
+#include "layers/config/registered_layers.h"
 #include "layers/conv_base.h"
-#include "layers/declarations.h"
 
 namespace lamina::layers {
 namespace {
@@ -108,7 +109,7 @@ LayerRef Conv2DTranspose(Conv2DTransposeOptions options) {
 
 template <>
 Conv2DTransposeOptions from_config(ConfigReader& config) {
-  return config.common(Conv2DTransposeOptions{
+  return config.common(config.kernel_and_bias(Conv2DTransposeOptions{
       .filters = config.integer("filters"),
       .kernel_size = config.pair("kernel_size"),
       .strides = config.pair("strides", 1),
@@ -116,15 +117,7 @@ Conv2DTransposeOptions from_config(ConfigReader& config) {
       .output_padding = config.optional_pair("output_padding"),
       .data_format = config.data_format(),
       .dilation_rate = config.pair("dilation_rate", 1),
-      .activation = config.activation("activation"),
-      .use_bias = config.boolean("use_bias", true),
-      .kernel_initializer = config.initializer("kernel_initializer", "glorot_uniform"),
-      .bias_initializer = config.initializer("bias_initializer", "zeros"),
-      .kernel_regularizer = config.regularizer("kernel_regularizer"),
-      .bias_regularizer = config.regularizer("bias_regularizer"),
-      .kernel_constraint = config.constraint("kernel_constraint"),
-      .bias_constraint = config.constraint("bias_constraint"),
-  });
+  }));
 }
 
 }  // namespace lamina::layers

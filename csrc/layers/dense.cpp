@@ -1,4 +1,5 @@
-#include "layers/declarations.h"
+#include "layers/activation_function.h"
+#include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
 
 namespace lamina::layers {
@@ -61,17 +62,7 @@ DenseOptions from_config(ConfigReader& config) {
   config.ignore({"lora_alpha"});
   config.require("lora_rank");
   config.require("quantization_config");
-  return config.common(DenseOptions{
-      .units = config.integer("units"),
-      .activation = config.activation("activation"),
-      .use_bias = config.boolean("use_bias", true),
-      .kernel_initializer = config.initializer("kernel_initializer", "glorot_uniform"),
-      .bias_initializer = config.initializer("bias_initializer", "zeros"),
-      .kernel_regularizer = config.regularizer("kernel_regularizer"),
-      .bias_regularizer = config.regularizer("bias_regularizer"),
-      .kernel_constraint = config.constraint("kernel_constraint"),
-      .bias_constraint = config.constraint("bias_constraint"),
-  });
+  return config.common(config.kernel_and_bias(DenseOptions{.units = config.integer("units")}));
 }
 
 }  // namespace lamina::layers

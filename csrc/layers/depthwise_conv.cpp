@@ -1,5 +1,5 @@
+#include "layers/config/registered_layers.h"
 #include "layers/conv_base.h"
-#include "layers/declarations.h"
 
 namespace lamina::layers {
 namespace {
@@ -131,12 +131,10 @@ Options common_depthwise(ConfigReader& config, Options options) {
   options.depth_multiplier = config.integer("depth_multiplier", 1);
   options.activation = config.activation("activation");
   options.use_bias = config.boolean("use_bias", true);
-  options.depthwise_initializer = config.initializer("depthwise_initializer", "glorot_uniform");
-  options.bias_initializer = config.initializer("bias_initializer", "zeros");
-  options.depthwise_regularizer = config.regularizer("depthwise_regularizer");
-  options.bias_regularizer = config.regularizer("bias_regularizer");
-  options.depthwise_constraint = config.constraint("depthwise_constraint");
-  options.bias_constraint = config.constraint("bias_constraint");
+  config.weights({{"depthwise", "glorot_uniform", options.depthwise_initializer,
+                   options.depthwise_regularizer, options.depthwise_constraint},
+                  {"bias", "zeros", options.bias_initializer, options.bias_regularizer,
+                   options.bias_constraint}});
   return config.common(std::move(options));
 }
 

@@ -1,5 +1,5 @@
 #include "layers/axes.h"
-#include "layers/declarations.h"
+#include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
 
 namespace lamina::layers {

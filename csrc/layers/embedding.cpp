@@ -1,6 +1,6 @@
 #include <lamina/error.h>
 
-#include "layers/declarations.h"
+#include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
 
 namespace lamina::layers {

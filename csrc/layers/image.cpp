@@ -2,7 +2,9 @@
 #include <optional>
 #include <string_view>
 
-#include "layers/declarations.h"
+#include "layers/arguments.h"
+#include "layers/config/registered_layers.h"
+#include "layers/data_format.h"
 #include "layers/library_layer.h"
 
 namespace lamina::layers {

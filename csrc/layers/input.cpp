@@ -1,6 +1,8 @@
-#include "layers/declarations.h"
+#include "layers/input.h"
+
+#include "layers/arguments.h"
+#include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
-#include "layers/registry.h"
 
 namespace lamina::layers {
 namespace {

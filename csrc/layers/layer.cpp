@@ -3,9 +3,10 @@
 
 #include <unordered_set>
 
-#include "graph/program.h"
+#include "graph/builder.h"
 #include "layers/activity_penalty.h"
 #include "layers/arguments.h"
+#include "layers/distinct.h"
 #include "layers/dtype_policy.h"
 #include "layers/naming.h"
 #include "layers/trace.h"
@@ -27,14 +28,15 @@ std::vector<DType> dtypes_of(const SymbolicTensors& tensors) {
 
 using SeenLists = std::unordered_set<const AttributeList*>;
 
+/// A list may hold what is null, and itself.
 template <class Visit>
 void for_each_layer(const Attribute& attribute, const Visit& visit, SeenLists& seen) {
   if (const auto* layer = std::get_if<LayerPtr>(&attribute.value)) {
-    visit(*layer);
+    if (*layer) visit(*layer);
     return;
   }
   const auto& list = std::get<std::shared_ptr<AttributeList>>(attribute.value);
-  if (!seen.insert(list.get()).second) return;  // a list may hold itself
+  if (!list || !seen.insert(list.get()).second) return;
   for (const Attribute& item : list->items) for_each_layer(item, visit, seen);
 }
 
@@ -180,25 +182,16 @@ std::vector<VariablePtr> Layer::own_variables() const {
 }
 
 std::vector<VariablePtr> Layer::variables() const {
-  std::vector<VariablePtr> all;
-  std::unordered_set<const Variable*> seen;
-  const auto add = [&](const std::vector<VariablePtr>& variables) {
-    for (const VariablePtr& variable : variables) {
-      if (seen.insert(variable.get()).second) all.push_back(variable);
-    }
-  };
-  add(own_variables());
-  for_each_layer(attributes_, [&add](const LayerPtr& layer) { add(layer->variables()); });
-  return all;
+  layers::Distinct<Variable> all;
+  all.add(own_variables());
+  for_each_layer(attributes_, [&all](const LayerPtr& layer) { all.add(layer->variables()); });
+  return std::move(all).take();
 }
 
 std::vector<LayerPtr> Layer::sublayers() const {
-  std::vector<LayerPtr> all;
-  std::unordered_set<const Layer*> seen;
-  for_each_layer(attributes_, [&](const LayerPtr& layer) {
-    if (layer && seen.insert(layer.get()).second) all.push_back(layer);
-  });
-  return all;
+  layers::Distinct<Layer> all;
+  for_each_layer(attributes_, [&all](const LayerPtr& layer) { all.add(layer); });
+  return std::move(all).take();
 }
 
 std::vector<VariablePtr> Layer::trainable_variables() const {

@@ -6,9 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "graph/program.h"
-#include "layers/arguments.h"
-#include "layers/training_options.h"
+#include "graph/builder.h"
+#include "layers/config/training_options.h"
 
 namespace lamina::layers {
 

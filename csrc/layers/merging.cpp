@@ -1,7 +1,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "layers/declarations.h"
+#include "layers/arguments.h"
+#include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
 
 namespace lamina::layers {
@@ -92,16 +93,13 @@ class MergeLayer final : public LibraryLayer<MergeOptions> {
       } else if (dx == kNone || dy == kNone) {
         out.push_back(kNone);
       } else if (dx != 1 && dy != 1 && dx != dy) {
-        fail("Inputs have incompatible shapes. Received shapes " + tail(a) + " and " + tail(b));
+        fail("Inputs have incompatible shapes. Received shapes " + without_batch(a).str() +
+             " and " + without_batch(b).str());
       } else {
         out.push_back(dx == 1 ? dy : dx);
       }
     }
     return out;
-  }
-
-  static std::string tail(const Shape& shape) {
-    return Shape(std::vector<std::int64_t>(shape.begin() + 1, shape.end())).str();
   }
 
   Kind kind_;

@@ -1,4 +1,6 @@
-#include "layers/declarations.h"
+#include "layers/arguments.h"
+#include "layers/config/registered_layers.h"
+#include "layers/data_format.h"
 #include "layers/library_layer.h"
 
 namespace lamina::layers {

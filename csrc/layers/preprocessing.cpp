@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "layers/axes.h"
-#include "layers/declarations.h"
+#include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
 
 namespace lamina::layers {

@@ -1,15 +1,13 @@
 #include <algorithm>
 #include <numeric>
 
-#include "layers/declarations.h"
+#include "layers/arguments.h"
+#include "layers/config/registered_layers.h"
+#include "layers/data_format.h"
 #include "layers/library_layer.h"
 
 namespace lamina::layers {
 namespace {
-
-Shape without_batch(const Shape& shape) {
-  return Shape(std::vector<std::int64_t>(shape.begin() + 1, shape.end()));
-}
 
 Shape with_batch(std::int64_t batch, const Shape& rest) {
   Shape shape{batch};

@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "graph/program.h"
+#include "graph/builder.h"
 
 namespace lamina::layers {
 

@@ -1,8 +1,7 @@
 #include <lamina/model.h>
 
-#include <unordered_set>
-
 #include "core/device_memory.h"
+#include "layers/distinct.h"
 #include "models/run/plans.h"
 #include "models/sublayers.h"
 #include "models/weights/pending_saves.h"
@@ -16,16 +15,10 @@ Model::Model(Base base) : Layer(std::move(base)), saves_(std::make_unique<models
 Model::~Model() = default;
 
 std::vector<VariablePtr> Model::variables() const {
-  std::vector<VariablePtr> all;
-  std::unordered_set<const Variable*> seen;
-  const auto add = [&](const std::vector<VariablePtr>& variables) {
-    for (const VariablePtr& variable : variables) {
-      if (seen.insert(variable.get()).second) all.push_back(variable);
-    }
-  };
-  add(own_variables());
-  for (const LayerPtr& layer : models::sublayers(*this)) add(layer->variables());
-  return all;
+  layers::Distinct<Variable> all;
+  all.add(own_variables());
+  for (const LayerPtr& layer : models::sublayers(*this)) all.add(layer->variables());
+  return std::move(all).take();
 }
 
 std::vector<LayerPtr> Model::sublayers() const {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "layers/input.h"
 #include "layers/naming.h"
-#include "layers/registry.h"
 #include "models/graph_order.h"
 #include "models/run/input_check.h"
 #include "models/run/lowering.h"

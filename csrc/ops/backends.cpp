@@ -4,11 +4,17 @@
 #include "ops/cpu/cpu_backend.h"
 #include "ops/cuda/cuda_backend.h"
 #include "ops/cuda/engines.h"
+#include "ops/jobs/job_runner.h"
+#include "ops/jobs/run_on_host.h"
 #include "runtime/devices.h"
 
 namespace lamina::ops {
 
 namespace {
+
+[[noreturn]] void throw_unknown(Device device) {
+  throw ValueError("This build of Lamina has no backend for the device " + device.str() + ".");
+}
 
 std::shared_ptr<Backend> make_cuda_backend(Device device) {
   std::shared_ptr<runtime::DeviceContext> context = runtime::devices().get(device);
@@ -16,7 +22,24 @@ std::shared_ptr<Backend> make_cuda_backend(Device device) {
   return std::make_shared<CudaBackend>(std::move(context), std::move(engine));
 }
 
+JobRunner::Run runner_on(Device device) {
+  switch (device.kind) {
+    case Device::Kind::kCpu:
+      return jobs::run_on_host;
+    case Device::Kind::kCuda: {
+      std::shared_ptr<runtime::DeviceContext> context = runtime::devices().get(device);
+      std::shared_ptr<cuda::Engine> engine = cuda::engine_of(context);
+      return [context, engine](const kernels::Job& job) {
+        context->compute([&](runtime::Stream& stream) { engine->launch(stream, job); });
+      };
+    }
+  }
+  throw_unknown(device);
+}
+
 }  // namespace
+
+JobRunner::JobRunner(Device device) : device_(device), run_(runner_on(device)) {}
 
 std::shared_ptr<Backend> make_backend(Device device) {
   switch (device.kind) {
@@ -25,7 +48,7 @@ std::shared_ptr<Backend> make_backend(Device device) {
     case Device::Kind::kCuda:
       return make_cuda_backend(device);
   }
-  throw ValueError("This build of Lamina has no backend for the device " + device.str() + ".");
+  throw_unknown(device);
 }
 
 }  // namespace lamina::ops

@@ -1,4 +1,6 @@
 #pragma once
+#include <stdexcept>
+
 #include "kernels/elementwise.h"
 #include "ops/spec.h"
 
@@ -23,16 +25,17 @@ decltype(auto) with_unary(const Activation& activation, F&& f) {
 /// Whether act'(x) follows from act(x) alone (see kernels/elementwise.h).
 [[nodiscard]] bool derives_from_output(const Activation& activation);
 
-/// Calls `f` with what gives act'(x) for act(x); `derives_from_output` must hold.
+/// Calls `f` with the functor behind `activation`, for which `derives_from_output` must hold: it
+/// has `derivative_from_output`.
 template <class T, class F>
-decltype(auto) with_output_derivative(const Activation& activation, F&& f) {
-  const T a = static_cast<T>(activation.a);
-  const T b = static_cast<T>(activation.b);
-  if (activation.kind == Unary::kSigmoid) return f(kernels::SigmoidSlope<T>{});
-  if (activation.kind == Unary::kTanh) return f(kernels::TanhSlope<T>{});
-  if (activation.kind == Unary::kExponential) return f(kernels::ExponentialSlope<T>{});
-  if (activation.kind == Unary::kElu) return f(kernels::EluSlope<T>{a, b, T(0)});
-  return f(kernels::ReluSlope<T>{a, b, T(0)});
+void with_output_derivative(const Activation& activation, F&& f) {
+  with_unary<T>(activation, [&](auto act) {
+    if constexpr (kernels::HasOutputDerivative<decltype(act)>) {
+      f(act);
+    } else {
+      throw std::logic_error("The activation has no derivative in terms of its output.");
+    }
+  });
 }
 
 /// Calls `f` with the functor behind `kind`.

@@ -9,10 +9,12 @@
 #include <variant>
 #include <vector>
 
+#include "kernels/elementwise_kinds.h"
+
 // The primitive operations as plain values. Layers lower to them, passes rewrite them, a Backend
 // turns each into a Kernel. Images are NHWC, all shapes concrete. "inputs" are values that flow;
 // "params" are tensors that change only when weights do, so a kernel may repack them once. Adding
-// an operation: a struct here, a member of OpSpec; the compiler then names each missing body.
+// an operation: a struct here, a row in ops.def; the compiler then names each missing body.
 namespace lamina::ops {
 
 struct TensorSpec {
@@ -24,17 +26,8 @@ struct TensorSpec {
   friend bool operator==(const TensorSpec&, const TensorSpec&) = default;
 };
 
-enum class Unary : std::uint8_t {
-#define LAMINA_UNARY(enumerator, name, functor) enumerator,
-#include "kernels/elementwise.def"
-#undef LAMINA_UNARY
-};
-
-enum class Binary : std::uint8_t {
-#define LAMINA_BINARY(enumerator, name, functor) enumerator,
-#include "kernels/elementwise.def"
-#undef LAMINA_BINARY
-};
+using Unary = kernels::UnaryKind;
+using Binary = kernels::BinaryKind;
 
 /// An elementwise function with its parameters; their meaning is beside each functor.
 struct Activation {
@@ -302,15 +295,15 @@ struct GatherGradient {
   TensorSpec y;
 };
 
-using OpSpec =
-    std::variant<Conv2D, Conv2DTranspose, Dense, Pool2D, Reduce, UnaryOp, BinaryOp, BatchNorm,
-                 LayerNorm, Softmax, Concat, Pad, Resize2D, Transpose, Reshape, Gather, Cast,
-                 Dropout, ParamValue, BatchNormStatistics, BatchNormTraining, BatchNormSums,
-                 BatchNormGradient, Conv2DKernelGradient, DenseKernelGradient, Pool2DGradient,
-                 ReduceGradient, UnaryGradient, BinaryGradient, LayerNormGradient, LayerNormSums,
-                 SoftmaxGradient, Resize2DGradient, GatherGradient>;
+/// The first argument is nothing, so that the list may begin with a comma.
+template <class, class... Ops>
+using VariantOf = std::variant<Ops...>;
 
-/// "Conv2D", "Dense", ...: for messages, profiles and tests.
-[[nodiscard]] std::string_view op_name(const OpSpec& spec);
+// clang-format off
+using OpSpec = VariantOf<void
+#define LAMINA_OP(Op, name, dtypes, inputs) , Op
+#include "ops/ops.def"
+>;
+// clang-format on
 
 }  // namespace lamina::ops

@@ -10,7 +10,7 @@ namespace lamina {
 /// Element types, with Keras's names. All are stored little-endian, as on every machine Lamina runs
 /// on.
 enum class DType : std::uint8_t {
-#define LAMINA_DTYPE(enumerator, name, type, bits) enumerator,
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating) enumerator,
 #include <lamina/dtype.def>
 #undef LAMINA_DTYPE
 };
@@ -31,10 +31,10 @@ enum class DType : std::uint8_t {
 
 template <class T>
 struct dtype_of;
-#define LAMINA_DTYPE(enumerator, name, type, bits)    \
-  template <>                                         \
-  struct dtype_of<type> {                             \
-    static constexpr DType value = DType::enumerator; \
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating) \
+  template <>                                                \
+  struct dtype_of<type> {                                    \
+    static constexpr DType value = DType::enumerator;        \
   };
 #include <lamina/dtype.def>
 #undef LAMINA_DTYPE
@@ -46,8 +46,8 @@ inline constexpr DType dtype_of_v = dtype_of<T>::value;
 template <class F>
 decltype(auto) dispatch(DType dtype, F&& f) {
   switch (dtype) {
-#define LAMINA_DTYPE(enumerator, name, type, bits) \
-  case DType::enumerator:                          \
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating) \
+  case DType::enumerator:                                    \
     return f(type{}); /* NOLINT(bugprone-macro-parentheses): a type */
 #include <lamina/dtype.def>
 #undef LAMINA_DTYPE

@@ -52,7 +52,8 @@ class FormatError : public Error {
 };
 
 /// A file whose bytes are not those that were saved, or that belongs to another save than the files
-/// beside it: found by checksums and save ids (csrc/checkpoint/FORMAT.md), though it could be read.
+/// beside it: found by the checksums and the id of the save that Lamina keeps in its files, though
+/// it could be read.
 class CorruptionError : public FormatError {
  public:
   using FormatError::FormatError;
@@ -87,25 +88,28 @@ struct SourceLocation {
 class DeviceError : public BackendError {
  public:
   DeviceError(const std::string& call, const std::string& status, const std::string& reason,
-              const SourceLocation& where)
+              const SourceLocation& where, bool out_of_memory = false)
       : BackendError(call + " failed with " + status + " (" + reason + ") at " + where.file + ":" +
                      std::to_string(where.line) + "."),
         call_(call),
-        status_(status) {}
+        status_(status),
+        out_of_memory_(out_of_memory) {}
   /// The same failure, told with what was being done: "Saving 'a.weights.h5': cudaMallocAsync ...".
   DeviceError(const std::string& doing, const DeviceError& cause)
-      : BackendError(doing + ": " + cause.what()), call_(cause.call_), status_(cause.status_) {}
+      : BackendError(doing + ": " + cause.what()),
+        call_(cause.call_),
+        status_(cause.status_),
+        out_of_memory_(cause.out_of_memory_) {}
   /// The function that failed, e.g. "cudaMallocAsync".
   [[nodiscard]] const std::string& call() const noexcept { return call_; }
   /// The name of its status, e.g. "cudaErrorMemoryAllocation".
   [[nodiscard]] const std::string& status() const noexcept { return status_; }
   /// True when memory was asked for that is not to be had; nothing else is then wrong.
-  [[nodiscard]] bool out_of_memory() const noexcept {
-    return status_ == "cudaErrorMemoryAllocation" || status_ == "ENOMEM";
-  }
+  [[nodiscard]] bool out_of_memory() const noexcept { return out_of_memory_; }
 
  private:
   std::string call_, status_;
+  bool out_of_memory_;
 };
 
 /// Work that its caller called off.

@@ -212,7 +212,7 @@ struct AdafactorOptions {
   double epsilon_1 = 1e-30;
   double epsilon_2 = 1e-3;
   double clip_threshold = 1.0;
-  bool relative_step = true;
+  bool relative_step = true;  ///< kept in configurations; neither Keras nor Lamina reads it
   std::optional<double> weight_decay = {};
   LAMINA_OPTIMIZER_OPTIONS
 };

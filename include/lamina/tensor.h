@@ -22,14 +22,19 @@ class Tensor {
   /// Uninitialised elements. Throws ValueError for an unknown or overflowing shape or a device that
   /// this build does not know, OutOfMemoryError.
   static Tensor empty(Shape shape, DType dtype = DType::kFloat32, Device device = Device::cpu());
+  /// Zeros, on the CPU. Throws ValueError as `empty` does, OutOfMemoryError.
   static Tensor zeros(Shape shape, DType dtype = DType::kFloat32);
   /// Elements copied from `values`. Throws ValueError when their number is not that of `shape`.
   template <class T>
   static Tensor from(const std::vector<T>& values, const Shape& shape) {
     return from_bytes(std::as_bytes(std::span(values)), shape, dtype_of_v<T>);
   }
+  /// Elements copied from `bytes`, on the CPU. Throws ValueError when these are not as many bytes
+  /// as shape and dtype take, OutOfMemoryError.
   static Tensor from_bytes(std::span<const std::byte> bytes, Shape shape, DType dtype);
-  /// A view of memory owned by `owner`, which is kept alive as long as the view is.
+  /// A view of memory owned by `owner`, which is kept alive as long as the view is: as many bytes
+  /// from `data` on as shape and dtype take, which nobody checks. Throws ValueError for a shape
+  /// that is unknown or overflows.
   static Tensor view(void* data, Shape shape, DType dtype, std::shared_ptr<void> owner,
                      Device device = Device::cpu());
 
@@ -37,6 +42,7 @@ class Tensor {
   [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
   [[nodiscard]] DType dtype() const noexcept { return dtype_; }
   [[nodiscard]] Device device() const noexcept { return device_; }
+  /// The number of elements.
   [[nodiscard]] std::int64_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t nbytes() const noexcept {
     return static_cast<std::size_t>(size_) * dtype_size(dtype_);
@@ -69,7 +75,8 @@ class Tensor {
     return {static_cast<const T*>(data_), static_cast<std::size_t>(size_)};
   }
 
-  /// A copy with bytes of its own, on the same device.
+  /// A copy with bytes of its own, on the same device; undefined for an undefined tensor. Throws
+  /// OutOfMemoryError.
   [[nodiscard]] Tensor clone() const;
   /// The same elements on `device`; itself when it is there already. Returns when they are there.
   [[nodiscard]] Tensor to(Device device) const;

@@ -9,7 +9,7 @@
 #include <set>
 #include <string>
 
-#include "layers/registry.h"
+#include "layers/config/registry.h"
 
 namespace fs = std::filesystem;
 

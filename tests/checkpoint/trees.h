@@ -106,7 +106,7 @@ inline WeightTree poisoned_copy(const WeightTree& tree, std::optional<Device> pl
 }
 
 inline constexpr DType kDTypes[] = {
-#define LAMINA_DTYPE(enumerator, name, type, bits) DType::enumerator,
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating) DType::enumerator,
 #include <lamina/dtype.def>
 #undef LAMINA_DTYPE
 };

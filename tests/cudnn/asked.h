@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "ops/cuda/engine.h"
+#include "ops/cuda/library_op.h"
 
 namespace lamina::ops::cuda {
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "asked.h"
+#include "graph/builder.h"
 #include "graph/passes/passes.h"
 #include "models/run/lowering.h"
 #include "ops/cuda/libraries/frontend.h"

@@ -75,7 +75,8 @@ class FakeRuntime final : public runtime::Runtime {
 
   [[nodiscard]] std::optional<DeviceError> due(const char* call) {
     if (calls_++ != due_) return std::nullopt;
-    return DeviceError(call, status_, "injected fault", SourceLocation::current());
+    return DeviceError(call, status_, "injected fault", SourceLocation::current(),
+                       status_ == "cudaErrorMemoryAllocation");
   }
   void step(const char* call) {
     if (const auto error = due(call)) throw *error;
@@ -124,7 +125,7 @@ class FakeRuntime final : public runtime::Runtime {
       if ((owner_.used_ += size) <= owner_.memory_) return;
       owner_.used_ -= size;
       throw DeviceError("allocate", "cudaErrorMemoryAllocation", "out of memory",
-                        SourceLocation::current());
+                        SourceLocation::current(), true);
     }
     ~Share() { owner_.used_ -= size_; }
     Share(const Share&) = delete;

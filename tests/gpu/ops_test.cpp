@@ -7,7 +7,7 @@
 
 #include "contract_rows.h"
 #include "device.h"
-#include "ops/params.h"
+#include "ops/op_info.h"
 #include "tests/device_rounding.h"
 #include "tests/fresh_seed.h"
 #include "training/graph/train_graph.h"

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "graph/builder.h"
 #include "graph/passes/passes.h"
 #include "tests/graph/program_testing.h"
 #include "tests/graph/random_program.h"

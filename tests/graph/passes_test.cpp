@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "graph/builder.h"
 #include "graph/passes/rewriter.h"
 #include "graph/verify.h"
 #include "ops/reference/reference_backend.h"

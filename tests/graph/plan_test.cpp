@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "graph/builder.h"
 #include "ops/reference/reference_backend.h"
 #include "tests/graph/program_testing.h"
 #include "tests/graph/random_program.h"

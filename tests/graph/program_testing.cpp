@@ -1,4 +1,5 @@
 #include "tests/graph/program_testing.h"
+#include "ops/op_info.h"
 #include "tests/fresh_seed.h"
 
 #include <cmath>

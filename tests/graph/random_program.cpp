@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "graph/builder.h"
 #include "tests/graph/program_testing.h"
 
 namespace lamina::graph::testkit {

@@ -53,7 +53,7 @@ std::string read_string(hid_t file, const char* object, const char* attribute) {
 }
 
 constexpr DType kAll[] = {
-#define LAMINA_DTYPE(enumerator, name, type, bits) DType::enumerator,
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating) DType::enumerator,
 #include <lamina/dtype.def>
 #undef LAMINA_DTYPE
 };

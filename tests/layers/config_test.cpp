@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "layers/registry.h"
+#include "layers/config/registry.h"
 #include "tests/layers/execute.h"
 
 using namespace lamina;

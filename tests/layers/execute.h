@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "graph/builder.h"
 #include "graph/program.h"
 #include "ops/reference/reference_backend.h"
 

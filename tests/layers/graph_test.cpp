@@ -5,6 +5,7 @@
 #include <random>
 #include <string>
 
+#include "graph/builder.h"
 #include "graph/program.h"
 #include "layers/trace.h"
 #include "tests/fresh_seed.h"

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "layers/registry.h"
+#include "layers/config/registry.h"
 
 namespace lamina::test {
 

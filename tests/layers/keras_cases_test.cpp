@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "layers/config/registry.h"
 #include "tests/layers/execute.h"
 
 using namespace lamina;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "ops/op_info.h"
 #include "ops/params.h"
 #include "ops/reference/reference_backend.h"
 

@@ -4,7 +4,6 @@
 #include <set>
 
 #include "contract_rows.h"
-#include "ops/params.h"
 #include "tests/fresh_seed.h"
 
 namespace lamina::ops::contract {

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "contract.h"
+#include "ops/op_info.h"
 #include "ops/params.h"
 #include "ops/reference/reference_backend.h"
 #include "tests/fakes/fake_gpu.h"
@@ -258,7 +259,7 @@ TEST(Definitions, IntegersWrapAndAreMovedExactly) {
 TEST(Definitions, CastsBetweenEveryPairOfDTypes) {
   const AllBackends backends;
   std::vector<DType> dtypes{
-#define LAMINA_DTYPE(enumerator, name, type, bits) DType::enumerator,
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating) DType::enumerator,
 #include <lamina/dtype.def>
 #undef LAMINA_DTYPE
   };

@@ -8,10 +8,11 @@
 #include <limits>
 
 #include "contract.h"
+#include "core/compute_dtype.h"
 #include "ops/cuda/host_engine.h"
-#include "ops/cuda/layouts.h"
 #include "ops/dropout_mask.h"
-#include "ops/reference/element.h"
+#include "ops/jobs/layouts.h"
+#include "ops/jobs/run_on_host.h"
 #include "run_in_blocks.h"
 #include "tests/fresh_seed.h"
 
@@ -21,7 +22,7 @@ namespace {
 constexpr DType kFloats[] = {DType::kFloat32, DType::kFloat64, DType::kFloat16, DType::kBFloat16};
 
 using RunJob = void (*)(const kernels::Job&);
-constexpr RunJob kWays[] = {cuda::run_on_host, run_in_blocks};
+constexpr RunJob kWays[] = {jobs::run_on_host, run_in_blocks};
 
 Tensor poisoned(const Shape& shape, DType dtype) {
   Tensor out = Tensor::empty(shape, dtype);
@@ -47,7 +48,7 @@ Sums sums_of(const Gathered& given, RunJob run) {
   Sums out{poisoned({given.rows, given.width()}, dtype), poisoned({given.count()}, DType::kUInt8)};
   Tensor sorted = poisoned({2 * given.count(), 2}, DType::kInt64);
   Tensor open = poisoned({kernels::GatherGradientJob::open_sums(given.count(), given.width()) + 1},
-                         reference::compute_dtype(dtype));
+                         core::compute_dtype(dtype));
   kernels::GatherGradientJob job{};
   job.dtype = dtype;
   job.ids = {DType::kInt64, given.ids.data(), given.rows};
@@ -130,7 +131,7 @@ TEST(GatherGradientKernel, GivesTheSameBitsInWhateverOrderThreadsCome) {
   for (const DType dtype : kFloats) {
     for (int i = 0; i < 8; ++i) {
       const Gathered given = random_gathered(random, dtype);
-      const Tensor first = sums_of(given, cuda::run_on_host).y;
+      const Tensor first = sums_of(given, jobs::run_on_host).y;
       for (int again = 0; again < 2; ++again) {
         EXPECT_TRUE(bitwise_equal(sums_of(given, run_in_blocks).y, first))
             << dtype_name(dtype) << ", " << given.count() << " ids of " << given.rows << " rows";
@@ -147,7 +148,7 @@ TEST(GatherGradientKernel, TakesManyIdsInLittleTime) {
     Gathered given{.rows = rows, .ids = {}, .dy = {}};
     for (std::int64_t i = 0; i < count; ++i) given.ids.push_back(pick(random, 0, rows - 1));
     given.dy = random_tensor({count, 1}, DType::kInt8, random).cast(DType::kFloat64);
-    expect_exactly(sums_of(given, cuda::run_on_host), given);
+    expect_exactly(sums_of(given, jobs::run_on_host), given);
   }
 }
 
@@ -271,9 +272,9 @@ TEST(SoftmaxKernel, GivesMaskedPositionsNothing) {
         kernels::SoftmaxJob job{};
         job.dtype = DType::kFloat32;
         job.log = log;
-        job.groups = cuda::groups(shape, {1});
+        job.groups = jobs::groups(shape, {1});
         Tensor parts =
-            poisoned({static_cast<std::int64_t>(cuda::parts_bytes(job.groups.slices, 3)) + 1},
+            poisoned({static_cast<std::int64_t>(jobs::parts_bytes(job.groups.slices, 3)) + 1},
                      DType::kUInt8);
         job.x = x.raw();
         job.y = y.raw();

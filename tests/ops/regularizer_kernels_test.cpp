@@ -7,8 +7,8 @@
 #include <random>
 
 #include "kernels/jobs.h"
-#include "ops/cuda/host_engine.h"
-#include "ops/cuda/layouts.h"
+#include "ops/jobs/layouts.h"
+#include "ops/jobs/run_on_host.h"
 #include "run_in_blocks.h"
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fresh_seed.h"
@@ -78,7 +78,7 @@ TEST_P(RegularizerKernels, AddUpPenalties) {
   Tensor here = Tensor::zeros({pieces}, DType::kFloat64), there = here.clone();
   kernels::PenaltyJob job{w.dtype(), {0.3, 0.2}, w.raw(), w.size(), nullptr};
   job.sums = static_cast<double*>(here.raw());
-  cuda::run_on_host(job);
+  jobs::run_on_host(job);
   job.sums = static_cast<double*>(there.raw());
   run_in_blocks(job);
   expect_near(there, here, "sums");
@@ -96,7 +96,7 @@ TEST_P(RegularizerKernels, AddTheirGradients) {
           w.dtype(), {0.3, 0.2}, 4, w.raw(), {zero ? nullptr : gradient.raw(), gradient.raw()},
           w.size()};
     };
-    cuda::run_on_host(job_on(here));
+    jobs::run_on_host(job_on(here));
     run_in_blocks(job_on(there));
     EXPECT_TRUE(bitwise_equal(there, here));
   }
@@ -114,7 +114,7 @@ TEST_P(RegularizerKernels, ConstrainGroupsAlongAnyAxes) {
   };
   for (const auto& [shape, axes] : cases) {
     const Tensor w = random_tensor(shape, GetParam(), random_);
-    const kernels::Groups groups = cuda::groups(shape, axes);
+    const kernels::Groups groups = jobs::groups(shape, axes);
     // Of the norms one is at least as large as this, and one at most.
     const double norm = std::sqrt(sum_of_squares(w) / static_cast<double>(groups.count));
     for (const kernels::ConstraintRule& rule : {
@@ -126,7 +126,7 @@ TEST_P(RegularizerKernels, ConstrainGroupsAlongAnyAxes) {
          }) {
       Tensor norms = Tensor::empty({groups.count}, DType::kFloat64);
       Tensor parts = Tensor::empty(
-          {static_cast<std::int64_t>(cuda::parts_bytes(groups.slices, groups.count)) + 1},
+          {static_cast<std::int64_t>(jobs::parts_bytes(groups.slices, groups.count)) + 1},
           DType::kUInt8);
       Tensor here = w.clone(), there = w.clone();
       const auto job_on = [&](Tensor& value) {
@@ -134,7 +134,7 @@ TEST_P(RegularizerKernels, ConstrainGroupsAlongAnyAxes) {
                                      w.size(),   groups, norms.raw(),
                                      parts.raw()};
       };
-      cuda::run_on_host(job_on(here));
+      jobs::run_on_host(job_on(here));
       run_in_blocks(job_on(there));
       expect_near(there, here, shape.str() + " " + std::to_string(static_cast<int>(rule.kind)));
       EXPECT_FALSE(bitwise_equal(here, w)) << shape.str() << " nothing was constrained";

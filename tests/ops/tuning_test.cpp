@@ -224,6 +224,24 @@ TEST_F(TunedEnginesFile, LiesInTheUsersCache) {
   }
 }
 
+TEST(Float32PrecisionOption, IsStrictUntilAnotherIsAskedFor) {
+  EXPECT_EQ(float32_precision(), Float32Precision::kStrict);
+  set_float32_precision(Float32Precision::kTf32);
+  EXPECT_EQ(float32_precision(), Float32Precision::kTf32);
+  set_float32_precision(Float32Precision::kStrict);
+  EXPECT_EQ(float32_precision(), Float32Precision::kStrict);
+}
+
+TEST(Float32PrecisionOption, HoldsForEnginesThatAreMadeFromThenOn) {
+  const FakeGpu gpu;
+  const auto context = runtime::devices().get(Device::cuda());
+  const auto before = engine_of(context);
+  set_float32_precision(Float32Precision::kTf32);
+  EXPECT_NE(engine_of(context), before);
+  set_float32_precision(Float32Precision::kStrict);
+  EXPECT_EQ(engine_of(context), before);
+}
+
 TEST(AutotuningOption, IsOffUntilItIsAskedFor) {
   EXPECT_FALSE(autotuning().enabled);
   set_autotuning({.enabled = true, .directory = "/somewhere"});

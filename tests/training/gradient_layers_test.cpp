@@ -3,7 +3,7 @@
 #include <set>
 
 #include "gradient_check.h"
-#include "layers/registry.h"
+#include "layers/config/registry.h"
 
 namespace lamina::training {
 namespace {

@@ -128,15 +128,15 @@ void convert(const std::vector<Assignment>& assignments, std::vector<Tensor>& te
 
 /// Moves to their devices what had to be converted on the way.
 void move_to_devices(const std::vector<Assignment>& assignments, std::vector<Tensor>& tensors) {
-  std::map<int, std::vector<std::size_t>> moving;  // by index: the other devices are of one kind
+  std::map<Device, std::vector<std::size_t>> moving;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const Device device = assignments[i].variable->device();
-    if (tensors[i].device() != device) moving[device.index].push_back(i);
+    if (tensors[i].device() != device) moving[device].push_back(i);
   }
   for (const auto& [device, indices] : moving) {
     std::vector<Tensor> here;
     for (const std::size_t i : indices) here.push_back(std::move(tensors[i]));
-    std::vector<Tensor> there = core::copies_on(Device::cuda(device), here);
+    std::vector<Tensor> there = core::copies_on(device, here);
     for (std::size_t k = 0; k < indices.size(); ++k) tensors[indices[k]] = std::move(there[k]);
   }
 }

@@ -3,7 +3,7 @@
 #include <lamina/error.h>
 
 #include "ops/elementwise.h"
-#include "ops/params.h"
+#include "ops/op_info.h"
 
 namespace lamina::graph {
 

@@ -2,6 +2,7 @@
 #include <optional>
 #include <vector>
 
+#include "graph/builder.h"
 #include "graph/program.h"
 
 namespace lamina::graph {

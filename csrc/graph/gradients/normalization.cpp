@@ -1,3 +1,4 @@
+#include "core/compute_dtype.h"
 #include "graph/gradients/rules.h"
 #include "ops/params.h"
 
@@ -42,11 +43,16 @@ ValueId statistics_of(const ops::BatchNorm& op, Adjoint& at, DType dtype) {
 
 }  // namespace
 
+// Differentiated together with the normalisation that reads them.
+void differentiate(const ops::BatchNormStatistics&, Adjoint& at) {
+  at.refuse(kSecondOrder);
+}
+
 // Moving statistics are constants here.
 void differentiate(const ops::BatchNorm& op, Adjoint& at) {
   if (op.activation.kind != ops::Unary::kLinear) at.refuse("behind a fused activation");
   const Shape channels{op.x.shape.dims()[op.axis]};
-  const DType dtype = op.x.dtype == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32;
+  const DType dtype = core::compute_dtype(op.x.dtype);
   if (wants_rows(op, at)) {
     ops::BatchNormTraining norm;
     norm.x = op.x;
@@ -87,7 +93,7 @@ void differentiate(const ops::LayerNorm& op, Adjoint& at) {
   if (wants_rows(op, at)) {
     Shape rows{2};
     for (const std::int64_t size : sizes) rows.push_back(size);
-    const DType dtype = op.x.dtype == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32;
+    const DType dtype = core::compute_dtype(op.x.dtype);
     const ValueId sums =
         at.builder.emit(ops::LayerNormSums{op, {std::move(rows), dtype}}, {at.input(0), at.dy});
     give_rows(at, sums, op.scale, op.center, sizes);

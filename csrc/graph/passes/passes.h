@@ -31,7 +31,8 @@ namespace lamina::graph {
 /// whose value gives their derivative, behind batch normalisation in training mode all.
 [[nodiscard]] Program fuse_differentiable_activations(Program program);
 
-/// `conv + residual` becomes one operation, where the residual is there before the convolution.
+/// `conv + residual` and `dense + residual` become one operation, where the residual is there
+/// before the convolution or Dense.
 [[nodiscard]] Program fuse_residuals(Program program);
 
 /// Gives every output of the program a value of its own that is not an input of it.

@@ -13,7 +13,6 @@ class FractalHeap {
  public:
   FractalHeap(Metadata& metadata, std::uint64_t header);
 
-  [[nodiscard]] std::size_t id_size() const { return id_size_; }
   /// The object that an id names. Throws Malformed when it is not within the heap.
   [[nodiscard]] std::vector<std::byte> object(std::span<const std::byte> id);
 

@@ -45,8 +45,8 @@ constexpr std::uint8_t kText[] = {0x19, 1, 1, 0, 16, 0, 0, 0,  //
 
 std::span<const std::uint8_t> type_bytes(DType dtype) {
   switch (dtype) {
-#define LAMINA_DTYPE(enumerator, name, type, bits) \
-  case DType::enumerator:                          \
+#define LAMINA_DTYPE(enumerator, name, type, bits, floating) \
+  case DType::enumerator:                                    \
     return enumerator;
 #include <lamina/dtype.def>
 #undef LAMINA_DTYPE

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "layers/registry.h"
+#include "layers/input.h"
 #include "models/keras/json_text.h"
 #include "models/keras/keras_config.h"
 #include "models/keras/operation.h"

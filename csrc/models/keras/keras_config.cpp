@@ -1,6 +1,6 @@
 #include "models/keras/keras_config.h"
 
-#include "layers/registry.h"
+#include "layers/config/registry.h"
 #include "models/keras/json_text.h"
 #include "models/keras/operation.h"
 #include "storage/storage.h"

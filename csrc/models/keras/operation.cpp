@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "graph/program.h"
+#include "graph/builder.h"
 
 namespace lamina::models {
 namespace {

@@ -1,6 +1,7 @@
 #pragma once
 #include <lamina/model.h>
 
+#include "graph/builder.h"
 #include "graph/program.h"
 
 namespace lamina::models {

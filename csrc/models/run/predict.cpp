@@ -4,6 +4,7 @@
 #include <cstring>
 #include <optional>
 
+#include "core/rows.h"
 #include "core/terminal_progress.h"
 #include "models/run/batching.h"
 #include "models/run/input_check.h"
@@ -48,17 +49,6 @@ std::int64_t row_count(const std::vector<Tensor>& inputs, const SymbolicTensors&
     }
   }
   return inputs.empty() ? 0 : inputs[0].shape()[0];
-}
-
-// Rows [begin, begin + count) of `all`, without copying.
-Tensor rows_of(const Tensor& all, std::int64_t begin, std::int64_t count) {
-  if (begin == 0 && count == all.shape()[0]) return all;
-  Shape shape = all.shape();
-  const std::size_t row = all.nbytes() / static_cast<std::size_t>(shape[0]);
-  shape[0] = count;
-  auto owner = std::make_shared<Tensor>(all);
-  void* data = static_cast<std::byte*>(owner->raw()) + row * static_cast<std::size_t>(begin);
-  return Tensor::view(data, std::move(shape), all.dtype(), owner);
 }
 
 // Puts the batches of each output one after another.
@@ -163,7 +153,7 @@ std::vector<Tensor> Model::predict(const std::vector<Tensor>& inputs,
   for (std::int64_t begin = 0; begin < rows; begin += step) {
     const std::int64_t count = std::min(step, rows - begin);
     std::vector<Tensor> batch;
-    for (const Tensor& input : data) batch.push_back(rows_of(input, begin, count));
+    for (const Tensor& input : data) batch.push_back(core::rows_of(input, begin, count));
     std::int64_t computed = 0;
     std::vector<Tensor> outputs = plans().run(*this, std::move(batch), dtypes, released, computed);
     collector.add(std::move(outputs), begin, count, computed);

@@ -59,10 +59,8 @@ struct PartMoments {
 
 class StatisticsKernel final : public Kernel {
  public:
-  StatisticsKernel(const BatchNormStatistics& op, const Blocks& blocks)
-      : matrix_{blocks.outer, blocks.middle} {
-    (void)op;
-  }
+  StatisticsKernel(const BatchNormStatistics&, const Blocks& blocks)
+      : matrix_{blocks.outer, blocks.middle} {}
   void run(const KernelArgs& args) override {
     const auto* x = static_cast<const float*>(args.inputs[0]);
     auto* y = static_cast<float*>(args.outputs[0]);

@@ -4,8 +4,8 @@
 
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/onednn.h"
-#include "ops/params.h"
-#include "ops/reference/evaluate.h"
+#include "ops/op_info.h"
+#include "ops/supported.h"
 
 namespace lamina::ops {
 namespace {
@@ -33,7 +33,7 @@ KernelPtr implemented(const OpSpec& spec, F&& make) {
 /// reference's. Empty tensors are too: libraries differ on them.
 template <class Op, class F>
 KernelPtr arithmetic(ReferenceBackend& reference, const Op& op, F&& make) {
-  reference::require_supported(op);
+  require_supported(op);
   const Op wide = std::get<Op>(cpu::widened(op));
   const bool half = input_specs(wide) != input_specs(op) || wide.y != op.y;
   if (wide.y.dtype != DType::kFloat32 || op.y.shape.size() == 0) return reference.make(op);
@@ -45,7 +45,7 @@ KernelPtr arithmetic(ReferenceBackend& reference, const Op& op, F&& make) {
 /// Bytes moved or converted, whatever their dtype.
 template <class Op, class F>
 KernelPtr movement(ReferenceBackend& reference, const Op& op, F&& make) {
-  reference::require_supported(op);
+  require_supported(op);
   KernelPtr kernel = op.y.shape.size() == 0 ? nullptr : make(op);
   return kernel == nullptr ? reference.make(op) : std::move(kernel);
 }

@@ -1,15 +1,16 @@
 #include <cstddef>
 #include <vector>
 
+#include "core/compute_dtype.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/parallel.h"
-#include "ops/params.h"
+#include "ops/op_info.h"
 
 namespace lamina::ops::cpu {
 namespace {
 
 bool is_half(DType dtype) {
-  return dtype == DType::kFloat16 || dtype == DType::kBFloat16;
+  return core::compute_dtype(dtype) != dtype;
 }
 
 template <class From, class To>
@@ -84,6 +85,7 @@ void widen_spec(TensorSpec& spec) {
   if (is_half(spec.dtype)) spec.dtype = DType::kFloat32;
 }
 
+// Each is named, so that a new operation must say what it reads.
 struct WidenInputs {
   void operator()(BinaryOp& op) const {
     widen_spec(op.x0);
@@ -102,14 +104,34 @@ struct WidenInputs {
     widen_all(op.of);
     widen_spec(op.sums);
   }
-  template <class Op>
-  void operator()(Op& op) const {
-    if constexpr (requires { op.of; }) {
-      widen_all(op.of);
-    } else {
-      widen_spec(op.x);
-    }
-  }
+  void operator()(Conv2D& op) const { widen_spec(op.x); }
+  void operator()(Conv2DTranspose& op) const { widen_spec(op.x); }
+  void operator()(Dense& op) const { widen_spec(op.x); }
+  void operator()(Pool2D& op) const { widen_spec(op.x); }
+  void operator()(Reduce& op) const { widen_spec(op.x); }
+  void operator()(UnaryOp& op) const { widen_spec(op.x); }
+  void operator()(BatchNorm& op) const { widen_spec(op.x); }
+  void operator()(LayerNorm& op) const { widen_spec(op.x); }
+  void operator()(Softmax& op) const { widen_spec(op.x); }
+  void operator()(Pad& op) const { widen_spec(op.x); }
+  void operator()(Resize2D& op) const { widen_spec(op.x); }
+  void operator()(Transpose& op) const { widen_spec(op.x); }
+  void operator()(Reshape& op) const { widen_spec(op.x); }
+  void operator()(Cast& op) const { widen_spec(op.x); }
+  void operator()(Dropout& op) const { widen_spec(op.x); }
+  void operator()(BatchNormStatistics& op) const { widen_spec(op.x); }
+  void operator()(BatchNormSums& op) const { widen_all(op.of); }
+  void operator()(Conv2DKernelGradient& op) const { widen_all(op.of); }
+  void operator()(DenseKernelGradient& op) const { widen_all(op.of); }
+  void operator()(Pool2DGradient& op) const { widen_all(op.of); }
+  void operator()(ReduceGradient& op) const { widen_all(op.of); }
+  void operator()(UnaryGradient& op) const { widen_all(op.of); }
+  void operator()(BinaryGradient& op) const { widen_all(op.of); }
+  void operator()(LayerNormGradient& op) const { widen_all(op.of); }
+  void operator()(LayerNormSums& op) const { widen_all(op.of); }
+  void operator()(SoftmaxGradient& op) const { widen_all(op.of); }
+  void operator()(Resize2DGradient& op) const { widen_all(op.of); }
+  void operator()(GatherGradient& op) const { widen_all(op.of); }
 
  private:
   template <class Op>

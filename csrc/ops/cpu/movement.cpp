@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "core/convert.h"
+#include "kernels/element.h"
 #include "ops/cpu/blocks.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/parallel.h"
@@ -10,24 +11,9 @@
 namespace lamina::ops::cpu {
 namespace {
 
-/// Calls f with an integer as wide as an element of `dtype`: moving bytes needs no more.
-template <class F>
-void with_width(DType dtype, F&& f) {
-  switch (dtype_size(dtype)) {
-    case 1:
-      return f(std::uint8_t{});
-    case 2:
-      return f(std::uint16_t{});
-    case 4:
-      return f(std::uint32_t{});
-    default:
-      return f(std::uint64_t{});
-  }
-}
-
 class ConcatKernel final : public Kernel {
  public:
-  explicit ConcatKernel(const Concat& op) : op_(op), outer_(blocks(op.y.shape, {op.axis})->outer) {
+  explicit ConcatKernel(const Concat& op) : outer_(blocks(op.y.shape, {op.axis})->outer) {
     std::size_t offset = 0;
     for (const TensorSpec& x : op.xs) {
       const std::size_t bytes = x.nbytes() / static_cast<std::size_t>(outer_);
@@ -60,7 +46,6 @@ class ConcatKernel final : public Kernel {
   struct Piece {
     std::size_t offset, bytes;
   };
-  Concat op_;
   std::int64_t outer_;
   std::vector<Piece> pieces_;
   std::size_t stride_ = 0;
@@ -127,7 +112,7 @@ class TransposeKernel final : public Kernel {
     const std::vector<std::int64_t>& dims = op_.y.shape.dims();
     const std::int64_t width = dims.back();
     const std::int64_t step = strides_.back();
-    with_width(op_.y.dtype, [&]<class T>(T) {
+    kernels::dispatch_bytes(dtype_size(op_.y.dtype), [&]<class T>(T) {
       const auto* x = static_cast<const T*>(args.inputs[0]);
       auto* y = static_cast<T*>(args.outputs[0]);
       parallel_ranges(op_.y.shape.size() / width, width, [&](std::int64_t begin, std::int64_t end) {

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "ops/params.h"
+#include "ops/op_info.h"
 
 namespace lamina::ops::cpu {
 

@@ -14,8 +14,11 @@ class UnaryGradientKernel final : public Kernel {
     const auto* dy = static_cast<const float*>(args.inputs[1]);
     auto* dx = static_cast<float*>(args.outputs[0]);
     if (op_.from_output) {
-      with_output_derivative<float>(op_.of.activation,
-                                    [&](auto slope) { multiply(x, dy, dx, slope); });
+      with_output_derivative<float>(op_.of.activation, [&](auto act) {
+        multiply(x, dy, dx, [act](float value) LAMINA_ALWAYS_INLINE {
+          return act.derivative_from_output(value);
+        });
+      });
     } else {
       with_fast_unary(op_.of.activation, [&](auto act) {
         multiply(x, dy, dx,

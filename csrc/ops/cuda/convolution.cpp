@@ -1,10 +1,10 @@
 #include <algorithm>
 
+#include "core/compute_dtype.h"
 #include "ops/cuda/dense.h"
 #include "ops/cuda/kernels.h"
-#include "ops/cuda/layouts.h"
 #include "ops/cuda/library_convolution.h"
-#include "ops/reference/element.h"
+#include "ops/jobs/layouts.h"
 
 namespace lamina::ops::cuda {
 namespace {
@@ -15,7 +15,7 @@ using Direction = LibraryConvolution::Direction;
 kernels::EpilogueJob epilogue(const TensorSpec& y, const Activation& activation) {
   kernels::EpilogueJob job{};
   job.dtype = y.dtype;
-  job.function = function(activation);
+  job.function = jobs::function(activation);
   job.size = y.shape.size();
   job.channels = y.shape[-1];
   return job;
@@ -75,7 +75,7 @@ KernelPtr direct(const Site& site, const Op& op, bool transposed, bool residual)
   job.transposed = transposed;
   job.geometry = geometry(op);
   job.groups = op.groups;
-  job.function = function(op.activation);
+  job.function = jobs::function(op.activation);
   job.size = op.y.shape.size();
   std::vector<std::size_t> in_place;
   if (residual) in_place.push_back(1);
@@ -106,7 +106,7 @@ KernelPtr make(const Site& site, const Conv2D& op) {
   const bool fused = planned.plan != nullptr;
   if (!fused) planned = plan_convolution(*site.engine, library_op(op));
   if (planned.plan == nullptr) return direct(site, op, false, op.residual);
-  const DType bias_dtype = fused ? op.y.dtype : reference::compute_dtype(op.y.dtype);
+  const DType bias_dtype = fused ? op.y.dtype : core::compute_dtype(op.y.dtype);
   kernels::EpilogueJob rest = epilogue(op.y, fused ? Activation{} : op.activation);
   const bool more = op.residual || (!fused && (op.bias || op.activation != Activation{}));
   return device_kernel(site, op,
@@ -165,7 +165,7 @@ KernelPtr direct_gradient(const Site& site, const Conv2DKernelGradient& op) {
                               job.parts = call.workspace();
                               call.launch(job);
                             },
-                        .workspace = parts_bytes(job.slices, job.size)});
+                        .workspace = jobs::parts_bytes(job.slices, job.size)});
 }
 
 }  // namespace
@@ -185,8 +185,8 @@ KernelPtr make(const Site& site, const Conv2DKernelGradient& op) {
   kernels::CopyJob job{};
   job.element = dtype_size(op.y.dtype);
   job.size = to.size();
-  job.from = layout(to.dims(), {to[1] * to[2], to[2], 1, to[0] * to[1] * to[2]});
-  job.to = dense(job.size);
+  job.from = jobs::layout(to.dims(), {to[1] * to[2], to[2], 1, to[0] * to[1] * to[2]});
+  job.to = jobs::dense(job.size);
   const std::size_t kernel = carve(planned.workspace, op.y.nbytes());
   return device_kernel(site, op,
                        {.run =

@@ -1,8 +1,7 @@
 #include "ops/cuda/cuda_backend.h"
 
 #include "ops/cuda/kernels.h"
-#include "ops/params.h"
-#include "ops/reference/evaluate.h"
+#include "ops/supported.h"
 
 namespace lamina::ops {
 namespace {
@@ -10,7 +9,7 @@ namespace {
 /// Checked as everywhere; nothing is to be done for an empty result.
 template <class Op>
 KernelPtr supported(const cuda::Site& site, const Op& op) {
-  reference::require_supported(op);
+  require_supported(op);
   if (op.y.shape.size() > 0) return cuda::make(site, op);
   return cuda::device_kernel(site, op, {.run = [](const cuda::Call&) {}});
 }

@@ -1,8 +1,8 @@
 #include "ops/cuda/dense.h"
 
+#include "core/compute_dtype.h"
 #include "ops/cuda/kernels.h"
-#include "ops/cuda/layouts.h"
-#include "ops/reference/element.h"
+#include "ops/jobs/layouts.h"
 
 namespace lamina::ops::cuda {
 namespace {
@@ -29,7 +29,7 @@ Recipe direct(const Dense& op) {
   kernels::ProductJob job{};
   job.dtype = op.y.dtype;
   job.transpose_b = op.transposed;
-  job.function = function(op.activation);
+  job.function = jobs::function(op.activation);
   job.rows = shape.rows;
   job.columns = shape.columns;
   job.depth = shape.depth;
@@ -71,11 +71,11 @@ Recipe product_recipe(const Site& site, const Dense& op) {
   const bool bias_left = op.bias && !product.op.bias;
   kernels::EpilogueJob rest{};
   rest.dtype = op.y.dtype;
-  rest.function = product.op.relu ? kernels::Function{} : function(op.activation);
+  rest.function = product.op.relu ? kernels::Function{} : jobs::function(op.activation);
   rest.size = op.y.shape.size();
   rest.channels = product.op.columns;
   const bool more = op.residual || bias_left || rest.function.kind != kernels::UnaryKind::kLinear;
-  const DType bias_dtype = bias_left ? reference::compute_dtype(op.y.dtype) : op.y.dtype;
+  const DType bias_dtype = bias_left ? core::compute_dtype(op.y.dtype) : op.y.dtype;
   return {.run =
               [product, rest, more, bias_left, bias = op.bias,
                residual = op.residual](const Call& call) mutable {

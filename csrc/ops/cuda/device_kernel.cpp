@@ -2,10 +2,11 @@
 
 #include <algorithm>
 
+#include "core/compute_dtype.h"
 #include "core/device_memory.h"
-#include "ops/cuda/layouts.h"
+#include "ops/jobs/layouts.h"
+#include "ops/op_info.h"
 #include "ops/params.h"
-#include "ops/reference/element.h"
 #include "ops/reference/evaluate.h"
 
 namespace lamina::ops::cuda {
@@ -35,11 +36,11 @@ kernels::CopyJob copy_job(const Packing& packing, const Shape& from, const void*
   job.x = x;
   job.y = y;
   job.size = from.size();
-  job.to = dense(job.size);
+  job.to = jobs::dense(job.size);
   job.from = job.to;
   if (packing.filters_first) {
-    job.from = layout(filters_first(from).dims(),
-                      {1, from[1] * from[2] * from[3], from[2] * from[3], from[3]});
+    job.from = jobs::layout(filters_first(from).dims(),
+                            {1, from[1] * from[2] * from[3], from[2] * from[3], from[3]});
   }
   return job;
 }
@@ -54,7 +55,7 @@ class DeviceKernel final : public Kernel {
         converted_(params_.size()) {
     recipe_.packing.resize(params_.size());
     for (Packing& packing : recipe_.packing) {
-      if (!packing.dtype) packing.dtype = reference::compute_dtype(output_spec(spec_).dtype);
+      if (!packing.dtype) packing.dtype = core::compute_dtype(output_spec(spec_).dtype);
     }
   }
 

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <vector>
 
+#include "ops/cuda/device_options.h"
 #include "ops/cuda/host_engine.h"
 #ifdef LAMINA_HAVE_CUDA
 #include "ops/cuda/libraries/cuda_engine.h"
@@ -11,14 +12,6 @@
 
 namespace lamina::ops::cuda {
 namespace {
-
-std::mutex options_mutex;
-EngineOptions options_now;
-
-EngineOptions options() {
-  const std::lock_guard lock(options_mutex);
-  return options_now;
-}
 
 /// What computes on a device depends on whose runtime it has.
 std::shared_ptr<Engine> make_engine(
@@ -41,7 +34,7 @@ struct InUse {
 std::shared_ptr<Engine> engine_of(const std::shared_ptr<runtime::DeviceContext>& context) {
   static std::mutex mutex;
   static std::vector<InUse> all;
-  const EngineOptions wanted = options();
+  const EngineOptions wanted = engine_options();
   const std::lock_guard lock(mutex);
   std::erase_if(all,
                 [](const InUse& each) { return each.engine.expired() || each.context.expired(); });
@@ -55,21 +48,3 @@ std::shared_ptr<Engine> engine_of(const std::shared_ptr<runtime::DeviceContext>&
 }
 
 }  // namespace lamina::ops::cuda
-
-void lamina::set_float32_precision(Float32Precision precision) {
-  const std::lock_guard lock(ops::cuda::options_mutex);
-  ops::cuda::options_now.precision = precision;
-}
-
-lamina::Float32Precision lamina::float32_precision() {
-  return ops::cuda::options().precision;
-}
-
-void lamina::set_autotuning(const Autotuning& options) {
-  const std::lock_guard lock(ops::cuda::options_mutex);
-  ops::cuda::options_now.autotuning = options;
-}
-
-lamina::Autotuning lamina::autotuning() {
-  return ops::cuda::options().autotuning;
-}

@@ -1,18 +1,10 @@
 #pragma once
-#include <lamina/devices.h>
-
 #include <memory>
 
 #include "ops/cuda/engine.h"
 #include "runtime/device_context.h"
 
 namespace lamina::ops::cuda {
-
-struct EngineOptions {
-  Float32Precision precision = Float32Precision::kStrict;
-  Autotuning autotuning = {};
-  friend bool operator==(const EngineOptions&, const EngineOptions&) = default;
-};
 
 /// What computes on a device: one for all who use it at a time, since each has libraries to start
 /// and plans to keep. Made for the options that are set now. Throws DeviceError, BackendError.

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
+#include "core/compute_dtype.h"
 #include "ops/cuda/kernels.h"
-#include "ops/cuda/layouts.h"
-#include "ops/reference/element.h"
 
 namespace lamina::ops::cuda {
 namespace {
@@ -87,8 +86,8 @@ KernelPtr make(const Site& site, const GatherGradient& op) {
   const std::size_t sorted =
       carve(used, 2 * static_cast<std::size_t>(job.count) * sizeof(kernels::PlacedId));
   const std::int64_t sums = kernels::GatherGradientJob::open_sums(job.count, job.width);
-  const std::size_t open = carve(
-      used, static_cast<std::size_t>(sums) * dtype_size(reference::compute_dtype(op.y.dtype)));
+  const std::size_t open =
+      carve(used, static_cast<std::size_t>(sums) * dtype_size(core::compute_dtype(op.y.dtype)));
   return device_kernel(site, op,
                        {.run =
                             [job, refused, sorted, open](const Call& call) mutable {

@@ -5,7 +5,8 @@
 
 #include <algorithm>
 
-#include "kernels/executor.h"
+#include "core/compute_dtype.h"
+#include "ops/jobs/run_on_host.h"
 #include "ops/reference/evaluate.h"
 
 namespace lamina::ops::cuda {
@@ -16,7 +17,7 @@ using Direction = LibraryConvolution::Direction;
 /// The parameters of the reference: widened, and in its order.
 Tensor parameter(const void* data, const Shape& shape, DType dtype) {
   const Tensor here = Tensor::view(const_cast<void*>(data), shape, dtype, nullptr);
-  return here.cast(dtype == DType::kFloat64 ? dtype : DType::kFloat32);
+  return here.cast(core::compute_dtype(dtype));
 }
 
 Shape kernel_shape(const LibraryConvolution& op) {
@@ -97,7 +98,7 @@ void run(const LibraryProduct& op, const LibraryArgs& args) {
   }
   job.c = args.result;
   if (op.relu) job.function = {kernels::UnaryKind::kRelu, 0, relu().b, 0};
-  run_on_host(job);
+  jobs::run_on_host(job);
 }
 
 void run(const LibraryNorm& op, const LibraryArgs& args) {
@@ -130,18 +131,8 @@ class HostPlan final : public LibraryPlan {
 
 }  // namespace
 
-void run_on_host(const kernels::Job& job) {
-  const bool defined = std::visit(
-      [](const auto& each) {
-        kernels::HostExecutor executor;
-        return kernels::execute(each, executor);
-      },
-      job);
-  if (!defined) throw UnsupportedError("A kernel received a dtype that it is not defined for.");
-}
-
 void HostEngine::launch(runtime::Stream& stream, const kernels::Job& job) {
-  stream.call([job] { run_on_host(job); });
+  stream.call([job] { jobs::run_on_host(job); });
 }
 
 std::shared_ptr<LibraryPlan> HostEngine::plan(const LibraryOp& op) {

@@ -18,7 +18,4 @@ class HostEngine final : public Engine {
   bool libraries_;
 };
 
-/// Runs a job here and now. Throws UnsupportedError for a dtype that it is not defined for.
-void run_on_host(const kernels::Job& job);
-
 }  // namespace lamina::ops::cuda

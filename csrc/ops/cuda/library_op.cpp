@@ -1,6 +1,6 @@
-#include <fmt/format.h>
+#include "ops/cuda/library_op.h"
 
-#include "ops/cuda/engine.h"
+#include <fmt/format.h>
 
 namespace lamina::ops::cuda {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "core/convert.h"
 #include "ops/cuda/kernels.h"
-#include "ops/cuda/layouts.h"
+#include "ops/jobs/layouts.h"
 #include "ops/resize_weights.h"
 
 namespace lamina::ops::cuda {
@@ -21,8 +21,8 @@ KernelPtr make(const Site& site, const Concat& op) {
     kernels::CopyJob job{};
     job.element = dtype_size(op.y.dtype);
     job.size = x.shape.size();
-    job.from = dense(job.size);
-    job.to = layout(x.shape.dims(), strides);
+    job.from = jobs::dense(job.size);
+    job.to = jobs::layout(x.shape.dims(), strides);
     parts.push_back({job, offset});
     offset += static_cast<std::size_t>(x.shape.dims()[op.axis] * strides[op.axis]) * job.element;
   }
@@ -67,9 +67,9 @@ KernelPtr make(const Site& site, const Transpose& op) {
   const Strides own = row_major(op.x.shape);
   Strides strides;
   for (const std::size_t axis : op.perm) strides.push_back(own[axis]);
-  job.from = layout(op.y.shape.dims(), strides);
+  job.from = jobs::layout(op.y.shape.dims(), strides);
   job.size = op.y.shape.size();
-  job.to = dense(job.size);
+  job.to = jobs::dense(job.size);
   return device_kernel(site, op, {.run = [job](const Call& call) mutable {
                          job.x = call.input(0);
                          job.y = call.output();

@@ -1,7 +1,7 @@
+#include "core/compute_dtype.h"
 #include "ops/cuda/kernels.h"
-#include "ops/cuda/layouts.h"
+#include "ops/jobs/layouts.h"
 #include "ops/params.h"
-#include "ops/reference/element.h"
 
 // Of normalisations, layer norm's forward pass is cuDNN's where that has an engine. The others are
 // ours. cuDNN has none for batch norm's inference and statistics by themselves. Its training node
@@ -32,10 +32,10 @@ Job channel_job(const Op& op) {
   Job job{};
   job.dtype = op.x.dtype;
   job.numbers.epsilon = op.epsilon;
-  job.numbers.function = function(op.activation);
+  job.numbers.function = jobs::function(op.activation);
   job.size = op.x.shape.size();
   job.channels = op.x.shape.dims()[op.axis];
-  job.inner = stride_of(op.x.shape, op.axis);
+  job.inner = jobs::stride_of(op.x.shape, op.axis);
   return job;
 }
 
@@ -74,7 +74,7 @@ KernelPtr make(const Site& site, const BatchNormTraining& op) {
 KernelPtr make(const Site& site, const BatchNormStatistics& op) {
   kernels::MomentsJob job{};
   job.dtype = op.x.dtype;
-  job.groups = groups(op.x.shape, axes_but(op.x.shape, op.axis));
+  job.groups = jobs::groups(op.x.shape, jobs::axes_but(op.x.shape, op.axis));
   return device_kernel(site, op,
                        {.run =
                             [job, half = op.y.nbytes() / 2](const Call& call) mutable {
@@ -84,7 +84,7 @@ KernelPtr make(const Site& site, const BatchNormStatistics& op) {
                               job.parts = call.workspace();
                               call.launch(job);
                             },
-                        .workspace = parts_bytes(job.groups.slices, job.groups.count)});
+                        .workspace = jobs::parts_bytes(job.groups.slices, job.groups.count)});
 }
 
 KernelPtr make(const Site& site, const BatchNormSums& op) {
@@ -92,8 +92,8 @@ KernelPtr make(const Site& site, const BatchNormSums& op) {
   kernels::BatchNormSumsJob job{};
   job.dtype = norm.x.dtype;
   job.numbers.epsilon = norm.epsilon;
-  job.numbers.function = function(norm.activation);
-  job.groups = groups(norm.x.shape, axes_but(norm.x.shape, norm.axis));
+  job.numbers.function = jobs::function(norm.activation);
+  job.groups = jobs::groups(norm.x.shape, jobs::axes_but(norm.x.shape, norm.axis));
   return device_kernel(site, op,
                        {.run =
                             [job, norm](const Call& call) mutable {
@@ -105,7 +105,7 @@ KernelPtr make(const Site& site, const BatchNormSums& op) {
                               job.parts = call.workspace();
                               call.launch(job);
                             },
-                        .workspace = parts_bytes(job.groups.slices, job.groups.count)});
+                        .workspace = jobs::parts_bytes(job.groups.slices, job.groups.count)});
 }
 
 KernelPtr make(const Site& site, const BatchNormGradient& op) {
@@ -134,12 +134,12 @@ struct LayerMoments {
 
   LayerMoments(const LayerNorm& op, std::size_t& used) {
     job.dtype = op.x.dtype;
-    job.groups = groups(op.x.shape, op.axes);
-    const std::size_t numbers = static_cast<std::size_t>(job.groups.count) *
-                                dtype_size(reference::compute_dtype(op.x.dtype));
+    job.groups = jobs::groups(op.x.shape, op.axes);
+    const std::size_t numbers =
+        static_cast<std::size_t>(job.groups.count) * dtype_size(core::compute_dtype(op.x.dtype));
     mean = carve(used, numbers);
     variance = carve(used, numbers);
-    parts = carve(used, parts_bytes(job.groups.slices, job.groups.count));
+    parts = carve(used, jobs::parts_bytes(job.groups.slices, job.groups.count));
   }
   /// Computes them, and gives what normalises with them.
   [[nodiscard]] kernels::LayerNumbers run(const Call& call, const LayerNorm& op) const {
@@ -231,7 +231,7 @@ KernelPtr make(const Site& site, const LayerNormSums& op) {
   const LayerMoments moments(op.of, used);
   const kernels::Groups& all = moments.job.groups;
   const auto across = kernels::Slices::of(all.size, all.count, false);
-  const std::size_t parts = carve(used, parts_bytes(across, all.size));
+  const std::size_t parts = carve(used, jobs::parts_bytes(across, all.size));
   return device_kernel(site, op,
                        {.run =
                             [moments, across, parts, norm = op.of](const Call& call) {

@@ -1,11 +1,12 @@
 #include "ops/cuda/kernels.h"
-#include "ops/cuda/layouts.h"
 #include "ops/dropout_mask.h"
+#include "ops/jobs/layouts.h"
 
 namespace lamina::ops::cuda {
 
 KernelPtr make(const Site& site, const UnaryOp& op) {
-  kernels::UnaryJob job{op.y.dtype, function(op.activation), nullptr, nullptr, op.y.shape.size()};
+  kernels::UnaryJob job{op.y.dtype, jobs::function(op.activation), nullptr, nullptr,
+                        op.y.shape.size()};
   return device_kernel(site, op,
                        {.run =
                             [job](const Call& call) mutable {
@@ -19,7 +20,7 @@ KernelPtr make(const Site& site, const UnaryOp& op) {
 KernelPtr make(const Site& site, const UnaryGradient& op) {
   kernels::UnaryGradientJob job{};
   job.dtype = op.y.dtype;
-  job.function = function(op.of.activation);
+  job.function = jobs::function(op.of.activation);
   job.from_output = op.from_output;
   job.size = op.y.shape.size();
   return device_kernel(site, op,
@@ -36,7 +37,7 @@ KernelPtr make(const Site& site, const UnaryGradient& op) {
 namespace {
 
 kernels::Layout broadcast(const Shape& from, const Shape& to) {
-  return layout(to.dims(), broadcast_strides(from, to));
+  return jobs::layout(to.dims(), broadcast_strides(from, to));
 }
 
 }  // namespace
@@ -44,8 +45,8 @@ kernels::Layout broadcast(const Shape& from, const Shape& to) {
 KernelPtr make(const Site& site, const BinaryOp& op) {
   kernels::BinaryJob job{};
   job.dtype = op.y.dtype;
-  job.kind = static_cast<kernels::BinaryKind>(op.kind);
-  job.function = function(op.activation);
+  job.kind = op.kind;
+  job.function = jobs::function(op.activation);
   job.at0 = broadcast(op.x0.shape, op.y.shape);
   job.at1 = broadcast(op.x1.shape, op.y.shape);
   job.size = op.y.shape.size();
@@ -66,7 +67,7 @@ KernelPtr make(const Site& site, const BinaryOp& op) {
 KernelPtr make(const Site& site, const BinaryGradient& op) {
   kernels::BinaryGradientJob job{};
   job.dtype = op.y.dtype;
-  job.kind = static_cast<kernels::BinaryKind>(op.of.kind);
+  job.kind = op.of.kind;
   job.first = op.operand == 0;
   job.at0 = broadcast(op.of.x0.shape, op.y.shape);
   job.at1 = broadcast(op.of.x1.shape, op.y.shape);

@@ -1,5 +1,4 @@
 #include "ops/cuda/kernels.h"
-#include "ops/cuda/layouts.h"
 
 namespace lamina::ops::cuda {
 namespace {

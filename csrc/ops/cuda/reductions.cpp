@@ -1,6 +1,6 @@
+#include "core/compute_dtype.h"
 #include "ops/cuda/kernels.h"
-#include "ops/cuda/layouts.h"
-#include "ops/reference/element.h"
+#include "ops/jobs/layouts.h"
 
 namespace lamina::ops::cuda {
 namespace {
@@ -19,8 +19,7 @@ kernels::ReduceKind kind_of(Reduce::Kind kind) {
 
 /// Bytes of `numbers` of the type that elements are computed in, for each group.
 std::size_t per_group(const kernels::Groups& groups, DType dtype, std::size_t numbers) {
-  return static_cast<std::size_t>(groups.count) * numbers *
-         dtype_size(reference::compute_dtype(dtype));
+  return static_cast<std::size_t>(groups.count) * numbers * dtype_size(core::compute_dtype(dtype));
 }
 
 }  // namespace
@@ -29,7 +28,7 @@ KernelPtr make(const Site& site, const Reduce& op) {
   kernels::ReduceJob job{};
   job.dtype = op.y.dtype;
   job.kind = kind_of(op.kind);
-  job.groups = groups(op.x.shape, op.axes);
+  job.groups = jobs::groups(op.x.shape, op.axes);
   return device_kernel(site, op,
                        {.run =
                             [job](const Call& call) mutable {
@@ -38,18 +37,18 @@ KernelPtr make(const Site& site, const Reduce& op) {
                               job.parts = call.workspace();
                               call.launch(job);
                             },
-                        .workspace = parts_bytes(job.groups.slices, job.groups.count)});
+                        .workspace = jobs::parts_bytes(job.groups.slices, job.groups.count)});
 }
 
 KernelPtr make(const Site& site, const ReduceGradient& op) {
   kernels::ReduceGradientJob job{};
   job.dtype = op.y.dtype;
   job.kind = kind_of(op.of.kind);
-  job.groups = groups(op.of.x.shape, op.of.axes);
+  job.groups = jobs::groups(op.of.x.shape, op.of.axes);
   const bool is_max = op.of.kind == Reduce::Kind::kMax;
   std::size_t used = 0;
   const std::size_t shares = carve(used, per_group(job.groups, job.dtype, 1));
-  const std::size_t parts = carve(used, parts_bytes(job.groups.slices, job.groups.count));
+  const std::size_t parts = carve(used, jobs::parts_bytes(job.groups.slices, job.groups.count));
   return device_kernel(site, op,
                        {.run =
                             [job, is_max, shares, parts](const Call& call) mutable {
@@ -70,10 +69,10 @@ KernelPtr make(const Site& site, const Softmax& op) {
   kernels::SoftmaxJob job{};
   job.dtype = op.y.dtype;
   job.log = op.log;
-  job.groups = groups(op.x.shape, op.axes);
+  job.groups = jobs::groups(op.x.shape, op.axes);
   std::size_t used = 0;
   const std::size_t sums = carve(used, per_group(job.groups, job.dtype, 2));
-  const std::size_t parts = carve(used, parts_bytes(job.groups.slices, job.groups.count));
+  const std::size_t parts = carve(used, jobs::parts_bytes(job.groups.slices, job.groups.count));
   return device_kernel(site, op,
                        {.run =
                             [job, sums, parts](const Call& call) mutable {
@@ -90,10 +89,10 @@ KernelPtr make(const Site& site, const SoftmaxGradient& op) {
   kernels::SoftmaxGradientJob job{};
   job.dtype = op.y.dtype;
   job.log = op.of.log;
-  job.groups = groups(op.of.x.shape, op.of.axes);
+  job.groups = jobs::groups(op.of.x.shape, op.of.axes);
   std::size_t used = 0;
   const std::size_t sums = carve(used, per_group(job.groups, job.dtype, 1));
-  const std::size_t parts = carve(used, parts_bytes(job.groups.slices, job.groups.count));
+  const std::size_t parts = carve(used, jobs::parts_bytes(job.groups.slices, job.groups.count));
   return device_kernel(site, op,
                        {.run =
                             [job, sums, parts](const Call& call) mutable {

@@ -54,7 +54,7 @@ void for_each_channel(const BatchNormTraining& op, F&& f) {
 void evaluate(const BatchNormStatistics& op, const Operands& operands) {
   const AxisSplit split(op.x.shape, others(op.x.shape, op.axis));
   const std::int64_t size = op.x.shape.dims()[op.axis];
-  dispatch_floating(op.x.dtype, [&]<class T>() {
+  dispatch_float(op.x.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     C* y = operands.output<C>();
     for (std::int64_t c = 0; c < size; ++c) {
@@ -66,7 +66,7 @@ void evaluate(const BatchNormStatistics& op, const Operands& operands) {
 }
 
 void evaluate(const BatchNormTraining& op, const Operands& operands) {
-  dispatch_floating(op.x.dtype, [&]<class T>() {
+  dispatch_float(op.x.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     const T* x = operands.input<T>(0);
     T* y = operands.output<T>();
@@ -80,7 +80,7 @@ void evaluate(const BatchNormTraining& op, const Operands& operands) {
 }
 
 void evaluate(const BatchNormSums& op, const Operands& operands) {
-  dispatch_floating(op.of.x.dtype, [&]<class T>() {
+  dispatch_float(op.of.x.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     const T* x = operands.input<T>(0);
     const T* dy = operands.input<T>(2);
@@ -104,7 +104,7 @@ void evaluate(const BatchNormSums& op, const Operands& operands) {
 void evaluate(const BatchNormGradient& op, const Operands& operands) {
   const BatchNormTraining& norm = op.of;
   const std::int64_t size = norm.statistics.shape[1];
-  dispatch_floating(norm.x.dtype, [&]<class T>() {
+  dispatch_float(norm.x.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     const C count = static_cast<C>(norm.x.shape.size() / size);
     const T* x = operands.input<T>(0);

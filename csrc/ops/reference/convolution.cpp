@@ -106,19 +106,19 @@ void convolve(const Op& op, const Operands& operands, const T* residual) {
 }  // namespace
 
 void evaluate(const Conv2D& op, const Operands& operands) {
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     convolve<T>(op, operands, op.residual ? operands.input<T>(1) : nullptr);
   });
 }
 
 void evaluate(const Conv2DTranspose& op, const Operands& operands) {
-  dispatch_floating(op.y.dtype, [&]<class T>() { convolve<T>(op, operands, nullptr); });
+  dispatch_float(op.y.dtype, [&]<class T>(T) { convolve<T>(op, operands, nullptr); });
 }
 
 void evaluate(const Dense& op, const Operands& operands) {
   const std::int64_t depth = op.x.shape[-1];
   const std::int64_t units = op.y.shape[-1];
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     const T* x = operands.input<T>(0);
     const C* kernel = operands.param<C>(0);
@@ -144,7 +144,7 @@ void evaluate(const Conv2DKernelGradient& op, const Operands& operands) {
   const Index4 at_x(conv.x.shape), at_y(conv.y.shape);
   const std::int64_t filters = conv.y.shape[3], channels = conv.x.shape[3] / conv.groups;
   const Index4 at_k(op.y.shape);
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     const T* x = operands.input<T>(0);
     const T* dy = operands.input<T>(1);
@@ -170,7 +170,7 @@ void evaluate(const DenseKernelGradient& op, const Operands& operands) {
   const std::int64_t depth = op.of.x.shape[-1];
   const std::int64_t units = op.of.y.shape[-1];
   const std::int64_t rows = op.of.y.shape.size() / units;
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     const T* x = operands.input<T>(0);
     const T* dy = operands.input<T>(1);
     T* y = operands.output<T>();

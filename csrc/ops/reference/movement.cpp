@@ -112,7 +112,7 @@ void evaluate(const Gather& op, const Operands& operands) {
 
 void evaluate(const GatherGradient& op, const Operands& operands) {
   const std::int64_t width = op.y.shape[-1];
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     const T* dy = operands.input<T>(1);
     std::vector<C> sums(static_cast<std::size_t>(op.y.shape.size()), C(0));

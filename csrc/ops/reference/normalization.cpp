@@ -15,7 +15,7 @@ void evaluate(const BatchNorm& op, const Operands& operands) {
   const ParamIndex at(op.scale, op.center);
   const std::int64_t axis = static_cast<std::int64_t>(op.axis);
   const std::int64_t stride = row_major(op.x.shape)[op.axis];
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     const T* x = operands.input<T>(0);
     const C* mean = operands.param<C>(at.next);
@@ -36,7 +36,7 @@ void evaluate(const BatchNorm& op, const Operands& operands) {
 void evaluate(const LayerNorm& op, const Operands& operands) {
   const AxisSplit split(op.x.shape, op.axes);
   const ParamIndex at(op.scale, op.center);
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     for_each_offset(split.kept_dims, split.kept_strides, [&](std::int64_t base) {
       const T* x = operands.input<T>(0) + base;
@@ -57,7 +57,7 @@ void evaluate(const LayerNorm& op, const Operands& operands) {
 
 void evaluate(const Softmax& op, const Operands& operands) {
   const AxisSplit split(op.x.shape, op.axes);
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     for_each_offset(split.kept_dims, split.kept_strides, [&](std::int64_t base) {
       const T* x = operands.input<T>(0) + base;

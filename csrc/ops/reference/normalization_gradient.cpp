@@ -27,7 +27,7 @@ struct Group {
 
 void evaluate(const LayerNormGradient& op, const Operands& operands) {
   const AxisSplit split(op.of.x.shape, op.of.axes);
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     const C count = static_cast<C>(split.reduced_size());
     for_each_offset(split.kept_dims, split.kept_strides, [&](std::int64_t base) {
@@ -62,7 +62,7 @@ void evaluate(const LayerNormGradient& op, const Operands& operands) {
 void evaluate(const LayerNormSums& op, const Operands& operands) {
   const AxisSplit split(op.of.x.shape, op.of.axes);
   const std::int64_t size = split.reduced_size();
-  dispatch_floating(op.of.x.dtype, [&]<class T>() {
+  dispatch_float(op.of.x.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     C* y = operands.output<C>();
     std::fill_n(y, 2 * size, C(0));
@@ -82,7 +82,7 @@ void evaluate(const LayerNormSums& op, const Operands& operands) {
 
 void evaluate(const SoftmaxGradient& op, const Operands& operands) {
   const AxisSplit split(op.of.x.shape, op.of.axes);
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     for_each_offset(split.kept_dims, split.kept_strides, [&](std::int64_t base) {
       const T* y = operands.input<T>(0) + base;

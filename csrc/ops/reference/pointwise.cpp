@@ -26,7 +26,7 @@ T apply(Binary kind, T x, T y) {
 }  // namespace
 
 void evaluate(const UnaryOp& op, const Operands& operands) {
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     const T* x = operands.input<T>(0);
     T* y = operands.output<T>();
     with_unary<compute_t<T>>(op.activation, [&](auto act) {
@@ -38,7 +38,7 @@ void evaluate(const UnaryOp& op, const Operands& operands) {
 void evaluate(const BinaryOp& op, const Operands& operands) {
   const Strides strides0 = broadcast_strides(op.x0.shape, op.y.shape);
   const Strides strides1 = broadcast_strides(op.x1.shape, op.y.shape);
-  dispatch_number(op.y.dtype, [&]<class T>() {
+  dispatch_number(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     const T* x0 = operands.input<T>(0);
     const T* x1 = operands.input<T>(1);
@@ -68,7 +68,7 @@ void evaluate(const Cast& op, const Operands& operands) {
 }
 
 void evaluate(const UnaryGradient& op, const Operands& operands) {
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     const T* x = operands.input<T>(0);
     const T* dy = operands.input<T>(1);
@@ -78,16 +78,21 @@ void evaluate(const UnaryGradient& op, const Operands& operands) {
         dx[i] = narrow<T>(widen(dy[i]) * slope(widen(x[i])));
       }
     };
-    if (op.from_output) return with_output_derivative<C>(op.of.activation, run);
-    with_unary<C>(op.of.activation,
-                  [&](auto act) { run([act](C value) { return act.derivative(value); }); });
+    if (op.from_output) {
+      with_output_derivative<C>(op.of.activation, [&](auto act) {
+        run([act](C value) { return act.derivative_from_output(value); });
+      });
+    } else {
+      with_unary<C>(op.of.activation,
+                    [&](auto act) { run([act](C value) { return act.derivative(value); }); });
+    }
   });
 }
 
 void evaluate(const BinaryGradient& op, const Operands& operands) {
   const Strides strides0 = broadcast_strides(op.of.x0.shape, op.y.shape);
   const Strides strides1 = broadcast_strides(op.of.x1.shape, op.y.shape);
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     std::vector<C> x0, x1;
     for_each_offset(op.y.shape.dims(), strides0,
@@ -108,7 +113,7 @@ void evaluate(const BinaryGradient& op, const Operands& operands) {
 
 void evaluate(const Dropout& op, const Operands& operands) {
   const DropoutMask mask(op, operands.input<std::uint64_t>(1));
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     const T* x = operands.input<T>(0);
     T* y = operands.output<T>();
@@ -120,7 +125,7 @@ void evaluate(const Dropout& op, const Operands& operands) {
 }
 
 void evaluate(const ParamValue& op, const Operands& operands) {
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     const compute_t<T>* param = operands.param<compute_t<T>>(0);
     T* y = operands.output<T>();
     for (std::int64_t i = 0; i < op.y.shape.size(); ++i) y[i] = narrow<T>(param[i]);

@@ -41,7 +41,7 @@ T pool_at(const Pool2D& op, const T* x, std::int64_t n, std::int64_t h, std::int
 }  // namespace
 
 void evaluate(const Pool2D& op, const Operands& operands) {
-  dispatch_number(op.y.dtype, [&]<class T>() {
+  dispatch_number(op.y.dtype, [&]<class T>(T) {
     const T* x = operands.input<T>(0);
     T* y = operands.output<T>();
     for (std::int64_t n = 0; n < op.y.shape[0]; ++n) {
@@ -57,7 +57,7 @@ void evaluate(const Pool2D& op, const Operands& operands) {
 void evaluate(const Reduce& op, const Operands& operands) {
   const AxisSplit split(op.x.shape, op.axes);
   const bool is_max = op.kind == Reduce::Kind::kMax;
-  dispatch_number(op.y.dtype, [&]<class T>() {
+  dispatch_number(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     const T* x = operands.input<T>(0);
     T* y = operands.output<T>();

@@ -58,7 +58,7 @@ void pool_gradient(const Pool2D& op, const T* x, const T* dy, T* dx) {
 
 void evaluate(const Pool2DGradient& op, const Operands& operands) {
   const bool is_max = op.of.kind == Pool2D::Kind::kMax;
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     pool_gradient(op.of, operands.input<T>(0), operands.input<T>(is_max ? 1 : 0),
                   operands.output<T>());
   });
@@ -68,7 +68,7 @@ void evaluate(const ReduceGradient& op, const Operands& operands) {
   const AxisSplit split(op.of.x.shape, op.of.axes);
   const bool is_max = op.of.kind == Reduce::Kind::kMax;
   const bool is_mean = op.of.kind == Reduce::Kind::kMean;
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     const T* x = operands.input<T>(0);
     const T* dy = operands.input<T>(is_max ? 2 : 0);

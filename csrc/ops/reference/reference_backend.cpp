@@ -1,8 +1,10 @@
 #include "ops/reference/reference_backend.h"
 
+#include "core/compute_dtype.h"
 #include "ops/params.h"
 #include "ops/reference/element.h"
 #include "ops/reference/evaluate.h"
+#include "ops/supported.h"
 
 namespace lamina::ops {
 namespace {
@@ -10,12 +12,11 @@ namespace {
 template <class Op>
 class ReferenceKernel final : public Kernel {
  public:
-  explicit ReferenceKernel(const Op& op) : op_(op) { reference::require_supported(op); }
+  explicit ReferenceKernel(const Op& op) : op_(op) { require_supported(op); }
 
   void load_parameters(std::span<const Tensor> params) override {
     check_params(op_, params);
-    const DType dtype =
-        std::is_same_v<Op, Gather> ? op_.y.dtype : reference::compute_dtype(op_.y.dtype);
+    const DType dtype = std::is_same_v<Op, Gather> ? op_.y.dtype : core::compute_dtype(op_.y.dtype);
     params_.clear();
     for (const Tensor& param : params) params_.push_back(param.cast(dtype));
   }

@@ -30,7 +30,7 @@ void evaluate(const Resize2D& op, const Operands& operands) {
   const auto rows = resize_taps(op.kind, op.x.shape[1], op.y.shape[1]);
   const auto columns = resize_taps(op.kind, op.x.shape[2], op.y.shape[2]);
   const std::int64_t image_size = op.x.shape[1] * op.x.shape[2] * op.x.shape[3];
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     T* y = operands.output<T>();
     for (std::int64_t n = 0; n < op.y.shape[0]; ++n) {
       const T* image = operands.input<T>(0) + n * image_size;
@@ -48,7 +48,7 @@ void evaluate(const Resize2DGradient& op, const Operands& operands) {
   const Shape& in = op.of.x.shape;
   const auto rows = resize_taps(op.of.kind, in[1], op.of.y.shape[1]);
   const auto columns = resize_taps(op.of.kind, in[2], op.of.y.shape[2]);
-  dispatch_floating(op.y.dtype, [&]<class T>() {
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     const T* dy = operands.input<T>(0);
     std::vector<C> sums(static_cast<std::size_t>(in.size()), C(0));

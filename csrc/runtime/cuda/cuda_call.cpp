@@ -8,7 +8,8 @@ void check_cuda(int result, const char* call, SourceLocation where) {
   const auto status = static_cast<cudaError_t>(result);
   if (status == cudaSuccess) return;
   (void)cudaGetLastError();  // else the next unrelated check would report it again
-  throw DeviceError(call, cudaGetErrorName(status), cudaGetErrorString(status), where);
+  throw DeviceError(call, cudaGetErrorName(status), cudaGetErrorString(status), where,
+                    status == cudaErrorMemoryAllocation);
 }
 
 bool cuda_has_gone() noexcept {

@@ -53,7 +53,7 @@ void CudaRuntime::require_any() {
   if (count.devices > 0) return;
   const cudaError_t why = count.status == cudaSuccess ? cudaErrorNoDevice : count.status;
   throw DeviceError("cudaGetDeviceCount", cudaGetErrorName(why), count.problem(),
-                    SourceLocation::current());
+                    SourceLocation::current(), why == cudaErrorMemoryAllocation);
 }
 
 }  // namespace lamina::runtime

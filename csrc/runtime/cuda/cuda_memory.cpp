@@ -20,7 +20,7 @@ AlignedBytes host_pages(std::size_t bytes) {
     return memory;
   } catch (const std::bad_alloc&) {
     throw DeviceError("aligned_alloc", "ENOMEM", std::to_string(bytes) + " bytes",
-                      SourceLocation::current());
+                      SourceLocation::current(), true);
   }
 }
 

@@ -25,7 +25,7 @@ std::unique_ptr<Base> make_memory(std::size_t size,
   try {
     return std::make_unique<HostMemory<Base>>(page_aligned(size), size);
   } catch (const std::bad_alloc&) {
-    throw DeviceError("aligned_alloc", "ENOMEM", std::to_string(size) + " bytes", where);
+    throw DeviceError("aligned_alloc", "ENOMEM", std::to_string(size) + " bytes", where, true);
   }
 }
 

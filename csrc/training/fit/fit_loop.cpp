@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "layers/random.h"
+#include "layers/values/random.h"
 #include "models/run/batching.h"
 #include "models/weights/saves.h"
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "layers/training_options.h"
+#include "layers/config/training_options.h"
 
 namespace lamina::training {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "graph/training_plan.h"
-#include "ops/job_runner.h"
+#include "ops/jobs/job_runner.h"
 #include "training/optimizers/penalties.h"
 #include "training/optimizers/step_memory.h"
 

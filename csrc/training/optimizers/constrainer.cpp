@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "ops/cuda/layouts.h"
+#include "ops/jobs/layouts.h"
 
 namespace lamina::training {
 namespace {
@@ -72,14 +72,14 @@ Constrainer::Prepared Constrainer::prepare(const Variable& variable) const {
   const Described constraint = described(variable);
   Prepared out{constraint.rule, {}, {}, {}};
   if (constraint.axis == nullptr) return out;
-  out.groups = ops::cuda::groups(variable.shape(), indices(variable, *constraint.axis));
+  out.groups = ops::jobs::groups(variable.shape(), indices(variable, *constraint.axis));
   const auto bytes = [&](std::size_t size) {
     return Tensor::empty({static_cast<std::int64_t>(size)}, DType::kUInt8, device());
   };
   // A norm is as wide as the type that elements are computed in.
   out.norms = bytes(static_cast<std::size_t>(out.groups.count) *
                     (variable.dtype() == DType::kFloat64 ? sizeof(double) : sizeof(float)));
-  const std::size_t parts = ops::cuda::parts_bytes(out.groups.slices, out.groups.count);
+  const std::size_t parts = ops::jobs::parts_bytes(out.groups.slices, out.groups.count);
   if (parts > 0) out.parts = bytes(parts);
   return out;
 }

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "kernels/updates.h"
-#include "ops/job_runner.h"
+#include "ops/jobs/job_runner.h"
 #include "training/optimizers/device_table.h"
 
 namespace lamina::training {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "kernels/penalties.h"
-#include "ops/job_runner.h"
+#include "ops/jobs/job_runner.h"
 
 namespace lamina::training {
 

@@ -75,9 +75,20 @@ cudaDataType_t data_type(DType dtype) {
       return CUDA_R_16BF;
     case DType::kFloat64:
       return CUDA_R_64F;
-    default:
+    case DType::kFloat32:
       return CUDA_R_32F;
+    case DType::kInt8:
+    case DType::kInt16:
+    case DType::kInt32:
+    case DType::kInt64:
+    case DType::kUInt8:
+    case DType::kUInt16:
+    case DType::kUInt32:
+    case DType::kUInt64:
+    case DType::kBool:
+      break;
   }
+  throw UnsupportedError(fmt::format("cuBLASLt has no products of {}.", dtype_name(dtype)));
 }
 
 /// What products are summed in, and the factors of a product and of what it is added to.

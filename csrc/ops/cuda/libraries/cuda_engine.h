@@ -1,4 +1,5 @@
 #pragma once
+#include "ops/cuda/device_options.h"
 #include "ops/cuda/engines.h"
 
 namespace lamina::ops::cuda {

@@ -4,7 +4,7 @@
 #define NV_CUDNN_FRONTEND_USE_DYNAMIC_LOADING
 #include <cudnn_frontend.h>
 
-#include "ops/cuda/engine.h"
+#include "ops/cuda/library_op.h"
 
 namespace lamina::ops::cuda {
 

@@ -1,7 +1,9 @@
+#include <lamina/error.h>
+
 #include <optional>
 
-#include "ops/cuda/engine.h"
 #include "ops/cuda/libraries/frontend.h"
+#include "ops/cuda/library_op.h"
 
 namespace lamina::ops::cuda {
 namespace {
@@ -16,9 +18,22 @@ fe::DataType_t data_type(DType dtype) {
       return fe::DataType_t::HALF;
     case DType::kBFloat16:
       return fe::DataType_t::BFLOAT16;
-    default:
+    case DType::kFloat32:
       return fe::DataType_t::FLOAT;
+    case DType::kFloat64:
+    case DType::kInt8:
+    case DType::kInt16:
+    case DType::kInt32:
+    case DType::kInt64:
+    case DType::kUInt8:
+    case DType::kUInt16:
+    case DType::kUInt32:
+    case DType::kUInt64:
+    case DType::kBool:
+      break;
   }
+  throw UnsupportedError("cuDNN is not asked for operations on " + std::string(dtype_name(dtype)) +
+                         ".");
 }
 
 std::shared_ptr<fe::graph::Graph> graph_for(DType dtype) {

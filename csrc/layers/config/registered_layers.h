@@ -1,0 +1,52 @@
+#pragma once
+#include "layers/config/config_reader.h"
+
+// The registered layers, one line each: the factory's name, and the struct of its options.
+#define LAMINA_LAYERS(X)                                   \
+  X(InputLayer, InputOptions)                              \
+  X(Dense, DenseOptions)                                   \
+  X(Embedding, EmbeddingOptions)                           \
+  X(Conv1D, Conv1DOptions)                                 \
+  X(Conv2D, Conv2DOptions)                                 \
+  X(DepthwiseConv2D, DepthwiseConv2DOptions)               \
+  X(SeparableConv2D, SeparableConv2DOptions)               \
+  X(Conv2DTranspose, Conv2DTransposeOptions)               \
+  X(BatchNormalization, BatchNormalizationOptions)         \
+  X(LayerNormalization, LayerNormalizationOptions)         \
+  X(Activation, ActivationOptions)                         \
+  X(ReLU, ReLUOptions)                                     \
+  X(LeakyReLU, LeakyReLUOptions)                           \
+  X(PReLU, PReLUOptions)                                   \
+  X(ELU, ELUOptions)                                       \
+  X(Softmax, SoftmaxOptions)                               \
+  X(Dropout, DropoutOptions)                               \
+  X(MaxPooling1D, MaxPooling1DOptions)                     \
+  X(MaxPooling2D, MaxPooling2DOptions)                     \
+  X(AveragePooling1D, AveragePooling1DOptions)             \
+  X(AveragePooling2D, AveragePooling2DOptions)             \
+  X(GlobalAveragePooling1D, GlobalAveragePooling1DOptions) \
+  X(GlobalAveragePooling2D, GlobalAveragePooling2DOptions) \
+  X(GlobalMaxPooling1D, GlobalMaxPooling1DOptions)         \
+  X(GlobalMaxPooling2D, GlobalMaxPooling2DOptions)         \
+  X(ZeroPadding2D, ZeroPadding2DOptions)                   \
+  X(UpSampling2D, UpSampling2DOptions)                     \
+  X(Reshape, ReshapeOptions)                               \
+  X(Flatten, FlattenOptions)                               \
+  X(Permute, PermuteOptions)                               \
+  X(Add, MergeOptions)                                     \
+  X(Subtract, MergeOptions)                                \
+  X(Multiply, MergeOptions)                                \
+  X(Average, MergeOptions)                                 \
+  X(Maximum, MergeOptions)                                 \
+  X(Minimum, MergeOptions)                                 \
+  X(Concatenate, ConcatenateOptions)                       \
+  X(Rescaling, RescalingOptions)                           \
+  X(Normalization, NormalizationOptions)
+
+namespace lamina::layers {
+#define LAMINA_DECLARE(Name, Options) \
+  template <>                         \
+  Options from_config(ConfigReader& config);
+LAMINA_LAYERS(LAMINA_DECLARE)
+#undef LAMINA_DECLARE
+}  // namespace lamina::layers

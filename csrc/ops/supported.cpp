@@ -1,0 +1,68 @@
+#include "ops/supported.h"
+
+#include <lamina/error.h>
+
+#include "ops/op_info.h"
+
+namespace lamina::ops {
+namespace {
+
+/// The columns of ops.def.
+enum class DTypes : std::uint8_t { kFloats, kAny, kSome };
+enum class Inputs : std::uint8_t { kAlike, kMixed };
+
+// Of kSome.
+bool number(DType dtype) {
+  return dtype != DType::kBool;
+}
+bool takes(const Pool2D& op, DType dtype) {
+  return is_floating(dtype) || (number(dtype) && op.kind == Pool2D::Kind::kMax);
+}
+bool takes(const Reduce& op, DType dtype) {
+  return is_floating(dtype) || (number(dtype) && op.kind != Reduce::Kind::kMean);
+}
+bool takes(const BinaryOp& op, DType dtype) {
+  return is_floating(dtype) ||
+         (number(dtype) && op.kind != Binary::kDivide && op.activation.kind == Unary::kLinear);
+}
+
+template <DTypes kDTypes, class Op>
+bool defined_for(const Op& op, DType dtype) {
+  if constexpr (kDTypes == DTypes::kSome) return takes(op, dtype);
+  return kDTypes == DTypes::kAny || is_floating(dtype);
+}
+
+/// Whether an operation's arithmetic is defined for a dtype.
+struct IsDefined {
+  DType dtype;
+#define LAMINA_OP(Op, name, dtypes, inputs)        \
+  bool operator()(const Op& op) const {            \
+    return defined_for<DTypes::dtypes>(op, dtype); \
+  }
+#include "ops/ops.def"
+};
+
+struct MayMix {
+#define LAMINA_OP(Op, name, dtypes, inputs)  \
+  bool operator()(const Op&) const {         \
+    return Inputs::inputs == Inputs::kMixed; \
+  }
+#include "ops/ops.def"
+};
+
+}  // namespace
+
+void require_supported(const OpSpec& spec) {
+  const DType dtype = output_spec(spec).dtype;
+  if (!std::visit(IsDefined{dtype}, spec)) {
+    throw UnsupportedError(describe(spec) + " is not defined for the dtype " +
+                           std::string(dtype_name(dtype)) + ".");
+  }
+  if (std::visit(MayMix{}, spec)) return;
+  for (const TensorSpec& input : input_specs(spec)) {
+    if (input.dtype != dtype)
+      throw UnsupportedError(describe(spec) + " mixes dtypes; a Cast is missing.");
+  }
+}
+
+}  // namespace lamina::ops

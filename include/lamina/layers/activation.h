@@ -1,0 +1,75 @@
+#pragma once
+#include <lamina/axes.h>
+#include <lamina/constraints.h>
+#include <lamina/initializers.h>
+#include <lamina/layer.h>
+#include <lamina/layers/types.h>
+#include <lamina/regularizers.h>
+
+#include <optional>
+#include <string>
+
+namespace lamina::layers {
+
+// Activations: any shape, unchanged.
+
+struct ActivationOptions {
+  ActivationFunction activation = {};
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Activation(ActivationOptions options);
+
+/// max(x, 0), with a slope below `threshold` and a bound.
+struct ReLUOptions {
+  std::optional<double> max_value = {};
+  double negative_slope = 0.0;
+  double threshold = 0.0;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef ReLU(ReLUOptions options = {});
+
+/// x where x > 0, else negative_slope * x.
+struct LeakyReLUOptions {
+  double negative_slope = 0.3;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef LeakyReLU(LeakyReLUOptions options = {});
+
+/// Variables: alpha, the input's shape without the batch, 1 along `shared_axes` (which count from
+/// 1).
+struct PReLUOptions {
+  Initializer alpha_initializer = "zeros";
+  Regularizer alpha_regularizer = {};
+  Constraint alpha_constraint = {};
+  Axes shared_axes = {};
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef PReLU(PReLUOptions options = {});
+
+/// x where x > 0, else alpha * (exp(x) - 1).
+struct ELUOptions {
+  double alpha = 1.0;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef ELU(ELUOptions options = {});
+
+/// Softmax over `axis`; over several axes jointly.
+struct SoftmaxOptions {
+  Axes axis = -1;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Softmax(SoftmaxOptions options = {});
+
+}  // namespace lamina::layers

@@ -1,0 +1,75 @@
+#pragma once
+#include <lamina/constraints.h>
+#include <lamina/initializers.h>
+#include <lamina/layer.h>
+#include <lamina/layers/types.h>
+#include <lamina/regularizers.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace lamina::layers {
+
+/// Options of InputLayer. `shape` has no batch; `batch_shape` has, and replaces it. kNone marks an
+/// unknown dimension.
+struct InputOptions {
+  OptionalShape shape = {};
+  std::optional<std::int64_t> batch_size = {};
+  OptionalShape batch_shape = {};
+  std::string dtype = "float32";
+  std::string name = {};
+};
+/// A placeholder for an input of a model.
+[[nodiscard]] SymbolicTensor Input(InputOptions options);
+/// The layer behind `Input`, for Sequential.
+[[nodiscard]] LayerRef InputLayer(InputOptions options);
+
+/// (batch, ..., in) -> (batch, ..., units).
+/// Variables: kernel (in, units), bias (units).
+struct DenseOptions {
+  std::int64_t units = 0;
+  ActivationFunction activation = {};
+  bool use_bias = true;
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer = {};
+  Regularizer bias_regularizer = {};
+  Regularizer activity_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint bias_constraint = {};
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Dense(DenseOptions options);
+
+/// Integers (batch, ...) -> (batch, ..., output_dim). Variables: embeddings (input_dim,
+/// output_dim). Prediction throws ValueError for an index outside [0, input_dim). There are no
+/// masks: the factory throws UnsupportedError for `mask_zero`.
+struct EmbeddingOptions {
+  std::int64_t input_dim = 0;
+  std::int64_t output_dim = 0;
+  Initializer embeddings_initializer = "uniform";
+  Regularizer embeddings_regularizer = {};
+  Constraint embeddings_constraint = {};
+  bool mask_zero = false;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Embedding(EmbeddingOptions options);
+
+/// The identity in prediction. In training drops elements with probability `rate` and scales the
+/// others by 1 / (1 - rate); with `noise_shape` (kNone: as the input) one draw decides for all that
+/// its axes of size 1 repeat.
+struct DropoutOptions {
+  double rate = -1;  ///< in [0, 1]; has to be given
+  OptionalShape noise_shape = {};
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Dropout(DropoutOptions options);
+
+}  // namespace lamina::layers

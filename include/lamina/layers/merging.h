@@ -1,0 +1,34 @@
+#pragma once
+#include <lamina/layer.h>
+
+#include <cstdint>
+#include <string>
+
+namespace lamina::layers {
+
+// Merging: applied to a list of tensors that broadcast against each other (lower ranks gain axes of
+// size 1 after the batch).
+
+struct MergeOptions {
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Add(MergeOptions options = {});
+/// Exactly two inputs.
+[[nodiscard]] LayerRef Subtract(MergeOptions options = {});
+[[nodiscard]] LayerRef Multiply(MergeOptions options = {});
+[[nodiscard]] LayerRef Average(MergeOptions options = {});
+[[nodiscard]] LayerRef Maximum(MergeOptions options = {});
+[[nodiscard]] LayerRef Minimum(MergeOptions options = {});
+
+/// Equal shapes but for `axis`, along which the inputs are laid one after another.
+struct ConcatenateOptions {
+  std::int64_t axis = -1;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Concatenate(ConcatenateOptions options = {});
+
+}  // namespace lamina::layers

@@ -1,0 +1,98 @@
+#pragma once
+#include <lamina/layer.h>
+#include <lamina/layers/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace lamina::layers {
+
+// Pooling: (batch, rows, cols, channels) -> (batch, rows', cols', channels). `strides` default to
+// `pool_size`. Averages leave padding out of the count.
+
+struct MaxPooling2DOptions {
+  IntPair pool_size = 2;
+  std::optional<IntPair> strides = {};
+  std::string padding = "valid";
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef MaxPooling2D(MaxPooling2DOptions options = {});
+
+struct AveragePooling2DOptions {
+  IntPair pool_size = 0;
+  std::optional<IntPair> strides = {};
+  std::string padding = "valid";
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef AveragePooling2D(AveragePooling2DOptions options);
+
+/// (batch, steps, channels) -> (batch, steps', channels).
+struct MaxPooling1DOptions {
+  std::int64_t pool_size = 2;
+  std::optional<std::int64_t> strides = {};
+  std::string padding = "valid";
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef MaxPooling1D(MaxPooling1DOptions options = {});
+
+struct AveragePooling1DOptions {
+  std::int64_t pool_size = 0;
+  std::optional<std::int64_t> strides = {};
+  std::string padding = "valid";
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef AveragePooling1D(AveragePooling1DOptions options);
+
+// Global pooling: (batch, ..., channels) -> (batch, channels), or with `keepdims` the pooled axes
+// stay with size 1.
+
+struct GlobalAveragePooling1DOptions {
+  std::string data_format = "channels_last";
+  bool keepdims = false;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef GlobalAveragePooling1D(GlobalAveragePooling1DOptions options = {});
+
+struct GlobalMaxPooling1DOptions {
+  std::string data_format = "channels_last";
+  bool keepdims = false;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef GlobalMaxPooling1D(GlobalMaxPooling1DOptions options = {});
+
+struct GlobalAveragePooling2DOptions {
+  std::string data_format = "channels_last";
+  bool keepdims = false;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef GlobalAveragePooling2D(GlobalAveragePooling2DOptions options = {});
+
+struct GlobalMaxPooling2DOptions {
+  std::string data_format = "channels_last";
+  bool keepdims = false;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef GlobalMaxPooling2D(GlobalMaxPooling2DOptions options = {});
+
+}  // namespace lamina::layers

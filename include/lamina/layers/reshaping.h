@@ -1,0 +1,61 @@
+#pragma once
+#include <lamina/layer.h>
+#include <lamina/layers/types.h>
+#include <lamina/shape.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lamina::layers {
+
+/// (batch, rows, cols, channels) -> (batch, top + rows + bottom, left + cols + right, channels).
+struct ZeroPadding2DOptions {
+  Padding2D padding = 1;
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef ZeroPadding2D(ZeroPadding2DOptions options = {});
+
+/// (batch, rows, cols, channels) -> (batch, rows * size, cols * size, channels). `interpolation`:
+/// "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
+struct UpSampling2DOptions {
+  IntPair size = 2;
+  std::string data_format = "channels_last";
+  std::string interpolation = "nearest";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef UpSampling2D(UpSampling2DOptions options = {});
+
+/// (batch, ...) -> (batch, target_shape...); one -1 is inferred. The dtype does not change.
+struct ReshapeOptions {
+  Shape target_shape = {};
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Reshape(ReshapeOptions options);
+
+/// (batch, ...) -> (batch, product). Channels become innermost first for "channels_first".
+struct FlattenOptions {
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Flatten(FlattenOptions options = {});
+
+/// Output axis i is input axis dims[i - 1]; both count from 1, the batch stays.
+struct PermuteOptions {
+  std::vector<std::int64_t> dims = {};
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Permute(PermuteOptions options);
+
+}  // namespace lamina::layers

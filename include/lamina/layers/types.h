@@ -1,0 +1,65 @@
+#pragma once
+#include <lamina/axes.h>
+#include <lamina/shape.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+// What options of layers are made of.
+namespace lamina::layers {
+
+/// One integer for both spatial axes, or {height, width}.
+struct IntPair {
+  std::int64_t first = 1, second = 1;
+  IntPair() = default;
+  IntPair(std::int64_t both) : first(both), second(both) {}  // NOLINT: implicit on purpose
+  IntPair(std::int64_t height, std::int64_t width) : first(height), second(width) {}
+  friend bool operator==(const IntPair&, const IntPair&) = default;
+};
+
+/// Padding of height and width: one integer, {height, width}, or {{top, bottom}, {left, right}}.
+struct Padding2D {
+  IntPair height = 1, width = 1;
+  Padding2D() = default;
+  Padding2D(std::int64_t all) : height(all), width(all) {}  // NOLINT: implicit on purpose
+  Padding2D(IntPair height_padding, IntPair width_padding)
+      : height(height_padding), width(width_padding) {}
+};
+
+/// An activation: one of Keras's names ("linear", "relu", "relu6", "leaky_relu", "elu", "selu",
+/// "silu" or "swish", "gelu" (exact), "sigmoid", "hard_sigmoid", "hard_silu" or "hard_swish",
+/// "tanh", "softplus", "softsign", "exponential", "mish", "softmax", "log_softmax"), or one with
+/// parameters. An empty name is "linear". An unknown name throws ValueError when a layer is made
+/// with it.
+struct ActivationFunction {
+  ActivationFunction() = default;
+  ActivationFunction(const char* keras_name) : name(keras_name) {}             // NOLINT: implicit
+  ActivationFunction(std::string keras_name) : name(std::move(keras_name)) {}  // NOLINT
+
+  static ActivationFunction relu(double negative_slope,
+                                 double max_value = std::numeric_limits<double>::infinity(),
+                                 double threshold = 0);
+  static ActivationFunction leaky_relu(double negative_slope);
+  static ActivationFunction elu(double alpha);
+  static ActivationFunction gelu(bool approximate);
+  static ActivationFunction softmax(Axes axis);
+
+  std::string name;
+  std::vector<double> parameters;  ///< as the factories above set them; empty: Keras's defaults
+};
+
+/// A shape that may be left out: `{28, 28, 1}` or a Shape. `{}` is "not given"; `Shape{}` is a
+/// scalar's.
+struct OptionalShape {
+  OptionalShape() = default;
+  OptionalShape(Shape shape) : value(std::move(shape)) {}  // NOLINT: implicit
+  OptionalShape(std::initializer_list<std::int64_t> dims) : value(Shape(dims)) {}  // NOLINT
+  std::optional<Shape> value;
+};
+
+}  // namespace lamina::layers
