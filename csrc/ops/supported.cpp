@@ -2,6 +2,7 @@
 
 #include <lamina/error.h>
 
+#include "ops/elementwise.h"
 #include "ops/op_info.h"
 
 namespace lamina::ops {
@@ -54,6 +55,10 @@ struct MayMix {
 
 void require_supported(const OpSpec& spec) {
   const DType dtype = output_spec(spec).dtype;
+  if (const auto* op = std::get_if<UnaryGradient>(&spec);
+      op != nullptr && op->from_output && !derives_from_output(op->of.activation)) {
+    throw UnsupportedError(describe(spec) + " has no derivative in terms of its output.");
+  }
   if (!std::visit(IsDefined{dtype}, spec)) {
     throw UnsupportedError(describe(spec) + " is not defined for the dtype " +
                            std::string(dtype_name(dtype)) + ".");

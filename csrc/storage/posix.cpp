@@ -22,6 +22,8 @@ void raise_posix(const char* call, const Path& path, int code) {
 
 namespace {
 
+constexpr uid_t kSameOwner = static_cast<uid_t>(-1);
+
 class PosixStorage final : public Storage {
  public:
   std::unique_ptr<ReadableFile> open(const Path& path) override {
@@ -36,11 +38,21 @@ class PosixStorage final : public Storage {
     struct stat status {};
     checked("stat", like, [&] { return ::stat(like.c_str(), &status); });
     if (S_ISDIR(status.st_mode)) raise_posix("open", like, EISDIR);
-    const mode_t mode = (status.st_mode & 0066U) | 0600U;
     const Descriptor file(checked("open", path, [&] {
-      return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+      return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     }));
-    checked("fchmod", path, [&] { return ::fchmod(file.get(), mode); });  // whatever the umask
+    struct stat made {};
+    checked("fstat", path, [&] { return ::fstat(file.get(), &made); });
+    mode_t mode = (status.st_mode & 0066U) | 0600U;
+    // Where it cannot have the other's group, its own is one of all others.
+    if (made.st_gid != status.st_gid && ::fchown(file.get(), kSameOwner, status.st_gid) != 0) {
+      mode = (mode & ~mode_t{0060}) | ((mode & 0006U) << 3U);
+    }
+    // Some file systems have no modes to set: an error only if others may do more for it.
+    if ((made.st_mode & 0777U) != mode && ::fchmod(file.get(), mode) != 0 &&
+        (made.st_mode & 0066U & ~mode) != 0) {
+      raise_posix("fchmod", path, errno);
+    }
   }
 
   bool exists(const Path& path) override {

@@ -6,7 +6,7 @@
 namespace lamina {
 
 /// Receives each warning (Keras's `warnings.warn`). May be called from any thread, one call at a
-/// time.
+/// time, until the very end of the process: what it uses has to live as long.
 using WarningHandler = std::function<void(std::string_view message)>;
 
 /// Replaces the handler and returns the previous one. The default writes "lamina: warning: ..." and

@@ -90,7 +90,7 @@ class DeviceAsync : public ::testing::Test {
                                                 const std::string& name = "m") {
     const auto path = directory_ / (name + ".weights.h5");
     const auto job = std::make_shared<checkpoint::SaveJob>(
-        checkpoint::begin_save(checkpoint::Tree(checkpoint::Tree(), &tree), path, {}, storage)
+        checkpoint::begin_save(checkpoint::TreePtr(checkpoint::TreePtr(), &tree), path, {}, storage)
             .value());
     job->snapshot = policy;
     const auto state = std::make_shared<checkpoint::SaveState>(path);

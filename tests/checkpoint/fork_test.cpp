@@ -86,6 +86,7 @@ TEST_F(Forks, AChildSavesAndLeavesItsParentsSavesAlone) {
   const pid_t child = ::fork();
   if (child == 0) {
     ::alarm(20);  // ends a child that waits for its parent's threads
+    save_queue().wait_for({first});
     ::_exit(saves("first.weights.h5") ? 0 : 1);
   }
   int status = -1;

@@ -12,7 +12,7 @@ namespace lamina::interop {
 [[nodiscard]] std::vector<CallbackPtr> callbacks_of(const nlohmann::json& described);
 
 /// {"steps", "columns", "states": [{"done", "seconds", "logs", "last"}]} -> {"texts"}: what
-/// training/progress_text.h makes of them.
+/// training/fit/progress_text.h makes of them.
 [[nodiscard]] nlohmann::json progress_texts(const nlohmann::json& request);
 
 }  // namespace lamina::interop

@@ -35,7 +35,8 @@ bool has_kernel(const json& c) {
   });
 }
 
-/// Cases in float32 are tried in other types too; TF32 is of products, and of GPUs, alone.
+/// Cases in float32 are tried in other types too, but float64, which nothing rounds; TF32 is of
+/// products, and of GPUs, alone.
 bool is_tried(const json& c, const Rounding& rounding) {
   if (rounding.float32 == Float32Precision::kTf32 && !(testing::kRealGpu && has_kernel(c))) {
     return false;

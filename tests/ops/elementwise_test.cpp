@@ -67,7 +67,10 @@ TEST(Elementwise, WhatDoesNotDeriveFromItsOutputIsNotTakenForRelu) {
   }
 }
 
-TEST(Elementwise, ReluDerivesFromItsOutputUnlessItsParametersHideTheInput) {
+TEST(Elementwise, DerivesFromItsOutputUnlessItsParametersHideTheInput) {
+  for (const Unary kind : {Unary::kSigmoid, Unary::kTanh, Unary::kExponential, Unary::kElu}) {
+    EXPECT_TRUE(derives_from_output({kind, 1})) << static_cast<int>(kind);
+  }
   EXPECT_TRUE(derives_from_output(relu()));
   EXPECT_TRUE(derives_from_output(relu(0.2, 6)));
   EXPECT_FALSE(derives_from_output(relu(-0.2)));

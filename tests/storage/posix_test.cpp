@@ -189,6 +189,19 @@ TEST(PosixStorage, CreateTruncatesAndResizeCutsOrFillsWithZeros) {
   EXPECT_EQ(posix().open(directory / "f")->size(), 0u);
 }
 
+TEST(PosixStorage, AFileMadeLikeThatOfAnotherGroupLetsThatGroupAloneDoMore) {
+  const TemporaryDirectory directory;
+  posix().create(directory / "like")->close();
+  const gid_t group = ::geteuid() == 0 ? 12'345 : ::getegid();
+  ASSERT_EQ(::chown((directory / "like").c_str(), ::geteuid(), group), 0);
+  ASSERT_EQ(::chmod((directory / "like").c_str(), 0640), 0);
+  posix().create_like(directory / "like", directory / "f");
+  struct stat made {};
+  ASSERT_EQ(::stat((directory / "f").c_str(), &made), 0);
+  EXPECT_EQ(made.st_gid, group);
+  EXPECT_EQ(made.st_mode & 0777U, 0640U);
+}
+
 TEST(PosixStorage, AFileMadeLikeAnotherLetsOthersDoWhatTheyMayDoWithThat) {
   const TemporaryDirectory directory;
   const auto bytes = random_bytes(100);

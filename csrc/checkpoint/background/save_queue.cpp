@@ -61,6 +61,8 @@ void SaveQueue::submit(const std::string& key, const std::shared_ptr<SaveState>&
     return job.key == key || std::find(after.begin(), after.end(), job.state) != after.end();
   });
   run(*state, std::move(work), after);
+  const std::lock_guard lock(mutex_);
+  keep_failure_of(state);
 }
 
 void SaveQueue::start_thread_if_needed() {
@@ -137,6 +139,12 @@ void SaveQueue::wait_for_jobs(const F& wanted) {
 
 void SaveQueue::wait_for(const std::string& key) {
   wait_for_jobs([&](const Job& job) { return job.key == key; });
+}
+
+void SaveQueue::wait_for(const States& states) {
+  wait_for_jobs([&](const Job& job) {
+    return std::find(states.begin(), states.end(), job.state) != states.end();
+  });
 }
 
 bool SaveQueue::wait_for_all() {

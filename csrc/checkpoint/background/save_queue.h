@@ -36,6 +36,8 @@ class SaveQueue {
               States after = {});
   /// Returns when the saves that have this key so far are over.
   void wait_for(const std::string& key);
+  /// The same of those of `states` that are in this queue: those of a parent process are not.
+  void wait_for(const States& states);
   /// Returns when all saves that there are by now are over, and have let go of the values that they
   /// held; false at once where there is none.
   bool wait_for_all();

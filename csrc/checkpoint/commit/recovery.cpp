@@ -4,6 +4,7 @@
 #include <lamina/error.h>
 #include <lamina/log.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <optional>

@@ -81,7 +81,7 @@ std::vector<std::shared_ptr<checkpoint::SaveState>> earlier_saves(const Model& m
 }
 
 void wait_for_earlier_saves(const Model& model, PendingSaves& saves) {
-  for (const auto& state : earlier_saves(model, saves)) state->wait();
+  checkpoint::save_queue().wait_for(earlier_saves(model, saves));
   saves.throw_failure();
 }
 

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "training/callbacks/number_text.h"
+
 namespace lamina::callbacks {
 namespace {
 
@@ -18,7 +20,7 @@ class TerminateOnNaNCallback : public Callback {
       throw Error(fmt::format(
           "NaN or Inf loss encountered at batch {}. Loss value: {}. Terminating training "
           "immediately.",
-          batch, it->second));
+          batch, training::number_text(it->second)));
     }
     warn(fmt::format("Batch {}: Invalid loss, terminating training", batch));
     run.abandon_training();

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "core/parallel_ranges.h"
+#include "core/rows.h"
 #include "kernels/philox.h"
 
 namespace lamina::training {
@@ -14,16 +15,6 @@ namespace {
 
 std::size_t row_bytes(const Tensor& tensor) {
   return tensor.nbytes() / static_cast<std::size_t>(tensor.shape()[0]);
-}
-
-Tensor slice_rows(const Tensor& all, std::int64_t begin, std::int64_t count) {
-  if (!all.defined() || count == all.shape()[0]) return all;
-  Shape shape = all.shape();
-  shape[0] = count;
-  auto owner = std::make_shared<Tensor>(all);
-  void* data =
-      static_cast<std::byte*>(owner->raw()) + row_bytes(all) * static_cast<std::size_t>(begin);
-  return Tensor::view(data, std::move(shape), all.dtype(), owner);
 }
 
 Tensor gather_rows(const Tensor& all, std::span<const std::int64_t> rows) {
@@ -101,7 +92,7 @@ Data::Data(DataSet set, std::string what)
 }
 
 Batch Data::slice(std::int64_t begin, std::int64_t count) const {
-  DataSet part = map_tensors(set_, [&](const Tensor& t) { return slice_rows(t, begin, count); });
+  DataSet part = map_tensors(set_, [&](const Tensor& t) { return core::rows_of(t, begin, count); });
   return {std::move(part.x),
           std::move(part.y),
           std::move(part.sample_weight),
@@ -128,7 +119,7 @@ std::pair<Data, Data> Data::split(double fraction) const {
         rows_, fraction));
   }
   const auto part = [&](std::int64_t begin, std::int64_t count, const std::string& what) {
-    Data made(map_tensors(set_, [&](const Tensor& t) { return slice_rows(t, begin, count); }),
+    Data made(map_tensors(set_, [&](const Tensor& t) { return core::rows_of(t, begin, count); }),
               what);
     made.given_as_ = given_as_;
     made.first_ = first_ + begin;

@@ -40,8 +40,7 @@ class Trainer {
   /// Of a log, without its "val_".
   [[nodiscard]] std::optional<Direction> direction(std::string_view log) const;
   void reset_metrics();
-  /// What the metrics have gathered. There are `metric_numbers` of them, which the first batch
-  /// settles.
+  /// What the metrics have gathered: as many numbers as the first batch settles.
   [[nodiscard]] std::vector<double> metric_state() const;
   void set_metric_state(const std::vector<double>& state);
 

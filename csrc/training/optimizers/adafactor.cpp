@@ -1,5 +1,6 @@
 #include <lamina/optimizers.h>
 
+#include <algorithm>
 #include <cmath>
 #include <exception>
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <lamina/tensor.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cmath>
