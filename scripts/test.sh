@@ -27,7 +27,7 @@ run_tests() {  # STEP PRESET [CTEST ARGUMENT...]
   mkdir -p "$folder"
   # Each GoogleTest program leaves its cases here; ctest leaves the verdict on each program.
   GTEST_OUTPUT="xml:$folder/" LAMINA_RESULTS="$folder" \
-    ctest --preset "$preset" -j "$jobs" --timeout 900 --output-junit "$folder/ctest.xml" "$@"
+    ctest --preset "$preset" -j "$jobs" --timeout 1500 --output-junit "$folder/ctest.xml" "$@"
 }
 
 # Some cases of one program, which the tally counts with those of run_tests. None at all is a failure.
