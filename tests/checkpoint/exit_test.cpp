@@ -199,7 +199,7 @@ TEST_F(AtExitDeathTest, AProcessGivesUpWaitingForALockOfAnotherAndEnds) {
     ::alarm(60);  // ends a process that would wait for ever
     set_patience_at_exit(300ms);
     // Never destroyed, as what a program that calls exit leaves on its stack.
-    static const auto* const kept = new std::shared_ptr<SaveState>(submit(save_queue(), file));
+    static auto* volatile kept = new std::shared_ptr<SaveState>(submit(save_queue(), file));
     (void)kept;
     (void)submit(save_queue(), other);
     std::exit(0);
