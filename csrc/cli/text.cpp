@@ -1,7 +1,5 @@
 #include "cli/text.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 namespace lamina::cli {
@@ -16,19 +14,6 @@ std::string padding(std::size_t width, std::string_view cell) {
 }
 
 }  // namespace
-
-std::string printable(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      result += fmt::format("\\x{:02x}", byte);
-    } else {
-      result += c;
-    }
-  }
-  return result;
-}
 
 std::string one_line(std::string_view message) {
   std::string line;

@@ -3,10 +3,11 @@
 #include <string_view>
 #include <vector>
 
+#include "core/printable.h"
+
 namespace lamina::cli {
 
-/// Text from a file made fit for a terminal: control characters as "\x1b".
-[[nodiscard]] std::string printable(std::string_view text);
+using core::printable;
 
 /// A message on one line: each break, with the blanks around it, becomes a "; ".
 [[nodiscard]] std::string one_line(std::string_view message);

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <string_view>
 
+#include "core/printable.h"
 #include "h5/read/attribute.h"
 #include "h5/read/bomb_guard.h"
 #include "h5/read/dataset_info.h"
 
 namespace lamina::h5 {
 namespace {
+
+using core::printable;
 
 constexpr std::size_t kMostNesting = 256;       ///< groups
 constexpr std::size_t kMostNestingInVars = 32;  ///< groups below a `vars`
@@ -52,19 +55,6 @@ const Link* find_link(const Links& links, std::string_view name) {
 }
 
 }  // namespace
-
-std::string printable(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      result += fmt::format("\\x{:02x}", byte);
-    } else {
-      result += c;
-    }
-  }
-  return result;
-}
 
 FileTree::FileTree(std::string label, Metadata metadata, std::uint64_t root)
     : label_(std::move(label)), metadata_(std::move(metadata)), root_(root) {}

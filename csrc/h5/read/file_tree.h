@@ -7,9 +7,6 @@
 
 namespace lamina::h5 {
 
-/// Text on one line, whatever a hostile name holds.
-[[nodiscard]] std::string printable(const std::string& text);
-
 /// The groups of a file, parsed when first asked for and then kept. Not safe for use by several
 /// threads.
 class FileTree {

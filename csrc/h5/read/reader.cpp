@@ -5,6 +5,7 @@
 
 #include <mutex>
 
+#include "core/printable.h"
 #include "h5/read/bomb_guard.h"
 #include "h5/read/elements.h"
 #include "h5/read/file_tree.h"
@@ -12,6 +13,8 @@
 
 namespace lamina::h5 {
 namespace {
+
+using core::printable;
 
 Superblock open_superblock(const storage::ReadableFile& file, std::uint64_t base,
                            std::optional<std::uint64_t> window) {
