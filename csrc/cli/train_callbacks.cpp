@@ -65,6 +65,7 @@ class StepWatch : public Callback {
         checkpoints_(std::move(checkpoints)) {
     if (!history.empty()) history_.emplace(std::move(history));
   }
+  std::string class_name() const override { return "StepWatch"; }
 
   void on_train_begin(FitRun& run) override {
     if (history_) history_->begin(run.resumed());
@@ -118,6 +119,7 @@ class StepSaver : public Callback {
  public:
   StepSaver(std::shared_ptr<RunCheckpoints> checkpoints, std::int64_t every)
       : checkpoints_(std::move(checkpoints)), every_(every) {}
+  std::string class_name() const override { return "StepSaver"; }
   bool saves() const override { return true; }
   void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
     unsaved_ = run.step() % every_ != 0;

@@ -84,6 +84,11 @@ class Callback {
   /// Callbacks that save are called in the order of their turns, and within one in that in which
   /// they were given: at the end of `fit` as well.
   [[nodiscard]] virtual SaveTurn save_turn() const { return SaveTurn::kCheckpoint; }
+  /// What the files of a run call the callback. Only a run whose callbacks have the same names, in
+  /// the same order, goes on from them: so a name must never change, and who may yet rename the
+  /// class states one here. Its first 32 bytes count. By default the name of the C++ class, without
+  /// namespaces and without "Callback" at its end.
+  [[nodiscard]] virtual std::string class_name() const;
   /// What the callback has to remember for an exact resume: always as many numbers.
   [[nodiscard]] virtual std::vector<double> state() const { return {}; }
   virtual void set_state(const std::vector<double>&) {}

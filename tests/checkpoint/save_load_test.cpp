@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/load/catalog.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/bytes.h"
 #include "tests/fakes/captured_warnings.h"
@@ -65,6 +66,31 @@ TEST(SaveLoad, RandomTreesComeBackBitForBit) {
     EXPECT_TRUE(loads(tree, directory / "s.weights.json"));
     EXPECT_THAT(warnings.all, IsEmpty());
   }
+}
+
+TEST(SaveLoad, WhatIsOpenIsLoadedThoughOtherFilesTookItsPlace) {
+  const unsigned seed = lamina::test::fresh_seed();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  TreeBuilder builder;
+  builder.layer("layers/dense", "dense", {random_tensor(random, {7, 5}, DType::kFloat32)});
+  builder.layer("layers/dense_1", "dense_1", {random_tensor(random, {9}, DType::kInt64)});
+  const weights::WeightTree& tree = builder.tree;
+  const TemporaryDirectory directory;
+  const auto expect_loaded = [&](const char* name, const SaveRequest& request) {
+    const auto path = directory / name;
+    save(tree, path, request);
+    const Catalog open(path, storage::posix(), true);
+    save(poisoned_copy(tree), path, request);
+    const weights::WeightTree copy = poisoned_copy(tree);
+    load(copy, open, {});
+    EXPECT_TRUE(same_values(snapshot(copy), snapshot(tree))) << name;
+    EXPECT_FALSE(loads(tree, path)) << name;
+  };
+  SaveRequest request;
+  expect_loaded("m.weights.h5", request);
+  request.max_shard_size = 200 / kGB;  // each of the two in its own
+  expect_loaded("s.weights.json", request);
 }
 
 TEST(SaveLoad, LargeTensorsComeBackBitForBit) {

@@ -149,10 +149,13 @@ void give_warnings(const Match& match, const weights::WeightTree& tree, const Ca
 
 }  // namespace
 
-// Everything that can fail comes before the first variable changes.
 void load(const weights::WeightTree& tree, const std::filesystem::path& path,
           const LoadRequest& request, storage::Storage& storage) {
-  const Catalog catalog(path, storage, request.verify);
+  load(tree, Catalog(path, storage, request.verify), request);
+}
+
+// Everything that can fail comes before the first variable changes.
+void load(const weights::WeightTree& tree, const Catalog& catalog, const LoadRequest& request) {
   if (tree.nodes.empty() || !tree.nodes.front().built) {
     throw ValueError(
         "You are loading weights into a model that has not yet been built. Try building the model "
@@ -167,7 +170,8 @@ void load(const weights::WeightTree& tree, const std::filesystem::path& path,
   check_extents(found.assignments);
   ByteProgress progress(request.progress, total_bytes(found.assignments));
   Verification verification(seals, found.assignments);
-  std::vector<Tensor> tensors = naming_device_errors("Loading '" + path.string() + "'", [&] {
+  const std::string loading = "Loading '" + catalog.path().string() + "'";
+  std::vector<Tensor> tensors = naming_device_errors(loading, [&] {
     std::vector<Tensor> read = read_all(found.assignments, verification, progress, request.travel);
     convert(found.assignments, read);
     move_to_devices(found.assignments, read);

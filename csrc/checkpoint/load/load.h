@@ -10,6 +10,8 @@
 
 namespace lamina::checkpoint {
 
+class Catalog;
+
 struct LoadRequest {
   bool skip_mismatch = false;
   std::unordered_set<weights::NodeId> skip;
@@ -21,5 +23,7 @@ struct LoadRequest {
 /// Reads the tree's variables from `path` (see Model::load_weights): all of them, or none.
 void load(const weights::WeightTree& tree, const std::filesystem::path& path,
           const LoadRequest& request, storage::Storage& storage = storage::posix());
+/// The same from files that are open, whose index was verified, or not, when they were opened.
+void load(const weights::WeightTree& tree, const Catalog& catalog, const LoadRequest& request);
 
 }  // namespace lamina::checkpoint

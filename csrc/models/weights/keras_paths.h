@@ -12,7 +12,7 @@ struct NamedWeights {
   ObjectIds nodes;
 };
 
-/// Whether the state of a running `fit` is laid out beside what Keras knows.
+/// Whether the state of a running `fit` is laid out beside what Keras knows, as the last node.
 enum class TrainingState : bool { kLeftOut, kIncluded };
 
 /// Lays the model's objects out under Keras's paths: attributes in Keras's order, elements of

@@ -42,13 +42,11 @@ std::shared_ptr<const NamedWeights> known_to_keras(const Model& model, KeptNames
 
 /// Keras leaves an optimizer out that has not been built when a file is loaded. Here it is built as
 /// soon as the file holds state for it.
-void build_optimizer(const Model& model, const std::filesystem::path& path, bool verify,
-                     storage::Storage& storage) {
+void build_optimizer(const Model& model, const checkpoint::Catalog& file) {
   if (!model.training_parts()) return;
   Optimizer& optimizer = *model.training_parts()->optimizer;
   if (optimizer.built()) return;
-  const checkpoint::Catalog catalog(path, storage, verify);
-  if (catalog.find("/optimizer/vars").count > optimizer.variables().size()) {
+  if (file.find("/optimizer/vars").count > optimizer.variables().size()) {
     optimizer.build(model.trainable_variables());
   }
 }
@@ -88,14 +86,14 @@ void wait_for_earlier_saves(const Model& model, PendingSaves& saves) {
 void load_model_weights(Model& model, KeptNames& names, const std::filesystem::path& path,
                         const LoadOptions& options, storage::Storage& storage) {
   require_built(model, "loading weights into");
-  build_optimizer(model, path, options.verify, storage);
+  const checkpoint::Catalog file(path, storage, options.verify);
+  build_optimizer(model, file);
   const std::shared_ptr<const NamedWeights> named = known_to_keras(model, names);
-  checkpoint::load(named->tree, path,
+  checkpoint::load(named->tree, file,
                    {.skip_mismatch = options.skip_mismatch,
                     .skip = nodes_of(*named, options.objects_to_skip),
                     .progress = options.progress,
-                    .verify = options.verify},
-                   storage);
+                    .verify = options.verify});
 }
 
 }  // namespace models

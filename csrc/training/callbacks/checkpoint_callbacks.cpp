@@ -86,6 +86,7 @@ class ModelCheckpointCallback : public Callback {
         "filepath={}",
         suffix, path));
   }
+  std::string class_name() const override { return "ModelCheckpoint"; }
   bool saves() const override { return true; }
   SaveTurn save_turn() const override {
     return o_.save_best_only ? SaveTurn::kBest : SaveTurn::kCheckpoint;
@@ -172,6 +173,7 @@ class BackupAndRestoreCallback : public Callback {
     require_save_freq("BackupAndRestore", o_.save_freq);
     if (o_.backup_dir.empty()) throw ValueError("Empty `backup_dir` argument passed");
   }
+  std::string class_name() const override { return "BackupAndRestore"; }
   bool saves() const override { return true; }
   SaveTurn save_turn() const override { return SaveTurn::kBackup; }
 

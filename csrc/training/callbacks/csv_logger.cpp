@@ -18,6 +18,8 @@ namespace {
 class CsvLoggerCallback : public Callback {
  public:
   explicit CsvLoggerCallback(CSVLoggerOptions options) : o_(std::move(options)) {}
+  // Not Keras's CSVLogger: files have had this name from the first.
+  std::string class_name() const override { return "CsvLogger"; }
 
   void on_train_begin(FitRun& run) override {
     const bool append = o_.append || run.resumed();

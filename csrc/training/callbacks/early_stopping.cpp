@@ -16,6 +16,7 @@ class EarlyStoppingCallback : public Callback {
  public:
   explicit EarlyStoppingCallback(EarlyStoppingOptions options)
       : o_(std::move(options)), monitor_(o_.monitor, o_.mode, o_.min_delta) {}
+  std::string class_name() const override { return "EarlyStopping"; }
 
   void on_train_begin(FitRun& run) override {
     monitor_.begin("EarlyStopping", run);

@@ -11,6 +11,7 @@ class LearningRateSchedulerCallback : public Callback {
  public:
   explicit LearningRateSchedulerCallback(std::function<double(std::int64_t, double)> schedule)
       : schedule_(std::move(schedule)) {}
+  std::string class_name() const override { return "LearningRateScheduler"; }
   void on_train_begin(FitRun&) override { last_epoch_ = -1; }
   void on_epoch_begin(FitRun& run, std::int64_t epoch) override {
     // An epoch that is gone on with has had its rate set already.

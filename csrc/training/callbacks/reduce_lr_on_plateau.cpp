@@ -23,6 +23,7 @@ class ReduceLROnPlateauCallback : public Callback {
           "ReduceLROnPlateau does not support a factor >= 1.0. Received factor={}", o_.factor));
     }
   }
+  std::string class_name() const override { return "ReduceLROnPlateau"; }
 
   void on_train_begin(FitRun& run) override {
     monitor_.begin("ReduceLROnPlateau", run);

@@ -22,6 +22,7 @@ class TensorBoardCallback : public Callback {
                                    *o_.update_freq));
     }
   }
+  std::string class_name() const override { return "TensorBoard"; }
 
   // That nothing can be written there is found out now rather than after an epoch.
   void on_train_begin(FitRun&) override {

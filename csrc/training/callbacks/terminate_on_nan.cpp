@@ -12,6 +12,7 @@ namespace {
 class TerminateOnNaNCallback : public Callback {
  public:
   explicit TerminateOnNaNCallback(TerminateOnNaNOptions options) : o_(options) {}
+  std::string class_name() const override { return "TerminateOnNaN"; }
 
   void on_train_batch_end(FitRun& run, std::int64_t batch, const Logs& logs) override {
     const auto it = logs.find("loss");

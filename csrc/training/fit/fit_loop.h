@@ -10,6 +10,7 @@
 #include "training/fit/evaluation.h"
 #include "training/fit/feed.h"
 #include "training/fit/progress_bar.h"
+#include "training/fit/run_state.h"
 #include "training/fit/trainer.h"
 
 namespace lamina::training {
@@ -64,10 +65,11 @@ class FitLoop : public FitRun {
   [[nodiscard]] bool shuffles() const;
   /// Returns when what the run saves in the background is written, or failed.
   void wait_for_saves() const;
+  [[nodiscard]] RunState state() const;
+  /// Goes on from there. Weights, optimizer and the callbacks' variables are so already.
+  void take(const RunState& state);
+  /// All that the file holds which `resume_from_` names.
   void load_state();
-  void read_state();
-  /// Throws ValueError when the callbacks are of other classes than those of the state.
-  void require_classes() const;
   template <class F>
   void call_savers(const F& f);
   template <class F>
