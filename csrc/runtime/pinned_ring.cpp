@@ -28,10 +28,10 @@ PinnedRing::PinnedRing(Runtime& runtime, const Options& options)
 
 PinnedRing::Lease PinnedRing::take(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  if (!changed_.wait(lock, stop, [&] { return !free_.empty(); }) || stop.stop_requested()) {
-    return {};
-  }
-  return take_free();
+  if (!changed_.wait(lock, stop, [&] { return !free_.empty(); })) return {};
+  if (!stop.stop_requested()) return take_free();
+  changed_.notify_one();  // the slot is another's, who may not have been woken for it
+  return {};
 }
 
 PinnedRing::Lease PinnedRing::try_take() {

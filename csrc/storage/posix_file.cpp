@@ -54,6 +54,20 @@ bool is_worth_another_try(int code, std::uint64_t freed) {
   return wait_for_freed_space() || times_freed() != freed;
 }
 
+/// Reserves the space of a file; 0 or the error, also where there is no such thing. tmpfs, before
+/// Linux 6.8, begins anew after each signal, and a timer's may come before it is ever done: what is
+/// interrupted again and again is left unreserved.
+int reserve(int fd, std::uint64_t size) {
+  constexpr int kMostInterruptions = 10;
+  for (int interruptions = 0;;) {
+    const std::uint64_t freed = times_freed();
+    if (::fallocate(fd, 0, 0, static_cast<off_t>(size)) == 0) return 0;
+    const int code = errno;
+    if (code == EINTR && ++interruptions == kMostInterruptions) return 0;
+    if (!is_worth_another_try(code, freed)) return code;
+  }
+}
+
 /// As pwrite(2), with the error as a negative number.
 ssize_t write_some(int fd, std::uint64_t offset, std::span<const std::byte> bytes) {
   for (;;) {
@@ -182,12 +196,7 @@ PosixWritableFile::PosixWritableFile(Path path) : path_(std::move(path)) {
 
 void PosixWritableFile::resize(std::uint64_t size) {
   if (size > 0) {
-    std::uint64_t freed = 0;
-    int code = 0;
-    do {
-      freed = times_freed();
-      code = ::fallocate(fd_.get(), 0, 0, static_cast<off_t>(size)) == 0 ? 0 : errno;
-    } while (code != 0 && is_worth_another_try(code, freed));
+    const int code = reserve(fd_.get(), size);
     if (code != 0 && code != EOPNOTSUPP && code != ENOSYS) raise_posix("fallocate", path_, code);
   }
   checked("ftruncate", path_, [&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); });

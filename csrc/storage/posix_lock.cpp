@@ -36,21 +36,28 @@ bool unsupported(int code) {
   return code == ENOSYS || code == EOPNOTSUPP || code == ENOLCK || code == EINVAL || code == EBADF;
 }
 
-/// Null when the file goes away meanwhile. Follows no link and waits for no pipe, whatever lies
-/// there.
+/// Of a file that goes away meanwhile: ESTALE where another machine removed it.
+bool is_gone(int code) {
+  return code == ENOENT || code == ESTALE;
+}
+
+/// Null when the file goes away meanwhile, or a signal comes. Follows no link and waits for no
+/// pipe, whatever lies there.
 Opened open_lock(const Path& path) {
   constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
   Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | kFlags, 0666));
   if (fd) return {std::move(fd), true};
   const int code = errno;
+  if (code == EINTR) return {};
   if (code != EEXIST && code != EACCES && code != EROFS) raise_posix("open", path, code);
   // NFS locks only what is open for writing; where that may not be, reading will do elsewhere.
   for (const int mode : {O_RDWR, O_RDONLY}) {
     fd = Descriptor(::open(path.c_str(), mode | kFlags));
     if (fd) return {std::move(fd), false};
-    if (errno != EACCES && errno != EROFS && errno != ENOENT) raise_posix("open", path, errno);
+    if (errno == EINTR) return {};
+    if (errno != EACCES && errno != EROFS && !is_gone(errno)) raise_posix("open", path, errno);
   }
-  if (errno != ENOENT) raise_posix("open", path, errno);
+  if (!is_gone(errno)) raise_posix("open", path, errno);
   if (code != EEXIST) raise_posix("open", path, code);
   return {};
 }
@@ -64,8 +71,7 @@ bool is_at(const Path& path, int fd) {
   if (again && ::fstat(fd, &held) == 0 && ::fstat(again.get(), &there) == 0) {
     return held.st_dev == there.st_dev && held.st_ino == there.st_ino;
   }
-  // ESTALE: removed by another machine.
-  if (errno == ENOENT || errno == ESTALE || errno == EINTR) return false;
+  if (is_gone(errno) || errno == EINTR) return false;
   raise_posix("open", path, errno);
 }
 
@@ -77,7 +83,8 @@ std::unique_ptr<Lock> try_posix_lock(const Path& path) {
     if (!file.fd) continue;
     if (::flock(file.fd.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno == EINTR) continue;
-      if (errno == EWOULDBLOCK) return nullptr;
+      // Who held a file that is gone may still be about to let go.
+      if (errno == EWOULDBLOCK || is_gone(errno)) return nullptr;
       if (!unsupported(errno)) raise_posix("flock", path, errno);
       return std::make_unique<PosixLock>(path, std::move(file.fd), false, file.made);
     }

@@ -6,6 +6,18 @@
 #include "storage/storage.h"
 
 namespace lamina::storage {
+namespace {
+
+/// So that the next call does not take it for one that is durable. Another may use it by now.
+void remove_again(const Path& directory, Storage& storage) {
+  try {
+    storage.remove_directory(directory);
+  } catch (const StorageError&) {
+    // The failure to report is the one on its way.
+  }
+}
+
+}  // namespace
 
 void remove_all(const Path& path, Storage& storage) {
   std::exception_ptr refusal;
@@ -29,7 +41,12 @@ void create_directories(const Path& path, Storage& storage) {
   if (path.empty() || storage.exists(path)) return;
   create_directories(path.parent_path(), storage);
   storage.create_directory(path);
-  storage.sync_directory(path.has_parent_path() ? path.parent_path() : ".");
+  try {
+    storage.sync_directory(path.has_parent_path() ? path.parent_path() : ".");
+  } catch (...) {
+    remove_again(path, storage);
+    throw;
+  }
 }
 
 }  // namespace lamina::storage

@@ -145,13 +145,15 @@ struct Inflater {
   z_stream stream{};
 };
 
+/// The member's stored bytes begin at `base`.
 std::vector<std::byte> inflate_member(const ReadableFile& file, const Archive& archive,
-                                      const Entry& entry, const std::string& name) {
+                                      const Entry& entry, std::uint64_t base,
+                                      const std::string& name) {
   constexpr std::size_t kStep = std::size_t{1} << 20;
   std::vector<std::byte> out(entry.size), in;
   Inflater inflater;
   z_stream& stream = inflater.stream;
-  std::uint64_t read_at = archive.data_offset(entry), left = entry.stored, made = 0;
+  std::uint64_t read_at = base, left = entry.stored, made = 0;
   std::uint32_t crc = 0;
   int status = Z_OK;
   std::byte beyond{};  // a byte past the declared end shows that the size is a lie
@@ -190,22 +192,21 @@ ZipMember open_member(std::shared_ptr<const ReadableFile> file, const std::strin
     archive.fail("Not allowed: the member '" + name + "' would have " + std::to_string(entry.size) +
                  " bytes, more than " + std::to_string(limit));
   }
-  if (entry.method == 0) {
-    const std::uint64_t base = archive.data_offset(entry);
-    if (base > file->size() || entry.size > file->size() - base || entry.size != entry.stored) {
-      archive.fail("the member '" + name + "' is cut short");
-    }
-    return {std::move(file), base, entry.size};
-  }
-  if (entry.method != Z_DEFLATED) {
+  if (entry.method != 0 && entry.method != Z_DEFLATED) {
     archive.fail("the member '" + name + "' is compressed in an unsupported way");
   }
+  const std::uint64_t base = archive.data_offset(entry);
+  if (base > file->size() || entry.stored > file->size() - base ||
+      (entry.method == 0 && entry.size != entry.stored)) {
+    archive.fail("the member '" + name + "' is cut short");
+  }
+  if (entry.method == 0) return {std::move(file), base, entry.size};
   if (entry.size > kSuspiciousSize && entry.size / kSuspiciousRatio > entry.stored) {
     archive.fail("Not allowed: the member '" + name + "' would grow more than " +
                  std::to_string(kSuspiciousRatio) +
                  " times; refusing a potential decompression bomb");
   }
-  std::vector<std::byte> bytes = inflate_member(*file, archive, entry, name);
+  std::vector<std::byte> bytes = inflate_member(*file, archive, entry, base, name);
   const std::uint64_t size = bytes.size();
   storage::Path inner = file->path() / name;
   return {std::make_shared<storage::MemoryFile>(std::move(inner), std::move(bytes)), 0, size};

@@ -145,6 +145,37 @@ TEST_P(Archives, ThatLieAboutASizeAreRefused) {
   }
 }
 
+// More than there is memory for: what the archive does not hold is not made room for.
+TEST_P(Archives, ThatClaimMoreThanTheyHoldAreRefused) {
+  const std::size_t central = archive_.rfind(std::string("PK\x01\x02"));
+  const std::size_t end = archive_.rfind(std::string("PK\x05\x06"));
+  std::string changed = archive_;
+  const auto put = [&](std::size_t at, auto value) {
+    std::memcpy(&changed[at], &value, sizeof value);
+  };
+  const auto add = [&](std::size_t at, auto more) {
+    auto value = more;
+    std::memcpy(&value, &changed[at], sizeof value);
+    value = static_cast<decltype(more)>(value + more);
+    put(at, value);
+  };
+  put(central + 20, ~std::uint32_t{0});
+  put(central + 24, ~std::uint32_t{0});
+  std::uint16_t name_bytes = 0;
+  std::memcpy(&name_bytes, &changed[central + 28], 2);
+  constexpr std::size_t kExtra = 20;  // ZIP64: the sizes, of the bytes and as they are stored
+  add(central + 30, std::uint16_t{kExtra});
+  add(end + 12, std::uint32_t{kExtra});
+  const std::size_t extra = central + 46 + name_bytes;
+  changed.insert(extra, kExtra, '\0');
+  put(extra, std::uint16_t{1});
+  put(extra + 2, std::uint16_t{kExtra - 4});
+  put(extra + 4, std::uint64_t{1} << 62);
+  put(extra + 12, std::uint64_t{1} << 62);
+  write_text(directory_ / "m.keras", changed);
+  EXPECT_THAT(refusal(), HasSubstr("cut short"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Methods, Archives, ::testing::Bool(),
                          [](const auto& info) { return info.param ? "deflated" : "stored"; });
 

@@ -243,6 +243,26 @@ TEST_F(AsyncSave, WaitingForAPathWaitsForItsSavesAlone) {
   EXPECT_TRUE(a->done());
 }
 
+TEST_F(AsyncSave, WaitingForAllWaitsUntilTheValuesOfACancelledOneAreLetGo) {
+  const auto path = directory_ / "m.weights.h5";
+  std::atomic<bool> let_go = false;
+  std::shared_ptr<void> value(nullptr, [&](void*) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    let_go = true;
+  });
+  gate_.close_gate();
+  const auto first = submit(path, gate_);
+  gate_.wait_for_writer();
+  const auto second = std::make_shared<SaveState>(path);
+  queue_.submit(save_key(path, false), second, [held = std::move(value)](SaveState&) {});
+  second->cancel();
+  EXPECT_TRUE(second->done());
+  gate_.open_gate();
+  EXPECT_TRUE(queue_.wait_for_all());
+  EXPECT_TRUE(let_go);
+  EXPECT_FALSE(queue_.wait_for_all());
+}
+
 TEST_F(AsyncSave, ReportsProgressOfBytesAndShards) {
   SaveRequest request;
   request.max_shard_size = 900.0 / (1U << 30);

@@ -3,10 +3,14 @@
 
 #include <gmock/gmock.h>
 #include <lamina/error.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <stdexcept>
 
+#include "checkpoint/seal/sealed_file.h"
 #include "checkpoint/verify/verify.h"
 #include "tests/checkpoint/sealed_files.h"
 #include "tests/fakes/faulty_storage.h"
@@ -22,6 +26,7 @@ using lamina::testing::text_of;
 using lamina::testing::write_text;
 using ::testing::AllOf;
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -54,6 +59,47 @@ TEST_P(Damage, IsNoCallThatFails) {
       if (storage.faults() == before) break;
     }
     EXPECT_GT(thrown, path == files_.single() ? 5 : 10);
+  }
+}
+
+/// As long as it lives so many more files can be opened, and no others.
+class LastDescriptors {
+ public:
+  explicit LastDescriptors(rlim_t more) {
+    const int free = ::dup(STDERR_FILENO);
+    ::close(free);
+    ::getrlimit(RLIMIT_NOFILE, &limit_);
+    const rlimit small{static_cast<rlim_t>(free) + more, limit_.rlim_max};
+    if (::setrlimit(RLIMIT_NOFILE, &small) != 0) throw std::runtime_error("setrlimit");
+  }
+  ~LastDescriptors() { ::setrlimit(RLIMIT_NOFILE, &limit_); }
+  LastDescriptors(const LastDescriptors&) = delete;
+  LastDescriptors& operator=(const LastDescriptors&) = delete;
+
+ private:
+  rlimit limit_{};
+};
+
+TEST_P(Damage, IsNotThatNoMoreFilesCanBeOpened) {
+  for (const auto& path : {files_.single(), files_.index()}) {
+    for (rlim_t descriptors = 0;; ++descriptors) {
+      SCOPED_TRACE(descriptors);
+      const LastDescriptors last(descriptors);
+      try {
+        EXPECT_EQ(damage_of(path, {}, storage::posix()), "");
+        EXPECT_GE(descriptors, path == files_.single() ? 1U : files_.shards().size());
+        break;
+      } catch (const StorageError& error) {
+        EXPECT_EQ(error.code(), EMFILE) << error.what();
+      }
+      try {
+        const VerifyReport report = verify(path, {}, storage::posix());
+        EXPECT_THAT(report.problems, IsEmpty());
+        EXPECT_THAT(report.unreadable, Not(IsEmpty()));
+      } catch (const StorageError& error) {
+        EXPECT_EQ(error.code(), EMFILE) << error.what();
+      }
+    }
   }
 }
 
@@ -96,6 +142,26 @@ TEST_P(Damage, IsAShardThatIsMissingOrCutShort) {
   FaultyStorage storage;
   storage.fail_at(0, true);
   EXPECT_THROW((void)damage_of(files_.index(), {}, storage), StorageError);
+}
+
+// Of a shard that says so itself, and has the checksum of that.
+TEST(DamageOfAShard, ThatIsToBeOneOfAMillionIsToldOnce) {
+  std::mt19937 random(lamina::test::fresh_seed());
+  const SealedFiles files(sealed_tree(random));
+  const auto shard = files.shards().front();
+  const h5::Reader reader(storage::posix().open(shard));
+  Seal seal = read_sealed_file(reader).value().seal;
+  seal.shards = 1'000'000;
+  const SealDatasets datasets = to_datasets(seal);
+  std::string bytes = text_of(shard);
+  for (std::size_t k = 0; k < datasets.size(); ++k) {
+    const auto offset = reader.look_at(kSealGroup)->datasets.at(kSealKeys[k]).offset.value();
+    bytes.replace(offset, datasets[k].size(), reinterpret_cast<const char*>(datasets[k].data()),
+                  datasets[k].size());
+  }
+  write_text(shard, bytes);
+  const VerifyReport report = verify(files.index(), {}, storage::posix());
+  EXPECT_THAT(report.problems, ElementsAre(AllOf(HasSubstr(shard.string()), HasSubstr("1000000"))));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <future>
@@ -213,6 +214,35 @@ TEST_F(AtExitDeathTest, AProcessGivesUpWaitingForALockOfAnotherAndEnds) {
   lock.reset();
   EXPECT_TRUE(holds(kName, old_));
   EXPECT_THAT(files(), ElementsAre(kName, "n.weights.h5"));
+}
+
+// As a progress callback does that calls exit.
+TEST_F(AtExitDeathTest, ASaveThatEndsTheProcessTakesThoseBehindItAlongAndNoOthers) {
+  const std::string style = ::testing::FLAGS_gtest_death_test_style;
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto leave = [this] {
+    ::alarm(20);                                     // ends a process that would wait for ever
+    std::filesystem::remove_all(directory_.path());  // nothing does so later
+    std::promise<void> all_there;
+    const auto ending = std::make_shared<SaveState>("ending"),
+               other = std::make_shared<SaveState>("other"),
+               behind = std::make_shared<SaveState>("behind");
+    const auto tell = [](SaveState&) { std::fprintf(stderr, "was run\n"); };
+    save_queue().submit("a", ending, [&](SaveState&) {
+      all_there.get_future().wait();
+      other->wait();
+      std::exit(0);
+    });
+    save_queue().submit("b", other, tell);  // on another thread
+    save_queue().submit("a", behind, tell);
+    all_there.set_value();
+    for (;;) ::pause();
+  };
+  EXPECT_EXIT(leave(), ::testing::ExitedWithCode(0),
+              AllOf(::testing::StartsWith("was run\n"),
+                    HasSubstr("Saving 'behind' failed, and nothing waited for it: The process is "
+                              "ended by a save")));
+  ::testing::FLAGS_gtest_death_test_style = style;
 }
 
 }  // namespace

@@ -1,12 +1,16 @@
 #include <gmock/gmock.h>
 #include <lamina/error.h>
 
+#include <algorithm>
+#include <cerrno>
+
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/commit/hidden_names.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/faulty_storage.h"
 #include "tests/fakes/open_resources.h"
+#include "tests/fakes/passing_storage.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"
 
@@ -268,6 +272,53 @@ TEST_P(ShardFaults, OfADirectoryThatMayNotBeWrittenNameTheCommand) {
     }
   }
   EXPECT_TRUE(holds(other_));
+}
+
+/// Where files are somebody else's, who alone may give them other names or take theirs, as in a
+/// directory with the sticky bit.
+class OthersFiles final : public lamina::testing::PassingStorage {
+ public:
+  explicit OthersFiles(std::vector<std::string> theirs) : theirs_(std::move(theirs)) {}
+
+  bool link(const Path& from, const Path& to) override {
+    return !is_theirs(from) && inner().link(from, to);
+  }
+  void rename(const Path& from, const Path& to) override {
+    refuse("rename", to);
+    inner().rename(from, to);
+  }
+  void remove(const Path& path) override {
+    refuse("unlink", path);
+    inner().remove(path);
+  }
+
+ private:
+  [[nodiscard]] bool is_theirs(const Path& path) const {
+    return std::find(theirs_.begin(), theirs_.end(), path.filename()) != theirs_.end();
+  }
+  void refuse(const char* call, const Path& path) const {
+    if (!is_theirs(path)) return;
+    throw StorageError(
+        fmt::format("{} failed for '{}': Operation not permitted", call, path.string()), EPERM);
+  }
+
+  std::vector<std::string> theirs_;
+};
+
+// Each file in turn, and all of them.
+TEST_P(Faults, OfFilesThatAreSomebodyElsesLeaveTheOldCheckpoint) {
+  save_first();
+  const std::vector<std::string> old_files = files();
+  for (std::size_t i = 0; i <= old_files.size(); ++i) {
+    SCOPED_TRACE(i);
+    new_values();
+    OthersFiles storage(i < old_files.size() ? std::vector{old_files[i]} : old_files);
+    EXPECT_THROW(save_second(storage), StorageError);
+    EXPECT_THAT(files(), ElementsAreArray(old_files));
+    const auto copy = poisoned_copy(builder_.tree);
+    load(copy, path_, {}, storage);
+    EXPECT_TRUE(same_values(snapshot(copy), snapshot(builder_.tree)));
+  }
 }
 
 TEST_P(Faults, OfAFileSystemWithoutLinksDoNotStopASave) {

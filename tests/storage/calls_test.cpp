@@ -1,6 +1,6 @@
 // Calls that move a part of the bytes, are interrupted, find the disk full, or no way past the page
-// cache: what a kernel may do at any time, and hardly ever does. This program's own open, pread,
-// pwrite and fstatfs stand before the C library's.
+// cache: what a kernel may do at any time, and hardly ever does. This program's own open, flock,
+// pread, pwrite, fallocate and fstatfs stand before the C library's.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <lamina/error.h>
@@ -64,6 +64,49 @@ class NothingOpensDirectly {
   static inline std::atomic<std::size_t> refused_ = 0;
 };
 
+/// While it lives a signal comes before any space is reserved, but for a time after very many.
+class SignalsBeforeSpaceIsReserved {
+ public:
+  SignalsBeforeSpaceIsReserved() { count_ = 0, come_ = true; }
+  ~SignalsBeforeSpaceIsReserved() { come_ = false; }
+  SignalsBeforeSpaceIsReserved(const SignalsBeforeSpaceIsReserved&) = delete;
+  SignalsBeforeSpaceIsReserved& operator=(const SignalsBeforeSpaceIsReserved&) = delete;
+
+  static constexpr int kVeryMany = 10'000;
+  [[nodiscard]] static bool comes() { return come_ && ++count_ < kVeryMany; }
+  [[nodiscard]] int count() const { return count_; }
+
+ private:
+  static inline std::atomic<bool> come_ = false;
+  static inline std::atomic<int> count_ = 0;
+};
+
+/// While it lives a signal comes at one of the calls of open and flock.
+class SignalsWhileLocking {
+ public:
+  SignalsWhileLocking() { count_ = 0, come_ = true; }
+  ~SignalsWhileLocking() { come_ = false; }
+  SignalsWhileLocking(const SignalsWhileLocking&) = delete;
+  SignalsWhileLocking& operator=(const SignalsWhileLocking&) = delete;
+
+  [[nodiscard]] static bool comes() {
+    if (!come_ || wanted_ != count_++) return false;
+    errno = EINTR;
+    return true;
+  }
+  /// At the n-th from now on, counted from 0.
+  static void come_at(int n) { count_ = 0, wanted_ = n; }
+  [[nodiscard]] static int count() { return count_; }
+
+ private:
+  static inline std::atomic<bool> come_ = false;
+  static inline std::atomic<int> wanted_ = 0, count_ = 0;
+};
+
+/// How many calls of flock are still to fail as NFS fails one for a file that another machine has
+/// removed.
+std::atomic<int> stale_locks = 0;
+
 /// While it lives every file is on NFS.
 class EverythingOnNfs {
  public:
@@ -100,6 +143,7 @@ __attribute__((visibility("default"))) int open(const char* path, int flags, ...
   va_start(more, flags);
   const int mode = (flags & O_CREAT) != 0 ? va_arg(more, int) : 0;
   va_end(more);
+  if (SignalsWhileLocking::comes()) return -1;
   if (NothingOpensDirectly::refuses(flags)) {
     errno = EINVAL;
     return -1;
@@ -117,6 +161,22 @@ __attribute__((visibility("default"))) ssize_t pwrite(int fd, const void* bytes,
   return judged(fd, O_WRONLY, size, [&](int file, std::size_t n) {
     return ::syscall(SYS_pwrite64, file, bytes, n, offset);
   });
+}
+__attribute__((visibility("default"))) int flock(int fd, int operation) noexcept {
+  if (SignalsWhileLocking::comes()) return -1;
+  if (stale_locks > 0) {
+    --stale_locks;
+    errno = ESTALE;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_flock, fd, operation));
+}
+__attribute__((visibility("default"))) int fallocate(int fd, int mode, off_t offset, off_t size) {
+  if (SignalsBeforeSpaceIsReserved::comes()) {
+    errno = EINTR;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_fallocate, fd, mode, offset, size));
 }
 __attribute__((visibility("default"))) int fstatfs(int fd, struct statfs* system) noexcept {
   const int result = static_cast<int>(::syscall(SYS_fstatfs, fd, system));
@@ -352,6 +412,50 @@ TEST_F(Calls, OnNfsHoldNoFileThatIsRemoved) {
     EXPECT_EQ(wait_for_freed_space() || times_freed() != freed, !nfs);
     EXPECT_FALSE(posix().exists(directory_ / "large"));
   }
+}
+
+TEST_F(Calls, ThatTakeALockAreTriedAgainAfterASignal) {
+  const Path path = directory_ / "lock";
+  for (const bool there : {false, true}) {
+    const SignalsWhileLocking signals;
+    for (int n = 0;; ++n) {
+      SCOPED_TRACE(std::to_string(n) + (there ? ", the file is there" : ""));
+      SignalsWhileLocking::come_at(-1);
+      if (there) posix().create(path)->close();
+      SignalsWhileLocking::come_at(n);
+      const auto lock = posix().try_lock(path);
+      ASSERT_TRUE(lock);
+      EXPECT_TRUE(lock->exclusive());
+      if (SignalsWhileLocking::count() > n) continue;
+      EXPECT_GT(n, 2);
+      break;
+    }
+    EXPECT_FALSE(posix().exists(path));
+  }
+}
+
+TEST_F(Calls, ThatLockAFileWhichAnotherMachineHasRemovedFindTheLockHeld) {
+  stale_locks = 1;
+  EXPECT_EQ(posix().try_lock(directory_ / "lock"), nullptr);
+  const auto lock = posix().try_lock(directory_ / "lock");
+  ASSERT_TRUE(lock);
+  EXPECT_TRUE(lock->exclusive());
+}
+
+// A file system may begin anew after each signal, as tmpfs did, and never be done.
+TEST_F(Calls, ThatReserveSpaceAndAreAlwaysInterruptedAreGivenUp) {
+  const Tensor bytes = random_bytes(2 * kMiB);
+  const SignalsBeforeSpaceIsReserved signals;
+  const auto file = posix().create(directory_ / "f");
+  file->resize(3 * kMiB);
+  file->write_at(kMiB, bytes.bytes());
+  file->close();
+  EXPECT_GT(signals.count(), 1);
+  EXPECT_LT(signals.count(), SignalsBeforeSpaceIsReserved::kVeryMany);
+  EXPECT_EQ(std::filesystem::file_size(directory_ / "f"), 3 * kMiB);
+  Tensor read = random_bytes(2 * kMiB);
+  posix().open(directory_ / "f")->read_at(kMiB, read.bytes());
+  EXPECT_TRUE(bitwise_equal(read, bytes));
 }
 
 [[noreturn]] void fill_a_small_disk_twice(const Path& directory) {

@@ -1,5 +1,7 @@
 #include "checkpoint/background/save_queue.h"
 
+#include <lamina/error.h>
+
 #include <algorithm>
 #include <atomic>
 #include <system_error>
@@ -82,7 +84,9 @@ void SaveQueue::serve() {
   for (;;) {
     const auto job = next();
     if (job == jobs_.end()) {
-      if (stopping_ && jobs_.empty()) return;
+      // What waits for a job that runs is taken up by the thread that runs it, if that comes back:
+      // it may be the one that ends the process.
+      if (stopping_) return;
       ++idle_;
       changed_.wait(lock);
       --idle_;
@@ -148,12 +152,14 @@ void SaveQueue::wait_for(const States& states) {
 }
 
 bool SaveQueue::wait_for_all() {
-  States states;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const Job& job : jobs_) states.push_back(job.state);
-  }
-  for (const auto& state : states) state->wait();
+  std::unordered_set<const SaveState*> states;
+  std::unique_lock lock(mutex_);
+  for (const Job& job : jobs_) states.insert(job.state.get());
+  // One that was cancelled while it waited is over, and holds its values until it leaves.
+  changed_.wait(lock, [&] {
+    return std::none_of(jobs_.begin(), jobs_.end(),
+                        [&](const Job& job) { return states.contains(job.state.get()); });
+  });
   return !states.empty();
 }
 
@@ -181,6 +187,7 @@ void SaveQueue::end(std::chrono::milliseconds patience) noexcept {
     for (const Job& job : jobs_) job.state->limit_waiting(wait_until_);
   }
   stop();
+  give_up_rest();
   std::vector<std::weak_ptr<SaveState>> failed;
   {
     const std::lock_guard lock(mutex_);
@@ -188,6 +195,16 @@ void SaveQueue::end(std::chrono::milliseconds patience) noexcept {
   }
   for (const auto& each : failed) {
     if (const auto state = each.lock()) state->tell_failure();
+  }
+}
+
+void SaveQueue::give_up_rest() {
+  const std::lock_guard lock(mutex_);
+  for (const Job& job : jobs_) {
+    if (job.running || !job.state->begin()) continue;
+    job.state->finish(std::make_exception_ptr(
+        Error("The process is ended by a save that this one was to follow.")));
+    keep_failure_of(job.state);
   }
 }
 

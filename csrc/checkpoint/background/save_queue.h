@@ -41,7 +41,8 @@ class SaveQueue {
   /// Returns when all saves that there are by now are over, and have let go of the values that they
   /// held; false at once where there is none.
   bool wait_for_all();
-  /// Returns when all saves are over and the threads are gone.
+  /// Returns when all saves are over and the threads are gone; where a save itself calls this, all
+  /// but that one and those that were to follow it.
   void stop() noexcept;
   /// The same at the end of the process. Another process may keep a lock for as long as it likes:
   /// who waits for one does so for `patience` more, then tries each once and gives up, so that what
@@ -63,6 +64,8 @@ class SaveQueue {
   void start_thread_if_needed();
   void serve();
   void keep_failure_of(const std::shared_ptr<SaveState>& state);
+  /// What is left when the threads are gone: where a save ends the process, those behind it.
+  void give_up_rest();
   /// The first job that follows no earlier one.
   [[nodiscard]] Jobs::iterator next();
   template <class F>

@@ -37,14 +37,13 @@ SaveState::~SaveState() {
 
 void SaveState::tell_failure() noexcept {
   try {
-    std::exception_ptr failure;
+    std::string message;
     {
       const std::lock_guard lock(mutex_);
       if (!failure_ || std::exchange(told_, true)) return;
-      failure = failure_;
+      message = message_of(failure_);  // before anybody else can have the failure, and destroy it
     }
-    warn(fmt::format("Saving '{}' failed, and nothing waited for it: {}", path_.string(),
-                     message_of(failure)));
+    warn(fmt::format("Saving '{}' failed, and nothing waited for it: {}", path_.string(), message));
   } catch (...) {  // neither a destructor nor a warning may end the program
   }
 }

@@ -38,8 +38,9 @@
 //
 // An error in 3 to 6 leaves the old files in place; the hidden ones are removed. An error in 7 or 8
 // is undone by a record of the opposite sense, which replaces the other in one step: it puts the
-// second names back and removes files that were not there before; then 7 to 9 are done for it. If
-// that fails as well, or the file system has no second names, the record in force stays and the
+// second names back and removes files that were not there before; then 7 to 9 are done for it. Of a
+// file that has no second name and is still in its place it says nothing. If undoing fails as well,
+// or a file that is not in its place any more has no second name, the record in force stays and the
 // next open does what it says: the whole new checkpoint, or the whole old one. In 9 nothing can be
 // lost any more; what cannot be removed is warned of, and the next save tries again.
 
@@ -56,8 +57,8 @@ void refuse_directory(const std::filesystem::path& place, storage::Storage& stor
 }
 
 constexpr const char* kStays =
-    "the file system has no second names by which to undo the save; the next load or `lamina "
-    "recover` finishes it.";
+    "a file that was replaced has no second name by which to undo the save; the next load or "
+    "`lamina recover` finishes it.";
 
 }  // namespace
 
@@ -160,16 +161,24 @@ void Commit::replace_many() {
   keep_hidden_ = true;  // none is left
 }
 
+bool Commit::is_replaced(const File& file) const {
+  if (file.staged) return !storage_.exists(hidden(file, HiddenCopy::kNew));
+  return !storage_.exists(place_.at(file.name));
+}
+
 void Commit::undo_many() noexcept {
-  RecoveryRecord record{save_, HiddenCopy::kOld, {}, {}};
-  bool possible = true;
-  for (const File& file : files_) {
-    (file.existed ? record.replace : record.remove).push_back(file.name);
-    possible = possible && file.existed == file.kept;
-  }
   const bool undone = quietly([&] {
     if (!storage_.exists(place_.record())) return;
-    if (!possible) throw Error(kStays);
+    RecoveryRecord record{save_, HiddenCopy::kOld, {}, {}};
+    for (const File& file : files_) {
+      if (!file.existed) {
+        record.remove.push_back(file.name);
+      } else if (file.kept) {
+        record.replace.push_back(file.name);
+      } else if (is_replaced(file)) {
+        throw Error(kStays);
+      }
+    }
     write_record(place_, record, storage_);
     perform(place_, record, storage_);
     finish(place_, record, storage_);

@@ -38,6 +38,8 @@ class Commit final : public NewFiles {
   void replace_many();
   /// Throws StorageError for a staged file that is not there any more.
   void check_staged() const;
+  /// Whether a file that was there before is not there any more.
+  [[nodiscard]] bool is_replaced(const File& file) const;
   void undo_many() noexcept;
   void remove_hidden() noexcept;
 

@@ -27,8 +27,11 @@ struct Index {
 /// The text that Keras writes, to the byte, but for `more` at the end of its `metadata`.
 [[nodiscard]] std::string index_text(const Index& index, std::string_view more = {});
 
-/// More than this no index of a real model has; text from strangers is refused beyond it.
+/// Larger than this no index of a real model is; text from strangers is refused beyond it.
 inline constexpr std::size_t kLargestIndex = std::size_t{16} << 20;
+
+/// More shards than this it does not list.
+inline constexpr std::size_t kMostFiles = std::size_t{1} << 16;
 
 /// A whole index file, still to be parsed. Throws FormatError when it is larger than that.
 [[nodiscard]] std::string read_index(const std::filesystem::path& path, storage::Storage& storage);

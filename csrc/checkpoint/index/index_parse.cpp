@@ -17,7 +17,6 @@ using nlohmann::json;
 constexpr std::size_t kDeepest = 64;
 constexpr std::size_t kLongestName = 4096;
 constexpr std::size_t kMostEntries = std::size_t{1} << 18;
-constexpr std::size_t kMostFiles = std::size_t{1} << 16;
 constexpr std::size_t kMostReferences = std::size_t{1} << 20;
 
 /// A stranger's text in a message: printable, and no longer than a path.

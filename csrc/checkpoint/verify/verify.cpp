@@ -91,6 +91,12 @@ class Verifier {
     const std::string end = shard_name("", sealed.seal.shard);
     if (!base.ends_with(end)) return;
     base.resize(base.size() - end.size());
+    if (sealed.seal.shards > kMostFiles) {
+      report_.problems.push_back(
+          fmt::format("'{}' is said to be one of {} shards, more than any index lists.",
+                      known.string(), sealed.seal.shards));
+      return;
+    }
     for (std::size_t i = 0; i < sealed.seal.shards; ++i) {
       const std::string name = shard_name(base, i);
       const path shard = known.parent_path() / name;
