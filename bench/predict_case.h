@@ -96,9 +96,8 @@ inline Json measure(const PredictCase& test) {
   const std::size_t peak = status_bytes("VmHWM:"), file_pages = mapped_file_bytes();
   std::size_t weights = 0;
   for (const VariablePtr& variable : model->variables()) weights += variable->nbytes();
-  const auto plan =
-      graph::Plan::compile(models::lower_model(*model, {{input.shape(), input.dtype()}}),
-                           ops::make_backend(Device::cpu()));
+  const graph::Plan plan(models::lower_model(*model, {{input.shape(), input.dtype()}}),
+                         ops::make_backend(Device::cpu()));
   const std::size_t middle = times.size() / 2;
   return {{"engine", "lamina"},
           {"model", test.model},
@@ -114,8 +113,8 @@ inline Json measure(const PredictCase& test) {
           {"file_pages_bytes", file_pages},
           {"weights_bytes", weights},
           {"input_bytes", input.nbytes()},
-          {"arena_bytes", plan->arena_bytes()},
-          {"kernels", plan->kernel_count()}};
+          {"arena_bytes", plan.arena_bytes()},
+          {"kernels", plan.kernel_count()}};
 }
 
 /// Where the time goes, operation by operation.
@@ -123,11 +122,10 @@ inline std::string profile(const PredictCase& test, std::size_t rows) {
   const auto model = applications::by_name(test.model);
   if (!test.weights.empty()) model->load_weights(test.weights);
   const Tensor input = images(test.batch, image_size(*model));
-  const auto plan =
-      graph::Plan::compile(models::lower_model(*model, {{input.shape(), input.dtype()}}),
-                           ops::make_backend(Device::cpu()), {.profile = true});
-  for (std::size_t i = 0; i <= test.runs; ++i) (void)plan->run({input});
-  return graph::profile_table(plan->profile(), rows);
+  graph::Plan plan(models::lower_model(*model, {{input.shape(), input.dtype()}}),
+                   ops::make_backend(Device::cpu()), {.profile = true});
+  for (std::size_t i = 0; i <= test.runs; ++i) (void)plan.run({input});
+  return graph::profile_table(plan.profile(), rows);
 }
 
 }  // namespace lamina::bench

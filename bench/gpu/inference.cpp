@@ -69,17 +69,17 @@ Tensor pattern(const Shape& shape, DType dtype) {
 class Runner {
  public:
   Runner(graph::Program program, const std::shared_ptr<ops::Backend>& backend)
-      : backend_(backend), plan_(graph::Plan::compile(std::move(program), backend)) {
-    for (const graph::ValueId id : plan_->program().inputs) {
-      const ops::TensorSpec& spec = plan_->program().values[id];
+      : backend_(backend), plan_(std::move(program), backend) {
+    for (const graph::ValueId id : plan_.program().inputs) {
+      const ops::TensorSpec& spec = plan_.program().values[id];
       inputs_.push_back(pattern(spec.shape, spec.dtype).to(backend->device()));
     }
-    outputs_ = plan_->allocate_outputs();
+    outputs_ = plan_.allocate_outputs();
     for (int warm = 0; warm < 3; ++warm) run(1);
   }
   /// So many runs one behind the other; returns when the last is done.
   void run(int times) {
-    for (int i = 0; i < times; ++i) plan_->run_into(inputs_, outputs_);
+    for (int i = 0; i < times; ++i) plan_.run_into(inputs_, outputs_);
     backend_->settle();
   }
   /// Of one run among many, and of one that is waited for: medians.
@@ -100,11 +100,11 @@ class Runner {
     }
     return median(all);
   }
-  [[nodiscard]] const graph::Program& program() const { return plan_->program(); }
+  [[nodiscard]] const graph::Program& program() const { return plan_.program(); }
 
  private:
   std::shared_ptr<ops::Backend> backend_;
-  std::unique_ptr<graph::Plan> plan_;
+  graph::Plan plan_;
   std::vector<Tensor> inputs_, outputs_;
 };
 
@@ -186,17 +186,16 @@ std::string slowest_operations(const Settings& settings, const Prepared& prepare
   Model& model = *prepared.model;
   Shape images = model.inputs().at(0).shape();
   images[0] = batch;
-  const auto plan =
-      graph::Plan::compile(models::lower_model(model, {{images, model.inputs().at(0).dtype()}}),
-                           prepared.backend, {.profile = true});
+  graph::Plan plan(models::lower_model(model, {{images, model.inputs().at(0).dtype()}}),
+                   prepared.backend, {.profile = true});
   std::vector<Tensor> inputs;
-  for (const graph::ValueId id : plan->program().inputs) {
-    const ops::TensorSpec& spec = plan->program().values[id];
+  for (const graph::ValueId id : plan.program().inputs) {
+    const ops::TensorSpec& spec = plan.program().values[id];
     inputs.push_back(pattern(spec.shape, spec.dtype).to(settings.device));
   }
-  std::vector<Tensor> outputs = plan->allocate_outputs();
-  for (int run = 0; run < 10; ++run) plan->run_into(inputs, outputs);
-  return graph::profile_table(plan->profile(), 25);
+  std::vector<Tensor> outputs = plan.allocate_outputs();
+  for (int run = 0; run < 10; ++run) plan.run_into(inputs, outputs);
+  return graph::profile_table(plan.profile(), 25);
 }
 
 }  // namespace

@@ -1,28 +1,8 @@
 #include <lamina/variable.h>
 
-#include <mutex>
+#include "core/first_value.h"
 
 namespace lamina {
-
-/// A value in the making, shared by the variable and the snapshots of its first value.
-struct Variable::FirstValue {
-  FirstValue(Initializer function, Shape shape, DType dtype)
-      : initializer(std::move(function)), shape(std::move(shape)), dtype(dtype) {}
-
-  const Tensor& get() {
-    std::call_once(once, [this] {
-      value = initializer(shape, dtype);
-      initializer = nullptr;
-    });
-    return value;
-  }
-
-  std::once_flag once;
-  Initializer initializer;
-  Shape shape;
-  DType dtype;
-  Tensor value;
-};
 
 Variable::Variable(std::string name, Shape shape, DType dtype, Initializer initializer,
                    bool trainable)
@@ -31,7 +11,7 @@ Variable::Variable(std::string name, Shape shape, DType dtype, Initializer initi
       shape_(std::move(shape)),
       dtype_(dtype),
       trainable_(trainable),
-      first_(std::make_shared<FirstValue>(std::move(initializer), shape_, dtype)) {
+      first_(std::make_shared<core::FirstValue>(std::move(initializer), shape_, dtype)) {
   (void)shape_.size();  // refuses unknown dimensions here rather than at first use
 }
 
@@ -61,48 +41,6 @@ const Tensor& Variable::value() const {
     if (value_.defined()) first_ = nullptr;
   }
   return value_;
-}
-
-Variable::Snapshot::Snapshot(const Variable& variable) : variable_(&variable) {
-  const Tensor& value = variable.value_;
-  if (value.defined()) {
-    owner_ = value.owner();
-    data_ = value.raw();
-    device_ = value.device();
-  } else {
-    variable.require_value();
-    owner_ = variable.first_;
-    in_the_making_ = true;
-  }
-}
-
-const Tensor& Variable::Snapshot::first_value() const {
-  return static_cast<FirstValue*>(owner_.get())->get();
-}
-
-Tensor Variable::Snapshot::value() const {
-  if (variable_ == nullptr) return {};
-  if (in_the_making_) return first_value();
-  return Tensor::view(const_cast<void*>(data_), variable_->shape_, variable_->dtype_, owner_,
-                      device_);
-}
-
-std::span<const std::byte> Variable::Snapshot::bytes() const {
-  if (variable_ == nullptr) return {};
-  if (!in_the_making_) return {static_cast<const std::byte*>(data_), variable_->nbytes()};
-  const Tensor& value = first_value();
-  return {static_cast<const std::byte*>(value.raw()), value.nbytes()};
-}
-
-Device Variable::Snapshot::device() const {
-  return in_the_making_ ? first_value().device() : device_;
-}
-
-void Variable::Snapshot::replace(const Tensor& value) {
-  in_the_making_ = false;
-  owner_ = value.owner();
-  data_ = value.raw();
-  device_ = value.device();
 }
 
 void Variable::require_shape(const Tensor& value) const {
@@ -148,17 +86,11 @@ void Variable::to(Device device) {
   }
   // A snapshot of before keeps its value where it was, and the initialiser still runs but once.
   if (first_) {
-    first_ = std::make_shared<FirstValue>(
+    first_ = std::make_shared<core::FirstValue>(
         [first = first_, device](const Shape&, DType) { return first->get().to(device); }, shape_,
         dtype_);
   }
   device_ = device;
-}
-
-void Variable::release() noexcept {
-  value_ = Tensor();
-  first_ = nullptr;
-  released_ = true;
 }
 
 }  // namespace lamina

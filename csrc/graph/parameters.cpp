@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "core/variable_access.h"
+
 namespace lamina::graph {
 namespace {
 // glibc keeps freed memory below its (growing) mmap threshold. With `release` the point is that the
@@ -29,7 +31,7 @@ void Parameters::add(ops::Kernel& kernel, const std::vector<Param>& params) {
 bool Parameters::stale(const Entry& entry) {
   return !entry.packed ||
          std::any_of(entry.sources.begin(), entry.sources.end(), [](const Source& source) {
-           return source.packed_version != source.variable->version();
+           return source.packed_version != core::VariableAccess::version(*source.variable);
          });
 }
 
@@ -71,7 +73,8 @@ void Parameters::pack(Entry& entry) {
     values.push_back(is_there(param) ? value_there(param, entry.conversions[i]) : param.value());
   }
   entry.kernel->load_parameters(values);
-  for (Source& source : entry.sources) source.packed_version = source.variable->version();
+  for (Source& source : entry.sources)
+    source.packed_version = core::VariableAccess::version(*source.variable);
   entry.packed = true;
 }
 
@@ -85,7 +88,7 @@ Parameters::Counts Parameters::stale_readers() const {
 
 void Parameters::release_read(const Entry& entry, Counts& waiting) {
   for (const Source& source : entry.sources) {
-    if (--waiting[source.variable] == 0) source.variable->release();
+    if (--waiting[source.variable] == 0) core::VariableAccess::release(*source.variable);
   }
 }
 
@@ -117,7 +120,7 @@ void Parameters::refresh(bool release) {
   }
   Counts waiting = stale_readers();
   for (const auto& [variable, readers] : waiting) {
-    if (readers == 0) variable->release();
+    if (readers == 0) core::VariableAccess::release(*variable);
   }
   std::size_t packed = 0;
   for (Entry* entry : stale_by_size()) {

@@ -9,10 +9,14 @@
 namespace lamina::graph {
 namespace {
 
-Program prepared(Program program, bool optimize) {
+Derivative derivative_of(Program program, const Wanted& wanted, bool optimized) {
   verify(program);
-  return optimize ? optimize_for_training(std::move(program))
-                  : separate_outputs(std::move(program));
+  program =
+      optimized ? optimize_for_training(std::move(program)) : separate_outputs(std::move(program));
+  Derivative derivative = differentiate(std::move(program), wanted);
+  derivative.program = separate_outputs(std::move(derivative.program));
+  verify(derivative.program);
+  return derivative;
 }
 
 /// The specs of what is wanted, in order.
@@ -43,11 +47,9 @@ TrainingPlan::TrainingPlan(Program program, const Wanted& wanted,
       draws_(program.random_state.has_value()),
       timed_(options.profile),
       backend_(std::move(backend)),
-      derivative_(differentiate(prepared(std::move(program), options.optimize), wanted)) {
-  derivative_.program = separate_outputs(std::move(derivative_.program));
-  verify(derivative_.program);
-  steps_ = std::make_unique<Steps>(derivative_.program, backend_, timed_);
-  steps_->allocate(all_outputs_, 0, derivative_.program.outputs.size());
+      derivative_(derivative_of(std::move(program), wanted, options.optimize)),
+      steps_(derivative_.program, backend_, timed_) {
+  steps_.allocate(all_outputs_, 0, derivative_.program.outputs.size());
   outputs_.assign(all_outputs_.begin(),
                   all_outputs_.begin() + static_cast<std::ptrdiff_t>(own_outputs_));
   collect(specs_of(derivative_.program, wanted));
@@ -63,7 +65,7 @@ void TrainingPlan::collect(const std::vector<ops::TensorSpec>& specs) {
 }
 
 void TrainingPlan::run(RecordedRun& recorded, std::size_t first, std::size_t last) {
-  const auto steps = [&] { steps_->run(first, last, inputs_, all_outputs_); };
+  const auto steps = [&] { steps_.run(first, last, inputs_, all_outputs_); };
   if (timed_) return steps();
   RecordedRun::Places places;  // the outputs stay where they are
   for (const Tensor& input : inputs_) places.push_back(input.raw());
@@ -86,8 +88,8 @@ const std::vector<Tensor>& TrainingPlan::forward(const std::vector<Tensor>& inpu
   ran_forward_ = false;
   inputs_ = inputs;
   if (draws_) inputs_.push_back(placed(state));
-  steps_->check(inputs_);
-  steps_->refresh(false);
+  steps_.check(inputs_);
+  steps_.refresh(false);
   run(forward_run_, 0, derivative_.forward_ops);
   ran_forward_ = true;
   return outputs_;
@@ -97,7 +99,7 @@ const std::vector<Tensor>& TrainingPlan::backward(const std::vector<Tensor>& out
   require_count(wanted_outputs_, output_gradients.size(), "output gradients");
   if (!ran_forward_) throw ValueError("backward() has to follow a forward() of its own.");
   inputs_.insert(inputs_.end(), output_gradients.begin(), output_gradients.end());
-  steps_->check(inputs_, own_inputs_);
+  steps_.check(inputs_, own_inputs_);
   ran_forward_ = false;
   run(backward_run_, derivative_.forward_ops, derivative_.program.ops.size());
   return gradients_;

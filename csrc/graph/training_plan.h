@@ -19,9 +19,11 @@ struct RandomState {
 class TrainingPlan {
  public:
   /// Gradients with respect to `wanted`, whose outputs come first among the program's. Throws what
-  /// Plan::compile and differentiate throw.
+  /// Plan's constructor and differentiate throw.
   TrainingPlan(Program program, const Wanted& wanted, std::shared_ptr<ops::Backend> backend,
                const PlanOptions& options = {});
+  TrainingPlan(const TrainingPlan&) = delete;
+  TrainingPlan& operator=(const TrainingPlan&) = delete;
 
   /// Runs forward on the variables as they are; tensors given and returned are on the backend's
   /// device, and where that has a stream, it is given the work (see ops::Backend::settle). The
@@ -37,10 +39,10 @@ class TrainingPlan {
     return derivative_.gradients[index].has_value();
   }
 
-  [[nodiscard]] std::size_t arena_bytes() const { return steps_->arena_bytes(); }
+  [[nodiscard]] std::size_t arena_bytes() const { return steps_.arena_bytes(); }
   [[nodiscard]] const Program& program() const { return derivative_.program; }
   [[nodiscard]] std::size_t forward_ops() const { return derivative_.forward_ops; }
-  [[nodiscard]] std::vector<ProfileRow> profile() const { return steps_->profile(); }
+  [[nodiscard]] std::vector<ProfileRow> profile() const { return steps_.profile(); }
 
  private:
   void collect(const std::vector<ops::TensorSpec>& gradients);
@@ -54,7 +56,7 @@ class TrainingPlan {
   bool timed_;
   std::shared_ptr<ops::Backend> backend_;
   Derivative derivative_;
-  std::unique_ptr<Steps> steps_;
+  Steps steps_;                             // of the derivative, which stays where it is
   RecordedRun forward_run_, backward_run_;  // of the steps: they go first
   std::vector<Tensor> inputs_, all_outputs_, outputs_, gradients_;
   Tensor random_state_;

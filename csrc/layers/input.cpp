@@ -1,5 +1,6 @@
 #include "layers/input.h"
 
+#include "layers/access.h"
 #include "layers/arguments.h"
 #include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
@@ -36,11 +37,11 @@ class InputLayerImpl final : public Layer {
 
   /// What a model's graph begins with: a node without inputs.
   [[nodiscard]] SymbolicTensor placeholder() {
-    auto node = std::make_shared<detail::Node>();
+    auto node = std::make_shared<Node>();
     node->layer = shared_from_this();
     node->output_shapes = {batch_shape_};
     node->output_dtypes = {dtype_};
-    return {node, 0, batch_shape_, dtype_};
+    return Access::output(std::move(node), 0);
   }
 
   [[nodiscard]] Shapes compute_output_shape(const Shapes&) override { return {batch_shape_}; }

@@ -4,7 +4,7 @@
 #include <unordered_set>
 
 #include "graph/builder.h"
-#include "layers/activity_penalty.h"
+#include "layers/access.h"
 #include "layers/arguments.h"
 #include "layers/distinct.h"
 #include "layers/dtype_policy.h"
@@ -102,7 +102,7 @@ SymbolicTensors Layer::apply(const SymbolicTensors& inputs) {
   for (const SymbolicTensor& input : inputs) {
     if (!input.defined()) fail("was applied to an undefined tensor.");
   }
-  auto node = std::make_shared<detail::Node>();
+  auto node = std::make_shared<layers::Node>();
   const std::vector<Shape> shapes = shapes_of(inputs);
   (void)name();
   check_inputs(shapes);
@@ -120,7 +120,7 @@ SymbolicTensors Layer::apply(const SymbolicTensors& inputs) {
       if (dim > layers::kLargestDim)
         fail("Its output " + node->output_shapes[i].str() + " is too large.");
     }
-    outputs.emplace_back(node, i, node->output_shapes[i], node->output_dtypes.at(i));
+    outputs.push_back(layers::Access::output(node, i));
   }
   return outputs;
 }
@@ -137,25 +137,6 @@ std::vector<Shape> Layer::compute_output_shape(const std::vector<Shape>& inputs)
 
 std::vector<DType> Layer::compute_output_dtype(const std::vector<DType>&) {
   return {policy_.compute};
-}
-
-std::vector<graph::ValueId> Layer::lower(graph::Builder& builder,
-                                         const std::vector<graph::ValueId>& inputs) {
-  const std::string outer = builder.set_layer(name());
-  std::vector<graph::ValueId> cast = inputs;
-  if (autocast()) {
-    for (graph::ValueId& id : cast) {
-      if (is_floating(builder.dtype(id))) id = builder.cast(id, policy_.compute);
-    }
-  }
-  std::vector<graph::ValueId> outputs = on_lower(builder, cast);
-  if (activity_regularizer_ && builder.penalizes()) {
-    for (const graph::ValueId output : outputs) {
-      layers::penalize(builder, output, activity_regularizer_);
-    }
-  }
-  builder.set_layer(outer);
-  return outputs;
 }
 
 void Layer::on_build(const std::vector<Shape>& input_shapes) {

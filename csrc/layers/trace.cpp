@@ -4,10 +4,12 @@
 
 #include <unordered_map>
 
+#include "layers/access.h"
+
 namespace lamina::layers {
 namespace {
 
-using Values = std::unordered_map<const detail::Node*, std::vector<graph::ValueId>>;
+using Values = std::unordered_map<const Node*, std::vector<graph::ValueId>>;
 
 constexpr graph::ValueId kUnset = static_cast<graph::ValueId>(-1);
 
@@ -17,33 +19,33 @@ class Lowering {
            const std::vector<graph::ValueId>& values)
       : builder_(builder) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      std::vector<graph::ValueId>& slots = values_[inputs[i].node().get()];
-      slots.resize(std::max(slots.size(), inputs[i].index() + 1), kUnset);
-      slots[inputs[i].index()] = values.at(i);
+      std::vector<graph::ValueId>& slots = values_[Access::node(inputs[i]).get()];
+      slots.resize(std::max(slots.size(), Access::index(inputs[i]) + 1), kUnset);
+      slots[Access::index(inputs[i])] = values.at(i);
     }
   }
 
   graph::ValueId value(const SymbolicTensor& tensor) {
-    const detail::Node* root = tensor.node().get();
+    const Node* root = Access::node(tensor).get();
     if (!has(tensor)) visit(root);
-    return values_.at(root).at(tensor.index());
+    return values_.at(root).at(Access::index(tensor));
   }
 
  private:
   bool has(const SymbolicTensor& tensor) const {
-    const auto it = values_.find(tensor.node().get());
-    return it != values_.end() && tensor.index() < it->second.size() &&
-           it->second[tensor.index()] != kUnset;
+    const auto it = values_.find(Access::node(tensor).get());
+    return it != values_.end() && Access::index(tensor) < it->second.size() &&
+           it->second[Access::index(tensor)] != kUnset;
   }
 
   // Depth first with a stack of our own: graphs may be deeper than the machine's stack.
-  void visit(const detail::Node* root) {
-    std::vector<std::pair<const detail::Node*, std::size_t>> stack{{root, 0}};
+  void visit(const Node* root) {
+    std::vector<std::pair<const Node*, std::size_t>> stack{{root, 0}};
     while (!stack.empty()) {
       auto& [node, next] = stack.back();
       if (next < node->inputs.size()) {
         const SymbolicTensor& input = node->inputs[next++];
-        if (!has(input)) stack.emplace_back(input.node().get(), 0);
+        if (!has(input)) stack.emplace_back(Access::node(input).get(), 0);
         continue;
       }
       emit(*node);
@@ -51,16 +53,16 @@ class Lowering {
     }
   }
 
-  void emit(const detail::Node& node) {
+  void emit(const Node& node) {
     if (node.inputs.empty()) {
       throw ValueError("The graph depends on the placeholder '" + node.layer->name() +
                        "', which is not among its inputs.");
     }
     std::vector<graph::ValueId> inputs;
     for (const SymbolicTensor& input : node.inputs) {
-      inputs.push_back(values_.at(input.node().get()).at(input.index()));
+      inputs.push_back(values_.at(Access::node(input).get()).at(Access::index(input)));
     }
-    values_[&node] = node.layer->lower(builder_, inputs);
+    values_[&node] = Access::lower(*node.layer, builder_, inputs);
   }
 
   graph::Builder& builder_;
@@ -73,8 +75,8 @@ Trace trace(const std::vector<Shape>& shapes, const std::vector<DType>& dtypes,
             const std::function<SymbolicTensors(const SymbolicTensors&)>& call) {
   Trace result;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
-    result.inputs.push_back(Input({.batch_shape = shapes[i],
-                                   .dtype = std::string(dtype_name(dtypes.at(i))),
+    result.inputs.push_back(Input({.dtype = std::string(dtype_name(dtypes.at(i))),
+                                   .batch_shape = shapes[i],
                                    .name = "placeholder_" + std::to_string(i)}));
   }
   result.outputs = call(result.inputs);

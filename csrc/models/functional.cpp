@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "layers/access.h"
 #include "models/graph_order.h"
 #include "models/keras/operation.h"
 #include "models/run/input_check.h"
@@ -32,15 +33,15 @@ class ShapeWalk {
   }
 
   const Shape& get(const SymbolicTensor& tensor) const {
-    return known_.at(tensor.node().get()).at(tensor.index());
+    return known_.at(layers::Access::node(tensor).get()).at(layers::Access::index(tensor));
   }
 
  private:
   void set(const SymbolicTensor& tensor, const Shape& shape) {
-    known_[tensor.node().get()] = {shape};
+    known_[layers::Access::node(tensor).get()] = {shape};
   }
 
-  std::unordered_map<const detail::Node*, std::vector<Shape>> known_;
+  std::unordered_map<const layers::Node*, std::vector<Shape>> known_;
 };
 
 }  // namespace

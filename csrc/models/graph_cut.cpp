@@ -2,18 +2,20 @@
 
 #include <map>
 
+#include "layers/access.h"
 #include "models/graph_order.h"
 
 namespace lamina::models {
 namespace {
 
-using Key = std::pair<const detail::Node*, std::size_t>;
+using Key = std::pair<const layers::Node*, std::size_t>;
 
 SymbolicTensor new_placeholder(const SymbolicTensor& tensor) {
-  std::string name = tensor.node()->layer->name();
-  if (tensor.index() > 0) name.append("_").append(std::to_string(tensor.index()));
-  return layers::Input({.batch_shape = tensor.shape(),
-                        .dtype = std::string(dtype_name(tensor.dtype())),
+  std::string name = layers::Access::node(tensor)->layer->name();
+  if (layers::Access::index(tensor) > 0)
+    name.append("_").append(std::to_string(layers::Access::index(tensor)));
+  return layers::Input({.dtype = std::string(dtype_name(tensor.dtype())),
+                        .batch_shape = tensor.shape(),
                         .name = name + "CLONE"});
 }
 
@@ -23,7 +25,8 @@ class Cutter {
     Rewired out;
     for (const SymbolicTensor& input : inputs) {
       out.inputs.push_back(is_placeholder(input) ? input : new_placeholder(input));
-      replaced_.emplace(Key(input.node().get(), input.index()), out.inputs.back());
+      replaced_.emplace(Key(layers::Access::node(input).get(), layers::Access::index(input)),
+                        out.inputs.back());
     }
     for (const NodePtr& node : topological_order(inputs, outputs)) repeat(node);
     for (const SymbolicTensor& output : outputs) out.outputs.push_back(translate(output));
@@ -33,19 +36,19 @@ class Cutter {
  private:
   void repeat(const NodePtr& node) {
     if (node->inputs.empty()) return;
-    auto copy = std::make_shared<detail::Node>();
+    auto copy = std::make_shared<layers::Node>();
     copy->layer = node->layer;
     for (const SymbolicTensor& input : node->inputs) copy->inputs.push_back(translate(input));
     copy->output_shapes = node->output_shapes;
     copy->output_dtypes = node->output_dtypes;
     for (std::size_t i = 0; i < copy->output_shapes.size(); ++i) {
-      replaced_.emplace(Key(node.get(), i),
-                        SymbolicTensor(copy, i, copy->output_shapes[i], copy->output_dtypes.at(i)));
+      replaced_.emplace(Key(node.get(), i), layers::Access::output(copy, i));
     }
   }
 
   SymbolicTensor translate(const SymbolicTensor& tensor) const {
-    const auto it = replaced_.find({tensor.node().get(), tensor.index()});
+    const auto it =
+        replaced_.find({layers::Access::node(tensor).get(), layers::Access::index(tensor)});
     return it == replaced_.end() ? tensor : it->second;
   }
 

@@ -6,12 +6,14 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "layers/access.h"
+
 namespace lamina::models {
 namespace {
 
-using Key = std::pair<const detail::Node*, std::size_t>;
+using Key = std::pair<const layers::Node*, std::size_t>;
 Key key(const SymbolicTensor& tensor) {
-  return {tensor.node().get(), tensor.index()};
+  return {layers::Access::node(tensor).get(), layers::Access::index(tensor)};
 }
 
 // A depth-first search that keeps its own stack: a configuration may chain a million layers.
@@ -40,7 +42,7 @@ class Search {
 
  private:
   void enter(const SymbolicTensor& tensor) {
-    const NodePtr& node = tensor.node();
+    const NodePtr& node = layers::Access::node(tensor);
     if (finished_.contains(node.get())) return;
     if (!is_placeholder(tensor) && declared_.contains(key(tensor))) {
       finished_.insert(node.get());  // computed outside of this graph
@@ -52,7 +54,7 @@ class Search {
 
   std::set<Key> declared_;
   std::vector<std::pair<NodePtr, std::size_t>> stack_;
-  std::unordered_set<const detail::Node*> finished_;
+  std::unordered_set<const layers::Node*> finished_;
 };
 
 // Depths of calls and layers: the longest way to an output; a shared layer counts as its deepest
@@ -111,14 +113,14 @@ class Depths {
     set_layer(node->layer, depth);
     nodes_[node.get()] = depth;
     for (const SymbolicTensor& input : node->inputs) {
-      if (!in_graph_.contains(input.node().get())) continue;
-      std::size_t& parent = node_depth(input.node());
+      if (!in_graph_.contains(layers::Access::node(input).get())) continue;
+      std::size_t& parent = node_depth(layers::Access::node(input));
       parent = std::max(parent, depth + 1);
     }
   }
 
-  std::unordered_set<const detail::Node*> in_graph_;
-  std::unordered_map<const detail::Node*, std::size_t> nodes_;
+  std::unordered_set<const layers::Node*> in_graph_;
+  std::unordered_map<const layers::Node*, std::size_t> nodes_;
   std::unordered_map<const Layer*, std::size_t> layers_;
   std::vector<NodePtr> nodes_seen_;
   std::vector<LayerPtr> layers_seen_;
@@ -179,7 +181,7 @@ Graph map_graph(SymbolicTensors inputs, SymbolicTensors outputs) {
   for (const SymbolicTensor& output : outputs) search.from(output);
   Depths depths(search.order);
   for (const SymbolicTensor& input : inputs) {
-    if (is_placeholder(input)) depths.add_unused(input.node());
+    if (is_placeholder(input)) depths.add_unused(layers::Access::node(input));
   }
   Graph graph{std::move(inputs), std::move(outputs), {}, depths.layers_in_order(search.index)};
   for (auto& [depth, nodes] : depths.nodes_by_depth()) graph.nodes_by_depth.push_back(nodes);

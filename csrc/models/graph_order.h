@@ -4,9 +4,11 @@
 #include <memory>
 #include <vector>
 
+#include "layers/access.h"
+
 namespace lamina::models {
 
-using NodePtr = std::shared_ptr<detail::Node>;
+using NodePtr = std::shared_ptr<layers::Node>;
 
 /// The calls and layers between placeholders, in Keras's order: the deepest first, and of one depth
 /// as a walk from the outputs backwards meets them.
@@ -38,7 +40,7 @@ struct Rewired {
 
 /// True for what `Input` returns: a tensor that no call computes.
 [[nodiscard]] inline bool is_placeholder(const SymbolicTensor& tensor) {
-  return tensor.node()->inputs.empty();
+  return layers::Access::node(tensor)->inputs.empty();
 }
 
 }  // namespace lamina::models

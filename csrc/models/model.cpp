@@ -1,6 +1,7 @@
 #include <lamina/model.h>
 
 #include "core/device_memory.h"
+#include "core/variable_access.h"
 #include "layers/distinct.h"
 #include "models/run/plans.h"
 #include "models/sublayers.h"
@@ -40,7 +41,9 @@ void Model::to(Device device) {
     if (there) values.push_back(variable->value());
   }
   values = core::copies_on(device, values);
-  for (std::size_t i = 0; i < moving.size(); ++i) moving[i]->move_to_value(std::move(values[i]));
+  for (std::size_t i = 0; i < moving.size(); ++i) {
+    core::VariableAccess::move_to_value(*moving[i], std::move(values[i]));
+  }
   for (const VariablePtr& variable : waiting) variable->to(device);
   if (plans_ || device != Device::cpu()) plans().compute_on(device);
 }

@@ -112,7 +112,7 @@ void Sequential::on_build(const std::vector<Shape>& input_shapes) {
   }
   const DType dtype = stack_->layers.front()->dtype_policy().compute;
   build_on(layers::InputLayer(
-      {.batch_shape = input_shapes.front(), .dtype = std::string(dtype_name(dtype))}));
+      {.dtype = std::string(dtype_name(dtype)), .batch_shape = input_shapes.front()}));
 }
 
 void Sequential::build_on(const LayerPtr& input_layer) {

@@ -2,7 +2,6 @@
 #include <lamina/tensor.h>
 #include <lamina/variable.h>
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -33,50 +32,34 @@ struct DTypePolicy {
   static DTypePolicy from_name(std::string_view name);
 };
 
-namespace detail {
+namespace layers {
+class Access;
 struct Node;
-}
+}  // namespace layers
 
 /// A placeholder that flows through layers while a graph is built (Keras's KerasTensor).
 class SymbolicTensor {
  public:
+  /// An undefined tensor, which no layer takes.
   SymbolicTensor() = default;
-  SymbolicTensor(std::shared_ptr<detail::Node> node, std::size_t index, Shape shape, DType dtype)
-      : node_(std::move(node)), index_(index), shape_(std::move(shape)), dtype_(dtype) {}
 
   /// Batch first; kNone where a dimension is not known.
   [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
   [[nodiscard]] DType dtype() const noexcept { return dtype_; }
-  [[nodiscard]] const std::shared_ptr<detail::Node>& node() const noexcept { return node_; }
-  [[nodiscard]] std::size_t index() const noexcept { return index_; }
   [[nodiscard]] bool defined() const noexcept { return node_ != nullptr; }
 
  private:
-  std::shared_ptr<detail::Node> node_;
+  friend class layers::Access;
+  SymbolicTensor(std::shared_ptr<layers::Node> node, std::size_t index, Shape shape, DType dtype)
+      : node_(std::move(node)), index_(index), shape_(std::move(shape)), dtype_(dtype) {}
+
+  std::shared_ptr<layers::Node> node_;
   std::size_t index_ = 0;
   Shape shape_;
   DType dtype_ = DType::kFloat32;
 };
 
 using SymbolicTensors = std::vector<SymbolicTensor>;
-
-namespace detail {
-/// Grows with every node made, so that a layer's calls have an order.
-inline std::uint64_t next_node_serial() noexcept {
-  static std::atomic<std::uint64_t> serial{0};
-  return serial++;
-}
-
-/// One call of a layer: the edge set of the graph. Layers do not know their nodes, so a graph lives
-/// exactly as long as the tensors and models that refer to it.
-struct Node {
-  LayerPtr layer;
-  SymbolicTensors inputs;
-  std::vector<Shape> output_shapes;
-  std::vector<DType> output_dtypes;
-  std::uint64_t serial = next_node_serial();
-};
-}  // namespace detail
 
 /// Something that a layer holds under an attribute name, as Keras's walk sees it: a layer, or a
 /// list of such things (Keras's list, tuple or dict).
@@ -114,6 +97,7 @@ class Layer : public std::enable_shared_from_this<Layer> {
   [[nodiscard]] virtual std::string class_name() const = 0;
   /// Unique unless given: "conv2d", "conv2d_1", ... Takes no part in paths.
   [[nodiscard]] const std::string& name() const;
+  /// False: training leaves the layer's variables as they are, and those of all that it holds.
   [[nodiscard]] bool trainable() const noexcept { return trainable_; }
   /// Sets the flag here and on every tracked sublayer. The order of variables does not change.
   virtual void set_trainable(bool trainable);
@@ -126,6 +110,7 @@ class Layer : public std::enable_shared_from_this<Layer> {
   void set_activity_regularizer(Regularizer regularizer) {
     activity_regularizer_ = std::move(regularizer);
   }
+  /// Whether its variables are there.
   [[nodiscard]] bool built() const noexcept { return built_; }
   /// "<Dense name=dense, built=True>", as Keras prints a layer.
   [[nodiscard]] std::string repr() const;
@@ -135,38 +120,24 @@ class Layer : public std::enable_shared_from_this<Layer> {
   void build(const std::vector<Shape>& input_shapes);
 
   /// Applies the layer to placeholders: builds it if need be, and records the call.
-  /// Throws ValueError naming the layer when the inputs do not suit it.
+  /// Throws ValueError naming the layer when the inputs do not suit it, and when it has several
+  /// outputs.
   SymbolicTensor operator()(const SymbolicTensor& input);
   SymbolicTensor operator()(const SymbolicTensors& inputs);
   /// The same for a layer with several outputs.
   SymbolicTensors apply(const SymbolicTensors& inputs);
 
-  /// What the layer computes, said with other layers. Layers of the library write operations
-  /// instead
-  /// (`on_lower`); for one that does neither this throws ValueError.
+  /// What the layer computes, said with other layers: outputs for placeholders. Layers of the
+  /// library write operations instead; for one that does neither this throws ValueError.
   [[nodiscard]] virtual SymbolicTensors call(const SymbolicTensors& inputs);
   /// Output shapes for input shapes, unknown dimensions included. Default: traces `call`.
   [[nodiscard]] virtual std::vector<Shape> compute_output_shape(const std::vector<Shape>& inputs);
   /// Output dtypes; by default the policy's compute dtype. One element stands for every output.
   [[nodiscard]] virtual std::vector<DType> compute_output_dtype(const std::vector<DType>& inputs);
 
-  /// Writes the layer's operations for concrete inputs, floating inputs cast to the compute dtype
-  /// first (see `autocast`). Called by the plan's compiler.
-  [[nodiscard]] std::vector<graph::ValueId> lower(graph::Builder& builder,
-                                                  const std::vector<graph::ValueId>& inputs);
-
   /// This layer's own variables: trainable first, then the others, each in creation order; that is
   /// the order of its datasets "0", "1", ... in Keras's files.
   [[nodiscard]] std::vector<VariablePtr> own_variables() const;
-  /// The `i`-th of these, without a copy of the list.
-  [[nodiscard]] const VariablePtr& own_variable(std::size_t i) const {
-    const std::size_t trainable = trainable_variables_.size();
-    return i < trainable ? trainable_variables_[i] : non_trainable_variables_[i - trainable];
-  }
-  /// How many these are. They are made once, and never change places.
-  [[nodiscard]] std::size_t own_variable_count() const noexcept {
-    return trainable_variables_.size() + non_trainable_variables_.size();
-  }
   /// Own variables and those of all sublayers, depth first, each once.
   [[nodiscard]] virtual std::vector<VariablePtr> variables() const;
   /// Of `variables()`, those that training changes: made trainable, by a layer whose `trainable` is
@@ -191,14 +162,9 @@ class Layer : public std::enable_shared_from_this<Layer> {
   /// Creates the variables. `input_shapes` as given to `build()`. Default: builds the sublayers, if
   /// there are any, by tracing `call`.
   virtual void on_build(const std::vector<Shape>& input_shapes);
-  /// Writes the operations. Default: traces `call` on placeholders of these shapes and lowers that.
-  [[nodiscard]] virtual std::vector<graph::ValueId> on_lower(
-      graph::Builder& builder, const std::vector<graph::ValueId>& inputs);
-  /// True when floating inputs are cast to the compute dtype before `on_lower` (Keras's autocast).
-  [[nodiscard]] virtual bool autocast() const { return true; }
-
-  /// Creates a variable with the path "<layer>/<name>" of the policy's variable dtype (or `dtype`).
-  /// Throws ValueError when the shape is not fully known.
+  /// Creates a variable with the path "<layer>/<name>" of the policy's variable dtype (or `dtype`);
+  /// an Initializer's function is its `bind()`. Throws ValueError when the shape is not fully
+  /// known.
   VariablePtr add_weight(std::string name, Shape shape, Variable::Initializer initializer,
                          bool trainable = true);
   VariablePtr add_weight(std::string name, Shape shape, Variable::Initializer initializer,
@@ -211,7 +177,8 @@ class Layer : public std::enable_shared_from_this<Layer> {
   /// A trainable one with such rules.
   VariablePtr add_weight(std::string name, Shape shape, Variable::Initializer initializer,
                          WeightRules rules);
-  /// Registers a sublayer (or a list) under the attribute's name and returns it.
+  /// Registers a sublayer (or a list) under the attribute's name and returns it. Throws ValueError
+  /// for a sublayer that is null.
   LayerPtr track(std::string attribute, LayerPtr layer);
   void track(std::string attribute, AttributeList list);
 
@@ -222,6 +189,12 @@ class Layer : public std::enable_shared_from_this<Layer> {
   InputSpec input_spec_;
 
  private:
+  friend class layers::Access;
+  /// Writes the operations. Default: traces `call` on placeholders of these shapes and lowers that.
+  [[nodiscard]] virtual std::vector<graph::ValueId> on_lower(
+      graph::Builder& builder, const std::vector<graph::ValueId>& inputs);
+  /// True when floating inputs are cast to the compute dtype before `on_lower` (Keras's autocast).
+  [[nodiscard]] virtual bool autocast() const { return true; }
   void check_inputs(const std::vector<Shape>& shapes) const;
 
   mutable std::string name_;
@@ -255,7 +228,8 @@ class LayerRef {
 /// Forgets all automatic names, so that the next Dense is "dense" again
 /// (keras.utils.clear_session).
 void clear_session();
-/// Sets the policy that layers without a dtype take. Default "float32".
+/// Sets the policy that layers without a dtype take (keras.config.set_dtype_policy). Default
+/// "float32". Throws ValueError for a name that is no policy. Safe to use from several threads.
 void set_dtype_policy(std::string_view name);
 /// Seeds initialisers and everything random that is not given a seed (keras.utils.set_random_seed).
 void set_random_seed(std::uint64_t seed);

@@ -26,6 +26,7 @@ class Metric {
   /// fit.
   virtual void update_state(const Tensor& y_true, const Tensor& y_pred,
                             const Tensor& sample_weight = {}) = 0;
+  /// Of all batches since the last reset; 0 before the first.
   [[nodiscard]] virtual double result() const = 0;
   virtual void reset_state() = 0;
   /// Which results are better (Keras's `_direction`), for callbacks that are to find out
@@ -52,6 +53,7 @@ namespace metrics {
 class Mean : public Metric {
  public:
   explicit Mean(std::string name = "mean") : Metric(std::move(name)) {}
+  /// Takes a number into account, which counts as often as its weight says.
   void update(double value, double weight = 1) noexcept {
     total_ += value * weight;
     count_ += weight;
@@ -84,7 +86,8 @@ class Mean : public Metric {
 [[nodiscard]] MetricPtr CategoricalAccuracy(std::string name = "categorical_accuracy");
 /// How often the greatest prediction is the class that the label names.
 [[nodiscard]] MetricPtr SparseCategoricalAccuracy(std::string name = "sparse_categorical_accuracy");
-/// How often fewer than k predictions are greater than that of the right class.
+/// How often fewer than k predictions are greater than that of the right class: of labels that are
+/// one-hot, or (the sparse one) name it.
 [[nodiscard]] MetricPtr TopKCategoricalAccuracy(std::int64_t k = 5,
                                                 std::string name = "top_k_categorical_accuracy");
 [[nodiscard]] MetricPtr SparseTopKCategoricalAccuracy(

@@ -22,10 +22,10 @@ struct FitOptions;
 struct History;
 
 namespace models {
+class Access;
 struct Graph;
 class PendingSaves;
 struct TrainingParts;
-class Summary;
 }  // namespace models
 
 struct SaveOptions {
@@ -61,7 +61,9 @@ struct LoadOptions {
   /// Leave layers whose count or shapes do not fit as they are, with one warning each, instead of
   /// throwing MismatchError.
   bool skip_mismatch = false;
+  /// Layers that stay as they are, with what only they hold.
   std::vector<LayerPtr> objects_to_skip = {};
+  /// Called with bytes read so far and in all; from any thread, one call at a time.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
   /// Throw CorruptionError for bytes that are not those that were saved, and for files of several
   /// saves; of what is not loaded, tensors go unverified. Files without checksums, such as Keras's,
@@ -78,7 +80,8 @@ struct PredictOptions {
   std::optional<std::int64_t> steps = {};
 };
 
-struct CompileOptions {
+/// Of `compile_inference`.
+struct InferenceOptions {
   /// Free the variables' values once they are packed for the device (they come back with the next
   /// load_weights): prediction then needs about the weights' size in memory, once.
   bool release_weights = false;
@@ -130,10 +133,12 @@ class Model : public Layer {
   /// was saved), MismatchError (listing every mismatch), StorageError; the model is then as it was.
   void load_weights(const std::filesystem::path& path, const LoadOptions& options = {});
 
-  /// Runs the model on arrays of equal length along their first axis, batch by batch. Inputs are
-  /// cast to the dtypes of `inputs()`; a missing or an extra last axis of size 1 is added or
-  /// dropped. A subclassed model that has not been built is built by its first data. One call at a
-  /// time for each model. Throws ValueError naming the input that does not fit.
+  /// Runs the model on arrays of equal length along their first axis, batch by batch: one on host
+  /// memory for each of `inputs()`, to which dtypes they are cast; a missing or an extra last axis
+  /// of size 1 is added or dropped. Returns an array on host memory for each of `outputs()`, of as
+  /// many rows. A subclassed model that has not been built is built by its first data. One call at
+  /// a time for each model. Throws ValueError naming the input that does not fit, and for variables
+  /// on several devices; for a single input when the model has several outputs; DeviceError.
   [[nodiscard]] Tensor predict(const Tensor& input, const PredictOptions& options = {});
   [[nodiscard]] std::vector<Tensor> predict(const std::vector<Tensor>& inputs,
                                             const PredictOptions& options = {});
@@ -144,9 +149,11 @@ class Model : public Layer {
   /// `predict` on these rows at once.
   [[nodiscard]] Tensor predict_on_batch(const Tensor& input);
   [[nodiscard]] std::vector<Tensor> predict_on_batch(const std::vector<Tensor>& inputs);
-  /// Lowers the model for input shapes (batch first, all known) ahead of the first predict.
+  /// Lowers the model for input shapes (batch first, all known) ahead of the first predict; builds
+  /// it if need be. Throws ValueError for shapes that do not suit the model or are not known, and
+  /// for variables on several devices; UnsupportedError for an operation that the device lacks.
   void compile_inference(const std::vector<Shape>& input_shapes,
-                         const CompileOptions& options = {});
+                         const InferenceOptions& options = {});
 
   // Training: include <lamina/training.h>, and <lamina/callbacks.h>. Data are arrays of equal
   // length along their first axis, on host memory. On the CPU, the same data, options and seed give
@@ -193,28 +200,22 @@ class Model : public Layer {
                                               const Tensor& sample_weight = {});
   /// The optimizer that `compile` was given; null before.
   [[nodiscard]] std::shared_ptr<Optimizer> optimizer() const;
-  /// Of interest to the library alone.
-  [[nodiscard]] const std::shared_ptr<models::TrainingParts>& training_parts() const noexcept {
-    return training_;
-  }
 
-  /// Keras's table of layers, output shapes and parameter counts, 76 columns wide.
+  /// Keras's table of layers, output shapes and parameter counts, 76 columns wide; of a model that
+  /// is not built, with "?" for what is not known yet.
   [[nodiscard]] std::string summary() const;
   /// Elements of all variables. Throws ValueError when the model is not built.
   [[nodiscard]] std::int64_t count_params() const;
 
   /// The model's layers in Keras's order (`model.layers`).
   [[nodiscard]] virtual std::vector<LayerPtr> layers() const = 0;
-  /// The list that `layers` copies, of models that keep one: null of others. Of interest to the
-  /// library alone.
-  [[nodiscard]] virtual const std::vector<LayerPtr>* layer_list() const noexcept { return nullptr; }
-  /// Throws ValueError naming the layers there are.
+  /// The first of `layers()` of this name. Throws ValueError naming those there are.
   [[nodiscard]] LayerPtr get_layer(std::string_view name) const;
   /// Placeholders of the graph and what is computed from them; empty until the model is built.
   [[nodiscard]] virtual SymbolicTensors inputs() const = 0;
   [[nodiscard]] virtual SymbolicTensors outputs() const = 0;
 
-  /// Variables of all layers, each once.
+  /// The model's own variables, then those of all layers, each once.
   [[nodiscard]] std::vector<VariablePtr> variables() const override;
   /// The layers of the graph, then those under attribute names: Keras's `_layers`.
   [[nodiscard]] std::vector<LayerPtr> sublayers() const override;
@@ -229,15 +230,16 @@ class Model : public Layer {
 
  protected:
   explicit Model(Base base);
-  /// The calls that `summary` shows; null when there are none yet.
-  [[nodiscard]] virtual const models::Graph* graph() const { return nullptr; }
   /// Forgets what was compiled: the model computes something else from now on.
   void invalidate_plans() noexcept;
 
  private:
-  friend class models::Summary;
-  friend class CheckpointManager;
+  friend class models::Access;
   struct Plans;
+  /// The list that `layers` copies, of models that keep one: null of others.
+  [[nodiscard]] virtual const std::vector<LayerPtr>* layer_list() const noexcept { return nullptr; }
+  /// The calls that `summary` shows; null when there are none yet.
+  [[nodiscard]] virtual const models::Graph* graph() const { return nullptr; }
   Plans& plans();
   [[nodiscard]] DType input_dtype(std::size_t index, DType given) const;
   [[nodiscard]] std::vector<Tensor> standardize(const std::vector<Tensor>& inputs);
@@ -251,7 +253,7 @@ class Model : public Layer {
 class Functional : public Model {
  public:
   struct Options {
-    std::string name = {};
+    std::string name = {};  ///< empty: made from the class name
     bool trainable = true;
   };
   /// Throws ValueError when an output does not depend on `inputs` alone, or two layers share a
@@ -268,7 +270,6 @@ class Functional : public Model {
 
   [[nodiscard]] std::string class_name() const override { return "Functional"; }
   [[nodiscard]] std::vector<LayerPtr> layers() const final;
-  [[nodiscard]] const std::vector<LayerPtr>* layer_list() const noexcept final;
   [[nodiscard]] SymbolicTensors inputs() const override;
   [[nodiscard]] SymbolicTensors outputs() const override;
   [[nodiscard]] std::vector<Shape> compute_output_shape(const std::vector<Shape>& inputs) override;
@@ -278,13 +279,15 @@ class Functional : public Model {
   Functional(SymbolicTensors inputs, SymbolicTensors outputs, Options options);
   Functional(SymbolicTensors inputs, SymbolicTensors outputs)
       : Functional(std::move(inputs), std::move(outputs), Options{}) {}
-  [[nodiscard]] std::vector<graph::ValueId> on_lower(
-      graph::Builder& builder, const std::vector<graph::ValueId>& inputs) override;
-  [[nodiscard]] bool autocast() const override { return false; }
   void on_build(const std::vector<Shape>&) override {}
-  [[nodiscard]] const models::Graph* graph() const override { return graph_.get(); }
 
  private:
+  [[nodiscard]] const std::vector<LayerPtr>* layer_list() const noexcept final;
+  [[nodiscard]] const models::Graph* graph() const final { return graph_.get(); }
+  [[nodiscard]] std::vector<graph::ValueId> on_lower(
+      graph::Builder& builder, const std::vector<graph::ValueId>& inputs) final;
+  [[nodiscard]] bool autocast() const final { return false; }
+
   std::unique_ptr<models::Graph> graph_;
   std::vector<LayerPtr> layers_;
 };
@@ -294,9 +297,11 @@ class Functional : public Model {
 class Sequential : public Model {
  public:
   struct Options {
-    std::string name = {};
+    std::string name = {};  ///< empty: made from the class name
     bool trainable = true;
   };
+  /// Throws ValueError for two layers of one name, for an InputLayer that is not the first, and
+  /// what a layer throws that does not suit the one before it.
   static std::shared_ptr<Sequential> create(std::vector<LayerRef> layers, Options options);
   static std::shared_ptr<Sequential> create(std::vector<LayerRef> layers = {}) {
     return create(std::move(layers), Options{});
@@ -309,7 +314,6 @@ class Sequential : public Model {
   [[nodiscard]] std::string class_name() const override { return "Sequential"; }
   /// Without the InputLayer, as in Keras.
   [[nodiscard]] std::vector<LayerPtr> layers() const final;
-  [[nodiscard]] const std::vector<LayerPtr>* layer_list() const noexcept final;
   [[nodiscard]] SymbolicTensors inputs() const override;
   [[nodiscard]] SymbolicTensors outputs() const override;
   [[nodiscard]] std::vector<Shape> compute_output_shape(const std::vector<Shape>& inputs) override;
@@ -318,13 +322,14 @@ class Sequential : public Model {
  protected:
   explicit Sequential(std::vector<LayerRef> layers, Options options);
   void on_build(const std::vector<Shape>& input_shapes) override;
-  [[nodiscard]] std::vector<graph::ValueId> on_lower(
-      graph::Builder& builder, const std::vector<graph::ValueId>& inputs) override;
-  [[nodiscard]] bool autocast() const override { return false; }
-  [[nodiscard]] const models::Graph* graph() const override;
 
  private:
   struct Stack;
+  [[nodiscard]] const std::vector<LayerPtr>* layer_list() const noexcept final;
+  [[nodiscard]] const models::Graph* graph() const final;
+  [[nodiscard]] std::vector<graph::ValueId> on_lower(
+      graph::Builder& builder, const std::vector<graph::ValueId>& inputs) final;
+  [[nodiscard]] bool autocast() const final { return false; }
   void push(const LayerPtr& layer);
   void build_if_possible();
   void build_on(const LayerPtr& input_layer);
@@ -353,9 +358,10 @@ class SubclassedModel : public Model {
   SubclassedModel();
   explicit SubclassedModel(Options options);
   void on_build(const std::vector<Shape>& input_shapes) override;
-  [[nodiscard]] const models::Graph* graph() const override { return graph_.get(); }
 
  private:
+  [[nodiscard]] const models::Graph* graph() const final { return graph_.get(); }
+
   std::unique_ptr<models::Graph> graph_;
 };
 

@@ -76,6 +76,7 @@ class Optimizer {
 
   /// All state: the iteration, the learning rate where that is a number, then what the class needs.
   [[nodiscard]] virtual std::vector<VariablePtr> variables() const { return variables_; }
+  /// What `build` was given.
   [[nodiscard]] const std::vector<VariablePtr>& trainable_variables() const noexcept {
     return trainable_;
   }
@@ -99,7 +100,7 @@ class Optimizer {
   /// (ECMAScript's, as in std::regex) is found: "bias" anywhere, "^(bias|gamma|beta)$" as a whole.
   /// Before `build`. Throws ValueError after it, and for a text that is no regular expression.
   void exclude_from_weight_decay(std::vector<std::string> var_names);
-  /// With use_ema: puts the averages into the variables.
+  /// With use_ema: puts the averages into the variables; `fit` does so at its end. Else nothing.
   virtual void finalize_variable_values();
 
  protected:
@@ -154,6 +155,9 @@ using OptimizerPtr = std::shared_ptr<Optimizer>;
 /// Keras's optimizers. The factories throw ValueError for options that Keras refuses.
 namespace optimizers {
 
+// In the formulas: w is a variable, g its gradient after what every optimizer does to it, lr the
+// learning rate, t the number of the update, from 1.
+
 /// w -= lr g; with momentum: m = momentum m - lr g, w += m (nesterov: w += momentum m - lr g).
 struct SGDOptions {
   LearningRate learning_rate = 0.01;
@@ -164,6 +168,9 @@ struct SGDOptions {
 };
 [[nodiscard]] OptimizerPtr SGD(SGDOptions options = {});
 
+/// m += (1 - beta_1) (g - m), v += (1 - beta_2) (g^2 - v),
+/// w -= lr sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon);
+/// amsgrad: with the greatest v so far.
 struct AdamOptions {
   LearningRate learning_rate = 0.001;
   double beta_1 = 0.9;
@@ -175,6 +182,7 @@ struct AdamOptions {
 };
 [[nodiscard]] OptimizerPtr Adam(AdamOptions options = {});
 
+/// Adam, with weight decay.
 struct AdamWOptions {
   LearningRate learning_rate = 0.001;
   double weight_decay = 0.004;
@@ -186,6 +194,8 @@ struct AdamWOptions {
 };
 [[nodiscard]] OptimizerPtr AdamW(AdamWOptions options = {});
 
+/// v = rho v + (1 - rho) g^2; centered: a = rho a + (1 - rho) g, and v - a^2 takes v's place in
+/// d = lr g / sqrt(v + epsilon). w -= d; with momentum: m = momentum m + d, w -= m.
 struct RMSpropOptions {
   LearningRate learning_rate = 0.001;
   double rho = 0.9;
@@ -197,6 +207,7 @@ struct RMSpropOptions {
 };
 [[nodiscard]] OptimizerPtr RMSprop(RMSpropOptions options = {});
 
+/// v += g^2 (from initial_accumulator_value on), w -= lr g / sqrt(v + epsilon).
 struct AdagradOptions {
   LearningRate learning_rate = 0.001;
   double initial_accumulator_value = 0.1;
@@ -206,6 +217,9 @@ struct AdagradOptions {
 };
 [[nodiscard]] OptimizerPtr Adagrad(AdagradOptions options = {});
 
+/// With b = 1 - t^beta_2_decay, v = b v + (1 - b) (g^2 + epsilon_1), of which variables of two and
+/// more axes use what the means over their last two axes give; u = g / sqrt(v),
+/// w -= max(epsilon_2, rms(w)) min(lr, 1 / sqrt(t)) u / max(1, rms(u) / clip_threshold).
 struct AdafactorOptions {
   LearningRate learning_rate = 0.001;
   double beta_2_decay = -0.8;
@@ -218,6 +232,7 @@ struct AdafactorOptions {
 };
 [[nodiscard]] OptimizerPtr Adafactor(AdafactorOptions options = {});
 
+/// w -= lr sign(beta_1 m + (1 - beta_1) g), then m = beta_2 m + (1 - beta_2) g.
 struct LionOptions {
   LearningRate learning_rate = 0.001;
   double beta_1 = 0.9;

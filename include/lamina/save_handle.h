@@ -42,7 +42,6 @@ struct SaveProgress {
 class SaveHandle {
  public:
   SaveHandle() = default;
-  explicit SaveHandle(std::shared_ptr<checkpoint::SaveState> state) : state_(std::move(state)) {}
   SaveHandle(SaveHandle&&) noexcept = default;
   SaveHandle& operator=(SaveHandle&&) noexcept = default;
   SaveHandle(const SaveHandle&) = delete;
@@ -59,12 +58,16 @@ class SaveHandle {
   /// The fence for whoever writes into the tensors' memory (an update in place): returns when the
   /// save no longer reads the values, done or not. Throws nothing.
   void wait_until_copied() const;
+  /// Of a save that is over, how far it came; zeros for an empty handle.
   [[nodiscard]] SaveProgress progress() const;
   /// Stops the save within some megabytes: the old checkpoint stays, and no other file does. Does
   /// not wait for that. Has no effect on a save that is already putting its files in place.
   void cancel();
 
  private:
+  friend class checkpoint::SaveState;
+  explicit SaveHandle(std::shared_ptr<checkpoint::SaveState> state) : state_(std::move(state)) {}
+
   std::shared_ptr<checkpoint::SaveState> state_;
 };
 

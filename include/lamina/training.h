@@ -126,13 +126,16 @@ enum class Verbose : std::uint8_t {
 struct FitOptions {
   /// Of arrays. None: 32, or with `steps_per_epoch` what makes so many batches of all samples.
   std::optional<std::int64_t> batch_size = {};
+  /// Ends before this one, counted from 0.
   std::int64_t epochs = 1;
   Verbose verbose = Verbose::kAuto;
   std::vector<std::shared_ptr<Callback>> callbacks = {};
-  /// The last part of the data, not shuffled, for validation.
+  /// The last part of arrays, not shuffled, for validation: in [0, 1). Has no effect beside
+  /// `validation_data`.
   double validation_split = 0.0;
   /// Arrays, or a data loader.
   std::variant<std::monostate, DataSet, std::shared_ptr<DataLoader>> validation_data = {};
+  /// Validates at the end of every so many epochs.
   std::int64_t validation_freq = 1;
   /// Of arrays. None: `batch_size`, or without one as that, with `validation_steps`.
   std::optional<std::int64_t> validation_batch_size = {};
@@ -149,6 +152,7 @@ struct FitOptions {
   /// Of arrays: what each sample's loss, or each row's, counts (see DataSet). The same for all
   /// outputs; metrics do not look at it.
   Tensor sample_weight = {};
+  /// Begins with this one: of a run that goes on where another ended.
   std::int64_t initial_epoch = 0;
   /// Batches an epoch. The next epoch goes on where one stopped; the data begin anew with the epoch
   /// after the one that reached their end, which is shorter, with a warning, where fewer were left.
@@ -167,14 +171,16 @@ struct EvaluateOptions {
   /// Of arrays. None: 32, or with `steps` what makes so many batches of all samples.
   std::optional<std::int64_t> batch_size = {};
   Verbose verbose = Verbose::kAuto;
+  /// As FitOptions::sample_weight.
   Tensor sample_weight = {};
   /// Takes the first so many batches; fewer, with a warning, where there are fewer. None: all.
   std::optional<std::int64_t> steps = {};
 };
 
-/// What `fit` gives back: the logs of each epoch.
+/// What `fit` gives back: the logs of each epoch that it trained.
 struct History {
-  std::vector<std::int64_t> epoch;
+  std::vector<std::int64_t> epoch;  ///< from 0
+  /// By the name of a log. Those of validation have a number for each epoch that was validated.
   std::map<std::string, std::vector<double>> history;
 };
 

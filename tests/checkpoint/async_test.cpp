@@ -12,6 +12,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/commit/hidden_names.h"
 #include "checkpoint/save/save_job.h"
+#include "core/variable_access.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/faulty_storage.h"
@@ -97,7 +98,7 @@ class AsyncSave : public ::testing::Test {
 TEST_F(AsyncSave, HoldsTheValuesOfTheCall) {
   const auto expected = snapshot(builder_.tree);
   gate_.close_gate();
-  SaveHandle handle(submit(directory_ / "m.weights.h5", gate_));
+  SaveHandle handle = SaveState::handle(submit(directory_ / "m.weights.h5", gate_));
   gate_.wait_for_writer();
   EXPECT_FALSE(handle.done());
   EXPECT_THAT(files(), Not(::testing::Contains("m.weights.h5")));
@@ -113,7 +114,7 @@ TEST_F(AsyncSave, ACopyInHostMemoryLiftsTheFenceBeforeAnythingIsWritten) {
   for (const SnapshotPolicy policy : {SnapshotPolicy::kHost, SnapshotPolicy::kDevice}) {
     const auto expected = snapshot(builder_.tree);
     gate_.close_gate();
-    SaveHandle handle(submit(directory_ / "m.weights.h5", gate_, policy));
+    SaveHandle handle = SaveState::handle(submit(directory_ / "m.weights.h5", gate_, policy));
     handle.wait_until_copied();
     EXPECT_FALSE(handle.done());
     overwrite_in_place();
@@ -127,7 +128,7 @@ TEST_F(AsyncSave, WithoutACopyTheFenceLastsUntilAllIsWritten) {
   for (const SnapshotPolicy policy : {SnapshotPolicy::kNone, SnapshotPolicy::kAutomatic}) {
     const auto expected = snapshot(builder_.tree);
     gate_.close_gate();
-    SaveHandle handle(submit(directory_ / "m.weights.h5", gate_, policy));
+    SaveHandle handle = SaveState::handle(submit(directory_ / "m.weights.h5", gate_, policy));
     gate_.wait_for_writer();
     std::atomic<bool> lifted = false;
     std::thread fence([&] {
@@ -271,7 +272,8 @@ TEST_F(AsyncSave, ReportsProgressOfBytesAndShards) {
     last = done, announced = total;
   };
   gate_.close_gate();
-  SaveHandle handle(submit(directory_ / "m.weights.json", gate_, SnapshotPolicy::kNone, request));
+  SaveHandle handle = SaveState::handle(
+      submit(directory_ / "m.weights.json", gate_, SnapshotPolicy::kNone, request));
   gate_.wait_for_writer();
   const SaveProgress before = handle.progress();
   EXPECT_GT(before.bytes_total, 0U);
@@ -292,7 +294,7 @@ TEST_F(AsyncSave, CancellingLeavesTheOldCheckpointAlone) {
   const auto expected = snapshot(builder_.tree);
   assign_new_values();
   gate_.close_gate();
-  SaveHandle handle(submit(directory_ / "m.weights.h5", gate_));
+  SaveHandle handle = SaveState::handle(submit(directory_ / "m.weights.h5", gate_));
   gate_.wait_for_writer();
   handle.cancel();
   gate_.open_gate();
@@ -310,7 +312,7 @@ TEST_F(AsyncSave, CancellingAQueuedSaveEndsItAtOnce) {
   const auto expected = snapshot(builder_.tree);
   gate_.wait_for_writer();
   assign_new_values();
-  SaveHandle second(submit(directory_ / "m.weights.h5", gate_));
+  SaveHandle second = SaveState::handle(submit(directory_ / "m.weights.h5", gate_));
   second.cancel();
   EXPECT_THROW(second.wait(), CancelledError);
   EXPECT_FALSE(first->done());
@@ -324,7 +326,7 @@ TEST_F(AsyncSave, CancellingASaveThatWaitsForAnotherEndsIt) {
   const auto path = directory_ / "m.weights.h5";
   auto lock = storage::posix().try_lock(CheckpointPlace(path).lock());
   ASSERT_TRUE(lock);
-  SaveHandle handle(submit(path, storage::posix()));
+  SaveHandle handle = SaveState::handle(submit(path, storage::posix()));
   while (handle.progress().bytes_total == 0) std::this_thread::yield();  // what comes next waits
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_FALSE(handle.done());
@@ -337,7 +339,7 @@ TEST_F(AsyncSave, CancellingASaveThatWaitsForAnotherEndsIt) {
 }
 
 TEST_F(AsyncSave, CancellingASaveThatIsOverChangesNothing) {
-  SaveHandle handle(submit(directory_ / "m.weights.h5", gate_));
+  SaveHandle handle = SaveState::handle(submit(directory_ / "m.weights.h5", gate_));
   handle.wait();
   handle.cancel();
   handle.wait();
@@ -349,7 +351,7 @@ TEST_F(AsyncSave, AFailureIsThrownOnceAndByWait) {
   {
     FaultyStorage faulty;
     faulty.fail_at(5, true);
-    SaveHandle handle(submit(directory_ / "m.weights.h5", faulty));
+    SaveHandle handle = SaveState::handle(submit(directory_ / "m.weights.h5", faulty));
     try {
       handle.wait();
       FAIL();
@@ -367,7 +369,7 @@ TEST_F(AsyncSave, AFailureThatNobodyWaitsForIsWarnedOf) {
   CapturedWarnings warnings;
   FaultyStorage faulty;
   faulty.fail_at(5);
-  (void)SaveHandle(submit(directory_ / "m.weights.h5", faulty));
+  (void)SaveState::handle(submit(directory_ / "m.weights.h5", faulty));
   queue_.stop();
   EXPECT_THAT(warnings.all,
               ElementsAre(AllOf(HasSubstr("m.weights.h5' failed"), HasSubstr("injected fault"))));
@@ -376,7 +378,7 @@ TEST_F(AsyncSave, AFailureThatNobodyWaitsForIsWarnedOf) {
 TEST_F(AsyncSave, ACancelledSaveIsNotWarnedOf) {
   CapturedWarnings warnings;
   gate_.close_gate();
-  SaveHandle(submit(directory_ / "m.weights.h5", gate_)).cancel();
+  SaveState::handle(submit(directory_ / "m.weights.h5", gate_)).cancel();
   gate_.open_gate();
   queue_.stop();
   EXPECT_THAT(warnings.all, IsEmpty());
@@ -393,7 +395,7 @@ TEST_F(AsyncSave, FaultsAtAnyCallLeaveTheOldCheckpoint) {
     CapturedWarnings warnings;
     FaultyStorage faulty;
     faulty.fail_at(n);
-    SaveHandle handle(submit(path, faulty));
+    SaveHandle handle = SaveState::handle(submit(path, faulty));
     bool thrown = false;
     try {
       handle.wait();
@@ -441,7 +443,7 @@ TEST_F(AsyncSave, InitialisersRunOnceForVariableAndFile) {
                                          });
   builder_.tree.nodes[1].variables.push_back({"2", lazy});
   gate_.close_gate();
-  SaveHandle handle(submit(directory_ / "m.weights.h5", gate_));
+  SaveHandle handle = SaveState::handle(submit(directory_ / "m.weights.h5", gate_));
   EXPECT_FALSE(lazy->materialized());
   gate_.open_gate();
   handle.wait();
@@ -463,7 +465,7 @@ TEST_F(AsyncSave, BadArgumentsAreRefusedAtOnce) {
   EXPECT_THROW(begin("m.weights.json", small), ValueError);
   save(builder_.tree, directory_ / "m.weights.h5", {});
   EXPECT_THROW(begin("m.weights.h5", careful), ValueError);  // tests have no terminal
-  builder_.tree.nodes[1].variables[0].variable->release();
+  core::VariableAccess::release(*builder_.tree.nodes[1].variables[0].variable);
   EXPECT_THROW(begin("m.weights.h5", {}), ValueError);
   builder_.tree.nodes[0].built = false;
   EXPECT_THROW(begin("n.weights.h5", {}), ValueError);

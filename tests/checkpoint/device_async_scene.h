@@ -114,7 +114,7 @@ class DeviceAsync : public ::testing::Test {
     auto* const fake = as_fake(runtime);
     const std::size_t used = fake == nullptr ? 0 : fake->used();
     gate_.close_gate();
-    SaveHandle handle(submit(tree, policy, gate_));
+    SaveHandle handle = checkpoint::SaveState::handle(submit(tree, policy, gate_));
     handle.wait_until_copied();
     EXPECT_FALSE(handle.done());
     if (fake != nullptr) {
@@ -138,7 +138,7 @@ class DeviceAsync : public ::testing::Test {
     const auto tree = tree_of(random_, {9'000, 20'000});
     const auto expected = snapshot(tree);
     gate_.close_gate();
-    SaveHandle handle(submit(tree, policy, gate_));
+    SaveHandle handle = checkpoint::SaveState::handle(submit(tree, policy, gate_));
     gate_.wait_for_writer();
     std::atomic<bool> lifted = false;
     std::jthread fence([&] {

@@ -43,7 +43,7 @@ TEST_F(DeviceAsync, TheAutomaticCopyLeavesAnEighthOfItselfToOthers) {
 TEST_F(DeviceAsync, ACopyOnADeviceWithoutRoomFailsTheSave) {
   const FakeGpu gpu({.seed = seed_, .memory = kBytes * 3 / 2});
   const auto tree = tree_of(random_, {20'000, 13'000});
-  SaveHandle handle(submit(tree, SnapshotPolicy::kDevice, gate_));
+  SaveHandle handle = SaveState::handle(submit(tree, SnapshotPolicy::kDevice, gate_));
   try {
     handle.wait();
     ADD_FAILURE() << "was saved";
@@ -65,7 +65,7 @@ TEST_F(DeviceAsync, ThereIsNoAutomaticCopyWhereNeitherMemoryHasRoom) {
   const FakeGpu gpu({.seed = seed_, .memory = kRoom * 3 / 2}, {2, 4'096});
   gate_.close_gate();
   const auto tree = tree_of(random_, {9'000, 20'000});
-  SaveHandle handle(submit(tree, SnapshotPolicy::kAutomatic, gate_));
+  SaveHandle handle = SaveState::handle(submit(tree, SnapshotPolicy::kAutomatic, gate_));
   handle.wait_until_copied();  // there is one in host memory
   gate_.open_gate();
   handle.wait();
@@ -78,7 +78,8 @@ TEST_F(DeviceAsync, TwoSavesAtATimeNeedNoMorePageLockedMemoryThanTheRing) {
     const FakeGpu gpu({.seed = seed_}, {2, 4'096});
     const auto tree = tree_of(random_, {90'000, 70'000}), other = tree_of(random_, {5, 80'000});
     gate_.close_gate();
-    SaveHandle first(submit(tree, policy, gate_, "a")), second(submit(other, policy, gate_, "b"));
+    SaveHandle first = SaveState::handle(submit(tree, policy, gate_, "a"));
+    SaveHandle second = SaveState::handle(submit(other, policy, gate_, "b"));
     // Neither can end, and each has begun when it holds its lock.
     for (const char* lock : {".a.weights.h5.lock", ".b.weights.h5.lock"}) {
       while (!storage::posix().exists(directory_ / lock)) std::this_thread::yield();
@@ -98,7 +99,7 @@ TEST_F(DeviceAsync, TheCheckerSeesAnUpdateThatDoesNotWaitForTheFence) {
   const FakeGpu gpu({.seed = seed_}, {1, 4'096});
   const auto tree = tree_of(random_, {20'000});
   gate_.close_gate();
-  SaveHandle handle(submit(tree, SnapshotPolicy::kNone, gate_));
+  SaveHandle handle = SaveState::handle(submit(tree, SnapshotPolicy::kNone, gate_));
   gate_.wait_for_writer();
   Updates updates(*gpu, random_);
   updates.run(tree);  // the planted mistake

@@ -84,7 +84,7 @@ class Saves {
     for (int i = 0; i < count; ++i) {
       SaveRequest request;
       if (i % 8 < 4) request.max_shard_size = 120'000.0 / (1U << 30);
-      SaveHandle(submit_(kPolicies[i % 4], std::move(request))).wait();
+      SaveState::handle(submit_(kPolicies[i % 4], std::move(request))).wait();
     }
   }
 
@@ -174,7 +174,7 @@ TEST_F(DeviceEndurance, ALoopThatSavesAtEveryTenthStepLosesAtMostOnePercent) {
        {SnapshotPolicy::kNone, SnapshotPolicy::kDevice, SnapshotPolicy::kHost}) {
     const Loop loop(std::chrono::milliseconds(20));
     const double lost = least_of(20, kAllowedLoss, [&] {
-      return loop.lost(20, [&] { return SaveHandle(submit(tree, policy)); });
+      return loop.lost(20, [&] { return SaveState::handle(submit(tree, policy)); });
     });
     RecordProperty("lost_percent_" + std::to_string(static_cast<int>(policy)),
                    std::to_string(100 * lost));
@@ -189,8 +189,9 @@ TEST_F(DeviceEndurance, TheLoopsMeasureSeesACopyThatDoesNotFitIntoAStep) {
   const Loop loop(std::chrono::milliseconds(20));
   EXPECT_GT(least_of(5, 0.0,
                      [&] {
-                       return loop.lost(
-                           20, [&] { return SaveHandle(submit(tree, SnapshotPolicy::kNone)); });
+                       return loop.lost(20, [&] {
+                         return SaveState::handle(submit(tree, SnapshotPolicy::kNone));
+                       });
                      }),
             0.05);
 }

@@ -43,13 +43,13 @@ TEST_F(DeviceAsync, ACancelledSaveLeavesNothing) {
   {
     const auto tree = tree_of(random_, {9'000, 200'000});
     gate_.close_gate();
-    SaveHandle handle(submit(tree, SnapshotPolicy::kNone, gate_));
+    SaveHandle handle = SaveState::handle(submit(tree, SnapshotPolicy::kNone, gate_));
     gate_.wait_for_writer();
     handle.cancel();
     gate_.open_gate();
     EXPECT_THROW(handle.wait(), CancelledError);
     EXPECT_THAT(storage::posix().list(directory_.path()), ::testing::IsEmpty());
-    SaveHandle(submit(tree, SnapshotPolicy::kNone, gate_)).wait();
+    SaveState::handle(submit(tree, SnapshotPolicy::kNone, gate_)).wait();
     EXPECT_TRUE(same_values(stored(tree), snapshot(tree)));
   }
   gpu.expect_unused();
@@ -89,7 +89,8 @@ TEST_F(DeviceAsync, NothingIsReadOrWrittenOutOfOrderUnderAnySeed) {
       expected.push_back(step == 0 ? snapshot(tree) : updates.expected());
       SnapshotPolicy policy = any_policy(random);
       if (policy == SnapshotPolicy::kDevice) policy = SnapshotPolicy::kAutomatic;  // as it fits
-      handles.emplace_back(submit(tree, policy, storage::posix(), std::to_string(step)));
+      handles.push_back(
+          SaveState::handle(submit(tree, policy, storage::posix(), std::to_string(step))));
       handles.back().wait_until_copied();
       updates.run(tree);
     }

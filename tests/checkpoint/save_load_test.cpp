@@ -5,6 +5,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/load/catalog.h"
+#include "core/variable_access.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/bytes.h"
 #include "tests/fakes/captured_warnings.h"
@@ -167,7 +168,7 @@ TEST(Save, ChecksEverythingBeforeTheFirstByte) {
   request.max_shard_size = 100 / kGB;
   EXPECT_THROW(save(oversized.tree, directory / "m.weights.json", request), ValueError);
   released.layer("layers/a", "a", {Tensor::zeros({4}), Tensor::zeros({4})});
-  released.tree.nodes[1].variables[1].variable->release();
+  core::VariableAccess::release(*released.tree.nodes[1].variables[1].variable);
   EXPECT_THROW(save(released.tree, directory / "m.weights.h5", {}), ValueError);
   EXPECT_THAT(files_of(directory), IsEmpty());
   EXPECT_THROW(save(oversized.tree, directory / "no" / "m.weights.h5", {}), FileNotFoundError);

@@ -1,12 +1,15 @@
+#include "core/variable_snapshot.h"
+
 #include <gtest/gtest.h>
-#include <lamina/variable.h>
 
 #include <atomic>
 #include <cstring>
 #include <thread>
 #include <vector>
 
-namespace lamina {
+#include "core/variable_access.h"
+
+namespace lamina::core {
 namespace {
 
 Tensor numbers(float first) {
@@ -15,18 +18,18 @@ Tensor numbers(float first) {
 
 TEST(VariableSnapshot, KeepsTheValueWhenAnotherIsAssigned) {
   Variable variable("v", numbers(1));
-  const Variable::Snapshot before = variable.snapshot();
+  const VariableSnapshot before(variable);
   variable.assign(numbers(5));
   EXPECT_TRUE(bitwise_equal(before.value(), numbers(1)));
-  EXPECT_TRUE(bitwise_equal(variable.snapshot().value(), numbers(5)));
-  variable.release();
+  EXPECT_TRUE(bitwise_equal(VariableSnapshot(variable).value(), numbers(5)));
+  VariableAccess::release(variable);
   EXPECT_TRUE(bitwise_equal(before.value(), numbers(1)));
-  EXPECT_THROW((void)variable.snapshot(), ValueError);
+  EXPECT_THROW((void)VariableSnapshot(variable), ValueError);
 }
 
 TEST(VariableSnapshot, SharesTheMemory) {
   Variable variable("v", numbers(1));
-  Variable::Snapshot snapshot = variable.snapshot();
+  VariableSnapshot snapshot(variable);
   Tensor(variable.value()).data<float>()[0] = 9;
   EXPECT_EQ(snapshot.value().data<float>()[0], 9);
   snapshot.replace(snapshot.value().clone());
@@ -36,7 +39,7 @@ TEST(VariableSnapshot, SharesTheMemory) {
 
 TEST(VariableSnapshot, GivesItsBytesAndWhereTheyAre) {
   Variable variable("v", numbers(1));
-  const Variable::Snapshot before = variable.snapshot();
+  const VariableSnapshot before(variable);
   variable.assign(numbers(4));
   const std::vector<float> expected{1, 2, 3};
   ASSERT_EQ(before.bytes().size(), sizeof(float) * 3);
@@ -49,18 +52,18 @@ TEST(VariableSnapshot, GivesItsBytesAndWhereTheyAre) {
     ++made;
     return Tensor::zeros(shape, dtype);
   });
-  const Variable::Snapshot first = later.snapshot();
+  const VariableSnapshot first(later);
   ASSERT_EQ(first.bytes().size(), 4U);
   EXPECT_EQ(first.bytes().data(), later.value().raw());
   EXPECT_EQ(made, 1);
-  EXPECT_TRUE(Variable::Snapshot().bytes().empty());
+  EXPECT_TRUE(VariableSnapshot().bytes().empty());
 }
 
 TEST(VariableSnapshot, OfAFirstValueRunsTheInitialiserOnceForAll) {
   std::atomic<int> runs = 0;
   Variable variable("v", Shape{3}, DType::kFloat32,
                     [&](const Shape&, DType) { return numbers(static_cast<float>(++runs)); });
-  const Variable::Snapshot snapshot = variable.snapshot();
+  const VariableSnapshot snapshot(variable);
   EXPECT_FALSE(variable.materialized());
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
@@ -73,7 +76,7 @@ TEST(VariableSnapshot, OfAFirstValueRunsTheInitialiserOnceForAll) {
 
 TEST(VariableSnapshot, OfAFirstValueSurvivesAnAssignThatComesBeforeIt) {
   Variable variable("v", Shape{3}, DType::kFloat32, [](const Shape&, DType) { return numbers(1); });
-  const Variable::Snapshot snapshot = variable.snapshot();
+  const VariableSnapshot snapshot(variable);
   variable.assign(numbers(5));
   EXPECT_TRUE(bitwise_equal(snapshot.value(), numbers(1)));
   EXPECT_TRUE(bitwise_equal(variable.value(), numbers(5)));
@@ -85,15 +88,15 @@ TEST(VariableSnapshot, AnInitialiserThatThrowsIsTriedAgain) {
     if (++runs == 1) throw ValueError("not yet");
     return numbers(2);
   });
-  const Variable::Snapshot snapshot = variable.snapshot();
+  const VariableSnapshot snapshot(variable);
   EXPECT_THROW((void)snapshot.value(), ValueError);
   EXPECT_TRUE(bitwise_equal(variable.value(), numbers(2)));
   EXPECT_TRUE(bitwise_equal(snapshot.value(), numbers(2)));
 }
 
 TEST(VariableSnapshot, AnEmptyOneIsUndefined) {
-  EXPECT_FALSE(Variable::Snapshot().value().defined());
+  EXPECT_FALSE(VariableSnapshot().value().defined());
 }
 
 }  // namespace
-}  // namespace lamina
+}  // namespace lamina::core

@@ -6,6 +6,7 @@
 
 #include <set>
 
+#include "core/variable_access.h"
 #include "ops/reference/reference_backend.h"
 
 using namespace lamina;
@@ -132,7 +133,7 @@ TEST(Parameters, TheLargestArePackedFirstWhenVariablesAreReleased) {
 }
 
 TEST_F(TwoKernels, GoOnAfterAThrow) {
-  shared->release();
+  core::VariableAccess::release(*shared);
   EXPECT_THROW(parameters.refresh(false), ValueError);
   EXPECT_EQ(first.loads, 0);
   shared->assign(Tensor::from<float>({1}, {1}));

@@ -64,11 +64,11 @@ TEST(Plan, ComputesWhatItsProgramSaysOnRandomPrograms) {
   const auto backend = std::make_shared<ops::ReferenceBackend>();
   for (int round = 0; round < 150; ++round) {
     const Program program = testkit::random_program(1 + rng() % 40, DType::kFloat64, rng);
-    const auto plan = Plan::compile(program, backend, {.optimize = round % 3 != 0});
+    Plan plan(program, backend, {.optimize = round % 3 != 0});
     for (int run = 0; run < 2; ++run) {
       const auto inputs = testkit::random_inputs(program, rng);
       const auto expected = testkit::run_naively(program, *backend, inputs);
-      expect_near(plan->run(inputs), expected, 1e-10, program);
+      expect_near(plan.run(inputs), expected, 1e-10, program);
       if (HasFatalFailure()) return;
     }
   }
@@ -80,12 +80,12 @@ TEST(Plan, ComputesTheSameOnTheDevicesBackendAsOnTheReference) {
   const std::shared_ptr<ops::Backend> backend = ops::make_backend(Device::cpu());
   for (int round = 0; round < 100; ++round) {
     const Program program = testkit::random_program(1 + rng() % 25, DType::kFloat32, rng);
-    const auto plan = Plan::compile(program, backend);
+    Plan plan(program, backend);
     const auto inputs = testkit::random_inputs(program, rng);
-    const auto outputs = plan->run(inputs);
+    const auto outputs = plan.run(inputs);
     expect_near(outputs, testkit::run_naively(program, reference, inputs), 2e-4, program);
     if (HasFatalFailure()) return;
-    expect_same(plan->run(inputs), outputs);
+    expect_same(plan.run(inputs), outputs);
   }
 }
 
@@ -94,46 +94,46 @@ TEST(Plan, FollowsVariablesThatWereAssigned) {
   const auto backend = std::make_shared<ops::ReferenceBackend>();
   for (int round = 0; round < 30; ++round) {
     const Program program = testkit::random_program(20, DType::kFloat64, rng);
-    const auto plan = Plan::compile(program, backend);
+    Plan plan(program, backend);
     const auto inputs = testkit::random_inputs(program, rng);
-    (void)plan->run(inputs);
+    (void)plan.run(inputs);
     for (const VariablePtr& v : variables_of(program)) {
       if (rng() % 2 == 0) v->assign(testkit::random_tensor({v->shape(), v->dtype()}, rng, 0.1, 1));
     }
-    expect_near(plan->run(inputs), testkit::run_naively(program, *backend, inputs), 1e-10, program);
+    expect_near(plan.run(inputs), testkit::run_naively(program, *backend, inputs), 1e-10, program);
     if (HasFatalFailure()) return;
   }
 }
 
 TEST(Plan, RunsWithReleasedWeightsAndComesBackWithNewOnes) {
   SmallModel model;
-  const auto plan = Plan::compile(model.program, ops::make_backend(Device::cpu()));
-  plan->refresh(true);
+  Plan plan(model.program, ops::make_backend(Device::cpu()));
+  plan.refresh(true);
   EXPECT_TRUE(model.kernel->released());
   EXPECT_TRUE(model.bias->released());
   const std::vector<Tensor> inputs{Tensor::from<float>({3, 4}, {1, 2})};
-  EXPECT_EQ(first(plan->run(inputs)), 4);
+  EXPECT_EQ(first(plan.run(inputs)), 4);
   model.kernel->assign(Tensor::from<float>({2, 0, 0, 2}, {2, 2}));
-  EXPECT_THROW((void)plan->run(inputs), ValueError);  // the bias is needed again, and gone
+  EXPECT_THROW((void)plan.run(inputs), ValueError);  // the bias is needed again, and gone
   model.bias->assign(Tensor::from<float>({0, 0}, {2}));
-  EXPECT_EQ(first(plan->run(inputs)), 6);
+  EXPECT_EQ(first(plan.run(inputs)), 6);
   EXPECT_FALSE(model.kernel->released());
-  plan->refresh(true);
+  plan.refresh(true);
   EXPECT_TRUE(model.kernel->released());
-  EXPECT_EQ(first(plan->run(inputs)), 6);
+  EXPECT_EQ(first(plan.run(inputs)), 6);
 }
 
 TEST(Plan, OutputsAreNewTensorsAndInputsStayAsTheyWere) {
   std::mt19937_64 rng(testkit::fresh_seed());
   for (int round = 0; round < 30; ++round) {
     const Program program = testkit::random_program(10, DType::kFloat32, rng);
-    const auto plan = Plan::compile(program, ops::make_backend(Device::cpu()));
+    Plan plan(program, ops::make_backend(Device::cpu()));
     const auto inputs = testkit::random_inputs(program, rng);
     std::vector<Tensor> before, kept;
     for (const Tensor& t : inputs) before.push_back(t.clone());
-    const auto outputs = plan->run(inputs);
+    const auto outputs = plan.run(inputs);
     for (const Tensor& t : outputs) kept.push_back(t.clone());
-    (void)plan->run(testkit::random_inputs(program, rng));
+    (void)plan.run(testkit::random_inputs(program, rng));
     expect_same(inputs, before);
     expect_same(outputs, kept);
     for (Tensor output : outputs)
@@ -144,11 +144,11 @@ TEST(Plan, OutputsAreNewTensorsAndInputsStayAsTheyWere) {
 
 TEST(Plan, RefusesInputsThatDoNotFitByNumber) {
   SmallModel model;
-  const auto plan = Plan::compile(model.program, ops::make_backend(Device::cpu()));
-  EXPECT_THROW((void)plan->run({}), ValueError);
-  EXPECT_THROW((void)plan->run({Tensor()}), ValueError);
+  Plan plan(model.program, ops::make_backend(Device::cpu()));
+  EXPECT_THROW((void)plan.run({}), ValueError);
+  EXPECT_THROW((void)plan.run({Tensor()}), ValueError);
   try {
-    (void)plan->run({Tensor::zeros({2, 2})});
+    (void)plan.run({Tensor::zeros({2, 2})});
     FAIL();
   } catch (const ValueError& error) {
     EXPECT_STREQ(error.what(),
@@ -160,7 +160,7 @@ TEST(Plan, RefusesProgramsThatBreakTheirRulesNamingTheLayer) {
   SmallModel model;
   model.program.ops[0].params.pop_back();
   try {
-    (void)Plan::compile(model.program, ops::make_backend(Device::cpu()));
+    (void)Plan(model.program, ops::make_backend(Device::cpu()));
     FAIL();
   } catch (const ValueError& error) {
     EXPECT_STREQ(error.what(),
@@ -168,16 +168,15 @@ TEST(Plan, RefusesProgramsThatBreakTheirRulesNamingTheLayer) {
   }
   model.program.ops.push_back(model.program.ops[0]);
   model.program.ops[0].params.resize(2);
-  EXPECT_THROW((void)Plan::compile(model.program, ops::make_backend(Device::cpu())), ValueError);
+  EXPECT_THROW((void)Plan(model.program, ops::make_backend(Device::cpu())), ValueError);
 }
 
 TEST(Plan, ProfilesEachKernel) {
   SmallModel model;
-  const auto plan =
-      Plan::compile(model.program, ops::make_backend(Device::cpu()), {.profile = true});
-  for (int run = 0; run < 3; ++run) (void)plan->run({Tensor::zeros({1, 2})});
-  const auto rows = plan->profile();
-  ASSERT_EQ(rows.size(), plan->kernel_count());
+  Plan plan(model.program, ops::make_backend(Device::cpu()), {.profile = true});
+  for (int run = 0; run < 3; ++run) (void)plan.run({Tensor::zeros({1, 2})});
+  const auto rows = plan.profile();
+  ASSERT_EQ(rows.size(), plan.kernel_count());
   EXPECT_EQ(rows[0].runs, 3u);
   EXPECT_GT(rows[0].seconds, 0);
   EXPECT_EQ(rows[0].flops, 8);

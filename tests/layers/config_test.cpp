@@ -203,8 +203,8 @@ TEST(LayerConfig, RegularizersAreNamesOrObjects) {
     config["kernel_regularizer"] = json::parse(regularizer);
     const LayerPtr layer = layers::layer_from_config("Dense", config);
     layer->build({{1, 3}});
-    EXPECT_FALSE(layer->own_variable(1)->regularizer()) << "the bias has none";
-    const Regularizer& found = layer->own_variable(0)->regularizer();
+    EXPECT_FALSE(layer->own_variables()[1]->regularizer()) << "the bias has none";
+    const Regularizer& found = layer->own_variables()[0]->regularizer();
     return found.class_name() + " " + std::to_string(found.l1()) + " " + std::to_string(found.l2());
   };
   EXPECT_EQ(described("null"), " 0.000000 0.000000");
@@ -224,8 +224,8 @@ TEST(LayerConfig, ConstraintsAreNamesOrObjects) {
     config["bias_constraint"] = json::parse(constraint);
     const LayerPtr layer = layers::layer_from_config("Dense", config);
     layer->build({{1, 3}});
-    EXPECT_FALSE(layer->own_variable(0)->constraint()) << "the kernel has none";
-    return layer->own_variable(1)->constraint();
+    EXPECT_FALSE(layer->own_variables()[0]->constraint()) << "the kernel has none";
+    return layer->own_variables()[1]->constraint();
   };
   EXPECT_FALSE(found("null"));
   EXPECT_EQ(found(R"("non_neg")").class_name(), "NonNeg");

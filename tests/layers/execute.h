@@ -5,6 +5,7 @@
 
 #include "graph/builder.h"
 #include "graph/program.h"
+#include "layers/access.h"
 #include "ops/reference/reference_backend.h"
 
 namespace lamina::testing {
@@ -19,7 +20,7 @@ inline std::vector<Tensor> execute(Layer& layer, const std::vector<Tensor>& inpu
     program.inputs.push_back(program.add_value({input.shape(), input.dtype()}));
     values.push_back(input);
   }
-  program.outputs = layer.lower(builder, program.inputs);
+  program.outputs = layers::Access::lower(layer, builder, program.inputs);
   ops::ReferenceBackend backend;
   for (const graph::Op& op : program.ops) {
     const ops::TensorSpec& spec = program.values[op.output];

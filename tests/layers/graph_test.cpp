@@ -7,6 +7,7 @@
 
 #include "graph/builder.h"
 #include "graph/program.h"
+#include "layers/access.h"
 #include "layers/trace.h"
 #include "tests/fresh_seed.h"
 #include "tests/layers/execute.h"
@@ -92,8 +93,8 @@ TEST(Apply, SharesVariablesBetweenCalls) {
   const LayerRef dense = L::Dense({.units = 2});
   const SymbolicTensor a = dense(L::Input({.shape = {4}})), b = dense(L::Input({.shape = {4}}));
   EXPECT_EQ(dense->own_variables().size(), 2u);
-  EXPECT_EQ(a.node()->layer, b.node()->layer);
-  EXPECT_NE(a.node(), b.node());
+  EXPECT_EQ(layers::Access::node(a)->layer, layers::Access::node(b)->layer);
+  EXPECT_NE(layers::Access::node(a), layers::Access::node(b));
 }
 
 TEST(Apply, RefusesSizesThatDoNotFit) {
@@ -218,7 +219,7 @@ TEST(CompositeLayer, TracingTakesNoAutomaticInputName) {
   clear_session();
   const LayerRef block = std::make_shared<Block>(4);
   block->build({{kNone, 4}});
-  EXPECT_EQ(L::Input({.shape = {1}}).node()->layer->name(), "input_layer");
+  EXPECT_EQ(layers::Access::node(L::Input({.shape = {1}}))->layer->name(), "input_layer");
 }
 
 TEST(LowerGraph, VisitsASharedNodeOnceAndSurvivesDepth) {
@@ -251,11 +252,11 @@ TEST(Autocast, CastsFloatsAndLeavesIntegers) {
   (void)add({L::Input({.shape = {2}}), L::Input({.shape = {2}})});
   const auto a = program.add_value({{1, 2}, DType::kFloat32});
   const auto b = program.add_value({{1, 2}, DType::kFloat32});
-  const auto y = add->lower(builder, {a, b});
+  const auto y = layers::Access::lower(*add, builder, {a, b});
   EXPECT_EQ(builder.dtype(y[0]), DType::kBFloat16);
   const LayerRef flatten = L::Flatten({.dtype = "bfloat16"});
   const auto ids = program.add_value({{1, 2, 2}, DType::kInt32});
-  EXPECT_EQ(builder.dtype(flatten->lower(builder, {ids})[0]), DType::kInt32);
+  EXPECT_EQ(builder.dtype(layers::Access::lower(*flatten, builder, {ids})[0]), DType::kInt32);
 }
 
 TEST(DTypePolicy, KnowsKerasNames) {

@@ -56,7 +56,7 @@ inline SymbolicTensors placeholders(const nlohmann::json& c) {
   SymbolicTensors inputs;
   const std::string dtype = c.at("input_dtype");
   for (const auto& shape : c.at("input_shapes")) {
-    inputs.push_back(layers::Input({.batch_shape = to_shape(shape), .dtype = dtype}));
+    inputs.push_back(layers::Input({.dtype = dtype, .batch_shape = to_shape(shape)}));
   }
   return inputs;
 }

@@ -8,6 +8,7 @@
 #include <random>
 #include <thread>
 
+#include "core/variable_snapshot.h"
 #include "runtime/devices.h"
 #include "runtime/host/host_runtime.h"
 #include "runtime/runtimes.h"
@@ -246,7 +247,7 @@ TEST(DeviceVariable, IsInitialisedOnceAndThere) {
     ++calls;
     return Tensor::zeros(shape, dtype);
   });
-  const Variable::Snapshot before = variable.snapshot();
+  const core::VariableSnapshot before(variable);
   variable.to(kGpu);
   EXPECT_FALSE(variable.materialized());
   EXPECT_EQ(calls, 0);

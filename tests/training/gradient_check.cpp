@@ -126,7 +126,7 @@ ModelPtr model_of(const LayerRef& layer, const std::vector<Shape>& inputs,
                   const std::string& dtype) {
   SymbolicTensors placeholders;
   for (const Shape& shape : inputs) {
-    placeholders.push_back(layers::Input({.batch_shape = shape, .dtype = dtype}));
+    placeholders.push_back(layers::Input({.dtype = dtype, .batch_shape = shape}));
   }
   return Functional::create(placeholders, SymbolicTensors{layer(placeholders)});
 }

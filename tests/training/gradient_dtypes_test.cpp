@@ -16,7 +16,7 @@ using namespace testkit;
 ModelPtr convnet(const std::string& policy) {
   clear_session();
   set_dtype_policy(policy);
-  const auto x = layers::Input({.batch_shape = Shape{4, 16, 18, 3}, .dtype = "float32"});
+  const auto x = layers::Input({.dtype = "float32", .batch_shape = Shape{4, 16, 18, 3}});
   auto y = layers::Conv2D({.filters = 32, .kernel_size = 3, .padding = "same"})(x);
   y = layers::Activation({.activation = "silu"})(layers::BatchNormalization()(y));
   const auto skip = y;

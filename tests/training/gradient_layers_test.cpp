@@ -328,7 +328,7 @@ TEST(GradientOfALayer, EmbeddingAddsUpWhatEachRowReceived) {
   set_dtype_policy("float64");
   Seeded random;
   SCOPED_TRACE(random.note());
-  const auto ids = layers::Input({.batch_shape = Shape{3, 4}, .dtype = "int32"});
+  const auto ids = layers::Input({.dtype = "int32", .batch_shape = Shape{3, 4}});
   const auto model =
       Functional::create(ids, layers::Embedding({.input_dim = 5, .output_dim = 3})(ids));
   randomize(*model, *random);

@@ -11,7 +11,7 @@ using namespace testkit;
 using layers::Input;
 
 SymbolicTensor input(const Shape& shape) {
-  return Input({.batch_shape = shape, .dtype = "float64"});
+  return Input({.dtype = "float64", .batch_shape = shape});
 }
 
 class GradientOfAModel : public testing::Test {

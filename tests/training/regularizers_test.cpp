@@ -49,7 +49,7 @@ void compile(const ModelPtr& model, const OptimizerPtr& optimizer) {
 }
 
 Tensor value_of(const ModelPtr& model, const char* layer, std::size_t index) {
-  return model->get_layer(layer)->own_variable(index)->value().clone();
+  return model->get_layer(layer)->own_variables()[index]->value().clone();
 }
 
 TEST(Regularizers, AddTheirFormulaToTheLossOfTrainingAndOfEvaluation) {
@@ -121,7 +121,7 @@ TEST(Regularizers, HaveTheGradientsOfCentralDifferences) {
   training::testkit::Seeded seeded;
   SCOPED_TRACE(seeded.note());
   set_dtype_policy("float64");
-  auto x = layers::Input({.batch_shape = Shape{3, 6, 6, 2}, .dtype = "float64"});
+  auto x = layers::Input({.dtype = "float64", .batch_shape = Shape{3, 6, 6, 2}});
   auto y = layers::Conv2D({.filters = 3,
                            .kernel_size = 2,
                            .kernel_regularizer = L1L2{0.3, 0.2},
@@ -248,7 +248,7 @@ TEST(Regularizers, MoveWeightsThatNothingDependsOn) {
   const auto model = std::make_shared<WithUnused>();
   model->build({{kNone, 4}});
   compile(model, optimizers::SGD({.learning_rate = 0.1}));
-  const VariablePtr kernel = model->unused_->own_variable(0);
+  const VariablePtr kernel = model->unused_->own_variables()[0];
   for (int step = 0; step < 3; ++step) {
     const Tensor before = kernel->value().clone();
     (void)model->train_on_batch(data.x, data.y);

@@ -74,7 +74,7 @@ void train_while_a_save_is_stuck(Device device, Random& random) {
   EXPECT_FALSE(state->done());
   EXPECT_FALSE(std::filesystem::exists(file));
   gate.open_gate();
-  SaveHandle(state).wait();
+  checkpoint::SaveState::handle(state).wait();
 
   const ModelPtr loaded = make(Device::cpu());
   loaded->load_weights(file);

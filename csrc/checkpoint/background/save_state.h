@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <exception>
 #include <filesystem>
+#include <memory>
 #include <mutex>
 #include <utility>
 
@@ -21,6 +22,11 @@ class SaveState {
   ~SaveState();
   SaveState(const SaveState&) = delete;
   SaveState& operator=(const SaveState&) = delete;
+
+  /// What a caller holds of the save.
+  [[nodiscard]] static SaveHandle handle(std::shared_ptr<SaveState> state) {
+    return SaveHandle(std::move(state));
+  }
 
   // The saving side.
 

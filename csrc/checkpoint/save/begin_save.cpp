@@ -35,7 +35,7 @@ using ValueDevices = std::vector<Device>;
 
 /// Throws ValueError, which names it, for a variable that has been released.
 void require_value(const Variable& variable) {
-  (void)variable.snapshot();
+  (void)core::VariableSnapshot(variable);
 }
 
 /// Takes hold of the values, in one pass: there may be tens of thousands. Only of what is saved

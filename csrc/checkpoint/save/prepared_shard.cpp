@@ -115,7 +115,7 @@ PreparedShard prepare_shard(const SavePlan& plan, std::size_t i, std::string nam
   for (std::size_t g = 0; g < shard.groups.size(); ++g) {
     const weights::NodeId node = plan.entries[shard.groups[g].entry].node;
     for (std::size_t k = 0; k < shard.groups[g].variables.size(); ++k) {
-      const Variable::Snapshot& value = values.at(node, shard.groups[g].variables[k]);
+      const core::VariableSnapshot& value = values.at(node, shard.groups[g].variables[k]);
       if (const auto bytes = value.bytes(); !bytes.empty()) {
         out.tensors.push_back({out.layout->offsets[g][k], bytes, value.device()});
       }

@@ -11,6 +11,7 @@
 #include "checkpoint/names/paths.h"
 #include "checkpoint/save/save_plan.h"
 #include "checkpoint/transfer/device_transfer.h"
+#include "core/variable_snapshot.h"
 #include "runtime/device_context.h"
 #include "weights/weight_tree.h"
 
@@ -20,10 +21,10 @@ using TreePtr = std::shared_ptr<const weights::WeightTree>;
 
 /// The values of a tree's variables at one moment.
 struct Values {
-  std::vector<Variable::Snapshot> all;  ///< node by node
-  std::vector<std::size_t> first;       ///< of each node
+  std::vector<core::VariableSnapshot> all;  ///< node by node
+  std::vector<std::size_t> first;           ///< of each node
 
-  [[nodiscard]] const Variable::Snapshot& at(weights::NodeId node, std::size_t variable) const {
+  [[nodiscard]] const core::VariableSnapshot& at(weights::NodeId node, std::size_t variable) const {
     return all[first[node] + variable];
   }
 };

@@ -1,5 +1,7 @@
 #include "models/run/input_check.h"
 
+#include "layers/access.h"
+
 namespace lamina::models {
 
 void check_input_shapes(const std::string& class_name, const SymbolicTensors& placeholders,
@@ -17,8 +19,9 @@ void check_input_shapes(const std::string& class_name, const SymbolicTensors& pl
     }
     if (fits) continue;
     throw ValueError(class_name + " was passed incompatible inputs. For input '" +
-                     placeholders[i].node()->layer->name() + "', expected shape " + expected.str() +
-                     ", but received instead a tensor with shape " + shapes[i].str() + ".");
+                     layers::Access::node(placeholders[i])->layer->name() + "', expected shape " +
+                     expected.str() + ", but received instead a tensor with shape " +
+                     shapes[i].str() + ".");
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "layers/access.h"
 #include "layers/trace.h"
 
 namespace lamina::models {
@@ -12,7 +13,7 @@ graph::Program lower_model(Model& model, const std::vector<ops::TensorSpec>& inp
   for (const ops::TensorSpec& input : inputs) program.inputs.push_back(program.add_value(input));
   graph::Builder builder(program, mode);
   const std::vector<graph::ValueId> values = program.inputs;
-  program.outputs = model.lower(builder, values);
+  program.outputs = layers::Access::lower(model, builder, values);
   program.outputs.insert(program.outputs.end(), program.activity_penalties.begin(),
                          program.activity_penalties.end());
   for (const graph::MovingAverage& average : program.moving_averages) {

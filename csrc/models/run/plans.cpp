@@ -59,7 +59,10 @@ Model::Plans::Entry& Model::Plans::entry(Model& model, const Signature& signatur
   if (!backend_) backend_ = ops::make_backend(device_);
   if (entries_.size() >= kPlans) entries_.pop_back();
   entries_.push_front(
-      {signature, {}, {}, graph::Plan::compile(models::lower_model(model, signature), backend_)});
+      {signature,
+       {},
+       {},
+       std::make_unique<graph::Plan>(models::lower_model(model, signature), backend_)});
   return entries_.front();
 }
 

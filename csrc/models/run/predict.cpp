@@ -6,6 +6,7 @@
 
 #include "core/rows.h"
 #include "core/terminal_progress.h"
+#include "layers/access.h"
 #include "models/run/batching.h"
 #include "models/run/input_check.h"
 #include "models/run/plans.h"
@@ -14,7 +15,7 @@ namespace lamina {
 namespace {
 
 std::string input_name(const SymbolicTensors& placeholders, std::size_t i) {
-  return i < placeholders.size() ? "'" + placeholders[i].node()->layer->name() + "'"
+  return i < placeholders.size() ? "'" + layers::Access::node(placeholders[i])->layer->name() + "'"
                                  : "number " + std::to_string(i);
 }
 
@@ -183,7 +184,7 @@ Tensor Model::predict_on_batch(const Tensor& input) {
 }
 
 void Model::compile_inference(const std::vector<Shape>& input_shapes,
-                              const CompileOptions& options) {
+                              const InferenceOptions& options) {
   if (!built()) build(input_shapes);
   models::check_input_shapes("Model '" + name() + "'", inputs(), input_shapes);
   Plans::Signature signature;

@@ -6,10 +6,12 @@
 #include <unordered_set>
 
 #include "core/readable_size.h"
+#include "layers/access.h"
 #include "models/graph_order.h"
 #include "models/keras/operation.h"
 #include "models/sublayers.h"
 #include "models/summary/text_table.h"
+#include "models/weights/access.h"
 
 namespace lamina::models {
 namespace {
@@ -66,7 +68,7 @@ struct Amount {
 
 }  // namespace
 
-Summary::Summary(const Model& model) : model_(model), graph_(model.graph()) {
+Summary::Summary(const Model& model) : model_(model), graph_(Access::graph(model)) {
   if (graph_ == nullptr) return;
   for (const NodePtr& node : graph_->nodes()) {
     if (node->layer) calls_[node->layer.get()].push_back(node.get());
@@ -104,13 +106,14 @@ std::string Summary::output_shape(const Layer& layer) const {
 std::string Summary::connections(const Layer& layer) const {
   std::string out;
   const auto it = calls_.find(&layer);
-  for (const detail::Node* node : it == calls_.end() ? Calls{} : it->second) {
+  for (const layers::Node* node : it == calls_.end() ? Calls{} : it->second) {
     for (const SymbolicTensor& input : node->inputs) {
-      const Layer* from = input.node()->layer.get();
+      const Layer* from = layers::Access::node(input)->layer.get();
       const Calls& calls = calls_.at(from);
-      const auto call = std::find(calls.begin(), calls.end(), input.node().get()) - calls.begin();
+      const auto call =
+          std::find(calls.begin(), calls.end(), layers::Access::node(input).get()) - calls.begin();
       if (!out.empty()) out += ", ";
-      out += fmt::format("{}[{}][{}]", from->name(), call, input.index());
+      out += fmt::format("{}[{}][{}]", from->name(), call, layers::Access::index(input));
     }
   }
   return out.empty() ? "-" : out;

@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "layers/node.h"
+
 namespace lamina::models {
 
 /// Writes Keras's `model.summary()`.
@@ -19,7 +21,7 @@ class Summary {
   [[nodiscard]] std::string connections(const Layer& layer) const;
   [[nodiscard]] std::string totals() const;
 
-  using Calls = std::vector<const detail::Node*>;
+  using Calls = std::vector<const layers::Node*>;
   const Model& model_;
   const Graph* graph_;
   std::unordered_map<const Layer*, Calls> calls_;  // in the order in which they were made

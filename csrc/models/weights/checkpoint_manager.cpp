@@ -7,6 +7,7 @@
 #include "checkpoint/commit/recovery_report.h"
 #include "checkpoint/save/save.h"
 #include "checkpoint/steps/restore_newest.h"
+#include "models/weights/access.h"
 #include "models/weights/model_weights.h"
 #include "models/weights/pending_saves.h"
 
@@ -73,13 +74,13 @@ CheckpointManager::Begun CheckpointManager::begin(std::int64_t step, const Model
   if (step < 0) {
     throw ValueError(fmt::format("A step must not be negative. Received: step={}", step));
   }
-  model.saves_->throw_failure();
+  models::Access::saves(model).throw_failure();
   Begun out;
   const std::filesystem::path place = parts_->directories.new_file(step);
-  out.job =
-      std::make_shared<SaveJob>(models::begin_model_save(model, model.saves_->names, place,
-                                                         parts_->options.save, parts_->storage)
-                                    .value());
+  out.job = std::make_shared<SaveJob>(
+      models::begin_model_save(model, models::Access::saves(model).names, place,
+                               parts_->options.save, parts_->storage)
+          .value());
   out.job->fresh_directory = true;  // as StepDirectories makes them
   out.state = std::make_shared<SaveState>(place);
   out.work = [parts = parts_, job = out.job, step](SaveState& state) {
@@ -96,7 +97,7 @@ CheckpointManager::Begun CheckpointManager::begin(std::int64_t step, const Model
 }
 
 void CheckpointManager::save(std::int64_t step, const Model& model) {
-  models::wait_for_earlier_saves(model, *model.saves_);
+  models::wait_for_earlier_saves(model, models::Access::saves(model));
   Begun begun = begin(step, model);
   checkpoint::save_queue().wait_for(parts_->key);
   begun.work(*begun.state);
@@ -105,9 +106,9 @@ void CheckpointManager::save(std::int64_t step, const Model& model) {
 SaveHandle CheckpointManager::save_async(std::int64_t step, const Model& model) {
   Begun begun = begin(step, model);
   checkpoint::save_queue().submit(parts_->key, begun.state, std::move(begun.work),
-                                  models::earlier_saves(model, *model.saves_));
-  model.saves_->add(begun.state);
-  return SaveHandle(begun.state);
+                                  models::earlier_saves(model, models::Access::saves(model)));
+  models::Access::saves(model).add(begun.state);
+  return SaveState::handle(begun.state);
 }
 
 std::vector<std::int64_t> CheckpointManager::steps() const {
@@ -128,7 +129,8 @@ std::optional<std::int64_t> CheckpointManager::restore_latest(Model& model,
                                                               const LoadOptions& options) const {
   checkpoint::save_queue().wait_for(parts_->key);
   const auto load = [&](const std::filesystem::path& file) {
-    models::load_model_weights(model, model.saves_->names, file, options, parts_->storage);
+    models::load_model_weights(model, models::Access::saves(model).names, file, options,
+                               parts_->storage);
   };
   return checkpoint::restore_newest(parts_->directories, load);
 }

@@ -6,6 +6,8 @@
 #include <unordered_set>
 
 #include "core/naming.h"
+#include "layers/access.h"
+#include "models/weights/access.h"
 #include "models/weights/keras_reserved.h"
 #include "models/weights/layer_list.h"
 #include "models/weights/model_cast.h"
@@ -40,13 +42,15 @@ struct Member {
     const auto* bytes = reinterpret_cast<const char*>(layer);
     for (std::size_t k = 0; k < sizeof(Layer); k += kLine) __builtin_prefetch(bytes + k);
   }
-  if (const Layer* layer = at(2); layer != nullptr && layer->own_variable_count() > 0) {
-    __builtin_prefetch(&layer->own_variable(0));
+  if (const Layer* layer = at(2);
+      layer != nullptr && layers::Access::own_variable_count(*layer) > 0) {
+    __builtin_prefetch(&layers::Access::own_variable(*layer, 0));
   }
   if (const Layer* layer = at(1)) {
-    for (std::size_t k = 0; k < layer->own_variable_count(); ++k) {
+    for (std::size_t k = 0; k < layers::Access::own_variable_count(*layer); ++k) {
       // The count of its owners lies just before it.
-      __builtin_prefetch(reinterpret_cast<const char*>(layer->own_variable(k).get()) - 1, 1);
+      __builtin_prefetch(
+          reinterpret_cast<const char*>(layers::Access::own_variable(*layer, k).get()) - 1, 1);
     }
   }
 }
@@ -84,10 +88,10 @@ class Namer {
     node.name = layer.name();
     node.class_name = std::move(class_name);
     node.built = layer.built();
-    const std::size_t variables = layer.own_variable_count();
+    const std::size_t variables = layers::Access::own_variable_count(layer);
     node.variables.reserve(variables);
     for (std::size_t i = 0; i < variables; ++i) {
-      node.variables.push_back({key_of(i), layer.own_variable(i)});
+      node.variables.push_back({key_of(i), layers::Access::own_variable(layer, i)});
     }
     const bool leads_on = as_model_(layer) != nullptr || !layer.attributes().empty();
     if (leads_on) open_.emplace_back(&layer, id);
@@ -126,12 +130,13 @@ class Namer {
     } else if (layers_first) {
       members.insert(members.begin(), {"layers", nullptr, &layers->get()});
     }
-    if (model != nullptr && model->training_parts()) {
+    if (model != nullptr && Access::training_parts(*model)) {
       const auto first = members.begin() + (layers_first ? 1 : 0);
       const auto at = std::find_if(first, members.end(), [](const Member& member) {
         return attribute_before("optimizer", member.name);
       });
-      members.insert(at, {"optimizer", nullptr, nullptr, model->training_parts()->optimizer.get()});
+      members.insert(
+          at, {"optimizer", nullptr, nullptr, Access::training_parts(*model)->optimizer.get()});
     }
     std::vector<WeightEdge> edges;
     edges.reserve((layers ? layers->get().size() : 0) + members.size());
@@ -235,8 +240,8 @@ bool attribute_before(const std::string& a, const std::string& b) {
 
 NamedWeights name_weights(const Model& model, TrainingState state) {
   NamedWeights named = Namer(model).run();
-  if (state == TrainingState::kLeftOut || !model.training_parts() ||
-      model.training_parts()->state.empty()) {
+  if (state == TrainingState::kLeftOut || !Access::training_parts(model) ||
+      Access::training_parts(model)->state.empty()) {
     return named;
   }
   named.tree.nodes.front().edges.push_back({kTrainingStatePath, named.tree.nodes.size()});
@@ -244,7 +249,7 @@ NamedWeights name_weights(const Model& model, TrainingState state) {
                               "training",
                               "TrainingState",
                               true,
-                              model.training_parts()->state,
+                              Access::training_parts(model)->state,
                               {}});
   return named;
 }

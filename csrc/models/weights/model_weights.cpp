@@ -3,6 +3,7 @@
 #include "checkpoint/background/save_queue.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/load/catalog.h"
+#include "models/weights/access.h"
 #include "models/weights/keras_paths.h"
 #include "models/weights/pending_saves.h"
 #include "models/weights/training_parts.h"
@@ -31,7 +32,7 @@ std::unordered_set<weights::NodeId> nodes_of(const NamedWeights& named,
 
 /// Whether files hold the state of a running `fit`.
 bool in_fit(const Model& model) {
-  return model.training_parts() && !model.training_parts()->state.empty();
+  return Access::training_parts(model) && !Access::training_parts(model)->state.empty();
 }
 
 /// The names without the state of a running `fit`: of those that are kept where there is none.
@@ -43,8 +44,8 @@ std::shared_ptr<const NamedWeights> known_to_keras(const Model& model, KeptNames
 /// Keras leaves an optimizer out that has not been built when a file is loaded. Here it is built as
 /// soon as the file holds state for it.
 void build_optimizer(const Model& model, const checkpoint::Catalog& file) {
-  if (!model.training_parts()) return;
-  Optimizer& optimizer = *model.training_parts()->optimizer;
+  if (!Access::training_parts(model)) return;
+  Optimizer& optimizer = *Access::training_parts(model)->optimizer;
   if (optimizer.built()) return;
   if (file.find("/optimizer/vars").count > optimizer.variables().size()) {
     optimizer.build(model.trainable_variables());
@@ -139,7 +140,7 @@ SaveHandle Model::save_weights_async(const std::filesystem::path& path,
       key, state, [job](checkpoint::SaveState& s) { run_save(*job, storage::posix(), s); },
       models::earlier_saves(*this, *saves_));
   saves_->add(state);
-  return SaveHandle(state);
+  return checkpoint::SaveState::handle(state);
 }
 
 void Model::wait_until_copied() const {

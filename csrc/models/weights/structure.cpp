@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "layers/access.h"
+#include "models/weights/access.h"
 #include "models/weights/layer_list.h"
 #include "models/weights/model_cast.h"
 #include "models/weights/object_ids.h"
@@ -91,7 +93,7 @@ class Walk {
 
   bool visit(const Layer& layer) {
     const std::uintptr_t built = layer.built() ? 1 : 0;
-    if (!pen_.put(2 * layer.own_variable_count() + built)) return false;
+    if (!pen_.put(2 * layers::Access::own_variable_count(layer) + built)) return false;
     if (const Model* model = as_model_(layer); model != nullptr && !visit_parts(*model))
       return false;
     const std::vector<Attribute>& attributes = layer.attributes();
@@ -108,7 +110,7 @@ class Walk {
     for (const LayerPtr& layer : layers.get()) {
       if (!pen_.put(layer)) return false;
     }
-    const TrainingParts* parts = model.training_parts().get();
+    const TrainingParts* parts = Access::training_parts(model).get();
     if (!pen_.put(parts != nullptr ? 1 : 0)) return false;
     return parts == nullptr || visit(*parts);
   }

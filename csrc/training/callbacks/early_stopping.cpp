@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/variable_access.h"
 #include "training/callbacks/monitor.h"
 
 namespace lamina::callbacks {
@@ -89,7 +90,7 @@ class EarlyStoppingCallback : public Callback {
     // An update replaces values that are held elsewhere, so that these need no copying.
     const auto variables = run.model().variables();
     for (std::size_t i = 0; i < variables.size(); ++i) {
-      best_weights_[i]->move_to_value(variables[i]->value());
+      core::VariableAccess::move_to_value(*best_weights_[i], variables[i]->value());
     }
     has_best_weights_ = true;
   }

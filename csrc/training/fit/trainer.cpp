@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "layers/access.h"
 #include "training/fit/by_output.h"
 #include "training/graph/lacked_options.h"
 #include "training/losses/labels.h"
@@ -25,7 +26,8 @@ std::string unique_name(const std::string& name, const std::vector<std::string>&
 /// As Keras calls the outputs.
 std::vector<std::string> names_of(const SymbolicTensors& outputs) {
   std::vector<std::string> names;
-  for (const SymbolicTensor& output : outputs) names.push_back(output.node()->layer->name());
+  for (const SymbolicTensor& output : outputs)
+    names.push_back(layers::Access::node(output)->layer->name());
   return names;
 }
 

@@ -34,8 +34,8 @@ void refuse_lacked_options(const Model& model) {
     const auto* options = dynamic_cast<const layers::TrainingOptions*>(layer.get());
     if (options == nullptr) continue;
     bool trains = false;
-    for (std::size_t i = 0; i < layer->own_variable_count(); ++i) {
-      trains |= trained.contains(layer->own_variable(i));
+    for (const VariablePtr& variable : layer->own_variables()) {
+      trains |= trained.contains(variable);
     }
     for (const layers::TrainingOption& lacked : options->lacked()) {
       if (!trains && lacked.option != "activity_regularizer") continue;

@@ -13,6 +13,7 @@ namespace lamina::layers {
 
 // Activations: any shape, unchanged.
 
+/// activation(x); none: x.
 struct ActivationOptions {
   ActivationFunction activation = {};
   std::string name = {};
@@ -21,7 +22,7 @@ struct ActivationOptions {
 };
 [[nodiscard]] LayerRef Activation(ActivationOptions options);
 
-/// max(x, 0), with a slope below `threshold` and a bound.
+/// x where x > threshold, else negative_slope * (x - threshold); at most max_value.
 struct ReLUOptions {
   std::optional<double> max_value = {};
   double negative_slope = 0.0;
@@ -41,8 +42,8 @@ struct LeakyReLUOptions {
 };
 [[nodiscard]] LayerRef LeakyReLU(LeakyReLUOptions options = {});
 
-/// Variables: alpha, the input's shape without the batch, 1 along `shared_axes` (which count from
-/// 1).
+/// x where x > 0, else alpha * x. Variables: alpha, the input's shape without the batch, 1 along
+/// `shared_axes` (which count from 1).
 struct PReLUOptions {
   Initializer alpha_initializer = "zeros";
   Regularizer alpha_regularizer = {};
@@ -63,7 +64,7 @@ struct ELUOptions {
 };
 [[nodiscard]] LayerRef ELU(ELUOptions options = {});
 
-/// Softmax over `axis`; over several axes jointly.
+/// exp(x) / sum(exp(x)) over `axis`; over several axes jointly.
 struct SoftmaxOptions {
   Axes axis = -1;
   std::string name = {};

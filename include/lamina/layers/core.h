@@ -11,21 +11,22 @@
 
 namespace lamina::layers {
 
-/// Options of InputLayer. `shape` has no batch; `batch_shape` has, and replaces it. kNone marks an
-/// unknown dimension.
+/// Either `shape`, which has no batch, or `batch_shape`, which has. kNone marks an unknown
+/// dimension, as the batch is without `batch_size`.
 struct InputOptions {
   OptionalShape shape = {};
-  std::optional<std::int64_t> batch_size = {};
+  std::optional<std::int64_t> batch_size = {};  ///< with `shape` only
+  std::string dtype = "float32";                ///< any of Keras's (see DType)
   OptionalShape batch_shape = {};
-  std::string dtype = "float32";
   std::string name = {};
 };
-/// A placeholder for an input of a model.
+/// A placeholder for an input of a model. Throws ValueError without a shape and with two, and for a
+/// dtype that is none.
 [[nodiscard]] SymbolicTensor Input(InputOptions options);
-/// The layer behind `Input`, for Sequential.
+/// The layer behind `Input`, for Sequential. Throws likewise.
 [[nodiscard]] LayerRef InputLayer(InputOptions options);
 
-/// (batch, ..., in) -> (batch, ..., units).
+/// activation(x kernel + bias): (batch, ..., in) -> (batch, ..., units).
 /// Variables: kernel (in, units), bias (units).
 struct DenseOptions {
   std::int64_t units = 0;

@@ -41,11 +41,14 @@ struct ActivationFunction {
   ActivationFunction(const char* keras_name) : name(keras_name) {}             // NOLINT: implicit
   ActivationFunction(std::string keras_name) : name(std::move(keras_name)) {}  // NOLINT
 
+  // With parameters, named as in keras.activations; what they mean for ReLU, ELU and Softmax is
+  // with these layers.
   static ActivationFunction relu(double negative_slope,
                                  double max_value = std::numeric_limits<double>::infinity(),
                                  double threshold = 0);
   static ActivationFunction leaky_relu(double negative_slope);
   static ActivationFunction elu(double alpha);
+  /// x P(X <= x), X normal; approximate: x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
   static ActivationFunction gelu(bool approximate);
   static ActivationFunction softmax(Axes axis);
 

@@ -201,53 +201,54 @@ class Product final : public LibraryPlan {
   Algorithm result_{};
 };
 
-class Loaded final : public CublasLt {
- public:
-  explicit Loaded(std::shared_ptr<const Functions> functions) : lt_(std::move(functions)) {
-    cublasLtHandle_t raw = nullptr;
-    lt_->check(lt_->cublasLtCreate(&raw), "cublasLtCreate");
-    handle_ = {raw, [lt = lt_](auto* owned) {
-                 if (!runtime::cuda_has_gone()) (void)lt->cublasLtDestroy(owned);
-               }};
-  }
-  [[nodiscard]] std::shared_ptr<LibraryPlan> plan(const LibraryProduct& op,
-                                                  Float32Precision precision,
-                                                  const std::string& engine) override {
-    const auto product = std::make_shared<Product>(lt_, handle_, op, precision);
-    const auto all = product->algorithms(engine.empty() ? 1 : Tuner::kMostTried);
-    if (all.empty()) return nullptr;
-    const auto named = std::find_if(all.begin(), all.end(),
-                                    [&](const Algorithm& each) { return name_of(each) == engine; });
-    product->take(named == all.end() ? all.front() : *named);
-    return product;
-  }
-  [[nodiscard]] EngineChoices choices(const LibraryProduct& op,
-                                      Float32Precision precision) override {
-    const auto all = Product(lt_, handle_, op, precision).algorithms(Tuner::kMostTried);
-    EngineChoices out;
-    for (const Algorithm& each : all) out.engines.push_back(name_of(each));
-    out.build = [=, lt = lt_, handle = handle_](std::size_t i) {
-      auto product = std::make_shared<Product>(lt, handle, op, precision);
-      product->take(all.at(i));
-      return product;
-    };
-    return out;
-  }
-  [[nodiscard]] std::string name() const override {
-    return fmt::format("cuBLASLt {}", lt_->cublasLtGetVersion());
-  }
-
- private:
-  std::shared_ptr<const Functions> lt_;
-  Owned<cublasLtHandle_t> handle_;
-};
-
 }  // namespace
 
-std::shared_ptr<CublasLt> load_cublaslt() {
+/// Its functions, and a handle of the device.
+struct CublasLt::Library {
+  explicit Library(std::shared_ptr<const Functions> functions) : lt(std::move(functions)) {
+    cublasLtHandle_t raw = nullptr;
+    lt->check(lt->cublasLtCreate(&raw), "cublasLtCreate");
+    handle = {raw, [lt = lt](auto* owned) {
+                if (!runtime::cuda_has_gone()) (void)lt->cublasLtDestroy(owned);
+              }};
+  }
+
+  std::shared_ptr<const Functions> lt;
+  Owned<cublasLtHandle_t> handle;
+};
+
+std::optional<CublasLt> CublasLt::start() {
   auto functions = std::make_shared<Functions>();
-  if (!functions->load()) return nullptr;
-  return std::make_shared<Loaded>(std::move(functions));
+  if (!functions->load()) return {};
+  return CublasLt(std::make_shared<const Library>(std::move(functions)));
+}
+
+std::shared_ptr<LibraryPlan> CublasLt::plan(const LibraryProduct& op, Float32Precision precision,
+                                            const std::string& engine) const {
+  const auto product = std::make_shared<Product>(library_->lt, library_->handle, op, precision);
+  const auto all = product->algorithms(engine.empty() ? 1 : Tuner::kMostTried);
+  if (all.empty()) return nullptr;
+  const auto named = std::find_if(all.begin(), all.end(),
+                                  [&](const Algorithm& each) { return name_of(each) == engine; });
+  product->take(named == all.end() ? all.front() : *named);
+  return product;
+}
+
+EngineChoices CublasLt::choices(const LibraryProduct& op, Float32Precision precision) const {
+  const auto all =
+      Product(library_->lt, library_->handle, op, precision).algorithms(Tuner::kMostTried);
+  EngineChoices out;
+  for (const Algorithm& each : all) out.engines.push_back(name_of(each));
+  out.build = [=, library = library_](std::size_t i) {
+    auto product = std::make_shared<Product>(library->lt, library->handle, op, precision);
+    product->take(all.at(i));
+    return product;
+  };
+  return out;
+}
+
+std::string CublasLt::name() const {
+  return fmt::format("cuBLASLt {}", library_->lt->cublasLtGetVersion());
 }
 
 }  // namespace lamina::ops::cuda

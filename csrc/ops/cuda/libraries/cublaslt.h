@@ -2,28 +2,35 @@
 #include <lamina/devices.h>
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "ops/cuda/tuner.h"
 
 namespace lamina::ops::cuda {
 
-/// cuBLASLt on the current device, loaded when it is first needed. Nothing where it is not there;
-/// throws BackendError where it does not start.
+/// cuBLASLt on the device that was current when it was started.
 class CublasLt {
  public:
-  virtual ~CublasLt() = default;
+  /// On the current device; the library is loaded when it is first needed. Nothing where it is not
+  /// there; throws BackendError where it does not start.
+  [[nodiscard]] static std::optional<CublasLt> start();
+
   /// Nothing where it has no algorithm. The one that is named `engine`, where it is among those
   /// that the library thinks of; else what that thinks the fastest.
-  [[nodiscard]] virtual std::shared_ptr<LibraryPlan> plan(const LibraryProduct& op,
-                                                          Float32Precision precision,
-                                                          const std::string& engine = {}) = 0;
+  [[nodiscard]] std::shared_ptr<LibraryPlan> plan(const LibraryProduct& op,
+                                                  Float32Precision precision,
+                                                  const std::string& engine = {}) const;
   /// What the library thinks of.
-  [[nodiscard]] virtual EngineChoices choices(const LibraryProduct& op,
-                                              Float32Precision precision) = 0;
+  [[nodiscard]] EngineChoices choices(const LibraryProduct& op, Float32Precision precision) const;
   /// "cuBLASLt 130000": with its version.
-  [[nodiscard]] virtual std::string name() const = 0;
-};
+  [[nodiscard]] std::string name() const;
 
-[[nodiscard]] std::shared_ptr<CublasLt> load_cublaslt();
+ private:
+  struct Library;
+  explicit CublasLt(std::shared_ptr<const Library> library) : library_(std::move(library)) {}
+
+  std::shared_ptr<const Library> library_;
+};
 
 }  // namespace lamina::ops::cuda

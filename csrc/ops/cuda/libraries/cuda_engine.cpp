@@ -68,8 +68,8 @@ class CudaEngine final : public Engine {
       where_ = device_name(device_) + (precision_ == Float32Precision::kTf32 ? ", TF32, " : ", ");
     }
     static std::once_flag cublaslt_once, cudnn_once;
-    cublaslt_ = load_cublaslt();
-    if (cublaslt_ == nullptr) warn_without("cuBLASLt", "libcublasLt.so.13", cublaslt_once);
+    cublaslt_ = CublasLt::start();
+    if (!cublaslt_) warn_without("cuBLASLt", "libcublasLt.so.13", cublaslt_once);
     start_cudnn();
     if (!has_cudnn()) warn_without("cuDNN", "libcudnn.so.9", cudnn_once);
   }
@@ -114,7 +114,7 @@ class CudaEngine final : public Engine {
 
   [[nodiscard]] std::shared_ptr<LibraryPlan> make_plan(const LibraryOp& op) {
     if (const auto* product = std::get_if<LibraryProduct>(&op)) {
-      if (cublaslt_ == nullptr) return nullptr;
+      if (!cublaslt_) return nullptr;
       const std::string engine =
           fastest(cublaslt_->name(), op, [&] { return cublaslt_->choices(*product, precision_); });
       return cublaslt_->plan(*product, precision_, engine);
@@ -140,7 +140,7 @@ class CudaEngine final : public Engine {
   int device_;
   Float32Precision precision_;
   std::shared_ptr<std::mutex> handles_ = std::make_shared<std::mutex>();
-  std::shared_ptr<CublasLt> cublaslt_;
+  std::optional<CublasLt> cublaslt_;
 #ifdef LAMINA_HAVE_CUDNN
   std::optional<CudnnTarget> cudnn_;
 #endif

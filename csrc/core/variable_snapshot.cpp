@@ -1,0 +1,49 @@
+#include "core/variable_snapshot.h"
+
+#include "core/first_value.h"
+
+namespace lamina::core {
+
+VariableSnapshot::VariableSnapshot(const Variable& variable) : variable_(&variable) {
+  const Tensor& value = variable.value_;
+  if (value.defined()) {
+    owner_ = value.owner();
+    data_ = value.raw();
+    device_ = value.device();
+  } else {
+    variable.require_value();
+    owner_ = variable.first_;
+    in_the_making_ = true;
+  }
+}
+
+const Tensor& VariableSnapshot::first_value() const {
+  return static_cast<FirstValue*>(owner_.get())->get();
+}
+
+Tensor VariableSnapshot::value() const {
+  if (variable_ == nullptr) return {};
+  if (in_the_making_) return first_value();
+  return Tensor::view(const_cast<void*>(data_), variable_->shape_, variable_->dtype_, owner_,
+                      device_);
+}
+
+std::span<const std::byte> VariableSnapshot::bytes() const {
+  if (variable_ == nullptr) return {};
+  if (!in_the_making_) return {static_cast<const std::byte*>(data_), variable_->nbytes()};
+  const Tensor& value = first_value();
+  return {static_cast<const std::byte*>(value.raw()), value.nbytes()};
+}
+
+Device VariableSnapshot::device() const {
+  return in_the_making_ ? first_value().device() : device_;
+}
+
+void VariableSnapshot::replace(const Tensor& value) {
+  in_the_making_ = false;
+  owner_ = value.owner();
+  data_ = value.raw();
+  device_ = value.device();
+}
+
+}  // namespace lamina::core

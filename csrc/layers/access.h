@@ -1,0 +1,43 @@
+#pragma once
+#include <lamina/layer.h>
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "layers/node.h"
+
+namespace lamina::layers {
+
+/// What the library's own files reach of layers and of the tensors between them, and nobody else.
+class Access {
+ public:
+  /// The call that gives the tensor; null for an undefined one.
+  [[nodiscard]] static const std::shared_ptr<Node>& node(const SymbolicTensor& tensor) noexcept {
+    return tensor.node_;
+  }
+  /// Which output of that call it is.
+  [[nodiscard]] static std::size_t index(const SymbolicTensor& tensor) noexcept {
+    return tensor.index_;
+  }
+  /// Output `index` of a call.
+  [[nodiscard]] static SymbolicTensor output(std::shared_ptr<Node> node, std::size_t index);
+
+  /// Writes the layer's operations for concrete inputs, floating inputs cast to the compute dtype
+  /// first (see Layer::autocast).
+  [[nodiscard]] static std::vector<graph::ValueId> lower(Layer& layer, graph::Builder& builder,
+                                                         const std::vector<graph::ValueId>& inputs);
+
+  /// How many Layer::own_variables there are. They are made once, and never change places.
+  [[nodiscard]] static std::size_t own_variable_count(const Layer& layer) noexcept {
+    return layer.trainable_variables_.size() + layer.non_trainable_variables_.size();
+  }
+  /// The `i`-th of these, without a copy of the list.
+  [[nodiscard]] static const VariablePtr& own_variable(const Layer& layer, std::size_t i) noexcept {
+    const std::size_t trainable = layer.trainable_variables_.size();
+    return i < trainable ? layer.trainable_variables_[i]
+                         : layer.non_trainable_variables_[i - trainable];
+  }
+};
+
+}  // namespace lamina::layers

@@ -1,0 +1,27 @@
+#pragma once
+#include <lamina/model.h>
+
+#include <memory>
+#include <vector>
+
+namespace lamina::models {
+
+/// What the library's own files reach of a model, and nobody else.
+class Access {
+ public:
+  /// The list that `layers` copies, of models that keep one: null of others.
+  [[nodiscard]] static const std::vector<LayerPtr>* layer_list(const Model& model) noexcept {
+    return model.layer_list();
+  }
+  /// The calls that `summary` shows; null when there are none yet.
+  [[nodiscard]] static const Graph* graph(const Model& model) { return model.graph(); }
+  /// What `compile` made; null before.
+  [[nodiscard]] static const std::shared_ptr<TrainingParts>& training_parts(
+      const Model& model) noexcept {
+    return model.training_;
+  }
+  /// What the model remembers from save to save.
+  [[nodiscard]] static PendingSaves& saves(const Model& model) noexcept { return *model.saves_; }
+};
+
+}  // namespace lamina::models
