@@ -1,4 +1,6 @@
 #pragma once
+#include <sys/types.h>
+
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -9,7 +11,8 @@
 namespace lamina::models {
 
 /// What a model remembers from save to save: those in the background, for the next save to hear of
-/// their failures, and its names. Safe from several threads.
+/// their failures, and its names. Safe from several threads. A child that was forked forgets those
+/// of its parent: their threads are not there to be waited for, and the values are its own.
 class PendingSaves {
  public:
   void add(std::shared_ptr<checkpoint::SaveState> state);
@@ -22,8 +25,12 @@ class PendingSaves {
   KeptNames names;
 
  private:
+  void leave_parents();
+
   std::mutex mutex_;
+  pid_t process_ = 0;
   std::vector<std::shared_ptr<checkpoint::SaveState>> states_;
+  std::vector<std::shared_ptr<checkpoint::SaveState>> parents_;  // in a child
 };
 
 }  // namespace lamina::models
