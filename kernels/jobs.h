@@ -7,6 +7,7 @@
 #include "kernels/gather.h"
 #include "kernels/movement.h"
 #include "kernels/normalization.h"
+#include "kernels/orthogonal.h"
 #include "kernels/penalties.h"
 #include "kernels/pointwise.h"
 #include "kernels/reductions.h"

@@ -52,6 +52,12 @@ std::shared_ptr<RunCheckpoints> checkpoints_of(const Arguments& a) {
                   a.checkpoint_dir, *newest));
 }
 
+/// By its name alone it may be what fits the data, and is called in logs as it was given.
+MetricArgument metric_of(const std::string& words) {
+  if (words.find(':') == std::string::npos) return words;
+  return training::make_metric(words);
+}
+
 FitOptions fit_options(const Arguments& a, const std::shared_ptr<RunCheckpoints>& checkpoints,
                        std::filesystem::path resume_from) {
   FitOptions options;
@@ -99,7 +105,7 @@ void train(const Arguments& a) {
   model->to(device);
   CompileArguments compile{.optimizer = training::make_optimizer(a.optimizer),
                            .loss = training::make_loss(a.loss)};
-  for (const std::string& metric : a.metrics) compile.metrics.emplace_back(metric);
+  for (const std::string& metric : a.metrics) compile.metrics.push_back(metric_of(metric));
   model->compile(std::move(compile));
   // After compile, so that an optimizer in the file goes on too.
   if (!a.weights.empty()) {
@@ -154,8 +160,8 @@ void add_training_options(CLI::App& command, Arguments& a) {
       ->type_name("OPTIMIZER");
   command
       .add_option("--metric", a.metrics,
-                  "a metric to show, as accuracy; may be given again, and is for a model of "
-                  "several outputs once for each")
+                  "a metric to show, as accuracy, or with options as AUC:curve=PR; may be given "
+                  "again, and is for a model of several outputs once for each")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("NAME");

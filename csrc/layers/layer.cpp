@@ -205,6 +205,17 @@ std::vector<VariablePtr> Layer::non_trainable_variables() const {
   return all;
 }
 
+void Layer::set_activity_regularizer(Regularizer regularizer) {
+  if (regularizer.orthogonal()) {
+    // Not name(), which would make one.
+    throw UnsupportedError("Layer '" + (name_.empty() ? class_name() : name_) + "' (" +
+                           class_name() +
+                           "): activity_regularizer OrthogonalRegularizer is not supported; it is "
+                           "of weights.");
+  }
+  activity_regularizer_ = std::move(regularizer);
+}
+
 VariablePtr Layer::add_weight(std::string name, Shape shape, Variable::Initializer initializer,
                               bool trainable) {
   return add_weight(std::move(name), std::move(shape), std::move(initializer), trainable,

@@ -1,13 +1,10 @@
-// Losses, schedules and optimizers out of words: what Keras calls them, and their options.
+// Losses, schedules and optimizers out of words: what Keras calls them, and their options. Metrics
+// are in metrics_by_name.cpp.
 #include "training/by_name.h"
 
-#include <fmt/format.h>
+#include <utility>
 
-#include <algorithm>
-#include <array>
-#include <cctype>
-#include <vector>
-
+#include "training/makers.h"
 #include "training/spec.h"
 
 namespace lamina::training {
@@ -101,6 +98,18 @@ void take(Spec& spec, losses::SparseCategoricalCrossentropyOptions& o) {
   spec.take("ignore_class", o.ignore_class);
 }
 
+void take(Spec& spec, losses::BinaryFocalCrossentropyOptions& o) {
+  take_smoothed(spec, o);
+  spec.take("apply_class_balancing", o.apply_class_balancing);
+  spec.take("alpha", o.alpha);
+  spec.take("gamma", o.gamma);
+}
+void take(Spec& spec, losses::CategoricalFocalCrossentropyOptions& o) {
+  take_smoothed(spec, o);
+  spec.take("alpha", o.alpha);
+  spec.take("gamma", o.gamma);
+}
+
 template <class Options>
 void take_decay(Spec& spec, Options& o) {
   spec.take("initial_learning_rate", o.initial_learning_rate);
@@ -148,14 +157,6 @@ auto made(Spec& spec) {
   return kMake(std::move(options));
 }
 
-/// What can be made of a name and options.
-template <class Result>
-struct Maker {
-  std::string_view name;
-  std::array<std::string_view, 3> aliases;  // empty: none
-  Result (*make)(Spec& spec);
-};
-
 constexpr Maker<OptimizerPtr> kOptimizers[] = {
     {"SGD", {}, made<optimizers::SGDOptions, optimizers::SGD>},
     {"Adam", {}, made<optimizers::AdamOptions, optimizers::Adam>},
@@ -182,6 +183,31 @@ constexpr Maker<LossPtr> kLosses[] = {
     {"SparseCategoricalCrossentropy",
      {"sparse_categorical_crossentropy"},
      made<losses::SparseCategoricalCrossentropyOptions, losses::SparseCategoricalCrossentropy>},
+    {"MeanAbsolutePercentageError",
+     {"mean_absolute_percentage_error", "mape", "MAPE"},
+     made<losses::LossOptions, losses::MeanAbsolutePercentageError>},
+    {"MeanSquaredLogarithmicError",
+     {"mean_squared_logarithmic_error", "msle", "MSLE"},
+     made<losses::LossOptions, losses::MeanSquaredLogarithmicError>},
+    {"LogCosh", {"log_cosh"}, made<losses::LossOptions, losses::LogCosh>},
+    {"Poisson", {"poisson"}, made<losses::LossOptions, losses::Poisson>},
+    {"CosineSimilarity",
+     {"cosine_similarity"},
+     made<losses::LossOptions, losses::CosineSimilarity>},
+    {"KLDivergence",
+     {"kl_divergence", "kld", "KLD"},
+     made<losses::LossOptions, losses::KLDivergence>},
+    {"Hinge", {"hinge"}, made<losses::LossOptions, losses::Hinge>},
+    {"SquaredHinge", {"squared_hinge"}, made<losses::LossOptions, losses::SquaredHinge>},
+    {"CategoricalHinge",
+     {"categorical_hinge"},
+     made<losses::LossOptions, losses::CategoricalHinge>},
+    {"BinaryFocalCrossentropy",
+     {"binary_focal_crossentropy"},
+     made<losses::BinaryFocalCrossentropyOptions, losses::BinaryFocalCrossentropy>},
+    {"CategoricalFocalCrossentropy",
+     {"categorical_focal_crossentropy"},
+     made<losses::CategoricalFocalCrossentropyOptions, losses::CategoricalFocalCrossentropy>},
 };
 constexpr Maker<SchedulePtr> kSchedules[] = {
     {"ExponentialDecay", {}, made<schedules::ExponentialDecayOptions, schedules::ExponentialDecay>},
@@ -195,49 +221,6 @@ constexpr Maker<SchedulePtr> kSchedules[] = {
      {},
      made<schedules::CosineDecayRestartsOptions, schedules::CosineDecayRestarts>},
 };
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
-}
-
-/// Keras takes optimizers in any case, all else as it is written.
-bool is_named(const Maker<OptimizerPtr>& maker, std::string_view name) {
-  return equal_ignoring_case(maker.name, name);
-}
-template <class Result>
-bool is_named(const Maker<Result>& maker, std::string_view name) {
-  return !name.empty() &&
-         (maker.name == name ||
-          std::find(maker.aliases.begin(), maker.aliases.end(), name) != maker.aliases.end());
-}
-
-/// The maker of that name. Throws ValueError when there is none.
-template <class Result, std::size_t kCount>
-const Maker<Result>& find(const Maker<Result> (&makers)[kCount], const char* what,
-                          std::string_view name) {
-  std::vector<std::string_view> known;
-  for (const Maker<Result>& maker : makers) {
-    if (is_named(maker, name)) return maker;
-    known.push_back(maker.name);
-  }
-  throw ValueError(
-      fmt::format("There is no {} '{}'; there are {}", what, name, fmt::join(known, ", ")));
-}
-
-template <class Result, std::size_t kCount>
-Result make(const Maker<Result> (&makers)[kCount], const char* what, std::string_view text) {
-  Spec spec(text, what);
-  return find(makers, what, spec.name()).make(spec);
-}
-
-/// With the options that are its own.
-template <class Result, std::size_t kCount>
-Result plain(const Maker<Result> (&makers)[kCount], const char* what, std::string_view name) {
-  Spec no_options("", what);
-  return find(makers, what, name).make(no_options);
-}
 
 }  // namespace
 

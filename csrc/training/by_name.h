@@ -1,5 +1,6 @@
 #pragma once
 #include <lamina/losses.h>
+#include <lamina/metrics.h>
 #include <lamina/optimizers.h>
 #include <lamina/schedules.h>
 
@@ -12,5 +13,7 @@ namespace lamina::training {
 [[nodiscard]] OptimizerPtr make_optimizer(std::string_view text);
 [[nodiscard]] LossPtr make_loss(std::string_view text);
 [[nodiscard]] SchedulePtr make_schedule(std::string_view text);
+/// Of losses the mean over rows. Not "accuracy", which is what fits the data (see metrics::get).
+[[nodiscard]] MetricPtr make_metric(std::string_view text);
 
 }  // namespace lamina::training

@@ -73,6 +73,9 @@ class Callback {
   virtual void on_train_batch_begin(FitRun&, std::int64_t /*batch*/) {}
   /// `logs` are the means over the epoch so far.
   virtual void on_train_batch_end(FitRun&, std::int64_t /*batch*/, const Logs&) {}
+  /// Around each validation, before `on_epoch_end`. `logs` are its own, without "val_".
+  virtual void on_test_begin(FitRun&) {}
+  virtual void on_test_end(FitRun&, const Logs&) {}
 
   /// Callbacks that save are called after all others, so that they save what these know; and not
   /// at all once the run is abandoned (FitRun::abandon_training).
@@ -172,7 +175,34 @@ struct ReduceLROnPlateauOptions {
 
 /// Sets the learning rate of each epoch, from 0, to schedule(epoch, learning rate before).
 [[nodiscard]] CallbackPtr LearningRateScheduler(
-    std::function<double(std::int64_t epoch, double learning_rate)> schedule);
+    std::function<double(std::int64_t epoch, double learning_rate)> schedule, bool verbose = false);
+
+/// Calls functions at the times and with the arguments of the members of Callback of those names;
+/// an empty one is not called. It remembers nothing: what the functions need for an exact resume,
+/// a callback of one's own gives to the files that the run saves.
+struct LambdaCallbackOptions {
+  std::function<void(FitRun&, std::int64_t epoch)> on_epoch_begin = {};
+  std::function<void(FitRun&, std::int64_t epoch, Logs&)> on_epoch_end = {};
+  std::function<void(FitRun&)> on_train_begin = {};
+  std::function<void(FitRun&, const Logs&)> on_train_end = {};
+  std::function<void(FitRun&, std::int64_t batch)> on_train_batch_begin = {};
+  std::function<void(FitRun&, std::int64_t batch, const Logs&)> on_train_batch_end = {};
+  std::function<void(FitRun&)> on_test_begin = {};
+  std::function<void(FitRun&, const Logs&)> on_test_end = {};
+};
+[[nodiscard]] CallbackPtr LambdaCallback(LambdaCallbackOptions options);
+
+/// Validates with the averages of an optimizer with `use_ema` in the place of the weights, which
+/// then come back. With `swap_on_epoch` the averages are in the model from the end of each epoch to
+/// the beginning of the next as well, for callbacks behind this one and for those that save: files
+/// hold averages as weights, and weights as the optimizer's averages; after the last epoch the
+/// averages as both. A run that ends before its last epoch leaves the averages in the model too
+/// (in Keras the weights, and the averages are lost). Without `use_ema` `fit` throws ValueError
+/// before it trains.
+struct SwapEMAWeightsOptions {
+  bool swap_on_epoch = false;
+};
+[[nodiscard]] CallbackPtr SwapEMAWeights(SwapEMAWeightsOptions options = {});
 
 /// Writes a line of logs an epoch. A `fit` that goes on from a checkpoint appends, in the place of
 /// the lines of the epochs that it trains again.

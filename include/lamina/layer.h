@@ -103,13 +103,12 @@ class Layer : public std::enable_shared_from_this<Layer> {
   virtual void set_trainable(bool trainable);
   [[nodiscard]] const DTypePolicy& dtype_policy() const noexcept { return policy_; }
   /// What the outputs of each call of the layer add to the loss, divided by the number of samples
-  /// in the batch; none unless set. To be set before the model is compiled.
+  /// in the batch; none unless set. To be set before the model is compiled. Throws UnsupportedError
+  /// for an OrthogonalRegularizer.
   [[nodiscard]] const Regularizer& activity_regularizer() const noexcept {
     return activity_regularizer_;
   }
-  void set_activity_regularizer(Regularizer regularizer) {
-    activity_regularizer_ = std::move(regularizer);
-  }
+  void set_activity_regularizer(Regularizer regularizer);
   /// Whether its variables are there.
   [[nodiscard]] bool built() const noexcept { return built_; }
   /// "<Dense name=dense, built=True>", as Keras prints a layer.

@@ -27,7 +27,7 @@ struct LossResult {
 /// number of threads. Immutable: safe to use from any thread.
 ///
 /// To write one, derive and override `row` (and `labels`, where a row has another number of labels
-/// than predictions).
+/// than predictions; and `prepared`, where labels mean something else beside each other).
 class Loss {
  public:
   virtual ~Loss() = default;
@@ -58,6 +58,8 @@ class Loss {
   [[nodiscard]] virtual std::int64_t labels(std::int64_t classes) const { return classes; }
   /// Throws ValueError for labels that no row may have.
   virtual void check_labels(std::span<const float> /*y_true*/, std::int64_t /*classes*/) const {}
+  /// What rows are given of the labels of one call, all together: float32, of the same shape.
+  [[nodiscard]] virtual Tensor prepared(const Tensor& y_true) const { return y_true; }
   /// A row that takes no part: its loss is 0 and it is not counted.
   [[nodiscard]] virtual bool ignored(std::span<const float> /*y_true*/) const { return false; }
 
@@ -83,6 +85,26 @@ struct LossOptions {
 /// mean(|y_true - y_pred|)
 [[nodiscard]] LossPtr MeanAbsoluteError(LossOptions options = {});
 
+/// 100 mean(|y_true - y_pred| / max(|y_true|, 1e-7))
+[[nodiscard]] LossPtr MeanAbsolutePercentageError(LossOptions options = {});
+/// mean((log(1 + max(y_true, 1e-7)) - log(1 + max(y_pred, 1e-7)))^2)
+[[nodiscard]] LossPtr MeanSquaredLogarithmicError(LossOptions options = {});
+/// mean(log(cosh(y_pred - y_true)))
+[[nodiscard]] LossPtr LogCosh(LossOptions options = {});
+/// mean(y_pred - y_true log(y_pred + 1e-7))
+[[nodiscard]] LossPtr Poisson(LossOptions options = {});
+/// -sum(y p / (|y| |p|)), over the last axis (Keras's `axis` is always -1 here): -1 where they
+/// point the same way. The metric of this name has the other sign, as in Keras.
+[[nodiscard]] LossPtr CosineSimilarity(LossOptions options = {});
+/// sum(y log(y / p)), both clipped to [1e-7, 1].
+[[nodiscard]] LossPtr KLDivergence(LossOptions options = {});
+/// mean(max(1 - y p, 0)), y -1 or 1; labels that are all 0 or 1 become that.
+[[nodiscard]] LossPtr Hinge(LossOptions options = {});
+/// mean(max(1 - y p, 0)^2), y likewise.
+[[nodiscard]] LossPtr SquaredHinge(LossOptions options = {});
+/// max(max((1 - y) p) - sum(y p) + 1, 0), y one-hot.
+[[nodiscard]] LossPtr CategoricalHinge(LossOptions options = {});
+
 /// mean(x^2 / 2 where |x| <= delta, else delta |x| - delta^2 / 2)
 struct HuberOptions {
   double delta = 1.0;
@@ -100,6 +122,34 @@ struct BinaryCrossentropyOptions {
   std::string name = {};
 };
 [[nodiscard]] LossPtr BinaryCrossentropy(BinaryCrossentropyOptions options = {});
+
+/// mean((1 - t)^gamma b), b being what BinaryCrossentropy takes the mean of and
+/// t = y p + (1 - y) (1 - p); with `apply_class_balancing` times y alpha + (1 - y) (1 - alpha).
+/// Logits are made probabilities first.
+struct BinaryFocalCrossentropyOptions {
+  bool apply_class_balancing = false;
+  double alpha = 0.25;
+  double gamma = 2.0;
+  bool from_logits = false;
+  double label_smoothing = 0.0;  ///< in [0, 1]: y (1 - s) + s / 2
+  Reduction reduction = Reduction::kSumOverBatchSize;
+  std::string name = {};
+};
+[[nodiscard]] LossPtr BinaryFocalCrossentropy(BinaryFocalCrossentropyOptions options = {});
+
+/// -sum(alpha (1 - p)^gamma y log p), y one-hot or probabilities of p's shape; p is divided by its
+/// sum and clipped to [1e-7, 1 - 1e-7], logits are made probabilities first. `alpha` is one number,
+/// where Keras also takes one a class.
+struct CategoricalFocalCrossentropyOptions {
+  double alpha = 0.25;
+  double gamma = 2.0;
+  bool from_logits = false;
+  double label_smoothing = 0.0;  ///< in [0, 1]: y (1 - s) + s / classes
+  Reduction reduction = Reduction::kSumOverBatchSize;
+  std::string name = {};
+};
+[[nodiscard]] LossPtr CategoricalFocalCrossentropy(
+    CategoricalFocalCrossentropyOptions options = {});
 
 /// -sum(y log p), y one-hot or probabilities of p's shape. Probabilities are divided by their sum
 /// and clipped to [1e-7, 1 - 1e-7].

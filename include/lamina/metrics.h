@@ -20,6 +20,10 @@ class Metric {
   virtual ~Metric() = default;
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
+  /// Tells the shapes of batches before the first one: what settles how long the state of some is,
+  /// which else learn it from that batch. First axes may be unknown. Throws ValueError for shapes
+  /// that the metric is not defined for.
+  virtual void build(const Shape& /*y_true*/, const Shape& /*y_pred*/) {}
   /// Takes a batch of labels and predictions on host memory into account. `sample_weight`: one
   /// weight a sample, or a row; undefined: all 1. As in Keras a sample, along the first axis,
   /// counts as one however many rows it has: their mean. Throws ValueError for shapes that do not
@@ -94,6 +98,145 @@ class Mean : public Metric {
     std::int64_t k = 5, std::string name = "sparse_top_k_categorical_accuracy");
 /// The mean of a loss over rows.
 [[nodiscard]] MetricPtr MeanOf(LossPtr loss, std::string name = {});
+
+/// sqrt(mean((y_true - y_pred)^2))
+[[nodiscard]] MetricPtr RootMeanSquaredError(std::string name = "root_mean_squared_error");
+/// mean(log(cosh(y_pred - y_true)))
+[[nodiscard]] MetricPtr LogCoshError(std::string name = "logcosh");
+/// The mean over rows of sum(y p / (|y| |p|)): 1 where they point the same way (the loss of this
+/// name has the other sign). For this and the next two Keras's `axis` is always -1.
+[[nodiscard]] MetricPtr CosineSimilarity(std::string name = "cosine_similarity");
+/// The mean over rows of the correlation of a row's labels and predictions.
+[[nodiscard]] MetricPtr PearsonCorrelation(std::string name = "pearson_correlation");
+/// The mean over rows of Keras's concordance correlation.
+[[nodiscard]] MetricPtr ConcordanceCorrelation(std::string name = "concordance_correlation");
+
+/// How the scores of outputs become one number (Keras's `class_aggregation`, but for None, which
+/// gives one an output).
+enum class ClassAggregation : std::uint8_t { kUniformAverage, kVarianceWeightedAverage };
+/// 1 - sum((y_true - y_pred)^2) / sum((y_true - mean(y_true))^2), labels and predictions (samples,
+/// outputs); adjusted for `num_regressors` where that is not 0. Throws ValueError where that is
+/// negative.
+struct R2ScoreOptions {
+  ClassAggregation class_aggregation = ClassAggregation::kUniformAverage;
+  std::int64_t num_regressors = 0;
+  std::string name = {};  ///< empty: "r2_score"
+};
+[[nodiscard]] MetricPtr R2Score(R2ScoreOptions options = {});
+
+// Below, labels are of the predictions' shape and true where they are not 0, predictions positive
+// where they are greater than a threshold; each element counts by itself. A sample's or a row's
+// weight is that of each of its elements; weights of the predictions' shape are theirs. An empty
+// name is Keras's, "precision", without the number that Keras gives to each further one. Thresholds
+// that are not in [0, 1] throw ValueError; Keras takes lists of them as well, and then gives as
+// many results.
+
+/// Sums of weights.
+struct CountOptions {
+  std::optional<double> thresholds = {};  ///< one; none: 0.5
+  std::string name = {};
+};
+[[nodiscard]] MetricPtr TruePositives(CountOptions options = {});
+[[nodiscard]] MetricPtr FalsePositives(CountOptions options = {});
+[[nodiscard]] MetricPtr TrueNegatives(CountOptions options = {});
+[[nodiscard]] MetricPtr FalseNegatives(CountOptions options = {});
+
+/// How much of what is positive is true, or of what is true is positive; 0 where there is nothing.
+struct PrecisionOptions {
+  std::optional<double> thresholds = {};      ///< one; none: 0.5, with `top_k` none
+  std::optional<std::int64_t> top_k = {};     ///< only the k greatest of a row may be positive
+  std::optional<std::int64_t> class_id = {};  ///< only this element of each row counts
+  std::string name = {};
+};
+[[nodiscard]] MetricPtr Precision(PrecisionOptions options = {});
+[[nodiscard]] MetricPtr Recall(PrecisionOptions options = {});
+
+/// The best of the one where the other is at least what is given (in [0, 1], else ValueError), at
+/// `num_thresholds` thresholds from 0 to 1. Sensitivity is recall; specificity is how much of what
+/// is not true is not positive.
+struct AtThresholdOptions {
+  std::int64_t num_thresholds = 200;
+  std::optional<std::int64_t> class_id = {};
+  std::string name = {};
+};
+[[nodiscard]] MetricPtr SensitivityAtSpecificity(double specificity,
+                                                 AtThresholdOptions options = {});
+[[nodiscard]] MetricPtr SpecificityAtSensitivity(double sensitivity,
+                                                 AtThresholdOptions options = {});
+[[nodiscard]] MetricPtr PrecisionAtRecall(double recall, AtThresholdOptions options = {});
+[[nodiscard]] MetricPtr RecallAtPrecision(double precision, AtThresholdOptions options = {});
+
+enum class AUCCurve : std::uint8_t { kROC, kPR, kPRGAIN };
+enum class AUCSummationMethod : std::uint8_t { kInterpolation, kMajoring, kMinoring };
+/// The area under the curve of recall over the share of what is not true and yet positive (ROC), of
+/// precision over recall (PR), or of their gains, from points at thresholds. Predictions are in
+/// [0, 1]. Keras's `multi_label`, `num_labels` and `label_weights` there are not. Throws ValueError
+/// for less than 2 thresholds.
+struct AUCOptions {
+  std::int64_t num_thresholds = 200;
+  AUCCurve curve = AUCCurve::kROC;
+  AUCSummationMethod summation_method = AUCSummationMethod::kInterpolation;
+  std::vector<double> thresholds = {};  ///< in [0, 1], without its ends; none: `num_thresholds`
+  bool from_logits = false;
+  std::string name = {};
+};
+[[nodiscard]] MetricPtr AUC(AUCOptions options = {});
+
+/// How the scores of classes become one number (Keras's `average`; its default None, which gives
+/// one a class, there is not).
+enum class Average : std::uint8_t {
+  kMicro,     ///< all elements count as of one class
+  kMacro,     ///< the mean
+  kWeighted,  ///< by the classes' shares of the labels
+};
+/// (1 + beta^2) precision recall / (beta^2 precision + recall), of labels and predictions (samples,
+/// classes). Positive are the greatest of each sample, or with a threshold those above it. Throws
+/// ValueError for beta <= 0, and a threshold that is not in (0, 1].
+struct FBetaScoreOptions {
+  double beta = 1.0;
+  std::optional<double> threshold = {};
+  std::string name = {};  ///< empty: "fbeta_score"
+};
+[[nodiscard]] MetricPtr FBetaScore(Average average, FBetaScoreOptions options = {});
+/// With beta 1.
+struct F1ScoreOptions {
+  std::optional<double> threshold = {};
+  std::string name = {};  ///< empty: "f1_score"
+};
+[[nodiscard]] MetricPtr F1Score(Average average, F1ScoreOptions options = {});
+
+// Intersection over union: of the elements that are labelled or predicted as a class, how much is
+// both; the mean over those of the target classes that there are. Class numbers that are none do
+// not count. Weights are cut off to integers, as Keras does with its default dtype. Throw
+// ValueError for target classes that are out of range.
+
+struct IoUOptions {
+  std::optional<std::int64_t> ignore_class = {};  ///< elements with this label do not count
+  /// Class numbers; false: one number a class along the last axis, the greatest counts.
+  bool sparse_y_true = true, sparse_y_pred = true;
+  std::string name = {};  ///< empty: Keras's, "io_u", "mean_io_u"
+};
+[[nodiscard]] MetricPtr IoU(std::int64_t num_classes, std::vector<std::int64_t> target_class_ids,
+                            IoUOptions options = {});
+[[nodiscard]] MetricPtr MeanIoU(std::int64_t num_classes, IoUOptions options = {});
+
+struct OneHotIoUOptions {
+  std::optional<std::int64_t> ignore_class = {};
+  bool sparse_y_pred = false;
+  std::string name = {};  ///< empty: Keras's, "one_hot_io_u", "one_hot_mean_io_u"
+};
+[[nodiscard]] MetricPtr OneHotIoU(std::int64_t num_classes,
+                                  std::vector<std::int64_t> target_class_ids,
+                                  OneHotIoUOptions options = {});
+[[nodiscard]] MetricPtr OneHotMeanIoU(std::int64_t num_classes, OneHotIoUOptions options = {});
+
+/// Of two classes: predictions of at least `threshold` are of class 1.
+struct BinaryIoUOptions {
+  std::vector<std::int64_t> target_class_ids = {0, 1};
+  double threshold = 0.5;
+  std::string name = {};  ///< empty: "binary_io_u"
+};
+[[nodiscard]] MetricPtr BinaryIoU(BinaryIoUOptions options = {});
 
 /// A metric with its defaults by Keras's name of the class or the function: "SparseCategorical
 /// Accuracy", "sparse_categorical_accuracy", "mse". What was given is its name in logs, as in

@@ -101,7 +101,14 @@ class Optimizer {
   /// Before `build`. Throws ValueError after it, and for a text that is no regular expression.
   void exclude_from_weight_decay(std::vector<std::string> var_names);
   /// With use_ema: puts the averages into the variables; `fit` does so at its end. Else nothing.
+  /// Averages that have changed places with these stay there, and are put back into their own place
+  /// as well.
   virtual void finalize_variable_values();
+  /// With use_ema: variables and averages change places, at the next call back, which has to come
+  /// before the next step. Throws ValueError without use_ema.
+  virtual void swap_averages();
+  /// Says whether they have, of an optimizer whose values were loaded.
+  virtual void set_averages_swapped(bool swapped) noexcept { averages_swapped_ = swapped; }
 
  protected:
   /// Throws ValueError for options that Keras refuses.
@@ -138,7 +145,7 @@ class Optimizer {
   void run(Application& application);
 
   OptimizerOptions options_;
-  bool built_ = false, finite_ = true;
+  bool built_ = false, finite_ = true, averages_swapped_ = false;
   std::vector<std::string> undecayed_;
   std::vector<bool> decays_;  // each trainable variable, once built
   std::vector<VariablePtr> variables_, trainable_;

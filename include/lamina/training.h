@@ -57,7 +57,11 @@ struct LossArgument {
 };
 
 /// What each output's loss counts in the sum: {1.0, 0.5} in the order of the outputs, or
-/// {{"b", 0.5}, {"a", 1.0}} by their names, all of them; `{}`: 1 each.
+/// {{"b", 0.5}, {"a", 1.0}} by their names, all of them; `{}`: 1 each. As in Keras, other names are
+/// ignored where the losses are given by names too, and one weight is that of the one loss of a
+/// model with one output, whatever its name. Where the losses of several outputs are not given by
+/// names, other names are refused: Keras would apply one weight to all outputs, and several by
+/// their alphabetical order.
 struct LossWeights {
   LossWeights() = default;
   LossWeights(std::vector<double> each) : weights(std::move(each)) {}  // NOLINT: implicit
@@ -91,11 +95,12 @@ struct MetricArgument {
 struct CompileArguments {
   OptimizerArgument optimizer = "rmsprop";
   LossArgument loss;
-  /// Those of a model with one output. With several outputs, none at all or an entry for each:
+  /// Those of a model with one output, all of them, whatever names they are given by (as in Keras).
+  /// With several outputs, none at all or an entry for each:
   /// {"accuracy", "mae"} gives output "a" the log "a_accuracy" and "b" the log "b_mae";
   /// {{"accuracy", "mse"}, {}} gives "a" two and "b" none. Or entries by the outputs' names, for
   /// some of them: {{"b", {"mae"}}}. Another number of entries, and other names, are a ValueError
-  /// when the first batch comes, as they are for losses and their weights.
+  /// when the first batch comes, as they are for losses.
   std::vector<MetricArgument> metrics = {};
   LossWeights loss_weights = {};
   /// Wraps the optimizer of a model of the policy "mixed_float16" in a LossScaleOptimizer.

@@ -131,10 +131,20 @@ CallbackPtr model_checkpoint(Options& options) {
 
 CallbackPtr scheduler(Options& options) {
   std::vector<double> factors;
+  bool verbose = false;
   options.take("factors", factors);
-  return callbacks::LearningRateScheduler([factors](std::int64_t epoch, double rate) {
-    return rate * factors.at(static_cast<std::size_t>(epoch));
-  });
+  options.take("verbose", verbose);
+  return callbacks::LearningRateScheduler(
+      [factors](std::int64_t epoch, double rate) {
+        return rate * factors.at(static_cast<std::size_t>(epoch));
+      },
+      verbose);
+}
+
+CallbackPtr swap_ema_weights(Options& options) {
+  callbacks::SwapEMAWeightsOptions o;
+  options.take("swap_on_epoch", o.swap_on_epoch);
+  return callbacks::SwapEMAWeights(o);
 }
 
 CallbackPtr csv_logger(Options& options) {
@@ -152,6 +162,7 @@ const std::map<std::string, CallbackPtr (*)(Options&)> kCallbacks = {
     {"ModelCheckpoint", model_checkpoint},
     {"LearningRateScheduler", scheduler},
     {"CSVLogger", csv_logger},
+    {"SwapEMAWeights", swap_ema_weights},
 };
 
 }  // namespace

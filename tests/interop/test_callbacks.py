@@ -6,6 +6,7 @@ import math
 import re
 from types import SimpleNamespace
 
+import h5py
 import jax
 import keras
 import numpy as np
@@ -36,8 +37,8 @@ class Script(keras.callbacks.Callback):
         logs.update({name: values[epoch] for name, values in self.scripted.items()})
 
 
-def scheduler(factors):
-    return keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * factors[epoch])
+def scheduler(factors, verbose=0):
+    return keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * factors[epoch], verbose)
 
 
 KERAS = {"Script": Script, "LearningRateScheduler": scheduler}
@@ -163,9 +164,67 @@ def test_learning_rate_scheduler(case, rng, draw, lamina, tmp_path):
     factors = [draw.choice([0.1, 0.5, 0.99, 1.0, 2.0]) for _ in range(EPOCHS)]
     logs = draw_logs(draw, *MEASURED)
     runs = Runs(rng, lamina, tmp_path)
-    theirs, ours = runs.fit(lambda _: [("Script", {"logs": logs}), ("LearningRateScheduler", {"factors": factors})])
+    theirs, ours = runs.fit(lambda _: [("Script", {"logs": logs}),
+                                       ("LearningRateScheduler", {"factors": factors, "verbose": 1})])
     assert len(set(theirs.history["learning_rate"])) > 1 or set(factors) == {1.0}
+    assert theirs.shown.count("LearningRateScheduler setting learning rate to ") == EPOCHS
     expect_alike([theirs, ours])
+
+
+@pytest.mark.parametrize("swap_on_epoch", [False, True])
+@pytest.mark.parametrize("stops", [False, True])
+def test_swap_ema_weights(swap_on_epoch, stops, rng, lamina, tmp_path):
+    """Validation, what is saved after each epoch, its averages included, and the weights at the end: those of a run
+    that is stopped are Keras's without swap_on_epoch, which there loses the averages."""
+    x = keras.Input((3,))
+    model = keras.Model(x, layers.Dense(2, name="dense")(x))
+    ours = lamina.from_json(model.to_json())
+    model.save_weights(tmp_path / "initial.weights.h5")
+    ours.load_weights(tmp_path / "initial.weights.h5")
+    options = {"learning_rate": 0.1, "momentum": 0.5, "use_ema": True, "ema_momentum": 0.8}
+    model.compile(keras.optimizers.SGD(**options), "mse")
+    ours.compile(words("SGD", options), "mse")
+    x, y = rng.normal(size=(12, 3)).astype("float32"), rng.normal(size=(12, 2)).astype("float32")
+    more = rng.normal(size=(6, 3)).astype("float32"), rng.normal(size=(6, 2)).astype("float32")
+
+    def callbacks(folder):
+        stop = [("EarlyStopping", {"monitor": "score", "mode": "min"})] if stops else []
+        scores = [3, 2, 2, 1] if stops else [4, 3, 2, 1]
+        return [("Script", {"logs": {"score": scores}}), ("SwapEMAWeights", {"swap_on_epoch": swap_on_epoch}), *stop,
+                ("ModelCheckpoint", {"filepath": tmp_path / folder / "{epoch}.weights.h5"})]
+
+    run = dict(batch_size=4, epochs=4)
+    for folder in ("keras", "lamina"):
+        (tmp_path / folder).mkdir()
+    theirs = model.fit(x, y, validation_data=more, verbose=0, shuffle=False,
+                       callbacks=[callback_of_keras(*one) for one in callbacks("keras")], **run).history
+    got = ours.fit(x, y, validation=more, callbacks=callbacks("lamina"), **run)
+    for name in ("loss", "val_loss"):
+        np.testing.assert_allclose(got[name], theirs[name], rtol=1e-4, err_msg=name)
+    assert len(got["loss"]) == (3 if stops else 4)
+    for epoch in range(1, len(got["loss"]) + 1):
+        saved = [state_of_file(tmp_path / folder / f"{epoch}.weights.h5") for folder in ("keras", "lamina")]
+        assert list(saved[0]) == list(saved[1])
+        for path, value in saved[0].items():
+            np.testing.assert_allclose(saved[1][path], value, rtol=1e-4, atol=1e-5, err_msg=f"{epoch} {path}")
+    last = {path: value for path, value in saved[1].items() if path.startswith("layers/")}
+    ours.save_weights(tmp_path / "last.weights.h5")
+    at_the_end = state_of_file(tmp_path / "last.weights.h5")
+    if swap_on_epoch:
+        for path, value in last.items():
+            np.testing.assert_array_equal(at_the_end[path], value)
+    if not (stops and swap_on_epoch):
+        model.save_weights(tmp_path / "theirs.weights.h5")
+        for path, value in state_of_file(tmp_path / "theirs.weights.h5").items():
+            np.testing.assert_allclose(at_the_end[path], value, rtol=1e-4, atol=1e-5, err_msg=path)
+
+
+def state_of_file(path):
+    """{"layers/dense/vars/0": array}, the optimizer's among them."""
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return {name: value for name, value in found.items() if not name.startswith("lamina/")}
 
 
 @pytest.mark.parametrize("name", ["EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint"])
@@ -209,6 +268,19 @@ def states_of(shown):
     lines = [line.rsplit("\r", 1)[-1].replace("\x1b[K", "").rstrip() for line in shown.split("\n")]
     lines = [re.sub(r"\d+(s|ms|us)/step", "T/step", line) for line in lines]
     return [re.sub(r"(?<=\x1b\[1m)\d+s|(?<= )\d+s(?= )", "Ts", line) for line in lines]
+
+
+@pytest.mark.parametrize("verbose", [1, 2], ids=["bar", "line"])
+def test_progress_of_a_run_that_is_stopped(verbose, rng, draw, lamina, tmp_path):
+    logs = {name: [draw.choice(NUMBERS) for _ in range(5)] for name in MEASURED} | {"added": [2, 1, 1, 0, 0]}
+    runs = Runs(rng, lamina, tmp_path)
+    stop = {"monitor": "added", "mode": "min", "verbose": 1, "restore_best_weights": True}
+    theirs, ours = runs.fit(lambda _: [("Script", {"logs": logs}), ("EarlyStopping", stop),
+                                       ("LearningRateScheduler", {"factors": [0.5] * 5, "verbose": 1})],
+                            epochs=5, verbose=verbose)
+    assert "Epoch 3/5" in theirs.shown and "Epoch 4/5" not in theirs.shown
+    assert "Epoch 3: early stopping" in theirs.shown
+    assert states_of(ours.shown) == states_of(theirs.shown)
 
 
 @pytest.mark.parametrize("epochs", [1, 3])

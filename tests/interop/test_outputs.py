@@ -66,7 +66,8 @@ def test_metrics(metrics, two):
     two.expect_equal_logs()
 
 
-@pytest.mark.parametrize("weights", [None, [0.25, 2.0], {"number": 2.0, "kind": 0.25}], ids=str)
+@pytest.mark.parametrize("weights", [None, [0.25, 2.0], {"number": 2.0, "kind": 0.25},
+                                     {"number": 2.0, "kind": 0.25, "other": 9.0}], ids=str)
 def test_losses_by_name(weights, two):
     two.compile(LOSSES_BY_NAME, {"kind": ["accuracy"]}, **({"loss_weights": weights} if weights else {}))
     two.expect_equal_logs()
@@ -86,3 +87,22 @@ def test_losses_that_are_not_of_the_outputs(keys, two):
     two.compile({key: "mse" for key in keys}, [])
     two.expect_refusal(r"Expected keys \['kind', 'number'\] in loss dict, but found loss\.keys\(\)=\["
                        + ", ".join(f"'{key}'" for key in keys))
+
+
+# A loss, its weights and metrics, by the output's name and by others.
+OF_ONE = [("mse", {"other": 0.5}, {"another": ["mae", "mse"]}), ("mse", [0.5], ["mae"]),
+          ({"only": "mse"}, {"only": 0.25, "other": 9.0}, {"only": ["mae"], "other": ["mse"]}),
+          ("mse", None, {"other": "mae"})]
+
+
+@pytest.mark.parametrize("losses,weights,metrics", OF_ONE, ids=str)
+def test_one_output(losses, weights, metrics, rng, lamina, tmp_path):
+    one = TwoOutputs(rng, lamina, tmp_path)
+    x = keras.Input((6,))
+    one.keras = keras.Model(x, layers.Dense(1, name="only")(x))
+    one.ours = lamina.from_json(one.keras.to_json())
+    one.keras.save_weights(tmp_path / "one.weights.h5")
+    one.ours.load_weights(tmp_path / "one.weights.h5")
+    one.y = one.y[1]
+    one.compile(losses, metrics, **({"loss_weights": weights} if weights else {}))
+    one.expect_equal_logs()

@@ -150,6 +150,37 @@ def test_every_layer_has_its_own(layer, arguments, parts, shape, rng, draw, lami
     expect_near(model, ours, tmp_path)
 
 
+@pytest.mark.parametrize("mode", ["rows", "columns"])
+def test_orthogonal(mode, rng, lamina, tmp_path):
+    """Of matrices, higher and wider than they are not."""
+    def make():
+        x = keras.Input((12,))
+        y = layers.Dense(32, activation="tanh", kernel_regularizer=regularizers.OrthogonalRegularizer(1.5, mode))(x)
+        return keras.Model(x, layers.Dense(5, kernel_regularizer=regularizers.OrthogonalRegularizer(2.0, mode))(y))
+
+    model, ours = compiled_pair(make, "SGD", {"learning_rate": 0.05}, rng, lamina, tmp_path)
+    x, y = learnable(model, rng, 16, STEPS)
+    plain = losses_without(model, x[:16], y[:16])
+    drift, theirs = train_both(model, ours, x, y, 16)
+    assert theirs[0] > 1.05 * plain, "the regularizers add next to nothing"
+    assert drift.max() <= 1e-4
+    assert evaluated(model, ours, x[:40], y[:40], 16) <= 1e-4
+    expect_near(model, ours, tmp_path)
+
+
+def test_orthogonal_is_of_matrices(rng, lamina):
+    x = keras.Input((6, 6, 2))
+    y = layers.Conv2D(3, 2, kernel_regularizer=regularizers.OrthogonalRegularizer())(x)
+    model = keras.Model(x, layers.Dense(5)(layers.Flatten()(y)))
+    ours = lamina.from_json(model.to_json())
+    compile_both(model, ours, "SGD", {})
+    x, y = rng.normal(size=(4, 6, 6, 2)).astype("float32"), rng.integers(0, 5, 4)
+    with pytest.raises(ValueError, match="Inputs to OrthogonalRegularizer must have rank 2"):
+        model.train_on_batch(x, y)
+    with pytest.raises(Exception, match="Inputs to OrthogonalRegularizer must have rank 2"):
+        ours.train(x, y, 4)
+
+
 def test_from_an_archive(rng, lamina, tmp_path):
     """model.save() carries them as model.to_json() does."""
     model = mlp()
@@ -209,8 +240,8 @@ def test_another_number_drifts_beyond_the_tolerance(option, key, rng, lamina, tm
 def test_others_are_refused(lamina):
     """A model that asks for what Lamina lacks predicts, and is not trained to other weights."""
     x = keras.Input((3,))
-    y = layers.Dense(5, kernel_regularizer=regularizers.OrthogonalRegularizer(), name="head")(x)
+    y = layers.Dense(5, activity_regularizer=regularizers.OrthogonalRegularizer(), name="head")(x)
     ours = lamina.from_json(keras.Model(x, y).to_json())
     assert ours.predict([np.ones((2, 3), "float32")])[0].shape == (2, 5)
-    with pytest.raises(Exception, match="'head'.*kernel_regularizer OrthogonalRegularizer.*not supported in training"):
+    with pytest.raises(Exception, match="'head'.*activity_regularizer OrthogonalRegularizer.*not supported in training"):
         ours.compile("SGD", words(*LOSS))

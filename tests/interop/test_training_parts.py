@@ -28,6 +28,8 @@ def words(class_name, options):
     def value(v):
         if isinstance(v, bool):
             return str(v).lower()
+        if isinstance(v, str):
+            return v
         if isinstance(v, (list, tuple)):
             return "[" + " ".join(map(repr, v)) + "]"
         if isinstance(v, tuple(SCHEDULE_CLASSES)):
@@ -57,20 +59,41 @@ LOSSES = [
     ("SparseCategoricalCrossentropy", {}, "classes"),
     ("SparseCategoricalCrossentropy", {"from_logits": True}, "classes"),
     ("SparseCategoricalCrossentropy", {"from_logits": True, "ignore_class": 1}, "classes"),
+    ("MeanAbsolutePercentageError", {}, "real"),
+    ("MeanSquaredLogarithmicError", {}, "real"),
+    ("LogCosh", {}, "real"),
+    ("CosineSimilarity", {}, "real"),
+    ("Poisson", {}, "positive"),
+    ("KLDivergence", {}, "positive"),
+    ("Hinge", {}, "real"),
+    ("Hinge", {}, "hinge"),
+    ("SquaredHinge", {}, "real"),
+    ("SquaredHinge", {}, "hinge"),
+    ("CategoricalHinge", {}, "hinge"),
+    ("BinaryFocalCrossentropy", {}, "binary"),
+    ("BinaryFocalCrossentropy", {"from_logits": True, "gamma": 1.5, "label_smoothing": 0.1}, "binary"),
+    ("BinaryFocalCrossentropy", {"apply_class_balancing": True, "alpha": 0.4}, "binary"),
+    ("CategoricalFocalCrossentropy", {}, "one-hot"),
+    ("CategoricalFocalCrossentropy", {"from_logits": True, "alpha": 0.5, "gamma": 3.0}, "one-hot"),
+    ("CategoricalFocalCrossentropy", {"label_smoothing": 0.2}, "one-hot"),
 ]
 
 
 def draw_labels(kind, rng, rows, classes):
     if kind == "real":
         return rng.normal(size=(*rows, classes)).astype("float32")
-    if kind == "binary":
+    if kind == "positive":
+        return rng.uniform(0.01, 1.5, (*rows, classes)).astype("float32")
+    if kind in ("binary", "hinge"):
         return rng.integers(0, 2, (*rows, classes)).astype("float32")
     labels = rng.integers(0, classes, rows)
     return np.eye(classes, dtype="float32")[labels] if kind == "one-hot" else labels.astype("int32")
 
 
 def draw_predictions(kind, options, rng, rows, classes):
-    if kind == "real" or options.get("from_logits"):
+    if kind == "positive":
+        return rng.uniform(0.01, 1.5, (*rows, classes)).astype("float32")
+    if kind in ("real", "hinge") or options.get("from_logits"):
         return rng.normal(0, 3, (*rows, classes)).astype("float32")
     p = rng.uniform(0.001, 0.999, (*rows, classes)).astype("float32")
     if kind != "binary" and rng.integers(2):
@@ -105,7 +128,10 @@ METRICS = [("accuracy", "binary-one"), ("accuracy", "one-hot"), ("ACC", "classes
            ("CategoricalAccuracy", "one-hot"), ("MeanAbsoluteError", "real"),
            ("categorical_accuracy", "one-hot"), ("sparse_categorical_accuracy", "classes"),
            ("top_k_categorical_accuracy", "one-hot"), ("sparse_top_k_categorical_accuracy", "classes"),
-           ("mse", "real"), ("mae", "real")]
+           ("mse", "real"), ("mae", "real"), ("mape", "real"), ("MSLE", "real"), ("poisson", "positive"),
+           ("kl_divergence", "positive"), ("hinge", "hinge"), ("SquaredHinge", "real"), ("categorical_hinge", "one-hot"),
+           ("root_mean_squared_error", "real"), ("cosine_similarity", "real"), ("LogCoshError", "real"),
+           ("pearson_correlation", "real"), ("ConcordanceCorrelation", "real")]
 
 
 # The axes of a batch's rows, and which of them weights have. Losses take no weights that broadcast along samples.
@@ -113,7 +139,8 @@ WEIGHTS = [(1, "none"), (1, "samples"), (2, "none"), (2, "samples"), (2, "rows")
 
 
 @pytest.mark.parametrize("name,kind,axes,weights", [(*metric, *weights) for metric in METRICS for weights in WEIGHTS
-                                                    if (metric[1], weights[1]) != ("real", "broadcast")])
+                                                    if weights[1] != "broadcast" or metric[1] not in ("real", "positive", "hinge")
+                                                    and metric[0] != "categorical_hinge"])
 def test_metrics_over_batches(lamina, rng, name, kind, axes, weights):
     """Batches of other sizes along every axis of the rows: a sample counts as one, however many rows it has."""
     classes = 1 if kind == "binary-one" else int(rng.integers(7, 12))
@@ -135,6 +162,61 @@ def test_metrics_over_batches(lamina, rng, name, kind, axes, weights):
     reply = lamina.request("metric", metric=name, batches=batches)
     np.testing.assert_allclose(reply["result"], float(metric.result()), **CLOSE)
     assert reply["name"] == metric.name == name
+
+
+# Weights are one a sample.
+METRICS_WITH_OPTIONS = [
+    *[(name, options, kind) for name in ("Precision", "Recall") for options, kind in
+      [({}, "binary"), ({"thresholds": 0.3}, "binary"), ({"top_k": 2}, "one-hot"), ({"class_id": 1}, "binary"),
+       ({"top_k": 3, "class_id": 1, "thresholds": 0.2}, "binary")]],
+    *[(name, options, "binary") for name in ("TruePositives", "FalsePositives", "TrueNegatives", "FalseNegatives")
+      for options in ({}, {"thresholds": 0.7})],
+    *[(name, {argument: 0.4, **more}, "binary") for name, argument in
+      [("SensitivityAtSpecificity", "specificity"), ("SpecificityAtSensitivity", "sensitivity"),
+       ("PrecisionAtRecall", "recall"), ("RecallAtPrecision", "precision")]
+      for more in ({}, {"num_thresholds": 9, "class_id": 0}, {"num_thresholds": 1})],
+    *[("AUC", {"curve": curve, "summation_method": method, **more}, "binary") for curve in ("ROC", "PR", "PRGAIN")
+      for method in ("interpolation", "majoring", "minoring") for more in ({}, {"num_thresholds": 7})],
+    ("AUC", {"thresholds": [0.2, 0.25, 0.9]}, "binary"), ("AUC", {"thresholds": [0.25, 0.5, 0.75]}, "binary"),
+    ("AUC", {"from_logits": True}, "binary"),
+    *[("F1Score", {"average": average, **more}, "one-hot") for average in ("micro", "macro", "weighted")
+      for more in ({}, {"threshold": 0.5})],
+    ("FBetaScore", {"average": "macro", "beta": 2.0}, "binary"),
+    ("R2Score", {}, "real"), ("R2Score", {"class_aggregation": "variance_weighted_average"}, "real"),
+    ("R2Score", {"num_regressors": 3}, "real"),
+    ("MeanIoU", {"num_classes": 7}, "labels"), ("MeanIoU", {"num_classes": 5, "ignore_class": 1}, "labels"),
+    ("MeanIoU", {"num_classes": 7, "sparse_y_pred": False}, "classes"),
+    ("IoU", {"num_classes": 7, "target_class_ids": [0, 3]}, "labels"),
+    ("OneHotMeanIoU", {"num_classes": 7}, "one-hot"),
+    ("OneHotIoU", {"num_classes": 7, "target_class_ids": [1, 2]}, "one-hot"),
+    ("BinaryIoU", {}, "binary"), ("BinaryIoU", {"target_class_ids": [1], "threshold": 0.3}, "binary"),
+]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name,options,kind", METRICS_WITH_OPTIONS, ids=lambda v: str(v))
+def test_metrics_with_options(lamina, rng, name, options, kind, weighted):
+    classes, batches = 7, []
+    metric = getattr(keras.metrics, name)(**options)
+    for i in range(3):
+        rows = (int(rng.integers(5, 30)),)
+        y_true = draw_labels("classes" if kind == "labels" else kind, rng, rows, classes)
+        y_pred = rng.uniform(0, 1, (*rows, classes)).astype("float32")
+        if kind == "labels":
+            y_pred = rng.integers(0, classes, rows).astype("int32")
+        if options.get("from_logits"):
+            y_pred = rng.normal(0, 2, y_pred.shape).astype("float32")
+        y_pred[0] = y_pred[0].round()  # on both ends
+        batch = {"y_true": described(lamina, f"t{i}", y_true), "y_pred": described(lamina, f"p{i}", y_pred)}
+        weight = rng.uniform(0, 2, rows).astype("float32") if weighted else None
+        if "IoU" in name and weighted:  # one an element, and whole ones
+            weight = rng.integers(0, 3, y_true.shape[:1] if kind != "binary" else y_true.shape).astype("int32")
+        if weight is not None:
+            batch["sample_weight"] = described(lamina, f"w{i}", weight)
+        metric.update_state(y_true, y_pred, weight)
+        batches.append(batch)
+    reply = lamina.request("metric", metric=words(name, options), batches=batches)
+    np.testing.assert_allclose(reply["result"], float(metric.result()), **CLOSE)
 
 
 SCHEDULES = [

@@ -104,8 +104,10 @@ json run_metric(const json& request) {
   for (const json& batch : request.at("batches")) {
     const Tensor y_true = read_tensor(batch.at("y_true")), y_pred = read_tensor(batch.at("y_pred"));
     if (!metric) {
-      metric =
-          metrics::get(request.at("metric").get<std::string>(), y_true.shape(), y_pred.shape());
+      const auto words = request.at("metric").get<std::string>();
+      metric = words.find(':') == std::string::npos
+                   ? metrics::get(words, y_true.shape(), y_pred.shape())
+                   : training::make_metric(words);
     }
     metric->update_state(y_true, y_pred, optional_tensor(batch, "sample_weight"));
   }

@@ -198,13 +198,16 @@ TEST(LayerConfig, RegularizersAndConstraintsDoNotMatterToPrediction) {
 }
 
 TEST(LayerConfig, RegularizersAreNamesOrObjects) {
-  const auto described = [](const char* regularizer) {
+  const auto regularizer_of = [](const char* regularizer) {
     json config = {{"name", "d"}, {"units", 2}};
     config["kernel_regularizer"] = json::parse(regularizer);
     const LayerPtr layer = layers::layer_from_config("Dense", config);
     layer->build({{1, 3}});
     EXPECT_FALSE(layer->own_variables()[1]->regularizer()) << "the bias has none";
-    const Regularizer& found = layer->own_variables()[0]->regularizer();
+    return layer->own_variables()[0]->regularizer();
+  };
+  const auto described = [&](const char* regularizer) {
+    const Regularizer found = regularizer_of(regularizer);
     return found.class_name() + " " + std::to_string(found.l1()) + " " + std::to_string(found.l2());
   };
   EXPECT_EQ(described("null"), " 0.000000 0.000000");
@@ -216,6 +219,12 @@ TEST(LayerConfig, RegularizersAreNamesOrObjects) {
             "L1L2 0.250000 3.000000");
   EXPECT_EQ(described(R"({"class_name": "L1", "config": {"l1": 0.5}})"), "L1 0.500000 0.000000");
   EXPECT_EQ(described(R"({"class_name": "L2", "config": {"l2": null}})"), "L2 0.000000 0.010000");
+  EXPECT_EQ(described(R"("orthogonal_regularizer")"), "OrthogonalRegularizer 0.000000 0.000000");
+  const auto orthogonal = regularizer_of(R"({"class_name": "OrthogonalRegularizer",
+                                             "config": {"factor": 0.25, "mode": "columns"}})");
+  ASSERT_TRUE(orthogonal.orthogonal());
+  EXPECT_EQ(orthogonal.orthogonal()->factor, 0.25);
+  EXPECT_EQ(orthogonal.orthogonal()->mode, "columns");
 }
 
 TEST(LayerConfig, ConstraintsAreNamesOrObjects) {

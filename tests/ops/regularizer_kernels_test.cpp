@@ -102,6 +102,52 @@ TEST_P(RegularizerKernels, AddTheirGradients) {
   }
 }
 
+TEST_P(RegularizerKernels, OfVectorsThatShallBeOrthogonal) {
+  SCOPED_TRACE(note());
+  const std::int64_t rows = pick(random_, 20, 90), columns = pick(random_, 20, 300);
+  const Tensor w = random_tensor({rows, columns}, GetParam(), random_);
+  const kernels::Vectors cases[] = {{w.raw(), rows, columns, columns, 1},
+                                    {w.raw(), columns, rows, 1, columns}};
+  for (const kernels::Vectors& vectors : cases) {
+    struct Results {
+      Tensor inverse, cosines, sums, gradient;
+    };
+    const Tensor before = random_tensor({rows, columns}, GetParam(), random_);
+    const auto results = [&](const auto& run) {
+      Results out{Tensor::empty({vectors.count}, DType::kFloat64),
+                  Tensor::empty({vectors.count, vectors.count}),
+                  Tensor::empty({vectors.count}, DType::kFloat64), before.clone()};
+      auto* const inverse = static_cast<double*>(out.inverse.raw());
+      auto* const cosines = static_cast<float*>(out.cosines.raw());
+      auto* const sums = static_cast<double*>(out.sums.raw());
+      run(kernels::InverseNormsJob{w.dtype(), vectors, inverse});
+      const std::int64_t middle = vectors.count / 3;
+      for (const auto& [first, count] :
+           {std::pair<std::int64_t, std::int64_t>{0, middle}, {middle, vectors.count - middle}}) {
+        run(kernels::CosinesJob{w.dtype(), vectors, first, count, inverse, cosines, sums});
+        run(kernels::OrthogonalGradientJob{w.dtype(),
+                                           vectors,
+                                           first,
+                                           count,
+                                           inverse,
+                                           cosines,
+                                           sums,
+                                           4,
+                                           {out.gradient.raw(), out.gradient.raw()}});
+      }
+      return out;
+    };
+    const Results here = results([](const kernels::Job& job) { jobs::run_on_host(job); });
+    const Results there = results([](const kernels::Job& job) { run_in_blocks(job); });
+    expect_near(there.inverse, here.inverse, "inverse norms");
+    expect_near(there.cosines, here.cosines, "cosines");
+    expect_near(there.sums.cast(DType::kFloat32), here.sums.cast(DType::kFloat32), "sums");
+    expect_near(there.gradient, here.gradient, "gradient");
+    EXPECT_FALSE(bitwise_equal(here.gradient, before));
+    EXPECT_GT(here.sums.data<double>()[0], 0);
+  }
+}
+
 TEST_P(RegularizerKernels, ConstrainGroupsAlongAnyAxes) {
   SCOPED_TRACE(note());
   const std::pair<Shape, std::vector<std::size_t>> cases[] = {

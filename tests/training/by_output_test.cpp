@@ -82,10 +82,34 @@ TEST_F(ByOutput, TheOnlyOutputMayBeNamedAsWell) {
   const Logs logs = model->train_on_batch(x_[0], y_[1]);
   EXPECT_EQ(logs.size(), 2U);
   EXPECT_TRUE(logs.contains("mae"));
-  model->compile({.loss = "mse", .metrics = {{"other", {"mae"}}}});
-  EXPECT_THAT(message_of([&] { (void)model->train_on_batch(x_[0], y_[1]); }),
-              HasSubstr("matching the output names of the functional model ['only'].\n"
-                        "Received: metrics={'other': ['mae']}"));
+}
+
+TEST_F(ByOutput, TheOnlyOutputTakesAllWhateverTheirNames) {
+  const auto in = layers::Input({.shape = {3}});
+  const ModelPtr model = Functional::create(in, layers::Dense({.units = 1, .name = "only"})(in));
+  const auto logs = [&](CompileArguments arguments) {
+    model->compile(std::move(arguments));
+    return model->test_on_batch(x_[0], y_[1]);
+  };
+  const Logs named = logs({.loss = "mse",
+                           .metrics = {{"other", {"mae"}}, {"only", {"mse", "mae"}}, "mse"},
+                           .loss_weights = {{"other", 0.5}}});
+  std::vector<std::string> names;
+  for (const auto& [name, value] : named) names.push_back(name);
+  EXPECT_THAT(names, ElementsAre("loss", "mae", "mae_1", "mse", "mse_1"));
+  EXPECT_NEAR(named.at("loss"), 0.5 * named.at("mse"), 1e-6);
+  const Logs ignored = logs({.loss = {{"only", "mse"}},
+                             .metrics = {"mse"},
+                             .loss_weights = {{"other", 0.5}, {"only", 2.0}}});
+  EXPECT_NEAR(ignored.at("loss"), 2 * ignored.at("mse"), 1e-6);
+  EXPECT_THAT(message_of([&] {
+                (void)logs({.loss = {{"only", "mse"}}, .loss_weights = {{"other", 0.5}}});
+              }),
+              HasSubstr("loss_weights.keys()=['other']"));
+  EXPECT_THAT(message_of([&] {
+                (void)logs({.loss = "mse", .loss_weights = {{"other", 0.5}, {"only", 2.0}}});
+              }),
+              HasSubstr("got 1 losses and 2 weights"));
 }
 
 TEST_F(ByOutput, LossesAreOfExactlyTheOutputs) {
@@ -97,7 +121,20 @@ TEST_F(ByOutput, LossesAreOfExactlyTheOutputs) {
               HasSubstr("loss.keys()=['kind', 'number', 'kind']"));
 }
 
-TEST_F(ByOutput, LossWeightsAreOfExactlyTheOutputs) {
+TEST_F(ByOutput, LossWeightsAreOfAllOutputsAndOthersAreIgnoredWhereLossesHaveNames) {
+  const LossWeights more = {{"nummer", 7.0}, {"kind", 0.25}, {"number", 3.0}};
+  const ModelPtr with_more = model(), exact = model();
+  with_more->compile(
+      {.optimizer = "sgd", .loss = {{"number", "mse"}, {"kind", kClasses}}, .loss_weights = more});
+  exact->compile({.optimizer = "sgd", .loss = {kClasses, "mse"}, .loss_weights = {0.25, 3.0}});
+  EXPECT_EQ(train(with_more), train(exact));
+  EXPECT_THAT(refusal({.loss = {kClasses, "mse"}, .loss_weights = more}),
+              HasSubstr("loss_weights.keys()=['nummer', 'kind', 'number']"));
+  EXPECT_THAT(refusal({.loss = "mse", .loss_weights = {{"kind", 1.0}}}),
+              HasSubstr("loss_weights.keys()=['kind']"));
+}
+
+TEST_F(ByOutput, LossWeightsThatDoNotSufficeAreRefused) {
   const auto weighted = [&](const LossWeights& weights) {
     return refusal({.loss = {{"number", "mse"}, {"kind", kClasses}}, .loss_weights = weights});
   };

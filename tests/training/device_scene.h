@@ -149,7 +149,8 @@ inline ModelPtr convnet(std::uint64_t seed, const std::string& policy = "float32
   y = layers::Conv2DTranspose({.filters = 4, .kernel_size = 2, .strides = 2})(y);
   y = layers::GlobalAveragePooling2D()(y);
   y = layers::Dropout({.rate = 0.2})(y);
-  y = layers::Dense({.units = 3})(y);
+  y = layers::Dense({.units = 3, .kernel_regularizer = regularizers::OrthogonalRegularizer{0.3}})(
+      y);
   set_dtype_policy("float32");
   return Functional::create(x, y);
 }

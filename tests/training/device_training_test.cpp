@@ -186,6 +186,38 @@ TEST(DeviceTraining, PenaltiesComeWithTheOutputs) {
   EXPECT_EQ(calls_of_a_step(regularizers::L1L2{0.1, 0.2}), calls_of_a_step({}) + 2 * 2);
 }
 
+TEST(DeviceTraining, PenaltiesOfEvaluationAreAskedForOnceForTheSameWeights) {
+  Random random;
+  const FakeGpu gpu({}, {2, 1 << 16});
+  const Tensor images = random.tensor({15, 4}), labels = random.classes({15}, 3);
+  std::vector<double> losses;
+  const auto calls_of_an_evaluation = [&](const Regularizer& regularizer) {
+    set_random_seed(8);
+    const auto x = layers::Input({.shape = {4}});
+    const ModelPtr model =
+        Functional::create(x, layers::Dense({.units = 3, .kernel_regularizer = regularizer})(x));
+    compile(model, optimizers::SGD());
+    model->to(kGpu);
+    const auto evaluate = [&] {
+      const std::size_t before = gpu->calls();
+      losses.push_back(
+          model->evaluate(images, labels, {.batch_size = 5, .verbose = Verbose::kSilent})
+              .at("loss"));
+      return gpu->calls() - before;
+    };
+    for (int i = 0; i < 3; ++i) (void)evaluate();
+    const std::size_t again = evaluate();
+    const VariablePtr kernel = model->trainable_variables().front();
+    kernel->assign(Tensor::from(std::vector<float>(12, 2.0F), {4, 3}));
+    (void)evaluate();
+    return again;
+  };
+  const std::size_t plain = calls_of_an_evaluation({});
+  EXPECT_EQ(calls_of_an_evaluation(regularizers::L2{0.5}), plain);
+  ASSERT_EQ(losses.size(), 10U);
+  EXPECT_NEAR(losses[9] - losses[4], 0.5 * 12 * 4, 1e-4) << "of the weights of before";
+}
+
 TEST(DeviceTraining, ByHandGivesTheBitsOfTrainOnBatch) {
   Random random;
   const FakeGpu gpu({}, {2, 1 << 16});

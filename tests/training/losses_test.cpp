@@ -58,6 +58,47 @@ TEST(Losses, OfOneRowAreTheirFormulas) {
                   -std::log(std::exp(.5F) / (std::exp(.2F) + std::exp(.3F) + std::exp(.5F))));
 }
 
+TEST(Losses, OfOneRowAreTheFormulasOfTheRarerOnes) {
+  const Tensor y = Tensor::from<float>({1, 0, 2}, {1, 3}),
+               p = Tensor::from<float>({.5F, .25F, 3}, {1, 3});
+  const auto value = [&](const LossPtr& loss) { return (*loss)(y, p); };
+  EXPECT_NEAR(value(losses::MeanAbsolutePercentageError()) / (100 * 0.25 / 1e-7 / 3), 1, 1e-5);
+  const auto square = [](float x) { return x * x; };
+  EXPECT_NEAR(
+      value(losses::MeanSquaredLogarithmicError()),
+      (square(std::log(2.0F / 1.5F)) + square(std::log(1.25F)) + square(std::log(3.0F / 4.0F))) / 3,
+      1e-6);
+  EXPECT_NEAR(
+      value(losses::LogCosh()),
+      (std::log(std::cosh(.5F)) + std::log(std::cosh(.25F)) + std::log(std::cosh(1.0F))) / 3, 1e-6);
+  EXPECT_NEAR(value(losses::Poisson()), (.5F - std::log(.5F) + .25F + 3 - 2 * std::log(3.0F)) / 3,
+              1e-6);
+  EXPECT_NEAR(value(losses::CosineSimilarity()), -6.5F / std::sqrt(5.0F * (0.25F + 0.0625F + 9)),
+              1e-6);
+  EXPECT_NEAR(value(losses::KLDivergence()), std::log(2.0F), 1e-5);
+  EXPECT_NEAR(value(losses::CategoricalHinge()), 0, 1e-6) << "max(-3 + 1 - 6.5, 0)";
+  const Tensor signs = Tensor::from<float>({1, 0, 1}, {1, 3});
+  EXPECT_FLOAT_EQ((*losses::Hinge())(signs, p), (0.5F + 1.25F) / 3) << "0 is taken for -1";
+  EXPECT_FLOAT_EQ((*losses::SquaredHinge())(signs, p), (0.25F + 1.5625F) / 3);
+  EXPECT_FLOAT_EQ((*losses::Hinge())(y, p), (0.5F + 1 + 0) / 3) << "2 is none of both";
+  EXPECT_FLOAT_EQ((*losses::CategoricalHinge())(Tensor::from<float>({0, 1, 0}, {1, 3}), p),
+                  3 - .25F + 1);
+  const Tensor one = Tensor::from<float>({1, 0}, {1, 2}),
+               q = Tensor::from<float>({.8F, .4F}, {1, 2});
+  EXPECT_NEAR((*losses::BinaryFocalCrossentropy())(one, q),
+              -(.04F * std::log(.8F) + .16F * std::log(.6F)) / 2, 1e-6);
+  EXPECT_NEAR((*losses::BinaryFocalCrossentropy({.apply_class_balancing = true}))(one, q),
+              -(.25F * .04F * std::log(.8F) + .75F * .16F * std::log(.6F)) / 2, 1e-6);
+  EXPECT_NEAR((*losses::CategoricalFocalCrossentropy())(one, q),
+              -.25F * square(1.0F / 3) * std::log(2.0F / 3), 1e-6);
+}
+
+TEST(Losses, OfHingesTakeAllLabelsOfABatchTogether) {
+  const Tensor p = Tensor::from<float>({0.5F, 0.5F}, {2, 1});
+  EXPECT_FLOAT_EQ((*losses::Hinge())(Tensor::from<float>({1, 0}, {2, 1}), p), (0.5F + 1.5F) / 2);
+  EXPECT_FLOAT_EQ((*losses::Hinge())(Tensor::from<float>({-1, 0}, {2, 1}), p), (1.5F + 1) / 2);
+}
+
 TEST(Losses, HaveGradientsThatEqualDifferences) {
   Random random;
   const std::int64_t rows = random.integer(2, 5), classes = random.integer(2, 6);
@@ -75,6 +116,22 @@ TEST(Losses, HaveGradientsThatEqualDifferences) {
   expect_gradient(*losses::BinaryCrossentropy(), y, p);
   expect_gradient(*losses::CategoricalCrossentropy({.label_smoothing = 0.1}), y, p);
   expect_gradient(*losses::SparseCategoricalCrossentropy(), labels, p, weights);
+  const Tensor positive = random.tensor({rows, classes}, 0.2, 0.9);
+  const Tensor signs = random.classes({rows, classes}, 2);
+  expect_gradient(*losses::MeanSquaredLogarithmicError(), y, positive, weights);
+  expect_gradient(*losses::LogCosh(), y, x);
+  expect_gradient(*losses::Poisson(), y, positive, weights);
+  expect_gradient(*losses::CosineSimilarity(), y, positive);
+  expect_gradient(*losses::KLDivergence(), positive, p, weights);
+  expect_gradient(*losses::SquaredHinge(), signs, x, weights);
+  expect_gradient(*losses::BinaryFocalCrossentropy({.gamma = 1.5, .label_smoothing = 0.1}), y, p);
+  expect_gradient(
+      *losses::BinaryFocalCrossentropy({.apply_class_balancing = true, .from_logits = true}), y, x,
+      weights);
+  expect_gradient(*losses::CategoricalFocalCrossentropy({.alpha = 0.5, .label_smoothing = 0.2}), y,
+                  positive);
+  expect_gradient(*losses::CategoricalFocalCrossentropy({.gamma = 1.5, .from_logits = true}), y, x,
+                  weights);
   for (const Reduction reduction : {Reduction::kSum, Reduction::kMeanWithSampleWeight}) {
     expect_gradient(*losses::MeanSquaredError({.reduction = reduction}), y, x, weights);
   }
@@ -86,6 +143,24 @@ TEST(Losses, OfAbsoluteErrorHaveTheSignAsGradient) {
   const Tensor gradient = losses::MeanAbsoluteError()->value_and_gradient(y, p).gradient;
   const std::vector<float> expected = {.25F, -.25F, 0, .25F};
   for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(gradient.data<float>()[i], expected[i]);
+}
+
+TEST(Losses, OfHingesAndPercentagesHaveTheirSlopesAsGradients) {
+  const auto gradient = [](const LossPtr& loss, std::vector<float> y, std::vector<float> p) {
+    const Tensor got = loss->value_and_gradient(Tensor::from(std::move(y), {1, 3}),
+                                                Tensor::from(std::move(p), {1, 3}))
+                           .gradient;
+    return std::vector<float>(got.data<float>().begin(), got.data<float>().end());
+  };
+  EXPECT_THAT(gradient(losses::Hinge(), {1, 0, 1}, {.5F, .5F, 2}),
+              ::testing::ElementsAre(-1.0F / 3, 1.0F / 3, 0));
+  EXPECT_THAT(gradient(losses::CategoricalHinge(), {0, 1, 0}, {.5F, .25F, 2}),
+              ::testing::ElementsAre(0, -1, 1));
+  EXPECT_THAT(gradient(losses::CategoricalHinge(), {0, 1, 0}, {.5F, 4, 2}),
+              ::testing::ElementsAre(0, 0, 0));
+  EXPECT_THAT(
+      gradient(losses::MeanAbsolutePercentageError(), {2, -4, 1}, {3, -5, 1}),
+      ::testing::ElementsAre(::testing::FloatEq(50.0F / 3), ::testing::FloatEq(-25.0F / 3), 0));
 }
 
 TEST(Losses, ReduceByRowsOrByWeights) {
@@ -141,7 +216,10 @@ TEST(Losses, OfNotANumberAreNotANumber) {
   const Tensor p = Tensor::from<float>({nan, 0.5F}, {1, 2}),
                y = Tensor::from<float>({0, 1}, {1, 2});
   const Tensor label = Tensor::from<std::int32_t>({1}, {1});
-  for (const char* name : {"mse", "mae", "Huber", "bce", "CategoricalCrossentropy"}) {
+  for (const char* name :
+       {"mse", "mae", "Huber", "bce", "CategoricalCrossentropy", "mape", "msle", "LogCosh",
+        "Poisson", "CosineSimilarity", "kld", "Hinge", "SquaredHinge", "CategoricalHinge",
+        "BinaryFocalCrossentropy", "CategoricalFocalCrossentropy"}) {
     EXPECT_TRUE(std::isnan((*losses::get(name))(y, p))) << name;
   }
   EXPECT_TRUE(std::isnan((*losses::SparseCategoricalCrossentropy())(label, p)));

@@ -111,10 +111,90 @@ TEST(Regularizers, L1KeepsItsFactorInSinglePrecisionAsKeras) {
   Random random;
   const auto variable = std::make_shared<Variable>("v", random.tensor({50}).cast(DType::kFloat64));
   variable->set_regularizer(L1{0.1});
-  EXPECT_DOUBLE_EQ(training::penalty_of({variable}),
+  EXPECT_DOUBLE_EQ(training::Penalties({variable}, Device::cpu()).value(),
                    penalty_of(variable->value(), static_cast<double>(0.1F), 0));
   variable->set_regularizer(L1L2{.l1 = 0.1});
-  EXPECT_DOUBLE_EQ(training::penalty_of({variable}), penalty_of(variable->value(), 0.1, 0));
+  EXPECT_DOUBLE_EQ(training::Penalties({variable}, Device::cpu()).value(),
+                   penalty_of(variable->value(), 0.1, 0));
+}
+
+TEST(Regularizers, OrthogonalIsTheMeanOfTheCosinesOfPairs) {
+  Random random;
+  const std::int64_t rows = random.integer(3, 60), columns = random.integer(2, 70);
+  const auto variable = std::make_shared<Variable>("v", random.tensor({rows, columns}));
+  const Tensor wide = variable->value().cast(DType::kFloat64);
+  const auto expected = [&](std::int64_t count, std::int64_t length, std::int64_t step,
+                            std::int64_t stride) {
+    const auto dot = [&](std::int64_t a, std::int64_t b) {
+      double sum = 0;
+      for (std::int64_t k = 0; k < length; ++k) {
+        sum += wide.data<double>()[std::size_t(a * step + k * stride)] *
+               wide.data<double>()[std::size_t(b * step + k * stride)];
+      }
+      return sum;
+    };
+    double sum = 0, pairs = 0;
+    for (std::int64_t a = 0; a < count; ++a) {
+      for (std::int64_t b = 0; b < a; ++b, ++pairs) {
+        sum += std::abs(dot(a, b)) / std::sqrt(dot(a, a) * dot(b, b));
+      }
+    }
+    return 0.5 * sum / pairs;
+  };
+  variable->set_regularizer(regularizers::OrthogonalRegularizer{0.5});
+  EXPECT_NEAR(training::Penalties({variable}, Device::cpu()).value(),
+              expected(rows, columns, columns, 1), 1e-5);
+  variable->set_regularizer(regularizers::OrthogonalRegularizer{0.5, "columns"});
+  training::Penalties penalties({variable}, Device::cpu());
+  EXPECT_NEAR(penalties.value(), expected(columns, rows, 1, columns), 1e-5);
+  const double value = penalties.value();
+  const int threads = omp_get_max_threads();
+  omp_set_num_threads(3);
+  EXPECT_EQ(penalties.value(), value) << "the number of threads shows";
+  omp_set_num_threads(threads);
+  EXPECT_THROW((void)Regularizer(regularizers::OrthogonalRegularizer{0.5, "diagonals"}),
+               ValueError);
+  EXPECT_THROW((void)Regularizer(regularizers::OrthogonalRegularizer{-0.5}), ValueError);
+}
+
+TEST(Regularizers, OrthogonalIsOfMatrices) {
+  Random random;
+  const auto x = layers::Input({.shape = {5, 5, 1}});
+  const auto y = layers::Conv2D({.filters = 2,
+                                 .kernel_size = 2,
+                                 .kernel_regularizer = regularizers::OrthogonalRegularizer{},
+                                 .name = "conv"})(x);
+  const ModelPtr model = Functional::create(x, layers::Dense({.units = 3})(layers::Flatten()(y)));
+  compile(model, optimizers::SGD());
+  EXPECT_THAT(message_of([&] {
+                (void)model->train_on_batch(random.tensor({2, 5, 5, 1}), random.classes({2}, 3));
+              }),
+              HasSubstr("must have rank 2. Received: inputs.shape=(2, 2, 1, 2) of the variable "
+                        "'conv/kernel'"));
+  const LayerRef dense = layers::Dense({.units = 2});
+  EXPECT_THROW(dense->set_activity_regularizer(regularizers::OrthogonalRegularizer{}),
+               UnsupportedError);
+}
+
+TEST(Regularizers, EvaluationFollowsTheWeights) {
+  Random random;
+  const Spokes data(random, 12);
+  const ModelPtr model = dense_model(5, {.kernel_regularizer = L2{0.5}});
+  compile(model, optimizers::SGD());
+  const auto penalty = [&] {
+    const double alone = (*losses::SparseCategoricalCrossentropy({.from_logits = true}))(
+        data.y, model->predict(data.x));
+    return model->evaluate(data.x, data.y, {.batch_size = 4, .verbose = Verbose::kSilent})
+               .at("loss") -
+           alone;
+  };
+  for (int i = 0; i < 3; ++i) {
+    const double expected = penalty_of(value_of(model, "body", 0), 0, 0.5);
+    EXPECT_NEAR(penalty(), expected, 1e-5 * (1 + expected));
+    EXPECT_NEAR(penalty(), expected, 1e-5 * (1 + expected)) << "asked for again";
+    const VariablePtr kernel = model->get_layer("body")->own_variables()[0];
+    kernel->assign(random.tensor(kernel->shape(), -2, 2));
+  }
 }
 
 TEST(Regularizers, HaveTheGradientsOfCentralDifferences) {
@@ -139,6 +219,10 @@ TEST(Regularizers, HaveTheGradientsOfCentralDifferences) {
                                          .kernel_regularizer = L2{0.2},
                                          .activity_regularizer = L1L2{0.4, 0.3}});
   y = shared(shared(y));  // two calls: its weights count once, what it gives twice
+  y = layers::Dense({.units = 5, .kernel_regularizer = regularizers::OrthogonalRegularizer{0.6}})(
+      y);
+  y = layers::Dense(
+      {.units = 3, .kernel_regularizer = regularizers::OrthogonalRegularizer{0.4, "columns"}})(y);
   y = layers::LayerNormalization({.beta_regularizer = L1{0.2}, .gamma_regularizer = L2{0.5}})(y);
   y = layers::PReLU({.alpha_regularizer = L2{0.3}, .shared_axes = {1, 2}})(y);
   const ModelPtr model = Functional::create(x, y);

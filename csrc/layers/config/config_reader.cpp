@@ -249,6 +249,14 @@ Regularizer ConfigReader::regularizer(std::string_view option) {
   return result.value_or(Regularizer());
 }
 
+void ConfigReader::read_activity_regularizer() {
+  constexpr std::string_view kOption = "activity_regularizer";
+  activity_regularizer_ = regularizer(kOption);
+  if (!activity_regularizer_.orthogonal()) return;
+  training_only({kOption});  // of weights only
+  activity_regularizer_ = {};
+}
+
 Constraint ConfigReader::constraint(std::string_view option) {
   const json* value = find(option);
   if (value == nullptr || value->is_null()) return {};

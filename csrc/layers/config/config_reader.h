@@ -88,7 +88,7 @@ class ConfigReader {
   /// name, dtype and trainable into the options, and then `finish()`.
   template <class Options>
   [[nodiscard]] Options common(Options options) {
-    activity_regularizer_ = regularizer("activity_regularizer");  // any layer may have one
+    read_activity_regularizer();
     options.name = string("name", "");
     options.dtype = dtype();
     options.trainable = boolean("trainable", true);
@@ -106,6 +106,8 @@ class ConfigReader {
   [[nodiscard]] const nlohmann::json& config() const { return config_; }
 
  private:
+  /// Any layer may have one.
+  void read_activity_regularizer();
   [[nodiscard]] const nlohmann::json* find(std::string_view option);
   /// "Layer 'conv' (Conv2D): the option 'strides'".
   [[nodiscard]] std::string named(std::string_view option) const;

@@ -4,6 +4,7 @@
 #include <lamina/regularizers.h>
 
 #include <cmath>
+#include <utility>
 
 #include "layers/config/config_reader.h"
 #include "layers/config/object_config.h"
@@ -29,10 +30,12 @@ Regularizer::Regularizer(const std::string& name) {
     *this = regularizers::L2{};
   } else if (name == "L1L2" || name == "l1l2") {
     *this = regularizers::L1L2{};
+  } else if (name == "OrthogonalRegularizer" || name == "orthogonal_regularizer") {
+    *this = regularizers::OrthogonalRegularizer{};
   } else {
     throw ValueError(std::string("Could not interpret regularizer identifier: ")
                          .append(name)
-                         .append("; there are L1, L1L2, L2"));
+                         .append("; there are L1, L1L2, L2, OrthogonalRegularizer"));
   }
 }
 
@@ -44,6 +47,15 @@ Regularizer::Regularizer(regularizers::L2 regularizer)
 
 Regularizer::Regularizer(regularizers::L1L2 regularizer)
     : class_name_("L1L2"), l1_(checked("l1", regularizer.l1)), l2_(checked("l2", regularizer.l2)) {}
+
+Regularizer::Regularizer(regularizers::OrthogonalRegularizer regularizer)
+    : class_name_("OrthogonalRegularizer"), orthogonal_(std::move(regularizer)) {
+  orthogonal_->factor = static_cast<float>(checked("factor", orthogonal_->factor));
+  if (orthogonal_->mode == "rows" || orthogonal_->mode == "columns") return;
+  throw ValueError(std::string("Invalid value for argument `mode`. Expected one of "
+                               "{\"rows\", \"columns\"}. Received: mode=")
+                       .append(orthogonal_->mode));
+}
 
 namespace layers {
 
@@ -57,6 +69,10 @@ std::optional<Regularizer> regularizer_from_config(const nlohmann::json& value) 
         if (class_name == "L1") return regularizers::L1{factor("l1", 0.01)};
         if (class_name == "L2") return regularizers::L2{factor("l2", 0.01)};
         if (class_name == "L1L2") return regularizers::L1L2{factor("l1", 0), factor("l2", 0)};
+        if (class_name == "OrthogonalRegularizer") {
+          return regularizers::OrthogonalRegularizer{reader.number("factor", 0.01),
+                                                     reader.string("mode", "rows")};
+        }
         return std::nullopt;
       });
 }

@@ -33,11 +33,18 @@ bool has_twice(const Names& names) {
   return std::set(names.begin(), names.end()).size() != names.size();
 }
 
-/// What is given by names, in the order of `outputs`. `argument` is "loss".
+enum class Others { kRefused, kIgnored };
+
+/// What is given by names, in the order of `outputs`: of each of them, and `others`. `argument` is
+/// "loss".
 template <class T>
 std::vector<T> in_order(const std::vector<T>& given, const Names& names, const Names& outputs,
-                        const char* argument) {
-  if (!same_names(names, outputs) || has_twice(names)) {
+                        const char* argument, Others others = Others::kRefused) {
+  const std::set<std::string> all(names.begin(), names.end());
+  const bool complete = std::all_of(outputs.begin(), outputs.end(),
+                                    [&](const auto& output) { return all.contains(output); });
+  const bool only = others == Others::kIgnored || same_names(names, outputs);
+  if (!complete || !only || has_twice(names)) {
     throw ValueError(fmt::format("Expected keys {} in {} dict, but found {}.keys()={}",
                                  python_list(outputs), argument, argument, python_list(names)));
   }
@@ -109,8 +116,12 @@ std::vector<LossPtr> losses_by_output(const LossArgument& given, const Names& ou
                                outputs.size(), given.losses.size()));
 }
 
-std::vector<double> weights_by_output(const LossWeights& given, const Names& outputs) {
-  if (!given.outputs.empty()) {
+std::vector<double> weights_by_output(const LossWeights& given, const LossArgument& losses,
+                                      const Names& outputs) {
+  if (!given.outputs.empty() && !losses.outputs.empty()) {
+    return in_order(given.weights, given.outputs, outputs, "loss_weights", Others::kIgnored);
+  }
+  if (!given.outputs.empty() && outputs.size() > 1) {
     return in_order(given.weights, given.outputs, outputs, "loss_weights");
   }
   if (given.weights.empty()) return std::vector<double>(outputs.size(), 1.0);
@@ -124,7 +135,7 @@ std::vector<MetricArgument> metrics_by_output(const std::vector<MetricArgument>&
                                               const Names& outputs) {
   const bool by_name =
       std::any_of(given.begin(), given.end(), [](const auto& entry) { return entry.output; });
-  if (by_name) return named_metrics(given, outputs);
+  if (by_name && outputs.size() > 1) return named_metrics(given, outputs);
   if (outputs.size() > 1 && !given.empty() && given.size() != outputs.size()) {
     refuse(given, outputs);
   }

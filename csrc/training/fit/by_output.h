@@ -14,7 +14,9 @@ namespace lamina::training {
 [[nodiscard]] std::vector<LossPtr> losses_by_output(const LossArgument& given,
                                                     const std::vector<std::string>& outputs,
                                                     const std::string& model);
+/// `losses`: what the weights are of.
 [[nodiscard]] std::vector<double> weights_by_output(const LossWeights& given,
+                                                    const LossArgument& losses,
                                                     const std::vector<std::string>& outputs);
 [[nodiscard]] std::vector<MetricArgument> metrics_by_output(
     const std::vector<MetricArgument>& given, const std::vector<std::string>& outputs);

@@ -183,9 +183,10 @@ void FitLoop::run_epoch() {
 }
 
 void FitLoop::validate(Logs& logs) {
-  for (const auto& [name, value] : evaluate(trainer_, *validation_pass_, nullptr)) {
-    logs["val_" + name] = value;
-  }
+  call_all([&](Callback& callback) { callback.on_test_begin(*this); });
+  const Logs measured = evaluate(trainer_, *validation_pass_, nullptr);
+  call_all([&](Callback& callback) { callback.on_test_end(*this, measured); });
+  for (const auto& [name, value] : measured) logs["val_" + name] = value;
 }
 
 }  // namespace lamina::training

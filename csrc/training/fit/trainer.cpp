@@ -9,7 +9,6 @@
 #include "training/fit/by_output.h"
 #include "training/graph/lacked_options.h"
 #include "training/losses/labels.h"
-#include "training/optimizers/penalties.h"
 
 namespace lamina::training {
 namespace {
@@ -73,7 +72,7 @@ void Trainer::prepare(const Batch& batch) {
   penalizes_activities_ = has_activity_regularizers(model_);
   const std::vector<std::string> names = names_of(outputs);
   losses_ = losses_by_output(arguments_.loss, names, model_.name());
-  loss_weights_ = weights_by_output(arguments_.loss_weights, names);
+  loss_weights_ = weights_by_output(arguments_.loss_weights, arguments_.loss, names);
   make_metrics(batch);
   optimizer().build(model_.trainable_variables());
   model_.prepare_saving();  // now, while plans are made, rather than in the first save
@@ -97,6 +96,7 @@ void Trainer::make_metrics(const Batch& batch) {
     for (const MetricArgument::One& wanted : each[i].all) {
       MetricPtr metric = wanted.metric ? wanted.metric
                                        : metrics::get(wanted.name, batch.y[i].shape(), predictions);
+      metric->build(batch.y[i].shape(), predictions);
       const std::string name = outputs.size() > 1 ? output + "_" + metric->name() : metric->name();
       metrics_.push_back({unique_name(name, taken), std::move(metric), i});
       taken.push_back(metrics_.back().name);
@@ -176,14 +176,16 @@ void Trainer::train(const Batch& batch) {
 void Trainer::test(const Batch& batch) {
   prepare(batch);
   std::vector<Tensor> outputs;
-  double penalty = penalty_of(model_.trainable_variables());
+  double activity_penalty = 0;
+  weight_penalty_.begin(model_.trainable_variables());  // computed while nothing waits for it
   if (penalizes_activities_) {
     TrainGraph& graph = evaluation_graphs_.get(batch.x);
     outputs = graph.forward(batch.x);
-    penalty += graph.activity_penalty();
+    activity_penalty = graph.activity_penalty();
   } else {
     outputs = model_.predict(batch.x, {.batch_size = batch.rows()});
   }
+  const double penalty = weight_penalty_.value() + activity_penalty;
   gather(batch, outputs, total_loss(batch, outputs, nullptr) + penalty);
 }
 

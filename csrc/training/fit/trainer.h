@@ -10,6 +10,7 @@
 
 #include "training/fit/data.h"
 #include "training/graph/graph_cache.h"
+#include "training/optimizers/penalties.h"
 
 namespace lamina::training {
 
@@ -77,6 +78,7 @@ class Trainer {
   std::int64_t skipped_ = 0;  ///< batches whose gradients overflowed (LossScaleOptimizer)
   GraphCache graphs_;
   GraphCache evaluation_graphs_;  ///< where activities add to the loss
+  KnownPenalty weight_penalty_;   ///< in evaluation
   metrics::Mean loss_{"loss"};
   std::vector<metrics::Mean> output_losses_;
   std::vector<NamedMetric> metrics_;

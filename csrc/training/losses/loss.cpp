@@ -98,6 +98,7 @@ LossResult Loss::compute(const Tensor& y_true, const Tensor& y_pred, const Tenso
   rows.labels = labels(rows.classes);
   require_fit(name_, rows, y_true, y_pred);
   check_labels(rows.y_true.data<float>(), rows.classes);
+  rows.y_true = prepared(rows.y_true);
   const std::int64_t count = rows.shape.size();
   std::vector<float> weights;
   if (sample_weight.defined()) weights = training::row_weights(sample_weight, rows.shape);

@@ -6,54 +6,10 @@
 
 #include "kernels/elementwise.h"
 #include "training/losses/labels.h"
+#include "training/losses/rows.h"
 
 namespace lamina::losses {
 namespace {
-
-using Row = std::span<const float>;
-using Slope = std::span<float>;
-
-constexpr float kEpsilon = 1e-7F;  // keras.config.epsilon()
-
-std::string named(const std::string& given, const char* keras) {
-  return given.empty() ? keras : given;
-}
-
-/// The mean of f(y_true, y_pred) over the last axis; f also gives its derivative.
-template <class F>
-class MeanOverRow : public Loss {
- public:
-  MeanOverRow(std::string name, Reduction reduction, F f)
-      : Loss(std::move(name), reduction), f_(f) {}
-
- protected:
-  float row(Row y_true, Row y_pred, Slope gradient) const override {
-    const auto size = static_cast<float>(y_pred.size());
-    float sum = 0;
-    for (std::size_t i = 0; i < y_pred.size(); ++i) {
-      float slope = 0;
-      sum += f_(y_true[i], y_pred[i], slope);
-      if (!gradient.empty()) gradient[i] = slope / size;
-    }
-    return sum / size;
-  }
-
- private:
-  F f_;
-};
-
-template <class F>
-LossPtr mean_over_row(std::string name, Reduction reduction, F f) {
-  return std::make_shared<MeanOverRow<F>>(std::move(name), reduction, f);
-}
-
-struct Clipped {
-  float value;
-  bool inside;  ///< not clipped: the derivative passes
-};
-Clipped clip(float p) {
-  return {std::clamp(p, kEpsilon, 1.0F - kEpsilon), p > kEpsilon && p < 1.0F - kEpsilon};
-}
 
 /// log(softmax(x)) at class i, given what `log_sum` found.
 struct LogSum {
@@ -102,12 +58,6 @@ template <class Labels>
 float crossentropy(bool from_logits, const Labels& y, Row x, Slope gradient) {
   return from_logits ? crossentropy_of_logits(y, x, gradient)
                      : crossentropy_of_probabilities(y, x, gradient);
-}
-
-void require_smoothing(const char* loss, double smoothing) {
-  if (smoothing >= 0 && smoothing <= 1) return;
-  throw ValueError(
-      fmt::format("Loss {}: `label_smoothing` must be in [0, 1]. Received: {}", loss, smoothing));
 }
 
 class CategoricalCrossentropyLoss : public Loss {
@@ -163,6 +113,12 @@ class SparseCategoricalCrossentropyLoss : public Loss {
 };
 
 }  // namespace
+
+void require_smoothing(const char* loss, double smoothing) {
+  if (smoothing >= 0 && smoothing <= 1) return;
+  throw ValueError(
+      fmt::format("Loss {}: `label_smoothing` must be in [0, 1]. Received: {}", loss, smoothing));
+}
 
 LossPtr MeanSquaredError(LossOptions options) {
   return mean_over_row(named(options.name, "mean_squared_error"), options.reduction,

@@ -1,9 +1,6 @@
-#include <fmt/format.h>
 #include <lamina/metrics.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -11,11 +8,10 @@
 #include <utility>
 
 #include "training/losses/labels.h"
+#include "training/losses/metric_parts.h"
 
 namespace lamina::metrics {
 namespace {
-
-using Row = std::span<const float>;
 
 std::size_t argmax(Row row) {
   return static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin());
@@ -31,13 +27,6 @@ bool in_top_k(Row y_pred, std::size_t label, std::int64_t k) {
                        ? y_pred[label]
                        : -std::numeric_limits<float>::infinity();
   return 1 + std::count_if(y_pred.begin(), y_pred.end(), [&](float x) { return x > at; }) <= k;
-}
-
-[[noreturn]] void misfit(const Metric& metric, const Tensor& y_true, const Tensor& y_pred) {
-  throw ValueError(
-      fmt::format("Metric '{}': `y_true` of shape {} does not fit `y_pred` of "
-                  "shape {}.",
-                  metric.name(), y_true.shape().str(), y_pred.shape().str()));
 }
 
 /// A share of what is right.
@@ -104,11 +93,9 @@ class ShareOfElements : public Share {
 
   void update_state(const Tensor& y_true, const Tensor& y_pred,
                     const Tensor& sample_weight) override {
-    const auto [labels, predictions] = training::same_rank(y_true, y_pred);
-    if (labels.shape() != predictions.shape()) misfit(*this, y_true, y_pred);
-    const Tensor truth = labels.cast(DType::kFloat32), guess = predictions.cast(DType::kFloat32);
-    const Row y = truth.data<float>(), p = guess.data<float>();
-    Tensor matches = Tensor::zeros(predictions.shape());
+    const std::pair<Tensor, Tensor> both = alike(*this, y_true, y_pred);
+    const Row y = both.first.data<float>(), p = both.second.data<float>();
+    Tensor matches = Tensor::zeros(both.second.shape());
     const std::span<float> right = matches.data<float>();
     for (std::size_t i = 0; i < right.size(); ++i) right[i] = matches_(y[i], p[i]) ? 1.0F : 0.0F;
     Mean::update_state({}, matches, sample_weight);
@@ -150,37 +137,6 @@ class LossMean : public Mean {
   LossPtr loss_;
 };
 
-struct Named {
-  std::array<std::string_view, 2> names;
-  MetricPtr (*make)(std::string name);
-};
-const std::array<Named, 5> kMetrics = {{
-    {{"BinaryAccuracy", "binary_accuracy"},
-     [](std::string name) { return BinaryAccuracy(std::move(name)); }},
-    {{"CategoricalAccuracy", "categorical_accuracy"}, CategoricalAccuracy},
-    {{"SparseCategoricalAccuracy", "sparse_categorical_accuracy"}, SparseCategoricalAccuracy},
-    {{"TopKCategoricalAccuracy", "top_k_categorical_accuracy"},
-     [](std::string name) { return TopKCategoricalAccuracy(5, std::move(name)); }},
-    {{"SparseTopKCategoricalAccuracy", "sparse_top_k_categorical_accuracy"},
-     [](std::string name) { return SparseTopKCategoricalAccuracy(5, std::move(name)); }},
-}};
-
-/// "accuracy" or "acc", in any case.
-bool names_accuracy(std::string_view name) {
-  std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower == "accuracy" || lower == "acc";
-}
-
-MetricPtr accuracy_for(const Shape& y_true, const Shape& y_pred, std::string name) {
-  if (y_pred.rank() == 0) throw ValueError("Metric 'accuracy': the predictions are a scalar.");
-  if (y_pred[-1] == 1) return BinaryAccuracy(std::move(name));
-  const bool one_label = y_true.rank() < y_pred.rank() || y_true[-1] == 1;
-  return one_label ? SparseCategoricalAccuracy(std::move(name))
-                   : CategoricalAccuracy(std::move(name));
-}
-
 }  // namespace
 
 MetricPtr Accuracy(std::string name) {
@@ -218,23 +174,6 @@ MetricPtr SparseTopKCategoricalAccuracy(std::int64_t k, std::string name) {
 MetricPtr MeanOf(LossPtr loss, std::string name) {
   if (name.empty()) name = loss->name();
   return std::make_shared<LossMean>(std::move(loss), std::move(name));
-}
-
-MetricPtr get(std::string_view name, const Shape& y_true, const Shape& y_pred) {
-  if (names_accuracy(name)) return accuracy_for(y_true, y_pred, std::string(name));
-  std::string known = "accuracy";
-  for (const Named& metric : kMetrics) {
-    if (std::find(metric.names.begin(), metric.names.end(), name) != metric.names.end()) {
-      return metric.make(std::string(name));
-    }
-    known += ", " + std::string(metric.names[0]);
-  }
-  try {
-    return MeanOf(losses::get(name), std::string(name));
-  } catch (const ValueError&) {
-    throw ValueError(
-        fmt::format("There is no metric '{}'; there are {}, and the losses", name, known));
-  }
 }
 
 }  // namespace lamina::metrics

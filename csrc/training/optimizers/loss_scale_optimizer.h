@@ -21,6 +21,10 @@ class LossScaleOptimizer : public Optimizer {
   bool finite() const override { return inner_->finite(); }
   OptimizerPtr inner_optimizer() const override { return inner_; }
   void finalize_variable_values() override { inner_->finalize_variable_values(); }
+  void swap_averages() override { inner_->swap_averages(); }
+  void set_averages_swapped(bool swapped) noexcept override {
+    inner_->set_averages_swapped(swapped);
+  }
 
  protected:
   void create_slots() override {}

@@ -347,9 +347,23 @@ void Optimizer::run(Application& application) {
 
 void Optimizer::finalize_variable_values() {
   if (!options_.use_ema || !built_) return;
-  for (std::size_t i = 0; i < trainable_.size(); ++i) {
-    trainable_[i]->assign(averages_[i]->value().clone());
+  const std::vector<VariablePtr>& from = averages_swapped_ ? trainable_ : averages_;
+  const std::vector<VariablePtr>& to = averages_swapped_ ? averages_ : trainable_;
+  for (std::size_t i = 0; i < from.size(); ++i) to[i]->assign(from[i]->value().clone());
+  averages_swapped_ = false;
+}
+
+void Optimizer::swap_averages() {
+  if (!options_.use_ema) {
+    throw ValueError(
+        fmt::format("Optimizer '{}' has no averages: it was created with use_ema=False.", name()));
   }
+  for (std::size_t i = 0; i < averages_.size(); ++i) {
+    Tensor weights = trainable_[i]->value();
+    trainable_[i]->assign(averages_[i]->value());
+    averages_[i]->assign(std::move(weights));
+  }
+  averages_swapped_ = !averages_swapped_;
 }
 
 }  // namespace lamina

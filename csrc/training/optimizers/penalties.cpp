@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <numeric>
+#include <utility>
 
 #include "core/parallel_ranges.h"
+#include "core/variable_access.h"
 
 namespace lamina::training {
 namespace {
@@ -39,8 +41,12 @@ Penalties::Penalties(const std::vector<VariablePtr>& variables, Device device) :
     const VariablePtr& variable = variables[i];
     const Regularizer& regularizer = variable->regularizer();
     if (!regularizer || !is_floating(variable->dtype())) continue;
-    const std::int64_t pieces = (variable->shape().size() + kPieceSize - 1) / kPieceSize;
-    penalized_.push_back({variable, i, {regularizer.l1(), regularizer.l2()}, first, pieces});
+    std::optional<OrthogonalPenalty> orthogonal;
+    if (regularizer.orthogonal()) orthogonal.emplace(*variable, device);
+    const std::int64_t pieces =
+        orthogonal ? orthogonal->count() : (variable->shape().size() + kPieceSize - 1) / kPieceSize;
+    penalized_.push_back(
+        {variable, i, {regularizer.l1(), regularizer.l2()}, std::move(orthogonal), first, pieces});
     first += pieces;
   }
   if (first > 0) sums_ = Tensor::empty({first}, DType::kFloat64, device);
@@ -48,18 +54,26 @@ Penalties::Penalties(const std::vector<VariablePtr>& variables, Device device) :
 
 const Tensor& Penalties::sums() {
   if (!sums_.defined()) return sums_;
-  for (const Penalized& each : penalized_) {
-    const Variable& variable = *each.variable;
-    const void* const w = variable.value().raw();
-    for_pieces(runner_.device(), each.pieces, [&](std::int64_t begin, std::int64_t end) {
-      const std::int64_t first = begin * kPieceSize;
-      runner_.run(kernels::PenaltyJob{variable.dtype(), each.factors,
-                                      at(w, first, variable.dtype()),
-                                      std::min(end * kPieceSize, variable.shape().size()) - first,
-                                      static_cast<double*>(sums_.raw()) + each.first + begin});
+  for (Penalized& each : penalized_) add_up(each);
+  return sums_;
+}
+
+void Penalties::add_up(Penalized& each) {
+  const Variable& variable = *each.variable;
+  auto* const sums = static_cast<double*>(sums_.raw()) + each.first;
+  if (each.orthogonal) {
+    runner_.run(each.orthogonal->norms(variable));
+    return for_pieces(runner_.device(), each.pieces, [&](std::int64_t begin, std::int64_t end) {
+      runner_.run(each.orthogonal->cosines(variable, begin, end, sums));
     });
   }
-  return sums_;
+  const void* const w = variable.value().raw();
+  for_pieces(runner_.device(), each.pieces, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t first = begin * kPieceSize;
+    runner_.run(kernels::PenaltyJob{variable.dtype(), each.factors, at(w, first, variable.dtype()),
+                                    std::min(end * kPieceSize, variable.shape().size()) - first,
+                                    sums + begin});
+  });
 }
 
 double Penalties::value_of(const Tensor& sums) const {
@@ -68,7 +82,9 @@ double Penalties::value_of(const Tensor& sums) const {
   for (const Penalized& each : penalized_) {
     const auto mine = sums.data<double>().subspan(static_cast<std::size_t>(each.first),
                                                   static_cast<std::size_t>(each.pieces));
-    total += rounded_to(each.variable->dtype(), std::accumulate(mine.begin(), mine.end(), 0.0));
+    const double sum = std::accumulate(mine.begin(), mine.end(), 0.0);
+    total +=
+        rounded_to(each.variable->dtype(), each.orthogonal ? each.orthogonal->value(sum) : sum);
   }
   return total;
 }
@@ -76,27 +92,54 @@ double Penalties::value_of(const Tensor& sums) const {
 void Penalties::add_gradients(const std::vector<Tensor>& gradients, double scale,
                               const std::function<bool(std::size_t index)>& is_zero) const {
   for (const Penalized& each : penalized_) {
-    const Variable& variable = *each.variable;
-    const void* const w = variable.value().raw();
     Tensor gradient = gradients.at(each.index);
-    const bool zero = is_zero(each.index);
-    for_pieces(runner_.device(), each.pieces, [&](std::int64_t begin, std::int64_t end) {
-      const std::int64_t first = begin * kPieceSize;
-      std::byte* const there = at(gradient.raw(), first, variable.dtype());
-      runner_.run(
-          kernels::PenaltyGradientJob{variable.dtype(),
-                                      each.factors,
-                                      scale,
-                                      at(w, first, variable.dtype()),
-                                      {zero ? nullptr : there, there},
-                                      std::min(end * kPieceSize, variable.shape().size()) - first});
-    });
+    add_gradient(each, gradient, scale, is_zero(each.index));
   }
 }
 
-double penalty_of(const std::vector<VariablePtr>& variables) {
-  if (variables.empty()) return 0;
-  return Penalties(variables, variables.front()->device()).value();
+void Penalties::add_gradient(const Penalized& each, Tensor& gradient, double scale,
+                             bool zero) const {
+  const Variable& variable = *each.variable;
+  if (each.orthogonal) {
+    const auto* const sums = static_cast<const double*>(sums_.raw()) + each.first;
+    const kernels::InOut there{zero ? nullptr : gradient.raw(), gradient.raw()};
+    return for_pieces(runner_.device(), each.pieces, [&](std::int64_t begin, std::int64_t end) {
+      runner_.run(each.orthogonal->gradient(variable, begin, end, sums, scale, there));
+    });
+  }
+  const void* const w = variable.value().raw();
+  for_pieces(runner_.device(), each.pieces, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t first = begin * kPieceSize;
+    std::byte* const there = at(gradient.raw(), first, variable.dtype());
+    runner_.run(
+        kernels::PenaltyGradientJob{variable.dtype(),
+                                    each.factors,
+                                    scale,
+                                    at(w, first, variable.dtype()),
+                                    {zero ? nullptr : there, there},
+                                    std::min(end * kPieceSize, variable.shape().size()) - first});
+  });
+}
+
+void KnownPenalty::begin(std::vector<VariablePtr> variables) {
+  const Device device = variables.empty() ? Device::cpu() : variables.front()->device();
+  std::vector<std::uint64_t> versions;
+  for (const VariablePtr& variable : variables) versions.push_back(core::VariableAccess::version(*variable));
+  const bool same = penalties_ && variables == variables_ && device == device_;
+  if (same && value_ && versions == versions_) return;
+  value_.reset();
+  if (!same) {
+    penalties_.emplace(variables, device);
+    variables_ = std::move(variables);
+    device_ = device;
+  }
+  sums_ = penalties_->sums();
+  versions_ = std::move(versions);
+}
+
+double KnownPenalty::value() {
+  if (!value_) value_ = penalties_->value_of(sums_.to(Device::cpu()));
+  return *value_;
 }
 
 }  // namespace lamina::training
