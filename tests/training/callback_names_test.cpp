@@ -23,6 +23,8 @@ TEST(CallbackNames, OfTheLibraryAreTheseForGood) {
   EXPECT_EQ(callbacks::CSVLogger({.filename = "log.csv"})->class_name(), "CsvLogger");
   EXPECT_EQ(callbacks::TensorBoard()->class_name(), "TensorBoard");
   EXPECT_EQ(callbacks::TerminateOnNaN()->class_name(), "TerminateOnNaN");
+  EXPECT_EQ(callbacks::LambdaCallback({})->class_name(), "LambdaCallback");
+  EXPECT_EQ(callbacks::SwapEMAWeights()->class_name(), "SwapEMAWeights");
 }
 
 TEST(CallbackNames, OfOthersAreThoseOfTheirClasses) {
