@@ -243,7 +243,8 @@ struct BinaryIoUOptions {
 /// Keras. "accuracy" and "acc", in any case, are what fits labels and predictions of these shapes:
 /// BinaryAccuracy where the last axis of the predictions is 1,
 /// SparseCategoricalAccuracy where the labels have no such axis (or one of 1), else
-/// CategoricalAccuracy. Throws ValueError naming those there are.
+/// CategoricalAccuracy. Throws ValueError naming those there are, and for one that has no defaults,
+/// such as F1Score, naming the option.
 [[nodiscard]] MetricPtr get(std::string_view name, const Shape& y_true, const Shape& y_pred);
 
 }  // namespace metrics

@@ -120,8 +120,8 @@ class Model : public Layer {
   /// what made an earlier asynchronous save of this model fail; what fails later, `wait` throws.
   SaveHandle save_weights_async(const std::filesystem::path& path,
                                 const AsyncSaveOptions& options = {}) const;
-  /// `SaveHandle::wait_until_copied` for all saves of this model: what an optimizer calls before it
-  /// changes values in place. Costs nothing when none runs.
+  /// `SaveHandle::wait_until_copied` for all saves of this model by this process: what an optimizer
+  /// calls before it changes values in place. Costs nothing when none runs.
   void wait_until_copied() const;
   /// Does ahead what the first save of a model does besides saving: names its variables, a
   /// microsecond each. Models do so themselves when they are created and when `fit` or

@@ -54,6 +54,15 @@ TEST_F(Train, WritesWeightsAndALineAStep) {
   EXPECT_TRUE(std::filesystem::exists(directory_ / "w.weights.h5"));
 }
 
+TEST_F(Train, TakesMetricsWithTheirOptions) {
+  const Outcome run = train({"--metric", "SparseTopKCategoricalAccuracy:k=3,name=top", "--history",
+                             "h.csv", "--weights-out", "w.weights.h5"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  // One of the three classes is always among the first three.
+  EXPECT_THAT(file_content(directory_ / "h.csv"),
+              AllOf(HasSubstr("step,epoch,loss,top,learning_rate\n1,1,"), HasSubstr(",1,0.001\n")));
+}
+
 TEST_F(TrainAsTheLibrary, BeginsWithTheWeightsAndTheOptimizerThatItIsGiven) {
   (void)trained({"--epochs", "2", "--weights-out", "first.weights.h5"});
   (void)trained({"--epochs", "2", "--weights", "first.weights.h5", "--history", "h.csv",
@@ -251,6 +260,7 @@ TEST_F(Train, SaysWhatIsWrongOnOneLine) {
   EXPECT_THAT(refusal({"--resume"}), HasSubstr("--resume needs --checkpoint-dir"));
   EXPECT_THAT(refusal({"--validation-data", "x.npy"}), HasSubstr("belong together"));
   EXPECT_THAT(refusal({"--metric", "nonsense"}), HasSubstr("There is no metric 'nonsense'"));
+  EXPECT_THAT(refusal({"--metric", "AUC:curve=LIFT"}), HasSubstr("LIFT"));
   EXPECT_THAT(refusal({"--device", "cuda:99"}), HasSubstr("cuda:99"));
   EXPECT_THAT(refusal({"--history", "none/h.csv"}), HasSubstr("none/h.csv"));
   EXPECT_THAT(refusal({"--validation-data", "none.h5:x", "--validation-labels", "y.npy"}),

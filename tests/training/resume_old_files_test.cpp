@@ -4,7 +4,6 @@
 #include "checkpoint/checkpoint.h"
 #include "loaders.h"
 #include "models/weights/keras_paths.h"
-#include "models/weights/training_parts.h"
 #include "resume_scene.h"
 
 namespace lamina {

@@ -7,7 +7,7 @@ namespace lamina::layers {
 
 /// A regularizer or a constraint that a layer's configuration asks for and that Lamina lacks.
 struct TrainingOption {
-  std::string option;  ///< "kernel_regularizer"
+  std::string option;  ///< "activity_regularizer"
   std::string value;   ///< its class and options: "OrthogonalRegularizer {\"mode\":\"rows\"}"
 };
 

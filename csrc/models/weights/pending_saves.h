@@ -30,7 +30,8 @@ class PendingSaves {
   std::mutex mutex_;
   pid_t process_ = 0;
   std::vector<std::shared_ptr<checkpoint::SaveState>> states_;
-  std::vector<std::shared_ptr<checkpoint::SaveState>> parents_;  // in a child
+  std::vector<std::shared_ptr<checkpoint::SaveState>>
+      parents_;  // in a child: their destructors would warn of what is not its own
 };
 
 }  // namespace lamina::models

@@ -114,8 +114,8 @@ Confusion::Thresholds thresholds_of(const AUCOptions& options) {
   values.push_back(1.0);
   const bool even = options.thresholds.empty() || are_even(values);
   Confusion::Thresholds thresholds{{}, even ? Spacing::kEvenEnds : Spacing::kAny};
-  values.front() = -1e-7;
-  values.back() = 1.0 + 1e-7;
+  values.front() = -kEpsilon;
+  values.back() = 1.0 + kEpsilon;
   for (const double value : values) thresholds.values.push_back(static_cast<float>(value));
   return thresholds;
 }
@@ -126,7 +126,7 @@ MetricPtr AUC(AUCOptions options) {
   const bool interpolates = options.curve == AUCCurve::kPR &&
                             options.summation_method == AUCSummationMethod::kInterpolation;
   return std::make_shared<Confusion>(
-      options.name.empty() ? "auc" : options.name, Direction::kUp, thresholds_of(options),
+      named(options.name, "auc"), Direction::kUp, thresholds_of(options),
       Confusion::Elements{.from_logits = options.from_logits},
       [interpolates, curve = options.curve, method = options.summation_method](const Matrix& m) {
         return interpolates ? interpolated_area(m) : area(m, curve, method);

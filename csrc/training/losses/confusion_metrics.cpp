@@ -25,10 +25,6 @@ double specificity_at(const Matrix& m, std::size_t k) {
   return ratio(m.true_negatives[k], m.true_negatives[k] + m.false_positives[k]);
 }
 
-std::string named(const std::string& given, const char* keras) {
-  return given.empty() ? keras : given;
-}
-
 MetricPtr count(const CountOptions& options, const char* keras_name,
                 std::vector<double> Matrix::*numbers) {
   return std::make_shared<Confusion>(named(options.name, keras_name), std::nullopt,

@@ -15,8 +15,6 @@
 namespace lamina::metrics {
 namespace {
 
-constexpr double kEpsilon = 1e-7;
-
 class FBetaScoreMetric : public Metric {
  public:
   FBetaScoreMetric(std::string name, Average average, double beta,
@@ -127,13 +125,13 @@ class FBetaScoreMetric : public Metric {
 }  // namespace
 
 MetricPtr FBetaScore(Average average, FBetaScoreOptions options) {
-  return std::make_shared<FBetaScoreMetric>(options.name.empty() ? "fbeta_score" : options.name,
-                                            average, options.beta, options.threshold);
+  return std::make_shared<FBetaScoreMetric>(named(options.name, "fbeta_score"), average,
+                                            options.beta, options.threshold);
 }
 
 MetricPtr F1Score(Average average, F1ScoreOptions options) {
-  return std::make_shared<FBetaScoreMetric>(options.name.empty() ? "f1_score" : options.name,
-                                            average, 1.0, options.threshold);
+  return std::make_shared<FBetaScoreMetric>(named(options.name, "f1_score"), average, 1.0,
+                                            options.threshold);
 }
 
 }  // namespace lamina::metrics

@@ -77,8 +77,6 @@ class IoUMetric : public Metric {
   }
 
  private:
-  static constexpr double kEpsilon = 1e-7;
-
   [[nodiscard]] std::vector<std::int64_t> classes(Given given, const Tensor& values) const {
     if (given == Given::kOneHot) return greatest(values);
     const Tensor numbers = values.cast(DType::kFloat32);
@@ -118,7 +116,7 @@ std::vector<std::int64_t> all_classes(std::int64_t count) {
 }
 
 MetricPtr make(const std::string& name, const char* keras, Rule rule) {
-  return std::make_shared<IoUMetric>(name.empty() ? keras : name, std::move(rule));
+  return std::make_shared<IoUMetric>(named(name, keras), std::move(rule));
 }
 
 Given given(bool sparse) {

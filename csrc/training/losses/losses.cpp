@@ -1,4 +1,3 @@
-#include <fmt/format.h>
 #include <lamina/losses.h>
 
 #include <algorithm>
@@ -113,12 +112,6 @@ class SparseCategoricalCrossentropyLoss : public Loss {
 };
 
 }  // namespace
-
-void require_smoothing(const char* loss, double smoothing) {
-  if (smoothing >= 0 && smoothing <= 1) return;
-  throw ValueError(
-      fmt::format("Loss {}: `label_smoothing` must be in [0, 1]. Received: {}", loss, smoothing));
-}
 
 LossPtr MeanSquaredError(LossOptions options) {
   return mean_over_row(named(options.name, "mean_squared_error"), options.reduction,

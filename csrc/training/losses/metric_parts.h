@@ -4,9 +4,13 @@
 #include <span>
 #include <utility>
 
+#include "training/losses/keras_defaults.h"
+
 // What the metrics are written with.
 namespace lamina::metrics {
 
+using training::kEpsilon;
+using training::named;
 using Row = std::span<const float>;
 
 /// Throws ValueError naming both shapes.

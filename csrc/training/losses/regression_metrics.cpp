@@ -94,7 +94,7 @@ double concordance(Row y_true, Row y_pred) {
   const double norm = of_true.variance + of_pred.variance + apart * apart;
   double sum = 0;
   for (std::size_t i = 0; i < y_pred.size(); ++i) {
-    sum += 2 * (y_true[i] - of_pred.mean) * (y_pred[i] - of_pred.mean) / (norm + 1e-7);
+    sum += 2 * (y_true[i] - of_pred.mean) * (y_pred[i] - of_pred.mean) / (norm + kEpsilon);
   }
   return sum / static_cast<double>(y_pred.size());
 }
@@ -212,7 +212,7 @@ MetricPtr LogCoshError(std::string name) {
 }
 
 MetricPtr R2Score(R2ScoreOptions options) {
-  return std::make_shared<R2ScoreMetric>(options.name.empty() ? "r2_score" : options.name, options);
+  return std::make_shared<R2ScoreMetric>(named(options.name, "r2_score"), options);
 }
 
 }  // namespace lamina::metrics

@@ -7,17 +7,17 @@
 #include <string>
 #include <utility>
 
+#include "training/losses/keras_defaults.h"
+
 // What the losses are written with.
 namespace lamina::losses {
 
 using Row = std::span<const float>;
 using Slope = std::span<float>;
 
-inline constexpr float kEpsilon = 1e-7F;  // keras.config.epsilon()
+using training::named;
 
-[[nodiscard]] inline std::string named(const std::string& given, const char* keras) {
-  return given.empty() ? keras : given;
-}
+inline constexpr float kEpsilon = static_cast<float>(training::kEpsilon);
 
 /// The mean of f(y_true, y_pred) over the last axis; f also gives its derivative.
 template <class F>

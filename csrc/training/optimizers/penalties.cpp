@@ -124,7 +124,8 @@ void Penalties::add_gradient(const Penalized& each, Tensor& gradient, double sca
 void KnownPenalty::begin(std::vector<VariablePtr> variables) {
   const Device device = variables.empty() ? Device::cpu() : variables.front()->device();
   std::vector<std::uint64_t> versions;
-  for (const VariablePtr& variable : variables) versions.push_back(core::VariableAccess::version(*variable));
+  for (const VariablePtr& variable : variables)
+    versions.push_back(core::VariableAccess::version(*variable));
   const bool same = penalties_ && variables == variables_ && device == device_;
   if (same && value_ && versions == versions_) return;
   value_.reset();

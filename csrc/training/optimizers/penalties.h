@@ -25,8 +25,6 @@ class Penalties {
   /// until the next call. Throws DeviceError.
   [[nodiscard]] const Tensor& sums();
   [[nodiscard]] double value_of(const Tensor& sums) const;
-  /// Both at once; waits for a device.
-  [[nodiscard]] double value() { return value_of(sums().to(Device::cpu())); }
   /// Adds `scale` times the derivatives, in place, of the variables as they were at the last
   /// `sums`. `gradients`: one for each of the variables, of its shape and dtype and on the device;
   /// one of which `is_zero(index)` holds is taken for zeros whatever it holds.
@@ -50,7 +48,7 @@ class Penalties {
 };
 
 /// The penalty of variables, all on one device, for evaluation: computed once for values that stay
-/// (see Variable::version).
+/// (see core::VariableAccess::version).
 class KnownPenalty {
  public:
   /// Gives a device the work where the variables or their values are others than at the last call;
