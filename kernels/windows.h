@@ -277,12 +277,14 @@ bool execute(const KernelGradientJob& job, Executor& executor) {
 /// c (rows, columns) = act(a * b + bias) + residual, where a is (rows, depth) or, with
 /// `transpose_a`, (depth, rows), and b is (depth, columns) or (columns, depth). a and c are of
 /// `dtype`; b is too with `b_like_a`, else of the type that elements are computed in, as the bias
-/// (columns) is.
+/// (columns) is, and with `wide_c` c. So for each of several `matrices`, which lie one behind the
+/// other.
 struct ProductJob {
   DType dtype;
-  bool transpose_a, transpose_b, b_like_a;
+  bool transpose_a, transpose_b, b_like_a, wide_c;
   Function function;
   std::int64_t rows, columns, depth;
+  std::int64_t matrices = 1;
   const void *a, *b, *bias, *residual;
   void* c;
 };
@@ -295,23 +297,29 @@ struct ProductMap {
     return job.b_like_a ? widen(static_cast<const T*>(job.b)[i]) : static_cast<const C*>(job.b)[i];
   }
   LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
-    const std::int64_t row = i / job.columns, column = i % job.columns;
-    const T* a = static_cast<const T*>(job.a);
+    const std::int64_t column = i % job.columns, at = i / job.columns;
+    const std::int64_t row = at % job.rows, matrix = at / job.rows;
+    const T* a = static_cast<const T*>(job.a) + matrix * job.rows * job.depth;
+    const std::int64_t first = matrix * job.depth * job.columns;
     C sum = job.bias == nullptr ? C(0) : static_cast<const C*>(job.bias)[column];
     for (std::int64_t k = 0; k < job.depth; ++k) {
       sum += widen(a[job.transpose_a ? k * job.rows + row : row * job.depth + k]) *
-             b(job.transpose_b ? column * job.depth + k : k * job.columns + column);
+             b(first + (job.transpose_b ? column * job.depth + k : k * job.columns + column));
     }
     C value = job.function.value(sum);
     if (job.residual != nullptr) value += widen(static_cast<const T*>(job.residual)[i]);
-    static_cast<T*>(job.c)[i] = narrow<T>(value);
+    if (job.wide_c) {
+      static_cast<C*>(job.c)[i] = value;
+    } else {
+      static_cast<T*>(job.c)[i] = narrow<T>(value);
+    }
   }
 };
 
 template <class Executor>
 bool execute(const ProductJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
-    executor.for_each(job.rows * job.columns, ProductMap<T>{job});
+    executor.for_each(job.matrices * job.rows * job.columns, ProductMap<T>{job});
   });
 }
 

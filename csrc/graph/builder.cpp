@@ -32,6 +32,23 @@ ValueId Builder::binary(ops::Binary kind, ValueId x0, ValueId x1) {
               {x0, x1});
 }
 
+ValueId Builder::matmul(ValueId x0, ValueId x1, ops::MatMul how, DType dtype) {
+  how.x0 = spec(x0);
+  how.x1 = spec(x1);
+  const Shape &a = how.x0.shape, &b = how.x1.shape;
+  const bool fit = a.rank() >= 2 && a.rank() == b.rank() &&
+                   std::equal(a.begin(), a.end() - 2, b.begin()) &&
+                   a[how.transpose_x0 ? -2 : -1] == b[how.transpose_x1 ? -1 : -2];
+  if (!fit) {
+    throw ValueError("Matrices of the shapes " + a.str() + " and " + b.str() +
+                     " cannot be multiplied.");
+  }
+  how.y = {a, dtype};
+  how.y.shape[-2] = a[how.transpose_x0 ? -1 : -2];
+  how.y.shape[-1] = b[how.transpose_x1 ? -2 : -1];
+  return emit(std::move(how), {x0, x1});
+}
+
 ValueId Builder::reshape(ValueId x, Shape shape) {
   if (this->shape(x) == shape) return x;
   return emit(ops::Reshape{spec(x), {std::move(shape), dtype(x)}}, {x});

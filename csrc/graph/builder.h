@@ -33,6 +33,8 @@ class Builder {
   // Shorthands that fill in the specs.
   ValueId activation(ValueId x, ops::Activation activation);
   ValueId binary(ops::Binary kind, ValueId x0, ValueId x1);
+  /// x0 times x1 as `how` says, whose specs are filled in here; of `dtype`.
+  ValueId matmul(ValueId x0, ValueId x1, ops::MatMul how, DType dtype);
   ValueId reshape(ValueId x, Shape shape);
   ValueId transpose(ValueId x, std::vector<std::size_t> perm);
   ValueId cast(ValueId x, DType dtype);

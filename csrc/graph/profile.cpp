@@ -37,6 +37,9 @@ double flops_of(const ops::Conv2DTranspose& op) {
 double flops_of(const ops::Dense& op) {
   return 2 * elements(op.y) * static_cast<double>(op.x.shape[-1]);
 }
+double flops_of(const ops::MatMul& op) {
+  return 2 * elements(op.y) * static_cast<double>(ops::MatMulSizes(op).depth);
+}
 template <class Spec>
 double flops_of(const Spec&) {
   return 0;

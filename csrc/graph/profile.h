@@ -10,7 +10,7 @@ namespace lamina::graph {
 struct ProfileRow {
   std::string op, layer,
       shapes;             ///< "Conv2D 3x3/2 +silu", "stem_conv", "(1, 4, 4, 3) -> (1, 2, 2, 8)"
-  double flops = 0;       ///< of one run: two for each multiply-add of convolutions and Dense
+  double flops = 0;       ///< of one run: two for each multiply-add of convolutions and products
   std::size_t bytes = 0;  ///< read and written by one run, parameters apart
   std::size_t runs = 0;
   double seconds = 0;  ///< of its fastest run: what the machine's other work disturbed least

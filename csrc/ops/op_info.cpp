@@ -17,6 +17,7 @@ struct InputSpecs {
 
   Specs operator()(const Conv2D& op) const { return with_residual(op); }
   Specs operator()(const Dense& op) const { return with_residual(op); }
+  Specs operator()(const MatMul& op) const { return {op.x0, op.x1}; }
   Specs operator()(const BinaryOp& op) const { return {op.x0, op.x1}; }
   Specs operator()(const Concat& op) const { return op.xs; }
   Specs operator()(const Gather& op) const { return {op.ids}; }

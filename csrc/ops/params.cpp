@@ -50,6 +50,7 @@ struct ParamShapes {
     return (*this)(scaled);
   }
   // What has no parameters is named, so that a new operation must say.
+  Shapes operator()(const MatMul&) const { return {}; }
   Shapes operator()(const Pool2D&) const { return {}; }
   Shapes operator()(const Reduce&) const { return {}; }
   Shapes operator()(const UnaryOp&) const { return {}; }

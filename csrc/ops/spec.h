@@ -76,6 +76,27 @@ struct Dense {
   Activation activation{};
 };
 
+/// inputs: x0 (..., M, K), x1 (..., K, N), one dtype, with equal leading axes; (..., K, M) and
+/// (..., N, K) where transposed. y = scale * x0 x1 (..., M, N), a product of matrices for each
+/// index of the leading axes; of the inputs' dtype or, of half-width floats, float32.
+struct MatMul {
+  TensorSpec x0, x1, y;
+  bool transpose_x0 = false, transpose_x1 = false;
+  double scale = 1;
+};
+
+/// The sizes of one of its products, and how many there are.
+struct MatMulSizes {
+  std::int64_t matrices, rows, columns, depth;
+  explicit MatMulSizes(const MatMul& op)
+      : matrices(1),
+        rows(op.y.shape[-2]),
+        columns(op.y.shape[-1]),
+        depth(op.x0.shape[op.transpose_x0 ? -2 : -1]) {
+    for (std::size_t i = 0; i + 2 < op.y.shape.rank(); ++i) matrices *= op.y.shape.dims()[i];
+  }
+};
+
 /// inputs: x (N,H,W,C). Average leaves padding out of the count, as Keras does.
 struct Pool2D {
   enum class Kind : std::uint8_t { kMax, kAverage };

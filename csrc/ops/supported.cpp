@@ -2,6 +2,7 @@
 
 #include <lamina/error.h>
 
+#include "core/compute_dtype.h"
 #include "ops/elementwise.h"
 #include "ops/op_info.h"
 
@@ -51,9 +52,20 @@ struct MayMix {
 #include "ops/ops.def"
 };
 
+[[noreturn]] void refuse_mixed(const OpSpec& spec) {
+  throw UnsupportedError(describe(spec) + " mixes dtypes; a Cast is missing.");
+}
+
+/// Of one dtype are the factors, and the product or what it is computed in.
+bool mixes(const MatMul& op) {
+  const DType dtype = op.x0.dtype;
+  return op.x1.dtype != dtype || (op.y.dtype != dtype && op.y.dtype != core::compute_dtype(dtype));
+}
+
 }  // namespace
 
 void require_supported(const OpSpec& spec) {
+  if (const auto* op = std::get_if<MatMul>(&spec); op != nullptr && mixes(*op)) refuse_mixed(spec);
   const DType dtype = output_spec(spec).dtype;
   if (const auto* op = std::get_if<UnaryGradient>(&spec);
       op != nullptr && op->from_output && !derives_from_output(op->of.activation)) {
@@ -65,8 +77,7 @@ void require_supported(const OpSpec& spec) {
   }
   if (std::visit(MayMix{}, spec)) return;
   for (const TensorSpec& input : input_specs(spec)) {
-    if (input.dtype != dtype)
-      throw UnsupportedError(describe(spec) + " mixes dtypes; a Cast is missing.");
+    if (input.dtype != dtype) refuse_mixed(spec);
   }
 }
 

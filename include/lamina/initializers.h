@@ -1,6 +1,7 @@
 #pragma once
 #include <lamina/variable.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -91,6 +92,9 @@ class Initializer {
 
   /// The function for one new variable; takes the variable's place in the random sequence.
   [[nodiscard]] Variable::Initializer bind() const;
+  /// The same for a kernel that is summed over along `input_axes` alone, which VarianceScaling's
+  /// `n` hangs on; without them shapes are read as those of convolutions.
+  [[nodiscard]] Variable::Initializer bind(std::vector<std::size_t> input_axes) const;
 
  private:
   // Values from the random stream `stream` of the generator keyed by `key`.
@@ -100,6 +104,7 @@ class Initializer {
 
   Draw draw_;
   std::optional<std::uint64_t> seed_;
+  bool goes_by_fans_ = false;
 };
 
 }  // namespace lamina

@@ -1,5 +1,6 @@
 #pragma once
 #include <lamina/layers/activation.h>
+#include <lamina/layers/attention.h>
 #include <lamina/layers/convolution.h>
 #include <lamina/layers/core.h>
 #include <lamina/layers/merging.h>

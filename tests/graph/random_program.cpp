@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 
 #include "graph/builder.h"
 #include "tests/graph/program_testing.h"
@@ -165,6 +166,27 @@ class Generator {
     return builder_.emit(op, {x}, kernel_and_bias({depth, out.back()}, out.back(), op.bias));
   }
 
+  /// With another value of as many matrices whose sizes suit; mostly with itself, transposed.
+  ValueId matmul(ValueId x) {
+    constexpr std::int64_t kMost = 4000;
+    if (rank(x) < 2 || builder_.shape(x).size() * builder_.shape(x)[-2] > kMost) return dense(x);
+    std::vector<std::pair<ValueId, bool>> fitting{{x, true}};
+    const auto fits = [&](const Dims& other, std::size_t depth) {
+      const Dims own = dims(x);
+      return own.size() == other.size() && std::equal(own.begin(), own.end() - 2, other.begin()) &&
+             other[other.size() - depth] == own.back();
+    };
+    for (ValueId id = 0; id < program_.values.size(); ++id) {
+      if (fits(dims(id), 1)) fitting.emplace_back(id, true);
+      if (fits(dims(id), 2)) fitting.emplace_back(id, false);
+    }
+    ops::MatMul how;
+    ValueId other = 0;
+    std::tie(other, how.transpose_x1) = fitting[integer<std::size_t>(0, fitting.size() - 1)];
+    how.scale = 0.3;
+    return builder_.matmul(x, other, how, dtype_);
+  }
+
   ValueId pad(ValueId x) {
     Dims before(rank(x), 0), after(rank(x), 0), out = dims(x);
     for (std::size_t axis = 0; axis < rank(x); ++axis) {
@@ -305,9 +327,12 @@ class Generator {
           return;
       }
     }
-    switch (integer(0, 10)) {
+    switch (integer(0, 11)) {
       case 0:
         (void)dense(x);
+        break;
+      case 9:
+        (void)matmul(x);
         break;
       case 1:
         (void)norm(x);

@@ -7,6 +7,8 @@ import dataclasses
 import math
 from collections.abc import Callable
 
+import keras
+
 ACTIVATIONS = [
     None, "linear", "relu", "relu6", "leaky_relu", "elu", "selu", "silu", "gelu", "sigmoid",
     "hard_sigmoid", "hard_silu", "tanh", "softplus", "softsign", "exponential", "mish", "softmax",
@@ -25,7 +27,8 @@ class Kind:
 
     draw: Callable
     ranks: tuple
-    inputs: str = "one"  # "one", "two" or "many": equal shapes, or shapes that broadcast
+    # "one"; "two" or "many": equal shapes, or shapes that broadcast; "attention": query, value and perhaps key.
+    inputs: str = "one"
     dtype: str = "float"
 
 
@@ -218,6 +221,40 @@ def _normalization(random, shape, calm):
     return options
 
 
+def _einsum_dense(random, shape, calm):
+    """An equation of the axes that there are: each is kept, summed over, or multiplied index by index."""
+    axes = "abcdefgh"[:len(shape) + 1]
+    sizes = dict(zip(axes[1:], shape))
+    kernel, output = "", "a"
+    for axis in axes[1:]:
+        part = random.choice(["row", "sum", "sum", "batch"])
+        kernel += axis if part != "row" else ""
+        output += axis if part != "sum" else ""
+    for axis in "xyz"[:random.randint(1, 2)]:
+        sizes[axis] = random.randint(1, 4)
+        kernel += axis
+        output += axis
+    if calm and not set(kernel) - set(output):
+        return None
+    kernel = "".join(random.sample(kernel, len(kernel)))
+    output = "a" + "".join(random.sample(output[1:], len(output) - 1))
+    bias = "".join(axis for axis in output[1:] if random.random() < 0.5)
+    activation = _activation(random, calm)
+    return {"equation": f"{axes},{kernel}->{output}", "output_shape": tuple(sizes[axis] for axis in output[1:]),
+            "bias_axes": bias or None, "activation": activation, "bias_initializer": random.choice(["zeros", "ones"])}
+
+
+def _attention(random, shape, calm):
+    # Without dropout Keras has JAX do it, which takes no other value_dim than key_dim, and on the CPU no float16.
+    dropped = keras.config.dtype_policy().compute_dtype == "float16" or random.random() < 0.5
+    sizes = {"value_dim": random.choice([None, random.randint(1, 5)]), "dropout": 0.4} if dropped else {}
+    return sizes | {
+        "num_heads": random.randint(1, 3), "key_dim": random.randint(1, 5),
+        "use_bias": random.random() < 0.7, "use_gate": random.random() < 0.3,
+        "output_shape": random.choice([None, None, random.randint(1, 6), (2, 3)]),
+        "sliding_window": random.choice([None, None, random.randint(1, 3)]) if len(shape) == 2 else None}
+
+
 def _embedding(random, shape, calm):
     return {"input_dim": 10, "output_dim": random.randint(1, 5)}
 
@@ -227,6 +264,8 @@ _ANY = (1, 2, 3, 4)
 
 KINDS = {
     "Dense": Kind(_dense, _ANY),
+    "EinsumDense": Kind(_einsum_dense, _ANY),
+    "MultiHeadAttention": Kind(_attention, (2, 2, 3), "attention"),
     "Conv1D": Kind(_conv, (2,)),
     "Conv2D": Kind(_conv, (3,)),
     "DepthwiseConv2D": Kind(_depthwise, (3,)),
@@ -265,6 +304,16 @@ KINDS = {
     "Normalization": Kind(_normalization, _ANY),
     "Embedding": Kind(_embedding, (1, 2), dtype="int32"),
 }
+
+def call(random, layer, inputs):
+    """The layer applied to its inputs, with random arguments of the call where it has some."""
+    if type(layer).__name__ != "MultiHeadAttention":
+        return layer(inputs)
+    names = ("query", "value", "key")[:len(inputs)]
+    by_place = random.randint(0, len(inputs))
+    flags = {"use_causal_mask": True} if len(inputs[0].shape) == 3 and random.random() < 0.4 else {}
+    return layer(*inputs[:by_place], **dict(list(zip(names, inputs))[by_place:]), **flags)
+
 
 def random_shape(random, ranks):
     """Sizes that leave room for windows, without the batch."""

@@ -17,6 +17,7 @@ function(lamina_interop_test name file)
 endfunction()
 
 lamina_interop_test(applications test_applications.py)
+lamina_interop_test(attention test_attention.py)
 lamina_interop_test(callbacks test_callbacks.py)
 lamina_interop_test(comparison test_comparison.py)
 lamina_interop_test(errors test_errors.py)

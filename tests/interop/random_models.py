@@ -7,12 +7,12 @@ import jax
 import keras
 import numpy as np
 
-from layer_options import KINDS, draw_options, random_shape
+from layer_options import KINDS, call, draw_options, random_shape
 
 POLICIES = ["float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16"]
 NAMES = ["kopf", "schicht_\u00e4\u00f6", "\u5c42", "a.b", "with space", "UPPER", "_private", "layers", "vars", "0"]
 SINGLE = [name for name, kind in KINDS.items() if kind.inputs == "one" and kind.dtype == "float"]
-MERGING = [name for name, kind in KINDS.items() if kind.inputs != "one"]
+MERGING = [name for name, kind in KINDS.items() if kind.inputs in ("two", "many")]
 MAX_SIZE = 4000  # elements of one tensor of a sample
 
 
@@ -23,6 +23,7 @@ class ModelMaker:
         self.random = random
         self.policy = policy
         self.used_names = set()
+        self.attentions = []
         self.shareable = []
 
     def name(self):
@@ -82,6 +83,22 @@ class ModelMaker:
         output = self.layer(class_name, options)(inputs)
         return output if math.prod(output.shape[1:]) <= MAX_SIZE else None
 
+    def attend(self, tensors):
+        """Attention of one tensor to itself or to others of as many axes. Once in a model: the names of what it makes
+        count on from one such layer to the next, in the order in which each library comes to make them."""
+        queries = [t for t in tensors if len(t.shape) in (3, 4) and t.dtype != "int32"]
+        if not queries or self.attentions:
+            return None
+        query = self.random.choice(queries)
+        values = [t for t in queries if len(t.shape) == len(query.shape) and t.shape[1] >= query.shape[1]]
+        value = self.random.choice(values)
+        keys = [t for t in queries if t.shape[1:-1] == value.shape[1:-1]]
+        inputs = [query, value] + self.random.choice([[], [self.random.choice(keys)]])
+        options = draw_options(self.random, "MultiHeadAttention", tuple(query.shape[1:]), calm=True)
+        self.attentions.append(self.layer("MultiHeadAttention", options))
+        output = call(self.random, self.attentions[0], inputs)
+        return output if math.prod(output.shape[1:]) <= MAX_SIZE else None
+
     def nested(self, tensor, depth):
         """A model inside the model, used once or twice."""
         shape = tuple(tensor.shape[1:])
@@ -95,6 +112,7 @@ class ModelMaker:
         else:
             maker = ModelMaker(self.random, self.policy)
             maker.used_names = self.used_names  # the nested model takes its own name there, too
+            maker.attentions = self.attentions
             inner = maker.functional(self.random.randint(1, 4), depth + 1, [(shape, tensor.dtype)], 1)
         self.shareable.append((inner, shape))
         return inner(tensor)
@@ -131,6 +149,8 @@ class ModelMaker:
                 made = self.merge(tensors)
             elif choice < 0.32 and depth < 2:
                 made = self.nested(tensor, depth)
+            elif choice < 0.38:
+                made = self.attend(tensors)
             else:
                 made = self.single(tensor)
             if made is not None:

@@ -9,7 +9,7 @@ import random_models
 import tolerances
 import values
 from h5_compare import checkpoint_differences
-from layer_options import KINDS, draw_options, random_shape
+from layer_options import KINDS, call, draw_options, random_shape
 
 SAMPLES = 3  # for each policy
 
@@ -21,11 +21,21 @@ def _inputs(draw, name, shape):
     first = keras.Input(shape, dtype=dtype)
     if kind.inputs == "one":
         return first
+    if kind.inputs == "attention":
+        return _attended(draw, first)
     count = 2 if kind.inputs == "two" else draw.randint(2, 4)
     others = [shape] * (count - 1)
     if name != "Concatenate":
         others = [tuple(1 if draw.random() < 0.3 else size for size in shape) for _ in others]
     return [first] + [keras.Input(other) for other in others]
+
+
+def _attended(draw, query):
+    """Query and value, and perhaps a key: sources at least as many as targets, so that a window leaves each some."""
+    if draw.random() < 0.3:
+        return [query, query]
+    places = [size + draw.randint(0, 2) for size in query.shape[1:-1]]
+    return [query] + [keras.Input((*places, draw.randint(1, 6))) for _ in range(draw.randint(1, 2))]
 
 
 def _model(draw, name, policy):
@@ -36,7 +46,9 @@ def _model(draw, name, policy):
         return None
     keras.config.set_dtype_policy(policy)
     inputs = _inputs(draw, name, shape)
-    return keras.Model(inputs, getattr(keras.layers, name)(**options)(inputs))
+    output = call(draw, getattr(keras.layers, name)(**options), inputs)
+    distinct = {id(x): x for x in keras.tree.flatten(inputs)}
+    return keras.Model(list(distinct.values()), output)
 
 
 def _try_model(draw, name, policy):

@@ -119,6 +119,9 @@ LAYERS = [
     (layers.BatchNormalization, {}, ["beta", "gamma"], (6, 3)),
     (layers.LayerNormalization, {}, ["beta", "gamma"], (6, 3)),
     (layers.PReLU, {}, ["alpha"], (6, 3)),
+    (layers.EinsumDense, {"equation": "abc,cde->abde", "output_shape": (6, 2, 4), "bias_axes": "de"}, ["kernel", "bias"],
+     (6, 3)),
+    (layers.MultiHeadAttention, {"num_heads": 2, "key_dim": 4}, ["kernel", "bias"], (6, 3)),
 ]
 
 
@@ -136,7 +139,8 @@ def test_every_layer_has_its_own(layer, arguments, parts, shape, rng, draw, lami
             options[f"{part}_regularizer"] = draw.choice(SMOOTH_PENALTIES if smooth else PENALTIES)
         print(options)
         x = keras.Input(shape, dtype="int32" if layer is layers.Embedding else "float32")
-        y = layer(**arguments, **options, activity_regularizer=draw.choice(PENALTIES), name="layer")(x)
+        made = layer(**arguments, **options, activity_regularizer=draw.choice(PENALTIES), name="layer")
+        y = made(x, x) if layer is layers.MultiHeadAttention else made(x)
         return keras.Model(x, layers.Dense(5)(layers.Flatten()(y)))
 
     model, ours = compiled_pair(make, "SGD", {"learning_rate": 0.05}, rng, lamina, tmp_path)

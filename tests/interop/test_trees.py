@@ -1,4 +1,4 @@
-"""What Lamina has no layer for yet, at the level of the weight tree: recurrent layers, attention,
+"""At the level of the weight tree, what Lamina has a layer for and what not: recurrent layers, attention,
 optimizers, layers that name their variables themselves. Keras saves; a tree of the same nodes is loaded
 and saved by Lamina; the files are equal, and Keras loads them to equal bits."""
 

@@ -59,7 +59,7 @@ std::vector<LayerCase> layer_cases() {
 ModelPtr model_of(const json& c, const Rounding& rounding) {
   json config = c.at("config");
   if (policy_of(c) == "float32") config["dtype"] = rounding.policy;
-  const LayerPtr layer = layers::layer_from_config(c.at("class_name"), config);
+  const LayerPtr layer = test::layer_of(c, config);
   const SymbolicTensors inputs = test::placeholders(c);
   ModelPtr model = Functional::create(inputs, {(*layer)(inputs)});
   test::assign_variables(c, *layer);

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "layers/config/call_arguments.h"
 #include "layers/config/registry.h"
 
 namespace lamina::test {
@@ -51,6 +52,19 @@ inline Tensor to_tensor(const nlohmann::json& j) {
   return exact.cast(dtype_from_name(j.at("dtype").get<std::string>()));
 }
 
+/// A case's layer, of this configuration.
+inline LayerPtr layer_of(const nlohmann::json& c, const nlohmann::json& config) {
+  LayerPtr layer = layers::layer_from_config(c.at("class_name"), config);
+  for (const nlohmann::json& flag : c.value("flags", nlohmann::json::array())) {
+    auto* arguments = dynamic_cast<layers::CallArguments*>(layer.get());
+    if (arguments == nullptr || !arguments->enable(flag.get<std::string>())) {
+      throw std::runtime_error("a case has the argument " + flag.dump() +
+                               ", which its layer lacks");
+    }
+  }
+  return layer;
+}
+
 /// The placeholders that a case's layer is applied to.
 inline SymbolicTensors placeholders(const nlohmann::json& c) {
   SymbolicTensors inputs;
@@ -63,7 +77,7 @@ inline SymbolicTensors placeholders(const nlohmann::json& c) {
 
 /// The variables of a layer that has been built, as the case has them.
 inline void assign_variables(const nlohmann::json& c, const Layer& layer) {
-  const auto variables = layer.own_variables();
+  const auto variables = layer.variables();
   ASSERT_EQ(variables.size(), c.at("variables").size());
   for (std::size_t i = 0; i < variables.size(); ++i) {
     variables[i]->assign(to_tensor(c["variables"][i]["value"]));

@@ -15,7 +15,7 @@ namespace {
 
 // The layer of a case, applied to placeholders.
 SymbolicTensor apply(const json& c, LayerPtr& layer) {
-  layer = layers::layer_from_config(c.at("class_name"), c.at("config"));
+  layer = layer_of(c, c.at("config"));
   EXPECT_NE(layer, nullptr) << c.at("class_name");
   return (*layer)(placeholders(c));
 }
@@ -52,7 +52,7 @@ TEST_P(KerasCase, HasItsShapeAndVariables) {
   EXPECT_EQ(dtype_name(output.dtype()), c["output_dtype"].get<std::string>());
   EXPECT_EQ(layer->name(), c["config"]["name"].get<std::string>());
   EXPECT_EQ(layer->class_name(), c["class_name"].get<std::string>());
-  const auto variables = layer->own_variables();
+  const auto variables = layer->variables();
   ASSERT_EQ(variables.size(), c["variables"].size());
   for (std::size_t i = 0; i < variables.size(); ++i) {
     const json& expected = c["variables"][i];

@@ -12,6 +12,7 @@ using nlohmann::json;
 class KerasModels : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
+    clear_session();
     model = Model::from_json(data_path(std::string(GetParam()) + ".json"));
     expected = read_json(std::string(GetParam()) + ".expected.json");
   }
@@ -75,7 +76,7 @@ TEST_P(KerasModels, CanBeMadeTwice) {
 
 INSTANTIATE_TEST_SUITE_P(FromKeras, KerasModels,
                          ::testing::Values("branches", "cnn", "dictionary", "chain",
-                                           "images_and_numbers"),
+                                           "images_and_numbers", "transformer"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(KerasConfig, DeferredSequentialStaysUnbuilt) {
@@ -192,6 +193,81 @@ TEST(KerasConfig, BrokenGraphsAreRefused) {
                        [](json& c) { c["config"]["layers"].push_back(c["config"]["layers"][1]); });
 }
 
+json& calls_of(json& config, const std::string& name) {
+  for (json& layer : config["config"]["layers"]) {
+    if (layer["name"] == name) return layer["inbound_nodes"];
+  }
+  throw std::runtime_error("no layer " + name);
+}
+
+TEST(KerasConfig, ArgumentsOfCallsAreTakenByPlaceAndByName) {
+  const auto predicted = [](const std::function<void(json&)>& change) {
+    json config = read_json("transformer.json");
+    change(calls_of(config, "attention")[0]);
+    const ModelPtr model = Model::from_json_text(config.dump());
+    fill(*model);
+    return model->predict(inputs_for(*model))[0];
+  };
+  const Tensor y = predicted([](json&) {});
+  EXPECT_TRUE(bitwise_equal(y, predicted([](json& call) {
+                              call["kwargs"]["value"] = call["args"][1];
+                              call["kwargs"]["query"] = call["args"][0];
+                              call["args"] = json::array();
+                            })));
+  EXPECT_TRUE(bitwise_equal(y, predicted([](json& call) {
+                              call["args"].push_back(nullptr);
+                              call["kwargs"]["key"] = call["args"][1];
+                            })));
+  EXPECT_TRUE(bitwise_equal(y, predicted([](json& call) {  // given as key, query, value
+                              for (const char* name : {"query", "value", "key"}) {
+                                call["kwargs"][name] = call["args"][0];
+                              }
+                              call["args"] = json::array();
+                            })));
+  EXPECT_FALSE(
+      bitwise_equal(y, predicted([](json& call) { call["kwargs"]["use_causal_mask"] = false; })));
+}
+
+TEST(KerasConfig, CallsThatLackAnArgumentAreRefused) {
+  for (const char* kept : {"query", "value", "key"}) {
+    const std::string text = refusal<ValueError>("transformer.json", [&](json& config) {
+      json& call = calls_of(config, "attention")[0];
+      call["kwargs"][kept] = call["args"][0];
+      call["args"] = json::array();
+    });
+    EXPECT_NE(text.find("Layer 'attention' (MultiHeadAttention): was called without the argument"),
+              std::string::npos)
+        << text;
+  }
+}
+
+TEST(KerasConfig, ArgumentsOfCallsThatThereAreNotAreNamed) {
+  const auto refused = [](const std::string& words, const std::function<void(json&)>& change) {
+    const std::string text = refusal<UnsupportedError>(
+        "transformer.json", [&](json& config) { change(calls_of(config, "attention")); });
+    EXPECT_NE(text.find("layer 'attention' (MultiHeadAttention): " + words), std::string::npos)
+        << text;
+  };
+  const auto keyword = [](const char* name, json value) {
+    return [name, value](json& calls) { calls[0]["kwargs"][name] = value; };
+  };
+  refused("argument 'return_attention_scores' of its call",
+          keyword("return_attention_scores", true));
+  refused("argument 'use_causal_mask' of its call", keyword("use_causal_mask", 1));
+  refused("argument 'attention_mask' of its call",
+          [](json& calls) { calls[0]["kwargs"]["attention_mask"] = calls[0]["args"][0]; });
+  refused("argument 'value' of its call",
+          [](json& calls) { calls[0]["kwargs"]["value"] = calls[0]["args"][1]; });
+  refused("argument 3 of its call", [](json& calls) {
+    calls[0]["args"].push_back(nullptr);
+    calls[0]["args"].push_back(calls[0]["args"][0]);
+  });
+  refused("a call with other arguments than the first one's", [](json& calls) {
+    calls.push_back(calls[0]);
+    calls[1]["kwargs"].erase("use_causal_mask");
+  });
+}
+
 TEST(KerasConfig, EveryTruncationIsRefused) {
   const std::string text = read_json("branches.json").dump();
   for (std::size_t length = 0; length < text.size(); length += 97) {
@@ -208,25 +284,27 @@ void collect(json& value, std::vector<json*>& out) {
 }
 
 TEST(KerasConfig, EveryValueMayBeOfTheWrongType) {
-  json config = read_json("branches.json");
-  std::vector<json*> all;
-  collect(config, all);
-  ASSERT_GT(all.size(), 300u);
-  int refused = 0;
-  for (json* value : all) {
-    for (const json& wrong :
-         {json(nullptr), json("text"), json(-3), json(1e300), json::array(), json::object()}) {
-      json other = wrong;
-      value->swap(other);  // and back later: pointers to what is inside stay good
-      try {
-        (void)Model::from_json_text(config.dump());  // some changes are harmless
-      } catch (const Error&) {
-        ++refused;
+  for (const char* file : {"branches.json", "transformer.json"}) {
+    json config = read_json(file);
+    std::vector<json*> all;
+    collect(config, all);
+    ASSERT_GT(all.size(), 300u);
+    int refused = 0;
+    for (json* value : all) {
+      for (const json& wrong :
+           {json(nullptr), json("text"), json(-3), json(1e300), json::array(), json::object()}) {
+        json other = wrong;
+        value->swap(other);  // and back later: pointers to what is inside stay good
+        try {
+          (void)Model::from_json_text(config.dump());  // some changes are harmless
+        } catch (const Error&) {
+          ++refused;
+        }
+        value->swap(other);
       }
-      value->swap(other);
     }
+    EXPECT_GT(refused, 1000);
   }
-  EXPECT_GT(refused, 1000);
 }
 
 std::string repeat(const std::string& text, std::size_t times) {

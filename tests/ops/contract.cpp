@@ -14,6 +14,7 @@ namespace {
 
 struct SetDType {
   DType dtype;
+  void operator()(MatMul& op) const { op.x0.dtype = op.x1.dtype = op.y.dtype = dtype; }
   void operator()(BinaryOp& op) const { op.x0.dtype = op.x1.dtype = op.y.dtype = dtype; }
   void operator()(Concat& op) const {
     for (TensorSpec& x : op.xs) x.dtype = dtype;
@@ -301,6 +302,14 @@ void expect_in_place(Backend& backend, Kernel& kernel, const std::vector<Tensor>
 OpSpec with_dtype(OpSpec spec, DType dtype) {
   std::visit(SetDType{dtype}, spec);
   return spec;
+}
+
+OpSpec widened_product(const std::vector<Row>& rows, DType dtype, Random& random) {
+  const auto row =
+      std::find_if(rows.begin(), rows.end(), [](const Row& each) { return each.name == "MatMul"; });
+  MatMul op = std::get<MatMul>(with_dtype(row->make(random), dtype));
+  op.y.dtype = DType::kFloat32;
+  return op;
 }
 
 OpSpec with_forgiving_activation(OpSpec spec, Random& random) {

@@ -52,6 +52,9 @@ void expect_contract(Backend& backend, const OpSpec& spec, Random& random, doubl
 /// `spec` with every float of another width.
 [[nodiscard]] OpSpec with_dtype(OpSpec spec, DType dtype);
 
+/// A product of matrices of `dtype`, a half-width float, whose result is float32.
+[[nodiscard]] OpSpec widened_product(const std::vector<Row>& rows, DType dtype, Random& random);
+
 /// `spec` with an activation that forgives its argument's rounding. For half-width floats on
 /// devices, where a product of a library is rounded before a kernel of ours applies the activation
 /// (as Keras rounds it), which a step in a function, or an exponential, would enlarge.

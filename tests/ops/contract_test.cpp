@@ -44,6 +44,36 @@ TEST(BackendContract, EveryOperationHasARow) {
   EXPECT_EQ(seen.size(), std::variant_size_v<OpSpec>);
 }
 
+TEST(BackendContract, HoldsForWidenedProductsOfHalfWidthFloats) {
+  const unsigned seed = lamina::test::fresh_seed();
+  SCOPED_TRACE("LAMINA_TEST_SEED=" + std::to_string(seed));
+  Random random(seed);
+  const auto backend = make_backend(Device::cpu());
+  for (int i = 0; i < kCases && !HasFailure(); ++i) {
+    const DType dtype = i % 2 == 0 ? DType::kFloat16 : DType::kBFloat16;
+    expect_contract(*backend, widened_product(rows(), dtype, random), random);
+  }
+}
+
+TEST(Backends, RefuseProductsOfMixedDTypes) {
+  const auto backend = make_backend(Device::cpu());
+  const auto accepted = [&](DType x0, DType x1, DType y) {
+    const MatMul op{{{2, 3}, x0}, {{3, 4}, x1}, {{2, 4}, y}};
+    try {
+      return backend->make(op) != nullptr;
+    } catch (const UnsupportedError&) {
+      return false;
+    }
+  };
+  constexpr DType kHalf = DType::kBFloat16, kSingle = DType::kFloat32, kDouble = DType::kFloat64;
+  EXPECT_TRUE(accepted(kHalf, kHalf, kSingle));
+  EXPECT_FALSE(accepted(kHalf, kSingle, kSingle));
+  EXPECT_FALSE(accepted(kHalf, kHalf, DType::kFloat16));
+  EXPECT_FALSE(accepted(kSingle, kSingle, kHalf));
+  EXPECT_FALSE(accepted(kSingle, kSingle, kDouble));
+  EXPECT_FALSE(accepted(DType::kInt32, DType::kInt32, DType::kInt32));
+}
+
 TEST(Backends, RefuseMixedDTypesAndWrongParameters) {
   const auto backend = make_backend(Device::cpu());
   Dense dense{.x = {{2, 3}}, .y = {{2, 4}, DType::kFloat16}};

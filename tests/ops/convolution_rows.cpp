@@ -120,6 +120,31 @@ OpSpec dense(Random& random) {
   return op;
 }
 
+/// Products as attention has them, matrices of one row or column, and no leading axes.
+OpSpec matmul(Random& random) {
+  MatMul op;
+  const auto size = [&] { return one_of<std::int64_t>(random, {1, 2, 7, 8, 16, 33, 64}); };
+  const std::int64_t rows = size(), columns = size(), depth = size();
+  op.transpose_x0 = pick(random, 0, 1) == 1;
+  op.transpose_x1 = pick(random, 0, 1) == 1;
+  op.scale = one_of<double>(random, {1, 0.125, -0.7});
+  const auto matrices = [&](std::int64_t m, std::int64_t n, bool transposed) {
+    return transposed ? Shape{n, m} : Shape{m, n};
+  };
+  op.x0.shape = matrices(rows, depth, op.transpose_x0);
+  op.x1.shape = matrices(depth, columns, op.transpose_x1);
+  op.y.shape = {rows, columns};
+  for (std::int64_t axes = pick(random, 0, 2); axes > 0; --axes) {
+    const std::int64_t count = pick(random, 1, 3);
+    for (Shape* shape : {&op.x0.shape, &op.x1.shape, &op.y.shape}) {
+      std::vector<std::int64_t> dims = shape->dims();
+      dims.insert(dims.begin(), count);
+      *shape = Shape(std::move(dims));
+    }
+  }
+  return op;
+}
+
 OpSpec pool(Random& random, Pool2D::Kind kind) {
   Pool2D op;
   op.kind = kind;
@@ -147,6 +172,7 @@ std::vector<Row> convolution_rows() {
           {"GroupedConvolution", grouped},
           {"TransposedConvolution", transposed},
           {"Dense", dense},
+          {"MatMul", matmul},
           {"MaxPool", [](Random& random) { return pool(random, Pool2D::Kind::kMax); }},
           {"AveragePool", [](Random& random) { return pool(random, Pool2D::Kind::kAverage); }}};
 }

@@ -41,6 +41,19 @@ TEST_P(CudaBackendContract, ComputesTheDefinition) {
   EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
 }
 
+TEST(CudaBackendContract, HoldsForWidenedProductsOfHalfWidthFloats) {
+  const unsigned seed = lamina::test::fresh_seed();
+  SCOPED_TRACE("LAMINA_TEST_SEED=" + std::to_string(seed));
+  Random random(seed);
+  const lamina::testing::FakeGpu gpu({.seed = seed}, {2, 1 << 20});
+  for (int i = 0; i < 4 * kCases && !HasFailure(); ++i) {
+    CudaBackend backend(runtime::devices().get(Device::cuda()),
+                        std::make_shared<cuda::HostEngine>(i % 4 < 2));
+    const DType dtype = i % 2 == 0 ? DType::kFloat16 : DType::kBFloat16;
+    expect_contract(backend, widened_product(rows(), dtype, random), random);
+  }
+}
+
 /// The kernels in the blocks of threads that a GPU would run, and not only their arithmetic.
 class KernelsInBlocks : public ::testing::TestWithParam<std::tuple<Row, DType>> {};
 

@@ -109,6 +109,22 @@ TEST(Definitions, TransposedConvolutionAppendsRowsThatOnlyTheBiasReaches) {
   expect_values(op, {{1, 10}}, {{2, 3}, {100}}, {102, 103, 100, 120, 130, 100});
 }
 
+TEST(Definitions, ProductsOfMatricesTakeEachIndexByItself) {
+  // (2, 2, 3) times (2, 3, 1), and the same with either lying transposed.
+  const Floats a{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, b{1, 0, -1, 2, 1, 0};
+  const Floats turned{1, 4, 2, 5, 3, 6, 7, 10, 8, 11, 9, 12}, wanted{-2, -2, 22, 31};
+  MatMul op{.x0 = {{2, 2, 3}}, .x1 = {{2, 3, 1}}, .y = {{2, 2, 1}}};
+  expect_values(op, {a, b}, {}, wanted);
+  op.x1.shape = {2, 1, 3};
+  op.transpose_x1 = true;
+  expect_values(op, {a, b}, {}, wanted);
+  op.x0.shape = {2, 3, 2};
+  op.transpose_x0 = true;
+  expect_values(op, {turned, b}, {}, wanted);
+  op.scale = 0.5;
+  expect_values(op, {turned, b}, {}, {-1, -1, 11, 15.5});
+}
+
 TEST(Definitions, AveragePoolLeavesPaddingOut) {
   Pool2D op{.kind = Pool2D::Kind::kAverage,
             .x = {{1, 3, 3, 1}},
@@ -300,6 +316,10 @@ TEST(Definitions, EmptyBatchesAreNoTrouble) {
     const std::vector<Tensor> params{Tensor::zeros({3, 2})};
     kernel->load_parameters(params);
     EXPECT_EQ(run(*backend, *kernel, op, {Tensor::zeros({0, 3})}).size(), 0) << name;
+    const MatMul empty{.x0 = {{2, 1, 0}}, .x1 = {{2, 0, 1}}, .y = {{2, 1, 1}}};
+    const Tensor sums = run(*backend, *backend->make(empty), empty,
+                            {Tensor::zeros({2, 1, 0}), Tensor::zeros({2, 0, 1})});
+    EXPECT_TRUE(bitwise_equal(sums, Tensor::zeros({2, 1, 1}))) << name;
   }
 }
 

@@ -50,6 +50,14 @@ class Tuning : public ::testing::Test {
     const DType dtype = kTypes[below(3)];
     if (below(4) == 0) return LibraryNorm{.dtype = dtype, .rows = n(), .width = n()};
     if (below(2) == 0) {
+      if (below(2) == 0) {
+        return LibraryProduct{.dtype = dtype,
+                              .rows = n(),
+                              .columns = n(),
+                              .depth = n(),
+                              .matrices = n(),
+                              .wide = below(2) == 0};
+      }
       return LibraryProduct{
           .dtype = dtype, .rows = n(), .columns = n(), .depth = n(), .bias = below(2) == 0};
     }
@@ -348,7 +356,16 @@ TEST_F(EngineChoice, IsMadeForEachDeviceLibraryAndOperation) {
   (void)choose(op, "another gpu");
   op.relu = true;
   (void)choose(op);
-  EXPECT_EQ(library_.asked, 3);
+  op.relu = false;
+  op.matrices = 2;
+  (void)choose(op);
+  op.scale = 0.5;
+  (void)choose(op);
+  op.dtype = DType::kFloat16;
+  (void)choose(op);
+  op.wide = true;
+  (void)choose(op);
+  EXPECT_EQ(library_.asked, 7);
 }
 
 TEST_F(EngineChoice, LeavesOutWhatFails) {
@@ -436,9 +453,11 @@ std::size_t operand_bytes(const LibraryOp& op) {
            bytes(2 * norm->width, DType::kFloat32);
   }
   if (const auto* product = std::get_if<LibraryProduct>(&op)) {
-    return bytes(product->rows * product->depth + product->depth * product->columns +
-                     product->rows * product->columns + (product->bias ? product->columns : 0),
-                 product->dtype);
+    const DType result = product->wide ? DType::kFloat32 : product->dtype;
+    return bytes(product->matrices * product->depth * (product->rows + product->columns) +
+                     (product->bias ? product->columns : 0),
+                 product->dtype) +
+           bytes(product->matrices * product->rows * product->columns, result);
   }
   const auto& conv = std::get<LibraryConvolution>(op);
   return bytes(conv.x.size() + conv.y.size() +

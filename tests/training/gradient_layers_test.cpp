@@ -207,6 +207,47 @@ Case concatenate(Random& random) {
   return {layers::Concatenate({.axis = axis}), shapes};
 }
 
+/// Equations for each way that a kernel may lie and be multiplied.
+Case einsum_dense(Random& random) {
+  struct Equation {
+    const char* text;
+    Shape output;
+    const char* bias;
+    Shape input;
+  };
+  const Equation chosen = one_of<Equation>(random, {{"abc,cd->abd", {3, 5}, "d", {2, 3, 4}},
+                                                    {"abc,cde->abde", {3, 2, 5}, "de", {2, 3, 4}},
+                                                    {"abcd,cde->abe", {3, 5}, "e", {2, 3, 2, 4}},
+                                                    {"abc,dc->abd", {3, 5}, "", {2, 3, 4}},
+                                                    {"abc,bcd->abd", {3, 5}, "bd", {2, 3, 4}},
+                                                    {"abcd,cbe->aed", {5, 4}, "d", {2, 3, 2, 4}},
+                                                    {"...a,ab->...b", {5}, "b", {2, 3, 2, 4}},
+                                                    {"abc,bd->ad", {5}, "d", {2, 3, 4}}});
+  return {layers::EinsumDense({.equation = chosen.text,
+                               .output_shape = chosen.output,
+                               .activation = activation(random),
+                               .bias_axes = chosen.bias}),
+          {chosen.input}};
+}
+
+Case attention(Random& random) {
+  const std::int64_t batch = pick(random, 1, 3);
+  const bool windowed = coin(random);
+  layers::MultiHeadAttentionOptions options{.num_heads = pick(random, 1, 3),
+                                            .key_dim = pick(random, 1, 4),
+                                            .dropout = coin(random) ? 0.3 : 0.0,
+                                            .use_bias = coin(random),
+                                            .use_gate = coin(random),
+                                            .use_causal_mask = coin(random)};
+  if (coin(random)) options.value_dim = pick(random, 1, 4);
+  if (coin(random)) options.output_shape = {2, 3};
+  if (windowed) options.sliding_window = pick(random, 2, 3);
+  const std::int64_t targets = pick(random, 2, 5), sources = windowed ? 4 : pick(random, 2, 5);
+  std::vector<Shape> inputs{{batch, targets, 4}, {batch, sources, 3}};
+  if (coin(random)) inputs.push_back({batch, sources, 5});
+  return {layers::MultiHeadAttention(options), inputs};
+}
+
 Case prelu(Random& random) {
   return {layers::PReLU({.shared_axes = one_of<layers::Axes>(random, {{}, {1}, {1, 2}, {3}})}),
           {{2, 3, 4, 5}}};
@@ -244,6 +285,8 @@ std::vector<Row> rows() {
       {"ZeroPadding2D", zero_padding},
       {"Concatenate", concatenate},
       {"PReLU", prelu},
+      {"EinsumDense", einsum_dense},
+      {"MultiHeadAttention", attention},
       {"GlobalAveragePooling1D",
        [](Random& random) { return global_1d(random, GlobalAveragePooling1D); }},
       {"GlobalMaxPooling1D", [](Random& random) { return global_1d(random, GlobalMaxPooling1D); }},

@@ -54,6 +54,21 @@ TEST_F(GradientOfAModel, ConvolutionalWithBatchNormalizationAndResiduals) {
   expect_gradients(*model, {random_normal({2, 9, 8, 3}, DType::kFloat64, random)}, random);
 }
 
+TEST_F(GradientOfAModel, OfATransformerEqualsDifferences) {
+  const auto x = input({2, 5, 6});
+  const LayerRef attention =
+      layers::MultiHeadAttention({.num_heads = 2, .key_dim = 3, .use_causal_mask = true});
+  auto y = layers::LayerNormalization()(layers::Add()({x, attention({x, x})}));
+  auto hidden = layers::Dense({.units = 8, .activation = "gelu"})(y);
+  hidden = layers::Dropout({.rate = 0.2})(layers::Dense({.units = 6})(hidden));
+  y = layers::LayerNormalization()(layers::Add()({y, hidden}));
+  y = layers::Add()({y, attention({y, x})});  // one layer, from elsewhere too
+  y = layers::Dense({.units = 3, .activation = "softmax"})(layers::GlobalAveragePooling1D()(y));
+  const auto model = Functional::create(x, y);
+  randomize(*model, random);
+  expect_gradients(*model, {random_normal({2, 5, 6}, DType::kFloat64, random)}, random);
+}
+
 TEST_F(GradientOfAModel, AddsUpWhatASharedLayerAndASharedValueReceive) {
   const auto x = input({3, 4});
   const LayerRef shared = layers::Dense({.units = 4, .activation = "sigmoid"});

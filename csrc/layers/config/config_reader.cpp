@@ -195,6 +195,12 @@ OptionalShape ConfigReader::optional_shape(std::string_view option) {
   return to_shape(option, *value);
 }
 
+Shape ConfigReader::shape_or_size(std::string_view option) {
+  const json* value = find(option);
+  if (value == nullptr) unsupported(option);
+  return value->is_array() ? to_shape(option, *value) : Shape{to_integer(option, *value)};
+}
+
 Shape ConfigReader::batch_shape(std::string_view option) {
   Shape result = shape(option);
   for (const std::int64_t dim : result) {

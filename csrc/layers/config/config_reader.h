@@ -40,6 +40,8 @@ class ConfigReader {
   [[nodiscard]] Shape shape(std::string_view option);
   /// The same, or null.
   [[nodiscard]] OptionalShape optional_shape(std::string_view option);
+  /// A list of integers, or one of them without a list.
+  [[nodiscard]] Shape shape_or_size(std::string_view option);
   [[nodiscard]] Shape batch_shape(std::string_view option);
   [[nodiscard]] Padding2D padding2d(std::string_view option);
   /// A number, a list, nested lists, or null (not given).

@@ -5,6 +5,7 @@
 #define LAMINA_LAYERS(X)                                   \
   X(InputLayer, InputOptions)                              \
   X(Dense, DenseOptions)                                   \
+  X(EinsumDense, EinsumDenseOptions)                       \
   X(Embedding, EmbeddingOptions)                           \
   X(Conv1D, Conv1DOptions)                                 \
   X(Conv2D, Conv2DOptions)                                 \
@@ -20,6 +21,7 @@
   X(ELU, ELUOptions)                                       \
   X(Softmax, SoftmaxOptions)                               \
   X(Dropout, DropoutOptions)                               \
+  X(MultiHeadAttention, MultiHeadAttentionOptions)         \
   X(MaxPooling1D, MaxPooling1DOptions)                     \
   X(MaxPooling2D, MaxPooling2DOptions)                     \
   X(AveragePooling1D, AveragePooling1DOptions)             \

@@ -185,7 +185,8 @@ Initializer::Initializer(initializers::RandomUniform uniform)
       }),
       seed_(uniform.seed) {}
 
-Initializer::Initializer(const initializers::VarianceScaling& scaling) : seed_(scaling.seed) {
+Initializer::Initializer(const initializers::VarianceScaling& scaling)
+    : seed_(scaling.seed), goes_by_fans_(true) {
   if (!(scaling.scale > 0)) {
     throw ValueError("Argument `scale` must be positive float. Received: scale=" +
                      std::to_string(scaling.scale));
@@ -242,6 +243,19 @@ Variable::Initializer Initializer::bind() const {
       seed_ ? layers::RandomStream{*seed_, 0} : layers::next_random_stream();
   return [draw = draw_, stream](const Shape& shape, DType dtype) {
     return draw(stream.key, stream.stream, shape, dtype);
+  };
+}
+
+// Elements are drawn one like the other, so those of a matrix with these fans will do.
+Variable::Initializer Initializer::bind(std::vector<std::size_t> input_axes) const {
+  if (!goes_by_fans_) return bind();
+  return [draw = bind(), axes = std::move(input_axes)](const Shape& shape, DType dtype) {
+    Shape in, out;
+    for (std::size_t i = 0; i < shape.rank(); ++i) {
+      const bool summed = std::find(axes.begin(), axes.end(), i) != axes.end();
+      (summed ? in : out).push_back(shape.dims()[i]);
+    }
+    return draw({in.size(), out.size()}, dtype).reshape(shape);
   };
 }
 

@@ -1,8 +1,10 @@
 #include <lamina/layers.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 
+#include "layers/config/call_arguments.h"
 #include "layers/input.h"
 #include "models/keras/json_text.h"
 #include "models/keras/keras_config.h"
@@ -30,6 +32,12 @@ struct Entry {
   std::string name, class_name;
   LayerPtr layer;  // null for an operation before its first call
   std::vector<Call> calls;
+  // The arguments of its calls: which are tensors, and which are true.
+  struct Signature {
+    std::vector<std::string> tensors;
+    std::set<std::string> flags;
+    friend bool operator==(const Signature&, const Signature&) = default;
+  } signature;
   std::vector<SymbolicTensors> made;  // outputs of the calls made so far
   bool waiting = false;
 };
@@ -79,8 +87,13 @@ class FunctionalReader {
       }
       Call call;
       const json& args = array_member(node, "args", where_);
-      for (std::size_t i = 0; i < args.size(); ++i) add_argument(entry, call, args[i], i);
-      check_keywords(entry, member(node, "kwargs", where_));
+      const json& keywords = member(node, "kwargs", where_);
+      if (auto* arguments = dynamic_cast<layers::CallArguments*>(entry.layer.get())) {
+        add_named(entry, call, args, keywords, *arguments);
+      } else {
+        for (std::size_t i = 0; i < args.size(); ++i) add_argument(entry, call, args[i], i);
+        for (const std::string& key : set_keywords(entry, keywords)) refuse_keyword(entry, key);
+      }
       entry.calls.push_back(std::move(call));
     }
     if (!entry.made.empty() && !entry.calls.empty()) {
@@ -106,12 +119,61 @@ class FunctionalReader {
     call.inputs.push_back(reference(array_member(config, "keras_history", where_)));
   }
 
-  void check_keywords(const Entry& entry, const json& keywords) {
-    if (!keywords.is_object()) invalid("the 'kwargs' of '" + entry.name + "' are no object.");
-    for (const auto& [key, value] : keywords.items()) {
-      if (value.is_null() || value == json(false)) continue;
-      unsupported(entry, "argument '" + key + "' of its call");
+  // Tensors by their places or by name, in Keras's order; the rest is true in every call of the
+  // layer or in none.
+  void add_named(Entry& entry, Call& call, const json& args, const json& keywords,
+                 layers::CallArguments& arguments) {
+    const std::vector<std::string> known = arguments.tensor_arguments();
+    const auto is_tensor = [&](const std::string& name) {
+      return std::find(known.begin(), known.end(), name) != known.end();
+    };
+    Entry::Signature signature;
+    std::vector<std::string>& tensors = signature.tensors;
+    for (std::size_t i = 0; i < args.size(); ++i) {
+      if (args[i].is_null()) continue;
+      if (i >= known.size()) unsupported(entry, "argument " + std::to_string(i) + " of its call");
+      add_tensor(entry, call, args[i], i);
+      tensors.push_back(known[i]);
     }
+    for (const std::string& key : set_keywords(entry, keywords)) {
+      if (is_tensor(key)) {
+        const bool twice = std::find(tensors.begin(), tensors.end(), key) != tensors.end();
+        if (twice) refuse_keyword(entry, key);
+        add_tensor(entry, call, keywords.at(key), tensors.size());
+        tensors.push_back(key);
+      } else {
+        if (keywords.at(key) != json(true) || !arguments.enable(key)) refuse_keyword(entry, key);
+        signature.flags.insert(key);
+      }
+    }
+    if (entry.calls.empty()) {
+      arguments.take_in_order(tensors);
+    } else if (signature != entry.signature) {
+      unsupported(entry, "a call with other arguments than the first one's");
+    }
+    entry.signature = std::move(signature);
+  }
+
+  void add_tensor(const Entry& entry, Call& call, const json& value, std::size_t position) {
+    const std::size_t before = call.inputs.size();
+    add_argument(entry, call, value, position);
+    if (call.inputs.size() != before + 1) {
+      unsupported(entry, "argument " + std::to_string(position) + " of its call, no tensor,");
+    }
+  }
+
+  // The names of those that are neither null nor false.
+  std::set<std::string> set_keywords(const Entry& entry, const json& keywords) const {
+    if (!keywords.is_object()) invalid("the 'kwargs' of '" + entry.name + "' are no object.");
+    std::set<std::string> names;
+    for (const auto& [key, value] : keywords.items()) {
+      if (!value.is_null() && value != json(false)) names.insert(key);
+    }
+    return names;
+  }
+
+  [[noreturn]] void refuse_keyword(const Entry& entry, const std::string& key) const {
+    unsupported(entry, "argument '" + key + "' of its call");
   }
 
   [[noreturn]] void unsupported(const Entry& entry, const std::string& what) const {

@@ -66,6 +66,10 @@ struct Maker {
   KernelPtr operator()(const Dense& op) const {
     return arithmetic(reference, op, [&](const auto& f32) { return cpu::make_dense(engine, f32); });
   }
+  KernelPtr operator()(const MatMul& op) const {
+    return arithmetic(reference, op,
+                      [&](const auto& f32) { return cpu::make_matmul(engine, f32); });
+  }
   KernelPtr operator()(const Pool2D& op) const {
     return arithmetic(reference, op,
                       [&](const auto& f32) { return cpu::make_pool2d(engine, f32); });

@@ -1,6 +1,7 @@
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/onednn.h"
 #include "ops/cpu/parallel.h"
+#include "ops/cpu/product_kernel.h"
 #include "ops/params.h"
 
 namespace lamina::ops::cpu {
@@ -71,46 +72,20 @@ class DenseKernel final : public Kernel {
 };
 
 /// dy and x as matrices: kernel = x^T dy.
-class DenseKernelGradientKernel final : public Kernel {
- public:
-  DenseKernelGradientKernel(const dnnl::engine& engine, const DenseKernelGradient& op)
-      : DenseKernelGradientKernel(engine, op, describe(engine, Sizes(op.of))) {}
-  [[nodiscard]] std::size_t workspace_bytes() const override {
-    return primitive_.scratchpad_bytes();
-  }
-  void run(const KernelArgs& args) override {
-    checked(op_, [&] {
-      primitive_.set(DNNL_ARG_SRC, args.inputs[0]);
-      primitive_.set(DNNL_ARG_WEIGHTS, args.inputs[1]);
-      primitive_.set(DNNL_ARG_DST, args.outputs[0]);
-      primitive_.execute(args.workspace);
-    });
-  }
-
- private:
-  DenseKernelGradientKernel(const dnnl::engine& engine, const DenseKernelGradient& op,
-                            const dnnl::matmul::primitive_desc& desc)
-      : op_(op), primitive_(primitive<dnnl::matmul>(desc, engine)) {
-    primitive_.bind(DNNL_ARG_SRC, desc.src_desc());
-    primitive_.bind(DNNL_ARG_WEIGHTS, desc.weights_desc());
-    primitive_.bind(DNNL_ARG_DST, desc.dst_desc());
-  }
-  static dnnl::matmul::primitive_desc describe(const dnnl::engine& engine, const Sizes& sizes) {
-    const dnnl::memory::desc x_transposed{Dims{sizes.depth, sizes.rows},
-                                          dnnl::memory::data_type::f32, Dims{1, sizes.depth}};
-    const dnnl::matmul::desc desc(x_transposed, dense({sizes.rows, sizes.units}),
-                                  dense({sizes.depth, sizes.units}));
-    return {desc, attributes(), engine};
-  }
-
-  DenseKernelGradient op_;
-  Primitive primitive_;
-};
+dnnl::matmul::primitive_desc describe_kernel_gradient(const dnnl::engine& engine,
+                                                      const Sizes& sizes) {
+  const dnnl::memory::desc x_transposed{Dims{sizes.depth, sizes.rows}, dnnl::memory::data_type::f32,
+                                        Dims{1, sizes.depth}};
+  const dnnl::matmul::desc desc(x_transposed, dense({sizes.rows, sizes.units}),
+                                dense({sizes.depth, sizes.units}));
+  return {desc, attributes(), engine};
+}
 
 }  // namespace
 
 KernelPtr make_dense_kernel_gradient(const dnnl::engine& engine, const DenseKernelGradient& op) {
-  return std::make_unique<DenseKernelGradientKernel>(engine, op);
+  return std::make_unique<ProductKernel>(op, describe_kernel_gradient(engine, Sizes(op.of)),
+                                         engine);
 }
 
 KernelPtr make_dense(const dnnl::engine& engine, const Dense& op) {

@@ -91,6 +91,10 @@ struct WidenInputs {
     widen_spec(op.x0);
     widen_spec(op.x1);
   }
+  void operator()(MatMul& op) const {
+    widen_spec(op.x0);
+    widen_spec(op.x1);
+  }
   void operator()(Concat& op) const {
     for (TensorSpec& x : op.xs) widen_spec(x);
   }

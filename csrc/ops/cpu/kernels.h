@@ -11,6 +11,7 @@ namespace lamina::ops::cpu {
 [[nodiscard]] KernelPtr make_conv2d_transpose(const dnnl::engine& engine,
                                               const Conv2DTranspose& op);
 [[nodiscard]] KernelPtr make_dense(const dnnl::engine& engine, const Dense& op);
+[[nodiscard]] KernelPtr make_matmul(const dnnl::engine& engine, const MatMul& op);
 [[nodiscard]] KernelPtr make_conv2d_kernel_gradient(const dnnl::engine& engine,
                                                     const Conv2DKernelGradient& op);
 [[nodiscard]] KernelPtr make_dense_kernel_gradient(const dnnl::engine& engine,

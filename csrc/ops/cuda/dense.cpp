@@ -47,10 +47,6 @@ Recipe direct(const Dense& op) {
           .in_place = in_place};
 }
 
-std::shared_ptr<LibraryPlan> plan_product(Engine& engine, const LibraryProduct& op) {
-  return op.depth == 0 ? nullptr : engine.plan(op);
-}
-
 /// A library's product, and what it leaves to a kernel of ours.
 struct PlannedProduct {
   std::shared_ptr<LibraryPlan> plan;
@@ -64,6 +60,10 @@ PlannedProduct planned(Engine& engine, LibraryProduct op) {
 }
 
 }  // namespace
+
+std::shared_ptr<LibraryPlan> plan_product(Engine& engine, const LibraryProduct& op) {
+  return op.depth == 0 ? nullptr : engine.plan(op);
+}
 
 Recipe product_recipe(const Site& site, const Dense& op) {
   const PlannedProduct product = planned(*site.engine, product_of(op));

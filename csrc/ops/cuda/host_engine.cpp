@@ -89,6 +89,8 @@ void run(const LibraryProduct& op, const LibraryArgs& args) {
   job.rows = op.rows;
   job.columns = op.columns;
   job.depth = op.depth;
+  job.matrices = op.matrices;
+  job.wide_c = op.wide;
   job.a = args.first;
   job.b = args.second;
   Tensor bias;
@@ -98,6 +100,7 @@ void run(const LibraryProduct& op, const LibraryArgs& args) {
   }
   job.c = args.result;
   if (op.relu) job.function = {kernels::UnaryKind::kRelu, 0, relu().b, 0};
+  if (op.scale != 1) job.function = {kernels::UnaryKind::kScaleShift, op.scale, 0, 0};
   jobs::run_on_host(job);
 }
 

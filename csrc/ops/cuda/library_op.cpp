@@ -25,10 +25,13 @@ std::string text(const LibraryConvolution& op) {
 }
 
 std::string text(const LibraryProduct& op) {
-  return fmt::format("product {} {}x{}x{}{}{}{}{}", dtype_name(op.dtype), op.rows, op.columns,
-                     op.depth, op.transpose_a ? " a transposed" : "",
-                     op.transpose_b ? " b transposed" : "", op.bias ? " bias" : "",
-                     op.relu ? " relu" : "");
+  std::string out = fmt::format("product {} {}x{}x{}{}{}{}{}", dtype_name(op.dtype), op.rows,
+                                op.columns, op.depth, op.transpose_a ? " a transposed" : "",
+                                op.transpose_b ? " b transposed" : "", op.bias ? " bias" : "",
+                                op.relu ? " relu" : "");
+  if (op.matrices != 1) out += fmt::format(" matrices {}", op.matrices);
+  if (op.scale != 1) out += fmt::format(" scale {}", op.scale);
+  return op.result() == op.dtype ? out : out + " wide";
 }
 
 std::string text(const LibraryNorm& op) {

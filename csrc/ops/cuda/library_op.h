@@ -27,11 +27,17 @@ struct LibraryConvolution {
 
 /// c (rows, columns) = act(a * b + bias), all of `dtype`; a (rows, depth), or (depth, rows) with
 /// `transpose_a`; b (depth, columns), or (columns, depth). The activation is linear or relu.
+/// Of several `matrices`, which lie one behind the other, or with a `scale`, c = scale * (a * b),
+/// without bias and activation; with `wide` c is of the type that elements are computed in.
 struct LibraryProduct {
   DType dtype = DType::kFloat32;
   bool transpose_a = false, transpose_b = false;
   std::int64_t rows = 0, columns = 0, depth = 0;
   bool bias = false, relu = false;
+  std::int64_t matrices = 1;
+  double scale = 1;
+  bool wide = false;
+  [[nodiscard]] DType result() const { return wide ? core::compute_dtype(dtype) : dtype; }
 };
 
 /// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta for each of `rows` rows of `width`

@@ -30,8 +30,10 @@ OperandBytes operands(const LibraryConvolution& op) {
 }
 
 OperandBytes operands(const LibraryProduct& op) {
-  return {bytes(op.rows * op.depth, op.dtype), bytes(op.depth * op.columns, op.dtype),
-          op.bias ? bytes(op.columns, op.dtype) : 0, bytes(op.rows * op.columns, op.dtype)};
+  return {bytes(op.matrices * op.rows * op.depth, op.dtype),
+          bytes(op.matrices * op.depth * op.columns, op.dtype),
+          op.bias ? bytes(op.columns, op.dtype) : 0,
+          bytes(op.matrices * op.rows * op.columns, op.result())};
 }
 
 OperandBytes operands(const LibraryNorm& op) {

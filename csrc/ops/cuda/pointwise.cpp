@@ -90,16 +90,21 @@ KernelPtr make(const Site& site, const Cast& op) {
                        }});
 }
 
+// By a kernel, in order with those that still read what lay there.
 KernelPtr make(const Site& site, const ParamValue& op) {
-  return device_kernel(
-      site, op,
-      {.run =
-           [bytes = op.y.nbytes()](const Call& call) {
-             const runtime::Copy copy[] = {{static_cast<std::byte*>(call.output()),
-                                            static_cast<const std::byte*>(call.param(0)), bytes}};
-             call.stream().copy(copy);
-           },
-       .packing = {{op.y.dtype}}});
+  kernels::CopyJob job{};
+  job.element = dtype_size(op.y.dtype);
+  job.size = op.y.shape.size();
+  job.to = jobs::dense(job.size);
+  job.from = job.to;
+  return device_kernel(site, op,
+                       {.run =
+                            [job](const Call& call) mutable {
+                              job.x = call.param(0);
+                              job.y = call.output();
+                              call.launch(job);
+                            },
+                        .packing = {{op.y.dtype}}});
 }
 
 KernelPtr make(const Site& site, const Dropout& op) {

@@ -45,6 +45,31 @@ struct DenseOptions {
 };
 [[nodiscard]] LayerRef Dense(DenseOptions options);
 
+/// The input times a kernel, summed as an einsum equation says: "abc,cd->abd" is Dense on three
+/// axes; "abc,cde->abde" projects to heads; "...x,xy->...y" and "ab...,bc->ac..." leave axes open.
+/// `output_shape`: without the batch and without what an ellipsis stands for, kNone where the input
+/// tells. `bias_axes`: the letters of the output that the bias varies along; none: no bias. Each
+/// operand names an axis once (UnsupportedError when the layer is built). Variables: kernel, with
+/// the axes of the equation; bias (the output's axes from the first of `bias_axes` on, 1 where it
+/// is repeated).
+struct EinsumDenseOptions {
+  std::string equation = {};
+  Shape output_shape = {};
+  ActivationFunction activation = {};
+  std::string bias_axes = {};
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer = {};
+  Regularizer bias_regularizer = {};
+  Regularizer activity_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint bias_constraint = {};
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef EinsumDense(EinsumDenseOptions options);
+
 /// Integers (batch, ...) -> (batch, ..., output_dim). Variables: embeddings (input_dim,
 /// output_dim). Prediction throws ValueError for an index outside [0, input_dim). There are no
 /// masks: the factory throws UnsupportedError for `mask_zero`.

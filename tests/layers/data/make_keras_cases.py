@@ -56,10 +56,16 @@ def randomise(layer):
     return values
 
 
-def case(layer, *shapes, dtype="float32", numbers=True):
-    """Applies `layer` to inputs of `shapes` (batch first)."""
+def case(layer, *shapes, dtype="float32", numbers=True, **flags):
+    """Applies `layer` to inputs of `shapes` (batch first); `flags`: arguments of its call."""
+
+    def apply(xs):
+        if isinstance(layer, L.MultiHeadAttention):
+            return layer(*xs, **flags)
+        return layer(xs if len(xs) > 1 else xs[0])
+
     inputs = [L.Input(batch_shape=s, dtype=dtype) for s in shapes]
-    output = layer(inputs if len(inputs) > 1 else inputs[0])
+    output = apply(inputs)
     config = json.loads(keras.Model(inputs, output).to_json())
     entry = next(c for c in config["config"]["layers"] if c["config"]["name"] == layer.name)
     variables = randomise(layer)
@@ -72,9 +78,11 @@ def case(layer, *shapes, dtype="float32", numbers=True):
         "output_dtype": str(output.dtype),
         "variables": variables,
     }
+    if flags:
+        result["flags"] = sorted(flags)
     if numbers:
         xs = [random_input(s, dtype) for s in shapes]
-        y = layer(xs if len(xs) > 1 else xs[0])
+        y = apply(xs)
         result["inputs"] = [tensor(x) for x in xs]
         result["output"] = tensor(np.asarray(y).astype("float32") if "bfloat16" in str(y.dtype) else y)
     return result
@@ -243,9 +251,37 @@ def narrow():
         yield case(L.Flatten(dtype=policy), (None, 5), dtype="int32", numbers=False)
 
 
+def attention():
+    global rng
+    rng = np.random.default_rng(20260607)  # of its own, so that others may come before it
+    yield case(L.EinsumDense("abc,cd->abd", (None, 3), bias_axes="d", activation="relu"), (None, 2, 4))
+    yield case(L.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="de"), (None, 3, 4))
+    yield case(L.EinsumDense("abcd,cde->abe", (None, 3), bias_axes="e"), (None, 3, 2, 4))
+    # Of open axes in front Keras gives the shape with their sizes turned round.
+    yield case(L.EinsumDense("...x,xy->...y", 3, bias_axes="y"), (None, 3, 3, 4))
+    yield case(L.EinsumDense("ab...,bc->ac...", 3, bias_axes="c"), (None, 4, 2, 3))
+    yield case(L.EinsumDense("abc,bcd->abd", (3, 2), bias_axes="bd"), (None, 3, 4))
+    yield case(L.EinsumDense("abc,dc->adb", (3, None)), (None, 5, 4))
+    yield case(L.EinsumDense("abc,bd->acd", (4, 3), bias_axes="c"), (None, 2, 4))
+    yield case(L.EinsumDense("ab,cb->ac", 3, bias_axes="c", dtype="float64"), (None, 4), dtype="float64")
+    SEQUENCE = (None, 5, 6)
+    yield case(L.MultiHeadAttention(2, 3), SEQUENCE, SEQUENCE)
+    yield case(L.MultiHeadAttention(2, 3), SEQUENCE, SEQUENCE, use_causal_mask=True)
+    # Without dropout Keras has JAX do it, which takes no other value_dim than key_dim.
+    yield case(L.MultiHeadAttention(3, 2, 4, dropout=0.1, use_bias=False), SEQUENCE, (None, 4, 5), (None, 4, 3))
+    yield case(L.MultiHeadAttention(1, 4, output_shape=3, dropout=0.3), SEQUENCE, (None, 3, 6), use_causal_mask=True)
+    yield case(L.MultiHeadAttention(2, 2, output_shape=(2, 3), use_gate=True), SEQUENCE, SEQUENCE)
+    yield case(L.MultiHeadAttention(2, 2, sliding_window=2), SEQUENCE, SEQUENCE)
+    yield case(L.MultiHeadAttention(2, 2, sliding_window=2), SEQUENCE, SEQUENCE, use_causal_mask=True)
+    yield case(L.MultiHeadAttention(2, 3, attention_axes=(1, 2)), (None, 2, 3, 4), (None, 3, 2, 5))
+    for policy in ("bfloat16", "mixed_bfloat16", "float16", "mixed_float16"):
+        yield case(L.MultiHeadAttention(2, 3, dtype=policy), SEQUENCE, SEQUENCE, numbers=False)
+        yield case(L.EinsumDense("abc,cd->abd", (None, 3), bias_axes="d", dtype=policy), (None, 2, 4), numbers=False)
+
+
 def main():
     keras.config.set_floatx("float32")
-    groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow)
+    groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow, attention)
     cases = [c for group in groups for c in group()]
     path = pathlib.Path(__file__).with_name("keras_cases.json")
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)

@@ -72,6 +72,21 @@ def images_and_numbers():
     return keras.Model([image, number, ids], L.Dense(2)(x), name="mixture")
 
 
+def transformer():
+    ids = keras.Input((6,), dtype="int32", name="ids")
+    x = L.Embedding(10, 8, name="words")(ids)
+    attention = L.MultiHeadAttention(2, 4, dropout=0.1, name="attention")
+    y = L.Dropout(0.1)(attention(x, x, use_causal_mask=True))
+    x = L.LayerNormalization(epsilon=1e-6)(L.Add()([x, y]))
+    y = L.Dense(8)(L.Dense(16, activation="gelu")(x))
+    x = L.LayerNormalization(epsilon=1e-6)(L.Add()([x, L.Dropout(0.1)(y)]))
+    values = L.Embedding(10, 7, name="values")(ids)
+    across = L.MultiHeadAttention(2, 3, use_gate=True, name="across")
+    y = across(query=x, value=values, key=L.Dense(5, name="keys")(values))
+    y = L.EinsumDense("abc,cd->abd", (None, 5), bias_axes="d", activation="gelu")(y)
+    return keras.Model(ids, L.Dense(3)(L.GlobalAveragePooling1D()(y)), name="transformer")
+
+
 def fill(group_order):
     """Gives every variable values that a test can compute again: by place in the file's order."""
     for i, variable in enumerate(group_order):
@@ -92,6 +107,10 @@ def walk(layer, seen):
     out = own(layer)
     for sublayer in getattr(layer, "layers", []):
         out += walk(sublayer, seen)
+    if isinstance(layer, L.MultiHeadAttention):  # by public names first, each sorted
+        for name in ("key_dense", "output_dense", "query_dense", "value_dense", "_gate_dense"):
+            if hasattr(layer, name):
+                out += walk(getattr(layer, name), seen)
     return out
 
 
@@ -120,10 +139,11 @@ def data_for(tensor, rows, index):
 
 def describe(make):
     keras.utils.clear_session()
-    model = make()
+    name, text = make.__name__, make().to_json()
+    (HERE / f"{name}.json").write_text(text)
+    keras.utils.clear_session()  # attention names sublayers by how many layers were made
+    model = keras.models.model_from_json(text)
     fill(walk(model, set()))
-    name = make.__name__
-    (HERE / f"{name}.json").write_text(model.to_json())
     summary = []
     model.summary(print_fn=summary.append)
     inputs = [data_for(x, 5, i) for i, x in enumerate(model.inputs)]
@@ -144,7 +164,7 @@ def describe(make):
 
 
 if __name__ == "__main__":
-    for make in (branches, cnn, dictionary, chain, images_and_numbers):
+    for make in (branches, cnn, dictionary, chain, images_and_numbers, transformer):
         model = describe(make)
         if make is cnn:
             model.compile("sgd", "mse")

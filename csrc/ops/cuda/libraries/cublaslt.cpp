@@ -31,6 +31,7 @@ struct Functions {
   LAMINA_CUBLASLT(cublasLtMatmulDescSetAttribute)       \
   LAMINA_CUBLASLT(cublasLtMatrixLayoutCreate)           \
   LAMINA_CUBLASLT(cublasLtMatrixLayoutDestroy)          \
+  LAMINA_CUBLASLT(cublasLtMatrixLayoutSetAttribute)     \
   LAMINA_CUBLASLT(cublasLtMatmulPreferenceCreate)       \
   LAMINA_CUBLASLT(cublasLtMatmulPreferenceDestroy)      \
   LAMINA_CUBLASLT(cublasLtMatmulPreferenceSetAttribute) \
@@ -91,18 +92,28 @@ cudaDataType_t data_type(DType dtype) {
   throw UnsupportedError(fmt::format("cuBLASLt has no products of {}.", dtype_name(dtype)));
 }
 
-/// What products are summed in, and the factors of a product and of what it is added to.
-struct Scale {
-  cudaDataType_t type;
-  const void *one, *none;
-};
-
-Scale scale_of(DType dtype) {
-  static constexpr float kOne = 1, kNone = 0;
-  static constexpr double kWideOne = 1, kWideNone = 0;
-  if (dtype == DType::kFloat64) return {CUDA_R_64F, &kWideOne, &kWideNone};
-  return {CUDA_R_32F, &kOne, &kNone};
+/// The type that products are summed in.
+cudaDataType_t scale_type(DType dtype) {
+  return dtype == DType::kFloat64 ? CUDA_R_64F : CUDA_R_32F;
 }
+
+/// The factors of a product and of what it is added to, in the type that it is summed in.
+class Scale {
+ public:
+  Scale(DType dtype, double factor)
+      : is_wide_(dtype == DType::kFloat64), wide_(factor), narrow_(static_cast<float>(factor)) {}
+  [[nodiscard]] const void* factor() const {
+    return is_wide_ ? static_cast<const void*>(&wide_) : &narrow_;
+  }
+  [[nodiscard]] const void* none() const {
+    return is_wide_ ? static_cast<const void*>(&wide_none_) : &narrow_none_;
+  }
+
+ private:
+  bool is_wide_;
+  double wide_, wide_none_ = 0;
+  float narrow_, narrow_none_ = 0;
+};
 
 cublasComputeType_t compute_type(DType dtype, Float32Precision precision) {
   if (dtype == DType::kFloat64) return CUBLAS_COMPUTE_64F;
@@ -116,11 +127,12 @@ class Product final : public LibraryPlan {
  public:
   Product(std::shared_ptr<const Functions> functions, Owned<cublasLtHandle_t> handle,
           const LibraryProduct& op, Float32Precision precision)
-      : lt_(std::move(functions)), handle_(std::move(handle)), op_(op) {
+      : lt_(std::move(functions)), handle_(std::move(handle)), op_(op), scale_(op.dtype, op.scale) {
     describe_product(precision);
-    b_ = layout(op.transpose_b ? op.depth : op.columns, op.transpose_b ? op.columns : op.depth);
-    a_ = layout(op.transpose_a ? op.rows : op.depth, op.transpose_a ? op.depth : op.rows);
-    c_ = layout(op.columns, op.rows);
+    b_ = layout(op.dtype, op.transpose_b ? op.depth : op.columns,
+                op.transpose_b ? op.columns : op.depth);
+    a_ = layout(op.dtype, op.transpose_a ? op.rows : op.depth, op.transpose_a ? op.depth : op.rows);
+    c_ = layout(op.result(), op.columns, op.rows);
   }
 
   /// At most so many, by the library's estimate the fastest first.
@@ -155,10 +167,9 @@ class Product final : public LibraryPlan {
 
   void run(runtime::Stream& stream, const LibraryArgs& args) override {
     if (op_.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
-    const Scale scale = scale_of(op_.dtype);
     lt_->check(
-        lt_->cublasLtMatmul(handle_.get(), product_.get(), scale.one, args.second, b_.get(),
-                            args.first, a_.get(), scale.none, args.result, c_.get(), args.result,
+        lt_->cublasLtMatmul(handle_.get(), product_.get(), scale_.factor(), args.second, b_.get(),
+                            args.first, a_.get(), scale_.none(), args.result, c_.get(), args.result,
                             c_.get(), &result_.algo, args.workspace, result_.workspaceSize,
                             static_cast<cudaStream_t>(stream.native())),
         "cublasLtMatmul");
@@ -173,7 +184,7 @@ class Product final : public LibraryPlan {
   void describe_product(Float32Precision precision) {
     cublasLtMatmulDesc_t raw = nullptr;
     lt_->check(lt_->cublasLtMatmulDescCreate(&raw, compute_type(op_.dtype, precision),
-                                             scale_of(op_.dtype).type),
+                                             scale_type(op_.dtype)),
                "cublasLtMatmulDescCreate");
     product_ = {raw, [lt = lt_](auto* owned) { (void)lt->cublasLtMatmulDescDestroy(owned); }};
     set(CUBLASLT_MATMUL_DESC_TRANSA, op_.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);
@@ -183,19 +194,31 @@ class Product final : public LibraryPlan {
     if (!op_.bias && op_.relu) epilogue = CUBLASLT_EPILOGUE_RELU;
     set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
   }
-  /// Rows and columns as cuBLAS counts them, without gaps.
-  [[nodiscard]] Owned<cublasLtMatrixLayout_t> layout(std::int64_t rows, std::int64_t columns) {
+  /// Rows and columns as cuBLAS counts them, without gaps, nor any between matrices.
+  [[nodiscard]] Owned<cublasLtMatrixLayout_t> layout(DType dtype, std::int64_t rows,
+                                                     std::int64_t columns) {
     cublasLtMatrixLayout_t raw = nullptr;
-    lt_->check(lt_->cublasLtMatrixLayoutCreate(&raw, data_type(op_.dtype),
-                                               static_cast<std::uint64_t>(rows),
-                                               static_cast<std::uint64_t>(columns), rows),
-               "cublasLtMatrixLayoutCreate");
-    return {raw, [lt = lt_](auto* owned) { (void)lt->cublasLtMatrixLayoutDestroy(owned); }};
+    lt_->check(
+        lt_->cublasLtMatrixLayoutCreate(&raw, data_type(dtype), static_cast<std::uint64_t>(rows),
+                                        static_cast<std::uint64_t>(columns), rows),
+        "cublasLtMatrixLayoutCreate");
+    Owned<cublasLtMatrixLayout_t> owner{
+        raw, [lt = lt_](auto* owned) { (void)lt->cublasLtMatrixLayoutDestroy(owned); }};
+    const auto set_layout = [&](cublasLtMatrixLayoutAttribute_t attribute, const auto& value) {
+      lt_->check(lt_->cublasLtMatrixLayoutSetAttribute(raw, attribute, &value, sizeof(value)),
+                 "cublasLtMatrixLayoutSetAttribute");
+    };
+    if (op_.matrices != 1) {
+      set_layout(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, static_cast<std::int32_t>(op_.matrices));
+      set_layout(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, rows * columns);
+    }
+    return owner;
   }
 
   std::shared_ptr<const Functions> lt_;
   Owned<cublasLtHandle_t> handle_;
   LibraryProduct op_;
+  Scale scale_;
   Owned<cublasLtMatmulDesc_t> product_;
   Owned<cublasLtMatrixLayout_t> a_, b_, c_;
   Algorithm result_{};

@@ -1,0 +1,331 @@
+#include <lamina/error.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <numeric>
+
+#include "layers/axes.h"
+#include "layers/config/call_arguments.h"
+#include "layers/config/registered_layers.h"
+#include "layers/library_layer.h"
+
+namespace lamina::layers {
+namespace {
+
+/// Added to a score, it leaves nothing of it: what it stands at gets no attention.
+constexpr double kMasked = -0.7 * 3.4028234663852886e38;
+
+/// Letters from `first` on.
+std::string letters(char first, std::size_t count) {
+  std::string out(count, first);
+  std::iota(out.begin(), out.end(), first);
+  return out;
+}
+
+/// Which sources (columns) a target (a row) does not attend to.
+struct Mask {
+  bool causal;
+  std::optional<std::int64_t> window;
+
+  [[nodiscard]] bool any() const { return causal || window; }
+  [[nodiscard]] bool hides(std::int64_t target, std::int64_t source) const {
+    return (causal && source > target) || (window && std::abs(target - source) >= *window);
+  }
+  /// What is added to scores (targets, sources).
+  [[nodiscard]] graph::Param addend(const ops::TensorSpec& spec) const {
+    return {{}, [mask = *this, spec] {
+              Tensor values = Tensor::zeros(spec.shape, DType::kFloat64);
+              const auto elements = values.data<double>();
+              const std::int64_t sources = spec.shape[1];
+              for (std::size_t i = 0; i < elements.size(); ++i) {
+                const auto at = static_cast<std::int64_t>(i);
+                if (mask.hides(at / sources, at % sources)) elements[i] = kMasked;
+              }
+              return values.cast(spec.dtype);
+            }};
+  }
+};
+
+class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOptions>,
+                                      public CallArguments {
+ public:
+  explicit MultiHeadAttentionLayer(MultiHeadAttentionOptions options)
+      : LibraryLayer("MultiHeadAttention", std::move(options)), causal_(options_.use_causal_mask) {
+    require_positive("num_heads", options_.num_heads);
+    require_positive("key_dim", options_.key_dim);
+    if (options_.value_dim) require_positive("value_dim", *options_.value_dim);
+    if (options_.sliding_window) require_positive("sliding_window", *options_.sliding_window);
+    input_spec_.count = std::nullopt;
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& given) override {
+    const Shapes inputs = arranged(given);
+    check_shapes(inputs);
+    Shape out = inputs[0];
+    const Shape features = output_features(out);
+    out = Shape(std::vector<std::int64_t>(out.begin(), out.end() - 1));
+    for (const std::int64_t dim : features) out.push_back(dim);
+    return {out};
+  }
+
+  [[nodiscard]] std::vector<std::string> tensor_arguments() const override {
+    return {"query", "value", "key"};
+  }
+  void take_in_order(const std::vector<std::string>& names) override {
+    order_.clear();
+    for (const std::string& argument : tensor_arguments()) {
+      const auto at = std::find(names.begin(), names.end(), argument);
+      if (at != names.end()) {
+        order_.push_back(static_cast<std::size_t>(at - names.begin()));
+      } else if (argument != "key") {
+        fail("was called without the argument `" + argument + "`.");
+      }
+    }
+  }
+  [[nodiscard]] bool enable(std::string_view argument) override {
+    if (argument != "use_causal_mask") return false;
+    causal_ = true;
+    return true;
+  }
+
+ protected:
+  // Sublayers are made here, in Keras's order, since their names count from when they are made.
+  void on_build(const Shapes& shapes) override {
+    const Shapes inputs = arranged(shapes);
+    check_shapes(inputs);
+    check_axes(inputs[0].rank());
+    const Shape &query = inputs[0], &value = inputs[1], &key = inputs.back();
+    const Regularizer activity = activity_regularizer();
+    set_activity_regularizer({});  // it is of the sublayers
+    const std::int64_t heads = options_.num_heads;
+    query_ = to_heads("_query_dense", "query", query, options_.key_dim, activity);
+    key_ = to_heads("_key_dense", "key", key, options_.key_dim, activity);
+    if (options_.use_gate) {
+      gate_ = to_heads("_gate_dense", "gate", query, value_dim(), activity, "sigmoid");
+    }
+    value_ = to_heads("_value_dense", "value", value, value_dim(), activity);
+    const std::string policy = dtype_policy().name;
+    (void)track("_softmax", layers::Softmax({.axis = -1, .dtype = policy}));
+    dropout_ =
+        track("_dropout_layer", layers::Dropout({.rate = options_.dropout, .dtype = policy}));
+    Shape given(std::vector<std::int64_t>(query.begin(), query.end() - 1));
+    given.push_back(heads);
+    given.push_back(value_dim());
+    output_ = from_heads(given, output_features(query), activity);
+    // Keras's walk reaches them by these properties first, and names what it saves by them.
+    track("query_dense", query_);
+    track("key_dense", key_);
+    track("value_dense", value_);
+    track("output_dense", output_);
+  }
+
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& given) override {
+    const Ids inputs = arranged(given);
+    const ValueId query = inputs.at(0);
+    const ValueId q = heads_first(builder, lowered(builder, query_, query));
+    const ValueId k = heads_first(builder, lowered(builder, key_, inputs.back()));
+    const ValueId v = heads_first(builder, lowered(builder, value_, inputs.at(1)));
+    const ValueId weights = attention(builder, q, k);
+    ValueId y = builder.transpose(builder.matmul(weights, v, {}, compute_dtype()), {0, 2, 1, 3});
+    Shape spread(
+        std::vector<std::int64_t>(builder.shape(query).begin(), builder.shape(query).end() - 1));
+    spread.push_back(options_.num_heads);
+    spread.push_back(value_dim());
+    y = builder.reshape(y, std::move(spread));
+    if (gate_) y = builder.binary(ops::Binary::kMultiply, y, lowered(builder, gate_, query));
+    return {lowered(builder, output_, y)};
+  }
+
+ private:
+  /// Query, value and, if there is one, key.
+  template <class T>
+  [[nodiscard]] std::vector<T> arranged(const std::vector<T>& inputs) const {
+    if (order_.empty()) return inputs;
+    std::vector<T> out;
+    for (const std::size_t at : order_) out.push_back(inputs.at(at));
+    return out;
+  }
+  void require_positive(const char* option, std::int64_t value) const {
+    if (value > 0) return;
+    fail(std::string("Received an invalid value for argument `")
+             .append(option)
+             .append("`, expected a positive integer. Received: ")
+             .append(option)
+             .append("=")
+             .append(std::to_string(value)));
+  }
+  [[noreturn]] void unsupported(const std::string& what) const {
+    throw UnsupportedError(
+        std::string("Layer '").append(name()).append("' (MultiHeadAttention): ").append(what));
+  }
+
+  [[nodiscard]] Mask mask() const { return {causal_, options_.sliding_window}; }
+  [[nodiscard]] std::int64_t value_dim() const {
+    return options_.value_dim.value_or(options_.key_dim);
+  }
+  [[nodiscard]] Shape output_features(const Shape& query) const {
+    const auto& given = options_.output_shape.value;
+    return given && given->rank() > 0 ? *given : Shape{query[-1]};
+  }
+
+  void check_shapes(const Shapes& inputs) const {
+    if (inputs.size() != 2 && inputs.size() != 3) {
+      fail("should be called on a query, a value and, if that is not the value, a key. Received " +
+           std::to_string(inputs.size()) + " inputs.");
+    }
+    for (const Shape& input : inputs) {
+      if (input.rank() < 3 || input.rank() != inputs[0].rank()) {
+        unsupported(
+            "Inputs that do not all have as many axes, three at least, are not supported. "
+            "Received the shapes " +
+            inputs[0].str() + " and " + input.str() + ".");
+      }
+    }
+    const Shape &value = inputs[1], &key = inputs.back();
+    for (const Shape& input : inputs) {
+      if (input[0] == kNone || value[0] == kNone || input[0] == value[0]) continue;
+      fail("Cannot attend between batches of different sizes. Received tensors with shapes " +
+           input.str() + " and " + value.str() + ".");
+    }
+    for (std::size_t i = 1; i + 1 < value.rank(); ++i) {
+      if (value.dims()[i] == key.dims()[i]) continue;
+      fail(
+          "All dimensions of `value` and `key`, except the last one, must be equal. Received: "
+          "value_shape=" +
+          value.str() + " and key_shape=" + key.str());
+    }
+  }
+  /// The axes that are attended to are all between batch and features.
+  void check_axes(std::size_t rank) const {
+    const auto axes = static_cast<std::int64_t>(rank);
+    std::vector<std::int64_t> all(rank - 2), given = options_.attention_axes.values;
+    std::iota(all.begin(), all.end(), 1);
+    for (std::int64_t& axis : given) axis += axis < 0 ? axes : 0;
+    if (!given.empty() && given != all) {
+      unsupported("`attention_axes` other than all between batch and features are not supported.");
+    }
+    if (rank > 3 && mask().any()) {
+      unsupported("`use_causal_mask` and `sliding_window` are not supported for inputs of " +
+                  std::to_string(rank) + " axes.");
+    }
+  }
+
+  /// "abc,cde->abde": the features of the last axis become those of each head.
+  [[nodiscard]] LayerPtr to_heads(const char* attribute, const char* sublayer, const Shape& input,
+                                  std::int64_t size, const Regularizer& activity,
+                                  ActivationFunction activation = {}) {
+    const std::size_t free = input.rank() - 1;
+    const std::string front = letters('a', free), bound = letters(static_cast<char>('a' + free), 1),
+                      heads = letters(static_cast<char>('b' + free), 2);
+    Shape output(std::vector<std::int64_t>(free - 1, kNone));
+    output.push_back(options_.num_heads);
+    output.push_back(size);
+    return project(attribute, sublayer, front + bound + "," + bound + heads + "->" + front + heads,
+                   std::move(output), heads, input, activity, std::move(activation));
+  }
+  /// "abcd,cde->abe": heads and their features together become the output's.
+  [[nodiscard]] LayerPtr from_heads(const Shape& input, const Shape& features,
+                                    const Regularizer& activity) {
+    const std::size_t free = input.rank() - 2;
+    const std::string front = letters('a', free), bound = letters(static_cast<char>('a' + free), 2),
+                      back = letters(static_cast<char>('c' + free), features.rank());
+    Shape output(std::vector<std::int64_t>(free - 1, kNone));
+    for (const std::int64_t dim : features) output.push_back(dim);
+    return project("_output_dense", "attention_output",
+                   front + bound + "," + bound + back + "->" + front + back, std::move(output),
+                   back, input, activity, {});
+  }
+  [[nodiscard]] LayerPtr project(const char* attribute, const char* sublayer, std::string equation,
+                                 Shape output, const std::string& bias_axes, const Shape& input,
+                                 const Regularizer& activity, ActivationFunction activation) {
+    const LayerRef dense =
+        layers::EinsumDense({.equation = std::move(equation),
+                             .output_shape = std::move(output),
+                             .activation = std::move(activation),
+                             .bias_axes = options_.use_bias ? bias_axes : std::string(),
+                             .kernel_initializer = options_.kernel_initializer,
+                             .bias_initializer = options_.bias_initializer,
+                             .kernel_regularizer = options_.kernel_regularizer,
+                             .bias_regularizer = options_.bias_regularizer,
+                             .activity_regularizer = activity,
+                             .kernel_constraint = options_.kernel_constraint,
+                             .bias_constraint = options_.bias_constraint,
+                             .name = sublayer,
+                             .dtype = dtype_policy().name});
+    dense->build({input});
+    for (const VariablePtr& variable : dense->own_variables()) {
+      variable->set_path(name() + "/" + variable->path());
+    }
+    return track(attribute, dense);
+  }
+
+  [[nodiscard]] static ValueId lowered(Builder& builder, const LayerPtr& layer, ValueId x) {
+    return layer->lower(builder, {x}).at(0);
+  }
+  /// (batch, places..., heads, features) -> (batch, heads, places, features).
+  [[nodiscard]] static ValueId heads_first(Builder& builder, ValueId x) {
+    const Shape shape = builder.shape(x);
+    std::int64_t places = 1;
+    for (std::size_t i = 1; i + 2 < shape.rank(); ++i) places *= shape.dims()[i];
+    x = builder.reshape(x, {shape[0], places, shape[-2], shape[-1]});
+    return builder.transpose(x, {0, 2, 1, 3});
+  }
+
+  /// How much each target attends to each source: (batch, heads, targets, sources).
+  [[nodiscard]] ValueId attention(Builder& builder, ValueId q, ValueId k) const {
+    const DType wide = statistics_dtype(compute_dtype());
+    ops::MatMul product;
+    product.transpose_x1 = true;
+    product.scale = 1 / std::sqrt(static_cast<double>(options_.key_dim));
+    ValueId scores = builder.matmul(q, k, std::move(product), wide);
+    scores = masked(builder, scores);
+    const ops::TensorSpec spec = builder.spec(scores);
+    const ValueId weights = builder.emit(ops::Softmax{spec, spec, {3}, false}, {scores});
+    return lowered(builder, dropout_, builder.cast(weights, compute_dtype()));
+  }
+  [[nodiscard]] ValueId masked(Builder& builder, ValueId scores) const {
+    const Mask mask = this->mask();
+    if (!mask.any()) return scores;
+    const ops::TensorSpec spec{{builder.shape(scores)[2], builder.shape(scores)[3]},
+                               builder.dtype(scores)};
+    if (mask.window && spec.shape[0] >= spec.shape[1] + *mask.window) {
+      unsupported("`sliding_window` leaves the last of " + std::to_string(spec.shape[0]) +
+                  " targets none of " + std::to_string(spec.shape[1]) +
+                  " sources, which is not supported.");
+    }
+    const ValueId addend = builder.emit(ops::ParamValue{spec}, {}, {mask.addend(spec)});
+    return builder.binary(ops::Binary::kAdd, scores, addend);
+  }
+
+  bool causal_;
+  std::vector<std::size_t> order_;  ///< where query, value, key stand; empty: in this order
+  LayerPtr query_, key_, gate_, value_, dropout_, output_;
+};
+
+}  // namespace
+
+LayerRef MultiHeadAttention(MultiHeadAttentionOptions options) {
+  return make_layer<MultiHeadAttentionLayer>(std::move(options));
+}
+
+template <>
+MultiHeadAttentionOptions from_config(ConfigReader& config) {
+  config.ignore({"seed", "flash_attention"});
+  MultiHeadAttentionOptions options{.num_heads = config.integer("num_heads"),
+                                    .key_dim = config.integer("key_dim"),
+                                    .value_dim = config.optional_single("value_dim"),
+                                    .dropout = config.number("dropout", 0),
+                                    .use_bias = config.boolean("use_bias", true),
+                                    .output_shape = config.optional_shape("output_shape"),
+                                    .attention_axes = config.axes("attention_axes", {}),
+                                    .sliding_window = config.optional_single("sliding_window"),
+                                    .use_gate = config.boolean("use_gate", false)};
+  config.weights({{"kernel", "glorot_uniform", options.kernel_initializer,
+                   options.kernel_regularizer, options.kernel_constraint},
+                  {"bias", "zeros", options.bias_initializer, options.bias_regularizer,
+                   options.bias_constraint}});
+  return config.common(std::move(options));
+}
+
+}  // namespace lamina::layers

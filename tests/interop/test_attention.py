@@ -1,0 +1,172 @@
+"""Transformers: whole models of attention, normalisation and dense layers, both ways."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import random_models
+import tolerances
+import values
+from h5_compare import checkpoint_differences, file_differences
+from lamina_driver import LaminaError
+from test_fit import compiled_pair, train_both
+from test_mixed_precision import set_policy
+from test_random_models import assert_same_weights, remade
+
+WORDS, LENGTH, WIDTH, CLASSES = 20, 9, 16, 4
+
+
+def block(x, attention, causal=False, rate=0.0):
+    """A transformer's encoder block."""
+    y = attention(x, x, use_causal_mask=causal)
+    x = layers.LayerNormalization(epsilon=1e-6)(layers.Add()([x, layers.Dropout(rate)(y)]))
+    y = layers.Dense(WIDTH)(layers.Dense(2 * WIDTH, activation="gelu")(x))
+    return layers.LayerNormalization(epsilon=1e-6)(layers.Add()([x, layers.Dropout(rate)(y)]))
+
+
+def classifier():
+    ids = keras.Input((LENGTH,), dtype="int32")
+    x = layers.Embedding(WORDS, WIDTH)(ids)
+    x = block(x, layers.MultiHeadAttention(4, 4))
+    x = block(x, layers.MultiHeadAttention(2, 8, use_bias=False), causal=True)
+    return keras.Model(ids, layers.Dense(CLASSES)(layers.GlobalAveragePooling1D()(x)), name="classifier")
+
+
+def encoder_and_decoder():
+    """Two inputs of different lengths, one shared layer, attention from one to the other."""
+    source, target = keras.Input((None, WIDTH)), keras.Input((LENGTH, WIDTH))
+    shared = layers.MultiHeadAttention(2, 4, dropout=0.2)
+    x = block(block(source, shared), shared, rate=0.1)
+    y = block(target, layers.MultiHeadAttention(2, 4), causal=True)
+    y = layers.MultiHeadAttention(3, 5, value_dim=4, dropout=0.1, output_shape=(2, 3))(y, key=x, value=layers.Dense(7)(x))
+    return keras.Model([source, target], layers.EinsumDense("abcd,cde->abe", (None, 5), bias_axes="e")(y))
+
+
+def inputs_of(model, rng, rows=3):
+    return [values.random_input(rng, (rows, *(size or 6 for size in x.shape[1:])), x.dtype) for x in model.inputs]
+
+
+# JAX has no attention in float16 on the CPU, without which Keras's has none either unless it drops: see test_layers.
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("make", [classifier, encoder_and_decoder])
+def test_both_ways(make, policy, rng, lamina, tmp_path):
+    """Keras's archive and weights are read, what Lamina writes is Keras's file, and Keras reads it back."""
+    keras.config.set_dtype_policy(policy)
+    model = remade(make().to_json())
+    values.randomize(model, rng)
+    model.save(tmp_path / "model.keras")
+    ours = lamina.load_archive(tmp_path / "model.keras")
+    for folder in ("keras", "lamina"):
+        (tmp_path / folder).mkdir()
+    for name, options in [("m.weights.h5", {}), ("m.weights.json", {"max_shard_size": 3000 / 1024**3})]:
+        model.save_weights(tmp_path / "keras" / name, **options)
+        ours.load_weights(tmp_path / "keras" / name)
+        ours.save_weights(tmp_path / "lamina" / name, **options)
+    assert checkpoint_differences(tmp_path / "keras", tmp_path / "lamina") == []
+    twin = keras.Model.from_config(model.get_config())
+    twin.load_weights(tmp_path / "lamina" / "m.weights.h5")
+    assert_same_weights(model, twin)
+    assert [path for path, _, _ in ours.weights()] == [v.path for v in model.weights]
+    inputs = inputs_of(model, rng)
+    distance = tolerances.worst(ours.predict(inputs), random_models.outputs(model, inputs))
+    print(f"distance {make.__name__} {policy} {distance:.2e}")
+    assert distance <= tolerances.MODEL[tolerances.compute_dtype(policy)]
+
+
+def test_a_mask_is_seen(rng, lamina, tmp_path):
+    """The comparison is not blind: without its mask a model gives something else."""
+    model = classifier()
+    values.randomize(model, rng)
+    model.save_weights(tmp_path / "m.weights.h5")
+    config = model.to_json()
+    assert config.count('"use_causal_mask": true') == 1
+    ours = lamina.from_json(config.replace('"use_causal_mask": true', '"use_causal_mask": false'))
+    ours.load_weights(tmp_path / "m.weights.h5")
+    inputs = inputs_of(model, rng)
+    assert tolerances.worst(ours.predict(inputs), random_models.outputs(model, inputs)) > 1e-2
+
+
+def learnable(rng, batch, steps):
+    """Sentences, and a class that hangs on two of their words and which comes first."""
+    x = rng.integers(0, WORDS, (batch * steps, LENGTH)).astype("int32")
+    y = (x[:, 0] % 2) * 2 + (np.argmax(x, axis=1) > LENGTH // 2)
+    return x, y.astype("int64")
+
+
+@pytest.mark.parametrize("name, options", [("SGD", {"learning_rate": 0.05, "momentum": 0.9}), ("Adam", {}),
+                                           ("AdamW", {"weight_decay": 0.01})])
+def test_training_stays_together(name, options, rng, lamina, tmp_path):
+    """Steps of a classifier, then its file, optimizer state and all, read by Keras, and on from there."""
+    model, ours = compiled_pair(lambda: remade(classifier().to_json()), name, options, rng, lamina, tmp_path)
+    x, y = learnable(rng, 16, 60)
+    drift, theirs = train_both(model, ours, x, y, 16)
+    print(f"{name}: drift {drift.max():.1e}, loss {theirs[:5].mean():.3f} -> {theirs[-5:].mean():.3f}")
+    assert theirs[-5:].mean() < theirs[:5].mean(), "nothing was learnt"
+    assert drift.max() <= tolerances.TRAINING["float32"], int(drift.argmax())
+    ours.save_weights(tmp_path / "ours.weights.h5")
+    model.load_weights(tmp_path / "ours.weights.h5")
+    model.save_weights(tmp_path / "theirs.weights.h5")
+    assert file_differences(tmp_path / "ours.weights.h5", tmp_path / "theirs.weights.h5") == []
+    drift, _ = train_both(model, ours, x[:320], y[:320], 16)
+    assert drift.max() <= tolerances.TRAINING["float32"]
+
+
+def test_mixed_precision_stays_near(rng, lamina, tmp_path):
+    policy = "mixed_bfloat16"
+    set_policy(policy, lamina)
+    model, ours = compiled_pair(classifier, "SGD", {"learning_rate": 0.02}, rng, lamina, tmp_path)
+    x, y = learnable(rng, 16, 15)
+    drift, theirs = train_both(model, ours, x, y, 16)
+    print(f"{policy}: drift {drift.max():.1e}, loss {theirs[0]:.3f} -> {theirs[-1]:.3f}")
+    assert drift.max() <= 2 * tolerances.TRAINING[policy]
+
+
+def test_dropout_inside_drops_and_predicts_nothing_less(rng, lamina, tmp_path):
+    """Its random numbers are not Keras's: a step of training differs from prediction, which is Keras's."""
+    x = keras.Input((LENGTH, WIDTH))
+    model = keras.Model(x, layers.Dense(CLASSES)(layers.Flatten()(layers.MultiHeadAttention(2, 4, dropout=0.5)(x, x))))
+    values.randomize(model, rng)
+    model.save_weights(tmp_path / "m.weights.h5")
+    ours = lamina.from_json(model.to_json())
+    ours.load_weights(tmp_path / "m.weights.h5")
+    inputs = inputs_of(model, rng)
+    theirs = random_models.outputs(model, inputs)
+    assert tolerances.worst(ours.predict(inputs), theirs) <= tolerances.LAYER["float32"]
+    outputs, _ = ours.differentiate(inputs, [np.ones_like(theirs[0])])
+    assert tolerances.worst(outputs, theirs) > 1e-2
+
+
+def refused(lamina, build):
+    x = keras.Input((5, 6))
+    with pytest.raises(LaminaError) as caught:
+        lamina.from_json(keras.Model(x, build(x)).to_json())
+    assert caught.value.kind == "UnsupportedError"
+    assert "'heads' (MultiHeadAttention)" in caught.value.message
+    return caught.value.message
+
+
+def test_what_is_lacking_is_refused_by_name(lamina):
+    def attention(**options):
+        return layers.MultiHeadAttention(2, 3, name="heads", **options)
+
+    mask = lambda x: layers.Dense(5)(x)
+    assert "'attention_mask'" in refused(lamina, lambda x: attention()(x, x, attention_mask=mask(x)))
+    assert "'return_attention_scores'" in refused(
+        lamina, lambda x: attention()(x, x, return_attention_scores=True)[0])
+    wide = lambda x: layers.Reshape((5, 2, 3))(x)
+    assert "`attention_axes`" in refused(lamina, lambda x: attention(attention_axes=2)(wide(x), wide(x)))
+
+    def twice(x):
+        layer = attention()
+        return layer(layer(x, x), x, use_causal_mask=True)
+
+    assert "other arguments" in refused(lamina, twice)
+
+
+def test_a_masked_embedding_is_refused(lamina):
+    ids = keras.Input((5,), dtype="int32")
+    x = layers.Embedding(9, 6, mask_zero=True)(ids)
+    model = keras.Model(ids, layers.MultiHeadAttention(2, 3)(x, x))
+    with pytest.raises(LaminaError, match="mask_zero"):
+        lamina.from_json(model.to_json())
