@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <numeric>
 
+#include "layers/access.h"
 #include "layers/axes.h"
 #include "layers/config/call_arguments.h"
 #include "layers/config/registered_layers.h"
@@ -261,7 +262,7 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
   }
 
   [[nodiscard]] static ValueId lowered(Builder& builder, const LayerPtr& layer, ValueId x) {
-    return layer->lower(builder, {x}).at(0);
+    return Access::lower(*layer, builder, {x}).at(0);
   }
   /// (batch, places..., heads, features) -> (batch, heads, places, features).
   [[nodiscard]] static ValueId heads_first(Builder& builder, ValueId x) {

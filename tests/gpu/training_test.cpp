@@ -4,7 +4,7 @@
 #include <tuple>
 
 #include "device.h"
-#include "tests/training/device_scene.h"
+#include "tests/training/device/device_scene.h"
 
 namespace lamina {
 namespace {

@@ -160,9 +160,9 @@ TEST_F(Attention, GivesSublayersItsPenaltiesAndLimits) {
     if (sublayer->class_name() != "EinsumDense") continue;
     ++dense;
     EXPECT_EQ(sublayer->activity_regularizer().class_name(), "L1");
-    EXPECT_EQ(sublayer->own_variable(0)->regularizer().class_name(), "L2");
-    EXPECT_FALSE(sublayer->own_variable(1)->regularizer());
-    EXPECT_EQ(sublayer->own_variable(1)->constraint().class_name(), "NonNeg");
+    EXPECT_EQ(sublayer->own_variables()[0]->regularizer().class_name(), "L2");
+    EXPECT_FALSE(sublayer->own_variables()[1]->regularizer());
+    EXPECT_EQ(sublayer->own_variables()[1]->constraint().class_name(), "NonNeg");
   }
   EXPECT_EQ(dense, 4);
   EXPECT_FALSE(layer->activity_regularizer()) << "it would count once more";

@@ -158,9 +158,9 @@ TEST(EinsumDense, ComputesWhatItsEquationSays) {
       variable->assign(random_tensor(variable->shape(), random));
     }
     ASSERT_EQ(layer->own_variables().size(), equation.bias.empty() ? 1U : 2U);
-    ASSERT_EQ(layer->own_variable(0)->shape(), shape_of(equation.kernel, equation.sizes));
-    const Tensor kernel = layer->own_variable(0)->value();
-    const Tensor bias = equation.bias.empty() ? Tensor() : layer->own_variable(1)->value();
+    ASSERT_EQ(layer->own_variables()[0]->shape(), shape_of(equation.kernel, equation.sizes));
+    const Tensor kernel = layer->own_variables()[0]->value();
+    const Tensor bias = equation.bias.empty() ? Tensor() : layer->own_variables()[1]->value();
     EXPECT_EQ(layer->compute_output_shape({x.shape()})[0], output);
     const Tensor y = lamina::testing::execute(*layer, {x})[0];
     ASSERT_EQ(y.shape(), output);

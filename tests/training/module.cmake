@@ -1,1 +1,1 @@
-target_sources(test_training PRIVATE training/gradient_check.cpp)
+target_sources(test_training PRIVATE training/graph/gradient_check.cpp)

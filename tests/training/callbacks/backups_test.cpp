@@ -1,0 +1,116 @@
+// The backup before the last one: how long it is kept, and when a run goes on from it.
+#include <gmock/gmock.h>
+
+#include "checkpoint/background/save_queue.h"
+#include "tests/fakes/captured_warnings.h"
+#include "tests/fakes/file_size_limit.h"
+#include "tests/training/resume/resume_scene.h"
+
+namespace lamina {
+namespace {
+
+using namespace test;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+/// Before the third backup: the disk is full from then on. Notes what the second one was.
+class FullDisk : public Callback {
+ public:
+  explicit FullDisk(std::filesystem::path backup) : backup_(std::move(backup)) {}
+  void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
+    if (run.step() != 3) return;
+    checkpoint::save_queue().wait_for(checkpoint::save_key(backup_, false));
+    second = read_file(backup_);
+    limit_.emplace(999);
+  }
+  std::string second;
+
+ private:
+  std::filesystem::path backup_;
+  std::optional<lamina::testing::FileSizeLimit> limit_;
+};
+
+/// Whether files are written in the background.
+class Backups : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Written, Backups, ::testing::Bool(), [](const auto& info) {
+  return info.param ? "InTheBackground" : "AtOnce";
+});
+
+TEST_P(Backups, AreKeptUntilTheNextOneIsThere) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  auto disk = std::make_shared<FullDisk>(scratch / "b/latest.weights.h5");
+  const std::string message = message_of([&] {
+    (void)compiled(1)->fit(
+        data.x, data.y,
+        options({disk, callbacks::BackupAndRestore({.backup_dir = scratch / "b",
+                                                    .save_freq = 1,
+                                                    .double_checkpoint = true,
+                                                    .asynchronous = GetParam()})}));
+  });
+  const std::string second = disk->second;
+  disk.reset();
+  EXPECT_THAT(message, HasSubstr("latest.weights.h5"));
+  EXPECT_TRUE(read_file(scratch / "b/latest.weights.h5") == second);
+  const std::string first = read_file(scratch / "b/previous.weights.h5");
+  EXPECT_EQ(first.size(), second.size());
+  EXPECT_TRUE(first != second);
+  EXPECT_FALSE(std::filesystem::exists(scratch / "b/.previous.weights.h5"));
+}
+
+TEST(Resume, FromTheBackupBeforeADamagedOne) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto run = [&](std::uint64_t seed, std::int64_t crash) {
+    const ModelPtr model = compiled(seed);
+    const FitOptions with =
+        options({std::make_shared<Crash>(crash),
+                 callbacks::BackupAndRestore(
+                     {.backup_dir = scratch / "b", .save_freq = 2, .double_checkpoint = true})});
+    const std::string message = message_of([&] { (void)model->fit(data.x, data.y, with); });
+    EXPECT_EQ(message, crash < 100 ? "crash" : "nothing was thrown");
+    return model;
+  };
+  const ModelPtr undisturbed = run(1, 1000);
+  const auto damage = [&] { std::filesystem::resize_file(scratch / "b/latest.weights.h5", 999); };
+  (void)run(1, random.integer(5, 9));
+  EXPECT_TRUE(std::filesystem::exists(scratch / "b/previous.weights.h5"));
+  damage();
+  const lamina::testing::CapturedWarnings warnings;
+  (void)run(2, random.integer(3, 6));  // another crash, after the sound one has taken its place
+  damage();
+  // As it is when the process dies after a save and before its end is noted.
+  std::filesystem::rename(scratch / "b/previous.weights.h5", scratch / "b/.previous.weights.h5");
+  expect_same_bits(*undisturbed, *run(3, 1000));
+  ASSERT_EQ(warnings.all.size(), 2U);
+  EXPECT_THAT(warnings.all[0], HasSubstr("takes the place of the last one: "));
+  EXPECT_FALSE(std::filesystem::exists(scratch / "b"));
+}
+
+TEST(Resume, LeavesBackupsOfWhichNoneIsSound) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto run = [&](std::int64_t crash) {
+    return message_of([&] {
+      (void)compiled(1)->fit(
+          data.x, data.y,
+          options({std::make_shared<Crash>(crash),
+                   callbacks::BackupAndRestore(
+                       {.backup_dir = scratch / "b", .save_freq = 1, .double_checkpoint = true})}));
+    });
+  };
+  EXPECT_EQ(run(random.integer(3, 9)), "crash");
+  const auto latest = scratch / "b/latest.weights.h5", previous = scratch / "b/previous.weights.h5";
+  std::filesystem::resize_file(latest, 999);
+  std::filesystem::resize_file(previous, 888);
+  EXPECT_THAT(run(1000), AllOf(HasSubstr("There is no backup to go on from: each is damaged."),
+                               HasSubstr(latest.string()), HasSubstr(previous.string())));
+  EXPECT_EQ(std::filesystem::file_size(latest), 999U);
+  EXPECT_EQ(std::filesystem::file_size(previous), 888U);
+}
+
+}  // namespace
+}  // namespace lamina

@@ -1,0 +1,383 @@
+// Every layer's gradients against central differences in float64, with fresh random options.
+#include <functional>
+#include <set>
+
+#include "layers/config/registry.h"
+#include "tests/training/graph/gradient_check.h"
+
+namespace lamina::training {
+namespace {
+
+using namespace testkit;
+using lamina::test::one_of;
+using layers::IntPair;
+
+/// A layer with the shapes that it is applied to.
+struct Case {
+  LayerRef layer;
+  std::vector<Shape> inputs;
+};
+
+struct Row {
+  std::string name;
+  std::function<Case(Random&)> make;
+};
+void PrintTo(const Row& row, std::ostream* stream) {
+  *stream << row.name;
+}
+
+bool coin(Random& random) {
+  return pick(random, 0, 1) == 1;
+}
+IntPair pair(Random& random, std::int64_t low, std::int64_t high) {
+  return {pick(random, low, high), pick(random, low, high)};
+}
+std::string padding(Random& random) {
+  return coin(random) ? "same" : "valid";
+}
+
+/// (batch, height, width, channels), or channels first.
+Shape image(Random& random, std::int64_t channels, bool channels_first) {
+  const std::int64_t batch = pick(random, 1, 3), h = pick(random, 7, 10), w = pick(random, 7, 10);
+  return channels_first ? Shape{batch, channels, h, w} : Shape{batch, h, w, channels};
+}
+
+constexpr const char* kFirst = "channels_first";
+const char* format(bool channels_first) {
+  return channels_first ? kFirst : "channels_last";
+}
+
+/// Strides, or dilation: Keras has not both.
+struct Steps {
+  IntPair strides = 1, dilation = 1;
+  explicit Steps(Random& random) { (coin(random) ? strides : dilation) = pair(random, 1, 3); }
+};
+
+std::string activation(Random& random) {
+  return one_of<std::string>(random, {"linear", "relu", "silu", "tanh", "sigmoid", "gelu"});
+}
+
+Case conv1d(Random& random) {
+  const std::int64_t groups = pick(random, 1, 2);
+  const bool strided = coin(random);
+  return {layers::Conv1D({.filters = 2 * groups,
+                          .kernel_size = pick(random, 1, 4),
+                          .strides = strided ? pick(random, 1, 3) : 1,
+                          .padding = one_of<std::string>(random, {"same", "valid", "causal"}),
+                          .dilation_rate = strided ? 1 : pick(random, 1, 2),
+                          .groups = groups,
+                          .activation = activation(random)}),
+          {{pick(random, 1, 3), pick(random, 8, 12), 2 * groups}}};
+}
+
+Case conv2d(Random& random) {
+  const std::int64_t groups = pick(random, 1, 3);
+  const Steps steps(random);
+  return {layers::Conv2D({.filters = 2 * groups,
+                          .kernel_size = pair(random, 1, 3),
+                          .strides = steps.strides,
+                          .padding = padding(random),
+                          .dilation_rate = steps.dilation,
+                          .groups = groups,
+                          .activation = activation(random),
+                          .use_bias = coin(random)}),
+          {image(random, 2 * groups, false)}};
+}
+
+Case conv2d_channels_first(Random& random) {
+  return {layers::Conv2D({.filters = 3,
+                          .kernel_size = pair(random, 1, 3),
+                          .padding = padding(random),
+                          .data_format = kFirst}),
+          {image(random, 2, true)}};
+}
+
+Case depthwise(Random& random) {
+  const Steps steps(random);
+  return {layers::DepthwiseConv2D({.kernel_size = pair(random, 1, 3),
+                                   .strides = steps.strides,
+                                   .padding = padding(random),
+                                   .depth_multiplier = pick(random, 1, 2),
+                                   .dilation_rate = steps.dilation,
+                                   .activation = activation(random)}),
+          {image(random, 3, false)}};
+}
+
+Case separable(Random& random) {
+  return {layers::SeparableConv2D({.filters = 4,
+                                   .kernel_size = pair(random, 1, 3),
+                                   .strides = pair(random, 1, 2),
+                                   .padding = padding(random),
+                                   .depth_multiplier = pick(random, 1, 2),
+                                   .activation = activation(random)}),
+          {image(random, 3, false)}};
+}
+
+Case transposed(Random& random) {
+  const Steps steps(random);
+  layers::Conv2DTransposeOptions options{.filters = pick(random, 1, 3),
+                                         .kernel_size = pair(random, 1, 4),
+                                         .strides = steps.strides,
+                                         .padding = padding(random),
+                                         .dilation_rate = steps.dilation,
+                                         .activation = activation(random),
+                                         .use_bias = coin(random)};
+  if (coin(random)) {
+    options.output_padding = {pick(random, 0, options.strides.first - 1),
+                              pick(random, 0, options.strides.second - 1)};
+  }
+  return {layers::Conv2DTranspose(options), {{2, pick(random, 3, 5), pick(random, 3, 5), 2}}};
+}
+
+Case batch_normalization(Random& random) {
+  const Shape shape = one_of<Shape>(random, {{9, 4}, {2, 3, 4, 5}, {3, 7, 2}});
+  const auto rank = static_cast<std::int64_t>(shape.rank());
+  return {layers::BatchNormalization({.axis = coin(random) ? -1 : pick(random, 1, rank - 1),
+                                      .center = coin(random),
+                                      .scale = coin(random)}),
+          {shape}};
+}
+
+Case layer_normalization(Random& random) {
+  return {layers::LayerNormalization(
+              {.axis = one_of<layers::Axes>(random, {{-1}, {1}, {1, 2}, {2, 3}, {1, 3}}),
+               .center = coin(random),
+               .scale = coin(random)}),
+          {{2, 3, 4, 5}}};
+}
+
+template <class Options>
+Options window(Random& random) {
+  return {.pool_size = pair(random, 1, 3),
+          .strides = coin(random) ? std::optional(pair(random, 1, 3)) : std::nullopt,
+          .padding = padding(random)};
+}
+
+Case max_pooling(Random& random) {
+  return {layers::MaxPooling2D(window<layers::MaxPooling2DOptions>(random)),
+          {image(random, 3, false)}};
+}
+Case average_pooling(Random& random) {
+  return {layers::AveragePooling2D(window<layers::AveragePooling2DOptions>(random)),
+          {image(random, 3, false)}};
+}
+template <class Options>
+Options window_1d(Random& random) {
+  return {.pool_size = pick(random, 1, 3),
+          .strides = coin(random) ? std::optional(pick(random, 1, 4)) : std::nullopt,
+          .padding = padding(random)};
+}
+Case max_pooling_1d(Random& random) {
+  return {layers::MaxPooling1D(window_1d<layers::MaxPooling1DOptions>(random)), {{2, 9, 3}}};
+}
+Case average_pooling_1d(Random& random) {
+  return {layers::AveragePooling1D(window_1d<layers::AveragePooling1DOptions>(random)),
+          {{2, 9, 3}}};
+}
+
+template <class Options>
+Case global_1d(Random& random, LayerRef (*layer)(Options)) {
+  return {layer({.data_format = format(coin(random)), .keepdims = coin(random)}), {{2, 5, 4}}};
+}
+
+Case up_sampling(Random& random) {
+  const bool first = coin(random);
+  return {layers::UpSampling2D(
+              {.size = pair(random, 1, 3),
+               .data_format = format(first),
+               .interpolation = one_of<std::string>(
+                   random, {"nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"})}),
+          {image(random, 2, first)}};
+}
+
+Case zero_padding(Random& random) {
+  return {layers::ZeroPadding2D({.padding = {pair(random, 0, 2), pair(random, 0, 2)}}),
+          {image(random, 2, false)}};
+}
+
+Case merge(Random& random, LayerRef (*layer)(layers::MergeOptions)) {
+  const bool broadcast = coin(random);
+  return {layer({}), {{2, 3, 4, 5}, broadcast ? Shape{2, 1, 4, 1} : Shape{2, 3, 4, 5}}};
+}
+
+Case concatenate(Random& random) {
+  const std::int64_t axis = pick(random, 1, 3);
+  std::vector<Shape> shapes(3, Shape{2, 3, 4, 5});
+  for (Shape& shape : shapes) shape[axis] = pick(random, 1, 4);
+  return {layers::Concatenate({.axis = axis}), shapes};
+}
+
+/// Equations for each way that a kernel may lie and be multiplied.
+Case einsum_dense(Random& random) {
+  struct Equation {
+    const char* text;
+    Shape output;
+    const char* bias;
+    Shape input;
+  };
+  const Equation chosen = one_of<Equation>(random, {{"abc,cd->abd", {3, 5}, "d", {2, 3, 4}},
+                                                    {"abc,cde->abde", {3, 2, 5}, "de", {2, 3, 4}},
+                                                    {"abcd,cde->abe", {3, 5}, "e", {2, 3, 2, 4}},
+                                                    {"abc,dc->abd", {3, 5}, "", {2, 3, 4}},
+                                                    {"abc,bcd->abd", {3, 5}, "bd", {2, 3, 4}},
+                                                    {"abcd,cbe->aed", {5, 4}, "d", {2, 3, 2, 4}},
+                                                    {"...a,ab->...b", {5}, "b", {2, 3, 2, 4}},
+                                                    {"abc,bd->ad", {5}, "d", {2, 3, 4}}});
+  return {layers::EinsumDense({.equation = chosen.text,
+                               .output_shape = chosen.output,
+                               .activation = activation(random),
+                               .bias_axes = chosen.bias}),
+          {chosen.input}};
+}
+
+Case attention(Random& random) {
+  const std::int64_t batch = pick(random, 1, 3);
+  const bool windowed = coin(random);
+  layers::MultiHeadAttentionOptions options{.num_heads = pick(random, 1, 3),
+                                            .key_dim = pick(random, 1, 4),
+                                            .dropout = coin(random) ? 0.3 : 0.0,
+                                            .use_bias = coin(random),
+                                            .use_gate = coin(random),
+                                            .use_causal_mask = coin(random)};
+  if (coin(random)) options.value_dim = pick(random, 1, 4);
+  if (coin(random)) options.output_shape = {2, 3};
+  if (windowed) options.sliding_window = pick(random, 2, 3);
+  const std::int64_t targets = pick(random, 2, 5), sources = windowed ? 4 : pick(random, 2, 5);
+  std::vector<Shape> inputs{{batch, targets, 4}, {batch, sources, 3}};
+  if (coin(random)) inputs.push_back({batch, sources, 5});
+  return {layers::MultiHeadAttention(options), inputs};
+}
+
+Case prelu(Random& random) {
+  return {layers::PReLU({.shared_axes = one_of<layers::Axes>(random, {{}, {1}, {1, 2}, {3}})}),
+          {{2, 3, 4, 5}}};
+}
+
+/// No random options: a layer made by `make` on (2, 3, 4, 5).
+template <class Make>
+std::function<Case(Random&)> plain(Make make) {
+  return [make](Random&) { return Case{make(), {{2, 3, 4, 5}}}; };
+}
+
+std::vector<Row> rows() {
+  using namespace layers;
+  std::vector<Row> rows{
+      {"Dense",
+       [](Random& random) {
+         return Case{layers::Dense({.units = pick(random, 1, 5),
+                                    .activation = activation(random),
+                                    .use_bias = coin(random)}),
+                     {one_of<Shape>(random, {{3, 4}, {2, 3, 4}})}};
+       }},
+      {"Conv1D", conv1d},
+      {"Conv2D", conv2d},
+      {"Conv2DChannelsFirst", conv2d_channels_first},
+      {"DepthwiseConv2D", depthwise},
+      {"SeparableConv2D", separable},
+      {"Conv2DTranspose", transposed},
+      {"BatchNormalization", batch_normalization},
+      {"LayerNormalization", layer_normalization},
+      {"MaxPooling2D", max_pooling},
+      {"AveragePooling2D", average_pooling},
+      {"MaxPooling1D", max_pooling_1d},
+      {"AveragePooling1D", average_pooling_1d},
+      {"UpSampling2D", up_sampling},
+      {"ZeroPadding2D", zero_padding},
+      {"Concatenate", concatenate},
+      {"PReLU", prelu},
+      {"EinsumDense", einsum_dense},
+      {"MultiHeadAttention", attention},
+      {"GlobalAveragePooling1D",
+       [](Random& random) { return global_1d(random, GlobalAveragePooling1D); }},
+      {"GlobalMaxPooling1D", [](Random& random) { return global_1d(random, GlobalMaxPooling1D); }},
+      {"GlobalAveragePooling2D", plain([] { return GlobalAveragePooling2D(); })},
+      {"GlobalMaxPooling2D", plain([] { return GlobalMaxPooling2D({.keepdims = true}); })},
+      {"Flatten", plain([] { return Flatten(); })},
+      {"Reshape", plain([] {
+         return Reshape({.target_shape = {5, 12}});
+       })},
+      {"Permute", plain([] {
+         return Permute({.dims = {3, 1, 2}});
+       })},
+      {"Dropout", plain([] { return Dropout({.rate = 0.4}); })},
+      {"Rescaling", plain([] { return Rescaling({.scale = 0.3, .offset = 1.0}); })},
+      {"Normalization", plain([] { return Normalization(); })},
+      {"ReLU",
+       plain([] { return ReLU({.max_value = 1.2, .negative_slope = 0.1, .threshold = 0.3}); })},
+      {"ReLU6", plain([] { return ReLU({.max_value = 1.0}); })},
+      {"LeakyReLU", plain([] { return LeakyReLU(); })},
+      {"ELU", plain([] { return ELU({.alpha = 0.7}); })},
+      {"Softmax", plain([] {
+         return Softmax({.axis = {1, 3}});
+       })},
+      {"GeluApproximate",
+       plain([] { return Activation({.activation = ActivationFunction::gelu(true)}); })},
+  };
+  for (const auto& [name, layer] :
+       std::vector<std::pair<std::string, LayerRef (*)(MergeOptions)>>{{"Add", Add},
+                                                                       {"Multiply", Multiply},
+                                                                       {"Average", Average},
+                                                                       {"Maximum", Maximum},
+                                                                       {"Minimum", Minimum},
+                                                                       {"Subtract", Subtract}}) {
+    const auto make = layer;
+    rows.push_back({name, [make](Random& random) { return merge(random, make); }});
+  }
+  for (const char* name :
+       {"elu", "selu", "silu", "gelu", "sigmoid", "hard_sigmoid", "hard_silu", "tanh", "softplus",
+        "softsign", "exponential", "mish", "softmax", "log_softmax", "relu6"}) {
+    rows.push_back({std::string("Activation_") + name,
+                    plain([name] { return Activation({.activation = name}); })});
+  }
+  return rows;
+}
+
+class GradientOfALayer : public testing::TestWithParam<Row> {
+ protected:
+  void SetUp() override { set_dtype_policy("float64"); }
+  void TearDown() override { set_dtype_policy("float32"); }
+};
+
+TEST_P(GradientOfALayer, EqualsCentralDifferences) {
+  Seeded random;
+  SCOPED_TRACE(random.note());
+  for (int i = 0; i < 4 && !HasFailure(); ++i) {
+    const Case made = GetParam().make(*random);
+    const ModelPtr model = model_of(made.layer, made.inputs);
+    randomize(*model, *random);
+    std::vector<Tensor> inputs;
+    for (const Shape& shape : made.inputs) {
+      SCOPED_TRACE(shape.str());
+      inputs.push_back(random_normal(shape, DType::kFloat64, *random));
+    }
+    expect_gradients(*model, inputs, *random);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GradientOfALayer, testing::ValuesIn(rows()),
+                         [](const auto& info) { return info.param.name; });
+
+TEST(GradientOfALayer, EveryLayerHasARow) {
+  Seeded random;
+  // The first has no gradient, the second takes no floats: its test is the next one.
+  std::set<std::string> seen{"InputLayer", "Embedding"};
+  for (const Row& row : rows()) seen.insert(row.make(*random).layer->class_name());
+  for (const std::string& name : layers::registered_layers()) {
+    EXPECT_TRUE(seen.contains(name)) << name;
+  }
+}
+
+TEST(GradientOfALayer, EmbeddingAddsUpWhatEachRowReceived) {
+  set_dtype_policy("float64");
+  Seeded random;
+  SCOPED_TRACE(random.note());
+  const auto ids = layers::Input({.dtype = "int32", .batch_shape = Shape{3, 4}});
+  const auto model =
+      Functional::create(ids, layers::Embedding({.input_dim = 5, .output_dim = 3})(ids));
+  randomize(*model, *random);
+  expect_gradients(*model, {random_ids({3, 4}, 5, DType::kInt32, *random)}, *random);
+  set_dtype_policy("float32");
+}
+
+}  // namespace
+}  // namespace lamina::training

@@ -1,0 +1,422 @@
+// Optimizers against their formulas in double, element by element; against Keras: tests/interop.
+#include <gmock/gmock.h>
+#include <omp.h>
+
+#include <functional>
+
+#include "core/variable_access.h"
+#include "tests/training/fit_helpers.h"
+
+namespace lamina {
+namespace {
+
+using namespace test;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+VariablePtr variable(const Tensor& value, const std::string& path = "dense/kernel") {
+  auto out = std::make_shared<Variable>(path.substr(path.find('/') + 1), value);
+  out->set_path(path);
+  return out;
+}
+
+float first(const VariablePtr& variable) {
+  return variable->value().data<float>()[0];
+}
+
+/// The state of one element under a rule in double.
+struct Element {
+  double w, m = 0, v = 0, a = 0;
+};
+using Rule = std::function<void(Element&, double g, int step)>;
+
+/// Takes ten random steps with both, on more elements than one thread's turn.
+void expect_follows(const OptimizerPtr& optimizer, const Rule& rule, double tolerance = 1e-5) {
+  Random random;
+  const std::int64_t size = random.integer(33000, 80000);
+  const VariablePtr w = variable(random.tensor({size}));
+  std::vector<Element> expected;
+  for (const float x : w->value().data<float>()) expected.push_back({x});
+  optimizer->build({w});
+  for (int step = 0; step < 10; ++step) {
+    const Tensor g = random.tensor({size});
+    optimizer->apply({g});
+    for (std::size_t i = 0; i < expected.size(); ++i) rule(expected[i], g.data<float>()[i], step);
+  }
+  double worst = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    worst = std::max(worst, std::fabs(w->value().data<float>()[i] - expected[i].w));
+  }
+  EXPECT_LT(worst, tolerance) << optimizer->class_name();
+  EXPECT_EQ(optimizer->iterations(), 10);
+}
+
+TEST(Optimizers, SgdDescendsWithMomentumAndNesterov) {
+  expect_follows(optimizers::SGD({.learning_rate = 0.1}),
+                 [](Element& e, double g, int) { e.w -= 0.1 * g; });
+  expect_follows(optimizers::SGD({.learning_rate = 0.1, .momentum = 0.9}),
+                 [](Element& e, double g, int) {
+                   e.m = 0.9 * e.m - 0.1 * g;
+                   e.w += e.m;
+                 });
+  expect_follows(optimizers::SGD({.learning_rate = 0.1, .momentum = 0.9, .nesterov = true}),
+                 [](Element& e, double g, int) {
+                   e.m = 0.9 * e.m - 0.1 * g;
+                   e.w += 0.9 * e.m - 0.1 * g;
+                 });
+}
+
+Rule adam(bool amsgrad, double decay) {
+  return [=](Element& e, double g, int step) {
+    e.w -= e.w * decay * 0.01;
+    e.m += (g - e.m) * 0.1;
+    e.v += (g * g - e.v) * 0.001;
+    e.a = std::max(e.a, e.v);
+    const double rate =
+        0.01 * std::sqrt(1 - std::pow(0.999, step + 1)) / (1 - std::pow(0.9, step + 1));
+    e.w -= e.m * rate / (std::sqrt(amsgrad ? e.a : e.v) + 1e-7);
+  };
+}
+
+TEST(Optimizers, AdamAndItsKinFollowTheirFormulas) {
+  expect_follows(optimizers::Adam({.learning_rate = 0.01}), adam(false, 0), 1e-4);
+  expect_follows(optimizers::Adam({.learning_rate = 0.01, .amsgrad = true}), adam(true, 0), 1e-4);
+  expect_follows(optimizers::AdamW({.learning_rate = 0.01}), adam(false, 0.004), 1e-4);
+}
+
+TEST(Optimizers, RmspropFollowsItsFormula) {
+  for (const bool centered : {false, true}) {
+    for (const double momentum : {0.0, 0.5}) {
+      expect_follows(
+          optimizers::RMSprop({.learning_rate = 0.01, .momentum = momentum, .centered = centered}),
+          [=](Element& e, double g, int) {
+            e.v = 0.9 * e.v + 0.1 * g * g;
+            e.a = 0.9 * e.a + 0.1 * g;
+            const double variance = e.v - (centered ? e.a * e.a : 0) + 1e-7;
+            e.m = momentum * e.m + 0.01 * g / std::sqrt(variance);
+            e.w -= e.m;
+          },
+          1e-3);
+    }
+  }
+}
+
+TEST(Optimizers, AdagradAndLionFollowTheirFormulas) {
+  expect_follows(optimizers::Adagrad({.learning_rate = 0.1, .initial_accumulator_value = 0.3}),
+                 [](Element& e, double g, int step) {
+                   if (step == 0) e.a = 0.3;
+                   e.a += g * g;
+                   e.w -= 0.1 * g / std::sqrt(e.a + 1e-7);
+                 });
+  Random random;
+  const Tensor start = random.tensor({5});
+  const VariablePtr w = variable(start.clone());
+  const auto lion = optimizers::Lion({.learning_rate = 0.1});
+  lion->build({w});
+  const Tensor g = Tensor::from<float>({1, -2, 0, 3, -1e-9F}, {5});
+  lion->apply({g});
+  const std::vector<float> sign = {1, -1, 0, 1, -1};
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_FLOAT_EQ(w->value().data<float>()[i], start.data<float>()[i] - 0.1F * sign[i]);
+    EXPECT_NEAR(lion->variables()[2]->value().data<float>()[i], 0.01F * g.data<float>()[i], 1e-6);
+  }
+}
+
+TEST(Optimizers, GradientsAreClippedByNorm) {
+  const Tensor g = Tensor::from<float>({3, 4}, {2}), h = Tensor::from<float>({0.3F}, {1});
+  const auto moved = [&](optimizers::SGDOptions options) {
+    options.learning_rate = 1.0;
+    const auto sgd = optimizers::SGD(options);
+    const VariablePtr a = variable(Tensor::zeros({2}), "a/w"),
+                      b = variable(Tensor::zeros({1}), "b/w");
+    sgd->build({a, b});
+    sgd->apply({g, h});
+    return std::vector<float>{-first(a), -a->value().data<float>()[1], -first(b)};
+  };
+  const auto by_norm = moved({.clipnorm = 1.0});
+  EXPECT_FLOAT_EQ(by_norm[0], 0.6F);
+  EXPECT_FLOAT_EQ(by_norm[1], 0.8F);
+  EXPECT_FLOAT_EQ(by_norm[2], 0.3F);
+  const auto by_value = moved({.clipvalue = 3.5});
+  EXPECT_FLOAT_EQ(by_value[0], 3);
+  EXPECT_FLOAT_EQ(by_value[1], 3.5F);
+  const auto by_all = moved({.global_clipnorm = 1.0});
+  const float norm = std::sqrt(25.09F);
+  EXPECT_FLOAT_EQ(by_all[0], 3 / norm);
+  EXPECT_FLOAT_EQ(by_all[2], 0.3F / norm);
+}
+
+TEST(Optimizers, AccumulatedGradientsGiveOneStepOfTheirMean) {
+  Random random;
+  const Tensor start = random.tensor({7});
+  const VariablePtr one = variable(start.clone()), three = variable(start.clone());
+  const auto plain = optimizers::Adam();
+  const auto accumulating = optimizers::Adam({.gradient_accumulation_steps = 3});
+  plain->build({one});
+  accumulating->build({three});
+  for (int round = 0; round < 4; ++round) {
+    Tensor mean = Tensor::zeros({7});
+    for (int i = 0; i < 3; ++i) {
+      const Tensor before = three->value().clone(), g = random.tensor({7});
+      for (std::size_t k = 0; k < 7; ++k) mean.data<float>()[k] += g.data<float>()[k] / 3;
+      accumulating->apply({g});
+      EXPECT_EQ(bitwise_equal(before, three->value()), i < 2);
+    }
+    plain->apply({mean});
+    for (std::size_t k = 0; k < 7; ++k) {
+      EXPECT_NEAR(one->value().data<float>()[k], three->value().data<float>()[k], 1e-5);
+    }
+  }
+  EXPECT_EQ(accumulating->iterations(), 4);
+  EXPECT_EQ(accumulating->steps(), 12);
+}
+
+TEST(Optimizers, AveragesFollowTheVariables) {
+  const auto sgd = optimizers::SGD({.learning_rate = 1.0, .use_ema = true, .ema_momentum = 0.5});
+  const VariablePtr w = variable(Tensor::from<float>({1}, {1}));
+  sgd->build({w});
+  const Tensor g = Tensor::from<float>({1}, {1});
+  double average = 0;
+  for (int step = 0; step < 5; ++step) {
+    sgd->apply({g});
+    average = step == 0 ? first(w) : 0.5 * average + 0.5 * first(w);
+  }
+  EXPECT_FLOAT_EQ(first(sgd->variables()[2]), static_cast<float>(average));
+  sgd->finalize_variable_values();
+  EXPECT_FLOAT_EQ(first(w), static_cast<float>(average));
+  const auto often = optimizers::SGD(
+      {.learning_rate = 1.0, .use_ema = true, .ema_momentum = 0.5, .ema_overwrite_frequency = 2});
+  const VariablePtr x = variable(Tensor::from<float>({0}, {1}));
+  often->build({x});
+  often->apply({g});
+  EXPECT_FLOAT_EQ(first(x), -1);
+  often->apply({g});
+  EXPECT_FLOAT_EQ(first(x), -1.5F);
+}
+
+TEST(Optimizers, LeaveValuesThatAreSharedAsTheyAre) {
+  Random random;
+  const VariablePtr w = variable(random.tensor({4000}));
+  const auto adam = optimizers::Adam();
+  adam->build({w});
+  std::vector<Tensor> kept, copies;
+  for (int step = 0; step < 6; ++step) {
+    adam->apply({random.tensor({4000})});
+    if (step % 2 == 0) {
+      kept.push_back(w->value());
+      copies.push_back(w->value().clone());
+    }
+  }
+  for (std::size_t i = 0; i < kept.size(); ++i) EXPECT_TRUE(bitwise_equal(kept[i], copies[i])) << i;
+}
+
+TEST(Optimizers, WriteInPlaceWhatNobodyShares) {
+  const VariablePtr w = variable(Tensor::zeros({4000}));
+  const auto adam = optimizers::Adam();
+  adam->build({w});
+  const Tensor g = Tensor::zeros({4000});
+  adam->apply({g});
+  const void* place = w->value().raw();
+  const std::uint64_t version = core::VariableAccess::version(*w);
+  adam->apply({g});
+  EXPECT_EQ(w->value().raw(), place);
+  EXPECT_GT(core::VariableAccess::version(*w), version);
+}
+
+TEST(Optimizers, GiveTheSameBitsHoweverManyThreads) {
+  Random random;
+  const Tensor start = random.tensor({100, 999}), g = random.tensor({100, 999});
+  const auto run = [&](int threads) {
+    omp_set_num_threads(threads);
+    const VariablePtr w = variable(start.clone());
+    const auto adam = optimizers::Adam({.global_clipnorm = 0.5});
+    adam->build({w});
+    for (int i = 0; i < 3; ++i) adam->apply({g});
+    return w->value();
+  };
+  const int before = omp_get_max_threads();
+  const Tensor one = run(1), many = run(5);
+  omp_set_num_threads(before);
+  EXPECT_TRUE(bitwise_equal(one, many));
+}
+
+TEST(Optimizers, FollowSchedulesAndSetRates) {
+  const auto sgd = optimizers::SGD({.learning_rate = schedules::PiecewiseConstantDecay(
+                                        {.boundaries = {0}, .values = {1, 0.5}})});
+  const VariablePtr w = variable(Tensor::zeros({1}));
+  sgd->build({w});
+  EXPECT_EQ(sgd->variables().size(), 1U);
+  const Tensor g = Tensor::from<float>({1}, {1});
+  sgd->apply({g});
+  sgd->apply({g});
+  EXPECT_FLOAT_EQ(first(w), -1.5F);
+  EXPECT_THROW(sgd->set_learning_rate(1), ValueError);
+  const auto fixed = optimizers::SGD();
+  fixed->set_learning_rate(0.25);
+  EXPECT_EQ(fixed->learning_rate(), 0.25);
+}
+
+TEST(Optimizers, DecayOnlyWhatIsNotLeftOut) {
+  const auto adam = optimizers::AdamW({.learning_rate = 0.1, .weight_decay = 0.5});
+  adam->exclude_from_weight_decay({"bias"});
+  const VariablePtr kernel = variable(Tensor::from<float>({1}, {1}), "d/kernel"),
+                    bias = variable(Tensor::from<float>({1}, {1}), "d/bias");
+  adam->build({kernel, bias});
+  const Tensor g = Tensor::zeros({1});
+  adam->apply({g, g});
+  EXPECT_FLOAT_EQ(first(kernel), 0.95F);
+  EXPECT_EQ(first(bias), 1);
+  EXPECT_THROW(adam->exclude_from_weight_decay({}), ValueError);
+}
+
+TEST(Optimizers, LeaveOutOfTheDecayWhatARegularExpressionFinds) {
+  const auto decays = [](const std::vector<std::string>& patterns, const std::string& name) {
+    const auto adam = optimizers::AdamW({.learning_rate = 0.1, .weight_decay = 0.5});
+    adam->exclude_from_weight_decay(patterns);
+    const VariablePtr one = variable(Tensor::from<float>({1}, {1}), "d/" + name);
+    adam->build({one});
+    adam->apply({Tensor::zeros({1})});
+    return first(one) != 1;
+  };
+  for (const char* name : {"bias", "gamma", "beta"}) {
+    EXPECT_FALSE(decays({"^(bias|gamma|beta)$"}, name)) << name;
+  }
+  EXPECT_TRUE(decays({"^(bias|gamma|beta)$"}, "bias_2"));
+  EXPECT_FALSE(decays({"kernel", "bias_[0-9]"}, "bias_2"));
+  EXPECT_TRUE(decays({"kernel", "bias_[3-9]"}, "bias_2"));
+  EXPECT_TRUE(decays({"d/"}, "kernel")) << "the name, not the path";
+  EXPECT_TRUE(decays({}, "kernel"));
+}
+
+TEST(Optimizers, NameAPatternThatIsNone) {
+  const auto adam = optimizers::AdamW({.learning_rate = 0.1, .weight_decay = 0.5});
+  adam->exclude_from_weight_decay({"bias"});
+  EXPECT_THAT(message_of([&] {
+                adam->exclude_from_weight_decay({"kernel", "(bias"});
+              }),
+              AllOf(HasSubstr("exclude_from_weight_decay"), HasSubstr("'(bias'"),
+                    HasSubstr("regular expression")));
+  const VariablePtr bias = variable(Tensor::from<float>({1}, {1}), "d/bias"),
+                    kernel = variable(Tensor::from<float>({1}, {1}), "d/kernel");
+  adam->build({bias, kernel});
+  adam->apply({Tensor::zeros({1}), Tensor::zeros({1})});
+  EXPECT_EQ(first(bias), 1) << "what was excluded before still is";
+  EXPECT_NE(first(kernel), 1);
+}
+
+TEST(Optimizers, StateStandsInKerasOrder) {
+  const auto names = [](const OptimizerPtr& optimizer) {
+    const VariablePtr a = variable(Tensor::zeros({2, 3}), "a/w"),
+                      b = variable(Tensor::zeros({2}), "b/w");
+    optimizer->build({a, b});
+    std::vector<std::string> out;
+    for (const VariablePtr& v : optimizer->variables()) out.push_back(v->name());
+    return out;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names(optimizers::SGD()), (Names{"iteration", "learning_rate"}));
+  EXPECT_EQ(names(optimizers::Adam({.amsgrad = true})),
+            (Names{"iteration", "learning_rate", "a_w_momentum", "a_w_velocity", "b_w_momentum",
+                   "b_w_velocity", "a_w_velocity_hat", "b_w_velocity_hat"}));
+  EXPECT_EQ(
+      names(optimizers::RMSprop(
+          {.momentum = 0.5, .centered = true, .use_ema = true, .gradient_accumulation_steps = 2})),
+      (Names{"iteration", "learning_rate", "a_w_average", "b_w_average", "a_w_gradient_accumulator",
+             "b_w_gradient_accumulator", "a_w_velocity", "b_w_velocity", "a_w_momentum",
+             "b_w_momentum", "a_w_average_gradient", "b_w_average_gradient"}));
+  const auto adafactor = optimizers::Adafactor();
+  EXPECT_EQ(names(adafactor), (Names{"iteration", "learning_rate", "a_w_r", "a_w_c", "a_w_velocity",
+                                     "b_w_r", "b_w_c", "b_w_velocity"}));
+  EXPECT_EQ(adafactor->variables()[2]->shape(), Shape{2});
+  EXPECT_EQ(adafactor->variables()[3]->shape(), Shape{3});
+  EXPECT_EQ(adafactor->variables()[5]->shape(), Shape{});
+  EXPECT_EQ(adafactor->variables()[5]->dtype(), DType::kInt32);
+}
+
+TEST(Optimizers, NarrowTypesAreComputedAsFloat) {
+  for (const DType dtype : {DType::kBFloat16, DType::kFloat16, DType::kFloat64}) {
+    const VariablePtr w = variable(Tensor::from<float>({1, 2}, {2}).cast(dtype));
+    const auto adam = optimizers::Adam({.learning_rate = 0.5});
+    adam->build({w});
+    adam->apply({Tensor::from<float>({1, -1}, {2})});
+    const Tensor value = w->value().cast(DType::kFloat32);
+    EXPECT_EQ(w->value().dtype(), dtype);
+    EXPECT_NEAR(value.data<float>()[0], 0.5, 1e-5);  // both are numbers of every type
+    EXPECT_NEAR(value.data<float>()[1], 2.5, 1e-5);
+  }
+}
+
+TEST(Optimizers, SkipVariablesWithoutGradient) {
+  const VariablePtr a = variable(Tensor::from<float>({1}, {1}), "a/w"),
+                    b = variable(Tensor::from<float>({1}, {1}), "b/w");
+  const auto adam = optimizers::AdamW({.learning_rate = 0.1});
+  adam->build({a, b});
+  adam->apply({Tensor::from<float>({1}, {1}), Tensor()});
+  EXPECT_NE(first(a), 1);
+  EXPECT_EQ(first(b), 1);
+  EXPECT_EQ(first(adam->variables()[4]), 0);
+}
+
+TEST(Optimizers, RefuseWhatDoesNotFitAndChangeNothing) {
+  const VariablePtr w = variable(Tensor::zeros({2, 3}));
+  const auto adam = optimizers::Adam({.name = "mine"});
+  EXPECT_THAT(message_of([&] {
+                adam->apply({Tensor::zeros({2, 3})});
+              }),
+              HasSubstr("must be built"));
+  adam->build({w});
+  EXPECT_THAT(message_of([&] {
+                adam->apply({Tensor::zeros({3, 2})});
+              }),
+              AllOf(HasSubstr("mine"), HasSubstr("dense/kernel"), HasSubstr("(3, 2)"),
+                    HasSubstr("(2, 3)")));
+  EXPECT_THAT(message_of([&] {
+                adam->apply({Tensor::zeros({2, 3}), Tensor::zeros({1})});
+              }),
+              AllOf(HasSubstr("2 gradients"), HasSubstr("1 trainable")));
+  EXPECT_THAT(message_of([&] { adam->apply({Tensor()}); }), HasSubstr("No gradients"));
+  EXPECT_EQ(adam->iterations(), 0);
+  adam->build({w});
+  EXPECT_THROW(adam->build({variable(Tensor::zeros({1}))}), ValueError);
+}
+
+TEST(Optimizers, RefuseWhatKerasRefuses) {
+  EXPECT_EQ(message_of([] { (void)optimizers::SGD({.momentum = 1.5}); }),
+            "`momentum` must be a float between [0, 1]. Received: momentum=1.5");
+  EXPECT_THROW((void)optimizers::Lion({.beta_1 = 0}), ValueError);
+  EXPECT_THROW((void)optimizers::Adam({.clipnorm = 1.0, .clipvalue = 1.0}), ValueError);
+  EXPECT_THROW((void)optimizers::Adam({.use_ema = true, .ema_momentum = 2}), ValueError);
+  EXPECT_THROW((void)optimizers::Adam({.use_ema = true, .ema_overwrite_frequency = 0}), ValueError);
+  EXPECT_THROW((void)optimizers::Adam({.gradient_accumulation_steps = 1}), ValueError);
+  EXPECT_THAT(message_of([] { (void)optimizers::get("nonsense"); }), HasSubstr("RMSprop"));
+}
+
+TEST(Optimizers, AreNamedAfterTheirClass) {
+  const std::string name = optimizers::AdamW()->name();
+  EXPECT_EQ(name.rfind("adam_w", 0), 0U) << name;
+}
+
+TEST(CompiledModels, KeepTheirOptimizerInWeightsFiles) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto make = [](std::uint64_t seed) {
+    const ModelPtr model = classifier(seed, 0.0);
+    model->compile({.optimizer = optimizers::AdamW({.amsgrad = true, .use_ema = true}),
+                    .loss = "sparse_categorical_crossentropy"});
+    return model;
+  };
+  const ModelPtr a = make(1), b = make(2);
+  for (int i = 0; i < 5; ++i) (void)a->train_on_batch(data.x, data.y);
+  a->save_weights(scratch / "a.weights.h5");
+  b->load_weights(scratch / "a.weights.h5");
+  expect_same_bits(*a, *b);
+  for (int i = 0; i < 5; ++i) {
+    (void)a->train_on_batch(data.x, data.y);
+    (void)b->train_on_batch(data.x, data.y);
+  }
+  expect_same_bits(*a, *b);
+}
+
+}  // namespace
+}  // namespace lamina
