@@ -102,7 +102,7 @@ bool execute(const CosinesJob& job, Executor& executor) {
 /// Adds `scale` times the derivatives of the sum over all u < v of |cosine| to those of the vectors
 /// from `first` on; without `gradient.in` these were zero. With n = x / |x| for each vector, that
 /// of x is (q - n (n q)) / |x|, where q sums sign(cosine) n over the others, and n q is the sum of
-/// |cosine|.
+/// |cosine|; where 1 / |x| is clipped, it is q 1e7.
 struct OrthogonalGradientJob {
   DType dtype;
   Vectors vectors;
@@ -127,8 +127,8 @@ struct AddOrthogonalGradient {
       const double sign = cosine > 0 ? 1 : (cosine < 0 ? -1 : cosine);  // of no number, that
       q += sign * all.template at<S>(u, k) * job.inverse[u];
     }
-    const double n = all.template at<S>(v, k) * job.inverse[v];
-    const double slope = job.scale * job.inverse[v] * (q - n * job.sums[v]);
+    if (job.inverse[v] < 1e7) q -= all.template at<S>(v, k) * job.inverse[v] * job.sums[v];
+    const double slope = job.scale * job.inverse[v] * q;
     const std::int64_t at = v * all.step + k * all.stride;
     const T before = job.gradient.in == nullptr ? T(0) : element_of<S>(job.gradient.in, at);
     static_cast<S*>(job.gradient.out)[at] = narrow<S>(before + static_cast<T>(slope));

@@ -54,7 +54,7 @@ std::shared_ptr<RunCheckpoints> checkpoints_of(const Arguments& a) {
 
 /// By its name alone it may be what fits the data, and is called in logs as it was given.
 MetricArgument metric_of(const std::string& words) {
-  if (words.find(':') == std::string::npos) return words;
+  if (words.find_first_of(":(") == std::string::npos) return words;
   return training::make_metric(words);
 }
 

@@ -33,19 +33,19 @@ struct Word {
   E value;
 };
 
-/// An option that is one of some words; none is none of them.
+/// An option that is one of some words; none where it is not given.
 template <class E, std::size_t kCount>
 std::optional<E> one_of(Spec& spec, const char* key, const Word<E> (&words)[kCount]) {
-  std::string given;
+  std::optional<std::string> given;
   spec.take(key, given);
+  if (!given) return std::nullopt;
   std::string known;
   for (const Word<E>& each : words) {
-    if (each.word == given) return each.value;
+    if (each.word == *given) return each.value;
     known += (known.empty() ? "" : ", ") + std::string(each.word);
   }
-  if (given.empty()) return std::nullopt;
   throw ValueError(fmt::format("The metric {}: the option {}={} should be one of {}", spec.name(),
-                               key, given, known));
+                               key, *given, known));
 }
 
 /// Options of one class, but for the name.
@@ -64,11 +64,13 @@ void take(Spec& spec, metrics::AtThresholdOptions& o) {
 void take(Spec& spec, metrics::AUCOptions& o) {
   using Curve = metrics::AUCCurve;
   using Method = metrics::AUCSummationMethod;
-  constexpr Word<Curve> kCurves[] = {
-      {"ROC", Curve::kROC}, {"PR", Curve::kPR}, {"PRGAIN", Curve::kPRGAIN}};
-  constexpr Word<Method> kMethods[] = {{"interpolation", Method::kInterpolation},
-                                       {"majoring", Method::kMajoring},
-                                       {"minoring", Method::kMinoring}};
+  constexpr Word<Curve> kCurves[] = {{"ROC", Curve::kROC},       {"PR", Curve::kPR},
+                                     {"PRGAIN", Curve::kPRGAIN}, {"roc", Curve::kROC},
+                                     {"pr", Curve::kPR},         {"prgain", Curve::kPRGAIN}};
+  constexpr Word<Method> kMethods[] = {
+      {"interpolation", Method::kInterpolation}, {"majoring", Method::kMajoring},
+      {"minoring", Method::kMinoring},           {"Interpolation", Method::kInterpolation},
+      {"Majoring", Method::kMajoring},           {"Minoring", Method::kMinoring}};
   spec.take("num_thresholds", o.num_thresholds);
   o.curve = one_of(spec, "curve", kCurves).value_or(o.curve);
   o.summation_method = one_of(spec, "summation_method", kMethods).value_or(o.summation_method);
@@ -288,6 +290,12 @@ MetricPtr accuracy_for(const Shape& y_true, const Shape& y_pred, std::string nam
 MetricPtr make_metric(std::string_view text) {
   Spec spec(text, "metric");
   if (const Maker<MetricPtr>* maker = maker_of(spec.name())) return maker->make(spec);
+  if (names_accuracy(spec.name())) {
+    throw ValueError(
+        fmt::format("The metric '{}' takes no options, since it is what fits the data; "
+                    "BinaryAccuracy, CategoricalAccuracy and SparseCategoricalAccuracy take them",
+                    spec.name()));
+  }
   if (!mean_of(spec.name(), {})) refuse(spec.name());
   return metrics::MeanOf(make_loss(text));
 }

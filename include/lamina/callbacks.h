@@ -174,6 +174,7 @@ struct ReduceLROnPlateauOptions {
 [[nodiscard]] CallbackPtr ReduceLROnPlateau(ReduceLROnPlateauOptions options = {});
 
 /// Sets the learning rate of each epoch, from 0, to schedule(epoch, learning rate before).
+/// `verbose`: writes each one to standard error.
 [[nodiscard]] CallbackPtr LearningRateScheduler(
     std::function<double(std::int64_t epoch, double learning_rate)> schedule, bool verbose = false);
 

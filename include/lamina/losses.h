@@ -22,6 +22,12 @@ struct LossResult {
   Tensor gradient;  ///< d(scale value)/d(y_pred): y_pred's shape and dtype
 };
 
+/// What the rows of a batch lose, one by one.
+struct RowLosses {
+  Tensor values;  ///< float32, of y_pred's shape without its last axis
+  Tensor counts;  ///< of the same: 1, or 0 for a row that takes no part, whose value is 0
+};
+
 /// A loss over predictions (..., classes): one number a row, that is for all but the last axis, and
 /// these reduced to one. Computed in float32, rows in parallel; the result does not depend on the
 /// number of threads. Immutable: safe to use from any thread.
@@ -45,6 +51,8 @@ class Loss {
   [[nodiscard]] LossResult value_and_gradient(const Tensor& y_true, const Tensor& y_pred,
                                               const Tensor& sample_weight = {},
                                               double scale = 1) const;
+  /// What the rows lose before they are weighted and reduced. Throws as above.
+  [[nodiscard]] RowLosses row_losses(const Tensor& y_true, const Tensor& y_pred) const;
 
  protected:
   explicit Loss(std::string name, Reduction reduction = Reduction::kSumOverBatchSize)
@@ -64,6 +72,7 @@ class Loss {
   [[nodiscard]] virtual bool ignored(std::span<const float> /*y_true*/) const { return false; }
 
  private:
+  struct Rows;
   LossResult compute(const Tensor& y_true, const Tensor& y_pred, const Tensor& sample_weight,
                      std::optional<double> gradient_scale) const;
 

@@ -22,7 +22,7 @@ class Metric {
 
   /// Tells the shapes of batches before the first one: what settles how long the state of some is,
   /// which else learn it from that batch. First axes may be unknown. Throws ValueError for shapes
-  /// that the metric is not defined for.
+  /// that the metric is not defined for, or that do not settle it.
   virtual void build(const Shape& /*y_true*/, const Shape& /*y_pred*/) {}
   /// Takes a batch of labels and predictions on host memory into account. `sample_weight`: one
   /// weight a sample, or a row; undefined: all 1. As in Keras a sample, along the first axis,
@@ -30,7 +30,7 @@ class Metric {
   /// fit.
   virtual void update_state(const Tensor& y_true, const Tensor& y_pred,
                             const Tensor& sample_weight = {}) = 0;
-  /// Of all batches since the last reset; 0 before the first.
+  /// Of all batches since the last reset; 0 before the first (of R2Score, as in Keras, NaN).
   [[nodiscard]] virtual double result() const = 0;
   virtual void reset_state() = 0;
   /// Which results are better (Keras's `_direction`), for callbacks that are to find out
@@ -96,7 +96,8 @@ class Mean : public Metric {
                                                 std::string name = "top_k_categorical_accuracy");
 [[nodiscard]] MetricPtr SparseTopKCategoricalAccuracy(
     std::int64_t k = 5, std::string name = "sparse_top_k_categorical_accuracy");
-/// The mean of a loss over rows.
+/// The mean of a loss over rows, whatever its reduction. As in Keras, a row of a class that the
+/// loss ignores counts as one that loses 0, unless there are weights: then it does not count.
 [[nodiscard]] MetricPtr MeanOf(LossPtr loss, std::string name = {});
 
 /// sqrt(mean((y_true - y_pred)^2))
@@ -143,9 +144,10 @@ struct CountOptions {
 
 /// How much of what is positive is true, or of what is true is positive; 0 where there is nothing.
 struct PrecisionOptions {
-  std::optional<double> thresholds = {};      ///< one; none: 0.5, with `top_k` none
-  std::optional<std::int64_t> top_k = {};     ///< only the k greatest of a row may be positive
-  std::optional<std::int64_t> class_id = {};  ///< only this element of each row counts
+  std::optional<double> thresholds = {};   ///< one; none: 0.5, with `top_k` none
+  std::optional<std::int64_t> top_k = {};  ///< only the k greatest of a row may be positive
+  /// Only this element of each row counts: in [0, classes), else the first batch throws ValueError.
+  std::optional<std::int64_t> class_id = {};
   std::string name = {};
 };
 [[nodiscard]] MetricPtr Precision(PrecisionOptions options = {});
@@ -156,7 +158,7 @@ struct PrecisionOptions {
 /// is not true is not positive.
 struct AtThresholdOptions {
   std::int64_t num_thresholds = 200;
-  std::optional<std::int64_t> class_id = {};
+  std::optional<std::int64_t> class_id = {};  ///< as PrecisionOptions'
   std::string name = {};
 };
 [[nodiscard]] MetricPtr SensitivityAtSpecificity(double specificity,

@@ -71,7 +71,8 @@ class Optimizer {
   /// undefined ones leave their variable as it is. It is computed where the variables are, all on
   /// one device, to which the optimizer's own follow them. New values replace the old ones, so that
   /// copies of these stay as they were. Throws ValueError before anything changes when a gradient
-  /// does not fit or variables are on several devices; DeviceError.
+  /// does not fit, variables are on several devices, or averages are in their place (see
+  /// `swap_averages`); DeviceError.
   virtual void apply(const std::vector<Tensor>& gradients);
 
   /// All state: the iteration, the learning rate where that is a number, then what the class needs.
@@ -104,8 +105,8 @@ class Optimizer {
   /// Averages that have changed places with these stay there, and are put back into their own place
   /// as well.
   virtual void finalize_variable_values();
-  /// With use_ema: variables and averages change places, at the next call back, which has to come
-  /// before the next step. Throws ValueError without use_ema.
+  /// With use_ema: variables and averages change places, at the next call back; until then `apply`
+  /// throws. Throws ValueError without use_ema.
   virtual void swap_averages();
   /// Says whether they have, of an optimizer whose values were loaded.
   virtual void set_averages_swapped(bool swapped) noexcept { averages_swapped_ = swapped; }

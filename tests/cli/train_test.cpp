@@ -55,12 +55,17 @@ TEST_F(Train, WritesWeightsAndALineAStep) {
 }
 
 TEST_F(Train, TakesMetricsWithTheirOptions) {
-  const Outcome run = train({"--metric", "SparseTopKCategoricalAccuracy:k=3,name=top", "--history",
-                             "h.csv", "--weights-out", "w.weights.h5"});
-  ASSERT_EQ(run.status, 0) << run.err;
-  // One of the three classes is always among the first three.
-  EXPECT_THAT(file_content(directory_ / "h.csv"),
-              AllOf(HasSubstr("step,epoch,loss,top,learning_rate\n1,1,"), HasSubstr(",1,0.001\n")));
+  for (const char* metric : {"SparseTopKCategoricalAccuracy:k=3,name=top",
+                             "SparseTopKCategoricalAccuracy(k=3,name=top)"}) {
+    const Outcome run =
+        train({"--metric", metric, "--history", "h.csv", "--weights-out", "w.weights.h5"});
+    ASSERT_EQ(run.status, 0) << run.err;
+    // One of the three classes is always among the first three.
+    EXPECT_THAT(
+        file_content(directory_ / "h.csv"),
+        AllOf(HasSubstr("step,epoch,loss,top,learning_rate\n1,1,"), HasSubstr(",1,0.001\n")));
+    std::filesystem::remove(directory_ / "h.csv");
+  }
 }
 
 TEST_F(TrainAsTheLibrary, BeginsWithTheWeightsAndTheOptimizerThatItIsGiven) {
@@ -261,6 +266,7 @@ TEST_F(Train, SaysWhatIsWrongOnOneLine) {
   EXPECT_THAT(refusal({"--validation-data", "x.npy"}), HasSubstr("belong together"));
   EXPECT_THAT(refusal({"--metric", "nonsense"}), HasSubstr("There is no metric 'nonsense'"));
   EXPECT_THAT(refusal({"--metric", "AUC:curve=LIFT"}), HasSubstr("LIFT"));
+  EXPECT_THAT(refusal({"--metric", "accuracy:name=x"}), HasSubstr("takes no options"));
   EXPECT_THAT(refusal({"--device", "cuda:99"}), HasSubstr("cuda:99"));
   EXPECT_THAT(refusal({"--history", "none/h.csv"}), HasSubstr("none/h.csv"));
   EXPECT_THAT(refusal({"--validation-data", "none.h5:x", "--validation-labels", "y.npy"}),

@@ -94,7 +94,10 @@ def draw_predictions(kind, options, rng, rows, classes):
     if kind == "positive":
         return rng.uniform(0.01, 1.5, (*rows, classes)).astype("float32")
     if kind in ("real", "hinge") or options.get("from_logits"):
-        return rng.normal(0, 3, (*rows, classes)).astype("float32")
+        p = rng.normal(0, 3, (*rows, classes)).astype("float32")
+        if kind == "hinge":
+            p[(0,) * len(rows)] = 0  # all equally great
+        return p
     p = rng.uniform(0.001, 0.999, (*rows, classes)).astype("float32")
     if kind != "binary" and rng.integers(2):
         p /= p.sum(-1, keepdims=True)
@@ -189,6 +192,7 @@ METRICS_WITH_OPTIONS = [
     ("IoU", {"num_classes": 7, "target_class_ids": [0, 3]}, "labels"),
     ("OneHotMeanIoU", {"num_classes": 7}, "one-hot"),
     ("OneHotIoU", {"num_classes": 7, "target_class_ids": [1, 2]}, "one-hot"),
+    ("SparseCategoricalCrossentropy", {"ignore_class": 1}, "classes"),
     ("BinaryIoU", {}, "binary"), ("BinaryIoU", {"target_class_ids": [1], "threshold": 0.3}, "binary"),
 ]
 

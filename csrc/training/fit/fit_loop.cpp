@@ -54,6 +54,7 @@ FitLoop::FitLoop(Model& model, models::TrainingParts& parts, std::unique_ptr<Fee
                              "validation");
   }
   for (const CallbackPtr& callback : options_.callbacks) {
+    class_names_.push_back(callback->class_name());
     (callback->saves() ? savers_ : others_).push_back(callback);
   }
   std::stable_sort(savers_.begin(), savers_.end(), [](const CallbackPtr& a, const CallbackPtr& b) {

@@ -85,6 +85,7 @@ class FitLoop : public FitRun {
   std::unique_ptr<Feed> feed_, validation_;
   EpochPlan plan_;
   std::optional<OnePass> validation_pass_;
+  std::vector<std::string> class_names_;  // of all callbacks
   std::vector<CallbackPtr> savers_, others_;
   std::filesystem::path resume_from_;
   Position position_;

@@ -31,8 +31,8 @@ RunState FitLoop::state() const {
     state.data =
         RunState::OfData{.batches = feed_->batches(), .initial_epoch = options_.initial_epoch};
   }
-  for (const CallbackPtr& callback : options_.callbacks) {
-    state.callbacks.push_back({callback->class_name(), callback->state()});
+  for (std::size_t i = 0; i < options_.callbacks.size(); ++i) {
+    state.callbacks.push_back({class_names_[i], options_.callbacks[i]->state()});
   }
   return state;
 }

@@ -79,9 +79,11 @@ void encode(const RunState& state, StateVariables& variables) {
     numbers.insert(numbers.end(), callback.numbers.begin(), callback.numbers.end());
   }
   put(variables, kCallbacksKey, numbers);
-  if (state.data)
+  if (state.data && !find_variable(variables, kDataKey)) {
     put(variables, kDataKey, std::vector{state.data->batches, state.data->initial_epoch});
+  }
   for (std::size_t i = 0; i < state.callbacks.size(); ++i) {
+    if (find_variable(variables, class_key(i))) continue;
     const std::string name = kept_of(state.callbacks[i].class_name);
     std::vector<std::uint8_t> bytes(name.begin(), name.end());
     bytes.resize(kClassBytes);

@@ -40,8 +40,9 @@ struct RunState {
 using StateVariables = std::vector<weights::WeightVariable>;
 
 /// Puts the state into `variables`: those of its keys that are there get new values, the others are
-/// added. Of the name of a callback's class 32 bytes are kept. Throws ValueError when there are
-/// more or fewer metrics' or callbacks' numbers than before.
+/// added. `data` and the callbacks' classes, which a run never changes, stay as they are there. Of
+/// the name of a callback's class 32 bytes are kept. Throws ValueError when there are more or fewer
+/// metrics' or callbacks' numbers than before.
 void encode(const RunState& state, StateVariables& variables);
 
 /// The state that variables hold which are shaped as `encode` shapes those of `now`, and have been

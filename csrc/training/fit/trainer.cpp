@@ -1,6 +1,7 @@
 #include "training/fit/trainer.h"
 
 #include <fmt/format.h>
+#include <lamina/log.h>
 
 #include <algorithm>
 #include <limits>
@@ -162,7 +163,11 @@ void Trainer::train(const Batch& batch) {
     gather(batch, outputs, loss);
     optimizer().apply(graph.backward(gradients, optimizer().loss_scale()));
   } catch (...) {
-    set_metric_state(metrics);
+    try {
+      set_metric_state(metrics);
+    } catch (const std::exception& error) {  // what the step failed of is thrown
+      warn(std::string("The metrics keep what the failed step gave them: ") + error.what());
+    }
     throw;
   }
   graph.update_averages();

@@ -98,6 +98,7 @@ bool are_even(const std::vector<double>& values) {
 }
 
 Confusion::Thresholds thresholds_of(const AUCOptions& options) {
+  require_thresholds(options.thresholds);
   std::vector<double> values = options.thresholds;
   std::sort(values.begin(), values.end());
   if (values.empty()) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <numeric>
 
@@ -14,8 +15,6 @@
 
 namespace lamina::metrics {
 namespace {
-
-constexpr float kBelowAll = -1e10F;  // Keras's NEG_INF
 
 /// Whether each of a row is among its k greatest; of equal ones the first are.
 std::vector<bool> among_greatest(Row row, std::int64_t k) {
@@ -92,7 +91,7 @@ void Confusion::add_row(Row y_true, Row y_pred, Row weights) {
   const std::size_t end = elements_.class_id ? first + 1 : y_pred.size();
   for (std::size_t i = first; i < end; ++i) {
     float p = elements_.from_logits ? kernels::stable_sigmoid(y_pred[i]) : y_pred[i];
-    if (!counts.empty() && !counts[i]) p = kBelowAll;
+    if (!counts.empty() && !counts[i]) p = static_cast<float>(kBelowAll);
     (y_true[i] != 0 ? positives_ : negatives_)[passed(p)] += weights[i];
   }
 }
@@ -147,10 +146,17 @@ void Confusion::set_state(const std::vector<double>& state) {
   std::copy(middle, state.end(), negatives_.begin());
 }
 
+void require_thresholds(std::span<const double> thresholds) {
+  std::vector<double> invalid;
+  std::copy_if(thresholds.begin(), thresholds.end(), std::back_inserter(invalid),
+               [](double threshold) { return !(threshold >= 0 && threshold <= 1); });
+  if (invalid.empty()) return;
+  throw ValueError(
+      fmt::format("Threshold values must be in [0, 1]. Received: [{}]", fmt::join(invalid, ", ")));
+}
+
 Confusion::Thresholds one_threshold(const std::optional<double>& given, double otherwise) {
-  if (given && !(*given >= 0 && *given <= 1)) {
-    throw ValueError(fmt::format("Threshold values must be in [0, 1]. Received: [{}]", *given));
-  }
+  if (given) require_thresholds({&*given, 1});
   return {{static_cast<float>(given.value_or(otherwise))}, Confusion::Spacing::kAny};
 }
 

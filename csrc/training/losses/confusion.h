@@ -4,10 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace lamina::metrics {
+
+inline constexpr double kBelowAll = -1e10;  ///< Keras's NEG_INF
 
 /// How much of the labels lies on which side of each of a metric's thresholds, element by element
 /// (keras/src/metrics/metrics_utils.py, update_confusion_matrix_variables): a prediction is
@@ -61,6 +64,8 @@ class Confusion : public Metric {
   std::vector<double> positives_, negatives_;  // labels' weights, by what predictions passed
 };
 
+/// Throws ValueError naming those that are not in [0, 1].
+void require_thresholds(std::span<const double> thresholds);
 /// `given`, or 0.5. Throws ValueError where it is not in [0, 1].
 [[nodiscard]] Confusion::Thresholds one_threshold(const std::optional<double>& given,
                                                   double otherwise = 0.5);

@@ -37,7 +37,7 @@ MetricPtr share(const PrecisionOptions& options, const char* keras_name,
                 double (*at)(const Matrix&, std::size_t)) {
   return std::make_shared<Confusion>(
       named(options.name, keras_name), Direction::kUp,
-      one_threshold(options.thresholds, options.top_k ? -1e10 : 0.5),
+      one_threshold(options.thresholds, options.top_k ? kBelowAll : 0.5),
       Confusion::Elements{.top_k = options.top_k, .class_id = options.class_id},
       [at](const Matrix& m) { return at(m, 0); });
 }

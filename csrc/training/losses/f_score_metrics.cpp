@@ -4,7 +4,6 @@
 #include <lamina/metrics.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numeric>
 #include <utility>
@@ -20,7 +19,7 @@ class FBetaScoreMetric : public Metric {
   FBetaScoreMetric(std::string name, Average average, double beta,
                    const std::optional<double>& threshold)
       : Metric(std::move(name)), average_(average), beta_(beta), threshold_(threshold) {
-    if (beta <= 0) {
+    if (!(beta > 0)) {
       throw ValueError(
           fmt::format("Invalid `beta` argument value. It should be > 0. Received: beta={}", beta));
     }
@@ -30,7 +29,7 @@ class FBetaScoreMetric : public Metric {
                       "Received: threshold={}",
                       *threshold));
     }
-    if (average_ == Average::kMicro) resize(1);
+    if (average_ == Average::kMicro) counts_.resize(1);
   }
   std::optional<Direction> direction() const override { return Direction::kUp; }
 
@@ -41,7 +40,7 @@ class FBetaScoreMetric : public Metric {
                       "input shapes: y_pred.shape={} and y_true.shape={}.",
                       y_pred.str(), y_true.str()));
     }
-    if (counts_[0].empty() && y_pred[-1] != kNone) resize(static_cast<std::size_t>(y_pred[-1]));
+    if (counts_.classes() == 0) counts_.resize(output_dim("FBetaScore", y_true, y_pred));
   }
 
   void update_state(const Tensor& y_true, const Tensor& y_pred,
@@ -50,7 +49,7 @@ class FBetaScoreMetric : public Metric {
     const auto [truth, prediction] = alike(*this, y_true, y_pred);
     const auto classes = static_cast<std::size_t>(y_pred.shape()[-1]);
     const bool micro = average_ == Average::kMicro;
-    if (!micro && counts_[0].size() != classes) misfit(*this, y_true, y_pred);
+    if (!micro && counts_.classes() != classes) misfit(*this, y_true, y_pred);
     std::vector<float> weights(static_cast<std::size_t>(y_pred.shape()[0]), 1.0F);
     if (sample_weight.defined()) {
       weights = training::row_weights(sample_weight, {y_pred.shape()[0]});
@@ -67,7 +66,7 @@ class FBetaScoreMetric : public Metric {
   }
 
   double result() const override {
-    const auto& [true_positives, false_positives, false_negatives, labels] = counts_;
+    const auto& [true_positives, false_positives, false_negatives, labels] = counts_.each;
     const double all = std::accumulate(labels.begin(), labels.end(), 0.0) + kEpsilon;
     double sum = 0;
     for (std::size_t k = 0; k < labels.size(); ++k) {
@@ -82,44 +81,34 @@ class FBetaScoreMetric : public Metric {
     return ratio(sum, static_cast<double>(labels.size()));
   }
 
-  void reset_state() override {
-    for (auto& each : counts_) std::fill(each.begin(), each.end(), 0.0);
-  }
+  void reset_state() override { counts_.reset(); }
   std::vector<double> state() const override {
     std::vector<double> state;
-    for (const auto& each : counts_) state.insert(state.end(), each.begin(), each.end());
+    counts_.append_to(state);
     return state;
   }
   void set_state(const std::vector<double>& state) override {
-    const std::size_t size = counts_[0].size();
-    require_state(*this, state, counts_.size() * size);
-    auto at = state.begin();
-    for (auto& each : counts_) {
-      std::copy_n(at, size, each.begin());
-      at += static_cast<std::ptrdiff_t>(size);
-    }
+    require_state(*this, state, counts_.size());
+    counts_.set(state);
   }
 
  private:
-  void resize(std::size_t classes) {
-    for (auto& each : counts_) each.assign(classes, 0.0);
-  }
   [[nodiscard]] bool is_positive(float prediction, float most) const {
     if (threshold_) return prediction > static_cast<float>(*threshold_);
     return prediction >= most && std::fabs(prediction) > 1e-9F;
   }
   void add(std::size_t k, double y, double p, double weight) {
-    counts_[0][k] += p * y * weight;
-    counts_[1][k] += p * (1 - y) * weight;
-    counts_[2][k] += (1 - p) * y * weight;
-    counts_[3][k] += y * weight;
+    counts_.each[0][k] += p * y * weight;
+    counts_.each[1][k] += p * (1 - y) * weight;
+    counts_.each[2][k] += (1 - p) * y * weight;
+    counts_.each[3][k] += y * weight;
   }
 
   Average average_;
   double beta_;
   std::optional<double> threshold_;
   // True positives, false positives, false negatives and labels of each class, or of all as one.
-  std::array<std::vector<double>, 4> counts_;
+  ClassSums counts_;
 };
 
 }  // namespace

@@ -41,18 +41,21 @@ class CategoricalHingeLoss : public Loss {
 
  protected:
   float row(Row y_true, Row y_pred, Slope gradient) const override {
-    float right = 0, wrong = 0;
-    std::size_t at = 0;  // where the greatest wrong one is
+    float right = 0, wrong = 0, greatest = 0;  // greatest: how many are `wrong`
     for (std::size_t i = 0; i < y_pred.size(); ++i) {
       right += y_true[i] * y_pred[i];
       const float other = (1.0F - y_true[i]) * y_pred[i];
-      if (i > 0 && other <= wrong) continue;
-      wrong = other;
-      at = i;
+      if (i == 0 || other > wrong) {
+        wrong = other;
+        greatest = 0;
+      }
+      if (other == wrong) ++greatest;
     }
     const float loss = std::max(wrong - right + 1.0F, 0.0F);
     for (std::size_t i = 0; i < gradient.size(); ++i) {
-      gradient[i] = loss == 0 ? 0.0F : -y_true[i] + (i == at ? 1.0F - y_true[i] : 0.0F);
+      const float other = 1.0F - y_true[i];
+      const float share = other * y_pred[i] == wrong ? other / greatest : 0.0F;  // as JAX has it
+      gradient[i] = loss == 0 ? 0.0F : -y_true[i] + share;
     }
     return loss;
   }

@@ -4,6 +4,7 @@
 #include <lamina/metrics.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -51,7 +52,7 @@ class IoUMetric : public Metric {
     const auto fits = [this](std::int64_t k) { return k >= 0 && k < rule_.num_classes; };
     for (std::size_t i = 0; i < labels.size(); ++i) {
       if (!fits(labels[i]) || !fits(predictions[i]) || labels[i] == rule_.ignore_class) continue;
-      const double weight = weights.empty() ? 1.0 : static_cast<double>(std::int64_t(weights[i]));
+      const double weight = weights.empty() ? 1.0 : std::trunc(weights[i]);
       counts_[static_cast<std::size_t>(labels[i] * rule_.num_classes + predictions[i])] += weight;
     }
   }

@@ -110,26 +110,23 @@ MetricPtr share_of_elements(std::string name, F matches) {
   return std::make_shared<ShareOfElements<F>>(std::move(name), matches);
 }
 
-/// The loss of each batch, weighted by its rows.
+/// What a loss makes of each row. As Keras has it, one that takes no part loses 0 and yet counts,
+/// unless there are weights: its own is then left out.
 class LossMean : public Mean {
  public:
   LossMean(LossPtr loss, std::string name) : Mean(std::move(name)), loss_(std::move(loss)) {}
   void update_state(const Tensor& y_true, const Tensor& y_pred,
                     const Tensor& sample_weight) override {
-    if (y_pred.shape().rank() == 0 || y_pred.shape()[0] == 0) return;
-    double weight = static_cast<double>(y_pred.shape()[0]);
-    float value = (*loss_)(y_true, y_pred, sample_weight);
+    const RowLosses rows = loss_->row_losses(y_true, y_pred);
+    Tensor weights;
     if (sample_weight.defined()) {
-      // The loss divides by the rows, a metric by their weights.
-      const Tensor weights = sample_weight.cast(DType::kFloat32);
-      double sum = 0;
-      for (const float w : weights.data<float>()) sum += w;
-      if (sum == 0) return;
-      const double rows = static_cast<double>(weights.size());
-      update(value * rows / sum, sum * weight / rows);
-      return;
+      weights = Tensor::from(training::row_weights(sample_weight, rows.values.shape()),
+                             rows.values.shape());
+      const Row counts = rows.counts.data<float>();
+      const std::span<float> each = weights.data<float>();
+      for (std::size_t i = 0; i < each.size(); ++i) each[i] *= counts[i];
     }
-    update(value, weight);
+    Mean::update_state({}, rows.values, weights);
   }
   std::optional<Direction> direction() const override { return Direction::kDown; }
 

@@ -30,8 +30,10 @@ class CosineSimilarityLoss : public Loss {
   float row(Row y_true, Row y_pred, Slope gradient) const override {
     const float of_true = inverse_norm(y_true), of_pred = inverse_norm(y_pred);
     const float cosine = dot(y_true, y_pred) * of_true * of_pred;
+    // A factor that is clipped does not depend on the predictions.
+    const float through = of_pred < 1.0F / kEpsilon ? cosine : 0.0F;
     for (std::size_t i = 0; i < gradient.size(); ++i) {
-      gradient[i] = -(y_true[i] * of_true - y_pred[i] * of_pred * cosine) * of_pred;
+      gradient[i] = -(y_true[i] * of_true - y_pred[i] * of_pred * through) * of_pred;
     }
     return -cosine;
   }

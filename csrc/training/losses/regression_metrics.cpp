@@ -4,7 +4,6 @@
 #include <lamina/metrics.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <utility>
 
@@ -119,8 +118,7 @@ class R2ScoreMetric : public Metric {
                       "input shapes: y_pred.shape={} and y_true.shape={}.",
                       y_pred.str(), y_true.str()));
     }
-    if (!sums_[0].empty() || y_pred[-1] == kNone) return;
-    for (auto& each : sums_) each.assign(static_cast<std::size_t>(y_pred[-1]), 0.0);
+    if (sums_.classes() == 0) sums_.resize(output_dim("R2Score", y_true, y_pred));
   }
 
   void update_state(const Tensor& y_true, const Tensor& y_pred,
@@ -128,7 +126,7 @@ class R2ScoreMetric : public Metric {
     build(y_true.shape(), y_pred.shape());
     const auto [truth, prediction] = alike(*this, y_true, y_pred);
     const auto outputs = static_cast<std::size_t>(y_pred.shape()[-1]);
-    if (outputs != sums_[0].size()) misfit(*this, y_true, y_pred);
+    if (outputs != sums_.classes()) misfit(*this, y_true, y_pred);
     std::vector<float> weights(static_cast<std::size_t>(y_pred.shape()[0]), 1.0F);
     if (sample_weight.defined()) {
       weights = training::row_weights(sample_weight, {y_pred.shape()[0]});
@@ -136,16 +134,16 @@ class R2ScoreMetric : public Metric {
     const Row all_true = truth.data<float>(), all_pred = prediction.data<float>();
     for (std::size_t i = 0; i < all_pred.size(); ++i) {
       const double y = all_true[i], error = y - all_pred[i], weight = weights[i / outputs];
-      sums_[0][i % outputs] += y * weight;
-      sums_[1][i % outputs] += y * y * weight;
-      sums_[2][i % outputs] += error * error * weight;
-      sums_[3][i % outputs] += weight;
+      sums_.each[0][i % outputs] += y * weight;
+      sums_.each[1][i % outputs] += y * y * weight;
+      sums_.each[2][i % outputs] += error * error * weight;
+      sums_.each[3][i % outputs] += weight;
     }
     samples_ += static_cast<double>(all_pred.size());
   }
 
   double result() const override {
-    const auto& [sum, squares, errors, count] = sums_;
+    const auto& [sum, squares, errors, count] = sums_.each;
     double scores = 0, totals = 0;
     for (std::size_t k = 0; k < sum.size(); ++k) {
       const double total = squares[k] - sum[k] * (sum[k] / count[k]);
@@ -163,29 +161,24 @@ class R2ScoreMetric : public Metric {
   }
 
   void reset_state() override {
-    for (auto& each : sums_) std::fill(each.begin(), each.end(), 0.0);
+    sums_.reset();
     samples_ = 0;
   }
   std::vector<double> state() const override {
     std::vector<double> state = {samples_};
-    for (const auto& each : sums_) state.insert(state.end(), each.begin(), each.end());
+    sums_.append_to(state);
     return state;
   }
   void set_state(const std::vector<double>& state) override {
-    const std::size_t size = sums_[0].size();
-    require_state(*this, state, 1 + sums_.size() * size);
+    require_state(*this, state, 1 + sums_.size());
     samples_ = state[0];
-    auto at = state.begin() + 1;
-    for (auto& each : sums_) {
-      std::copy_n(at, size, each.begin());
-      at += static_cast<std::ptrdiff_t>(size);
-    }
+    sums_.set(std::span(state).subspan(1));
   }
 
  private:
   R2ScoreOptions o_;
   // For each output: weighted labels, their squares, squared errors, weights.
-  std::array<std::vector<double>, 4> sums_;
+  ClassSums sums_;
   double samples_ = 0;  // numbers predicted, as Keras counts them
 };
 

@@ -261,6 +261,12 @@ struct Optimizer::Application {
 
 void Optimizer::apply(const std::vector<Tensor>& gradients) {
   check_gradients(gradients);
+  if (averages_swapped_) {
+    throw ValueError(fmt::format(
+        "Optimizer '{}': variables and averages have changed places; call swap_averages() before "
+        "the next step.",
+        name()));
+  }
   if (gradients.empty()) return;
   const Device device = trainable_.front()->device();
   Application application(*memory_, device, steps_on_host() ? Device::cpu() : device);

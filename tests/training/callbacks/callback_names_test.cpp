@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <lamina/callbacks.h>
 
+#include "fit_helpers.h"
+
 namespace lamina {
 
 /// Of namespaces, named and not, and with what a name may end in.
@@ -41,6 +43,28 @@ TEST(CallbackNames, OfOthersAreThoseOfTheirClasses) {
   EXPECT_EQ(StatesItsOwn().class_name(), "a::Name of its own");
   const CallbackPtr held = std::make_shared<MineCallback>();
   EXPECT_EQ(held->class_name(), "Mine");
+}
+
+/// Counts how often it is asked for its name.
+class Named : public Callback {
+ public:
+  std::string class_name() const override {
+    ++asked;
+    return "Named";
+  }
+  mutable int asked = 0;
+};
+
+TEST(CallbackNames, AreAskedForOnceInARun) {
+  test::Random random;
+  const test::Spokes data(random, 30);
+  const ModelPtr model = test::classifier();
+  model->compile({.optimizer = "sgd", .loss = "sparse_categorical_crossentropy"});
+  const auto named = std::make_shared<Named>();
+  (void)model->fit(
+      data.x, data.y,
+      {.batch_size = 10, .epochs = 2, .verbose = Verbose::kSilent, .callbacks = {named}});
+  EXPECT_EQ(named->asked, 1);
 }
 
 }  // namespace

@@ -212,6 +212,36 @@ TEST(FitFailures, WhatEndsTrainingIsThrownWhateverFailsBehindIt) {
   EXPECT_THAT(warnings.all, ::testing::ElementsAre(HasSubstr("There are no averages.")));
 }
 
+/// Learns from its first batch how much it has to remember, and then fails.
+class FailsAsItGrows : public Metric {
+ public:
+  FailsAsItGrows() : Metric("grows") {}
+  void update_state(const Tensor&, const Tensor&, const Tensor&) override {
+    numbers_.resize(3);
+    throw Error("The metric has failed.");
+  }
+  double result() const override { return 0; }
+  void reset_state() override {}
+  std::vector<double> state() const override { return numbers_; }
+  void set_state(const std::vector<double>& state) override { numbers_ = state; }
+
+ private:
+  std::vector<double> numbers_;
+};
+
+TEST(FitFailures, WhatAStepFailsOfIsThrownWhereMetricsHaveGrownMeanwhile) {
+  Random random;
+  const Spokes data(random, 20);
+  const ModelPtr model = classifier();
+  model->compile({.optimizer = "sgd",
+                  .loss = "sparse_categorical_crossentropy",
+                  .metrics = {MetricPtr(std::make_shared<FailsAsItGrows>())}});
+  const lamina::testing::CapturedWarnings warnings;
+  EXPECT_EQ(message_of([&] { (void)model->fit(data.x, data.y, {.verbose = Verbose::kSilent}); }),
+            "The metric has failed.");
+  EXPECT_THAT(warnings.all, ::testing::ElementsAre(HasSubstr("state of the metrics is too short")));
+}
+
 /// Makes a weight NaN before a step, and notes what the model was before.
 class Poison : public Callback {
  public:

@@ -57,6 +57,19 @@ TEST(RunState, IsEncodedIntoTheVariablesThatAreThere) {
   EXPECT_EQ(training::decode(variables, first, "f"), second);
 }
 
+TEST(RunState, WritesWhatNeverChangesOnce) {
+  Random random;
+  RunState state = random_state(random);
+  state.data = RunState::OfData{.batches = 7, .initial_epoch = 2};
+  state.callbacks = {{"Mine", {1}}};
+  StateVariables variables = encoded(state);
+  const auto values = [&](const char* key) { return variable_of(variables, key)->value(); };
+  const Tensor data = values("data"), name = values("callback_0_class");
+  training::encode(later_state(random, state), variables);
+  EXPECT_EQ(values("data").raw(), data.raw());
+  EXPECT_EQ(values("callback_0_class").raw(), name.raw());
+}
+
 TEST(RunState, HasAlwaysAsManyNumbers) {
   Random random;
   RunState state = random_state(random);

@@ -158,9 +158,22 @@ TEST(Losses, OfHingesAndPercentagesHaveTheirSlopesAsGradients) {
               ::testing::ElementsAre(0, -1, 1));
   EXPECT_THAT(gradient(losses::CategoricalHinge(), {0, 1, 0}, {.5F, 4, 2}),
               ::testing::ElementsAre(0, 0, 0));
+  EXPECT_THAT(gradient(losses::CategoricalHinge(), {0, 1, 0}, {2, .25F, 2}),
+              ::testing::ElementsAre(.5F, -1, .5F))
+      << "equal ones share it";
+  EXPECT_THAT(gradient(losses::CategoricalHinge(), {0, 1, 0}, {0, 0, 0}),
+              ::testing::ElementsAre(1.0F / 3, -1, 1.0F / 3));
   EXPECT_THAT(
       gradient(losses::MeanAbsolutePercentageError(), {2, -4, 1}, {3, -5, 1}),
       ::testing::ElementsAre(::testing::FloatEq(50.0F / 3), ::testing::FloatEq(-25.0F / 3), 0));
+}
+
+TEST(Losses, OfDirectionsTakeTheClippedLengthForAConstant) {
+  const Tensor y = Tensor::from<float>({3, 4}, {1, 2}), p = Tensor::from<float>({3e-8F, 0}, {1, 2});
+  const LossResult result = losses::CosineSimilarity()->value_and_gradient(y, p);
+  EXPECT_FLOAT_EQ(result.value, -0.6F * 0.3F);
+  EXPECT_FLOAT_EQ(result.gradient.data<float>()[0], -6e6F);
+  EXPECT_FLOAT_EQ(result.gradient.data<float>()[1], -8e6F);
 }
 
 TEST(Losses, ReduceByRowsOrByWeights) {

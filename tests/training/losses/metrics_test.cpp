@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <lamina/metrics.h>
 
+#include <cmath>
+#include <limits>
+
 #include "tests/training/helpers.h"
 #include "training/by_name.h"
 
@@ -10,6 +13,8 @@ namespace {
 using namespace test;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 const Tensor& scores() {
   static const Tensor p =
@@ -77,6 +82,55 @@ TEST(Metrics, WeighSamplesByTheirWeights) {
                     Tensor::from<float>({1, 3}, {2}));
   EXPECT_DOUBLE_EQ(mse->result(), 13.0 / 4);
   EXPECT_EQ(mse->name(), "mse");
+}
+
+TEST(Metrics, OfLossesCountRowsOfAnIgnoredClassUnlessThereAreWeights) {
+  const auto loss = losses::SparseCategoricalCrossentropy({.ignore_class = 1});
+  const Tensor y = Tensor::from<std::int32_t>({0, 1, 2, 1}, {4});
+  const Tensor p = Tensor::from<float>({.5F, .25F, .25F, .5F, .25F, .25F,  //
+                                        .5F, .25F, .25F, .5F, .25F, .25F},
+                                       {4, 3});
+  const auto result = [&](const Shape& rows, const Tensor& weights) {
+    Shape shape = rows;
+    shape.push_back(3);
+    const auto metric = metrics::MeanOf(loss);
+    metric->update_state(y.reshape(rows), p.reshape(shape), weights);
+    return metric->result();
+  };
+  const double first = std::log(2.0), third = std::log(4.0);
+  EXPECT_NEAR(result({4}, {}), (first + third) / 4, 1e-6);
+  EXPECT_NEAR(result({2, 2}, {}), (first + third) / 4, 1e-6);
+  EXPECT_NEAR(result({4}, Tensor::from<float>({1, 2, 3, 4}, {4})), (first + 3 * third) / 4, 1e-6);
+  EXPECT_NEAR(result({2, 2}, Tensor::from<float>({1, 2, 3, 4}, {2, 2})), (first + 3 * third) / 4,
+              1e-6);
+  EXPECT_EQ(result({4}, Tensor::from<float>({0, 2, 0, 4}, {4})), 0) << "none counts";
+}
+
+TEST(Metrics, OfLossesAreMeansWhateverTheReduction) {
+  Random random;
+  const Tensor weights = random.tensor({9}, 0.5, 2);
+  double sum = 0, weighted = 0, count = 0;
+  std::vector<std::pair<Tensor, Tensor>> batches;
+  for (const std::int64_t rows : {4, 9}) {
+    batches.emplace_back(random.tensor({rows, 1}), random.tensor({rows, 1}));
+    for (std::size_t i = 0; i < static_cast<std::size_t>(rows); ++i) {
+      const double error = double(batches.back().first.data<float>()[i]) -
+                           double(batches.back().second.data<float>()[i]);
+      sum += error * error;
+      if (rows != 9) continue;
+      weighted += error * error * double(weights.data<float>()[i]);
+      count += double(weights.data<float>()[i]);
+    }
+  }
+  for (const Reduction reduction :
+       {Reduction::kSumOverBatchSize, Reduction::kSum, Reduction::kMeanWithSampleWeight}) {
+    const auto metric = metrics::MeanOf(losses::MeanSquaredError({.reduction = reduction}));
+    for (const auto& [y, p] : batches) metric->update_state(y, p);
+    EXPECT_NEAR(metric->result(), sum / 13, 1e-5 * (1 + sum));
+    metric->reset_state();
+    metric->update_state(batches[1].first, batches[1].second, weights);
+    EXPECT_NEAR(metric->result(), weighted / count, 1e-5 * (1 + weighted));
+  }
 }
 
 TEST(Metrics, CountSamplesHoweverManyRowsTheyHave) {
@@ -215,6 +269,9 @@ TEST(Metrics, CountWhatIsOnEitherSideOfAThreshold) {
   EXPECT_EQ(data.result(metrics::Recall({.thresholds = 0.3})), 1);
   EXPECT_EQ(data.result(metrics::Recall(), Tensor::from<float>({3, 1, 1, 1}, {4})), 0.75);
   EXPECT_THROW((void)metrics::Precision({.thresholds = 1.5}), ValueError);
+  for (const std::int64_t class_id : {-1, 1}) {
+    EXPECT_THROW((void)data.result(metrics::Recall({.class_id = class_id})), ValueError);
+  }
 }
 
 TEST(Metrics, OfCurvesAreTheAreasUnderThem) {
@@ -232,6 +289,10 @@ TEST(Metrics, OfCurvesAreTheAreasUnderThem) {
   EXPECT_NEAR(data.result(metrics::PrecisionAtRecall(0.9)), 2.0 / 3, 1e-6);
   EXPECT_NEAR(data.result(metrics::RecallAtPrecision(0.6)), 1, 1e-6);
   EXPECT_THROW((void)metrics::AUC({.num_thresholds = 1}), ValueError);
+  EXPECT_EQ(message_of([] {
+              (void)metrics::AUC({.thresholds = {1.5, .5, kNaN, -.25}});
+            }),
+            "Threshold values must be in [0, 1]. Received: [1.5, nan, -0.25]");
   EXPECT_THROW((void)metrics::RecallAtPrecision(1.5), ValueError);
 }
 
@@ -250,6 +311,21 @@ TEST(Metrics, OfClassesCountEachOrAllTogether) {
   iou->update_state(Tensor::from<float>({0, 0, 1, 1}, {4}), Tensor::from<float>({0, 1, 0, 1}, {4}));
   EXPECT_NEAR(iou->result(), 1.0 / 3, 1e-6);
   EXPECT_THROW((void)metrics::IoU(2, {2}), ValueError);
+  EXPECT_THROW((void)metrics::FBetaScore(metrics::Average::kMacro, {.beta = 0}), ValueError);
+  EXPECT_THROW((void)metrics::FBetaScore(metrics::Average::kMacro, {.beta = kNaN}), ValueError);
+}
+
+TEST(Metrics, OfIntersectionsCutOffWeightsOfAnySize) {
+  const auto result = [](float weight) {
+    const auto iou = metrics::IoU(2, {0});
+    iou->update_state(Tensor::from<float>({0, 0, 1}, {3}), Tensor::from<float>({0, 1, 1}, {3}),
+                      Tensor::from<float>({weight, weight, 1}, {3}));
+    return iou->result();
+  };
+  EXPECT_NEAR(result(2.9F), 0.5, 1e-6);
+  EXPECT_EQ(result(0.9F), 0);
+  EXPECT_NEAR(result(1e30F), 0.5, 1e-6);
+  EXPECT_TRUE(std::isnan(result(static_cast<float>(kNaN))));
 }
 
 TEST(Metrics, OfNumbersAreTheirFormulas) {
@@ -260,6 +336,7 @@ TEST(Metrics, OfNumbersAreTheirFormulas) {
     return metric->result();
   };
   EXPECT_NEAR(result(metrics::RootMeanSquaredError()), std::sqrt(0.5), 1e-6);
+  EXPECT_TRUE(std::isnan(metrics::R2Score()->result()));
   EXPECT_NEAR(result(metrics::R2Score()), 1 - 2.0 / 5, 1e-6);
   EXPECT_NEAR(result(metrics::R2Score({.num_regressors = 1})), 1 - (2.0 / 5) * 3 / 2, 1e-6);
   EXPECT_NEAR(result(metrics::CosineSimilarity()), 1, 1e-6);
@@ -306,6 +383,24 @@ TEST(Metrics, GoOnFromAStateThatIsAsLongBeforeTheFirstBatch) {
   }
 }
 
+TEST(Metrics, OfOutputsHaveToKnowHowManyThereAre) {
+  const auto length = [](const MetricPtr& metric, const Shape& y_true, const Shape& y_pred) {
+    metric->build(y_true, y_pred);
+    return metric->state().size();
+  };
+  const auto score = [] { return metrics::F1Score(metrics::Average::kMacro); };
+  EXPECT_EQ(length(score(), {kNone, 5}, {kNone, kNone}), 20U);
+  EXPECT_EQ(length(score(), {kNone, kNone}, {kNone, 5}), 20U);
+  EXPECT_EQ(length(metrics::R2Score(), {kNone, 3}, {kNone, kNone}), 13U);
+  EXPECT_EQ(length(metrics::R2Score(), {7}, {kNone, kNone}), 5U);
+  const Shape unknown = {kNone, kNone};
+  EXPECT_THAT(
+      message_of([&] { (void)length(score(), unknown, unknown); }),
+      AllOf(HasSubstr("FBetaScore"), HasSubstr("fully defined"), HasSubstr("(None, None)")));
+  EXPECT_THAT(message_of([&] { (void)length(metrics::R2Score(), unknown, unknown); }),
+              AllOf(HasSubstr("R2Score"), HasSubstr("fully defined")));
+}
+
 TEST(Metrics, AreMadeOfWordsWithOptions) {
   const MetricPtr precision = training::make_metric("Precision:thresholds=0.3,name=p");
   EXPECT_EQ(precision->name(), "p");
@@ -318,6 +413,23 @@ TEST(Metrics, AreMadeOfWordsWithOptions) {
               HasSubstr("needs the option average: micro, macro or weighted"));
   EXPECT_THAT(message_of([] { (void)training::make_metric("AUC:curve=LIFT"); }),
               HasSubstr("curve=LIFT should be one of ROC, PR, PRGAIN"));
+  for (const char* nothing :
+       {"AUC:curve=", "AUC:summation_method=", "R2Score:class_aggregation=", "F1Score:average="}) {
+    EXPECT_THAT(message_of([&] { (void)training::make_metric(nothing); }),
+                HasSubstr("= should be one of"))
+        << nothing;
+  }
+  const auto result = [](const char* words) {
+    return TwoClasses().result(training::make_metric(words));
+  };
+  EXPECT_EQ(result("AUC:curve=pr,summation_method=Minoring"),
+            result("AUC:curve=PR,summation_method=minoring"));
+  EXPECT_EQ(result("AUC:curve=roc,summation_method=Majoring"),
+            result("AUC:curve=ROC,summation_method=majoring"));
+  EXPECT_EQ(result("AUC:curve=prgain,summation_method=Interpolation"),
+            result("AUC:curve=PRGAIN,summation_method=interpolation"));
+  EXPECT_THAT(message_of([] { (void)training::make_metric("accuracy:name=x"); }),
+              AllOf(HasSubstr("'accuracy' takes no options"), HasSubstr("BinaryAccuracy")));
   EXPECT_THAT(message_of([] { (void)training::make_metric("MeanIoU:ignore_class=1"); }),
               HasSubstr("MeanIoU needs the option num_classes"));
 }

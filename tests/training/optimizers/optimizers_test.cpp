@@ -194,6 +194,28 @@ TEST(Optimizers, AveragesFollowTheVariables) {
   EXPECT_FLOAT_EQ(first(x), -1.5F);
 }
 
+TEST(Optimizers, TakeNoStepWhileAveragesAreInThePlaceOfVariables) {
+  const auto sgd = optimizers::SGD({.learning_rate = 1.0, .use_ema = true, .name = "mine"});
+  const OptimizerPtr scaled = optimizers::LossScaleOptimizer({.inner_optimizer = sgd});
+  const VariablePtr w = variable(Tensor::from<float>({1}, {1}));
+  scaled->build({w});
+  const Tensor g = Tensor::from<float>({1}, {1});
+  scaled->apply({g});
+  scaled->swap_averages();
+  const std::vector<Tensor> before = values_of(scaled->variables());
+  const float value = first(w);
+  for (const OptimizerPtr& each : {OptimizerPtr(sgd), scaled}) {
+    EXPECT_EQ(message_of([&] { each->apply({g}); }),
+              "Optimizer 'mine': variables and averages have changed places; call swap_averages() "
+              "before the next step.");
+  }
+  const std::vector<Tensor> after = values_of(scaled->variables());
+  EXPECT_TRUE(std::equal(before.begin(), before.end(), after.begin(), after.end(), bitwise_equal));
+  EXPECT_EQ(first(w), value);
+  scaled->swap_averages();
+  EXPECT_NO_THROW(scaled->apply({g}));
+}
+
 TEST(Optimizers, LeaveValuesThatAreSharedAsTheyAre) {
   Random random;
   const VariablePtr w = variable(random.tensor({4000}));

@@ -164,6 +164,24 @@ TEST(Regularizers, OrthogonalIsTheMeanOfTheCosinesOfPairs) {
   EXPECT_THROW((void)Regularizer(regularizers::OrthogonalRegularizer{-0.5}), ValueError);
 }
 
+TEST(Regularizers, OrthogonalTakesTheClippedLengthOfATinyRowForAConstant) {
+  const double tiny = 1e-8;
+  const auto variable =
+      std::make_shared<Variable>("v", Tensor::from<double>({3 * tiny, 4 * tiny, 0.8, 0.6}, {2, 2}));
+  variable->set_regularizer(regularizers::OrthogonalRegularizer{0.5});
+  training::Penalties penalties({variable}, Device::cpu());
+  const double cosine = 0.3 * 0.8 + 0.4 * 0.6;  // 1e7 instead of 1 / |x| for the first row
+  EXPECT_NEAR(value_of(penalties), 0.5 * 0.5 * 2 * cosine, 1e-6);
+  Tensor gradient = Tensor::from<double>({9, 9, 9, 9}, {2, 2});
+  penalties.add_gradients({gradient}, 1, [](std::size_t) { return true; });
+  const std::vector<double> expected = {0.5 * 0.8 * 1e7, 0.5 * 0.6 * 1e7,
+                                        0.5 * (0.3 - 0.8 * cosine), 0.5 * (0.4 - 0.6 * cosine)};
+  for (std::size_t i = 0; i < 4; ++i) {
+    const double got = gradient.data<double>()[i];
+    EXPECT_NEAR(got, expected[i], 1e-6 * std::abs(expected[i])) << i;
+  }
+}
+
 TEST(Regularizers, OrthogonalIsOfMatrices) {
   Random random;
   const auto x = layers::Input({.shape = {5, 5, 1}});
