@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 #include <lamina/callbacks.h>
 
-#include "fit_helpers.h"
+#include "tests/training/fit_helpers.h"
 
 namespace lamina {
 
