@@ -94,7 +94,12 @@ void fill(const std::filesystem::path& file, std::size_t room) {
   quit("");
 }
 
-class FullDisk : public ::testing::TestWithParam<std::pair<const char*, std::optional<double>>> {};
+class FullDisk : public ::testing::TestWithParam<std::pair<const char*, std::optional<double>>> {
+ protected:
+  // A child that begins anew: it saves with threads of its own, which ThreadSanitizer allows no
+  // child of a process that had some.
+  FullDisk() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+};
 
 TEST_P(FullDisk, LeavesTheOldCheckpointAndNothingElse) {
   const std::string reason = lamina::testing::why_no_small_disk();
