@@ -63,7 +63,7 @@ TEST_F(Train, TakesMetricsWithTheirOptions) {
     // One of the three classes is always among the first three.
     EXPECT_THAT(
         file_content(directory_ / "h.csv"),
-        AllOf(HasSubstr("step,epoch,loss,top,learning_rate\n1,1,"), HasSubstr(",1,0.001\n")));
+        AllOf(HasSubstr("step,epoch,loss,top,learning_rate\n1,1,"), HasSubstr(",1,0.01\n")));
     std::filesystem::remove(directory_ / "h.csv");
   }
 }
