@@ -58,7 +58,7 @@ struct CosinesJob {
   Vectors vectors;
   std::int64_t first, rows;
   const double* inverse;
-  float* cosines;
+  double* cosines;
   double* sums;
 };
 
@@ -74,7 +74,7 @@ struct Cosines {
       }
       product *= job.inverse[v] * job.inverse[u];
     }
-    job.cosines[v * job.vectors.count + u] = static_cast<float>(product);
+    job.cosines[v * job.vectors.count + u] = product;
   }
 };
 
@@ -83,8 +83,8 @@ struct SumCosines {
   [[nodiscard]] LAMINA_HOST_DEVICE double zero() const { return 0; }
   [[nodiscard]] LAMINA_HOST_DEVICE double combine(double a, double b) const { return a + b; }
   [[nodiscard]] LAMINA_HOST_DEVICE double element(std::int64_t row, std::int64_t u) const {
-    const float cosine = job.cosines[(job.first + row) * job.vectors.count + u];
-    return static_cast<double>(cosine < 0 ? -cosine : cosine);
+    const double cosine = job.cosines[(job.first + row) * job.vectors.count + u];
+    return cosine < 0 ? -cosine : cosine;
   }
   LAMINA_HOST_DEVICE void finish(std::int64_t row, double sum) const {
     job.sums[job.first + row] = sum;
@@ -108,7 +108,7 @@ struct OrthogonalGradientJob {
   Vectors vectors;
   std::int64_t first, rows;
   const double* inverse;
-  const float* cosines;
+  const double* cosines;
   const double* sums;
   double scale;
   InOut gradient;
@@ -123,7 +123,7 @@ struct AddOrthogonalGradient {
     const std::int64_t v = job.first + i / all.length, k = i % all.length;
     double q = 0;
     for (std::int64_t u = 0; u < all.count; ++u) {
-      const float cosine = job.cosines[v * all.count + u];
+      const double cosine = job.cosines[v * all.count + u];
       const double sign = cosine > 0 ? 1 : (cosine < 0 ? -1 : cosine);  // of no number, that
       q += sign * all.template at<S>(u, k) * job.inverse[u];
     }

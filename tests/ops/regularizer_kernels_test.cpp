@@ -115,10 +115,10 @@ TEST_P(RegularizerKernels, OfVectorsThatShallBeOrthogonal) {
     const Tensor before = random_tensor({rows, columns}, GetParam(), random_);
     const auto results = [&](const auto& run) {
       Results out{Tensor::empty({vectors.count}, DType::kFloat64),
-                  Tensor::empty({vectors.count, vectors.count}),
+                  Tensor::empty({vectors.count, vectors.count}, DType::kFloat64),
                   Tensor::empty({vectors.count}, DType::kFloat64), before.clone()};
       auto* const inverse = static_cast<double*>(out.inverse.raw());
-      auto* const cosines = static_cast<float*>(out.cosines.raw());
+      auto* const cosines = static_cast<double*>(out.cosines.raw());
       auto* const sums = static_cast<double*>(out.sums.raw());
       run(kernels::InverseNormsJob{w.dtype(), vectors, inverse});
       const std::int64_t middle = vectors.count / 3;
@@ -141,7 +141,7 @@ TEST_P(RegularizerKernels, OfVectorsThatShallBeOrthogonal) {
     const Results there = results([](const kernels::Job& job) { run_in_blocks(job); });
     expect_near(there.inverse, here.inverse, "inverse norms");
     expect_near(there.cosines, here.cosines, "cosines");
-    expect_near(there.sums.cast(DType::kFloat32), here.sums.cast(DType::kFloat32), "sums");
+    expect_near(there.sums, here.sums, "sums");
     expect_near(there.gradient, here.gradient, "gradient");
     EXPECT_FALSE(bitwise_equal(here.gradient, before));
     EXPECT_GT(here.sums.data<double>()[0], 0);

@@ -16,7 +16,7 @@ OrthogonalPenalty::OrthogonalPenalty(const Variable& variable, Device device)
   }
   count_ = variable.shape()[columns_ ? 1 : 0];
   inverse_ = Tensor::empty({count_}, DType::kFloat64, device);
-  cosines_ = Tensor::empty({count_, count_}, DType::kFloat32, device);
+  cosines_ = Tensor::empty({count_, count_}, DType::kFloat64, device);
 }
 
 kernels::Vectors OrthogonalPenalty::vectors(const Variable& variable) const {
@@ -37,7 +37,7 @@ kernels::CosinesJob OrthogonalPenalty::cosines(const Variable& variable, std::in
           begin,
           end - begin,
           static_cast<const double*>(inverse_.raw()),
-          static_cast<float*>(cosines_.raw()),
+          static_cast<double*>(cosines_.raw()),
           sums};
 }
 
@@ -50,7 +50,7 @@ kernels::OrthogonalGradientJob OrthogonalPenalty::gradient(const Variable& varia
           begin,
           end - begin,
           static_cast<const double*>(inverse_.raw()),
-          static_cast<const float*>(cosines_.raw()),
+          static_cast<const double*>(cosines_.raw()),
           sums,
           scale * factor_ / pairs(),
           gradient};
