@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
@@ -87,13 +88,27 @@ class Kill : public ::testing::TestWithParam<Way> {
     return names;
   }
 
-  /// How long a few saves take here, with this build, at present.
+  /// How long a child needs here for a few saves, its start among them, with this build, at
+  /// present.
   std::chrono::microseconds window() {
-    const auto begin = Clock::now();
+    Clock::duration longest{};
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      const auto begin = Clock::now();
+      const pid_t child = ::fork();
+      if (child == 0) save_and_exit();
+      int status = -1;
+      EXPECT_EQ(::waitpid(child, &status, 0), child);
+      EXPECT_EQ(status, 0);
+      longest = std::max(longest, Clock::now() - begin);
+    }
+    return std::chrono::duration_cast<std::chrono::microseconds>(longest);
+  }
+  /// What is thrown ends the child, too.
+  [[noreturn]] void save_and_exit() const noexcept {
     for (std::size_t i = 0; i < 4; ++i) {
       scene_.save(i % 2, i % 2 == 0 ? GetParam().even : GetParam().odd, storage::posix());
     }
-    return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
+    std::_Exit(0);
   }
   /// Some moment within the window, or soon after a record is seen.
   void wait(std::chrono::microseconds window, bool for_a_record) {
