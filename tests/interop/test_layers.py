@@ -40,11 +40,11 @@ def _attended(draw, query):
 
 def _model(draw, name, policy):
     """The layer in a model of its own; None where Keras refuses the options."""
+    keras.config.set_dtype_policy(policy)
     shape = random_shape(draw, KINDS[name].ranks)
     options = draw_options(draw, name, shape)
     if options is None:
         return None
-    keras.config.set_dtype_policy(policy)
     inputs = _inputs(draw, name, shape)
     output = call(draw, getattr(keras.layers, name)(**options), inputs)
     distinct = {id(x): x for x in keras.tree.flatten(inputs)}
