@@ -87,7 +87,7 @@ std::filesystem::path Commit::hidden(const File& file, HiddenCopy copy) const {
 
 std::filesystem::path Commit::stage(const std::string& name) {
   files_.push_back({name, true});
-  const std::filesystem::path staged = hidden(files_.back(), HiddenCopy::kNew);
+  std::filesystem::path staged = hidden(files_.back(), HiddenCopy::kNew);
   // From its first byte on nobody may read it who may not read what it replaces.
   if (storage_.exists(place_.at(name))) storage_.create_like(place_.at(name), staged);
   return staged;
