@@ -12,8 +12,13 @@ void add_summary(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("summary", "Print a model's layers, shapes and parameters");
   const auto model = std::make_shared<std::string>();
+  const auto as_json = std::make_shared<bool>(false);
   command->add_option("MODEL", *model, kModelHelp)->required();
-  command->callback([model] { fmt::print("{}", make_model(*model)->summary()); });
+  command->add_flag("--json", *as_json, "print Keras's configuration (model.to_json()) instead");
+  command->callback([model, as_json] {
+    const ModelPtr made = make_model(*model);
+    fmt::print("{}", *as_json ? made->to_json() + "\n" : made->summary());
+  });
 }
 
 }  // namespace lamina::cli

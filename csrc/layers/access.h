@@ -28,6 +28,16 @@ class Access {
   [[nodiscard]] static std::vector<graph::ValueId> lower(Layer& layer, graph::Builder& builder,
                                                          const std::vector<graph::ValueId>& inputs);
 
+  /// The input shapes that the layer was built with; none when it is not, and of layers that need
+  /// no building.
+  [[nodiscard]] static const std::vector<Shape>& build_shapes(const Layer& layer) noexcept {
+    return layer.build_shapes_;
+  }
+  /// Whether the layer is called on a list of any number of tensors.
+  [[nodiscard]] static bool takes_list(const Layer& layer) noexcept {
+    return !layer.input_spec_.count;
+  }
+
   /// How many Layer::own_variables there are. They are made once, and never change places.
   [[nodiscard]] static std::size_t own_variable_count(const Layer& layer) noexcept {
     return layer.trainable_variables_.size() + layer.non_trainable_variables_.size();

@@ -145,40 +145,33 @@ LayerRef PReLU(PReLUOptions options) {
   return make_layer<PReLULayer>(std::move(options));
 }
 
-template <>
-ActivationOptions from_config(ConfigReader& config) {
-  return config.common(ActivationOptions{.activation = config.activation("activation")});
+void describe(Config& config, ActivationOptions& options) {
+  config.activation("activation", options.activation);
 }
 
-template <>
-ReLUOptions from_config(ConfigReader& config) {
-  return config.common(ReLUOptions{.max_value = config.optional_number("max_value"),
-                                   .negative_slope = config.number("negative_slope", 0),
-                                   .threshold = config.number("threshold", 0)});
+void describe(Config& config, ReLUOptions& options) {
+  config.optional_number("max_value", options.max_value);
+  config.number("negative_slope", options.negative_slope);
+  config.number("threshold", options.threshold);
 }
 
-template <>
-LeakyReLUOptions from_config(ConfigReader& config) {
-  return config.common(LeakyReLUOptions{.negative_slope = config.number("negative_slope", 0.3)});
+void describe(Config& config, LeakyReLUOptions& options) {
+  config.number("negative_slope", options.negative_slope);
 }
 
-template <>
-ELUOptions from_config(ConfigReader& config) {
-  return config.common(ELUOptions{.alpha = config.number("alpha", 1)});
+void describe(Config& config, ELUOptions& options) {
+  config.number("alpha", options.alpha);
 }
 
-template <>
-SoftmaxOptions from_config(ConfigReader& config) {
-  return config.common(SoftmaxOptions{.axis = config.axes("axis", -1)});
+void describe(Config& config, SoftmaxOptions& options) {
+  if (options.axis.values.empty()) options.axis = -1;
+  config.axes("axis", options.axis, AxesForm::kOneOrList);
 }
 
-template <>
-PReLUOptions from_config(ConfigReader& config) {
-  return config.common(
-      PReLUOptions{.alpha_initializer = config.initializer("alpha_initializer", "zeros"),
-                   .alpha_regularizer = config.regularizer("alpha_regularizer"),
-                   .alpha_constraint = config.constraint("alpha_constraint"),
-                   .shared_axes = config.axes("shared_axes", {})});
+void describe(Config& config, PReLUOptions& options) {
+  config.weights(
+      {{"alpha", options.alpha_initializer, options.alpha_regularizer, options.alpha_constraint}});
+  config.axes("shared_axes", options.shared_axes, AxesForm::kListOrNull);
 }
 
 }  // namespace lamina::layers

@@ -85,25 +85,21 @@ LayerRef BatchNormalization(BatchNormalizationOptions options) {
   return make_layer<BatchNormalizationLayer>(std::move(options));
 }
 
-template <>
-BatchNormalizationOptions from_config(ConfigReader& config) {
-  config.ignore({"synchronized", "renorm_clipping", "renorm_momentum"});
-  config.require("renorm", false);
-  return config.common(BatchNormalizationOptions{
-      .axis = config.single("axis", -1),
-      .momentum = config.number("momentum", 0.99),
-      .epsilon = config.number("epsilon", 1e-3),
-      .center = config.boolean("center", true),
-      .scale = config.boolean("scale", true),
-      .beta_initializer = config.initializer("beta_initializer", "zeros"),
-      .gamma_initializer = config.initializer("gamma_initializer", "ones"),
-      .moving_mean_initializer = config.initializer("moving_mean_initializer", "zeros"),
-      .moving_variance_initializer = config.initializer("moving_variance_initializer", "ones"),
-      .beta_regularizer = config.regularizer("beta_regularizer"),
-      .gamma_regularizer = config.regularizer("gamma_regularizer"),
-      .beta_constraint = config.constraint("beta_constraint"),
-      .gamma_constraint = config.constraint("gamma_constraint"),
-  });
+void describe(Config& config, BatchNormalizationOptions& options) {
+  config.unused("synchronized", false);
+  config.unused("renorm_clipping", nullptr);
+  config.unused("renorm_momentum", 0.99);
+  config.fixed("renorm", false);
+  config.axis("axis", options.axis);
+  config.number("momentum", options.momentum);
+  config.number("epsilon", options.epsilon);
+  config.boolean("center", options.center);
+  config.boolean("scale", options.scale);
+  config.weights(
+      {{"beta", options.beta_initializer, options.beta_regularizer, options.beta_constraint},
+       {"gamma", options.gamma_initializer, options.gamma_regularizer, options.gamma_constraint}});
+  config.initializer("moving_mean_initializer", options.moving_mean_initializer);
+  config.initializer("moving_variance_initializer", options.moving_variance_initializer);
 }
 
 }  // namespace lamina::layers

@@ -93,29 +93,31 @@ LayerRef Conv2D(Conv2DOptions options) {
 
 namespace {
 template <class Options>
-Options common_conv(ConfigReader& config, Options options) {
-  config.ignore({"lora_alpha"});
-  config.require("lora_rank");
-  options.filters = config.integer("filters");
-  options.padding = config.string("padding", "valid");
-  options.data_format = config.data_format();
-  options.groups = config.integer("groups", 1);
-  return config.common(config.kernel_and_bias(std::move(options)));
+void describe_conv(Config& config, Options& options) {
+  config.required({"filters", "kernel_size"});
+  config.unused({"lora_alpha"});
+  config.absent({"lora_rank"});
+  config.integer("filters", options.filters);
+  config.string("padding", options.padding);
+  config.data_format(options.data_format);
+  config.integer("groups", options.groups);
+  config.kernel_and_bias(options);
+  config.names_activity_regularizer();
 }
 }  // namespace
 
-template <>
-Conv1DOptions from_config(ConfigReader& config) {
-  return common_conv(config, Conv1DOptions{.kernel_size = config.single("kernel_size"),
-                                           .strides = config.single("strides", 1),
-                                           .dilation_rate = config.single("dilation_rate", 1)});
+void describe(Config& config, Conv1DOptions& options) {
+  describe_conv(config, options);
+  config.single("kernel_size", options.kernel_size);
+  config.single("strides", options.strides);
+  config.single("dilation_rate", options.dilation_rate);
 }
 
-template <>
-Conv2DOptions from_config(ConfigReader& config) {
-  return common_conv(config, Conv2DOptions{.kernel_size = config.pair("kernel_size"),
-                                           .strides = config.pair("strides", 1),
-                                           .dilation_rate = config.pair("dilation_rate", 1)});
+void describe(Config& config, Conv2DOptions& options) {
+  describe_conv(config, options);
+  config.pair("kernel_size", options.kernel_size);
+  config.pair("strides", options.strides);
+  config.pair("dilation_rate", options.dilation_rate);
 }
 
 }  // namespace lamina::layers

@@ -107,17 +107,17 @@ LayerRef Conv2DTranspose(Conv2DTransposeOptions options) {
   return make_layer<Conv2DTransposeLayer>(options);
 }
 
-template <>
-Conv2DTransposeOptions from_config(ConfigReader& config) {
-  return config.common(config.kernel_and_bias(Conv2DTransposeOptions{
-      .filters = config.integer("filters"),
-      .kernel_size = config.pair("kernel_size"),
-      .strides = config.pair("strides", 1),
-      .padding = config.string("padding", "valid"),
-      .output_padding = config.optional_pair("output_padding"),
-      .data_format = config.data_format(),
-      .dilation_rate = config.pair("dilation_rate", 1),
-  }));
+void describe(Config& config, Conv2DTransposeOptions& options) {
+  config.required({"filters", "kernel_size"});
+  config.integer("filters", options.filters);
+  config.pair("kernel_size", options.kernel_size);
+  config.pair("strides", options.strides);
+  config.string("padding", options.padding);
+  config.optional_pair("output_padding", options.output_padding);
+  config.data_format(options.data_format);
+  config.pair("dilation_rate", options.dilation_rate);
+  config.kernel_and_bias(options);
+  config.names_activity_regularizer();
 }
 
 }  // namespace lamina::layers

@@ -57,12 +57,13 @@ LayerRef Dense(DenseOptions options) {
   return make_layer<DenseLayer>(std::move(options));
 }
 
-template <>
-DenseOptions from_config(ConfigReader& config) {
-  config.ignore({"lora_alpha"});
-  config.require("lora_rank");
-  config.require("quantization_config");
-  return config.common(config.kernel_and_bias(DenseOptions{.units = config.integer("units")}));
+void describe(Config& config, DenseOptions& options) {
+  config.required({"units"});
+  config.unused({"lora_alpha"});
+  config.absent({"lora_rank"});
+  config.fixed("quantization_config", nullptr);
+  config.integer("units", options.units);
+  config.kernel_and_bias(options);
 }
 
 }  // namespace lamina::layers

@@ -122,20 +122,21 @@ class SeparableConv2DLayer final : public DepthwiseBase<SeparableConv2DOptions> 
 };
 
 template <class Options>
-Options common_depthwise(ConfigReader& config, Options options) {
-  options.kernel_size = config.pair("kernel_size");
-  options.strides = config.pair("strides", 1);
-  options.padding = config.string("padding", "valid");
-  options.data_format = config.data_format();
-  options.dilation_rate = config.pair("dilation_rate", 1);
-  options.depth_multiplier = config.integer("depth_multiplier", 1);
-  options.activation = config.activation("activation");
-  options.use_bias = config.boolean("use_bias", true);
-  config.weights({{"depthwise", "glorot_uniform", options.depthwise_initializer,
-                   options.depthwise_regularizer, options.depthwise_constraint},
-                  {"bias", "zeros", options.bias_initializer, options.bias_regularizer,
-                   options.bias_constraint}});
-  return config.common(std::move(options));
+void describe_depthwise(Config& config, Options& options) {
+  config.required({"kernel_size"});
+  config.pair("kernel_size", options.kernel_size);
+  config.pair("strides", options.strides);
+  config.string("padding", options.padding);
+  config.data_format(options.data_format);
+  config.pair("dilation_rate", options.dilation_rate);
+  config.integer("depth_multiplier", options.depth_multiplier);
+  config.activation("activation", options.activation);
+  config.boolean("use_bias", options.use_bias);
+  config.weights(
+      {{"depthwise", options.depthwise_initializer, options.depthwise_regularizer,
+        options.depthwise_constraint},
+       {"bias", options.bias_initializer, options.bias_regularizer, options.bias_constraint}});
+  config.names_activity_regularizer();
 }
 
 }  // namespace
@@ -148,21 +149,17 @@ LayerRef SeparableConv2D(SeparableConv2DOptions options) {
   return make_layer<SeparableConv2DLayer>(std::move(options));
 }
 
-template <>
-DepthwiseConv2DOptions from_config(ConfigReader& config) {
+void describe(Config& config, DepthwiseConv2DOptions& options) {
   config.training_only({"pointwise_regularizer", "pointwise_constraint"});
-  return common_depthwise(config, DepthwiseConv2DOptions{});
+  describe_depthwise(config, options);
 }
 
-template <>
-SeparableConv2DOptions from_config(ConfigReader& config) {
-  return common_depthwise(
-      config,
-      SeparableConv2DOptions{
-          .filters = config.integer("filters"),
-          .pointwise_initializer = config.initializer("pointwise_initializer", "glorot_uniform"),
-          .pointwise_regularizer = config.regularizer("pointwise_regularizer"),
-          .pointwise_constraint = config.constraint("pointwise_constraint")});
+void describe(Config& config, SeparableConv2DOptions& options) {
+  config.required({"filters"});
+  config.integer("filters", options.filters);
+  config.weights({{"pointwise", options.pointwise_initializer, options.pointwise_regularizer,
+                   options.pointwise_constraint}});
+  describe_depthwise(config, options);
 }
 
 }  // namespace lamina::layers

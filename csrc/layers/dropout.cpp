@@ -67,13 +67,11 @@ LayerRef Dropout(DropoutOptions options) {
   return make_layer<DropoutLayer>(std::move(options));
 }
 
-template <>
-DropoutOptions from_config(ConfigReader& config) {
-  config.ignore({"seed"});
-  const std::optional<double> rate = config.optional_number("rate");
-  if (!rate) config.unsupported("rate");
-  return config.common(
-      DropoutOptions{.rate = *rate, .noise_shape = config.optional_shape("noise_shape")});
+void describe(Config& config, DropoutOptions& options) {
+  config.required({"rate"});
+  config.unused("seed", nullptr);
+  config.number("rate", options.rate);
+  config.optional_shape("noise_shape", options.noise_shape);
 }
 
 }  // namespace lamina::layers

@@ -218,21 +218,17 @@ LayerRef EinsumDense(EinsumDenseOptions options) {
   return make_layer<EinsumDenseLayer>(std::move(options));
 }
 
-template <>
-EinsumDenseOptions from_config(ConfigReader& config) {
-  config.ignore({"lora_alpha"});
-  config.require("lora_rank");
-  config.require("quantization_config");
-  config.require("gptq_unpacked_column_size");
-  EinsumDenseOptions options{.equation = config.string("equation", ""),
-                             .output_shape = config.shape_or_size("output_shape"),
-                             .activation = config.activation("activation"),
-                             .bias_axes = config.string("bias_axes", "")};
-  config.weights({{"kernel", "glorot_uniform", options.kernel_initializer,
-                   options.kernel_regularizer, options.kernel_constraint},
-                  {"bias", "zeros", options.bias_initializer, options.bias_regularizer,
-                   options.bias_constraint}});
-  return config.common(std::move(options));
+void describe(Config& config, EinsumDenseOptions& options) {
+  config.required({"output_shape"});
+  config.unused({"lora_alpha"});
+  config.absent({"lora_rank", "gptq_unpacked_column_size"});
+  config.fixed("quantization_config", nullptr);
+  config.string("equation", options.equation);
+  config.shape("output_shape", options.output_shape);
+  config.activation("activation", options.activation);
+  config.optional_string("bias_axes", options.bias_axes);
+  config.kernel_and_bias_weights(options);
+  config.names_activity_regularizer();
 }
 
 }  // namespace lamina::layers

@@ -61,20 +61,17 @@ LayerRef Embedding(EmbeddingOptions options) {
   return make_layer<EmbeddingLayer>(std::move(options));
 }
 
-template <>
-EmbeddingOptions from_config(ConfigReader& config) {
-  config.ignore({"lora_alpha", "input_length"});
-  config.require("lora_rank");
-  config.require("quantization_config");
-  config.require("weights");
-  return config.common(EmbeddingOptions{
-      .input_dim = config.integer("input_dim"),
-      .output_dim = config.integer("output_dim"),
-      .embeddings_initializer = config.initializer("embeddings_initializer", "uniform"),
-      .embeddings_regularizer = config.regularizer("embeddings_regularizer"),
-      .embeddings_constraint = config.constraint("embeddings_constraint"),
-      .mask_zero = config.boolean("mask_zero", false),
-  });
+void describe(Config& config, EmbeddingOptions& options) {
+  config.required({"input_dim", "output_dim"});
+  config.unused({"lora_alpha", "input_length"});
+  config.absent({"lora_rank", "weights"});
+  config.fixed("quantization_config", nullptr);
+  config.integer("input_dim", options.input_dim);
+  config.integer("output_dim", options.output_dim);
+  config.weights({{"embeddings", options.embeddings_initializer, options.embeddings_regularizer,
+                   options.embeddings_constraint}});
+  config.names_activity_regularizer();
+  config.boolean("mask_zero", options.mask_zero);
 }
 
 }  // namespace lamina::layers

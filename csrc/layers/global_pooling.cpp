@@ -48,9 +48,9 @@ LayerRef global_pooling(const char* class_name, Options options, Kind kind, std:
 }
 
 template <class Options>
-Options read(ConfigReader& config) {
-  return config.common(
-      Options{.data_format = config.data_format(), .keepdims = config.boolean("keepdims", false)});
+void describe_global(Config& config, Options& options) {
+  config.data_format(options.data_format);
+  config.boolean("keepdims", options.keepdims);
 }
 
 }  // namespace
@@ -68,21 +68,17 @@ LayerRef GlobalMaxPooling2D(GlobalMaxPooling2DOptions options) {
   return global_pooling("GlobalMaxPooling2D", std::move(options), Kind::kMax, 2);
 }
 
-template <>
-GlobalAveragePooling1DOptions from_config(ConfigReader& config) {
-  return read<GlobalAveragePooling1DOptions>(config);
+void describe(Config& config, GlobalAveragePooling1DOptions& options) {
+  describe_global(config, options);
 }
-template <>
-GlobalAveragePooling2DOptions from_config(ConfigReader& config) {
-  return read<GlobalAveragePooling2DOptions>(config);
+void describe(Config& config, GlobalAveragePooling2DOptions& options) {
+  describe_global(config, options);
 }
-template <>
-GlobalMaxPooling1DOptions from_config(ConfigReader& config) {
-  return read<GlobalMaxPooling1DOptions>(config);
+void describe(Config& config, GlobalMaxPooling1DOptions& options) {
+  describe_global(config, options);
 }
-template <>
-GlobalMaxPooling2DOptions from_config(ConfigReader& config) {
-  return read<GlobalMaxPooling2DOptions>(config);
+void describe(Config& config, GlobalMaxPooling2DOptions& options) {
+  describe_global(config, options);
 }
 
 }  // namespace lamina::layers

@@ -119,18 +119,15 @@ LayerRef UpSampling2D(UpSampling2DOptions options) {
   return make_layer<UpSampling2DLayer>(std::move(options));
 }
 
-template <>
-ZeroPadding2DOptions from_config(ConfigReader& config) {
-  return config.common(ZeroPadding2DOptions{.padding = config.padding2d("padding"),
-                                            .data_format = config.data_format()});
+void describe(Config& config, ZeroPadding2DOptions& options) {
+  config.padding2d("padding", options.padding);
+  config.data_format(options.data_format);
 }
 
-template <>
-UpSampling2DOptions from_config(ConfigReader& config) {
-  return config.common(
-      UpSampling2DOptions{.size = config.pair("size", 2),
-                          .data_format = config.data_format(),
-                          .interpolation = config.string("interpolation", "nearest")});
+void describe(Config& config, UpSampling2DOptions& options) {
+  config.pair("size", options.size);
+  config.data_format(options.data_format);
+  config.string("interpolation", options.interpolation);
 }
 
 }  // namespace lamina::layers

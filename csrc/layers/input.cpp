@@ -8,7 +8,7 @@
 namespace lamina::layers {
 namespace {
 
-class InputLayerImpl final : public Layer {
+class InputLayerImpl final : public Layer, public Described<InputOptions> {
  public:
   explicit InputLayerImpl(InputOptions options)
       : Layer({options.name, options.dtype, true}), dtype_(dtype_from_name(options.dtype)) {
@@ -34,6 +34,10 @@ class InputLayerImpl final : public Layer {
   }
 
   [[nodiscard]] std::string class_name() const override { return "InputLayer"; }
+
+  [[nodiscard]] InputOptions current_options() const override {
+    return {.dtype = std::string(dtype_name(dtype_)), .batch_shape = batch_shape_, .name = name()};
+  }
 
   /// What a model's graph begins with: a node without inputs.
   [[nodiscard]] SymbolicTensor placeholder() {
@@ -76,16 +80,12 @@ SymbolicTensor input_placeholder(Layer& layer) {
   return input->placeholder();
 }
 
-template <>
-InputOptions from_config(ConfigReader& config) {
-  InputOptions options;
-  options.batch_shape = config.batch_shape("batch_shape");
-  options.dtype = config.dtype("float32");
-  config.require("sparse", false);
-  config.require("ragged", false);
-  config.require("optional", false);
-  options.name = config.string("name", "");
-  return options;
+void describe(Config& config, InputOptions& options) {
+  config.batch_shape("batch_shape", options.batch_shape);
+  config.dtype(options.dtype);
+  config.fixed("sparse", false);
+  config.fixed("ragged", false);
+  config.fixed("optional", false);
 }
 
 }  // namespace lamina::layers

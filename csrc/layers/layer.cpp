@@ -82,6 +82,7 @@ void Layer::set_trainable(bool trainable) {
 void Layer::build(const std::vector<Shape>& input_shapes) {
   if (built_) return;
   on_build(input_shapes);
+  build_shapes_ = input_shapes;
   built_ = true;
 }
 

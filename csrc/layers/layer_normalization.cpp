@@ -80,21 +80,15 @@ LayerRef LayerNormalization(LayerNormalizationOptions options) {
   return make_layer<LayerNormalizationLayer>(std::move(options));
 }
 
-template <>
-LayerNormalizationOptions from_config(ConfigReader& config) {
-  config.require("rms_scaling", false);
-  return config.common(LayerNormalizationOptions{
-      .axis = config.axes("axis", -1),
-      .epsilon = config.number("epsilon", 1e-3),
-      .center = config.boolean("center", true),
-      .scale = config.boolean("scale", true),
-      .beta_initializer = config.initializer("beta_initializer", "zeros"),
-      .gamma_initializer = config.initializer("gamma_initializer", "ones"),
-      .beta_regularizer = config.regularizer("beta_regularizer"),
-      .gamma_regularizer = config.regularizer("gamma_regularizer"),
-      .beta_constraint = config.constraint("beta_constraint"),
-      .gamma_constraint = config.constraint("gamma_constraint"),
-  });
+void describe(Config& config, LayerNormalizationOptions& options) {
+  config.fixed("rms_scaling", false);
+  config.axes("axis", options.axis, AxesForm::kList);
+  config.number("epsilon", options.epsilon);
+  config.boolean("center", options.center);
+  config.boolean("scale", options.scale);
+  config.weights(
+      {{"beta", options.beta_initializer, options.beta_regularizer, options.beta_constraint},
+       {"gamma", options.gamma_initializer, options.gamma_regularizer, options.gamma_constraint}});
 }
 
 }  // namespace lamina::layers

@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "graph/builder.h"
-#include "layers/config/training_options.h"
+#include "layers/config/described.h"
+#include "layers/config/unused_options.h"
 
 namespace lamina::layers {
 
@@ -18,9 +19,19 @@ using Shapes = std::vector<Shape>;
 
 /// A layer made from an options struct, with one output.
 template <class Options>
-class LibraryLayer : public Layer, public TrainingOptions {
+class LibraryLayer : public Layer, public Described<Options>, public UnusedOptions {
  public:
   [[nodiscard]] std::string class_name() const override { return class_name_; }
+  [[nodiscard]] Options current_options() const override {
+    Options options = options_;
+    options.name = name();
+    options.dtype = dtype_policy().name;
+    options.trainable = trainable();
+    if constexpr (requires { options.activity_regularizer; }) {
+      options.activity_regularizer = activity_regularizer();
+    }
+    return options;
+  }
 
  protected:
   LibraryLayer(std::string class_name, Options options)

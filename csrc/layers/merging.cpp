@@ -188,14 +188,10 @@ LayerRef Concatenate(ConcatenateOptions options) {
   return make_layer<ConcatenateLayer>(std::move(options));
 }
 
-template <>
-MergeOptions from_config(ConfigReader& config) {
-  return config.common(MergeOptions{});
-}
+void describe(Config&, MergeOptions&) {}
 
-template <>
-ConcatenateOptions from_config(ConfigReader& config) {
-  return config.common(ConcatenateOptions{.axis = config.integer("axis", -1)});
+void describe(Config& config, ConcatenateOptions& options) {
+  config.integer("axis", options.axis);
 }
 
 }  // namespace lamina::layers

@@ -70,6 +70,13 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
     return {out};
   }
 
+  [[nodiscard]] MultiHeadAttentionOptions current_options() const override {
+    MultiHeadAttentionOptions options = LibraryLayer::current_options();
+    options.use_causal_mask = causal_;
+    if (query_) options.activity_regularizer = query_->activity_regularizer();
+    return options;
+  }
+
   [[nodiscard]] std::vector<std::string> tensor_arguments() const override {
     return {"query", "value", "key"};
   }
@@ -84,10 +91,21 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
       }
     }
   }
+  [[nodiscard]] std::vector<std::string> arguments_in_order(std::size_t count) const override {
+    std::vector<std::string> names = tensor_arguments();
+    names.resize(std::min(count, names.size()));
+    if (order_.empty()) return names;
+    std::vector<std::string> ordered(order_.size());
+    for (std::size_t i = 0; i < order_.size(); ++i) ordered.at(order_[i]) = tensor_arguments()[i];
+    return ordered;
+  }
   [[nodiscard]] bool enable(std::string_view argument) override {
     if (argument != "use_causal_mask") return false;
     causal_ = true;
     return true;
+  }
+  [[nodiscard]] std::vector<std::string> enabled() const override {
+    return causal_ ? std::vector<std::string>{"use_causal_mask"} : std::vector<std::string>{};
   }
 
  protected:
@@ -310,23 +328,22 @@ LayerRef MultiHeadAttention(MultiHeadAttentionOptions options) {
   return make_layer<MultiHeadAttentionLayer>(std::move(options));
 }
 
-template <>
-MultiHeadAttentionOptions from_config(ConfigReader& config) {
-  config.ignore({"seed", "flash_attention"});
-  MultiHeadAttentionOptions options{.num_heads = config.integer("num_heads"),
-                                    .key_dim = config.integer("key_dim"),
-                                    .value_dim = config.optional_single("value_dim"),
-                                    .dropout = config.number("dropout", 0),
-                                    .use_bias = config.boolean("use_bias", true),
-                                    .output_shape = config.optional_shape("output_shape"),
-                                    .attention_axes = config.axes("attention_axes", {}),
-                                    .sliding_window = config.optional_single("sliding_window"),
-                                    .use_gate = config.boolean("use_gate", false)};
-  config.weights({{"kernel", "glorot_uniform", options.kernel_initializer,
-                   options.kernel_regularizer, options.kernel_constraint},
-                  {"bias", "zeros", options.bias_initializer, options.bias_regularizer,
-                   options.bias_constraint}});
-  return config.common(std::move(options));
+void describe(Config& config, MultiHeadAttentionOptions& options) {
+  config.required({"num_heads", "key_dim"});
+  config.unused("seed", nullptr);
+  config.unused({"flash_attention"});
+  config.integer("num_heads", options.num_heads);
+  config.integer("key_dim", options.key_dim);
+  if (!options.value_dim) options.value_dim = options.key_dim;
+  config.optional_integer("value_dim", options.value_dim);
+  config.number("dropout", options.dropout);
+  config.boolean("use_bias", options.use_bias);
+  config.optional_shape("output_shape", options.output_shape);
+  config.axes("attention_axes", options.attention_axes, AxesForm::kListOrNull);
+  config.optional_integer("sliding_window", options.sliding_window);
+  config.boolean("use_gate", options.use_gate);
+  config.kernel_and_bias_weights(options);
+  config.names_activity_regularizer();
 }
 
 }  // namespace lamina::layers

@@ -100,19 +100,21 @@ LayerRef pooling_1d(const char* class_name, Options options, Kind kind) {
 }
 
 template <class Options>
-Options read_2d(ConfigReader& config) {
-  return config.common(Options{.pool_size = config.pair("pool_size", Options{}.pool_size),
-                               .strides = config.optional_pair("strides"),
-                               .padding = config.string("padding", "valid"),
-                               .data_format = config.data_format()});
+void describe_2d(Config& config, Options& options) {
+  config.pair("pool_size", options.pool_size);
+  if (!options.strides) options.strides = options.pool_size;
+  config.optional_pair("strides", options.strides);
+  config.string("padding", options.padding);
+  config.data_format(options.data_format);
 }
 
 template <class Options>
-Options read_1d(ConfigReader& config) {
-  return config.common(Options{.pool_size = config.single("pool_size", Options{}.pool_size),
-                               .strides = config.optional_single("strides"),
-                               .padding = config.string("padding", "valid"),
-                               .data_format = config.data_format()});
+void describe_1d(Config& config, Options& options) {
+  config.single("pool_size", options.pool_size);
+  if (!options.strides) options.strides = options.pool_size;
+  config.optional_single("strides", options.strides);
+  config.string("padding", options.padding);
+  config.data_format(options.data_format);
 }
 
 }  // namespace
@@ -130,21 +132,17 @@ LayerRef AveragePooling2D(AveragePooling2DOptions options) {
   return pooling_2d("AveragePooling2D", std::move(options), Kind::kAverage);
 }
 
-template <>
-MaxPooling1DOptions from_config(ConfigReader& config) {
-  return read_1d<MaxPooling1DOptions>(config);
+void describe(Config& config, MaxPooling1DOptions& options) {
+  describe_1d(config, options);
 }
-template <>
-MaxPooling2DOptions from_config(ConfigReader& config) {
-  return read_2d<MaxPooling2DOptions>(config);
+void describe(Config& config, MaxPooling2DOptions& options) {
+  describe_2d(config, options);
 }
-template <>
-AveragePooling1DOptions from_config(ConfigReader& config) {
-  return read_1d<AveragePooling1DOptions>(config);
+void describe(Config& config, AveragePooling1DOptions& options) {
+  describe_1d(config, options);
 }
-template <>
-AveragePooling2DOptions from_config(ConfigReader& config) {
-  return read_2d<AveragePooling2DOptions>(config);
+void describe(Config& config, AveragePooling2DOptions& options) {
+  describe_2d(config, options);
 }
 
 }  // namespace lamina::layers

@@ -176,18 +176,16 @@ LayerRef Normalization(NormalizationOptions options) {
   return make_layer<NormalizationLayer>(std::move(options));
 }
 
-template <>
-RescalingOptions from_config(ConfigReader& config) {
-  return config.common(
-      RescalingOptions{.scale = config.array("scale", {}), .offset = config.array("offset", 0.0)});
+void describe(Config& config, RescalingOptions& options) {
+  config.array("scale", options.scale);
+  config.array("offset", options.offset);
 }
 
-template <>
-NormalizationOptions from_config(ConfigReader& config) {
-  return config.common(NormalizationOptions{.axis = config.axes("axis", -1),
-                                            .mean = config.array("mean", {}),
-                                            .variance = config.array("variance", {}),
-                                            .invert = config.boolean("invert", false)});
+void describe(Config& config, NormalizationOptions& options) {
+  config.axes("axis", options.axis, AxesForm::kList);
+  config.array("mean", options.mean);
+  config.array("variance", options.variance);
+  config.boolean("invert", options.invert);
 }
 
 }  // namespace lamina::layers

@@ -138,19 +138,20 @@ LayerRef Permute(PermuteOptions options) {
   return make_layer<PermuteLayer>(std::move(options));
 }
 
-template <>
-ReshapeOptions from_config(ConfigReader& config) {
-  return config.common(ReshapeOptions{.target_shape = config.shape("target_shape")});
+void describe(Config& config, ReshapeOptions& options) {
+  config.required({"target_shape"});
+  std::vector<std::int64_t> dims = options.target_shape.dims();
+  config.integers("target_shape", dims);
+  options.target_shape = Shape(std::move(dims));
 }
 
-template <>
-FlattenOptions from_config(ConfigReader& config) {
-  return config.common(FlattenOptions{.data_format = config.data_format()});
+void describe(Config& config, FlattenOptions& options) {
+  config.data_format(options.data_format);
 }
 
-template <>
-PermuteOptions from_config(ConfigReader& config) {
-  return config.common(PermuteOptions{.dims = config.shape("dims").dims()});
+void describe(Config& config, PermuteOptions& options) {
+  config.required({"dims"});
+  config.integers("dims", options.dims);
 }
 
 }  // namespace lamina::layers

@@ -134,6 +134,10 @@ const std::vector<LayerPtr>* Sequential::layer_list() const noexcept {
   return &stack_->layers;
 }
 
+LayerPtr Sequential::input_layer() const {
+  return stack_->input_layer;
+}
+
 SymbolicTensors Sequential::inputs() const {
   return stack_->input.defined() ? SymbolicTensors{stack_->input} : SymbolicTensors{};
 }

@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace lamina {
@@ -34,6 +35,8 @@ struct ArrayLike {
 /// when converted to an Initializer.
 namespace initializers {
 
+struct Zeros {};
+struct Ones {};
 struct Constant {
   ArrayLike value = 0.0;  ///< a number, or an array that broadcasts to the variable's shape
 };
@@ -59,6 +62,31 @@ struct VarianceScaling {
   std::string distribution = "truncated_normal";
   std::optional<std::uint64_t> seed = {};
 };
+// VarianceScaling with a scale, a mode and a distribution of its own.
+/// 1, "fan_avg", "uniform"
+struct GlorotUniform {
+  std::optional<std::uint64_t> seed = {};
+};
+/// 1, "fan_avg", "truncated_normal"
+struct GlorotNormal {
+  std::optional<std::uint64_t> seed = {};
+};
+/// 2, "fan_in", "uniform"
+struct HeUniform {
+  std::optional<std::uint64_t> seed = {};
+};
+/// 2, "fan_in", "truncated_normal"
+struct HeNormal {
+  std::optional<std::uint64_t> seed = {};
+};
+/// 1, "fan_in", "uniform"
+struct LecunUniform {
+  std::optional<std::uint64_t> seed = {};
+};
+/// 1, "fan_in", "truncated_normal"
+struct LecunNormal {
+  std::optional<std::uint64_t> seed = {};
+};
 /// A matrix (the last axis against all others) with orthonormal rows or columns, times `gain`.
 struct Orthogonal {
   double gain = 1.0;
@@ -79,16 +107,35 @@ struct Identity {
 /// "lecun_normal", "lecun_uniform". Others throw ValueError.
 class Initializer {
  public:
-  Initializer(const char* name);                              // NOLINT: implicit on purpose
-  Initializer(const std::string& name);                       // NOLINT
-  Initializer(initializers::Constant constant);               // NOLINT
-  Initializer(initializers::RandomNormal normal);             // NOLINT
-  Initializer(initializers::TruncatedNormal normal);          // NOLINT
-  Initializer(initializers::RandomUniform uniform);           // NOLINT
-  Initializer(const initializers::VarianceScaling& scaling);  // NOLINT
-  Initializer(initializers::Orthogonal orthogonal);           // NOLINT
-  Initializer(initializers::Identity identity);               // NOLINT
-  Initializer(Variable::Initializer function);                // NOLINT
+  using Kind = std::variant<
+      Variable::Initializer, initializers::Zeros, initializers::Ones, initializers::Constant,
+      initializers::RandomNormal, initializers::TruncatedNormal, initializers::RandomUniform,
+      initializers::VarianceScaling, initializers::GlorotUniform, initializers::GlorotNormal,
+      initializers::HeUniform, initializers::HeNormal, initializers::LecunUniform,
+      initializers::LecunNormal, initializers::Orthogonal, initializers::Identity>;
+
+  Initializer(const char* name);                       // NOLINT: implicit on purpose
+  Initializer(const std::string& name);                // NOLINT
+  Initializer(initializers::Zeros zeros);              // NOLINT
+  Initializer(initializers::Ones ones);                // NOLINT
+  Initializer(initializers::Constant constant);        // NOLINT
+  Initializer(initializers::RandomNormal normal);      // NOLINT
+  Initializer(initializers::TruncatedNormal normal);   // NOLINT
+  Initializer(initializers::RandomUniform uniform);    // NOLINT
+  Initializer(initializers::VarianceScaling scaling);  // NOLINT
+  Initializer(initializers::GlorotUniform uniform);    // NOLINT
+  Initializer(initializers::GlorotNormal normal);      // NOLINT
+  Initializer(initializers::HeUniform uniform);        // NOLINT
+  Initializer(initializers::HeNormal normal);          // NOLINT
+  Initializer(initializers::LecunUniform uniform);     // NOLINT
+  Initializer(initializers::LecunNormal normal);       // NOLINT
+  Initializer(initializers::Orthogonal orthogonal);    // NOLINT
+  Initializer(initializers::Identity identity);        // NOLINT
+  Initializer(Variable::Initializer function);         // NOLINT
+
+  /// Keras's: "GlorotUniform"; empty for a function of one's own.
+  [[nodiscard]] std::string class_name() const;
+  [[nodiscard]] const Kind& kind() const noexcept { return kind_; }
 
   /// The function for one new variable; takes the variable's place in the random sequence.
   [[nodiscard]] Variable::Initializer bind() const;
@@ -97,14 +144,7 @@ class Initializer {
   [[nodiscard]] Variable::Initializer bind(std::vector<std::size_t> input_axes) const;
 
  private:
-  // Values from the random stream `stream` of the generator keyed by `key`.
-  using Draw = std::function<Tensor(std::uint64_t key, std::uint64_t stream, const Shape&, DType)>;
-  explicit Initializer(Draw draw, std::optional<std::uint64_t> seed = {})
-      : draw_(std::move(draw)), seed_(seed) {}
-
-  Draw draw_;
-  std::optional<std::uint64_t> seed_;
-  bool goes_by_fans_ = false;
+  Kind kind_;
 };
 
 }  // namespace lamina

@@ -202,6 +202,7 @@ class Layer : public std::enable_shared_from_this<Layer> {
   bool trainable_;
   std::vector<VariablePtr> trainable_variables_, non_trainable_variables_;
   std::vector<Attribute> attributes_;
+  std::vector<Shape> build_shapes_;
 };
 
 /// A layer in the hand: callable, copyable, converts to LayerPtr.

@@ -102,6 +102,12 @@ class Model : public Layer {
   /// The same for text; `source` names it in messages.
   [[nodiscard]] static ModelPtr from_json_text(std::string_view json,
                                                const std::string& source = "JSON text");
+  /// Writes what Keras's `model.to_json()` writes: `keras.models.model_from_json` and
+  /// `from_json_text` make the same model of it. What was compiled is not part of it. Throws
+  /// UnsupportedError, naming the layer, for subclassed models, classes of one's own and
+  /// initializers that are functions; and for layers with variables that models within the model
+  /// share, of which Keras would make one for each.
+  [[nodiscard]] std::string to_json() const;
   /// Reads a `.keras` archive: configuration and weights. Throws what `from_json` and
   /// `load_weights` throw.
   [[nodiscard]] static ModelPtr load(const std::filesystem::path& path);
@@ -240,6 +246,8 @@ class Model : public Layer {
   [[nodiscard]] virtual const std::vector<LayerPtr>* layer_list() const noexcept { return nullptr; }
   /// The calls that `summary` shows; null when there are none yet.
   [[nodiscard]] virtual const models::Graph* graph() const { return nullptr; }
+  /// The InputLayer that is none of `layers`: a Sequential's, if it has one.
+  [[nodiscard]] virtual LayerPtr input_layer() const { return nullptr; }
   Plans& plans();
   [[nodiscard]] DType input_dtype(std::size_t index, DType given) const;
   [[nodiscard]] std::vector<Tensor> standardize(const std::vector<Tensor>& inputs);
@@ -327,6 +335,7 @@ class Sequential : public Model {
   struct Stack;
   [[nodiscard]] const std::vector<LayerPtr>* layer_list() const noexcept final;
   [[nodiscard]] const models::Graph* graph() const final;
+  [[nodiscard]] LayerPtr input_layer() const final;
   [[nodiscard]] std::vector<graph::ValueId> on_lower(
       graph::Builder& builder, const std::vector<graph::ValueId>& inputs) final;
   [[nodiscard]] bool autocast() const final { return false; }

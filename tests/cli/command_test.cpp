@@ -54,7 +54,7 @@ TEST(Command, HelpListsEverySubcommandAndEachHasItsOwn) {
 
 TEST(Command, HelpNamesEveryOption) {
   const std::pair<const char*, std::vector<const char*>> options[] = {
-      {"summary", {"MODEL"}},
+      {"summary", {"MODEL", "--json"}},
       {"init", {"MODEL", "--weights", "--max-shard-size", "--seed", "--no-overwrite"}},
       {"predict",
        {"MODEL", "--weights", "--input", "--output", "--skip-mismatch", "--device",

@@ -71,6 +71,12 @@ TEST_F(ModelCommands, SummaryIsTheModelsOwn) {
   EXPECT_THAT(run.out, AllOf(HasSubstr("Model: \"small\""), HasSubstr("5,919,312")));
 }
 
+TEST_F(ModelCommands, SummaryPrintsTheConfiguration) {
+  const Outcome run = lamina({"summary", model_file("branches.json"), "--json"});
+  EXPECT_EQ(run.status, 0) << run.err;
+  EXPECT_EQ(run.out, Model::from_json(model_file("branches.json"))->to_json() + "\n");
+}
+
 TEST_F(ModelCommands, ASpecThatNamesNoModelIsRefused) {
   EXPECT_THAT(refusal({"summary", "EfficientNetV2B9"}), HasSubstr("EfficientNetV2B9"));
   EXPECT_THAT(refusal({"summary", "EfficientNetV2B0:klasses=3"}), HasSubstr("klasses"));

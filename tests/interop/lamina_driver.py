@@ -84,6 +84,9 @@ class LaminaModel:
     def summary(self):
         return self.request("summary")["summary"]
 
+    def to_json(self):
+        return self.request("to_json")["json"]
+
     def values(self):
         """All variables' bytes, to see whether anything changed."""
         path = self.driver.scratch / "values.bin"

@@ -236,6 +236,7 @@ json Session::use(Model& model, const json& request) {
   if (op == "weights") return list_weights(model);
   if (op == "values") return write_values(model, request.at("path").get<std::string>());
   if (op == "summary") return {{"summary", model.summary()}};
+  if (op == "to_json") return {{"json", model.to_json()}};
   throw ValueError("unknown request: " + op);
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,8 +21,12 @@ class CallArguments {
   /// with it that of a model's layers, is that of Keras, which has keywords sorted by their names.
   /// Throws ValueError where one is missing that has to be there.
   virtual void take_in_order(const std::vector<std::string>& names) = 0;
+  /// In which order a call on so many tensors has them.
+  [[nodiscard]] virtual std::vector<std::string> arguments_in_order(std::size_t count) const = 0;
   /// Has every call given this argument as true. False where it cannot be.
   [[nodiscard]] virtual bool enable(std::string_view argument) = 0;
+  /// Those that are true.
+  [[nodiscard]] virtual std::vector<std::string> enabled() const = 0;
 };
 
 }  // namespace lamina::layers

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "layers/activation_function.h"
+#include "layers/config/object_config.h"
 
 namespace lamina::layers {
 namespace {
@@ -64,6 +65,11 @@ const json* ConfigReader::find(std::string_view option) {
   return it == config_.end() ? nullptr : &*it;
 }
 
+const json* ConfigReader::find_given(std::string_view option) {
+  const json* value = find(option);
+  return value == nullptr || value->is_null() ? nullptr : value;
+}
+
 std::string ConfigReader::named(std::string_view option) const {
   const auto name = config_.find("name");
   std::string text = "Layer '";
@@ -86,11 +92,17 @@ void ConfigReader::finish() const {
   }
 }
 
-bool ConfigReader::boolean(std::string_view option, bool fallback) {
-  const json* value = find(option);
-  if (value == nullptr) return fallback;
-  if (!value->is_boolean()) unsupported(option);
-  return value->get<bool>();
+void ConfigReader::required(std::initializer_list<std::string_view> options) {
+  for (const std::string_view option : options) {
+    if (find(option) == nullptr) unsupported(option);
+  }
+}
+
+void ConfigReader::boolean(std::string_view option, bool& value) {
+  const json* found = find(option);
+  if (found == nullptr) return;
+  if (!found->is_boolean()) unsupported(option);
+  value = found->get<bool>();
 }
 
 std::int64_t ConfigReader::to_integer(std::string_view option, const json& value) const {
@@ -106,44 +118,51 @@ std::int64_t ConfigReader::to_integer(std::string_view option, const json& value
   return static_cast<std::int64_t>(number);
 }
 
-std::int64_t ConfigReader::integer(std::string_view option, std::optional<std::int64_t> fallback) {
-  const json* value = find(option);
-  if (value == nullptr && fallback) return *fallback;
-  if (value == nullptr) unsupported(option);
-  return to_integer(option, *value);
+void ConfigReader::integer(std::string_view option, std::int64_t& value) {
+  if (const json* found = find(option)) value = to_integer(option, *found);
 }
 
-double ConfigReader::number(std::string_view option, double fallback) {
-  const json* value = find(option);
-  if (value == nullptr) return fallback;
-  if (!value->is_number()) unsupported(option);
-  return value->get<double>();
+void ConfigReader::optional_integer(std::string_view option, std::optional<std::int64_t>& value) {
+  if (const json* found = find_given(option)) value = to_single(option, *found);
 }
 
-std::optional<double> ConfigReader::optional_number(std::string_view option) {
-  const json* value = find(option);
-  if (value == nullptr || value->is_null()) return std::nullopt;
-  return number(option, 0);
+void ConfigReader::number(std::string_view option, double& value) {
+  const json* found = find(option);
+  if (found == nullptr) return;
+  if (!found->is_number()) unsupported(option);
+  value = found->get<double>();
 }
 
-std::string ConfigReader::string(std::string_view option, std::string fallback) {
-  const json* value = find(option);
-  if (value == nullptr || value->is_null()) return fallback;
-  if (!value->is_string()) unsupported(option);
-  return value->get<std::string>();
+void ConfigReader::optional_number(std::string_view option, std::optional<double>& value) {
+  if (find_given(option) == nullptr) return;
+  double number = 0;
+  this->number(option, number);
+  value = number;
 }
 
-std::int64_t ConfigReader::single(std::string_view option, std::optional<std::int64_t> fallback) {
-  const json* value = find(option);
-  if (value == nullptr || !value->is_array()) return integer(option, fallback);
-  if (value->size() != 1) unsupported(option);
-  return to_integer(option, value->front());
+void ConfigReader::string(std::string_view option, std::string& value) {
+  const json* found = find_given(option);
+  if (found == nullptr) return;
+  if (!found->is_string()) unsupported(option);
+  value = found->get<std::string>();
 }
 
-std::optional<std::int64_t> ConfigReader::optional_single(std::string_view option) {
-  const json* value = find(option);
-  if (value == nullptr || value->is_null()) return std::nullopt;
-  return single(option);
+void ConfigReader::optional_string(std::string_view option, std::string& value) {
+  string(option, value);
+}
+
+std::int64_t ConfigReader::to_single(std::string_view option, const json& value) const {
+  if (!value.is_array()) return to_integer(option, value);
+  if (value.size() != 1) unsupported(option);
+  return to_integer(option, value.front());
+}
+
+void ConfigReader::single(std::string_view option, std::int64_t& value) {
+  if (const json* found = find(option)) value = to_single(option, *found);
+}
+
+void ConfigReader::optional_single(std::string_view option, std::optional<std::int64_t>& value) {
+  optional_integer(option, value);
 }
 
 IntPair ConfigReader::to_pair(std::string_view option, const json& value) const {
@@ -152,27 +171,42 @@ IntPair ConfigReader::to_pair(std::string_view option, const json& value) const 
   return {to_integer(option, value[0]), to_integer(option, value[1])};
 }
 
-IntPair ConfigReader::pair(std::string_view option, std::optional<IntPair> fallback) {
-  const json* value = find(option);
-  if (value == nullptr && fallback) return *fallback;
-  if (value == nullptr) unsupported(option);
-  return to_pair(option, *value);
+void ConfigReader::pair(std::string_view option, IntPair& value) {
+  if (const json* found = find(option)) value = to_pair(option, *found);
 }
 
-std::optional<IntPair> ConfigReader::optional_pair(std::string_view option) {
-  const json* value = find(option);
-  if (value == nullptr || value->is_null()) return std::nullopt;
-  return to_pair(option, *value);
+void ConfigReader::optional_pair(std::string_view option, std::optional<IntPair>& value) {
+  if (const json* found = find_given(option)) value = to_pair(option, *found);
 }
 
-Axes ConfigReader::axes(std::string_view option, Axes fallback) {
-  const json* value = find(option);
-  if (value == nullptr) return fallback;
-  if (value->is_null()) return {};
-  if (!value->is_array()) return to_integer(option, *value);
-  Axes result;
-  for (const json& item : *value) result.values.push_back(to_integer(option, item));
-  return result;
+void ConfigReader::axis(std::string_view option, std::int64_t& value) {
+  single(option, value);
+}
+
+void ConfigReader::axes(std::string_view option, Axes& value, AxesForm form) {
+  const json* found = find(option);
+  if (found == nullptr) return;
+  // An empty list of axes is none, where null may be all.
+  if (found->is_null() && form == AxesForm::kOneOrList) unsupported(option);
+  if (found->is_array() && found->empty() &&
+      (form == AxesForm::kOneOrList || form == AxesForm::kOneOrListOrNull)) {
+    unsupported(option);
+  }
+  value = {};
+  if (found->is_null()) return;
+  if (!found->is_array()) {
+    value = to_integer(option, *found);
+    return;
+  }
+  for (const json& item : *found) value.values.push_back(to_integer(option, item));
+}
+
+void ConfigReader::integers(std::string_view option, std::vector<std::int64_t>& value) {
+  const json* found = find(option);
+  if (found == nullptr) return;
+  if (!found->is_array()) unsupported(option);
+  value.clear();
+  for (const json& item : *found) value.push_back(to_integer(option, item));
 }
 
 Shape ConfigReader::to_shape(std::string_view option, const json& value) const {
@@ -183,144 +217,141 @@ Shape ConfigReader::to_shape(std::string_view option, const json& value) const {
   return result;
 }
 
-Shape ConfigReader::shape(std::string_view option) {
-  const json* value = find(option);
-  if (value == nullptr) unsupported(option);
-  return to_shape(option, *value);
+void ConfigReader::shape(std::string_view option, Shape& value) {
+  const json* found = find(option);
+  if (found == nullptr) return;
+  value = found->is_array() ? to_shape(option, *found) : Shape{to_integer(option, *found)};
 }
 
-OptionalShape ConfigReader::optional_shape(std::string_view option) {
-  const json* value = find(option);
-  if (value == nullptr || value->is_null()) return {};
-  return to_shape(option, *value);
+void ConfigReader::optional_shape(std::string_view option, OptionalShape& value) {
+  if (const json* found = find_given(option)) value = to_shape(option, *found);
 }
 
-Shape ConfigReader::shape_or_size(std::string_view option) {
-  const json* value = find(option);
-  if (value == nullptr) unsupported(option);
-  return value->is_array() ? to_shape(option, *value) : Shape{to_integer(option, *value)};
-}
-
-Shape ConfigReader::batch_shape(std::string_view option) {
-  Shape result = shape(option);
+void ConfigReader::batch_shape(std::string_view option, OptionalShape& value) {
+  required({option});
+  Shape result = to_shape(option, *find(option));
   for (const std::int64_t dim : result) {
     if (dim < kNone) unsupported(option);
   }
-  return result;
+  value = std::move(result);
 }
 
-Padding2D ConfigReader::padding2d(std::string_view option) {
-  const json* value = find(option);
-  if (value == nullptr) return {};
-  if (!value->is_array()) return to_integer(option, *value);
-  if (value->size() != 2) unsupported(option);
-  return {to_pair(option, (*value)[0]), to_pair(option, (*value)[1])};
+void ConfigReader::padding2d(std::string_view option, Padding2D& value) {
+  const json* found = find(option);
+  if (found == nullptr) return;
+  if (!found->is_array()) {
+    value = to_integer(option, *found);
+    return;
+  }
+  if (found->size() != 2) unsupported(option);
+  value = {to_pair(option, (*found)[0]), to_pair(option, (*found)[1])};
 }
 
-ArrayLike ConfigReader::array(std::string_view option, ArrayLike fallback) {
-  const json* value = find(option);
-  if (value == nullptr) return fallback;
-  if (value->is_null()) return {};
+void ConfigReader::array(std::string_view option, ArrayLike& value) {
+  const json* found = find(option);
+  if (found == nullptr) return;
+  value = {};
+  if (found->is_null()) return;
   std::vector<double> values;
   std::vector<std::int64_t> dims;
-  if (!flatten(*value, 0, values, dims)) unsupported(option);
-  return {std::move(values), Shape(std::move(dims))};
+  if (!flatten(*found, 0, values, dims)) unsupported(option);
+  value = {std::move(values), Shape(std::move(dims))};
 }
 
-Initializer ConfigReader::initializer(std::string_view option, const char* fallback) {
-  const json* value = find(option);
-  if (value == nullptr || value->is_null()) return fallback;
-  const std::optional<Initializer> result = initializer_from_config(*value);
+void ConfigReader::seed(std::optional<std::uint64_t>& value) {
+  std::optional<std::int64_t> seed;
+  optional_integer("seed", seed);
+  if (seed) value = static_cast<std::uint64_t>(*seed);
+}
+
+void ConfigReader::initializer(std::string_view option, Initializer& value) {
+  const json* found = find_given(option);
+  if (found == nullptr) return;
+  std::optional<Initializer> result = initializer_from_config(*found);
   if (!result) {
-    unsupported(option, said_of(*value, [](const std::string& name) { (void)Initializer(name); }));
+    unsupported(option, said_of(*found, [](const std::string& name) { (void)Initializer(name); }));
   }
-  return *result;
+  value = std::move(*result);
 }
 
-ActivationFunction ConfigReader::activation(std::string_view option) {
-  const json* value = find(option);
-  if (value == nullptr) return {};
-  const std::optional<ActivationFunction> result = activation_from_config(*value);
+void ConfigReader::activation(std::string_view option, ActivationFunction& value) {
+  const json* found = find(option);
+  if (found == nullptr) return;
+  std::optional<ActivationFunction> result = activation_from_config(*found);
   if (!result) {
-    unsupported(option, said_of(*value, [](const std::string& name) { check_activation(name); }));
+    unsupported(option, said_of(*found, [](const std::string& name) { check_activation(name); }));
   }
-  return *result;
+  value = std::move(*result);
 }
 
-Regularizer ConfigReader::regularizer(std::string_view option) {
-  const json* value = find(option);
-  if (value == nullptr || value->is_null()) return {};
-  const std::optional<Regularizer> result = regularizer_from_config(*value);
+void ConfigReader::regularizer(std::string_view option, Regularizer& value) {
+  const json* found = find_given(option);
+  if (found == nullptr) return;
+  std::optional<Regularizer> result = regularizer_from_config(*found);
   if (!result) training_only({option});
-  return result.value_or(Regularizer());
+  value = std::move(result).value_or(Regularizer());
 }
 
-void ConfigReader::read_activity_regularizer() {
+void ConfigReader::constraint(std::string_view option, Constraint& value) {
+  const json* found = find_given(option);
+  if (found == nullptr) return;
+  std::optional<Constraint> result = constraint_from_config(*found);
+  if (!result) training_only({option});
+  value = std::move(result).value_or(Constraint());
+}
+
+Regularizer ConfigReader::activity_regularizer() {
   constexpr std::string_view kOption = "activity_regularizer";
-  activity_regularizer_ = regularizer(kOption);
-  if (!activity_regularizer_.orthogonal()) return;
+  Regularizer value;
+  regularizer(kOption, value);
+  if (!value.orthogonal()) return value;
   training_only({kOption});  // of weights only
-  activity_regularizer_ = {};
+  return {};
 }
 
-Constraint ConfigReader::constraint(std::string_view option) {
-  const json* value = find(option);
-  if (value == nullptr || value->is_null()) return {};
-  const std::optional<Constraint> result = constraint_from_config(*value);
-  if (!result) training_only({option});
-  return result.value_or(Constraint());
-}
-
-void ConfigReader::weights(std::initializer_list<WeightOptions> all) {
-  for (const WeightOptions& weight : all) {
-    weight.initializer = initializer(weight.name + "_initializer", weight.fallback);
-  }
-  for (const WeightOptions& weight : all) {
-    weight.regularizer = regularizer(weight.name + "_regularizer");
-  }
-  for (const WeightOptions& weight : all) {
-    weight.constraint = constraint(weight.name + "_constraint");
-  }
-}
-
-std::string ConfigReader::dtype(std::string fallback) {
-  const json* value = find("dtype");
-  if (value == nullptr || value->is_null()) return fallback;
-  if (value->is_object()) {
-    const std::string policy = value->value("class_name", json()).is_string()
-                                   ? value->at("class_name").get<std::string>()
-                                   : std::string();
-    const json config = value->value("config", json::object());
+void ConfigReader::dtype(std::string& name) {
+  const json* found = find_given("dtype");
+  if (found == nullptr) return;
+  if (found->is_object()) {
+    const std::string policy = text_or_empty(*found, "class_name");
+    const json config = found->value("config", json::object());
     if ((policy != "DTypePolicy" && policy != "FloatDTypePolicy") || !config.is_object() ||
         !config.value("name", json()).is_string()) {
       unsupported("dtype");
     }
-    fallback = config.at("name").get<std::string>();
-  } else if (value->is_string()) {
-    fallback = value->get<std::string>();
+    name = config.at("name").get<std::string>();
+  } else if (found->is_string()) {
+    name = found->get<std::string>();
   } else {
     unsupported("dtype");
   }
   try {
-    (void)DTypePolicy::from_name(fallback);
+    (void)DTypePolicy::from_name(name);
   } catch (const ValueError&) {
     unsupported("dtype");
   }
-  return fallback;
 }
 
-std::string ConfigReader::data_format() {
-  return string("data_format", "channels_last");
+void ConfigReader::dtype_policy(std::string& name) {
+  dtype(name);
 }
 
-void ConfigReader::ignore(std::initializer_list<std::string_view> options) {
-  for (const std::string_view option : options) known_.emplace(option);
+void ConfigReader::keep(std::string_view option) {
+  if (const json* found = find(option)) unused_[std::string(option)] = *found;
+}
+
+void ConfigReader::unused(std::string_view option, const json&) {
+  keep(option);
+}
+
+void ConfigReader::unused(std::initializer_list<std::string_view> options) {
+  for (const std::string_view option : options) keep(option);
 }
 
 void ConfigReader::training_only(std::initializer_list<std::string_view> options) {
   for (const std::string_view option : options) {
-    const json* value = find(option);
-    if (value == nullptr || value->is_null()) continue;
+    const json* value = find_given(option);
+    if (value == nullptr) continue;
     const auto text = [](const json& given) {
       return given.is_string() ? given.get<std::string>() : shortened(given);
     };
@@ -328,12 +359,19 @@ void ConfigReader::training_only(std::initializer_list<std::string_view> options
     const json config = value->is_object() ? value->value("config", json()) : json();
     if (config.is_object() && !config.empty()) name.append(1, ' ').append(text(config));
     training_options_.push_back({std::string(option), std::move(name)});
+    keep(option);
   }
 }
 
-void ConfigReader::require(std::string_view option, const json& value) {
-  const json* found = find(option);
-  if (found != nullptr && !found->is_null() && *found != value) unsupported(option);
+void ConfigReader::fixed(std::string_view option, const json& value) {
+  const json* found = find_given(option);
+  if (found != nullptr && *found != value) unsupported(option);
+}
+
+void ConfigReader::absent(std::initializer_list<std::string_view> options) {
+  for (const std::string_view option : options) {
+    if (find_given(option) != nullptr) unsupported(option);
+  }
 }
 
 }  // namespace lamina::layers

@@ -11,82 +11,100 @@ namespace {
 
 using nlohmann::json;
 
-std::optional<std::uint64_t> seed_of(ConfigReader& reader) {
-  const std::optional<std::int64_t> seed = reader.optional_single("seed");
-  return seed ? std::optional(static_cast<std::uint64_t>(*seed)) : std::nullopt;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// Each kind of initializer: what its `config` holds.
+void describe_options(Config&, initializers::Zeros&) {}
+void describe_options(Config&, initializers::Ones&) {}
+void describe_options(Config& config, initializers::Constant& constant) {
+  config.array("value", constant.value);
+}
+void describe_options(Config& config, initializers::RandomNormal& normal) {
+  config.number("mean", normal.mean);
+  config.number("stddev", normal.stddev);
+}
+void describe_options(Config& config, initializers::TruncatedNormal& normal) {
+  config.number("mean", normal.mean);
+  config.number("stddev", normal.stddev);
+}
+void describe_options(Config& config, initializers::RandomUniform& uniform) {
+  config.number("minval", uniform.minval);
+  config.number("maxval", uniform.maxval);
+}
+void describe_axes(Config& config) {
+  config.fixed("input_axes", nullptr);
+  config.fixed("output_axes", nullptr);
+}
+void describe_options(Config& config, initializers::VarianceScaling& scaling) {
+  config.number("scale", scaling.scale);
+  config.string("mode", scaling.mode);
+  config.string("distribution", scaling.distribution);
+  describe_axes(config);
+}
+void describe_options(Config& config, initializers::GlorotUniform&) {
+  describe_axes(config);
+}
+void describe_options(Config& config, initializers::GlorotNormal&) {
+  describe_axes(config);
+}
+void describe_options(Config& config, initializers::HeUniform&) {
+  describe_axes(config);
+}
+void describe_options(Config& config, initializers::HeNormal&) {
+  describe_axes(config);
+}
+void describe_options(Config& config, initializers::LecunUniform&) {
+  describe_axes(config);
+}
+void describe_options(Config& config, initializers::LecunNormal&) {
+  describe_axes(config);
+}
+void describe_options(Config& config, initializers::Orthogonal& orthogonal) {
+  config.number("gain", orthogonal.gain);
+}
+void describe_options(Config& config, initializers::Identity& identity) {
+  config.number("gain", identity.gain);
 }
 
-// GlorotUniform and its kin: VarianceScaling by name, with a seed.
-struct Scaling {
-  const char* class_name;
-  double scale;
-  const char* mode;
-  const char* distribution;
-};
-constexpr Scaling kScalings[] = {
-    {"GlorotUniform", 1, "fan_avg", "uniform"}, {"GlorotNormal", 1, "fan_avg", "truncated_normal"},
-    {"HeUniform", 2, "fan_in", "uniform"},      {"HeNormal", 2, "fan_in", "truncated_normal"},
-    {"LecunUniform", 1, "fan_in", "uniform"},   {"LecunNormal", 1, "fan_in", "truncated_normal"},
-};
-
-Initializer read_scaling(ConfigReader& reader, const Scaling& named) {
-  reader.require("input_axes");
-  reader.require("output_axes");
-  return initializers::VarianceScaling{named.scale, named.mode, named.distribution,
-                                       seed_of(reader)};
+template <class Kind>
+void describe_initializer(Config& config, Kind& kind) {
+  describe_options(config, kind);
+  if constexpr (requires { kind.seed; }) config.seed(kind.seed);
 }
 
-std::optional<Initializer> read_initializer(const std::string& class_name, ConfigReader& reader) {
-  for (const Scaling& named : kScalings) {
-    if (class_name == named.class_name) return read_scaling(reader, named);
-  }
-  if (class_name == "VarianceScaling") {
-    reader.require("input_axes");
-    reader.require("output_axes");
-    return initializers::VarianceScaling{reader.number("scale", 1), reader.string("mode", "fan_in"),
-                                         reader.string("distribution", "truncated_normal"),
-                                         seed_of(reader)};
-  }
-  if (class_name == "Zeros") return Initializer("zeros");
-  if (class_name == "Ones") return Initializer("ones");
-  if (class_name == "Constant") return initializers::Constant{reader.array("value", 0.0)};
-  if (class_name == "RandomNormal") {
-    return initializers::RandomNormal{reader.number("mean", 0), reader.number("stddev", 0.05),
-                                      seed_of(reader)};
-  }
-  if (class_name == "TruncatedNormal") {
-    return initializers::TruncatedNormal{reader.number("mean", 0), reader.number("stddev", 0.05),
-                                         seed_of(reader)};
-  }
-  if (class_name == "RandomUniform") {
-    return initializers::RandomUniform{reader.number("minval", -0.05),
-                                       reader.number("maxval", 0.05), seed_of(reader)};
-  }
-  if (class_name == "Orthogonal") {
-    return initializers::Orthogonal{reader.number("gain", 1), seed_of(reader)};
-  }
-  if (class_name == "Identity") return initializers::Identity{reader.number("gain", 1)};
-  return std::nullopt;
+template <class Options>
+Options read(ConfigReader& reader) {
+  Options options;
+  describe(reader, options);
+  return options;
 }
 
 std::optional<ActivationFunction> read_activation_layer(const std::string& class_name,
                                                         const json& config) {
   ConfigReader reader(class_name, config);
   if (class_name == "ReLU") {
-    const ReLUOptions options = from_config<ReLUOptions>(reader);
-    return ActivationFunction::relu(
-        options.negative_slope, options.max_value.value_or(std::numeric_limits<double>::infinity()),
-        options.threshold);
+    const auto options = read<ReLUOptions>(reader);
+    return ActivationFunction::relu(options.negative_slope, options.max_value.value_or(kInfinity),
+                                    options.threshold);
   }
   if (class_name == "LeakyReLU") {
-    return ActivationFunction::leaky_relu(from_config<LeakyReLUOptions>(reader).negative_slope);
+    return ActivationFunction::leaky_relu(read<LeakyReLUOptions>(reader).negative_slope);
   }
-  if (class_name == "ELU") return ActivationFunction::elu(from_config<ELUOptions>(reader).alpha);
+  if (class_name == "ELU") return ActivationFunction::elu(read<ELUOptions>(reader).alpha);
   if (class_name == "Softmax") {
-    return ActivationFunction::softmax(from_config<SoftmaxOptions>(reader).axis);
+    return ActivationFunction::softmax(read<SoftmaxOptions>(reader).axis);
   }
-  if (class_name == "Activation") return from_config<ActivationOptions>(reader).activation;
+  if (class_name == "Activation") return read<ActivationOptions>(reader).activation;
   return std::nullopt;
+}
+
+/// The layer that is the function, of the policy of the layer that it is a part of.
+template <class Options>
+json activation_layer(const char* class_name, Options options, ConfigWriter&& writer) {
+  options.dtype = writer.policy();
+  describe(writer, options);
+  writer.dtype_policy(options.dtype);
+  return object_to_config("keras.layers", class_name, std::move(writer).take());
 }
 
 std::optional<ActivationFunction> named_activation(const std::string& name) {
@@ -98,10 +116,47 @@ std::optional<ActivationFunction> named_activation(const std::string& name) {
   return ActivationFunction(name);
 }
 
+/// As Keras calls the function.
+std::string keras_name(const std::string& name) {
+  if (name.empty()) return "linear";
+  if (name == "swish") return "silu";
+  return name == "hard_swish" ? "hard_silu" : name;
+}
+
 }  // namespace
 
+json object_to_config(const char* module, const std::string& class_name, json config) {
+  return {{"module", module},
+          {"class_name", class_name},
+          {"config", std::move(config)},
+          {"registered_name", nullptr}};
+}
+
+json shape_to_config(const Shape& shape) {
+  json dims = json::array();
+  for (const std::int64_t dim : shape) dims.push_back(dim == kNone ? json() : json(dim));
+  return dims;
+}
+
 std::optional<Initializer> initializer_from_config(const json& value) {
-  return object_from_config<Initializer>(value, read_initializer);
+  return object_from_config<Initializer>(value, [](const std::string& class_name,
+                                                   ConfigReader& reader) {
+    return alternative_from_config<Initializer>(
+        class_name, reader, [](Config& config, auto& kind) { describe_initializer(config, kind); });
+  });
+}
+
+json initializer_to_config(const Initializer& value, ConfigWriter&& writer) {
+  std::visit(
+      [&]<class Kind>(Kind kind) {
+        if constexpr (std::is_same_v<Kind, Variable::Initializer>) {
+          writer.fail("is a function of one's own, which no configuration can hold.");
+        } else {
+          describe_initializer(writer, kind);
+        }
+      },
+      value.kind());
+  return object_to_config("keras.initializers", value.class_name(), std::move(writer).take());
 }
 
 std::optional<ActivationFunction> activation_from_config(const json& value) {
@@ -112,6 +167,32 @@ std::optional<ActivationFunction> activation_from_config(const json& value) {
   const json config = value.value("config", json());
   if (class_name == "function" && config.is_string()) return named_activation(config);
   return config.is_object() ? read_activation_layer(class_name, config) : std::nullopt;
+}
+
+json activation_to_config(const ActivationFunction& value, ConfigWriter&& writer) {
+  const std::vector<double>& given = value.parameters;
+  if (given.empty()) return keras_name(value.name);
+  if (value.name == "relu") {
+    ReLUOptions options{.negative_slope = given.at(0), .threshold = given.at(2)};
+    if (given[1] != kInfinity) options.max_value = given[1];
+    return activation_layer("ReLU", std::move(options), std::move(writer));
+  }
+  if (value.name == "leaky_relu") {
+    return activation_layer("LeakyReLU", LeakyReLUOptions{.negative_slope = given[0]},
+                            std::move(writer));
+  }
+  if (value.name == "elu") {
+    return activation_layer("ELU", ELUOptions{.alpha = given[0]}, std::move(writer));
+  }
+  if (value.name == "softmax") {
+    return activation_layer(
+        "Softmax", SoftmaxOptions{.axis = std::vector<std::int64_t>(given.begin(), given.end())},
+        std::move(writer));
+  }
+  if (value.name == "gelu" && given[0] == 0) return "gelu";
+  writer.fail(std::string("is a form of '")
+                  .append(value.name)
+                  .append("' that Keras's configurations have no name for."));
 }
 
 }  // namespace lamina::layers

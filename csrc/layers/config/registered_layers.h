@@ -1,5 +1,5 @@
 #pragma once
-#include "layers/config/config_reader.h"
+#include "layers/config/config.h"
 
 // The registered layers, one line each: the factory's name, and the struct of its options.
 #define LAMINA_LAYERS(X)                                   \
@@ -46,9 +46,9 @@
   X(Normalization, NormalizationOptions)
 
 namespace lamina::layers {
-#define LAMINA_DECLARE(Name, Options) \
-  template <>                         \
-  Options from_config(ConfigReader& config);
+// What each one's options are called in its configuration, said beside the layer. What all layers
+// have (name, dtype, trainable) is said once, in registry.cpp.
+#define LAMINA_DECLARE(Name, Options) void describe(Config& config, Options& options);
 LAMINA_LAYERS(LAMINA_DECLARE)
 #undef LAMINA_DECLARE
 }  // namespace lamina::layers

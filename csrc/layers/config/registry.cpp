@@ -3,31 +3,67 @@
 #include <algorithm>
 #include <map>
 
+#include "layers/config/config_reader.h"
+#include "layers/config/config_writer.h"
+#include "layers/config/described.h"
 #include "layers/config/registered_layers.h"
 
 namespace lamina::layers {
 namespace {
 
-using Make = LayerPtr (*)(ConfigReader&);
+using nlohmann::json;
 
-void note_training_options(Layer& layer, const ConfigReader& config) {
-  layer.set_activity_regularizer(config.activity_regularizer());
-  if (config.training_options().empty()) return;
-  if (auto* options = dynamic_cast<TrainingOptions*>(&layer)) {
-    options->lack(config.training_options());
+/// How a registered layer is made and written.
+struct Entry {
+  LayerPtr (*make)(ConfigReader& config);
+  json (*write)(const Layer& layer);
+};
+
+template <class Options>
+void describe_layer(Config& config, Options& options) {
+  describe(config, options);
+  config.string("name", options.name);
+  if constexpr (requires { options.trainable; }) {  // InputLayer has neither
+    config.dtype_policy(options.dtype);
+    config.boolean("trainable", options.trainable);
   }
 }
 
-const std::map<std::string, Make, std::less<>>& registry() {
-  static const std::map<std::string, Make, std::less<>> layers = {
-#define LAMINA_REGISTER(Name, Options)                \
-  {#Name, [](ConfigReader& config) -> LayerPtr {      \
-     auto options = from_config<Options>(config);     \
-     config.finish();                                 \
-     const LayerRef layer = Name(std::move(options)); \
-     note_training_options(*layer, config);           \
-     return layer;                                    \
-   }},
+template <class Options, LayerRef (*factory)(Options)>
+LayerPtr make_layer_of(ConfigReader& config) {
+  Options options;
+  describe_layer(config, options);
+  Regularizer activity;
+  if constexpr (requires { options.trainable; }) activity = config.activity_regularizer();
+  config.finish();
+  const LayerRef layer = factory(std::move(options));
+  layer->set_activity_regularizer(std::move(activity));
+  if (auto* unused = dynamic_cast<UnusedOptions*>(&*layer)) {
+    unused->keep(config.unused_options(), config.training_options());
+  }
+  return layer;
+}
+
+template <class Options>
+json write_layer_of(const Layer& layer) {
+  const auto* described = dynamic_cast<const Described<Options>*>(&layer);
+  if (described == nullptr) return nullptr;  // of one's own, under Keras's name
+  Options options = described->current_options();
+  ConfigWriter config(layer);
+  describe_layer(config, options);
+  Regularizer activity = layer.activity_regularizer();
+  if constexpr (requires { options.activity_regularizer; }) activity = options.activity_regularizer;
+  if (activity) config.regularizer("activity_regularizer", activity);
+  if (const auto* kept = dynamic_cast<const UnusedOptions*>(&layer)) {
+    for (const auto& [option, value] : kept->unused().items()) config.set(option, value);
+  }
+  return std::move(config).take();
+}
+
+const std::map<std::string, Entry, std::less<>>& registry() {
+  static const std::map<std::string, Entry, std::less<>> layers = {
+#define LAMINA_REGISTER(Name, Options) \
+  {#Name, {make_layer_of<Options, Name>, write_layer_of<Options>}},
       LAMINA_LAYERS(LAMINA_REGISTER)
 #undef LAMINA_REGISTER
   };
@@ -36,16 +72,21 @@ const std::map<std::string, Make, std::less<>>& registry() {
 
 }  // namespace
 
-LayerPtr layer_from_config(const std::string& class_name, const nlohmann::json& config) {
+LayerPtr layer_from_config(const std::string& class_name, const json& config) {
   const auto it = registry().find(class_name);
   if (it == registry().end()) return nullptr;
   ConfigReader reader(class_name, config);
-  return it->second(reader);
+  return it->second.make(reader);
+}
+
+json layer_to_config(const Layer& layer) {
+  const auto it = registry().find(layer.class_name());
+  return it == registry().end() ? json() : it->second.write(layer);
 }
 
 std::vector<std::string> registered_layers() {
   std::vector<std::string> names;
-  for (const auto& [name, make] : registry()) names.push_back(name);
+  for (const auto& [name, entry] : registry()) names.push_back(name);
   return names;
 }
 

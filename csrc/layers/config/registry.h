@@ -14,6 +14,11 @@ namespace lamina::layers {
 [[nodiscard]] LayerPtr layer_from_config(const std::string& class_name,
                                          const nlohmann::json& config);
 
+/// The `config` object of such a layer as it is now, which Keras's class and `layer_from_config`
+/// make one like it of. Null for any other. Throws UnsupportedError naming the layer and an option
+/// that no configuration can hold.
+[[nodiscard]] nlohmann::json layer_to_config(const Layer& layer);
+
 /// Registered class names, sorted, for messages and the README's table.
 [[nodiscard]] std::vector<std::string> registered_layers();
 

@@ -5,7 +5,6 @@
 
 #include <array>
 
-#include "layers/config/config_reader.h"
 #include "layers/config/object_config.h"
 
 namespace lamina {
@@ -47,31 +46,42 @@ std::string Constraint::class_name() const {
 namespace layers {
 namespace {
 
-/// Null is all axes; an empty list would be none, which no norm is along.
-std::optional<Axes> axis_of(const nlohmann::json& config, ConfigReader& reader) {
-  const auto axis = config.find("axis");
-  if (axis != config.end() && axis->is_array() && axis->empty()) return std::nullopt;
-  return reader.axes("axis", 0);
+void describe_constraint(Config& config, constraints::MaxNorm& constraint) {
+  config.number("max_value", constraint.max_value);
+  config.axes("axis", constraint.axis, AxesForm::kOneOrListOrNull);
 }
-
-std::optional<Constraint> read_norm(const std::string& class_name, ConfigReader& reader,
-                                    const Axes& axis) {
-  if (class_name == "MaxNorm") return constraints::MaxNorm{reader.number("max_value", 2), axis};
-  if (class_name == "UnitNorm") return constraints::UnitNorm{axis};
-  if (class_name != "MinMaxNorm") return std::nullopt;
-  return constraints::MinMaxNorm{reader.number("min_value", 0), reader.number("max_value", 1),
-                                 reader.number("rate", 1), axis};
+void describe_constraint(Config&, constraints::NonNeg&) {}
+void describe_constraint(Config& config, constraints::UnitNorm& constraint) {
+  config.axes("axis", constraint.axis, AxesForm::kOneOrListOrNull);
+}
+void describe_constraint(Config& config, constraints::MinMaxNorm& constraint) {
+  config.number("min_value", constraint.min_value);
+  config.number("max_value", constraint.max_value);
+  config.number("rate", constraint.rate);
+  config.axes("axis", constraint.axis, AxesForm::kOneOrListOrNull);
 }
 
 }  // namespace
 
 std::optional<Constraint> constraint_from_config(const nlohmann::json& value) {
   return object_from_config<Constraint>(
-      value, [](const std::string& class_name, ConfigReader& reader) -> std::optional<Constraint> {
-        if (class_name == "NonNeg") return constraints::NonNeg{};
-        const std::optional<Axes> axis = axis_of(reader.config(), reader);
-        return axis ? read_norm(class_name, reader, *axis) : std::nullopt;
+      value, [](const std::string& class_name, ConfigReader& reader) {
+        return alternative_from_config<Constraint>(
+            class_name, reader,
+            [](Config& config, auto& constraint) { describe_constraint(config, constraint); });
       });
+}
+
+nlohmann::json constraint_to_config(const Constraint& value, ConfigWriter&& writer) {
+  if (!value) return nullptr;
+  std::visit(
+      [&]<class Kind>(Kind constraint) {
+        if constexpr (!std::is_same_v<Kind, std::monostate>) {
+          describe_constraint(writer, constraint);
+        }
+      },
+      value.kind());
+  return object_to_config("keras.constraints", value.class_name(), std::move(writer).take());
 }
 
 }  // namespace layers

@@ -2,6 +2,7 @@
 #include <lamina/initializers.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
@@ -88,46 +89,150 @@ Tensor identity(double gain, const Shape& shape, DType dtype) {
   return out.cast(dtype);
 }
 
+/// By the alternatives of Initializer::Kind.
+constexpr std::array kClasses = {"",
+                                 "Zeros",
+                                 "Ones",
+                                 "Constant",
+                                 "RandomNormal",
+                                 "TruncatedNormal",
+                                 "RandomUniform",
+                                 "VarianceScaling",
+                                 "GlorotUniform",
+                                 "GlorotNormal",
+                                 "HeUniform",
+                                 "HeNormal",
+                                 "LecunUniform",
+                                 "LecunNormal",
+                                 "Orthogonal",
+                                 "Identity"};
+static_assert(kClasses.size() == std::variant_size_v<Initializer::Kind>);
+
+namespace init = initializers;
+
+// What VarianceScaling and those that have a name for one of its kind are.
+const init::VarianceScaling& scaling_of(const init::VarianceScaling& scaling) {
+  return scaling;
+}
+init::VarianceScaling scaling_of(init::GlorotUniform given) {
+  return {1, "fan_avg", "uniform", given.seed};
+}
+init::VarianceScaling scaling_of(init::GlorotNormal given) {
+  return {1, "fan_avg", "truncated_normal", given.seed};
+}
+init::VarianceScaling scaling_of(init::HeUniform given) {
+  return {2, "fan_in", "uniform", given.seed};
+}
+init::VarianceScaling scaling_of(init::HeNormal given) {
+  return {2, "fan_in", "truncated_normal", given.seed};
+}
+init::VarianceScaling scaling_of(init::LecunUniform given) {
+  return {1, "fan_in", "uniform", given.seed};
+}
+init::VarianceScaling scaling_of(init::LecunNormal given) {
+  return {1, "fan_in", "truncated_normal", given.seed};
+}
+template <class T>
+concept Scaled = requires(const T& given) {
+  scaling_of(given);
+};
+
+/// Draws a variable's first value.
+struct Draw {
+  layers::RandomStream stream;
+  const Shape& shape;
+  DType dtype;
+
+  Tensor operator()(const Variable::Initializer& function) const { return function(shape, dtype); }
+  Tensor operator()(init::Zeros) const { return full(0, shape, dtype); }
+  Tensor operator()(init::Ones) const { return full(1, shape, dtype); }
+  Tensor operator()(const init::Constant& constant) const {
+    const ArrayLike& value = constant.value;
+    return value.shape.rank() == 0 && value.values.size() == 1
+               ? full(value.values[0], shape, dtype)
+               : broadcast_constant(value, shape, dtype);
+  }
+  Tensor operator()(const init::RandomNormal& normal) const {
+    return random_tensor(shape, dtype, [&](std::span<float> out) {
+      layers::fill_normal(stream, normal.mean, normal.stddev, out);
+    });
+  }
+  Tensor operator()(const init::TruncatedNormal& normal) const {
+    return random_tensor(shape, dtype, [&](std::span<float> out) {
+      layers::fill_truncated_normal(stream, normal.mean, normal.stddev, out);
+    });
+  }
+  Tensor operator()(const init::RandomUniform& uniform) const {
+    return random_tensor(shape, dtype, [&](std::span<float> out) {
+      layers::fill_uniform(stream, uniform.minval, uniform.maxval, out);
+    });
+  }
+  template <Scaled Given>
+  Tensor operator()(const Given& given) const {
+    const init::VarianceScaling scaling = scaling_of(given);
+    const Fans fans = fans_of(shape);
+    const double n = scaling.mode == "fan_in"    ? fans.in
+                     : scaling.mode == "fan_out" ? fans.out
+                                                 : (fans.in + fans.out) / 2;
+    const double variance = scaling.scale / std::max(1.0, n);
+    return random_tensor(shape, dtype, [&](std::span<float> out) {
+      if (scaling.distribution == "uniform") {
+        const double limit = std::sqrt(3 * variance);
+        layers::fill_uniform(stream, -limit, limit, out);
+      } else if (scaling.distribution == "untruncated_normal") {
+        layers::fill_normal(stream, 0, std::sqrt(variance), out);
+      } else {
+        // The standard deviation of a unit normal truncated at two.
+        constexpr double kTruncatedStddev = 0.87962566103423978;
+        layers::fill_truncated_normal(stream, 0, std::sqrt(variance) / kTruncatedStddev, out);
+      }
+    });
+  }
+  Tensor operator()(const init::Orthogonal& orthogonal) const {
+    return layers::orthogonal_matrix(stream, orthogonal.gain, shape).cast(dtype);
+  }
+  Tensor operator()(init::Identity eye) const { return identity(eye.gain, shape, dtype); }
+};
+
+std::optional<std::uint64_t> seed_of(const Initializer::Kind& kind) {
+  return std::visit(
+      [](const auto& given) -> std::optional<std::uint64_t> {
+        if constexpr (requires { given.seed; }) return given.seed;
+        return std::nullopt;
+      },
+      kind);
+}
+
+bool goes_by_fans(const Initializer::Kind& kind) {
+  return std::visit([]<class Given>(const Given&) { return Scaled<Given>; }, kind);
+}
+
+template <class Given>
+Initializer make() {
+  return Given{};
+}
+
 Initializer named(const std::string& name) {
-  using initializers::VarianceScaling;
   static const std::map<std::string, Initializer (*)()> kByName = {
-      {"zeros", [] { return Initializer(initializers::Constant{0.0}); }},
-      {"zero", [] { return Initializer(initializers::Constant{0.0}); }},
-      {"ones", [] { return Initializer(initializers::Constant{1.0}); }},
-      {"one", [] { return Initializer(initializers::Constant{1.0}); }},
-      {"constant", [] { return Initializer(initializers::Constant{}); }},
-      {"identity", [] { return Initializer(initializers::Identity{}); }},
-      {"orthogonal", [] { return Initializer(initializers::Orthogonal{}); }},
-      {"random_normal", [] { return Initializer(initializers::RandomNormal{}); }},
-      {"normal", [] { return Initializer(initializers::RandomNormal{}); }},
-      {"random_uniform", [] { return Initializer(initializers::RandomUniform{}); }},
-      {"uniform", [] { return Initializer(initializers::RandomUniform{}); }},
-      {"truncated_normal", [] { return Initializer(initializers::TruncatedNormal{}); }},
-      {"variance_scaling", [] { return Initializer(VarianceScaling{}); }},
-      {"glorot_uniform",
-       [] {
-         return Initializer(VarianceScaling{1.0, "fan_avg", "uniform"});
-       }},
-      {"glorot_normal",
-       [] {
-         return Initializer(VarianceScaling{1.0, "fan_avg", "truncated_normal"});
-       }},
-      {"he_uniform",
-       [] {
-         return Initializer(VarianceScaling{2.0, "fan_in", "uniform"});
-       }},
-      {"he_normal",
-       [] {
-         return Initializer(VarianceScaling{2.0, "fan_in", "truncated_normal"});
-       }},
-      {"lecun_uniform",
-       [] {
-         return Initializer(VarianceScaling{1.0, "fan_in", "uniform"});
-       }},
-      {"lecun_normal",
-       [] {
-         return Initializer(VarianceScaling{1.0, "fan_in", "truncated_normal"});
-       }},
+      {"zeros", make<init::Zeros>},
+      {"zero", make<init::Zeros>},
+      {"ones", make<init::Ones>},
+      {"one", make<init::Ones>},
+      {"constant", make<init::Constant>},
+      {"identity", make<init::Identity>},
+      {"orthogonal", make<init::Orthogonal>},
+      {"random_normal", make<init::RandomNormal>},
+      {"normal", make<init::RandomNormal>},
+      {"random_uniform", make<init::RandomUniform>},
+      {"uniform", make<init::RandomUniform>},
+      {"truncated_normal", make<init::TruncatedNormal>},
+      {"variance_scaling", make<init::VarianceScaling>},
+      {"glorot_uniform", make<init::GlorotUniform>},
+      {"glorot_normal", make<init::GlorotNormal>},
+      {"he_uniform", make<init::HeUniform>},
+      {"he_normal", make<init::HeNormal>},
+      {"lecun_uniform", make<init::LecunUniform>},
+      {"lecun_normal", make<init::LecunNormal>},
   };
   const auto it = kByName.find(core::to_snake_case(name));
   if (it != kByName.end()) return it->second();
@@ -153,40 +258,23 @@ Initializer::Initializer(const char* name) : Initializer(std::string(name)) {}
 
 Initializer::Initializer(const std::string& name) : Initializer(named(name)) {}
 
-Initializer::Initializer(initializers::Constant constant)
-    : draw_([value = std::move(constant.value)](std::uint64_t, std::uint64_t, const Shape& shape,
-                                                DType dtype) {
-        return value.shape.rank() == 0 && value.values.size() == 1
-                   ? full(value.values[0], shape, dtype)
-                   : broadcast_constant(value, shape, dtype);
-      }) {}
+Initializer::Initializer(initializers::Zeros zeros) : kind_(zeros) {}
+Initializer::Initializer(initializers::Ones ones) : kind_(ones) {}
+Initializer::Initializer(initializers::Constant constant) : kind_(std::move(constant)) {}
+Initializer::Initializer(initializers::RandomNormal normal) : kind_(normal) {}
+Initializer::Initializer(initializers::TruncatedNormal normal) : kind_(normal) {}
+Initializer::Initializer(initializers::RandomUniform uniform) : kind_(uniform) {}
+Initializer::Initializer(initializers::GlorotUniform uniform) : kind_(uniform) {}
+Initializer::Initializer(initializers::GlorotNormal normal) : kind_(normal) {}
+Initializer::Initializer(initializers::HeUniform uniform) : kind_(uniform) {}
+Initializer::Initializer(initializers::HeNormal normal) : kind_(normal) {}
+Initializer::Initializer(initializers::LecunUniform uniform) : kind_(uniform) {}
+Initializer::Initializer(initializers::LecunNormal normal) : kind_(normal) {}
+Initializer::Initializer(initializers::Orthogonal orthogonal) : kind_(orthogonal) {}
+Initializer::Initializer(initializers::Identity identity) : kind_(identity) {}
+Initializer::Initializer(Variable::Initializer function) : kind_(std::move(function)) {}
 
-Initializer::Initializer(initializers::RandomNormal normal)
-    : draw_([normal](std::uint64_t key, std::uint64_t stream, const Shape& shape, DType dtype) {
-        return random_tensor(shape, dtype, [&](std::span<float> out) {
-          layers::fill_normal({key, stream}, normal.mean, normal.stddev, out);
-        });
-      }),
-      seed_(normal.seed) {}
-
-Initializer::Initializer(initializers::TruncatedNormal normal)
-    : draw_([normal](std::uint64_t key, std::uint64_t stream, const Shape& shape, DType dtype) {
-        return random_tensor(shape, dtype, [&](std::span<float> out) {
-          layers::fill_truncated_normal({key, stream}, normal.mean, normal.stddev, out);
-        });
-      }),
-      seed_(normal.seed) {}
-
-Initializer::Initializer(initializers::RandomUniform uniform)
-    : draw_([uniform](std::uint64_t key, std::uint64_t stream, const Shape& shape, DType dtype) {
-        return random_tensor(shape, dtype, [&](std::span<float> out) {
-          layers::fill_uniform({key, stream}, uniform.minval, uniform.maxval, out);
-        });
-      }),
-      seed_(uniform.seed) {}
-
-Initializer::Initializer(const initializers::VarianceScaling& scaling)
-    : seed_(scaling.seed), goes_by_fans_(true) {
+Initializer::Initializer(initializers::VarianceScaling scaling) {
   if (!(scaling.scale > 0)) {
     throw ValueError("Argument `scale` must be positive float. Received: scale=" +
                      std::to_string(scaling.scale));
@@ -201,54 +289,26 @@ Initializer::Initializer(const initializers::VarianceScaling& scaling)
         "Invalid `distribution` argument: " + scaling.distribution +
         ". Please use one of 'normal', 'truncated_normal', 'untruncated_normal', 'uniform'.");
   }
-  draw_ = [scaling](std::uint64_t key, std::uint64_t stream, const Shape& shape, DType dtype) {
-    const Fans fans = fans_of(shape);
-    const double n = scaling.mode == "fan_in"    ? fans.in
-                     : scaling.mode == "fan_out" ? fans.out
-                                                 : (fans.in + fans.out) / 2;
-    const double variance = scaling.scale / std::max(1.0, n);
-    return random_tensor(shape, dtype, [&](std::span<float> out) {
-      if (scaling.distribution == "uniform") {
-        const double limit = std::sqrt(3 * variance);
-        layers::fill_uniform({key, stream}, -limit, limit, out);
-      } else if (scaling.distribution == "untruncated_normal") {
-        layers::fill_normal({key, stream}, 0, std::sqrt(variance), out);
-      } else {
-        // The standard deviation of a unit normal truncated at two.
-        constexpr double kTruncatedStddev = 0.87962566103423978;
-        layers::fill_truncated_normal({key, stream}, 0, std::sqrt(variance) / kTruncatedStddev,
-                                      out);
-      }
-    });
-  };
+  if (scaling.distribution == "normal") scaling.distribution = "truncated_normal";  // as Keras
+  kind_ = std::move(scaling);
 }
 
-Initializer::Initializer(initializers::Orthogonal orthogonal)
-    : draw_([orthogonal](std::uint64_t key, std::uint64_t stream, const Shape& shape, DType dtype) {
-        return layers::orthogonal_matrix({key, stream}, orthogonal.gain, shape).cast(dtype);
-      }),
-      seed_(orthogonal.seed) {}
-
-Initializer::Initializer(initializers::Identity eye)
-    : draw_([eye](std::uint64_t, std::uint64_t, const Shape& shape, DType dtype) {
-        return identity(eye.gain, shape, dtype);
-      }) {}
-
-Initializer::Initializer(Variable::Initializer function)
-    : draw_([function = std::move(function)](std::uint64_t, std::uint64_t, const Shape& shape,
-                                             DType dtype) { return function(shape, dtype); }) {}
+std::string Initializer::class_name() const {
+  return kClasses[kind_.index()];
+}
 
 Variable::Initializer Initializer::bind() const {
+  const std::optional<std::uint64_t> seed = seed_of(kind_);
   const layers::RandomStream stream =
-      seed_ ? layers::RandomStream{*seed_, 0} : layers::next_random_stream();
-  return [draw = draw_, stream](const Shape& shape, DType dtype) {
-    return draw(stream.key, stream.stream, shape, dtype);
+      seed ? layers::RandomStream{*seed, 0} : layers::next_random_stream();
+  return [kind = kind_, stream](const Shape& shape, DType dtype) {
+    return std::visit(Draw{stream, shape, dtype}, kind);
   };
 }
 
 // Elements are drawn one like the other, so those of a matrix with these fans will do.
 Variable::Initializer Initializer::bind(std::vector<std::size_t> input_axes) const {
-  if (!goes_by_fans_) return bind();
+  if (!goes_by_fans(kind_)) return bind();
   return [draw = bind(), axes = std::move(input_axes)](const Shape& shape, DType dtype) {
     Shape in, out;
     for (std::size_t i = 0; i < shape.rank(); ++i) {

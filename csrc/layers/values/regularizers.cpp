@@ -6,7 +6,6 @@
 #include <cmath>
 #include <utility>
 
-#include "layers/config/config_reader.h"
 #include "layers/config/object_config.h"
 
 namespace lamina {
@@ -58,23 +57,64 @@ Regularizer::Regularizer(regularizers::OrthogonalRegularizer regularizer)
 }
 
 namespace layers {
+namespace {
+
+/// A null factor is one that was not given.
+void factor(Config& config, const char* option, double& value) {
+  std::optional<double> given = value;
+  config.optional_number(option, given);
+  value = given.value_or(value);
+}
+void describe_regularizer(Config& config, regularizers::L1& regularizer) {
+  factor(config, "l1", regularizer.l1);
+}
+void describe_regularizer(Config& config, regularizers::L2& regularizer) {
+  factor(config, "l2", regularizer.l2);
+}
+void describe_regularizer(Config& config, regularizers::L1L2& regularizer) {
+  factor(config, "l1", regularizer.l1);
+  factor(config, "l2", regularizer.l2);
+}
+void describe_regularizer(Config& config, regularizers::OrthogonalRegularizer& regularizer) {
+  config.number("factor", regularizer.factor);
+  config.string("mode", regularizer.mode);
+}
+
+template <class Kind>
+Regularizer read(ConfigReader& reader) {
+  Kind kind;
+  describe_regularizer(reader, kind);
+  return kind;
+}
+
+}  // namespace
 
 std::optional<Regularizer> regularizer_from_config(const nlohmann::json& value) {
   return object_from_config<Regularizer>(
       value, [](const std::string& class_name, ConfigReader& reader) -> std::optional<Regularizer> {
-        // A null factor is one that was not given.
-        const auto factor = [&](const char* name, double fallback) {
-          return reader.optional_number(name).value_or(fallback);
-        };
-        if (class_name == "L1") return regularizers::L1{factor("l1", 0.01)};
-        if (class_name == "L2") return regularizers::L2{factor("l2", 0.01)};
-        if (class_name == "L1L2") return regularizers::L1L2{factor("l1", 0), factor("l2", 0)};
+        if (class_name == "L1") return read<regularizers::L1>(reader);
+        if (class_name == "L2") return read<regularizers::L2>(reader);
+        if (class_name == "L1L2") return read<regularizers::L1L2>(reader);
         if (class_name == "OrthogonalRegularizer") {
-          return regularizers::OrthogonalRegularizer{reader.number("factor", 0.01),
-                                                     reader.string("mode", "rows")};
+          return read<regularizers::OrthogonalRegularizer>(reader);
         }
         return std::nullopt;
       });
+}
+
+nlohmann::json regularizer_to_config(const Regularizer& value, ConfigWriter&& writer) {
+  if (!value) return nullptr;
+  const auto describe = [&](auto kind) { describe_regularizer(writer, kind); };
+  if (value.orthogonal()) {
+    describe(*value.orthogonal());
+  } else if (value.class_name() == "L1") {
+    describe(regularizers::L1{value.l1()});
+  } else if (value.class_name() == "L2") {
+    describe(regularizers::L2{value.l2()});
+  } else {
+    describe(regularizers::L1L2{value.l1(), value.l2()});
+  }
+  return object_to_config("keras.regularizers", value.class_name(), std::move(writer).take());
 }
 
 }  // namespace layers

@@ -8,6 +8,7 @@
 #include "layers/input.h"
 #include "models/keras/json_text.h"
 #include "models/keras/keras_config.h"
+#include "models/keras/nested_functional.h"
 #include "models/keras/operation.h"
 
 namespace lamina::models {
@@ -53,11 +54,19 @@ class FunctionalReader {
     for (std::size_t i = 0; i < entries_.size(); ++i) add_calls(entries_[i], layers[i]);
     for (Entry& entry : entries_) make_calls(entry);
     const auto trainable = config.find("trainable");
-    return Functional::create(tensors(member(config, "input_layers", where_), "input_layers"),
-                              tensors(member(config, "output_layers", where_), "output_layers"),
-                              {.name = optional_string(config, "name", where_),
-                               .trainable = trainable == config.end() || !trainable->is_boolean() ||
-                                            trainable->get<bool>()});
+    SymbolicTensors inputs, outputs;
+    NestedFunctional::Nesting nesting{
+        flatten(member(config, "input_layers", where_), "input_layers", inputs),
+        flatten(member(config, "output_layers", where_), "output_layers", outputs)};
+    const auto model = std::make_shared<NestedFunctional>(
+        std::move(inputs), std::move(outputs),
+        Functional::Options{.name = optional_string(config, "name", where_),
+                            .trainable = trainable == config.end() || !trainable->is_boolean() ||
+                                         trainable->get<bool>()},
+        std::move(nesting));
+    (void)model->name();
+    model->prepare_saving();
+    return model;
   }
 
  private:
@@ -109,7 +118,7 @@ class FunctionalReader {
       return;
     }
     if (value.is_number() && !entry.layer) {
-      call.scalars.push_back({position, value.get<double>()});
+      call.scalars.push_back({position, value.get<double>(), value.is_number_integer()});
       return;
     }
     if (!value.is_object() || optional_string(value, "class_name", where_) != "__keras_tensor__") {
@@ -257,14 +266,8 @@ class FunctionalReader {
   }
 
   // `input_layers` and `output_layers`: one origin, or lists and dicts of them, flattened as Keras
-  // does.
-  SymbolicTensors tensors(const json& value, const char* key) {
-    SymbolicTensors out;
-    flatten(value, key, out);
-    return out;
-  }
-
-  void flatten(const json& value, const char* key, SymbolicTensors& out) {
+  // does. Returns how they are nested.
+  json flatten(const json& value, const char* key, SymbolicTensors& out) {
     if (!value.is_array() && !value.is_object())
       invalid(std::string("'") + key + "' holds no tensors.");
     if (value.is_array() && value.size() == 3 && value[0].is_string()) {
@@ -275,9 +278,11 @@ class FunctionalReader {
         --origin.call;
       }
       out.push_back(tensor(origin));
-      return;
+      return out.size() - 1;
     }
-    for (const json& item : value) flatten(item, key, out);  // objects: by key, as Keras flattens
+    json nesting = value;
+    for (json& item : nesting) item = flatten(item, key, out);  // objects: by key, as Keras does
+    return nesting;
   }
 
   std::string where_;

@@ -1,7 +1,13 @@
 #include "models/keras/keras_config.h"
 
+#include <typeinfo>
+
+#include "layers/access.h"
+#include "layers/config/call_arguments.h"
+#include "layers/config/object_config.h"
 #include "layers/config/registry.h"
 #include "models/keras/json_text.h"
+#include "models/keras/nested_functional.h"
 #include "models/keras/operation.h"
 #include "storage/storage.h"
 
@@ -46,6 +52,59 @@ ModelPtr model_of_class(const std::string& class_name, const json& object,
   return functional ? functional_from_config(config, where) : sequential_from_config(config, where);
 }
 
+std::string in_words(const Layer& layer) {
+  return std::string("Layer '")
+      .append(layer.name())
+      .append("' (")
+      .append(layer.class_name())
+      .append(")");
+}
+
+// A Functional or a Sequential, and no class of one's own that is derived from it.
+template <class Class>
+const Class* exactly(const Layer& layer) {
+  const bool is_one = typeid(layer) == typeid(Class) || (std::is_same_v<Class, Functional> &&
+                                                         typeid(layer) == typeid(NestedFunctional));
+  return is_one ? static_cast<const Class*>(&layer) : nullptr;
+}
+
+json functional_to_object(const Functional& model, WrittenLayers& written) {
+  json object = layers::object_to_config("keras.src.models.functional", "Functional",
+                                         functional_to_config(model, written));
+  object["registered_name"] = "Functional";
+  object["build_config"] = {{"input_shape", nullptr}};
+  return object;
+}
+
+json sequential_to_object(const Sequential& model, WrittenLayers& written) {
+  json config = sequential_to_config(model, written);
+  json object = layers::object_to_config("keras", "Sequential", config);
+  if (config.contains("build_input_shape")) {
+    object["build_config"] = {{"input_shape", config["build_input_shape"]}};
+  }
+  return object;
+}
+
+// What the layer was built with; null when it needs no building, or has yet to be built.
+json build_config(const Layer& layer) {
+  const std::vector<Shape>& shapes = layers::Access::build_shapes(layer);
+  if (shapes.empty()) return nullptr;
+  if (const auto* arguments = dynamic_cast<const layers::CallArguments*>(&layer)) {
+    const std::vector<std::string> names = arguments->arguments_in_order(shapes.size());
+    json by_name;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      by_name[names[i] + "_shape"] = layers::shape_to_config(shapes.at(i));
+    }
+    return {{"shapes_dict", std::move(by_name)}};
+  }
+  if (!layers::Access::takes_list(layer)) {
+    return {{"input_shape", layers::shape_to_config(shapes.front())}};
+  }
+  json list = json::array();
+  for (const Shape& shape : shapes) list.push_back(layers::shape_to_config(shape));
+  return {{"input_shape", std::move(list)}};
+}
+
 }  // namespace
 
 LayerPtr layer_from_object(const json& object, const std::string& where) {
@@ -76,6 +135,34 @@ ModelPtr model_from_object(const json& object, const std::string& where) {
   return model;
 }
 
+json layer_to_object(const Layer& layer, WrittenLayers& written) {
+  const bool has_state = !layer.built() || !layer.variables().empty();
+  if (!written.insert(&layer).second && has_state) {
+    throw UnsupportedError(
+        in_words(layer) +
+        " is shared by several models of the configuration, of which Keras would "
+        "give each one of its own.");
+  }
+  if (const auto* model = exactly<Functional>(layer)) return functional_to_object(*model, written);
+  if (const auto* model = exactly<Sequential>(layer)) return sequential_to_object(*model, written);
+  if (is_operation(layer)) return operation_to_object(layer);
+  json config = layers::layer_to_config(layer);
+  if (config.is_null()) {
+    throw UnsupportedError(in_words(layer) +
+                           " cannot be written to a configuration: it is of a class of one's own, "
+                           "and Keras has only those of Lamina's layers and models.");
+  }
+  json object = layers::object_to_config("keras.layers", layer.class_name(), std::move(config));
+  json built = build_config(layer);
+  if (!built.is_null()) object["build_config"] = std::move(built);
+  return object;
+}
+
+json model_to_object(const Model& model) {
+  WrittenLayers written;
+  return layer_to_object(model, written);
+}
+
 }  // namespace models
 
 ModelPtr Model::from_json_text(std::string_view json, const std::string& source) {
@@ -88,6 +175,15 @@ ModelPtr Model::from_json_text(std::string_view json, const std::string& source)
     return models::model_from_object(object, source);
   } catch (const nlohmann::json::exception& error) {
     throw FormatError(source + ": no configuration of a Keras model: " + error.what());
+  }
+}
+
+std::string Model::to_json() const {
+  const nlohmann::json object = models::model_to_object(*this);
+  try {
+    return object.dump(-1, ' ', true);
+  } catch (const nlohmann::json::exception& error) {
+    throw ValueError("Model '" + name() + "' cannot be written to JSON: " + error.what());
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "graph/builder.h"
 
@@ -22,6 +23,7 @@ class Operation final : public Layer {
   }
 
   [[nodiscard]] std::string class_name() const override { return class_name_; }
+  [[nodiscard]] const std::vector<Scalar>& scalars() const noexcept { return scalars_; }
 
   [[nodiscard]] std::vector<Shape> compute_output_shape(const std::vector<Shape>& inputs) override {
     return {inputs.size() == 1 ? inputs[0] : broadcast(inputs[0], inputs[1])};
@@ -50,7 +52,7 @@ class Operation final : public Layer {
 
   // x op number, or number op x, as x * a + b.
   [[nodiscard]] ops::Activation scale_shift() const {
-    const auto [position, value] = scalars_[0];
+    const auto [position, value, integer] = scalars_[0];
     const bool first = position == 0;
     switch (kind_) {
       case ops::Binary::kAdd:
@@ -109,6 +111,17 @@ LayerPtr make_operation(const std::string& class_name, const std::string& name,
   const auto it = kinds().find(class_name);
   if (it == kinds().end()) return nullptr;
   return std::make_shared<Operation>(class_name, it->second, name, scalars);
+}
+
+nlohmann::json operation_to_object(const Layer& operation) {
+  return {{"module", "keras.src.ops.numpy"},
+          {"class_name", operation.class_name()},
+          {"config", {{"name", operation.name()}}},
+          {"registered_name", operation.class_name()}};
+}
+
+const std::vector<Scalar>& scalars_of(const Layer& operation) {
+  return dynamic_cast<const Operation&>(operation).scalars();
 }
 
 }  // namespace lamina::models

@@ -16,6 +16,7 @@ namespace lamina::models {
 struct Scalar {
   std::size_t position;
   double value;
+  bool integer;  ///< written without a point
 };
 
 /// An operation of `keras.ops` from its class name and configuration; null when Lamina has none of
@@ -23,5 +24,9 @@ struct Scalar {
 /// own.
 [[nodiscard]] LayerPtr make_operation(const std::string& class_name, const std::string& name,
                                       const std::vector<Scalar>& scalars);
+
+/// Keras's object of an operation, and its operands that are numbers.
+[[nodiscard]] nlohmann::json operation_to_object(const Layer& operation);
+[[nodiscard]] const std::vector<Scalar>& scalars_of(const Layer& operation);
 
 }  // namespace lamina::models

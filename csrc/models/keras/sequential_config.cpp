@@ -1,5 +1,9 @@
+#include <set>
+
+#include "layers/config/object_config.h"
 #include "models/keras/json_text.h"
 #include "models/keras/keras_config.h"
+#include "models/keras/model_parts.h"
 
 namespace lamina::models {
 namespace {
@@ -34,6 +38,31 @@ ModelPtr sequential_from_config(const json& config, const std::string& where) {
     model->build({shape_from(*shape, here)});
   }
   return model;
+}
+
+json sequential_to_config(const Sequential& model, WrittenLayers& written) {
+  json layers = json::array();
+  std::set<std::string> names;
+  if (const LayerPtr input = parts_of(model).input_layer) {
+    layers.push_back(layer_to_object(*input, written));
+  }
+  for (const LayerPtr& layer : model.layers()) {
+    if (!names.insert(layer->name()).second) {
+      throw UnsupportedError("Sequential model '" + model.name() + "' holds its layer '" +
+                             layer->name() +
+                             "' several times, which Keras's configuration of one cannot say.");
+    }
+    layers.push_back(layer_to_object(*layer, written));
+  }
+  json config = {{"name", model.name()},
+                 {"trainable", model.trainable()},
+                 {"dtype", layers::object_to_config("keras", "DTypePolicy",
+                                                    {{"name", model.dtype_policy().name}})}};
+  config["layers"] = std::move(layers);
+  if (model.built()) {
+    config["build_input_shape"] = layers::shape_to_config(model.inputs().front().shape());
+  }
+  return config;
 }
 
 }  // namespace lamina::models

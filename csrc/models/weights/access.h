@@ -15,6 +15,8 @@ class Access {
   }
   /// The calls that `summary` shows; null when there are none yet.
   [[nodiscard]] static const Graph* graph(const Model& model) { return model.graph(); }
+  /// The InputLayer that is none of `layers`: a Sequential's, if it has one.
+  [[nodiscard]] static LayerPtr input_layer(const Model& model) { return model.input_layer(); }
   /// What `compile` made; null before.
   [[nodiscard]] static const std::shared_ptr<TrainingParts>& training_parts(
       const Model& model) noexcept {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "layers/config/training_options.h"
+#include "layers/config/unused_options.h"
 
 namespace lamina::training {
 namespace {
@@ -31,7 +31,7 @@ void refuse_lacked_options(const Model& model) {
   std::string first;
   std::size_t count = 0;
   for (const LayerPtr& layer : all_layers(model)) {
-    const auto* options = dynamic_cast<const layers::TrainingOptions*>(layer.get());
+    const auto* options = dynamic_cast<const layers::UnusedOptions*>(layer.get());
     if (options == nullptr) continue;
     bool trains = false;
     for (const VariablePtr& variable : layer->own_variables()) {

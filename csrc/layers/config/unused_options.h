@@ -1,4 +1,5 @@
 #pragma once
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,13 +12,20 @@ struct TrainingOption {
   std::string value;   ///< its class and options: "OrthogonalRegularizer {\"mode\":\"rows\"}"
 };
 
-/// Those of a layer. Prediction does without them; whoever trains the layer has to ask.
-class TrainingOptions {
+/// What a layer's configuration says and Lamina does not use, to be written again.
+class UnusedOptions {
  public:
-  void lack(std::vector<TrainingOption> options) { lacked_ = std::move(options); }
+  void keep(nlohmann::json unused, std::vector<TrainingOption> lacked) {
+    unused_ = std::move(unused);
+    lacked_ = std::move(lacked);
+  }
+  /// As they stand in the configuration; null when there are none.
+  [[nodiscard]] const nlohmann::json& unused() const noexcept { return unused_; }
+  /// Those of them that prediction does without; whoever trains the layer has to ask.
   [[nodiscard]] const std::vector<TrainingOption>& lacked() const noexcept { return lacked_; }
 
  private:
+  nlohmann::json unused_;
   std::vector<TrainingOption> lacked_;
 };
 

@@ -1,0 +1,137 @@
+#include <unordered_map>
+
+#include "layers/access.h"
+#include "layers/config/call_arguments.h"
+#include "layers/config/object_config.h"
+#include "models/keras/keras_config.h"
+#include "models/keras/model_parts.h"
+#include "models/keras/nested_functional.h"
+#include "models/keras/operation.h"
+
+namespace lamina::models {
+namespace {
+
+using nlohmann::json;
+
+class FunctionalWriter {
+ public:
+  explicit FunctionalWriter(const Functional& model) : model_(model), parts_(parts_of(model)) {
+    for (const auto& call : parts_.calls) {
+      std::vector<const layers::Node*>& calls = calls_[call->layer.get()];
+      places_[call.get()] = calls.size();
+      calls.push_back(call.get());
+    }
+  }
+
+  json write(WrittenLayers& written) const {
+    json layers = json::array();
+    for (const LayerPtr& layer : parts_.operations) {
+      json object = layer_to_object(*layer, written);
+      object["name"] = layer->name();
+      json& nodes = object["inbound_nodes"] = json::array();
+      for (const layers::Node* call : calls_.at(layer.get())) {
+        if (!call->inputs.empty()) nodes.push_back(node(*call));
+      }
+      layers.push_back(std::move(object));
+    }
+    json config = {{"name", model_.name()}, {"trainable", model_.trainable()}};
+    config["layers"] = std::move(layers);
+    const auto* nested = dynamic_cast<const NestedFunctional*>(&model_);
+    const SymbolicTensors inputs = model_.inputs(), outputs = model_.outputs();
+    config["input_layers"] = nested != nullptr ? origins(nested->nesting().inputs, inputs)
+                                               : origins(flat(inputs.size()), inputs);
+    config["output_layers"] = nested != nullptr ? origins(nested->nesting().outputs, outputs)
+                                                : origins(flat(outputs.size()), outputs);
+    return config;
+  }
+
+ private:
+  /// One tensor, or a list of several.
+  static json flat(std::size_t count) {
+    if (count == 1) return 0;
+    json list = json::array();
+    for (std::size_t i = 0; i < count; ++i) list.push_back(i);
+    return list;
+  }
+
+  json node(const layers::Node& call) const {
+    json args = json::array(), keywords = json::object();
+    if (const auto* arguments = dynamic_cast<const layers::CallArguments*>(call.layer.get())) {
+      put_named(call, *arguments, args, keywords);
+    } else if (is_operation(*call.layer)) {
+      for (const SymbolicTensor& input : call.inputs) args.push_back(tensor(input));
+      for (const Scalar& scalar : scalars_of(*call.layer)) put_scalar(scalar, args);
+    } else if (takes_list(call)) {
+      json list = json::array();
+      for (const SymbolicTensor& input : call.inputs) list.push_back(tensor(input));
+      args.push_back(std::move(list));
+    } else {
+      args.push_back(tensor(call.inputs.front()));
+    }
+    return {{"args", std::move(args)}, {"kwargs", std::move(keywords)}};
+  }
+
+  static void put_scalar(const Scalar& scalar, json& args) {
+    json value = scalar.value;
+    if (scalar.integer) value = static_cast<std::int64_t>(scalar.value);
+    args.insert(args.begin() + static_cast<std::ptrdiff_t>(scalar.position), std::move(value));
+  }
+
+  static bool takes_list(const layers::Node& call) {
+    const bool model = dynamic_cast<const Model*>(call.layer.get()) != nullptr;
+    return call.inputs.size() > 1 || (!model && layers::Access::takes_list(*call.layer));
+  }
+
+  // Tensors by their places as far as these go, and then by name.
+  void put_named(const layers::Node& call, const layers::CallArguments& arguments, json& args,
+                 json& keywords) const {
+    const std::vector<std::string> places = arguments.tensor_arguments();
+    const std::vector<std::string> names = arguments.arguments_in_order(call.inputs.size());
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (keywords.empty() && names[i] == places.at(i)) {
+        args.push_back(tensor(call.inputs.at(i)));
+      } else {
+        keywords[names[i]] = tensor(call.inputs.at(i));
+      }
+    }
+    for (const std::string& flag : arguments.enabled()) keywords[flag] = true;
+  }
+
+  json tensor(const SymbolicTensor& tensor) const {
+    const layers::Node& call = *layers::Access::node(tensor);
+    const json history = {call.layer->name(), places_.at(&call), layers::Access::index(tensor)};
+    return {{"class_name", "__keras_tensor__"},
+            {"config",
+             {{"shape", layers::shape_to_config(tensor.shape())},
+              {"dtype", std::string(dtype_name(tensor.dtype()))},
+              {"keras_history", history}}}};
+  }
+
+  json origins(const json& nesting, const SymbolicTensors& tensors) const {
+    if (nesting.is_number()) return origin(tensors.at(nesting.get<std::size_t>()));
+    json out = nesting;
+    for (json& item : out) item = origins(item, tensors);
+    return out;
+  }
+
+  // A nested Functional counts here the call by which it was made.
+  json origin(const SymbolicTensor& tensor) const {
+    const layers::Node& call = *layers::Access::node(tensor);
+    const bool functional = dynamic_cast<const Functional*>(call.layer.get()) != nullptr;
+    return {call.layer->name(), places_.at(&call) + (functional ? 1 : 0),
+            layers::Access::index(tensor)};
+  }
+
+  const Functional& model_;
+  ModelParts parts_;
+  std::unordered_map<const Layer*, std::vector<const layers::Node*>> calls_;
+  std::unordered_map<const layers::Node*, std::size_t> places_;  // among the calls of a layer
+};
+
+}  // namespace
+
+json functional_to_config(const Functional& model, WrittenLayers& written) {
+  return FunctionalWriter(model).write(written);
+}
+
+}  // namespace lamina::models
