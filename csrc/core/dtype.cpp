@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "core/keras_bits.h"
+
 namespace lamina {
 
 std::string_view dtype_name(DType dtype) noexcept {
@@ -35,7 +37,7 @@ std::size_t dtype_size(DType dtype) noexcept {
   return 0;
 }
 
-int dtype_keras_bits(DType dtype) noexcept {
+int core::keras_bits(DType dtype) noexcept {
   switch (dtype) {
 #define LAMINA_DTYPE(enumerator, name, type, bits, floating) \
   case DType::enumerator:                                    \

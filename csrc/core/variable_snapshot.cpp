@@ -1,13 +1,14 @@
 #include "core/variable_snapshot.h"
 
 #include "core/first_value.h"
+#include "core/tensor_access.h"
 
 namespace lamina::core {
 
 VariableSnapshot::VariableSnapshot(const Variable& variable) : variable_(&variable) {
   const Tensor& value = variable.value_;
   if (value.defined()) {
-    owner_ = value.owner();
+    owner_ = TensorAccess::owner(value);
     data_ = value.raw();
     device_ = value.device();
   } else {
@@ -41,7 +42,7 @@ Device VariableSnapshot::device() const {
 
 void VariableSnapshot::replace(const Tensor& value) {
   in_the_making_ = false;
-  owner_ = value.owner();
+  owner_ = TensorAccess::owner(value);
   data_ = value.raw();
   device_ = value.device();
 }

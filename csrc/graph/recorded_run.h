@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ops/backend.h"
+#include "ops/replay.h"
 
 namespace lamina::graph {
 

@@ -20,8 +20,17 @@ class Access {
   [[nodiscard]] static std::size_t index(const SymbolicTensor& tensor) noexcept {
     return tensor.index_;
   }
+  /// A call, which the layer knows from now on, unless it is traced.
+  [[nodiscard]] static std::shared_ptr<Node> make_node(const LayerPtr& layer,
+                                                       SymbolicTensors inputs,
+                                                       std::vector<Shape> output_shapes,
+                                                       std::vector<DType> output_dtypes);
+  /// The first of the layer's calls that something still holds; null when nothing does.
+  [[nodiscard]] static std::shared_ptr<Node> first_node(const Layer& layer);
   /// Output `index` of a call.
   [[nodiscard]] static SymbolicTensor output(std::shared_ptr<Node> node, std::size_t index);
+  /// All of them.
+  [[nodiscard]] static SymbolicTensors outputs(const std::shared_ptr<Node>& node);
 
   /// Writes the layer's operations for concrete inputs, floating inputs cast to the compute dtype
   /// first (see Layer::autocast).

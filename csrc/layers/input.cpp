@@ -41,11 +41,7 @@ class InputLayerImpl final : public Layer, public Described<InputOptions> {
 
   /// What a model's graph begins with: a node without inputs.
   [[nodiscard]] SymbolicTensor placeholder() {
-    auto node = std::make_shared<Node>();
-    node->layer = shared_from_this();
-    node->output_shapes = {batch_shape_};
-    node->output_dtypes = {dtype_};
-    return Access::output(std::move(node), 0);
+    return Access::output(Access::make_node(shared_from_this(), {}, {batch_shape_}, {dtype_}), 0);
   }
 
   [[nodiscard]] Shapes compute_output_shape(const Shapes&) override { return {batch_shape_}; }

@@ -103,27 +103,20 @@ SymbolicTensors Layer::apply(const SymbolicTensors& inputs) {
   for (const SymbolicTensor& input : inputs) {
     if (!input.defined()) fail("was applied to an undefined tensor.");
   }
-  auto node = std::make_shared<layers::Node>();
   const std::vector<Shape> shapes = shapes_of(inputs);
   (void)name();
   check_inputs(shapes);
   build(shapes);
-  node->layer = shared_from_this();
-  node->inputs = inputs;
-  node->output_shapes = compute_output_shape(shapes);
-  node->output_dtypes = compute_output_dtype(dtypes_of(inputs));
-  if (node->output_dtypes.size() == 1) {
-    node->output_dtypes.resize(node->output_shapes.size(), node->output_dtypes.front());
-  }
-  SymbolicTensors outputs;
-  for (std::size_t i = 0; i < node->output_shapes.size(); ++i) {
-    for (const std::int64_t dim : node->output_shapes[i]) {
-      if (dim > layers::kLargestDim)
-        fail("Its output " + node->output_shapes[i].str() + " is too large.");
+  std::vector<Shape> output_shapes = compute_output_shape(shapes);
+  for (const Shape& shape : output_shapes) {
+    for (const std::int64_t dim : shape) {
+      if (dim > layers::kLargestDim) fail("Its output " + shape.str() + " is too large.");
     }
-    outputs.push_back(layers::Access::output(node, i));
   }
-  return outputs;
+  std::vector<DType> output_dtypes = compute_output_dtype(dtypes_of(inputs));
+  if (output_dtypes.size() == 1) output_dtypes.resize(output_shapes.size(), output_dtypes.front());
+  return layers::Access::outputs(layers::Access::make_node(
+      shared_from_this(), inputs, std::move(output_shapes), std::move(output_dtypes)));
 }
 
 SymbolicTensors Layer::call(const SymbolicTensors&) {

@@ -78,6 +78,7 @@ Trace trace(const std::vector<Shape>& shapes, const std::vector<DType>& dtypes,
     result.inputs.push_back(Input({.dtype = std::string(dtype_name(dtypes.at(i))),
                                    .batch_shape = shapes[i],
                                    .name = "placeholder_" + std::to_string(i)}));
+    Access::node(result.inputs.back())->traced = true;
   }
   result.outputs = call(result.inputs);
   return result;

@@ -36,11 +36,10 @@ class Cutter {
  private:
   void repeat(const NodePtr& node) {
     if (node->inputs.empty()) return;
-    auto copy = std::make_shared<layers::Node>();
-    copy->layer = node->layer;
-    for (const SymbolicTensor& input : node->inputs) copy->inputs.push_back(translate(input));
-    copy->output_shapes = node->output_shapes;
-    copy->output_dtypes = node->output_dtypes;
+    SymbolicTensors inputs;
+    for (const SymbolicTensor& input : node->inputs) inputs.push_back(translate(input));
+    const NodePtr copy = layers::Access::make_node(node->layer, std::move(inputs),
+                                                   node->output_shapes, node->output_dtypes);
     for (std::size_t i = 0; i < copy->output_shapes.size(); ++i) {
       replaced_.emplace(Key(node.get(), i), layers::Access::output(copy, i));
     }

@@ -58,15 +58,14 @@ LayerPtr Model::get_layer(std::string_view name) const {
                    "].");
 }
 
-std::int64_t Model::count_params() const {
-  if (!built()) {
-    throw ValueError("You tried to call `count_params` on layer '" + name() +
-                     "', but the layer isn't built. You can build it manually via: "
-                     "`layer.build(input_shape)`.");
+LayerPtr Model::get_layer(std::int64_t index) const {
+  const std::vector<LayerPtr> all = layers();
+  const auto count = static_cast<std::int64_t>(all.size());
+  if (index >= count || index < -count) {
+    throw ValueError("Was asked to retrieve layer at index " + std::to_string(index) +
+                     " but model only has " + std::to_string(count) + " layers.");
   }
-  std::int64_t total = 0;
-  for (const VariablePtr& variable : variables()) total += variable->shape().size();
-  return total;
+  return all[static_cast<std::size_t>(index < 0 ? index + count : index)];
 }
 
 Model::Plans& Model::plans() {
@@ -76,6 +75,7 @@ Model::Plans& Model::plans() {
 
 void Model::invalidate_plans() noexcept {
   plans_.reset();
+  ++graph_version_;
 }
 
 }  // namespace lamina

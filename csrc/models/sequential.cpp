@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "layers/access.h"
 #include "layers/input.h"
 #include "layers/naming.h"
 #include "models/graph_order.h"
@@ -25,6 +26,14 @@ struct Sequential::Stack {
   LayerPtr input_layer;
   SymbolicTensor input, output;          // defined once the model is built
   std::unique_ptr<models::Graph> graph;  // made when asked for
+
+  /// Takes off the last layer. Its name is free again unless the layer is there twice.
+  LayerPtr take_last() {
+    LayerPtr last = std::move(layers.back());
+    layers.pop_back();
+    if (std::find(layers.begin(), layers.end(), last) == layers.end()) by_name.erase(last->name());
+    return last;
+  }
 };
 
 Sequential::Sequential(std::vector<LayerRef> layers, Options options)
@@ -78,13 +87,26 @@ void Sequential::add(LayerRef layer) {
     stack_->output = layer(stack_->output);
     stack_->graph.reset();
   } catch (...) {
-    std::vector<LayerPtr>& layers = stack_->layers;
-    layers.pop_back();
-    if (std::find(layers.begin(), layers.end(), LayerPtr(layer)) == layers.end()) {
-      stack_->by_name.erase(layer->name());
-    }
+    (void)stack_->take_last();
     throw;
   }
+}
+
+LayerPtr Sequential::pop() {
+  if (stack_->layers.empty()) {
+    throw ValueError("Sequential model '" + name() + "' has no layer to pop.");
+  }
+  invalidate_plans();
+  LayerPtr popped = stack_->take_last();
+  stack_->graph.reset();
+  if (built_ && !stack_->layers.empty()) {
+    // A copy first, for the call goes with its output.
+    stack_->output = SymbolicTensor(layers::Access::node(stack_->output)->inputs.front());
+  } else {
+    built_ = false;
+    stack_->input = stack_->output = SymbolicTensor();
+  }
+  return popped;
 }
 
 void Sequential::build_if_possible() {

@@ -2,6 +2,8 @@
 
 #include <lamina/error.h>
 
+#include "ops/replay.h"
+
 namespace lamina::ops {
 
 void Kernel::load_parameters(std::span<const Tensor> params) {

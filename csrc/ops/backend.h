@@ -36,12 +36,7 @@ class Kernel {
 
 using KernelPtr = std::unique_ptr<Kernel>;
 
-/// What kernels were asked to do, given to their device as one.
-class Replay {
- public:
-  virtual ~Replay() = default;
-  virtual void run() = 0;
-};
+class Replay;
 
 /// A device's implementation of every primitive operation. Throws UnsupportedError for a spec that
 /// it cannot run (naming op and dtype), BackendError when its library fails.
@@ -52,9 +47,10 @@ class Backend {
   /// Waits until what kernels were given to do is done, and throws what went wrong meanwhile: where
   /// they run on a stream, `run` returns before.
   virtual void settle() {}
-  /// What the kernels that `work` runs would do, recorded and not done; nothing where that is no
-  /// gain. The kernels, and all that they were given, must outlive it, and each must have run
-  /// before: libraries load on first use. Throws DeviceError where something cannot be recorded.
+  /// What the kernels that `work` runs would do, recorded and not done (ops/replay.h); nothing
+  /// where that is no gain. The kernels, and all that they were given, must outlive it, and each
+  /// must have run before: libraries load on first use. Throws DeviceError where something cannot
+  /// be recorded.
   [[nodiscard]] virtual std::unique_ptr<Replay> record(const std::function<void()>& work);
   [[nodiscard]] virtual KernelPtr make(const OpSpec& spec) = 0;
 };

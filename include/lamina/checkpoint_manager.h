@@ -73,7 +73,7 @@ class CheckpointManager {
  private:
   struct Begun;
   struct Parts;
-  friend class TestingCheckpointManager;
+  friend class models::Access;
   CheckpointManager(CheckpointManagerOptions options, storage::Storage& storage);
   [[nodiscard]] Begun begin(std::int64_t step, const Model& model) const;
   std::shared_ptr<const Parts> parts_;

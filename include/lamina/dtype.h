@@ -24,9 +24,6 @@ enum class DType : std::uint8_t {
 /// Bytes of one element in memory and in a file (bool: 1).
 [[nodiscard]] std::size_t dtype_size(DType dtype) noexcept;
 
-/// Bits of one element as Keras counts them when it assigns variables to shards (bool: 1).
-[[nodiscard]] int dtype_keras_bits(DType dtype) noexcept;
-
 [[nodiscard]] bool is_floating(DType dtype) noexcept;
 
 template <class T>

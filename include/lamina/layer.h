@@ -125,6 +125,16 @@ class Layer : public std::enable_shared_from_this<Layer> {
   SymbolicTensor operator()(const SymbolicTensors& inputs);
   /// The same for a layer with several outputs.
   SymbolicTensors apply(const SymbolicTensors& inputs);
+  /// What the layer was applied to, and what that gave: the first time, of the calls that a tensor
+  /// or a model still holds. Empty when there is none; calls that another layer's `call` makes do
+  /// not count. A model's are those of its own graph.
+  [[nodiscard]] virtual SymbolicTensors inputs() const;
+  [[nodiscard]] virtual SymbolicTensors outputs() const;
+  /// The only one of `inputs()`, of `outputs()`: `Functional::create(model->input(),
+  /// model->get_layer("features")->output())`. Throws ValueError naming the layer when there is
+  /// none, or several.
+  [[nodiscard]] SymbolicTensor input() const;
+  [[nodiscard]] SymbolicTensor output() const;
 
   /// What the layer computes, said with other layers: outputs for placeholders. Layers of the
   /// library write operations instead; for one that does neither this throws ValueError.
@@ -144,6 +154,23 @@ class Layer : public std::enable_shared_from_this<Layer> {
   [[nodiscard]] std::vector<VariablePtr> trainable_variables() const;
   /// The others, in the order of `variables()`.
   [[nodiscard]] std::vector<VariablePtr> non_trainable_variables() const;
+  /// The same by Keras's other names, which there leave out the state of metrics and seeds: no
+  /// layer of Lamina's has any.
+  [[nodiscard]] std::vector<VariablePtr> weights() const { return variables(); }
+  [[nodiscard]] std::vector<VariablePtr> trainable_weights() const { return trainable_variables(); }
+  [[nodiscard]] std::vector<VariablePtr> non_trainable_weights() const {
+    return non_trainable_variables();
+  }
+  /// Copies, on the host, of the values of `weights()`, made by their initialisers if need be; none
+  /// of a layer that is not built. Throws ValueError for a released variable, what an initialiser
+  /// throws, DeviceError, OutOfMemoryError.
+  [[nodiscard]] std::vector<Tensor> get_weights() const;
+  /// Copies `values` into `weights()`, cast to their dtypes, wherever either are. All of them or,
+  /// when it throws, none. Throws ValueError naming the layer for another number of values and for
+  /// a shape that differs, DeviceError, OutOfMemoryError.
+  void set_weights(const std::vector<Tensor>& values);
+  /// Elements of all variables. Throws ValueError when the layer is not built.
+  [[nodiscard]] std::int64_t count_params() const;
   /// Sublayers and lists of them under their attribute names, in assignment order.
   [[nodiscard]] const std::vector<Attribute>& attributes() const noexcept { return attributes_; }
 
@@ -203,6 +230,7 @@ class Layer : public std::enable_shared_from_this<Layer> {
   std::vector<VariablePtr> trainable_variables_, non_trainable_variables_;
   std::vector<Attribute> attributes_;
   std::vector<Shape> build_shapes_;
+  std::vector<std::weak_ptr<layers::Node>> calls_;
 };
 
 /// A layer in the hand: callable, copyable, converts to LayerPtr.
@@ -215,6 +243,9 @@ class LayerRef {
   template <class Derived>
   requires std::is_base_of_v<Layer, Derived> LayerRef(std::shared_ptr<Derived> layer)
       : LayerRef(LayerPtr(std::move(layer))) {}  // NOLINT
+  /// The InputLayer of what `layers::Input` gave, so that a Sequential model may begin with it.
+  /// Throws ValueError for any other tensor.
+  LayerRef(const SymbolicTensor& placeholder);  // NOLINT
   SymbolicTensor operator()(const SymbolicTensor& input) const { return (*layer_)(input); }
   SymbolicTensor operator()(const SymbolicTensors& inputs) const { return (*layer_)(inputs); }
   Layer* operator->() const noexcept { return layer_.get(); }

@@ -210,16 +210,16 @@ class Model : public Layer {
   /// Keras's table of layers, output shapes and parameter counts, 76 columns wide; of a model that
   /// is not built, with "?" for what is not known yet.
   [[nodiscard]] std::string summary() const;
-  /// Elements of all variables. Throws ValueError when the model is not built.
-  [[nodiscard]] std::int64_t count_params() const;
 
   /// The model's layers in Keras's order (`model.layers`).
   [[nodiscard]] virtual std::vector<LayerPtr> layers() const = 0;
   /// The first of `layers()` of this name. Throws ValueError naming those there are.
   [[nodiscard]] LayerPtr get_layer(std::string_view name) const;
+  /// `layers()[index]`; -1 is the last. Throws ValueError when there are not as many.
+  [[nodiscard]] LayerPtr get_layer(std::int64_t index) const;
   /// Placeholders of the graph and what is computed from them; empty until the model is built.
-  [[nodiscard]] virtual SymbolicTensors inputs() const = 0;
-  [[nodiscard]] virtual SymbolicTensors outputs() const = 0;
+  [[nodiscard]] SymbolicTensors inputs() const override = 0;
+  [[nodiscard]] SymbolicTensors outputs() const override = 0;
 
   /// The model's own variables, then those of all layers, each once.
   [[nodiscard]] std::vector<VariablePtr> variables() const override;
@@ -252,6 +252,7 @@ class Model : public Layer {
   [[nodiscard]] DType input_dtype(std::size_t index, DType given) const;
   [[nodiscard]] std::vector<Tensor> standardize(const std::vector<Tensor>& inputs);
   std::unique_ptr<Plans> plans_;
+  std::uint64_t graph_version_ = 1;  // grows whenever plans are invalidated
   std::unique_ptr<models::PendingSaves> saves_;
   std::shared_ptr<models::TrainingParts> training_;
 };
@@ -300,8 +301,8 @@ class Functional : public Model {
   std::vector<LayerPtr> layers_;
 };
 
-/// A stack of layers (keras.Sequential). Built at once when it begins with an InputLayer (or a
-/// built model), else when it is first applied, built or run.
+/// A stack of layers (keras.Sequential). Built at once when it begins with an InputLayer, which
+/// `layers::Input` gives as well, or a built model; else when it is first applied, built or run.
 class Sequential : public Model {
  public:
   struct Options {
@@ -318,6 +319,10 @@ class Sequential : public Model {
 
   /// Puts a layer on top. Throws ValueError when its name is taken or it does not fit.
   void add(LayerRef layer);
+  /// Takes the last layer off, which keeps its variables, and returns it; the InputLayer stays, and
+  /// the model is no longer built when nothing else is left. A model that has been trained needs a
+  /// new optimizer if the layer had variables that were. Throws ValueError when there is no layer.
+  LayerPtr pop();
 
   [[nodiscard]] std::string class_name() const override { return "Sequential"; }
   /// Without the InputLayer, as in Keras.

@@ -117,8 +117,6 @@ class Optimizer {
 
   /// Creates the class's own slots.
   virtual void create_slots() = 0;
-  /// Computes new values of the variables and slots in `update`.
-  virtual void step(training::Update& update) const = 0;
   /// True for a step that reads its arrays on the host: those of a device go there and back.
   [[nodiscard]] virtual bool steps_on_host() const { return false; }
 
@@ -136,6 +134,8 @@ class Optimizer {
 
  private:
   friend class training::LossScaleOptimizer;
+  /// Computes new values of the variables and slots in `update`.
+  virtual void step(training::Update& update) const = 0;
   /// Of each trainable variable.
   [[nodiscard]] std::vector<bool> decaying() const;
   /// The parts of `apply`.

@@ -11,6 +11,10 @@
 
 namespace lamina {
 
+namespace core {
+class TensorAccess;
+}
+
 /// A dense, row-major array on one device. Copying a Tensor shares its bytes; `clone()` copies
 /// them. Concurrent reads are safe; a write needs exclusive access. Members that need memory on a
 /// device, or copy to or from one, throw DeviceError when it fails them.
@@ -48,8 +52,6 @@ class Tensor {
     return static_cast<std::size_t>(size_) * dtype_size(dtype_);
   }
 
-  /// What keeps the bytes alive.
-  [[nodiscard]] const std::shared_ptr<void>& owner() const noexcept { return owner_; }
   /// An address of the tensor's device: the host may follow it only if that is the CPU.
   [[nodiscard]] void* raw() noexcept { return data_; }
   [[nodiscard]] const void* raw() const noexcept { return data_; }
@@ -87,6 +89,7 @@ class Tensor {
   [[nodiscard]] Tensor reshape(Shape shape) const;
 
  private:
+  friend class core::TensorAccess;
   void require(DType dtype) const;
   void require_host() const;
 

@@ -49,6 +49,23 @@ TEST(Sequential, BuildsAtOnceFromAnInputLayer) {
   EXPECT_EQ(model->outputs()[0].shape(), (Shape{kNone, 2}));
 }
 
+TEST(Sequential, BuildsAtOnceFromAPlaceholder) {
+  const auto x = layers::Input({.shape = {3}, .batch_size = 4, .dtype = "float16", .name = "x"});
+  const auto model = Sequential::create({x, dense(2, "d")});
+  EXPECT_TRUE(model->built());
+  EXPECT_EQ(names_of(model->layers()), Names{"d"});
+  EXPECT_EQ(model->input().shape(), (Shape{4, 3}));
+  EXPECT_EQ(model->input().dtype(), DType::kFloat16);
+  const SymbolicTensor y = (*model)(x);
+  EXPECT_EQ(y.shape(), (Shape{4, 2}));
+  const std::string refusal =
+      "Only instances of `keras.Layer` can be added to a Sequential model. Received: ";
+  EXPECT_EQ(message<ValueError>([&] { model->add(y); }),
+            refusal + "what layer '" + model->name() + "' gives.");
+  EXPECT_EQ(message<ValueError>([&] { model->add(SymbolicTensor()); }),
+            refusal + "an undefined tensor.");
+}
+
 TEST(Sequential, WaitsWithoutOne) {
   const auto model = Sequential::create({dense(2, "d"), dense(3, "e")});
   EXPECT_FALSE(model->built());
@@ -96,6 +113,60 @@ TEST(Sequential, TakesALayerTwice) {
   const auto model = Sequential::create({layers::InputLayer({.shape = Shape{3}}), shared, shared});
   EXPECT_THROW(model->add(dense(3, "d")), ValueError);
   EXPECT_EQ(names_of(model->layers()), (Names{"d", "d"}));
+}
+
+TEST(Sequential, GivesItsLastLayerBack) {
+  Random random;
+  const LayerPtr d = dense(2, "d"), e = dense(4, "e");
+  const auto model = Sequential::create({layers::InputLayer({.shape = Shape{3}}), d, e});
+  random.fill(*model);
+  const Tensor data = random.tensor({5, 3});
+  (void)model->predict(data);
+  const std::vector<Tensor> values = e->get_weights();
+  EXPECT_EQ(model->pop(), e);
+  EXPECT_EQ(names_of(model->layers()), Names{"d"});
+  EXPECT_EQ(model->output().shape(), (Shape{kNone, 2}));
+  EXPECT_EQ(model->count_params(), 3 * 2 + 2);
+  EXPECT_EQ(model->summary().find("e (Dense)"), std::string::npos);
+  const auto below = Sequential::create({layers::InputLayer({.shape = Shape{3}}), d});
+  EXPECT_TRUE(bitwise_equal(model->predict(data), below->predict(data)));
+  EXPECT_TRUE(bitwise_equal(e->get_weights()[0], values[0]));
+  // Its name is free again.
+  const LayerPtr other = dense(6, "e");
+  model->add(other);
+  const auto whole = Sequential::create({layers::InputLayer({.shape = Shape{3}}), d, other});
+  EXPECT_TRUE(bitwise_equal(model->predict(data), whole->predict(data)));
+}
+
+TEST(Sequential, GivesBackAllLayersButItsInput) {
+  const auto model = Sequential::create({layers::InputLayer({.shape = Shape{3}}), dense(2, "d")});
+  EXPECT_EQ(model->pop()->name(), "d");
+  EXPECT_FALSE(model->built());
+  EXPECT_TRUE(model->outputs().empty());
+  EXPECT_THROW((void)model->count_params(), ValueError);
+  EXPECT_NE(message<ValueError>([&] { model->pop(); }).find("has no layer to pop"),
+            std::string::npos);
+  model->add(dense(7, "e"));
+  EXPECT_EQ(model->input().shape(), (Shape{kNone, 3}));
+  EXPECT_EQ(model->output().shape(), (Shape{kNone, 7}));
+}
+
+TEST(Sequential, GivesLayersBackBeforeItIsBuilt) {
+  const auto model = Sequential::create({dense(2, "d"), dense(4, "e")});
+  EXPECT_EQ(model->pop()->name(), "e");
+  EXPECT_EQ(model->predict(Tensor::zeros({4, 5})).shape(), (Shape{4, 2}));
+  // What its data gave it stays, as in Keras.
+  EXPECT_EQ(model->pop()->name(), "d");
+  model->add(dense(3, "e"));
+  EXPECT_EQ(model->input().shape(), (Shape{kNone, 5}));
+}
+
+TEST(Sequential, GivesBackOneOfTwoCallsOfALayer) {
+  const LayerPtr shared = dense(3, "d");
+  const auto model = Sequential::create({layers::InputLayer({.shape = Shape{3}}), shared, shared});
+  EXPECT_EQ(model->pop(), shared);
+  EXPECT_EQ(names_of(model->layers()), Names{"d"});
+  EXPECT_THROW(model->add(dense(3, "d")), ValueError);
 }
 
 TEST(Sequential, RefusesTwoLayersOfOneName) {
@@ -159,6 +230,57 @@ TEST(Functional, UnknownLayersAreNamed) {
   const auto model = Functional::create(x, dense(2, "d")(x));
   EXPECT_EQ(message<ValueError>([&] { (void)model->get_layer("e"); }),
             "No such layer: e. Existing layers are: ['x', 'd'].");
+}
+
+TEST(Functional, LayersAreFoundByTheirPlace) {
+  const auto x = input(3, "x");
+  const auto model = Functional::create(x, dense(2, "d")(x));
+  EXPECT_EQ(model->get_layer(0)->name(), "x");
+  EXPECT_EQ(model->get_layer(1)->name(), "d");
+  EXPECT_EQ(model->get_layer(-1)->name(), "d");
+  EXPECT_EQ(model->get_layer(-2)->name(), "x");
+  for (const int index : {2, -3}) {
+    EXPECT_EQ(message<ValueError>([&] { (void)model->get_layer(index); }),
+              "Was asked to retrieve layer at index " + std::to_string(index) +
+                  " but model only has 2 layers.");
+  }
+}
+
+TEST(Functional, IsMadeOfTheInsidesOfAnother) {
+  Random random;
+  const LayerPtr first = dense(4, "first"), second = dense(2, "second"), third = dense(3, "third");
+  ModelPtr model =
+      Sequential::create({layers::InputLayer({.shape = Shape{3}}), first, second, third});
+  random.fill(*model);
+  const Tensor data = random.tensor({5, 3});
+  const auto features = Functional::create(model->input(), model->get_layer("second")->output());
+  const auto same = Sequential::create({layers::InputLayer({.shape = Shape{3}}), first, second});
+  EXPECT_TRUE(bitwise_equal(features->predict(data), same->predict(data)));
+
+  // From the middle on, of a model that goes.
+  const auto rest = Functional::create(model->get_layer("first")->output(), model->output());
+  const Tensor hidden = Functional::create(model->input(), first->output())->predict(data);
+  const Tensor wanted = model->predict(data);
+  model = nullptr;
+  EXPECT_TRUE(bitwise_equal(rest->predict(hidden), wanted));
+  EXPECT_EQ(Functional::create(rest->input(), second->output())->predict(hidden).shape(),
+            (Shape{5, 2}));
+}
+
+TEST(Subclassed, GivesItsWeightsToAnother) {
+  Random random;
+  const auto one = std::make_shared<Tower>(), other = std::make_shared<Tower>();
+  for (const auto& model : {one, other}) model->build({{kNone, 5}});
+  random.fill(*one);
+  Names paths;
+  for (const VariablePtr& variable : one->weights()) paths.push_back(variable->path());
+  EXPECT_EQ(paths, (Names{"first/kernel", "first/bias", "head/kernel", "head/bias", "b0/kernel",
+                          "b0/bias", "b1/kernel", "b1/bias"}));
+  const Tensor data = random.tensor({6, 5});
+  (void)other->predict(std::vector<Tensor>{data});  // what is packed by then is packed anew
+  other->set_weights(one->get_weights());
+  EXPECT_TRUE(bitwise_equal(one->predict(std::vector<Tensor>{data})[0],
+                            other->predict(std::vector<Tensor>{data})[0]));
 }
 
 TEST(Subclassed, LayersComeInAssignmentOrder) {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "checkpoint/names/python_text.h"
+#include "core/keras_bits.h"
 #include "core/readable_size.h"
 
 namespace lamina::checkpoint {
@@ -15,7 +16,7 @@ using weights::WeightNode;
 using weights::WeightTree;
 
 double keras_size(const Variable& variable) {
-  return static_cast<double>(variable.shape().size()) * dtype_keras_bits(variable.dtype()) / 8;
+  return static_cast<double>(variable.shape().size()) * core::keras_bits(variable.dtype()) / 8;
 }
 
 [[noreturn]] void refuse(const std::string& what, double size, double limit, const WeightNode& node,

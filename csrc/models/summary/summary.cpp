@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "core/keras_bits.h"
 #include "core/readable_size.h"
 #include "layers/access.h"
 #include "models/graph_order.h"
@@ -37,9 +38,7 @@ std::string with_commas(std::int64_t number) {
 std::string params_text(const Layer& layer) {
   if (is_operation(layer)) return "0";
   if (!layer.built()) return "0 (unbuilt)";
-  std::int64_t count = 0;
-  for (const VariablePtr& variable : layer.variables()) count += variable->shape().size();
-  return with_commas(count);
+  return with_commas(layer.count_params());
 }
 
 using VariableSet = std::unordered_set<const Variable*>;
@@ -59,7 +58,7 @@ struct Amount {
   double bits = 0;
   void add(const Variable& variable) {
     count += variable.shape().size();
-    bits += static_cast<double>(variable.shape().size()) * dtype_keras_bits(variable.dtype());
+    bits += static_cast<double>(variable.shape().size()) * core::keras_bits(variable.dtype());
   }
   [[nodiscard]] std::string str() const {
     return fmt::format("{} ({})\n", with_commas(count), core::readable_size(bits / 8));

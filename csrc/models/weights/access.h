@@ -1,12 +1,22 @@
 #pragma once
 #include <lamina/model.h>
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
-namespace lamina::models {
+namespace lamina {
 
-/// What the library's own files reach of a model, and nobody else.
+class CheckpointManager;
+struct CheckpointManagerOptions;
+
+namespace storage {
+class Storage;
+}
+
+namespace models {
+
+/// What the library's own files reach of models, and nobody else.
 class Access {
  public:
   /// The list that `layers` copies, of models that keep one: null of others.
@@ -24,6 +34,14 @@ class Access {
   }
   /// What the model remembers from save to save.
   [[nodiscard]] static PendingSaves& saves(const Model& model) noexcept { return *model.saves_; }
+  /// Grows when the model begins to compute something else.
+  [[nodiscard]] static std::uint64_t graph_version(const Model& model) noexcept {
+    return model.graph_version_;
+  }
+  /// A manager of checkpoints on another storage than the machine's.
+  [[nodiscard]] static CheckpointManager checkpoint_manager(CheckpointManagerOptions options,
+                                                            storage::Storage& storage);
 };
 
-}  // namespace lamina::models
+}  // namespace models
+}  // namespace lamina

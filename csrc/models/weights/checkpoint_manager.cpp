@@ -1,15 +1,16 @@
-#include "models/weights/checkpoint_manager.h"
-
 #include <fmt/format.h>
+#include <lamina/checkpoint_manager.h>
 #include <lamina/log.h>
 
 #include "checkpoint/background/save_queue.h"
 #include "checkpoint/commit/recovery_report.h"
 #include "checkpoint/save/save.h"
 #include "checkpoint/steps/restore_newest.h"
+#include "checkpoint/steps/step_directories.h"
 #include "models/weights/access.h"
 #include "models/weights/model_weights.h"
 #include "models/weights/pending_saves.h"
+#include "storage/storage.h"
 
 namespace lamina {
 namespace {
@@ -44,6 +45,19 @@ CheckpointManagerOptions with_absolute_directory(CheckpointManagerOptions option
 }
 
 }  // namespace
+
+struct CheckpointManager::Parts {
+  CheckpointManagerOptions options;
+  storage::Storage& storage;
+  checkpoint::StepDirectories directories;
+  checkpoint::KeepRule keep;
+  std::string key;  // of the saves to the directory
+};
+
+CheckpointManager models::Access::checkpoint_manager(CheckpointManagerOptions options,
+                                                     storage::Storage& storage) {
+  return {std::move(options), storage};
+}
 
 CheckpointManager::CheckpointManager(CheckpointManagerOptions options)
     : CheckpointManager(with_absolute_directory(std::move(options)), storage::posix()) {}

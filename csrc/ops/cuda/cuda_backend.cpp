@@ -1,6 +1,7 @@
 #include "ops/cuda/cuda_backend.h"
 
 #include "ops/cuda/kernels.h"
+#include "ops/replay.h"
 #include "ops/supported.h"
 
 namespace lamina::ops {
@@ -13,23 +14,6 @@ KernelPtr supported(const cuda::Site& site, const Op& op) {
   if (op.y.shape.size() > 0) return cuda::make(site, op);
   return cuda::device_kernel(site, op, {.run = [](const cuda::Call&) {}});
 }
-
-class DeviceReplay final : public Replay {
- public:
-  DeviceReplay(std::shared_ptr<runtime::DeviceContext> context,
-               std::unique_ptr<runtime::Recording> recording)
-      : context_(std::move(context)), recording_(std::move(recording)) {}
-  ~DeviceReplay() override { context_->settle(); }
-  DeviceReplay(const DeviceReplay&) = delete;
-  DeviceReplay& operator=(const DeviceReplay&) = delete;
-  void run() override {
-    context_->compute([&](runtime::Stream& stream) { stream.play(*recording_); });
-  }
-
- private:
-  std::shared_ptr<runtime::DeviceContext> context_;
-  std::unique_ptr<runtime::Recording> recording_;
-};
 
 }  // namespace
 
@@ -47,7 +31,7 @@ void CudaBackend::settle() {
 }
 
 std::unique_ptr<Replay> CudaBackend::record(const std::function<void()>& work) {
-  return std::make_unique<DeviceReplay>(site_.context, site_.context->record(work));
+  return std::make_unique<Replay>(site_.context, site_.context->record(work));
 }
 
 KernelPtr CudaBackend::make(const OpSpec& spec) {

@@ -70,7 +70,6 @@ void Trainer::prepare(const Batch& batch) {
   }
   if (prepared_) return;
   refuse_lacked_options(model_);  // those of layers that have been built since
-  penalizes_activities_ = has_activity_regularizers(model_);
   const std::vector<std::string> names = names_of(outputs);
   losses_ = losses_by_output(arguments_.loss, names, model_.name());
   loss_weights_ = weights_by_output(arguments_.loss_weights, arguments_.loss, names);
@@ -108,8 +107,8 @@ void Trainer::make_metrics(const Batch& batch) {
 void Trainer::require_same_trainable() {
   if (!prepared_ || model_.trainable_variables() == optimizer().trainable_variables()) return;
   throw ValueError(fmt::format(
-      "Layers of model '{}' were frozen or unfrozen since it was trained: call `compile` again, "
-      "with a new optimizer.",
+      "Layers of model '{}' were frozen, unfrozen, added or removed since it was trained: call "
+      "`compile` again, with a new optimizer.",
       model_.name()));
 }
 
@@ -183,7 +182,7 @@ void Trainer::test(const Batch& batch) {
   std::vector<Tensor> outputs;
   double activity_penalty = 0;
   weight_penalty_.begin(model_.trainable_variables());  // computed while nothing waits for it
-  if (penalizes_activities_) {
+  if (has_activity_regularizers(model_)) {
     TrainGraph& graph = evaluation_graphs_.get(batch.x);
     outputs = graph.forward(batch.x);
     activity_penalty = graph.activity_penalty();

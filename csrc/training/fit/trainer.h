@@ -47,7 +47,8 @@ class Trainer {
 
   /// Makes metrics, optimizer state and checks for data of these shapes.
   void prepare(const Batch& batch);
-  /// Throws ValueError when layers were frozen or unfrozen since the optimizer was built.
+  /// Throws ValueError when layers were frozen, unfrozen, added or removed since the optimizer
+  /// was built.
   void require_same_trainable();
 
   [[nodiscard]] Optimizer& optimizer() { return *arguments_.optimizer.optimizer; }
@@ -82,7 +83,7 @@ class Trainer {
   metrics::Mean loss_{"loss"};
   std::vector<metrics::Mean> output_losses_;
   std::vector<NamedMetric> metrics_;
-  bool prepared_ = false, penalizes_activities_ = false;
+  bool prepared_ = false;
 };
 
 }  // namespace lamina::training

@@ -31,7 +31,8 @@ const std::vector<Tensor>& GradientTape::forward(const std::vector<Tensor>& inpu
   parts_->graph = nullptr;
   training::TrainGraph& graph = parts_->graphs.get(inputs);
   if (graph.variables() != parts_->variables) {
-    throw ValueError("GradientTape: layers were frozen or unfrozen since it was made.");
+    throw ValueError(
+        "GradientTape: layers were frozen, unfrozen, added or removed since it was made.");
   }
   const std::vector<Tensor>& outputs = graph.forward(inputs, parts_->random);
   graph.update_averages();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "models/weights/access.h"
+
 namespace lamina::training {
 namespace {
 
@@ -12,6 +14,10 @@ Device device_of(const std::vector<VariablePtr>& variables) {
 }  // namespace
 
 TrainGraph& GraphCache::get(const std::vector<Tensor>& x) {
+  if (const std::uint64_t now = models::Access::graph_version(model_); now != version_) {
+    graphs_.clear();
+    version_ = now;
+  }
   std::vector<Shape> shapes;
   for (const Tensor& tensor : x) shapes.push_back(tensor.shape());
   const Device device = graphs_.empty() ? device_of(model_.trainable_variables())

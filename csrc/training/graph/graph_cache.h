@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <vector>
@@ -7,8 +8,8 @@
 
 namespace lamina::training {
 
-/// A model's training graphs for the batches' shapes, on the device where its weights are. Few: a
-/// full batch, a last one, and one more.
+/// A model's training graphs for the batches' shapes, on the device where its weights are, until it
+/// gains or loses layers. Few: a full batch, a last one, and one more.
 class GraphCache {
  public:
   explicit GraphCache(Model& model, TrainGraph::Mode mode = TrainGraph::Mode::kTraining)
@@ -27,7 +28,8 @@ class GraphCache {
 
   Model& model_;
   TrainGraph::Mode mode_;
-  std::list<Cached> graphs_;  // the one used last in front
+  std::uint64_t version_ = 0;  // of the model when they were made
+  std::list<Cached> graphs_;   // the one used last in front
 };
 
 }  // namespace lamina::training

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/device_memory.h"
+#include "core/tensor_access.h"
 
 namespace lamina::training {
 
@@ -25,7 +26,7 @@ class DeviceTable {
   /// What lies there, as elements of `dtype`.
   [[nodiscard]] Tensor tensor(DType dtype) {
     const Shape shape{static_cast<std::int64_t>(there_.nbytes() / dtype_size(dtype))};
-    return Tensor::view(there_.raw(), shape, dtype, there_.owner(), device_);
+    return Tensor::view(there_.raw(), shape, dtype, core::TensorAccess::owner(there_), device_);
   }
   /// Has the next put() copy, for the device has written there.
   void forget() { host_ = Tensor(); }

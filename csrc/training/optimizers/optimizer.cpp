@@ -136,7 +136,7 @@ void Optimizer::build(const std::vector<VariablePtr>& trainable_variables) {
     if (trainable_variables == trainable_) return;
     throw ValueError(fmt::format(
         "Optimizer '{}' was built with {} other variables ({} now): make a new optimizer for "
-        "another model, or after layers were frozen or unfrozen.",
+        "another model, or after layers were frozen, unfrozen, added or removed.",
         name(), trainable_.size(), trainable_variables.size()));
   }
   for (const VariablePtr& variable : trainable_variables) {

@@ -74,6 +74,53 @@ TEST(DeviceModel, IsSavedAndLoadedWhereItIs) {
   EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
 }
 
+TEST(DeviceModel, GivesAndTakesItsWeightsByWayOfTheHost) {
+  const FakeGpu gpu;
+  const ModelPtr here = small_model(), there = small_model();
+  there->to(kGpu);
+  const Tensor x = Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {1, 6});
+  (void)there->predict(x);
+  there->set_weights(here->get_weights());
+  expect_on(*there, kGpu);
+  expect_equal(*there, *here);
+  expect_near(there->predict(x), here->predict(x));
+  const std::vector<Tensor> got = there->get_weights();
+  ASSERT_EQ(got.size(), 4u);
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    EXPECT_EQ(got[i].device(), Device::cpu());
+    EXPECT_TRUE(bitwise_equal(got[i], here->variables()[i]->value())) << i;
+  }
+  // Values that are on the device, of which the variables take copies.
+  const ModelPtr other = small_model();
+  other->to(kGpu);
+  there->set_weights(values(*other));
+  expect_equal(*there, *other);
+  EXPECT_NE(there->variables()[0]->value().raw(), other->variables()[0]->value().raw());
+  EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
+}
+
+TEST(DeviceModel, KeepsAllItsWeightsWhereTheDeviceFailsToTakeOthers) {
+  const ModelPtr here = small_model(), other = small_model();
+  std::size_t failures = 0;
+  for (std::size_t call = 0;; ++call) {
+    const FakeGpu gpu;
+    const ModelPtr there = small_model();
+    there->set_weights(here->get_weights());
+    there->to(kGpu);
+    gpu->fail_at(call);
+    try {
+      there->set_weights(other->get_weights());
+      break;
+    } catch (const DeviceError&) {
+      ++failures;
+    }
+    gpu->fail_never();
+    expect_on(*there, kGpu);
+    expect_equal(*there, *here);
+  }
+  EXPECT_GT(failures, 3u);
+}
+
 TEST(DeviceModel, ComputesThereAndAgainAfterItCameBack) {
   const FakeGpu gpu;
   const ModelPtr model = small_model();

@@ -5,12 +5,12 @@
 #include <iostream>
 
 #include "checkpoint/verify/soundness.h"
-#include "models/weights/checkpoint_manager.h"
 #include "tests/checkpoint/crash_scene.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/crash_storage.h"
 #include "tests/fakes/faulty_storage.h"
 #include "tests/models/helpers.h"
+#include "tests/models/weights/testing_checkpoint_manager.h"
 
 namespace lamina {
 namespace {

@@ -4,9 +4,9 @@
 #include <fstream>
 
 #include "h5/read/reader.h"
-#include "models/weights/checkpoint_manager.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/models/helpers.h"
+#include "tests/models/weights/testing_checkpoint_manager.h"
 
 namespace lamina::test {
 
