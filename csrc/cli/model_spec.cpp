@@ -125,7 +125,7 @@ ModelPtr make_model(const std::string& spec) {
     return applications::by_name(name, parse_application_options(options));
   }
   if (has_suffix(spec, ".json")) return Model::from_json(spec);
-  if (has_suffix(spec, ".keras")) return Model::load(spec);
+  if (has_suffix(spec, ".keras")) return Model::load(spec, {.compile = false});
   throw ValueError(fmt::format(
       "'{}' is neither a path to a .json or .keras file nor an application; there are: {}", spec,
       fmt::join(known, ", ")));

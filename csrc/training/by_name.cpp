@@ -1,239 +1,269 @@
-// Losses, schedules and optimizers out of words: what Keras calls them, and their options. Metrics
-// are in metrics_by_name.cpp.
+// Losses, schedules and optimizers by name: what Keras calls them, and their options. Metrics are
+// in metrics_by_name.cpp.
 #include "training/by_name.h"
 
 #include <utility>
 
+#include "training/described/description.h"
+#include "training/fields.h"
 #include "training/makers.h"
-#include "training/spec.h"
 
 namespace lamina::training {
 namespace {
 
 template <class Options>
-void take_common(Spec& spec, Options& o) {
-  spec.take("learning_rate", o.learning_rate);
-  spec.take("weight_decay", o.weight_decay);
-  spec.take("clipnorm", o.clipnorm);
-  spec.take("clipvalue", o.clipvalue);
-  spec.take("global_clipnorm", o.global_clipnorm);
-  spec.take("use_ema", o.use_ema);
-  spec.take("ema_momentum", o.ema_momentum);
-  spec.take("ema_overwrite_frequency", o.ema_overwrite_frequency);
-  spec.take("loss_scale_factor", o.loss_scale_factor);
-  spec.take("gradient_accumulation_steps", o.gradient_accumulation_steps);
-  spec.take("name", o.name);
+void take_common(Fields& fields, Options& o) {
+  fields.take("learning_rate", o.learning_rate);
+  fields.take("weight_decay", o.weight_decay);
+  fields.take("clipnorm", o.clipnorm);
+  fields.take("clipvalue", o.clipvalue);
+  fields.take("global_clipnorm", o.global_clipnorm);
+  fields.take("use_ema", o.use_ema);
+  fields.take("ema_momentum", o.ema_momentum);
+  fields.take("ema_overwrite_frequency", o.ema_overwrite_frequency);
+  fields.take("loss_scale_factor", o.loss_scale_factor);
+  fields.take("gradient_accumulation_steps", o.gradient_accumulation_steps);
+  fields.take("name", o.name);
 }
 
-/// Options of one class, and the way to make it of them.
-void take(Spec& spec, optimizers::SGDOptions& o) {
-  take_common(spec, o);
-  spec.take("momentum", o.momentum);
-  spec.take("nesterov", o.nesterov);
+/// Options of one class.
+void take(Fields& fields, optimizers::SGDOptions& o) {
+  take_common(fields, o);
+  fields.take("momentum", o.momentum);
+  fields.take("nesterov", o.nesterov);
 }
 
 template <class Adam>
-void take_adam(Spec& spec, Adam& o) {
-  take_common(spec, o);
-  spec.take("beta_1", o.beta_1);
-  spec.take("beta_2", o.beta_2);
-  spec.take("epsilon", o.epsilon);
-  spec.take("amsgrad", o.amsgrad);
+void take_adam(Fields& fields, Adam& o) {
+  take_common(fields, o);
+  fields.take("beta_1", o.beta_1);
+  fields.take("beta_2", o.beta_2);
+  fields.take("epsilon", o.epsilon);
+  fields.take("amsgrad", o.amsgrad);
 }
-void take(Spec& spec, optimizers::AdamOptions& o) {
-  take_adam(spec, o);
+void take(Fields& fields, optimizers::AdamOptions& o) {
+  take_adam(fields, o);
 }
-void take(Spec& spec, optimizers::AdamWOptions& o) {
-  take_adam(spec, o);
-}
-
-void take(Spec& spec, optimizers::RMSpropOptions& o) {
-  take_common(spec, o);
-  spec.take("rho", o.rho);
-  spec.take("momentum", o.momentum);
-  spec.take("epsilon", o.epsilon);
-  spec.take("centered", o.centered);
+void take(Fields& fields, optimizers::AdamWOptions& o) {
+  take_adam(fields, o);
 }
 
-void take(Spec& spec, optimizers::AdagradOptions& o) {
-  take_common(spec, o);
-  spec.take("initial_accumulator_value", o.initial_accumulator_value);
-  spec.take("epsilon", o.epsilon);
+void take(Fields& fields, optimizers::RMSpropOptions& o) {
+  take_common(fields, o);
+  fields.take("rho", o.rho);
+  fields.take("momentum", o.momentum);
+  fields.take("epsilon", o.epsilon);
+  fields.take("centered", o.centered);
 }
 
-void take(Spec& spec, optimizers::AdafactorOptions& o) {
-  take_common(spec, o);
-  spec.take("beta_2_decay", o.beta_2_decay);
-  spec.take("epsilon_1", o.epsilon_1);
-  spec.take("epsilon_2", o.epsilon_2);
-  spec.take("clip_threshold", o.clip_threshold);
-  spec.take("relative_step", o.relative_step);
+void take(Fields& fields, optimizers::AdagradOptions& o) {
+  take_common(fields, o);
+  fields.take("initial_accumulator_value", o.initial_accumulator_value);
+  fields.take("epsilon", o.epsilon);
 }
 
-void take(Spec& spec, optimizers::LionOptions& o) {
-  take_common(spec, o);
-  spec.take("beta_1", o.beta_1);
-  spec.take("beta_2", o.beta_2);
+void take(Fields& fields, optimizers::AdafactorOptions& o) {
+  take_common(fields, o);
+  fields.take("beta_2_decay", o.beta_2_decay);
+  fields.take("epsilon_1", o.epsilon_1);
+  fields.take("epsilon_2", o.epsilon_2);
+  fields.take("clip_threshold", o.clip_threshold);
+  fields.take("relative_step", o.relative_step);
 }
 
-void take(Spec& spec, losses::LossOptions&) {
-  (void)spec;
-}
-void take(Spec& spec, losses::HuberOptions& o) {
-  spec.take("delta", o.delta);
-}
-template <class Smoothed>
-void take_smoothed(Spec& spec, Smoothed& o) {
-  spec.take("from_logits", o.from_logits);
-  spec.take("label_smoothing", o.label_smoothing);
-}
-void take(Spec& spec, losses::BinaryCrossentropyOptions& o) {
-  take_smoothed(spec, o);
-}
-void take(Spec& spec, losses::CategoricalCrossentropyOptions& o) {
-  take_smoothed(spec, o);
-}
-void take(Spec& spec, losses::SparseCategoricalCrossentropyOptions& o) {
-  spec.take("from_logits", o.from_logits);
-  spec.take("ignore_class", o.ignore_class);
+void take(Fields& fields, optimizers::LionOptions& o) {
+  take_common(fields, o);
+  fields.take("beta_1", o.beta_1);
+  fields.take("beta_2", o.beta_2);
 }
 
-void take(Spec& spec, losses::BinaryFocalCrossentropyOptions& o) {
-  take_smoothed(spec, o);
-  spec.take("apply_class_balancing", o.apply_class_balancing);
-  spec.take("alpha", o.alpha);
-  spec.take("gamma", o.gamma);
+void take(Fields& fields, optimizers::LossScaleOptimizerOptions& o) {
+  fields.take("name", o.name);
+  fields.take("inner_optimizer", o.inner_optimizer);
+  fields.take("initial_scale", o.initial_scale);
+  fields.take("dynamic_growth_steps", o.dynamic_growth_steps);
 }
-void take(Spec& spec, losses::CategoricalFocalCrossentropyOptions& o) {
-  take_smoothed(spec, o);
-  spec.take("alpha", o.alpha);
-  spec.take("gamma", o.gamma);
+
+/// What Keras takes, but does not write.
+void take_silent(Fields& fields, const char* key, Fields::Constant value) {
+  if (!fields.leaves_out(true)) fields.fixed(key, value);
 }
 
 template <class Options>
-void take_decay(Spec& spec, Options& o) {
-  spec.take("initial_learning_rate", o.initial_learning_rate);
-  spec.take("decay_steps", o.decay_steps);
-  spec.take("decay_rate", o.decay_rate);
-  spec.take("staircase", o.staircase);
+void take_common_of_loss(Fields& fields, Options& o) {
+  constexpr Word<Reduction> kReductions[] = {
+      {"sum_over_batch_size", Reduction::kSumOverBatchSize},
+      {"mean", Reduction::kSumOverBatchSize},
+      {"sum", Reduction::kSum},
+      {"mean_with_sample_weight", Reduction::kMeanWithSampleWeight}};
+  fields.take("name", o.name);
+  fields.take("reduction", o.reduction, kReductions);
+  take_silent(fields, "dtype", "float32");
 }
-void take(Spec& spec, schedules::ExponentialDecayOptions& o) {
-  take_decay(spec, o);
+template <class Smoothed>
+void take_smoothed(Fields& fields, Smoothed& o) {
+  take_common_of_loss(fields, o);
+  fields.take("from_logits", o.from_logits);
+  fields.take("label_smoothing", o.label_smoothing);
+  fields.fixed("axis", -1);
 }
-void take(Spec& spec, schedules::InverseTimeDecayOptions& o) {
-  take_decay(spec, o);
+
+void take(Fields& fields, losses::LossOptions& o) {
+  take_common_of_loss(fields, o);
 }
-void take(Spec& spec, schedules::PiecewiseConstantDecayOptions& o) {
-  spec.take("boundaries", o.boundaries);
-  spec.take("values", o.values);
+void take(Fields& fields, losses::HuberOptions& o) {
+  take_common_of_loss(fields, o);
+  // Keras reads it and forgets to write it.
+  if (!fields.leaves_out(o.delta == 1.0)) fields.take("delta", o.delta);
 }
-void take(Spec& spec, schedules::PolynomialDecayOptions& o) {
-  spec.take("initial_learning_rate", o.initial_learning_rate);
-  spec.take("decay_steps", o.decay_steps);
-  spec.take("end_learning_rate", o.end_learning_rate);
-  spec.take("power", o.power);
-  spec.take("cycle", o.cycle);
+void take(Fields& fields, losses::BinaryCrossentropyOptions& o) {
+  take_smoothed(fields, o);
 }
-void take(Spec& spec, schedules::CosineDecayOptions& o) {
-  spec.take("initial_learning_rate", o.initial_learning_rate);
-  spec.take("decay_steps", o.decay_steps);
-  spec.take("alpha", o.alpha);
-  spec.take("warmup_target", o.warmup_target);
-  spec.take("warmup_steps", o.warmup_steps);
+void take(Fields& fields, losses::CategoricalCrossentropyOptions& o) {
+  take_smoothed(fields, o);
 }
-void take(Spec& spec, schedules::CosineDecayRestartsOptions& o) {
-  spec.take("initial_learning_rate", o.initial_learning_rate);
-  spec.take("first_decay_steps", o.first_decay_steps);
-  spec.take("t_mul", o.t_mul);
-  spec.take("m_mul", o.m_mul);
-  spec.take("alpha", o.alpha);
+void take(Fields& fields, losses::SparseCategoricalCrossentropyOptions& o) {
+  take_common_of_loss(fields, o);
+  fields.take("from_logits", o.from_logits);
+  fields.take("ignore_class", o.ignore_class);
+  take_silent(fields, "axis", -1);
+}
+void take(Fields& fields, losses::BinaryFocalCrossentropyOptions& o) {
+  take_smoothed(fields, o);
+  fields.take("apply_class_balancing", o.apply_class_balancing);
+  fields.take("alpha", o.alpha);
+  fields.take("gamma", o.gamma);
+}
+void take(Fields& fields, losses::CategoricalFocalCrossentropyOptions& o) {
+  take_smoothed(fields, o);
+  fields.take("alpha", o.alpha);
+  fields.take("gamma", o.gamma);
+}
+
+template <class Options>
+void take_decay(Fields& fields, Options& o) {
+  fields.take("initial_learning_rate", o.initial_learning_rate);
+  fields.take("decay_steps", o.decay_steps);
+  fields.take("decay_rate", o.decay_rate);
+  fields.take("staircase", o.staircase);
+}
+void take(Fields& fields, schedules::ExponentialDecayOptions& o) {
+  take_decay(fields, o);
+  fields.unused("name", "ExponentialDecay");
+}
+void take(Fields& fields, schedules::InverseTimeDecayOptions& o) {
+  take_decay(fields, o);
+  fields.unused("name", "InverseTimeDecay");
+}
+void take(Fields& fields, schedules::PiecewiseConstantDecayOptions& o) {
+  fields.take("boundaries", o.boundaries);
+  fields.take("values", o.values);
+  fields.unused("name", "PiecewiseConstant");
+}
+void take(Fields& fields, schedules::PolynomialDecayOptions& o) {
+  fields.take("initial_learning_rate", o.initial_learning_rate);
+  fields.take("decay_steps", o.decay_steps);
+  fields.take("end_learning_rate", o.end_learning_rate);
+  fields.take("power", o.power);
+  fields.take("cycle", o.cycle);
+  fields.unused("name", "PolynomialDecay");
+}
+void take(Fields& fields, schedules::CosineDecayOptions& o) {
+  fields.take("initial_learning_rate", o.initial_learning_rate);
+  fields.take("decay_steps", o.decay_steps);
+  fields.take("alpha", o.alpha);
+  fields.take("warmup_target", o.warmup_target);
+  fields.take("warmup_steps", o.warmup_steps);
+  fields.unused("name", "CosineDecay");
+}
+void take(Fields& fields, schedules::CosineDecayRestartsOptions& o) {
+  fields.take("initial_learning_rate", o.initial_learning_rate);
+  fields.take("first_decay_steps", o.first_decay_steps);
+  fields.take("t_mul", o.t_mul);
+  fields.take("m_mul", o.m_mul);
+  fields.take("alpha", o.alpha);
+  fields.unused("name", "SGDRDecay");
 }
 
 template <class Options, auto kMake>
-auto made(Spec& spec) {
-  Options options;
-  take(spec, options);
-  spec.finish();
-  return kMake(std::move(options));
+constexpr auto row(std::string_view name, std::array<std::string_view, 3> aliases = {}) {
+  return maker<Options, take, kMake>(name, aliases);
 }
 
 constexpr Maker<OptimizerPtr> kOptimizers[] = {
-    {"SGD", {}, made<optimizers::SGDOptions, optimizers::SGD>},
-    {"Adam", {}, made<optimizers::AdamOptions, optimizers::Adam>},
-    {"AdamW", {}, made<optimizers::AdamWOptions, optimizers::AdamW>},
-    {"RMSprop", {}, made<optimizers::RMSpropOptions, optimizers::RMSprop>},
-    {"Adagrad", {}, made<optimizers::AdagradOptions, optimizers::Adagrad>},
-    {"Adafactor", {}, made<optimizers::AdafactorOptions, optimizers::Adafactor>},
-    {"Lion", {}, made<optimizers::LionOptions, optimizers::Lion>},
+    row<optimizers::SGDOptions, optimizers::SGD>("SGD"),
+    row<optimizers::AdamOptions, optimizers::Adam>("Adam"),
+    row<optimizers::AdamWOptions, optimizers::AdamW>("AdamW"),
+    row<optimizers::RMSpropOptions, optimizers::RMSprop>("RMSprop"),
+    row<optimizers::AdagradOptions, optimizers::Adagrad>("Adagrad"),
+    row<optimizers::AdafactorOptions, optimizers::Adafactor>("Adafactor"),
+    row<optimizers::LionOptions, optimizers::Lion>("Lion"),
+    row<optimizers::LossScaleOptimizerOptions, optimizers::LossScaleOptimizer>(
+        "LossScaleOptimizer"),
 };
 constexpr Maker<LossPtr> kLosses[] = {
-    {"MeanSquaredError",
-     {"mean_squared_error", "mse", "MSE"},
-     made<losses::LossOptions, losses::MeanSquaredError>},
-    {"MeanAbsoluteError",
-     {"mean_absolute_error", "mae", "MAE"},
-     made<losses::LossOptions, losses::MeanAbsoluteError>},
-    {"Huber", {"huber"}, made<losses::HuberOptions, losses::Huber>},
-    {"BinaryCrossentropy",
-     {"binary_crossentropy", "bce", "BCE"},
-     made<losses::BinaryCrossentropyOptions, losses::BinaryCrossentropy>},
-    {"CategoricalCrossentropy",
-     {"categorical_crossentropy"},
-     made<losses::CategoricalCrossentropyOptions, losses::CategoricalCrossentropy>},
-    {"SparseCategoricalCrossentropy",
-     {"sparse_categorical_crossentropy"},
-     made<losses::SparseCategoricalCrossentropyOptions, losses::SparseCategoricalCrossentropy>},
-    {"MeanAbsolutePercentageError",
-     {"mean_absolute_percentage_error", "mape", "MAPE"},
-     made<losses::LossOptions, losses::MeanAbsolutePercentageError>},
-    {"MeanSquaredLogarithmicError",
-     {"mean_squared_logarithmic_error", "msle", "MSLE"},
-     made<losses::LossOptions, losses::MeanSquaredLogarithmicError>},
-    {"LogCosh", {"log_cosh"}, made<losses::LossOptions, losses::LogCosh>},
-    {"Poisson", {"poisson"}, made<losses::LossOptions, losses::Poisson>},
-    {"CosineSimilarity",
-     {"cosine_similarity"},
-     made<losses::LossOptions, losses::CosineSimilarity>},
-    {"KLDivergence",
-     {"kl_divergence", "kld", "KLD"},
-     made<losses::LossOptions, losses::KLDivergence>},
-    {"Hinge", {"hinge"}, made<losses::LossOptions, losses::Hinge>},
-    {"SquaredHinge", {"squared_hinge"}, made<losses::LossOptions, losses::SquaredHinge>},
-    {"CategoricalHinge",
-     {"categorical_hinge"},
-     made<losses::LossOptions, losses::CategoricalHinge>},
-    {"BinaryFocalCrossentropy",
-     {"binary_focal_crossentropy"},
-     made<losses::BinaryFocalCrossentropyOptions, losses::BinaryFocalCrossentropy>},
-    {"CategoricalFocalCrossentropy",
-     {"categorical_focal_crossentropy"},
-     made<losses::CategoricalFocalCrossentropyOptions, losses::CategoricalFocalCrossentropy>},
+    row<losses::LossOptions, losses::MeanSquaredError>("MeanSquaredError",
+                                                       {"mean_squared_error", "mse", "MSE"}),
+    row<losses::LossOptions, losses::MeanAbsoluteError>("MeanAbsoluteError",
+                                                        {"mean_absolute_error", "mae", "MAE"}),
+    row<losses::HuberOptions, losses::Huber>("Huber", {"huber"}),
+    row<losses::BinaryCrossentropyOptions, losses::BinaryCrossentropy>(
+        "BinaryCrossentropy", {"binary_crossentropy", "bce", "BCE"}),
+    row<losses::CategoricalCrossentropyOptions, losses::CategoricalCrossentropy>(
+        "CategoricalCrossentropy", {"categorical_crossentropy"}),
+    row<losses::SparseCategoricalCrossentropyOptions, losses::SparseCategoricalCrossentropy>(
+        "SparseCategoricalCrossentropy", {"sparse_categorical_crossentropy"}),
+    row<losses::LossOptions, losses::MeanAbsolutePercentageError>(
+        "MeanAbsolutePercentageError", {"mean_absolute_percentage_error", "mape", "MAPE"}),
+    row<losses::LossOptions, losses::MeanSquaredLogarithmicError>(
+        "MeanSquaredLogarithmicError", {"mean_squared_logarithmic_error", "msle", "MSLE"}),
+    row<losses::LossOptions, losses::LogCosh>("LogCosh", {"log_cosh"}),
+    row<losses::LossOptions, losses::Poisson>("Poisson", {"poisson"}),
+    row<losses::LossOptions, losses::CosineSimilarity>("CosineSimilarity", {"cosine_similarity"}),
+    row<losses::LossOptions, losses::KLDivergence>("KLDivergence", {"kl_divergence", "kld", "KLD"}),
+    row<losses::LossOptions, losses::Hinge>("Hinge", {"hinge"}),
+    row<losses::LossOptions, losses::SquaredHinge>("SquaredHinge", {"squared_hinge"}),
+    row<losses::LossOptions, losses::CategoricalHinge>("CategoricalHinge", {"categorical_hinge"}),
+    row<losses::BinaryFocalCrossentropyOptions, losses::BinaryFocalCrossentropy>(
+        "BinaryFocalCrossentropy", {"binary_focal_crossentropy"}),
+    row<losses::CategoricalFocalCrossentropyOptions, losses::CategoricalFocalCrossentropy>(
+        "CategoricalFocalCrossentropy", {"categorical_focal_crossentropy"}),
 };
 constexpr Maker<SchedulePtr> kSchedules[] = {
-    {"ExponentialDecay", {}, made<schedules::ExponentialDecayOptions, schedules::ExponentialDecay>},
-    {"InverseTimeDecay", {}, made<schedules::InverseTimeDecayOptions, schedules::InverseTimeDecay>},
-    {"PiecewiseConstantDecay",
-     {},
-     made<schedules::PiecewiseConstantDecayOptions, schedules::PiecewiseConstantDecay>},
-    {"PolynomialDecay", {}, made<schedules::PolynomialDecayOptions, schedules::PolynomialDecay>},
-    {"CosineDecay", {}, made<schedules::CosineDecayOptions, schedules::CosineDecay>},
-    {"CosineDecayRestarts",
-     {},
-     made<schedules::CosineDecayRestartsOptions, schedules::CosineDecayRestarts>},
+    row<schedules::ExponentialDecayOptions, schedules::ExponentialDecay>("ExponentialDecay"),
+    row<schedules::InverseTimeDecayOptions, schedules::InverseTimeDecay>("InverseTimeDecay"),
+    row<schedules::PiecewiseConstantDecayOptions, schedules::PiecewiseConstantDecay>(
+        "PiecewiseConstantDecay"),
+    row<schedules::PolynomialDecayOptions, schedules::PolynomialDecay>("PolynomialDecay"),
+    row<schedules::CosineDecayOptions, schedules::CosineDecay>("CosineDecay"),
+    row<schedules::CosineDecayRestartsOptions, schedules::CosineDecayRestarts>(
+        "CosineDecayRestarts"),
 };
 
 }  // namespace
 
+std::span<const Maker<OptimizerPtr>> optimizer_makers() {
+  return kOptimizers;
+}
+
+std::span<const Maker<LossPtr>> loss_makers() {
+  return kLosses;
+}
+
+std::span<const Maker<SchedulePtr>> schedule_makers() {
+  return kSchedules;
+}
+
 OptimizerPtr make_optimizer(std::string_view text) {
-  return make(kOptimizers, "optimizer", text);
+  return make(optimizer_makers(), "optimizer", text);
 }
 
 LossPtr make_loss(std::string_view text) {
-  return make(kLosses, "loss", text);
+  return make(loss_makers(), "loss", text);
 }
 
 SchedulePtr make_schedule(std::string_view text) {
-  return make(kSchedules, "learning rate", text);
+  return make(schedule_makers(), "learning rate", text);
 }
 
 }  // namespace lamina::training
@@ -241,11 +271,15 @@ SchedulePtr make_schedule(std::string_view text) {
 namespace lamina {
 
 OptimizerPtr optimizers::get(std::string_view name) {
-  return training::plain(training::kOptimizers, "optimizer", name);
+  return training::plain(training::optimizer_makers(), "optimizer", name);
 }
 
 LossPtr losses::get(std::string_view name) {
-  return training::plain(training::kLosses, "loss", name);
+  LossPtr loss = training::plain(training::loss_makers(), "loss", name);
+  training::Description description = *training::Descriptions::of(*loss);
+  description.given_name = name;
+  training::Descriptions::set(loss, std::move(description));
+  return loss;
 }
 
 }  // namespace lamina

@@ -1,16 +1,21 @@
 #pragma once
 #include <fmt/format.h>
 #include <lamina/error.h>
+#include <lamina/losses.h>
+#include <lamina/metrics.h>
 #include <lamina/optimizers.h>
+#include <lamina/schedules.h>
 
 #include <algorithm>
+#include <any>
 #include <array>
 #include <cctype>
-#include <cstddef>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "training/fields.h"
 #include "training/spec.h"
 
 // Tables of what can be made of names and options.
@@ -21,8 +26,40 @@ template <class Result>
 struct Maker {
   std::string_view name;
   std::array<std::string_view, 3> aliases;  // empty: none
-  Result (*make)(Spec& spec);
+  Result (*make)(Fields& fields);           ///< out of the options that `fields` say
+  /// Says to `fields` the options that something was made of.
+  void (*tell)(Fields& fields, const std::any& options);
 };
+
+[[nodiscard]] std::span<const Maker<OptimizerPtr>> optimizer_makers();
+[[nodiscard]] std::span<const Maker<LossPtr>> loss_makers();
+[[nodiscard]] std::span<const Maker<SchedulePtr>> schedule_makers();
+/// But for the means of losses.
+[[nodiscard]] std::span<const Maker<MetricPtr>> metric_makers();
+
+template <class Options>
+using Take = void (*)(Fields& fields, Options& options);
+
+template <class Options, Take<Options> kTake, auto kMake>
+auto made(Fields& fields) {
+  Options options;
+  kTake(fields, options);
+  fields.finish();
+  return kMake(std::move(options));
+}
+
+template <class Options, Take<Options> kTake>
+void told(Fields& fields, const std::any& options) {
+  auto copy = std::any_cast<const Options&>(options);
+  kTake(fields, copy);
+}
+
+/// The row of a class: `kTake` says what its options are, once for words and for configurations.
+template <class Options, Take<Options> kTake, auto kMake>
+constexpr auto maker(std::string_view name, std::array<std::string_view, 3> aliases) {
+  using Result = decltype(kMake(std::declval<Options>()));
+  return Maker<Result>{name, aliases, made<Options, kTake, kMake>, told<Options, kTake>};
+}
 
 inline bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
@@ -42,8 +79,8 @@ bool is_named(const Maker<Result>& maker, std::string_view name) {
 }
 
 /// The maker of that name. Throws ValueError when there is none.
-template <class Result, std::size_t kCount>
-const Maker<Result>& find(const Maker<Result> (&makers)[kCount], const char* what,
+template <class Result>
+const Maker<Result>& find(std::span<const Maker<Result>> makers, const char* what,
                           std::string_view name) {
   std::vector<std::string_view> known;
   for (const Maker<Result>& maker : makers) {
@@ -54,15 +91,15 @@ const Maker<Result>& find(const Maker<Result> (&makers)[kCount], const char* wha
       fmt::format("There is no {} '{}'; there are {}", what, name, fmt::join(known, ", ")));
 }
 
-template <class Result, std::size_t kCount>
-Result make(const Maker<Result> (&makers)[kCount], const char* what, std::string_view text) {
+template <class Result>
+Result make(std::span<const Maker<Result>> makers, const char* what, std::string_view text) {
   Spec spec(text, what);
   return find(makers, what, spec.name()).make(spec);
 }
 
 /// With the options that are its own.
-template <class Result, std::size_t kCount>
-Result plain(const Maker<Result> (&makers)[kCount], const char* what, std::string_view name) {
+template <class Result>
+Result plain(std::span<const Maker<Result>> makers, const char* what, std::string_view name) {
   Spec no_options("", what);
   return find(makers, what, name).make(no_options);
 }

@@ -1,4 +1,4 @@
-// Metrics out of words: what Keras calls them, and their options.
+// Metrics by name: what Keras calls them, and their options.
 #include <fmt/format.h>
 #include <lamina/error.h>
 #include <lamina/metrics.h>
@@ -12,56 +12,80 @@
 #include <vector>
 
 #include "training/by_name.h"
+#include "training/fields.h"
+#include "training/losses/metric_options.h"
 #include "training/makers.h"
 #include "training/spec.h"
 
 namespace lamina::training {
 namespace {
 
-/// An option that has no default.
-template <class T>
-T required(Spec& spec, const char* key) {
-  std::optional<T> value;
-  spec.take(key, value);
-  if (value) return *std::move(value);
-  throw ValueError(fmt::format("The metric {} needs the option {}.", spec.name(), key));
+/// What all have. `dtype`: Keras's default, in which it gathers.
+template <class Options>
+void take_common(Fields& fields, Options& o, const char* dtype = "float32") {
+  fields.take("name", o.name);
+  fields.fixed("dtype", dtype);
 }
 
-template <class E>
-struct Word {
-  std::string_view word;
-  E value;
-};
-
-/// An option that is one of some words; none where it is not given.
-template <class E, std::size_t kCount>
-std::optional<E> one_of(Spec& spec, const char* key, const Word<E> (&words)[kCount]) {
-  std::optional<std::string> given;
-  spec.take(key, given);
-  if (!given) return std::nullopt;
-  std::string known;
-  for (const Word<E>& each : words) {
-    if (each.word == *given) return each.value;
-    known += (known.empty() ? "" : ", ") + std::string(each.word);
+/// How many of something there are, each of which needs memory: of a configuration not more than
+/// any use has.
+template <class Count>
+void take_count(Fields& fields, const char* key, Count& count, std::int64_t most) {
+  const auto number = [&] { return std::optional<std::int64_t>(count).value_or(0); };
+  fields.take(key, count);
+  if (fields.untrusted() && number() > most) {
+    fields.fail(key, std::to_string(number()), fmt::format("at most {}", most));
   }
-  throw ValueError(fmt::format("The metric {}: the option {}={} should be one of {}", spec.name(),
-                               key, *given, known));
 }
+constexpr std::int64_t kMostThresholds = 1'000'000;
+constexpr std::int64_t kMostClasses = 4096;  // which a matrix is made of
 
-/// Options of one class, but for the name.
-void take(Spec& spec, metrics::CountOptions& o) {
-  spec.take("thresholds", o.thresholds);
+/// Options of one class.
+void take(Fields& fields, metrics::NamedOptions& o) {
+  take_common(fields, o);
 }
-void take(Spec& spec, metrics::PrecisionOptions& o) {
-  spec.take("thresholds", o.thresholds);
-  spec.take("top_k", o.top_k);
-  spec.take("class_id", o.class_id);
+void take(Fields& fields, metrics::CorrelationOptions& o) {
+  take_common(fields, o);
+  fields.fixed("axis", -1);
 }
-void take(Spec& spec, metrics::AtThresholdOptions& o) {
-  spec.take("num_thresholds", o.num_thresholds);
-  spec.take("class_id", o.class_id);
+void take(Fields& fields, metrics::BinaryAccuracyOptions& o) {
+  take_common(fields, o);
+  fields.take("threshold", o.threshold);
 }
-void take(Spec& spec, metrics::AUCOptions& o) {
+void take(Fields& fields, metrics::TopKOptions& o) {
+  take_common(fields, o);
+  fields.take("k", o.k);
+}
+void take(Fields& fields, metrics::CountOptions& o) {
+  take_common(fields, o);
+  fields.take("thresholds", o.thresholds);
+}
+void take(Fields& fields, metrics::PrecisionOptions& o) {
+  take_common(fields, o);
+  fields.take("thresholds", o.thresholds);
+  fields.take("top_k", o.top_k);
+  fields.take("class_id", o.class_id);
+}
+template <class Best>
+void take_best(Fields& fields, Best& o) {
+  take_common(fields, o);
+  fields.take_required(Best::kLeast, o.least);
+  take_count(fields, "num_thresholds", o.num_thresholds, kMostThresholds);
+  fields.take("class_id", o.class_id);
+}
+void take(Fields& fields, metrics::AtSpecificityOptions& o) {
+  take_best(fields, o);
+}
+void take(Fields& fields, metrics::AtSensitivityOptions& o) {
+  take_best(fields, o);
+}
+void take(Fields& fields, metrics::AtRecallOptions& o) {
+  take_best(fields, o);
+}
+void take(Fields& fields, metrics::AtPrecisionOptions& o) {
+  take_best(fields, o);
+}
+void take(Fields& fields, metrics::AUCOptions& o) {
   using Curve = metrics::AUCCurve;
   using Method = metrics::AUCSummationMethod;
   constexpr Word<Curve> kCurves[] = {{"ROC", Curve::kROC},       {"PR", Curve::kPR},
@@ -71,180 +95,174 @@ void take(Spec& spec, metrics::AUCOptions& o) {
       {"interpolation", Method::kInterpolation}, {"majoring", Method::kMajoring},
       {"minoring", Method::kMinoring},           {"Interpolation", Method::kInterpolation},
       {"Majoring", Method::kMajoring},           {"Minoring", Method::kMinoring}};
-  spec.take("num_thresholds", o.num_thresholds);
-  o.curve = one_of(spec, "curve", kCurves).value_or(o.curve);
-  o.summation_method = one_of(spec, "summation_method", kMethods).value_or(o.summation_method);
-  spec.take("thresholds", o.thresholds);
-  spec.take("from_logits", o.from_logits);
+  take_common(fields, o);
+  if (!fields.leaves_out(o.thresholds.empty())) fields.take("thresholds", o.thresholds);
+  // Keras counts the ends as well.
+  if (!o.thresholds.empty()) o.num_thresholds = static_cast<std::int64_t>(o.thresholds.size()) + 2;
+  take_count(fields, "num_thresholds", o.num_thresholds, kMostThresholds);
+  fields.take("curve", o.curve, kCurves);
+  fields.take("summation_method", o.summation_method, kMethods);
+  fields.take("from_logits", o.from_logits);
+  fields.fixed("multi_label", false);
+  fields.fixed("num_labels", nullptr);
+  fields.fixed("label_weights", nullptr);
 }
-void take(Spec& spec, metrics::R2ScoreOptions& o) {
+void take(Fields& fields, metrics::R2ScoreOptions& o) {
   using Aggregation = metrics::ClassAggregation;
   constexpr Word<Aggregation> kAggregations[] = {
       {"uniform_average", Aggregation::kUniformAverage},
       {"variance_weighted_average", Aggregation::kVarianceWeightedAverage}};
-  o.class_aggregation =
-      one_of(spec, "class_aggregation", kAggregations).value_or(o.class_aggregation);
-  spec.take("num_regressors", o.num_regressors);
+  take_common(fields, o);
+  fields.take("class_aggregation", o.class_aggregation, kAggregations);
+  fields.take("num_regressors", o.num_regressors);
 }
-void take(Spec& spec, metrics::FBetaScoreOptions& o) {
-  spec.take("beta", o.beta);
-  spec.take("threshold", o.threshold);
-}
-void take(Spec& spec, metrics::F1ScoreOptions& o) {
-  spec.take("threshold", o.threshold);
-}
-void take(Spec& spec, metrics::IoUOptions& o) {
-  spec.take("ignore_class", o.ignore_class);
-  spec.take("sparse_y_true", o.sparse_y_true);
-  spec.take("sparse_y_pred", o.sparse_y_pred);
-}
-void take(Spec& spec, metrics::OneHotIoUOptions& o) {
-  spec.take("ignore_class", o.ignore_class);
-  spec.take("sparse_y_pred", o.sparse_y_pred);
-}
-void take(Spec& spec, metrics::BinaryIoUOptions& o) {
-  spec.take("target_class_ids", o.target_class_ids);
-  spec.take("threshold", o.threshold);
-}
-
 template <class Options>
-Options options_of(Spec& spec) {
-  Options options;
-  spec.take("name", options.name);
-  take(spec, options);
-  spec.finish();
-  return options;
-}
-
-template <class Options, auto kMake>
-MetricPtr made(Spec& spec) {
-  return kMake(options_of<Options>(spec));
-}
-
-std::string name_of(Spec& spec, const char* keras_name) {
-  std::string name = keras_name;
-  spec.take("name", name);
-  return name;
-}
-
-MetricPtr named(Spec& spec, const char* keras_name, MetricPtr (*make)(std::string)) {
-  std::string name = name_of(spec, keras_name);
-  spec.finish();
-  return make(std::move(name));
-}
-
-MetricPtr binary_accuracy(Spec& spec) {
-  std::string name = name_of(spec, "binary_accuracy");
-  double threshold = 0.5;
-  spec.take("threshold", threshold);
-  spec.finish();
-  return metrics::BinaryAccuracy(std::move(name), threshold);
-}
-
-MetricPtr top_k(Spec& spec, const char* keras_name, MetricPtr (*make)(std::int64_t, std::string)) {
-  std::string name = name_of(spec, keras_name);
-  std::int64_t k = 5;
-  spec.take("k", k);
-  spec.finish();
-  return make(k, std::move(name));
-}
-
-MetricPtr best(Spec& spec, const char* key,
-               MetricPtr (*make)(double, metrics::AtThresholdOptions)) {
-  const auto least = required<double>(spec, key);
-  return make(least, options_of<metrics::AtThresholdOptions>(spec));
-}
-
-template <class Options, auto kMake>
-MetricPtr f_score(Spec& spec) {
+void take_average(Fields& fields, metrics::Averaged<Options>& o) {
   using Average = metrics::Average;
   constexpr Word<Average> kAverages[] = {
       {"micro", Average::kMicro}, {"macro", Average::kMacro}, {"weighted", Average::kWeighted}};
-  const auto average = one_of(spec, "average", kAverages);
-  if (average) return kMake(*average, options_of<Options>(spec));
+  take_common(fields, o);
+  fields.take("average", o.average, kAverages);
+  fields.take("threshold", o.threshold);
+  if (o.average) return;
   throw ValueError(fmt::format(
       "The metric {} needs the option average: micro, macro or weighted. Keras's default, None, "
       "gives a score for each class, and a metric is one number.",
-      spec.name()));
+      fields.name()));
+}
+void take(Fields& fields, metrics::Averaged<metrics::FBetaScoreOptions>& o) {
+  take_average(fields, o);
+  fields.take("beta", o.beta);
+}
+void take(Fields& fields, metrics::Averaged<metrics::F1ScoreOptions>& o) {
+  take_average(fields, o);
+}
+void take_classes(Fields& fields, metrics::OfClasses<metrics::IoUOptions>& o) {
+  fields.take("sparse_y_true", o.sparse_y_true);
+}
+void take_classes(Fields&, metrics::OfClasses<metrics::OneHotIoUOptions>&) {}
+template <class Options>
+void take_iou(Fields& fields, metrics::OfClasses<Options>& o) {
+  take_common(fields, o, "int32");
+  take_count(fields, "num_classes", o.num_classes, kMostClasses);
+  if (!o.num_classes) fields.fail_missing("num_classes");
+  fields.take("ignore_class", o.ignore_class);
+  take_classes(fields, o);
+  fields.take("sparse_y_pred", o.sparse_y_pred);
+  fields.fixed("axis", -1);
+}
+template <class Options>
+void take(Fields& fields, metrics::OfClasses<Options>& o) {
+  take_iou(fields, o);
+}
+template <class Options>
+void take(Fields& fields, metrics::OfTargets<Options>& o) {
+  take_iou(fields, o);
+  fields.take_required("target_class_ids", o.target_class_ids);
+}
+void take(Fields& fields, metrics::BinaryIoUOptions& o) {
+  take_common(fields, o, "int32");
+  fields.take("target_class_ids", o.target_class_ids);
+  fields.take("threshold", o.threshold);
 }
 
-template <class Options, auto kMake>
-MetricPtr mean_iou(Spec& spec) {
-  const auto num_classes = required<std::int64_t>(spec, "num_classes");
-  return kMake(num_classes, options_of<Options>(spec));
+// Of metrics whose factories take their options one by one.
+template <class Options, MetricPtr (*kMake)(std::string)>
+MetricPtr named(const Options& o) {
+  return kMake(o.name);
+}
+MetricPtr binary_accuracy(const metrics::BinaryAccuracyOptions& o) {
+  return metrics::BinaryAccuracy(o.name, o.threshold);
+}
+template <MetricPtr (*kMake)(std::int64_t, std::string)>
+MetricPtr top_k(const metrics::TopKOptions& o) {
+  return kMake(o.k, o.name);
+}
+template <MetricPtr (*kMake)(double, metrics::AtThresholdOptions)>
+MetricPtr best(const metrics::BestOptions& o) {
+  return kMake(*o.least, o);
+}
+template <class Options, MetricPtr (*kMake)(metrics::Average, Options)>
+MetricPtr averaged(const metrics::Averaged<Options>& o) {
+  return kMake(*o.average, o);
+}
+template <class Options, MetricPtr (*kMake)(std::int64_t, Options)>
+MetricPtr of_classes(const metrics::OfClasses<Options>& o) {
+  return kMake(*o.num_classes, o);
+}
+template <class Options, MetricPtr (*kMake)(std::int64_t, std::vector<std::int64_t>, Options)>
+MetricPtr of_targets(const metrics::OfTargets<Options>& o) {
+  return kMake(*o.num_classes, *o.target_class_ids, o);
 }
 
+using metrics::AtPrecisionOptions;
+using metrics::AtRecallOptions;
+using metrics::AtSensitivityOptions;
+using metrics::AtSpecificityOptions;
+using metrics::Averaged;
+using metrics::CorrelationOptions;
+using metrics::F1ScoreOptions;
+using metrics::FBetaScoreOptions;
+using metrics::IoUOptions;
+using metrics::NamedOptions;
+using metrics::OfClasses;
+using metrics::OfTargets;
+using metrics::OneHotIoUOptions;
+using metrics::TopKOptions;
+
 template <class Options, auto kMake>
-MetricPtr iou(Spec& spec) {
-  const auto num_classes = required<std::int64_t>(spec, "num_classes");
-  auto targets = required<std::vector<std::int64_t>>(spec, "target_class_ids");
-  return kMake(num_classes, std::move(targets), options_of<Options>(spec));
+constexpr auto row(std::string_view name, std::array<std::string_view, 3> aliases = {}) {
+  return maker<Options, take, kMake>(name, aliases);
 }
 
 constexpr Maker<MetricPtr> kMetrics[] = {
-    {"BinaryAccuracy", {"binary_accuracy"}, binary_accuracy},
-    {"CategoricalAccuracy",
-     {"categorical_accuracy"},
-     [](Spec& s) { return named(s, "categorical_accuracy", metrics::CategoricalAccuracy); }},
-    {"SparseCategoricalAccuracy",
-     {"sparse_categorical_accuracy"},
-     [](Spec& s) {
-       return named(s, "sparse_categorical_accuracy", metrics::SparseCategoricalAccuracy);
-     }},
-    {"TopKCategoricalAccuracy",
-     {"top_k_categorical_accuracy"},
-     [](Spec& s) {
-       return top_k(s, "top_k_categorical_accuracy", metrics::TopKCategoricalAccuracy);
-     }},
-    {"SparseTopKCategoricalAccuracy",
-     {"sparse_top_k_categorical_accuracy"},
-     [](Spec& s) {
-       return top_k(s, "sparse_top_k_categorical_accuracy", metrics::SparseTopKCategoricalAccuracy);
-     }},
-    {"RootMeanSquaredError",
-     {"root_mean_squared_error"},
-     [](Spec& s) { return named(s, "root_mean_squared_error", metrics::RootMeanSquaredError); }},
-    {"LogCoshError",
-     {"log_cosh_error"},
-     [](Spec& s) { return named(s, "logcosh", metrics::LogCoshError); }},
-    {"CosineSimilarity",
-     {"cosine_similarity"},
-     [](Spec& s) { return named(s, "cosine_similarity", metrics::CosineSimilarity); }},
-    {"PearsonCorrelation",
-     {"pearson_correlation"},
-     [](Spec& s) { return named(s, "pearson_correlation", metrics::PearsonCorrelation); }},
-    {"ConcordanceCorrelation",
-     {"concordance_correlation"},
-     [](Spec& s) { return named(s, "concordance_correlation", metrics::ConcordanceCorrelation); }},
-    {"R2Score", {"r2_score"}, made<metrics::R2ScoreOptions, metrics::R2Score>},
-    {"TruePositives", {"true_positives"}, made<metrics::CountOptions, metrics::TruePositives>},
-    {"FalsePositives", {"false_positives"}, made<metrics::CountOptions, metrics::FalsePositives>},
-    {"TrueNegatives", {"true_negatives"}, made<metrics::CountOptions, metrics::TrueNegatives>},
-    {"FalseNegatives", {"false_negatives"}, made<metrics::CountOptions, metrics::FalseNegatives>},
-    {"Precision", {"precision"}, made<metrics::PrecisionOptions, metrics::Precision>},
-    {"Recall", {"recall"}, made<metrics::PrecisionOptions, metrics::Recall>},
-    {"SensitivityAtSpecificity",
-     {"sensitivity_at_specificity"},
-     [](Spec& s) { return best(s, "specificity", metrics::SensitivityAtSpecificity); }},
-    {"SpecificityAtSensitivity",
-     {"specificity_at_sensitivity"},
-     [](Spec& s) { return best(s, "sensitivity", metrics::SpecificityAtSensitivity); }},
-    {"PrecisionAtRecall",
-     {"precision_at_recall"},
-     [](Spec& s) { return best(s, "recall", metrics::PrecisionAtRecall); }},
-    {"RecallAtPrecision",
-     {"recall_at_precision"},
-     [](Spec& s) { return best(s, "precision", metrics::RecallAtPrecision); }},
-    {"AUC", {"auc"}, made<metrics::AUCOptions, metrics::AUC>},
-    {"FBetaScore", {"f_beta_score"}, f_score<metrics::FBetaScoreOptions, metrics::FBetaScore>},
-    {"F1Score", {"f1_score"}, f_score<metrics::F1ScoreOptions, metrics::F1Score>},
-    {"IoU", {"io_u"}, iou<metrics::IoUOptions, metrics::IoU>},
-    {"MeanIoU", {"mean_io_u"}, mean_iou<metrics::IoUOptions, metrics::MeanIoU>},
-    {"OneHotIoU", {"one_hot_io_u"}, iou<metrics::OneHotIoUOptions, metrics::OneHotIoU>},
-    {"OneHotMeanIoU",
-     {"one_hot_mean_io_u"},
-     mean_iou<metrics::OneHotIoUOptions, metrics::OneHotMeanIoU>},
-    {"BinaryIoU", {"binary_io_u"}, made<metrics::BinaryIoUOptions, metrics::BinaryIoU>},
+    row<NamedOptions, named<NamedOptions, metrics::Accuracy>>("Accuracy"),
+    row<metrics::BinaryAccuracyOptions, binary_accuracy>("BinaryAccuracy", {"binary_accuracy"}),
+    row<NamedOptions, named<NamedOptions, metrics::CategoricalAccuracy>>("CategoricalAccuracy",
+                                                                         {"categorical_accuracy"}),
+    row<NamedOptions, named<NamedOptions, metrics::SparseCategoricalAccuracy>>(
+        "SparseCategoricalAccuracy", {"sparse_categorical_accuracy"}),
+    row<TopKOptions, top_k<metrics::TopKCategoricalAccuracy>>("TopKCategoricalAccuracy",
+                                                              {"top_k_categorical_accuracy"}),
+    row<TopKOptions, top_k<metrics::SparseTopKCategoricalAccuracy>>(
+        "SparseTopKCategoricalAccuracy", {"sparse_top_k_categorical_accuracy"}),
+    row<NamedOptions, named<NamedOptions, metrics::RootMeanSquaredError>>(
+        "RootMeanSquaredError", {"root_mean_squared_error"}),
+    row<NamedOptions, named<NamedOptions, metrics::LogCoshError>>("LogCoshError",
+                                                                  {"log_cosh_error"}),
+    row<NamedOptions, named<NamedOptions, metrics::CosineSimilarity>>("CosineSimilarity",
+                                                                      {"cosine_similarity"}),
+    row<CorrelationOptions, named<CorrelationOptions, metrics::PearsonCorrelation>>(
+        "PearsonCorrelation", {"pearson_correlation"}),
+    row<CorrelationOptions, named<CorrelationOptions, metrics::ConcordanceCorrelation>>(
+        "ConcordanceCorrelation", {"concordance_correlation"}),
+    row<metrics::R2ScoreOptions, metrics::R2Score>("R2Score", {"r2_score"}),
+    row<metrics::CountOptions, metrics::TruePositives>("TruePositives", {"true_positives"}),
+    row<metrics::CountOptions, metrics::FalsePositives>("FalsePositives", {"false_positives"}),
+    row<metrics::CountOptions, metrics::TrueNegatives>("TrueNegatives", {"true_negatives"}),
+    row<metrics::CountOptions, metrics::FalseNegatives>("FalseNegatives", {"false_negatives"}),
+    row<metrics::PrecisionOptions, metrics::Precision>("Precision", {"precision"}),
+    row<metrics::PrecisionOptions, metrics::Recall>("Recall", {"recall"}),
+    row<AtSpecificityOptions, best<metrics::SensitivityAtSpecificity>>(
+        "SensitivityAtSpecificity", {"sensitivity_at_specificity"}),
+    row<AtSensitivityOptions, best<metrics::SpecificityAtSensitivity>>(
+        "SpecificityAtSensitivity", {"specificity_at_sensitivity"}),
+    row<AtRecallOptions, best<metrics::PrecisionAtRecall>>("PrecisionAtRecall",
+                                                           {"precision_at_recall"}),
+    row<AtPrecisionOptions, best<metrics::RecallAtPrecision>>("RecallAtPrecision",
+                                                              {"recall_at_precision"}),
+    row<metrics::AUCOptions, metrics::AUC>("AUC", {"auc"}),
+    row<Averaged<FBetaScoreOptions>, averaged<FBetaScoreOptions, metrics::FBetaScore>>(
+        "FBetaScore", {"f_beta_score"}),
+    row<Averaged<F1ScoreOptions>, averaged<F1ScoreOptions, metrics::F1Score>>("F1Score",
+                                                                              {"f1_score"}),
+    row<OfTargets<IoUOptions>, of_targets<IoUOptions, metrics::IoU>>("IoU", {"io_u"}),
+    row<OfClasses<IoUOptions>, of_classes<IoUOptions, metrics::MeanIoU>>("MeanIoU", {"mean_io_u"}),
+    row<OfTargets<OneHotIoUOptions>, of_targets<OneHotIoUOptions, metrics::OneHotIoU>>(
+        "OneHotIoU", {"one_hot_io_u"}),
+    row<OfClasses<OneHotIoUOptions>, of_classes<OneHotIoUOptions, metrics::OneHotMeanIoU>>(
+        "OneHotMeanIoU", {"one_hot_mean_io_u"}),
+    row<metrics::BinaryIoUOptions, metrics::BinaryIoU>("BinaryIoU", {"binary_io_u"}),
 };
 
 /// Null where the name is none of the table's.
@@ -254,9 +272,16 @@ const Maker<MetricPtr>* maker_of(std::string_view name) {
   return maker == std::end(kMetrics) ? nullptr : maker;
 }
 
+/// "accuracy" or "acc", in any case.
+bool names_accuracy(std::string_view name) {
+  return equal_ignoring_case(name, "accuracy") || equal_ignoring_case(name, "acc");
+}
+
 [[noreturn]] void refuse(std::string_view name) {
   std::string known = "accuracy";
-  for (const Maker<MetricPtr>& maker : kMetrics) known += ", " + std::string(maker.name);
+  for (const Maker<MetricPtr>& maker : kMetrics) {
+    if (!names_accuracy(maker.name)) known += ", " + std::string(maker.name);
+  }
   throw ValueError(
       fmt::format("There is no metric '{}'; there are {}, and the losses", name, known));
 }
@@ -272,11 +297,6 @@ MetricPtr mean_of(std::string_view loss, const std::string& name) {
   return metrics::MeanOf(std::move(found), name);
 }
 
-/// "accuracy" or "acc", in any case.
-bool names_accuracy(std::string_view name) {
-  return equal_ignoring_case(name, "accuracy") || equal_ignoring_case(name, "acc");
-}
-
 MetricPtr accuracy_for(const Shape& y_true, const Shape& y_pred, std::string name) {
   if (y_pred.rank() == 0) throw ValueError("Metric 'accuracy': the predictions are a scalar.");
   if (y_pred[-1] == 1) return metrics::BinaryAccuracy(std::move(name));
@@ -287,15 +307,19 @@ MetricPtr accuracy_for(const Shape& y_true, const Shape& y_pred, std::string nam
 
 }  // namespace
 
+std::span<const Maker<MetricPtr>> metric_makers() {
+  return kMetrics;
+}
+
 MetricPtr make_metric(std::string_view text) {
   Spec spec(text, "metric");
-  if (const Maker<MetricPtr>* maker = maker_of(spec.name())) return maker->make(spec);
   if (names_accuracy(spec.name())) {
     throw ValueError(
         fmt::format("The metric '{}' takes no options, since it is what fits the data; "
                     "BinaryAccuracy, CategoricalAccuracy and SparseCategoricalAccuracy take them",
                     spec.name()));
   }
+  if (const Maker<MetricPtr>* maker = maker_of(spec.name())) return maker->make(spec);
   if (!mean_of(spec.name(), {})) refuse(spec.name());
   return metrics::MeanOf(make_loss(text));
 }

@@ -59,7 +59,7 @@ bool parse_list(std::string_view text, std::vector<T>& into) {
 
 }  // namespace
 
-Spec::Spec(std::string_view text, std::string what) : what_(std::move(what)) {
+Spec::Spec(std::string_view text, std::string what) : Fields(std::move(what)) {
   std::string rest;
   std::tie(name_, rest) = split_name(text);
   for (const std::string& option : split_options(rest)) {
@@ -78,9 +78,10 @@ const std::string* Spec::find(const char* key) {
   return it == options_.end() ? nullptr : &it->second;
 }
 
-void Spec::fail(const char* key, const std::string& value, const char* expected) const {
-  throw ValueError(
-      fmt::format("The {} {}: the option {}={} should be {}", what_, name_, key, value, expected));
+Fields::Given Spec::given(const char* key, bool /*holds*/) {
+  if (options_.contains(key)) return Given::kValue;
+  known_.emplace_back(key);
+  return Given::kNot;
 }
 
 void Spec::take(const char* key, double& into) {
@@ -113,6 +114,10 @@ void Spec::take(const char* key, LearningRate& into) {
   } else {
     into = make_schedule(*value);
   }
+}
+
+void Spec::take(const char* key, OptimizerPtr& into) {
+  if (const std::string* value = find(key)) into = make_optimizer(*value);
 }
 
 void Spec::take(const char* key, std::vector<double>& into) {

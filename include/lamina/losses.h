@@ -10,6 +10,11 @@
 
 namespace lamina {
 
+namespace training {
+struct Description;
+class Descriptions;
+}  // namespace training
+
 /// How the losses of single rows become one number (Keras's `reduction`).
 enum class Reduction {
   kSumOverBatchSize,      ///< weighted sum over the number of rows
@@ -72,12 +77,14 @@ class Loss {
   [[nodiscard]] virtual bool ignored(std::span<const float> /*y_true*/) const { return false; }
 
  private:
+  friend class training::Descriptions;
   struct Rows;
   LossResult compute(const Tensor& y_true, const Tensor& y_pred, const Tensor& sample_weight,
                      std::optional<double> gradient_scale) const;
 
   std::string name_;
   Reduction reduction_;
+  std::shared_ptr<const training::Description> description_;  // of Keras's own
 };
 
 using LossPtr = std::shared_ptr<const Loss>;

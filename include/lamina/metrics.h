@@ -46,7 +46,9 @@ class Metric {
   explicit Metric(std::string name) : name_(std::move(name)) {}
 
  private:
+  friend class training::Descriptions;
   std::string name_;
+  std::shared_ptr<const training::Description> description_;  // of Keras's own
 };
 
 using MetricPtr = std::shared_ptr<Metric>;

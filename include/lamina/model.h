@@ -87,6 +87,11 @@ struct InferenceOptions {
   bool release_weights = false;
 };
 
+struct LoadModelOptions {
+  /// False: leaves the model uncompiled, and the optimizer's variables in the file.
+  bool compile = true;
+};
+
 class Model;
 using ModelPtr = std::shared_ptr<Model>;
 
@@ -108,9 +113,11 @@ class Model : public Layer {
   /// initializers that are functions; and for layers with variables that models within the model
   /// share, of which Keras would make one for each.
   [[nodiscard]] std::string to_json() const;
-  /// Reads a `.keras` archive: configuration and weights. Throws what `from_json` and
-  /// `load_weights` throw.
-  [[nodiscard]] static ModelPtr load(const std::filesystem::path& path);
+  /// Reads a `.keras` archive: configuration and weights, and how the model was compiled, with the
+  /// optimizer's variables, so that training goes on. A model that was compiled with what Lamina
+  /// lacks is left uncompiled, with a warning. Throws what `from_json` and `load_weights` throw.
+  [[nodiscard]] static ModelPtr load(const std::filesystem::path& path,
+                                     const LoadModelOptions& options = {});
 
   /// Writes the weights as Keras 3 does; `path` ends in `.weights.h5`, or in `.weights.json` with
   /// `max_shard_size`. Nothing is replaced before the new checkpoint is complete and on stable

@@ -133,6 +133,7 @@ class Optimizer {
   void check_gradients(const std::vector<Tensor>& gradients) const;
 
  private:
+  friend class training::Descriptions;
   friend class training::LossScaleOptimizer;
   /// Computes new values of the variables and slots in `update`.
   virtual void step(training::Update& update) const = 0;
@@ -146,6 +147,7 @@ class Optimizer {
   void run(Application& application);
 
   OptimizerOptions options_;
+  std::shared_ptr<const training::Description> description_;  // of Keras's own
   bool built_ = false, finite_ = true, averages_swapped_ = false;
   std::vector<std::string> undecayed_;
   std::vector<bool> decays_;  // each trainable variable, once built

@@ -7,6 +7,11 @@
 
 namespace lamina {
 
+namespace training {
+struct Description;
+class Descriptions;
+}  // namespace training
+
 /// A learning rate that follows the optimizer's steps (keras.optimizers.schedules). Evaluated in
 /// float32, as Keras does. Immutable: safe to call from any thread.
 class LearningRateSchedule {
@@ -14,6 +19,10 @@ class LearningRateSchedule {
   virtual ~LearningRateSchedule() = default;
   /// The learning rate of step number `step`, the first being 0.
   [[nodiscard]] virtual float operator()(std::int64_t step) const = 0;
+
+ private:
+  friend class training::Descriptions;
+  std::shared_ptr<const training::Description> description_;  // of Keras's own
 };
 
 using SchedulePtr = std::shared_ptr<const LearningRateSchedule>;

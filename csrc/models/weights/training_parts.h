@@ -16,6 +16,8 @@ namespace models {
 /// What a compiled model has beside its layers.
 struct TrainingParts {
   OptimizerPtr optimizer;
+  /// What `compile` was given: the same, or the one that was wrapped to scale the loss.
+  OptimizerPtr given;
   std::shared_ptr<training::Trainer> trainer;
   /// While `fit` runs: what it needs to go on from a save made now, under names of its own.
   std::vector<weights::WeightVariable> state;

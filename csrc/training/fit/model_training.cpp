@@ -65,6 +65,7 @@ training::Batch one_batch(DataSet set, const training::Standardize& standardize)
 void Model::compile(CompileArguments arguments) {
   auto parts = std::make_shared<models::TrainingParts>();
   OptimizerPtr& optimizer = arguments.optimizer.optimizer;
+  parts->given = optimizer;
   if (arguments.auto_scale_loss && optimizer && !optimizer->inner_optimizer() &&
       dtype_policy().name == "mixed_float16") {
     optimizer = optimizers::LossScaleOptimizer(

@@ -51,6 +51,8 @@ class Trainer {
   /// was built.
   void require_same_trainable();
 
+  /// What `compile` was given.
+  [[nodiscard]] const CompileArguments& arguments() const noexcept { return arguments_; }
   [[nodiscard]] Optimizer& optimizer() { return *arguments_.optimizer.optimizer; }
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
   void set_seed(std::uint64_t seed) noexcept { seed_ = seed; }

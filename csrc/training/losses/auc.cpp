@@ -126,12 +126,14 @@ Confusion::Thresholds thresholds_of(const AUCOptions& options) {
 MetricPtr AUC(AUCOptions options) {
   const bool interpolates = options.curve == AUCCurve::kPR &&
                             options.summation_method == AUCSummationMethod::kInterpolation;
-  return std::make_shared<Confusion>(
-      named(options.name, "auc"), Direction::kUp, thresholds_of(options),
-      Confusion::Elements{.from_logits = options.from_logits},
-      [interpolates, curve = options.curve, method = options.summation_method](const Matrix& m) {
-        return interpolates ? interpolated_area(m) : area(m, curve, method);
-      });
+  return described("AUC", options,
+                   std::make_shared<Confusion>(
+                       named(options.name, "auc"), Direction::kUp, thresholds_of(options),
+                       Confusion::Elements{.from_logits = options.from_logits},
+                       [interpolates, curve = options.curve,
+                        method = options.summation_method](const Matrix& m) {
+                         return interpolates ? interpolated_area(m) : area(m, curve, method);
+                       }));
 }
 
 }  // namespace lamina::metrics

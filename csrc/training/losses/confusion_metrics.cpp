@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "training/losses/confusion.h"
+#include "training/losses/metric_options.h"
 #include "training/losses/metric_parts.h"
 
 namespace lamina::metrics {
@@ -66,38 +67,47 @@ MetricPtr best(const char* argument, double least, const AtThresholdOptions& opt
 }  // namespace
 
 MetricPtr TruePositives(CountOptions options) {
-  return count(options, "true_positives", &Matrix::true_positives);
+  return described("TruePositives", options,
+                   count(options, "true_positives", &Matrix::true_positives));
 }
 MetricPtr FalsePositives(CountOptions options) {
-  return count(options, "false_positives", &Matrix::false_positives);
+  return described("FalsePositives", options,
+                   count(options, "false_positives", &Matrix::false_positives));
 }
 MetricPtr TrueNegatives(CountOptions options) {
-  return count(options, "true_negatives", &Matrix::true_negatives);
+  return described("TrueNegatives", options,
+                   count(options, "true_negatives", &Matrix::true_negatives));
 }
 MetricPtr FalseNegatives(CountOptions options) {
-  return count(options, "false_negatives", &Matrix::false_negatives);
+  return described("FalseNegatives", options,
+                   count(options, "false_negatives", &Matrix::false_negatives));
 }
 
 MetricPtr Precision(PrecisionOptions options) {
-  return share(options, "precision", precision_at);
+  return described("Precision", options, share(options, "precision", precision_at));
 }
 MetricPtr Recall(PrecisionOptions options) {
-  return share(options, "recall", recall_at);
+  return described("Recall", options, share(options, "recall", recall_at));
 }
 
 MetricPtr SensitivityAtSpecificity(double specificity, AtThresholdOptions options) {
-  return best("specificity", specificity, options, "sensitivity_at_specificity", specificity_at,
-              recall_at);
+  return described("SensitivityAtSpecificity", AtSpecificityOptions{{options, specificity}},
+                   best("specificity", specificity, options, "sensitivity_at_specificity",
+                        specificity_at, recall_at));
 }
 MetricPtr SpecificityAtSensitivity(double sensitivity, AtThresholdOptions options) {
-  return best("sensitivity", sensitivity, options, "specificity_at_sensitivity", recall_at,
-              specificity_at);
+  return described("SpecificityAtSensitivity", AtSensitivityOptions{{options, sensitivity}},
+                   best("sensitivity", sensitivity, options, "specificity_at_sensitivity",
+                        recall_at, specificity_at));
 }
 MetricPtr PrecisionAtRecall(double recall, AtThresholdOptions options) {
-  return best("recall", recall, options, "precision_at_recall", recall_at, precision_at);
+  return described("PrecisionAtRecall", AtRecallOptions{{options, recall}},
+                   best("recall", recall, options, "precision_at_recall", recall_at, precision_at));
 }
 MetricPtr RecallAtPrecision(double precision, AtThresholdOptions options) {
-  return best("precision", precision, options, "recall_at_precision", precision_at, recall_at);
+  return described(
+      "RecallAtPrecision", AtPrecisionOptions{{options, precision}},
+      best("precision", precision, options, "recall_at_precision", precision_at, recall_at));
 }
 
 }  // namespace lamina::metrics

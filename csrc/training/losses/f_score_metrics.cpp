@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "training/losses/labels.h"
+#include "training/losses/metric_options.h"
 #include "training/losses/metric_parts.h"
 
 namespace lamina::metrics {
@@ -114,13 +115,15 @@ class FBetaScoreMetric : public Metric {
 }  // namespace
 
 MetricPtr FBetaScore(Average average, FBetaScoreOptions options) {
-  return std::make_shared<FBetaScoreMetric>(named(options.name, "fbeta_score"), average,
-                                            options.beta, options.threshold);
+  return described("FBetaScore", Averaged<FBetaScoreOptions>{options, average},
+                   std::make_shared<FBetaScoreMetric>(named(options.name, "fbeta_score"), average,
+                                                      options.beta, options.threshold));
 }
 
 MetricPtr F1Score(Average average, F1ScoreOptions options) {
-  return std::make_shared<FBetaScoreMetric>(named(options.name, "f1_score"), average, 1.0,
-                                            options.threshold);
+  return described("F1Score", Averaged<F1ScoreOptions>{options, average},
+                   std::make_shared<FBetaScoreMetric>(named(options.name, "f1_score"), average, 1.0,
+                                                      options.threshold));
 }
 
 }  // namespace lamina::metrics

@@ -106,13 +106,15 @@ class CategoricalFocalLoss : public Loss {
 
 LossPtr BinaryFocalCrossentropy(BinaryFocalCrossentropyOptions options) {
   require_smoothing("BinaryFocalCrossentropy", options.label_smoothing);
-  return mean_over_row(named(options.name, "binary_focal_crossentropy"), options.reduction,
-                       BinaryFocal(options));
+  return described("BinaryFocalCrossentropy", options,
+                   mean_over_row(named(options.name, "binary_focal_crossentropy"),
+                                 options.reduction, BinaryFocal(options)));
 }
 
 LossPtr CategoricalFocalCrossentropy(CategoricalFocalCrossentropyOptions options) {
   require_smoothing("CategoricalFocalCrossentropy", options.label_smoothing);
-  return std::make_shared<CategoricalFocalLoss>(options);
+  return described("CategoricalFocalCrossentropy", options,
+                   std::make_shared<CategoricalFocalLoss>(options));
 }
 
 }  // namespace lamina::losses

@@ -64,24 +64,27 @@ class CategoricalHingeLoss : public Loss {
 }  // namespace
 
 LossPtr Hinge(LossOptions options) {
-  return hinge(named(options.name, "hinge"), options.reduction, [](float y, float p, float& slope) {
-    const float short_of = 1.0F - y * p;
-    slope = short_of <= 0 ? 0.0F : -y;
-    return std::max(short_of, 0.0F);
-  });
+  return described(
+      "Hinge", options,
+      hinge(named(options.name, "hinge"), options.reduction, [](float y, float p, float& slope) {
+        const float short_of = 1.0F - y * p;
+        slope = short_of <= 0 ? 0.0F : -y;
+        return std::max(short_of, 0.0F);
+      }));
 }
 
 LossPtr SquaredHinge(LossOptions options) {
-  return hinge(named(options.name, "squared_hinge"), options.reduction,
-               [](float y, float p, float& slope) {
-                 const float short_of = std::max(1.0F - y * p, 0.0F);
-                 slope = -2.0F * y * short_of;
-                 return short_of * short_of;
-               });
+  return described("SquaredHinge", options,
+                   hinge(named(options.name, "squared_hinge"), options.reduction,
+                         [](float y, float p, float& slope) {
+                           const float short_of = std::max(1.0F - y * p, 0.0F);
+                           slope = -2.0F * y * short_of;
+                           return short_of * short_of;
+                         }));
 }
 
 LossPtr CategoricalHinge(LossOptions options) {
-  return std::make_shared<CategoricalHingeLoss>(options);
+  return described("CategoricalHinge", options, std::make_shared<CategoricalHingeLoss>(options));
 }
 
 }  // namespace lamina::losses

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "training/losses/labels.h"
+#include "training/losses/metric_options.h"
 #include "training/losses/metric_parts.h"
 
 namespace lamina::metrics {
@@ -128,36 +129,44 @@ Given given(bool sparse) {
 
 MetricPtr IoU(std::int64_t num_classes, std::vector<std::int64_t> target_class_ids,
               IoUOptions options) {
-  return make(options.name, "io_u",
-              {num_classes, std::move(target_class_ids), options.ignore_class,
-               given(options.sparse_y_true), given(options.sparse_y_pred)});
+  return described("IoU", OfTargets<IoUOptions>{{options, num_classes}, target_class_ids},
+                   make(options.name, "io_u",
+                        {num_classes, target_class_ids, options.ignore_class,
+                         given(options.sparse_y_true), given(options.sparse_y_pred)}));
 }
 
 MetricPtr MeanIoU(std::int64_t num_classes, IoUOptions options) {
-  if (options.name.empty()) options.name = "mean_io_u";
-  return IoU(num_classes, all_classes(num_classes), std::move(options));
+  return described("MeanIoU", OfClasses<IoUOptions>{options, num_classes},
+                   make(options.name, "mean_io_u",
+                        {num_classes, all_classes(num_classes), options.ignore_class,
+                         given(options.sparse_y_true), given(options.sparse_y_pred)}));
 }
 
 MetricPtr OneHotIoU(std::int64_t num_classes, std::vector<std::int64_t> target_class_ids,
                     OneHotIoUOptions options) {
-  return make(options.name, "one_hot_io_u",
-              {num_classes, std::move(target_class_ids), options.ignore_class, Given::kOneHot,
-               given(options.sparse_y_pred)});
+  return described("OneHotIoU",
+                   OfTargets<OneHotIoUOptions>{{options, num_classes}, target_class_ids},
+                   make(options.name, "one_hot_io_u",
+                        {num_classes, target_class_ids, options.ignore_class, Given::kOneHot,
+                         given(options.sparse_y_pred)}));
 }
 
 MetricPtr OneHotMeanIoU(std::int64_t num_classes, OneHotIoUOptions options) {
-  if (options.name.empty()) options.name = "one_hot_mean_io_u";
-  return OneHotIoU(num_classes, all_classes(num_classes), std::move(options));
+  return described("OneHotMeanIoU", OfClasses<OneHotIoUOptions>{options, num_classes},
+                   make(options.name, "one_hot_mean_io_u",
+                        {num_classes, all_classes(num_classes), options.ignore_class,
+                         Given::kOneHot, given(options.sparse_y_pred)}));
 }
 
 MetricPtr BinaryIoU(BinaryIoUOptions options) {
-  return make(options.name, "binary_io_u",
-              {2,
-               std::move(options.target_class_ids),
-               {},
-               Given::kClasses,
-               Given::kAboveThreshold,
-               options.threshold});
+  return described("BinaryIoU", options,
+                   make(options.name, "binary_io_u",
+                        {2,
+                         options.target_class_ids,
+                         {},
+                         Given::kClasses,
+                         Given::kAboveThreshold,
+                         options.threshold}));
 }
 
 }  // namespace lamina::metrics

@@ -114,32 +114,36 @@ class SparseCategoricalCrossentropyLoss : public Loss {
 }  // namespace
 
 LossPtr MeanSquaredError(LossOptions options) {
-  return mean_over_row(named(options.name, "mean_squared_error"), options.reduction,
-                       [](float y, float p, float& slope) {
-                         slope = 2.0F * (p - y);
-                         return (y - p) * (y - p);
-                       });
+  return described("MeanSquaredError", options,
+                   mean_over_row(named(options.name, "mean_squared_error"), options.reduction,
+                                 [](float y, float p, float& slope) {
+                                   slope = 2.0F * (p - y);
+                                   return (y - p) * (y - p);
+                                 }));
 }
 
 LossPtr MeanAbsoluteError(LossOptions options) {
-  return mean_over_row(named(options.name, "mean_absolute_error"), options.reduction,
-                       [](float y, float p, float& slope) {
-                         slope = p > y ? 1.0F : (p < y ? -1.0F : p - y);
-                         return std::fabs(y - p);
-                       });
+  return described("MeanAbsoluteError", options,
+                   mean_over_row(named(options.name, "mean_absolute_error"), options.reduction,
+                                 [](float y, float p, float& slope) {
+                                   slope = p > y ? 1.0F : (p < y ? -1.0F : p - y);
+                                   return std::fabs(y - p);
+                                 }));
 }
 
 LossPtr Huber(HuberOptions options) {
-  return mean_over_row(named(options.name, "huber_loss"), options.reduction,
-                       [delta = static_cast<float>(options.delta)](float y, float p, float& slope) {
-                         const float error = p - y, size = std::fabs(error);
-                         if (size <= delta) {
-                           slope = error;
-                           return 0.5F * error * error;
-                         }
-                         slope = error > 0 ? delta : (error < 0 ? -delta : error);
-                         return delta * size - 0.5F * delta * delta;
-                       });
+  return described(
+      "Huber", options,
+      mean_over_row(named(options.name, "huber_loss"), options.reduction,
+                    [delta = static_cast<float>(options.delta)](float y, float p, float& slope) {
+                      const float error = p - y, size = std::fabs(error);
+                      if (size <= delta) {
+                        slope = error;
+                        return 0.5F * error * error;
+                      }
+                      slope = error > 0 ? delta : (error < 0 ? -delta : error);
+                      return delta * size - 0.5F * delta * delta;
+                    }));
 }
 
 LossPtr BinaryCrossentropy(BinaryCrossentropyOptions options) {
@@ -148,29 +152,33 @@ LossPtr BinaryCrossentropy(BinaryCrossentropyOptions options) {
   const auto smooth = [smoothing](float y) { return y * (1.0F - smoothing) + 0.5F * smoothing; };
   std::string name = named(options.name, "binary_crossentropy");
   if (options.from_logits) {
-    return mean_over_row(
-        std::move(name), options.reduction, [smooth](float y, float x, float& slope) {
+    return described(
+        "BinaryCrossentropy", options,
+        mean_over_row(std::move(name), options.reduction, [smooth](float y, float x, float& slope) {
           y = smooth(y);
           slope = kernels::stable_sigmoid(x) - y;
           return y * kernels::stable_softplus(-x) + (1.0F - y) * kernels::stable_softplus(x);
-        });
+        }));
   }
-  return mean_over_row(std::move(name), options.reduction,
-                       [smooth](float y, float p, float& slope) {
-                         y = smooth(y);
-                         const Clipped q = clip(p);
-                         slope = q.inside ? (1.0F - y) / (1.0F - q.value) - y / q.value : 0.0F;
-                         return -(y * std::log(q.value) + (1.0F - y) * std::log(1.0F - q.value));
-                       });
+  return described(
+      "BinaryCrossentropy", options,
+      mean_over_row(std::move(name), options.reduction, [smooth](float y, float p, float& slope) {
+        y = smooth(y);
+        const Clipped q = clip(p);
+        slope = q.inside ? (1.0F - y) / (1.0F - q.value) - y / q.value : 0.0F;
+        return -(y * std::log(q.value) + (1.0F - y) * std::log(1.0F - q.value));
+      }));
 }
 
 LossPtr CategoricalCrossentropy(CategoricalCrossentropyOptions options) {
   require_smoothing("CategoricalCrossentropy", options.label_smoothing);
-  return std::make_shared<CategoricalCrossentropyLoss>(options);
+  return described("CategoricalCrossentropy", options,
+                   std::make_shared<CategoricalCrossentropyLoss>(options));
 }
 
 LossPtr SparseCategoricalCrossentropy(SparseCategoricalCrossentropyOptions options) {
-  return std::make_shared<SparseCategoricalCrossentropyLoss>(options);
+  return described("SparseCategoricalCrossentropy", options,
+                   std::make_shared<SparseCategoricalCrossentropyLoss>(options));
 }
 
 }  // namespace lamina::losses

@@ -7,11 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include "training/described/description.h"
 #include "training/losses/keras_defaults.h"
 
 // What the metrics are written with.
 namespace lamina::metrics {
 
+using training::described;
 using training::kEpsilon;
 using training::named;
 using Row = std::span<const float>;

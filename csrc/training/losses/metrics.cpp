@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "training/losses/labels.h"
+#include "training/losses/metric_options.h"
 #include "training/losses/metric_parts.h"
 
 namespace lamina::metrics {
@@ -137,40 +138,55 @@ class LossMean : public Mean {
 }  // namespace
 
 MetricPtr Accuracy(std::string name) {
-  return share_of_elements(std::move(name), [](float y, float p) { return y == p; });
+  return described(
+      "Accuracy", NamedOptions{name},
+      share_of_elements(named(name, "accuracy"), [](float y, float p) { return y == p; }));
 }
 
 MetricPtr BinaryAccuracy(std::string name, double threshold) {
-  return share_of_elements(std::move(name), [limit = static_cast<float>(threshold)](
-                                                float y, float p) { return y == (p > limit); });
+  return described("BinaryAccuracy", BinaryAccuracyOptions{threshold, name},
+                   share_of_elements(named(name, "binary_accuracy"),
+                                     [limit = static_cast<float>(threshold)](float y, float p) {
+                                       return y == (p > limit);
+                                     }));
 }
 
 MetricPtr CategoricalAccuracy(std::string name) {
-  return share_of_rows(std::move(name), Labels::kSame,
-                       [](Row y_true, Row y_pred) { return argmax(y_true) == argmax(y_pred); });
+  return described(
+      "CategoricalAccuracy", NamedOptions{name},
+      share_of_rows(named(name, "categorical_accuracy"), Labels::kSame,
+                    [](Row y_true, Row y_pred) { return argmax(y_true) == argmax(y_pred); }));
 }
 
 MetricPtr SparseCategoricalAccuracy(std::string name) {
-  return share_of_rows(std::move(name), Labels::kOne,
-                       [](Row y_true, Row y_pred) { return is_class(y_true[0], argmax(y_pred)); });
+  return described(
+      "SparseCategoricalAccuracy", NamedOptions{name},
+      share_of_rows(named(name, "sparse_categorical_accuracy"), Labels::kOne,
+                    [](Row y_true, Row y_pred) { return is_class(y_true[0], argmax(y_pred)); }));
 }
 
 MetricPtr TopKCategoricalAccuracy(std::int64_t k, std::string name) {
-  return share_of_rows(std::move(name), Labels::kSame,
-                       [k](Row y_true, Row y_pred) { return in_top_k(y_pred, argmax(y_true), k); });
+  return described(
+      "TopKCategoricalAccuracy", TopKOptions{k, name},
+      share_of_rows(named(name, "top_k_categorical_accuracy"), Labels::kSame,
+                    [k](Row y_true, Row y_pred) { return in_top_k(y_pred, argmax(y_true), k); }));
 }
 
 MetricPtr SparseTopKCategoricalAccuracy(std::int64_t k, std::string name) {
-  return share_of_rows(std::move(name), Labels::kOne, [k](Row y_true, Row y_pred) {
-    const float label = y_true[0];
-    const bool fits = label >= 0 && label < static_cast<float>(y_pred.size());
-    return fits && in_top_k(y_pred, static_cast<std::size_t>(label), k);
-  });
+  return described(
+      "SparseTopKCategoricalAccuracy", TopKOptions{k, name},
+      share_of_rows(named(name, "sparse_top_k_categorical_accuracy"), Labels::kOne,
+                    [k](Row y_true, Row y_pred) {
+                      const float label = y_true[0];
+                      const bool fits = label >= 0 && label < static_cast<float>(y_pred.size());
+                      return fits && in_top_k(y_pred, static_cast<std::size_t>(label), k);
+                    }));
 }
 
 MetricPtr MeanOf(LossPtr loss, std::string name) {
   if (name.empty()) name = loss->name();
-  return std::make_shared<LossMean>(std::move(loss), std::move(name));
+  return described("MeanOf", MeanOfOptions{loss},
+                   std::make_shared<LossMean>(loss, std::move(name)));
 }
 
 }  // namespace lamina::metrics

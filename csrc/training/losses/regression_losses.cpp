@@ -60,48 +60,53 @@ class KLDivergenceLoss : public Loss {
 }  // namespace
 
 LossPtr MeanAbsolutePercentageError(LossOptions options) {
-  return mean_over_row(named(options.name, "mean_absolute_percentage_error"), options.reduction,
-                       [](float y, float p, float& slope) {
-                         const float scale = 100.0F / std::max(std::fabs(y), kEpsilon);
-                         slope = scale * (p > y ? 1.0F : (p < y ? -1.0F : p - y));
-                         return scale * std::fabs(y - p);
-                       });
+  return described("MeanAbsolutePercentageError", options,
+                   mean_over_row(named(options.name, "mean_absolute_percentage_error"),
+                                 options.reduction, [](float y, float p, float& slope) {
+                                   const float scale = 100.0F / std::max(std::fabs(y), kEpsilon);
+                                   slope = scale * (p > y ? 1.0F : (p < y ? -1.0F : p - y));
+                                   return scale * std::fabs(y - p);
+                                 }));
 }
 
 LossPtr MeanSquaredLogarithmicError(LossOptions options) {
-  return mean_over_row(named(options.name, "mean_squared_logarithmic_error"), options.reduction,
-                       [](float y, float p, float& slope) {
-                         const float above = std::max(p, kEpsilon) + 1.0F;
-                         const float error =
-                             std::log(above) - std::log(std::max(y, kEpsilon) + 1.0F);
-                         slope = p <= kEpsilon ? 0.0F : 2.0F * error / above;
-                         return error * error;
-                       });
+  return described("MeanSquaredLogarithmicError", options,
+                   mean_over_row(named(options.name, "mean_squared_logarithmic_error"),
+                                 options.reduction, [](float y, float p, float& slope) {
+                                   const float above = std::max(p, kEpsilon) + 1.0F;
+                                   const float error =
+                                       std::log(above) - std::log(std::max(y, kEpsilon) + 1.0F);
+                                   slope = p <= kEpsilon ? 0.0F : 2.0F * error / above;
+                                   return error * error;
+                                 }));
 }
 
 LossPtr LogCosh(LossOptions options) {
-  return mean_over_row(named(options.name, "log_cosh"), options.reduction,
-                       [](float y, float p, float& slope) {
-                         const float error = p - y;
-                         slope = std::tanh(error);
-                         return error + kernels::stable_softplus(-2.0F * error) - std::log(2.0F);
-                       });
+  return described("LogCosh", options,
+                   mean_over_row(named(options.name, "log_cosh"), options.reduction,
+                                 [](float y, float p, float& slope) {
+                                   const float error = p - y;
+                                   slope = std::tanh(error);
+                                   return error + kernels::stable_softplus(-2.0F * error) -
+                                          std::log(2.0F);
+                                 }));
 }
 
 LossPtr Poisson(LossOptions options) {
-  return mean_over_row(named(options.name, "poisson"), options.reduction,
-                       [](float y, float p, float& slope) {
-                         slope = 1.0F - y / (p + kEpsilon);
-                         return p - y * std::log(p + kEpsilon);
-                       });
+  return described("Poisson", options,
+                   mean_over_row(named(options.name, "poisson"), options.reduction,
+                                 [](float y, float p, float& slope) {
+                                   slope = 1.0F - y / (p + kEpsilon);
+                                   return p - y * std::log(p + kEpsilon);
+                                 }));
 }
 
 LossPtr CosineSimilarity(LossOptions options) {
-  return std::make_shared<CosineSimilarityLoss>(options);
+  return described("CosineSimilarity", options, std::make_shared<CosineSimilarityLoss>(options));
 }
 
 LossPtr KLDivergence(LossOptions options) {
-  return std::make_shared<KLDivergenceLoss>(options);
+  return described("KLDivergence", options, std::make_shared<KLDivergenceLoss>(options));
 }
 
 }  // namespace lamina::losses

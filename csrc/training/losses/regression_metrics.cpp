@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "training/losses/labels.h"
+#include "training/losses/metric_options.h"
 #include "training/losses/metric_parts.h"
 
 namespace lamina::metrics {
@@ -185,27 +186,35 @@ class R2ScoreMetric : public Metric {
 }  // namespace
 
 MetricPtr RootMeanSquaredError(std::string name) {
-  return std::make_shared<RootMeanSquaredErrorMetric>(std::move(name));
+  return described(
+      "RootMeanSquaredError", NamedOptions{name},
+      std::make_shared<RootMeanSquaredErrorMetric>(named(name, "root_mean_squared_error")));
 }
 
 MetricPtr CosineSimilarity(std::string name) {
-  return std::make_shared<MeanOfRows>(std::move(name), cosine);
+  return described("CosineSimilarity", NamedOptions{name},
+                   std::make_shared<MeanOfRows>(named(name, "cosine_similarity"), cosine));
 }
 
 MetricPtr PearsonCorrelation(std::string name) {
-  return std::make_shared<MeanOfRows>(std::move(name), pearson);
+  return described("PearsonCorrelation", CorrelationOptions{name},
+                   std::make_shared<MeanOfRows>(named(name, "pearson_correlation"), pearson));
 }
 
 MetricPtr ConcordanceCorrelation(std::string name) {
-  return std::make_shared<MeanOfRows>(std::move(name), concordance);
+  return described(
+      "ConcordanceCorrelation", NamedOptions{name},
+      std::make_shared<MeanOfRows>(named(name, "concordance_correlation"), concordance));
 }
 
 MetricPtr LogCoshError(std::string name) {
-  return MeanOf(losses::LogCosh(), std::move(name));
+  return described("LogCoshError", NamedOptions{name},
+                   MeanOf(losses::LogCosh(), named(name, "logcosh")));
 }
 
 MetricPtr R2Score(R2ScoreOptions options) {
-  return std::make_shared<R2ScoreMetric>(named(options.name, "r2_score"), options);
+  return described("R2Score", options,
+                   std::make_shared<R2ScoreMetric>(named(options.name, "r2_score"), options));
 }
 
 }  // namespace lamina::metrics

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "training/described/description.h"
 #include "training/losses/keras_defaults.h"
 
 // What the losses are written with.
@@ -15,6 +16,7 @@ namespace lamina::losses {
 using Row = std::span<const float>;
 using Slope = std::span<float>;
 
+using training::described;
 using training::named;
 
 inline constexpr float kEpsilon = static_cast<float>(training::kEpsilon);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <exception>
 
+#include "training/described/description.h"
 #include "training/optimizers/update.h"
 
 namespace lamina::optimizers {
@@ -203,7 +204,7 @@ void AdafactorOptimizer::step_variable(const Update& update, const UpdateItem& i
 }  // namespace
 
 OptimizerPtr Adafactor(AdafactorOptions options) {
-  return std::make_shared<AdafactorOptimizer>(options);
+  return training::described("Adafactor", options, std::make_shared<AdafactorOptimizer>(options));
 }
 
 }  // namespace lamina::optimizers

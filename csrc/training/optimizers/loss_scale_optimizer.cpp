@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "training/described/description.h"
 #include "training/optimizers/scalars.h"
 #include "training/optimizers/update.h"
 
@@ -120,7 +121,8 @@ void LossScaleOptimizer::apply(const std::vector<Tensor>& gradients) {
 namespace lamina::optimizers {
 
 OptimizerPtr LossScaleOptimizer(LossScaleOptimizerOptions options) {
-  return std::make_shared<training::LossScaleOptimizer>(std::move(options));
+  return training::described("LossScaleOptimizer", options,
+                             std::make_shared<training::LossScaleOptimizer>(options));
 }
 
 }  // namespace lamina::optimizers

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "training/described/description.h"
 #include "training/optimizers/update.h"
 
 namespace lamina::optimizers {
 namespace {
 
+using training::described;
 using training::run_step;
 using training::Update;
 
@@ -164,11 +166,11 @@ class LionOptimizer : public Optimizer {
 }  // namespace
 
 OptimizerPtr SGD(SGDOptions options) {
-  return std::make_shared<SgdOptimizer>(options);
+  return described("SGD", options, std::make_shared<SgdOptimizer>(options));
 }
 
 OptimizerPtr Adam(AdamOptions options) {
-  return std::make_shared<AdamOptimizer>(options, "Adam");
+  return described("Adam", options, std::make_shared<AdamOptimizer>(options, "Adam"));
 }
 
 OptimizerPtr AdamW(AdamWOptions o) {
@@ -187,19 +189,19 @@ OptimizerPtr AdamW(AdamWOptions o) {
                       .loss_scale_factor = o.loss_scale_factor,
                       .gradient_accumulation_steps = o.gradient_accumulation_steps,
                       .name = o.name};
-  return std::make_shared<AdamOptimizer>(options, "AdamW");
+  return described("AdamW", o, std::make_shared<AdamOptimizer>(options, "AdamW"));
 }
 
 OptimizerPtr RMSprop(RMSpropOptions options) {
-  return std::make_shared<RmspropOptimizer>(options);
+  return described("RMSprop", options, std::make_shared<RmspropOptimizer>(options));
 }
 
 OptimizerPtr Adagrad(AdagradOptions options) {
-  return std::make_shared<AdagradOptimizer>(options);
+  return described("Adagrad", options, std::make_shared<AdagradOptimizer>(options));
 }
 
 OptimizerPtr Lion(LionOptions options) {
-  return std::make_shared<LionOptimizer>(options);
+  return described("Lion", options, std::make_shared<LionOptimizer>(options));
 }
 
 }  // namespace lamina::optimizers

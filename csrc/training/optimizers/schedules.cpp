@@ -6,8 +6,12 @@
 #include <cmath>
 #include <numbers>
 
+#include "training/described/description.h"
+
 namespace lamina::schedules {
 namespace {
+
+using training::described;
 
 constexpr float kPi = std::numbers::pi_v<float>;
 
@@ -107,19 +111,24 @@ class Piecewise : public LearningRateSchedule {
 
 SchedulePtr ExponentialDecay(ExponentialDecayOptions options) {
   require_steps("decay_steps", options.decay_steps);
-  return make<ExponentialDecayOptions>(options, [](const ExponentialDecayOptions& o, float step) {
-    const float p = step / static_cast<float>(o.decay_steps);
-    return f(o.initial_learning_rate) * std::pow(f(o.decay_rate), o.staircase ? std::floor(p) : p);
-  });
+  return described(
+      "ExponentialDecay", options,
+      make<ExponentialDecayOptions>(options, [](const ExponentialDecayOptions& o, float step) {
+        const float p = step / static_cast<float>(o.decay_steps);
+        return f(o.initial_learning_rate) *
+               std::pow(f(o.decay_rate), o.staircase ? std::floor(p) : p);
+      }));
 }
 
 SchedulePtr InverseTimeDecay(InverseTimeDecayOptions options) {
   require_steps("decay_steps", options.decay_steps);
-  return make<InverseTimeDecayOptions>(options, [](const InverseTimeDecayOptions& o, float step) {
-    const float p = step / static_cast<float>(o.decay_steps);
-    return f(o.initial_learning_rate) /
-           (1.0F + f(o.decay_rate) * (o.staircase ? std::floor(p) : p));
-  });
+  return described(
+      "InverseTimeDecay", options,
+      make<InverseTimeDecayOptions>(options, [](const InverseTimeDecayOptions& o, float step) {
+        const float p = step / static_cast<float>(o.decay_steps);
+        return f(o.initial_learning_rate) /
+               (1.0F + f(o.decay_rate) * (o.staircase ? std::floor(p) : p));
+      }));
 }
 
 SchedulePtr PiecewiseConstantDecay(PiecewiseConstantDecayOptions options) {
@@ -134,22 +143,24 @@ SchedulePtr PiecewiseConstantDecay(PiecewiseConstantDecayOptions options) {
         "The boundaries of PiecewiseConstantDecay have to ascend. Received: boundaries=[{}]",
         fmt::join(options.boundaries, ", ")));
   }
-  return std::make_shared<Piecewise>(std::move(options));
+  return described("PiecewiseConstantDecay", options, std::make_shared<Piecewise>(options));
 }
 
 SchedulePtr PolynomialDecay(PolynomialDecayOptions options) {
   require_steps("decay_steps", options.decay_steps);
-  return make<PolynomialDecayOptions>(options, polynomial_decay);
+  return described("PolynomialDecay", options,
+                   make<PolynomialDecayOptions>(options, polynomial_decay));
 }
 
 SchedulePtr CosineDecay(CosineDecayOptions options) {
   require_steps("decay_steps", options.decay_steps);
-  return make<CosineDecayOptions>(options, cosine_decay);
+  return described("CosineDecay", options, make<CosineDecayOptions>(options, cosine_decay));
 }
 
 SchedulePtr CosineDecayRestarts(CosineDecayRestartsOptions options) {
   require_steps("first_decay_steps", options.first_decay_steps);
-  return make<CosineDecayRestartsOptions>(options, cosine_decay_restarts);
+  return described("CosineDecayRestarts", options,
+                   make<CosineDecayRestartsOptions>(options, cosine_decay_restarts));
 }
 
 }  // namespace lamina::schedules
