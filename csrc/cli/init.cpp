@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/model_spec.h"
+#include "cli/save_model.h"
 #include "core/terminal_progress.h"
 
 namespace lamina::cli {
@@ -40,7 +41,7 @@ void init(const Arguments& arguments, bool sharded, bool seeded) {
   options.seal = !arguments.no_seal;
   if (sharded) options.max_shard_size = arguments.max_shard_size;
   options.progress = [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); };
-  model->save_weights(arguments.weights, options);
+  save_model(*model, arguments.weights, options);
 }
 
 }  // namespace
@@ -51,7 +52,8 @@ void add_init(CLI::App& app) {
   command->add_option("MODEL", arguments->model, kModelHelp)->required();
   command
       ->add_option("--weights", arguments->weights,
-                   "the .weights.h5 file to write, or with --max-shard-size .weights.json")
+                   "the .weights.h5 file to write, or with --max-shard-size .weights.json, or a "
+                   ".keras file of the whole model")
       ->required()
       ->type_name("OUT");
   const CLI::Option* shard =

@@ -9,6 +9,7 @@
 #include "checkpoint/checkpoint.h"
 #include "cli/command.h"
 #include "cli/model_spec.h"
+#include "cli/save_model.h"
 #include "cli/stored_weights.h"
 #include "core/terminal_progress.h"
 #include "weights/weight_tree.h"
@@ -53,6 +54,10 @@ weights::WeightTree read_tree(const StoredWeights& stored) {
 }
 
 void reshard_as_written(const Arguments& arguments) {
+  if (arguments.out.ends_with(".keras")) {
+    throw ValueError("A .keras file holds a model and its weights: give the model by --model. " +
+                     std::string("Received: OUT=") + arguments.out);
+  }
   StoredWeights stored(arguments.in);
   stored.require_sound();
   stored.require_as_saved();
@@ -72,9 +77,10 @@ void reshard_through_model(const Arguments& arguments) {
     model->load_weights(arguments.in, {.progress = reports_to(bar)});
   }
   core::TerminalProgress bar("save", 0, core::TerminalProgress::Style::kBytes);
-  model->save_weights(arguments.out, {.max_shard_size = arguments.max_shard_size,
-                                      .progress = reports_to(bar),
-                                      .seal = !arguments.no_seal});
+  save_model(*model, arguments.out,
+             {.max_shard_size = arguments.max_shard_size,
+              .progress = reports_to(bar),
+              .seal = !arguments.no_seal});
 }
 
 }  // namespace
@@ -86,8 +92,10 @@ void add_reshard(CLI::App& app) {
   command->add_option("IN", arguments->in, "a .weights.h5, .weights.json or .keras file")
       ->required();
   command
-      ->add_option("OUT", arguments->out,
-                   "the .weights.h5 file, or with --max-shard-size .weights.json")
+      ->add_option(
+          "OUT", arguments->out,
+          "the .weights.h5 file, or with --max-shard-size .weights.json, or with --model a "
+          ".keras file")
       ->required();
   command->add_option("--max-shard-size", arguments->max_shard_size, kShardSizeHelp)
       ->type_name("GB");

@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/model_spec.h"
 #include "cli/run_checkpoints.h"
+#include "cli/save_model.h"
 #include "cli/text.h"
 #include "cli/train_callbacks.h"
 #include "models/keras/keras_archive.h"
@@ -115,7 +116,7 @@ void train(const Arguments& a) {
   }
   const std::vector<Tensor> x = read_arrays(a.data), y = read_arrays(a.labels);
   (void)model->fit(x, y, fit_options(a, checkpoints, std::move(resume_from)));
-  if (!a.weights_out.empty()) model->save_weights(a.weights_out);
+  if (!a.weights_out.empty()) save_model(*model, a.weights_out);
 }
 
 CLI::Option* add_arrays(CLI::App& command, const char* name, std::vector<std::string>& into,
@@ -139,7 +140,9 @@ void add_data_options(CLI::App& command, Arguments& a) {
       .add_option("--weights", a.weights,
                   "weights to begin with, and the optimizer's state if it is there and fits")
       ->type_name("IN");
-  command.add_option("--weights-out", a.weights_out, "where to write weights and optimizer")
+  command
+      .add_option("--weights-out", a.weights_out,
+                  "where to write weights and optimizer, or as .keras the whole model")
       ->type_name("OUT");
 }
 

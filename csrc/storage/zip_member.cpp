@@ -9,16 +9,13 @@
 #include <vector>
 
 #include "storage/memory_file.h"
+#include "storage/zip_format.h"
 
 namespace lamina::storage {
 namespace {
 
-constexpr std::uint32_t kLocalHeader = 0x04034b50;
-constexpr std::uint32_t kCentralHeader = 0x02014b50;
-constexpr std::uint32_t kEnd = 0x06054b50;
-constexpr std::uint32_t kEnd64 = 0x06064b50;
-constexpr std::uint32_t kEnd64Locator = 0x07064b50;
-constexpr std::size_t kEndBytes = 22;
+using namespace zip;
+
 constexpr std::size_t kLongestComment = 0xffff;
 constexpr std::uint64_t kLargestDirectory = std::uint64_t{16} << 20;
 // Weights hardly shrink: what grows a hundredfold to more than this is a bomb.
@@ -58,24 +55,27 @@ class Archive {
 
   Entry find(const std::string& name) const {
     const std::vector<std::byte> directory = read_directory();
-    for (std::size_t at = 0; directory.size() - at >= 46;) {
+    for (std::size_t at = 0; directory.size() - at >= kCentralHeaderBytes;) {
       const std::byte* header = directory.data() + at;
       if (number<std::uint32_t>(header) != kCentralHeader) break;
       const std::size_t name_bytes = number<std::uint16_t>(header + 28);
       const std::size_t extra_bytes = number<std::uint16_t>(header + 30);
-      const std::size_t total = 46 + name_bytes + extra_bytes + number<std::uint16_t>(header + 32);
+      const std::size_t total =
+          kCentralHeaderBytes + name_bytes + extra_bytes + number<std::uint16_t>(header + 32);
       if (total > directory.size() - at) break;
-      const std::string_view entry_name(reinterpret_cast<const char*>(header + 46), name_bytes);
-      if (entry_name == name) return entry(header, {header + 46 + name_bytes, extra_bytes});
+      const std::string_view entry_name(reinterpret_cast<const char*>(header + kCentralHeaderBytes),
+                                        name_bytes);
+      if (entry_name == name)
+        return entry(header, {header + kCentralHeaderBytes + name_bytes, extra_bytes});
       at += total;
     }
     fail("There is no item named '" + name + "' in the archive");
   }
 
   std::uint64_t data_offset(const Entry& entry) const {
-    const std::vector<std::byte> header = read(entry.header, 30);
+    const std::vector<std::byte> header = read(entry.header, kLocalHeaderBytes);
     if (number<std::uint32_t>(header.data()) != kLocalHeader) fail("a member's header is damaged");
-    return entry.header + 30 + number<std::uint16_t>(&header[26]) +
+    return entry.header + kLocalHeaderBytes + number<std::uint16_t>(&header[26]) +
            number<std::uint16_t>(&header[28]);
   }
 
@@ -88,8 +88,7 @@ class Archive {
       if (number<std::uint32_t>(&bytes[at]) != kEnd) continue;
       std::uint64_t size = number<std::uint32_t>(&bytes[at + 12]);
       std::uint64_t offset = number<std::uint32_t>(&bytes[at + 16]);
-      if (size == 0xffffffff || offset == 0xffffffff)
-        read_end64(file_.size() - tail + at, size, offset);
+      if (size == kIsIn64 || offset == kIsIn64) read_end64(file_.size() - tail + at, size, offset);
       if (size > kLargestDirectory) fail("the archive has too many members");
       return read(offset, size);
     }
@@ -97,11 +96,11 @@ class Archive {
   }
 
   void read_end64(std::uint64_t end, std::uint64_t& size, std::uint64_t& offset) const {
-    if (end < 20) fail("the archive is cut short");
-    const std::vector<std::byte> locator = read(end - 20, 20);
+    if (end < kEnd64LocatorBytes) fail("the archive is cut short");
+    const std::vector<std::byte> locator = read(end - kEnd64LocatorBytes, kEnd64LocatorBytes);
     if (number<std::uint32_t>(locator.data()) != kEnd64Locator)
       fail("the archive's end is damaged");
-    const std::vector<std::byte> record = read(number<std::uint64_t>(&locator[8]), 56);
+    const std::vector<std::byte> record = read(number<std::uint64_t>(&locator[8]), kEnd64Bytes);
     if (number<std::uint32_t>(record.data()) != kEnd64) fail("the archive's end is damaged");
     size = number<std::uint64_t>(&record[40]);
     offset = number<std::uint64_t>(&record[48]);
@@ -119,10 +118,10 @@ class Archive {
     while (extra.size() >= 4) {
       const std::size_t bytes = number<std::uint16_t>(&extra[2]);
       if (bytes > extra.size() - 4) break;
-      if (number<std::uint16_t>(&extra[0]) == 1) {
+      if (number<std::uint16_t>(&extra[0]) == kField64) {
         std::span<const std::byte> field = extra.subspan(4, bytes);
         for (std::uint64_t* value : {&out.size, &out.stored, &out.header}) {
-          if (*value != 0xffffffff || field.size() < 8) continue;
+          if (*value != kIsIn64 || field.size() < 8) continue;
           *value = number<std::uint64_t>(field.data());
           field = field.subspan(8);
         }

@@ -49,6 +49,13 @@ struct SaveOptions {
   bool align = true;
 };
 
+struct SaveModelOptions {
+  /// As of SaveOptions.
+  bool overwrite = true;
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
+  bool seal = true;
+};
+
 struct AsyncSaveOptions {
   /// As for a save that is waited for. With `overwrite = false` it asks before it returns; and
   /// `progress` is called from the threads that save.
@@ -119,6 +126,13 @@ class Model : public Layer {
   [[nodiscard]] static ModelPtr load(const std::filesystem::path& path,
                                      const LoadModelOptions& options = {});
 
+  /// Writes a `.keras` archive, as Keras's `model.save`: the configuration that `to_json` gives,
+  /// and the weights (the optimizer's too), for `load` here and `keras.models.load_model` there.
+  /// How the model was compiled is not in it. The archive takes the old one's place when it is
+  /// complete and on stable storage. Throws ValueError for a name that does not end in `.keras` and
+  /// for a model that is not built; UnsupportedError for layers that have no configuration; what
+  /// `save_weights` throws.
+  void save(const std::filesystem::path& path, const SaveModelOptions& options = {}) const;
   /// Writes the weights as Keras 3 does; `path` ends in `.weights.h5`, or in `.weights.json` with
   /// `max_shard_size`. Nothing is replaced before the new checkpoint is complete and on stable
   /// storage. Waits for asynchronous saves to the same path first, while `fit` runs for all of this

@@ -26,6 +26,7 @@ class CrashScene {
             bool seal = true) const {
     checkpoint::SaveRequest request;
     request.seal = seal;
+    if (path_.ends_with(".keras")) request.archived = {{"config.json", "{}"}};
     if (limit) request.max_shard_size = *limit / (1024.0 * 1024.0 * 1024.0);
     checkpoint::save(sets_[set], path_, request, storage);
   }

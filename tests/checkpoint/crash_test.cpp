@@ -249,6 +249,7 @@ TEST_P(Crash, AfterCrashLosesNothingThatWasReturned) {
 INSTANTIATE_TEST_SUITE_P(Ways, Crash,
                          ::testing::Values(Way{"first_file", "m.weights.h5", false, {}, {}},
                                            Way{"file", "m.weights.h5", true, {}, {}},
+                                           Way{"archive", "m.keras", true, {}, {}},
                                            Way{"first_shards", "m.weights.json", false, 1300, 610},
                                            Way{"fewer_shards", "m.weights.json", true, 610, 1300},
                                            Way{"more_shards", "m.weights.json", true, 1300, 610}),

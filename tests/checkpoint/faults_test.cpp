@@ -57,6 +57,7 @@ class Faults : public ::testing::TestWithParam<Way> {
 
   SaveRequest request(const std::optional<double>& limit) {
     SaveRequest out;
+    if (path_.extension() == ".keras") out.archived = {{"config.json", "{}"}};
     if (limit) out.max_shard_size = *limit / kGB;
     return out;
   }
@@ -335,7 +336,8 @@ constexpr Way kFewer{"s.weights.json", 40, 80}, kMore{"t.weights.json", 80, 40};
 const auto kFirstLetter = [](const auto& info) { return std::string(1, info.param.name[0]); };
 
 INSTANTIATE_TEST_SUITE_P(Ways, Faults,
-                         ::testing::Values(Way{"m.weights.h5", {}, {}}, kFewer, kMore),
+                         ::testing::Values(Way{"m.weights.h5", {}, {}}, Way{"n.keras", {}, {}},
+                                           kFewer, kMore),
                          kFirstLetter);
 INSTANTIATE_TEST_SUITE_P(Ways, ShardFaults, ::testing::Values(kFewer, kMore), kFirstLetter);
 

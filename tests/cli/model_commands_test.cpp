@@ -177,6 +177,24 @@ TEST_F(ModelCommands, ReshardThroughAModelChecksTheWeights) {
   EXPECT_FALSE(fs::exists(directory_ / "c.weights.h5"));
 }
 
+TEST_F(ModelCommands, WholeModelsAreWrittenAndRun) {
+  const std::string model = model_file("cnn.json");
+  succeeds({"init", model, "--weights", "a.weights.h5"});
+  succeeds({"reshard", "a.weights.h5", "whole.keras", "--model", model});
+  (void)make_inputs(*Model::from_json(model), 3);
+  succeeds(
+      {"predict", model, "--weights", "a.weights.h5", "--input", "x0.npy", "--output", "a.npy"});
+  succeeds({"predict", "whole.keras", "--input", "x0.npy", "--output", "whole.npy"});
+  EXPECT_EQ(lamina::testing::file_content(directory_ / "whole.npy"),
+            lamina::testing::file_content(directory_ / "a.npy"));
+  EXPECT_EQ(lamina({"verify", "whole.keras"}).status, 0);
+  succeeds({"init", "whole.keras", "--weights", "new.keras"});
+  EXPECT_EQ(Model::load(directory_ / "new.keras")->summary(), Model::from_json(model)->summary());
+  EXPECT_THAT(refusal({"reshard", "a.weights.h5", "b.keras"}), HasSubstr("--model"));
+  EXPECT_THAT(refusal({"init", model, "--weights", "b.keras", "--max-shard-size", "1"}),
+              HasSubstr("`.weights.json`"));
+}
+
 TEST_F(ModelCommands, ArchivesAreInspectedAndCompared) {
   const std::string archive = model_file("cnn.keras");
   const Outcome inspected = lamina({"inspect", archive});

@@ -12,7 +12,8 @@ namespace lamina::checkpoint {
 namespace {
 
 constexpr std::string_view kLock = ".lock", kRecord = ".recovery";
-constexpr std::string_view kFileEnd = "weights.h5", kIndexEnd = "weights.json";
+constexpr std::string_view kFileEnd = "weights.h5", kArchiveEnd = ".keras";
+constexpr std::string_view kIndexEnd = "weights.json";
 constexpr std::size_t kHexDigits = 16;
 
 /// NAME for ".NAME" + `end`.
@@ -64,7 +65,10 @@ std::optional<HiddenName> parse_hidden_name(std::string_view name) {
 
 std::string_view locked_name(std::string_view name) {
   const std::string_view locked = between_dot_and(kLock, name);
-  return locked.ends_with(kFileEnd) || locked.ends_with(kIndexEnd) ? locked : std::string_view();
+  for (const std::string_view end : {kFileEnd, kArchiveEnd, kIndexEnd}) {
+    if (locked.ends_with(end)) return locked;
+  }
+  return {};
 }
 
 std::string_view recorded_name(std::string_view name) {

@@ -14,8 +14,6 @@ namespace {
 
 using std::filesystem::path;
 
-constexpr const char* kMember = "model.weights.h5";
-
 class Opener {
  public:
   Opener(const path& checkpoint, storage::Storage& storage, const OpenOptions& options)
@@ -77,11 +75,11 @@ class Opener {
   }
 
   void open_archive() {
-    out_.known = {kMember};
+    out_.known = {kArchivedWeights};
     std::shared_ptr<const storage::ReadableFile> archive = storage_.open(path_);
     attempt([&] {
-      storage::ZipMember member = storage::open_member(std::move(archive), kMember);
-      add(kMember, h5::Reader(std::move(member.file), member.base, member.size));
+      storage::ZipMember member = storage::open_member(std::move(archive), kArchivedWeights);
+      add(kArchivedWeights, h5::Reader(std::move(member.file), member.base, member.size));
     });
   }
 

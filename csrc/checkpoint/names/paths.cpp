@@ -35,6 +35,15 @@ SaveTarget save_target(const std::filesystem::path& path, std::optional<double> 
   return {index, true};
 }
 
+SaveTarget archive_target(const std::filesystem::path& path) {
+  const std::string name = path.string();
+  if (name.ends_with(".keras")) return {path, false};
+  throw ValueError(
+      "Invalid filepath extension for saving. Please add either a `.keras` extension for the "
+      "native Keras format (recommended) or a `.h5` extension. Received: filepath=" +
+      name + ". Lamina saves models as `.keras` files, and their weights by `save_weights`.");
+}
+
 std::filesystem::path resolved(const std::filesystem::path& path) {
   constexpr int kMostLinks = 40;  // as Linux
   std::error_code code;

@@ -8,7 +8,7 @@ namespace lamina::checkpoint {
 
 /// Where a save goes.
 struct SaveTarget {
-  std::filesystem::path file;  ///< the `.weights.h5` file, or the `.json` index
+  std::filesystem::path file;  ///< the `.weights.h5` or `.keras` file, or the `.json` index
   bool sharded = false;
 };
 
@@ -17,6 +17,12 @@ struct SaveTarget {
 /// sharded save is renamed to `.json`.
 [[nodiscard]] SaveTarget save_target(const std::filesystem::path& path,
                                      std::optional<double> max_shard_size);
+
+/// The same for the name of an archive that holds a model and its weights: `.keras`.
+[[nodiscard]] SaveTarget archive_target(const std::filesystem::path& path);
+
+/// What the weights are called in such an archive.
+inline constexpr const char* kArchivedWeights = "model.weights.h5";
 
 /// The file that a symbolic link stands for, which a save replaces, or makes, instead of the link.
 [[nodiscard]] std::filesystem::path resolved(const std::filesystem::path& path);

@@ -89,7 +89,8 @@ std::vector<runtime::DeviceMark> mark(const ValueDevices& devices) {
 
 std::optional<SaveJob> begin_save(TreePtr tree, const std::filesystem::path& path,
                                   SaveRequest request, storage::Storage& storage) {
-  SaveTarget target = save_target(path, request.max_shard_size);
+  SaveTarget target =
+      request.archived.empty() ? save_target(path, request.max_shard_size) : archive_target(path);
   SaveJob job{.tree = std::move(tree),
               .values = {},
               .target = std::move(target),

@@ -13,6 +13,7 @@
 #include "checkpoint/transfer/device_transfer.h"
 #include "core/variable_snapshot.h"
 #include "runtime/device_context.h"
+#include "storage/zip_writer.h"
 #include "weights/weight_tree.h"
 
 namespace lamina::checkpoint {
@@ -38,6 +39,8 @@ struct SaveRequest {
   DeviceTravel travel = {};
   bool seal = true;
   bool align = true;
+  /// What comes before the weights in a `.keras` archive. Empty: the file holds the weights alone.
+  std::vector<storage::ZipText> archived = {};
 };
 
 /// A save whose arguments have been checked and whose values have been taken hold of: the rest may

@@ -15,8 +15,10 @@ namespace {
 /// are open at a time.
 class ShardFile final : public storage::WritableFile {
  public:
-  ShardFile(const PreparedShard& shard, storage::Path path, const Surroundings& surroundings)
+  ShardFile(const PreparedShard& shard, const SaveJob& job, storage::Path path,
+            const Surroundings& surroundings)
       : shard_(shard),
+        archived_(job.request.archived),
         path_(std::move(path)),
         around_(surroundings),
         devices_(shard.devices()),
@@ -49,6 +51,10 @@ class ShardFile final : public storage::WritableFile {
     const std::lock_guard lock(mutex_);
     if (file_) return *file_;
     std::unique_ptr<storage::WritableFile> file = around_.storage.create(path_);
+    if (!archived_.empty()) {
+      file = std::make_unique<storage::ZipMemberWriter>(std::move(file), archived_,
+                                                        kArchivedWeights, around_.storage);
+    }
     file->resize(shard_.file_size());
     if (!devices_.empty()) write_extents(shard_.extents(file.get()), around_.progress);
     file_ = std::move(file);
@@ -56,6 +62,7 @@ class ShardFile final : public storage::WritableFile {
   }
 
   const PreparedShard& shard_;
+  const std::vector<storage::ZipText>& archived_;
   const storage::Path path_;
   const Surroundings& around_;
   const std::vector<Device> devices_;
@@ -120,7 +127,7 @@ void write_shards(const std::vector<PreparedShard>& shards, const SaveJob& job, 
                   const Surroundings& around) {
   Files files;
   for (const PreparedShard& shard : shards) {
-    files.emplace_back(shard, new_files.stage(shard.name), around);
+    files.emplace_back(shard, job, new_files.stage(shard.name), around);
   }
   write_from_host(files, around);
   around.state.throw_if_cancelled();

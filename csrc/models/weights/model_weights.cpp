@@ -57,7 +57,8 @@ void build_optimizer(const Model& model, const checkpoint::Catalog& file) {
 std::optional<checkpoint::SaveJob> begin_model_save(const Model& model, KeptNames& names,
                                                     const std::filesystem::path& path,
                                                     const AsyncSaveOptions& options,
-                                                    storage::Storage& storage) {
+                                                    storage::Storage& storage,
+                                                    std::vector<storage::ZipText> archived) {
   require_built(model, "saving");
   const std::shared_ptr<const NamedWeights> named = names.get(model);
   checkpoint::SaveRequest request{.overwrite = options.save.overwrite,
@@ -66,7 +67,8 @@ std::optional<checkpoint::SaveJob> begin_model_save(const Model& model, KeptName
                                   .skip = nodes_of(*named, options.save.objects_to_skip),
                                   .progress = options.save.progress,
                                   .seal = options.save.seal,
-                                  .align = options.save.align};
+                                  .align = options.save.align,
+                                  .archived = std::move(archived)};
   std::optional<checkpoint::SaveJob> job = checkpoint::begin_save(
       checkpoint::TreePtr(named, &named->tree), path, std::move(request), storage);
   if (job) job->snapshot = options.snapshot;
@@ -114,14 +116,21 @@ void make_absolute(std::filesystem::path& file) {
 
 }  // namespace
 
-void Model::save_weights(const std::filesystem::path& path, const SaveOptions& options) const {
-  models::wait_for_earlier_saves(*this, *saves_);
+void models::save_and_wait(const Model& model, const std::filesystem::path& path,
+                           const SaveOptions& options, std::vector<storage::ZipText> archived) {
+  PendingSaves& saves = Access::saves(model);
+  wait_for_earlier_saves(model, saves);
   checkpoint::save_queue().wait_for(key_of(path, options));
-  std::optional<checkpoint::SaveJob> job = models::begin_model_save(
-      *this, saves_->names, path, {options, SnapshotPolicy::kNone}, storage::posix());
+  std::optional<checkpoint::SaveJob> job =
+      begin_model_save(model, saves.names, path, {options, SnapshotPolicy::kNone}, storage::posix(),
+                       std::move(archived));
   if (!job) return;
   checkpoint::SaveState state(path);
   checkpoint::run_save(*job, storage::posix(), state);
+}
+
+void Model::save_weights(const std::filesystem::path& path, const SaveOptions& options) const {
+  models::save_and_wait(*this, path, options);
 }
 
 SaveHandle Model::save_weights_async(const std::filesystem::path& path,

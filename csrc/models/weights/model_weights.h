@@ -14,11 +14,16 @@ namespace lamina::models {
 class PendingSaves;
 
 /// The part of a save that the caller waits for: names, checks, and takes hold of the values.
-[[nodiscard]] std::optional<checkpoint::SaveJob> begin_model_save(const Model& model,
-                                                                  KeptNames& names,
-                                                                  const std::filesystem::path& path,
-                                                                  const AsyncSaveOptions& options,
-                                                                  storage::Storage& storage);
+/// `archived`: as of a SaveRequest.
+[[nodiscard]] std::optional<checkpoint::SaveJob> begin_model_save(
+    const Model& model, KeptNames& names, const std::filesystem::path& path,
+    const AsyncSaveOptions& options, storage::Storage& storage,
+    std::vector<storage::ZipText> archived = {});
+
+/// Saves, and returns when all is on stable storage. Throws what `begin_model_save` throws, what
+/// made an earlier save of the model fail, and StorageError.
+void save_and_wait(const Model& model, const std::filesystem::path& path,
+                   const SaveOptions& options, std::vector<storage::ZipText> archived = {});
 
 /// What a save in the background that begins now is to follow, and to fail with: while `fit` runs,
 /// the model's earlier ones, for what files hold of the run then speaks of theirs.
