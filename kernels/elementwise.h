@@ -3,6 +3,7 @@
 // widened by the caller. `a`, `b`, `c` are the parameters of the operation (see each).
 #pragma once
 #include <cmath>
+#include <limits>
 
 #include "kernels/host_device.h"
 
@@ -54,10 +55,16 @@ struct Relu {
     const T y = x > c ? x : below;
     return y > b ? b : y;
   }
-  LAMINA_HOST_DEVICE T derivative(T x) const { return x > c ? (x > b ? T(0) : T(1)) : a; }
+  LAMINA_HOST_DEVICE T derivative(T x) const {
+    return x > c ? (x > b ? T(0) : T(1)) : (x == c ? at_kink() : a);
+  }
   [[nodiscard]] bool from_output() const { return a >= T(0) && b > T(0) && c == T(0); }
   LAMINA_HOST_DEVICE T derivative_from_output(T y) const {
-    return y > T(0) ? (y < b ? T(1) : T(0)) : a;
+    return y > T(0) ? (y < b ? T(1) : T(0)) : (y == T(0) && a != T(0) ? at_kink() : a);
+  }
+  /// Keras's leaky_relu is x from 0 on; all else is made of two halves, each flat where they meet.
+  LAMINA_HOST_DEVICE T at_kink() const {
+    return a != T(0) && c == T(0) && b == std::numeric_limits<T>::infinity() ? T(1) : T(0);
   }
 };
 

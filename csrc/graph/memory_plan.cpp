@@ -1,5 +1,7 @@
 #include "graph/memory_plan.h"
 
+#include <lamina/error.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -9,6 +11,16 @@ namespace lamina::graph {
 namespace {
 
 using Where = Slot::Where;
+
+/// More than a process can address: sums of less than these do not overflow.
+constexpr std::size_t kTooManyBytes = std::size_t{1} << 47;
+
+std::size_t bytes_of(const ops::TensorSpec& spec) {
+  const auto elements = static_cast<std::size_t>(spec.shape.size());
+  if (elements < kTooManyBytes / dtype_size(spec.dtype)) return spec.nbytes();
+  throw ValueError("A value of the shape " + spec.shape.str() +
+                   " holds more bytes than there can be memory.");
+}
 
 /// Values that share their bytes: one that was written, its views, and what overwrote it in place.
 struct Group {
@@ -63,7 +75,7 @@ void Planner::count_reads() {
 }
 
 void Planner::start(ValueId value, std::size_t step) {
-  groups_.push_back({{Where::kArena, 0}, {step, step, program_.values[value].nbytes()}});
+  groups_.push_back({{Where::kArena, 0}, {step, step, bytes_of(program_.values[value])}});
   join(value, groups_.size() - 1);
 }
 

@@ -30,7 +30,8 @@ struct MemoryPlan {
 /// Places all values of a program whose outputs are separate (see separate_outputs): inputs stay
 /// where the caller has them, outputs are written where the caller wants them, all others and the
 /// kernels' workspaces share one arena by liveness. Reshapes become views; a kernel runs in place
-/// where it can and nobody reads the overwritten input again.
+/// where it can and nobody reads the overwritten input again. Throws ValueError for a value that is
+/// too large for any memory.
 [[nodiscard]] MemoryPlan plan_memory(const Program& program, const KernelNeeds& needs);
 
 }  // namespace lamina::graph

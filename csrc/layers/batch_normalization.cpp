@@ -34,20 +34,27 @@ class BatchNormalizationLayer final : public LibraryLayer<BatchNormalizationOpti
     input_spec_.axes = {{options_.axis, size}};
   }
 
+  // Narrow types are widened for this layer: no autocast of its variables, and integers, which may
+  // be beyond a narrow type, become float32.
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
-    const ValueId x = computable(builder, inputs.at(0));
-    if (builder.training() && trainable()) return {lower_training(builder, x)};
+    const DType dtype = statistics_dtype(compute_dtype());
+    const bool floating = is_floating(builder.dtype(inputs.at(0)));
+    const ValueId x = builder.cast(inputs[0], floating ? compute_dtype() : dtype);
+    return {builder.cast(normalized(builder, x), compute_dtype())};
+  }
+
+ private:
+  [[nodiscard]] ValueId normalized(Builder& builder, ValueId x) {
+    if (builder.training() && trainable()) return lower_training(builder, x);
     auto op = normalization_of<ops::BatchNorm>(builder.spec(x));
-    // Narrow types are widened for this layer: no autocast of its variables.
     const DType dtype = statistics_dtype(compute_dtype());
     std::vector<graph::Param> params;
     for (const VariablePtr& variable : {gamma_, beta_, mean_, variance_}) {
       if (variable) params.push_back(graph::Param::of(variable, dtype));
     }
-    return {builder.emit(std::move(op), {x}, std::move(params))};
+    return builder.emit(std::move(op), {x}, std::move(params));
   }
 
- private:
   template <class Op>
   [[nodiscard]] Op normalization_of(const ops::TensorSpec& x) const {
     Op op;

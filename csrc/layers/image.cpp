@@ -65,6 +65,21 @@ std::optional<Kind> interpolation_kind(std::string_view name) {
   return std::nullopt;
 }
 
+/// x with what it has at each position along `axis` there `count` times; of any dtype.
+ValueId repeated(Builder& builder, ValueId x, std::size_t axis, std::int64_t count) {
+  Shape shape = builder.shape(x);
+  std::int64_t outer = 1, inner = 1;
+  for (std::size_t i = 0; i < shape.rank(); ++i) (i <= axis ? outer : inner) *= shape.dims()[i];
+  const ValueId one = builder.reshape(x, {outer, 1, inner});
+  const auto copies = static_cast<std::size_t>(count);
+  ops::Concat op;
+  op.xs.assign(copies, builder.spec(one));
+  op.y = {{outer, count, inner}, builder.dtype(x)};
+  op.axis = 1;
+  shape[static_cast<std::int64_t>(axis)] *= count;
+  return builder.reshape(builder.emit(std::move(op), Ids(copies, one)), std::move(shape));
+}
+
 class UpSampling2DLayer final : public MovingLayer<UpSampling2DOptions> {
  public:
   explicit UpSampling2DLayer(UpSampling2DOptions options)
@@ -92,8 +107,13 @@ class UpSampling2DLayer final : public MovingLayer<UpSampling2DOptions> {
 
  protected:
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    if (kind_ == Kind::kNearest && !is_floating(builder.dtype(inputs.at(0)))) {
+      const auto axis = static_cast<std::size_t>(first_spatial_axis(options_.data_format));
+      const ValueId rows = repeated(builder, inputs[0], axis, options_.size.first);
+      return {repeated(builder, rows, axis + 1, options_.size.second)};
+    }
     const bool channels_first = options_.data_format == kChannelsFirst;
-    ValueId x = kind_ == Kind::kNearest ? inputs.at(0) : computable(builder, inputs.at(0));
+    ValueId x = computable(builder, inputs.at(0));
     if (channels_first) x = to_channels_last(builder, x);
     ops::Resize2D op;
     op.kind = kind_;

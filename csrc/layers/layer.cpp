@@ -40,6 +40,11 @@ void for_each_layer(const Attribute& attribute, const Visit& visit, SeenLists& s
   for (const Attribute& item : list->items) for_each_layer(item, visit, seen);
 }
 
+template <class T>
+void shorten(std::vector<T>& list, std::size_t size) {
+  list.erase(list.begin() + static_cast<std::ptrdiff_t>(size), list.end());
+}
+
 template <class Visit>
 void for_each_layer(const std::vector<Attribute>& attributes, const Visit& visit) {
   SeenLists seen;
@@ -79,9 +84,23 @@ void Layer::set_trainable(bool trainable) {
                  [trainable](const LayerPtr& layer) { layer->set_trainable(trainable); });
 }
 
+// What fails leaves nothing behind: the layer can still be built, for other shapes.
 void Layer::build(const std::vector<Shape>& input_shapes) {
   if (built_) return;
-  on_build(input_shapes);
+  const std::size_t trained = trainable_variables_.size(), others = non_trainable_variables_.size(),
+                    attributes = attributes_.size();
+  const InputSpec spec = input_spec_;
+  const Regularizer activity = activity_regularizer_;
+  try {
+    on_build(input_shapes);
+  } catch (...) {
+    shorten(trainable_variables_, trained);
+    shorten(non_trainable_variables_, others);
+    shorten(attributes_, attributes);
+    input_spec_ = spec;
+    activity_regularizer_ = activity;
+    throw;
+  }
   build_shapes_ = input_shapes;
   built_ = true;
 }

@@ -38,10 +38,10 @@ class LayerNormalizationLayer final : public LibraryLayer<LayerNormalizationOpti
 
   [[nodiscard]] bool autocast() const override { return false; }
 
-  // Keras casts the result, not the input, to the compute dtype.
+  // Keras casts the result, not the input, to the compute dtype; integers to float32 before.
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
     ValueId x = inputs.at(0);
-    if (!is_floating(builder.dtype(x))) x = computable(builder, x);
+    if (!is_floating(builder.dtype(x))) x = builder.cast(x, statistics_dtype(compute_dtype()));
     ops::LayerNorm op;
     op.x = builder.spec(x);
     op.y = op.x;

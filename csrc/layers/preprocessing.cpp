@@ -93,6 +93,7 @@ class NormalizationLayer final : public LibraryLayer<NormalizationOptions> {
  protected:
   void on_build(const Shapes& inputs) override {
     const Shape& in = inputs.at(0);
+    kept_.clear();  // a build may have failed before
     for (const std::int64_t axis : options_.axis.values) kept_.push_back(axis_index(in, axis));
     std::sort(kept_.begin(), kept_.end());
     Shape sizes;

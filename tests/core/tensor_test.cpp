@@ -2,9 +2,12 @@
 #include <lamina/tensor.h>
 #include <lamina/variable.h>
 
+#include <cmath>
 #include <limits>
+#include <random>
 
 #include "core/variable_access.h"
+#include "tests/fresh_seed.h"
 
 using namespace lamina;
 
@@ -24,6 +27,35 @@ TEST(Tensor, CastConvertsAndSaturates) {
   EXPECT_EQ(b.data<std::int32_t>()[1], std::numeric_limits<std::int32_t>::min());
   EXPECT_EQ(b.data<std::int32_t>()[2], 0);
   EXPECT_EQ(a.cast(DType::kBFloat16).cast(DType::kFloat32).data<float>()[0], 1.5f);
+}
+
+// As numpy does, by whose conversions Keras loads. By way of float the first would be a tie.
+TEST(Tensor, CastRoundsDoublesToFloat16Once) {
+  const Tensor few = Tensor::from<double>(
+      {1 + 0x1p-11 + 0x1p-40, 1 + 0x1p-11, 65520 - 0x1p-30, -0x1p-25 - 0x1p-60, 1e300, -1e-300},
+      {6});
+  const Tensor narrow = few.cast(DType::kFloat16).cast(DType::kFloat64);
+  const auto found = narrow.data<double>();
+  EXPECT_EQ((std::vector<double>(found.begin(), found.end())),
+            (std::vector<double>{1 + 0x1p-10, 1, 65504, -0x1p-24,
+                                 std::numeric_limits<double>::infinity(), -0.0}));
+
+  std::mt19937_64 random(lamina::test::fresh_seed());
+  std::vector<double> values;
+  std::vector<std::uint16_t> nearest;
+  while (values.size() < 10000) {  // near the middle of two neighbours, where it matters
+    const auto bits = static_cast<std::uint16_t>(random() % 0x7bff);
+    const double low = float16::to_float(bits), high = float16::to_float(bits + 1);
+    const double middle = (low + high) / 2;
+    const double off = std::ldexp(middle, -52 + static_cast<int>(random() % 40));
+    const bool above = random() % 2 == 0;
+    values.push_back(above ? middle + off : middle - off);
+    nearest.push_back(above ? bits + 1 : bits);
+  }
+  const Tensor rounded = Tensor::from(values, {10000}).cast(DType::kFloat16);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    ASSERT_EQ(rounded.data<float16>()[i].bits, nearest[i]) << values[i];
+  }
 }
 
 TEST(Tensor, RefusesOtherTypesAndSizes) {

@@ -165,3 +165,16 @@ TEST(MemoryPlan, ReshapeOfAnOutputIsCopiedWhenItIsAnOutputToo) {
   EXPECT_FALSE(plan.is_view[1]);
   EXPECT_EQ(plan.values[flat], (Slot{Slot::Where::kOutput, 1}));
 }
+
+// 2^62 floats are 2^64 bytes, of which a count has room for none.
+TEST(MemoryPlan, ValuesBeyondAnyMemoryAreRefused) {
+  Program program;
+  Builder builder(program);
+  const ops::TensorSpec small{{1, 1, 1, std::int64_t{1} << 22}};
+  ops::Pad pad{small, small, {0, 0, 0, 0}, {0, (1 << 20) - 1, (1 << 20) - 1, 0}};
+  pad.y.shape = {1, 1 << 20, 1 << 20, std::int64_t{1} << 22};
+  const ValueId x = program.add_value(small);
+  program.inputs = {x};
+  program.outputs = {builder.sum(builder.emit(pad, {x}), {1, 2}, {1, std::int64_t{1} << 22})};
+  EXPECT_THROW((void)plan_memory(program, fixed_needs(false)), ValueError);
+}

@@ -222,6 +222,26 @@ TEST(CompositeLayer, TracingTakesNoAutomaticInputName) {
   EXPECT_EQ(layers::Access::node(L::Input({.shape = {1}}))->layer->name(), "input_layer");
 }
 
+TEST(UpSampling2D, RepeatsIntegersAsTheyAre) {
+  const std::int64_t large = std::int64_t{1} << 60;  // beyond any float
+  const Tensor x = Tensor::from<std::int64_t>({large + 1, 2, 3, large + 4}, {1, 2, 2, 1});
+  const auto run = [](const std::string& data_format, const Tensor& image) {
+    const LayerRef layer = L::UpSampling2D({.size = {1, 3}, .data_format = data_format});
+    layer->build({image.shape()});
+    return lamina::testing::execute(*layer, {image})[0];
+  };
+  const Tensor wide = Tensor::from<std::int64_t>(
+      {large + 1, large + 1, large + 1, 2, 2, 2, 3, 3, 3, large + 4, large + 4, large + 4},
+      {1, 2, 6, 1});
+  EXPECT_TRUE(bitwise_equal(run("channels_last", x), wide));
+  EXPECT_TRUE(
+      bitwise_equal(run("channels_first", x.reshape({1, 1, 2, 2})), wide.reshape({1, 1, 2, 6})));
+  const Tensor rows = lamina::testing::execute(*LayerPtr(L::UpSampling2D({.size = {2, 1}})),
+                                               {x.cast(DType::kBool).reshape({1, 2, 1, 2})})[0];
+  EXPECT_EQ(rows.shape(), (Shape{1, 4, 1, 2}));
+  EXPECT_EQ(rows.dtype(), DType::kBool);
+}
+
 TEST(LowerGraph, VisitsASharedNodeOnceAndSurvivesDepth) {
   SymbolicTensor x = L::Input({.batch_shape = {1, 2}});
   const SymbolicTensor input = x;
@@ -257,6 +277,26 @@ TEST(Autocast, CastsFloatsAndLeavesIntegers) {
   const LayerRef flatten = L::Flatten({.dtype = "bfloat16"});
   const auto ids = program.add_value({{1, 2, 2}, DType::kInt32});
   EXPECT_EQ(builder.dtype(layers::Access::lower(*flatten, builder, {ids})[0]), DType::kInt32);
+}
+
+TEST(Autocast, NormalizationsTakeIntegersThatANarrowTypeHasNot) {
+  std::mt19937 engine(lamina::test::fresh_seed());
+  Tensor x = Tensor::empty({3, 8}, DType::kInt32);
+  for (auto& value : x.data<std::int32_t>()) {  // bfloat16 has every 64th of them
+    value = std::uniform_int_distribution<std::int32_t>(10000, 10050)(engine);
+  }
+  const auto run = [&](const LayerRef& layer) {
+    layer->build({{3, 8}});
+    return lamina::testing::execute(*layer, {x})[0];
+  };
+  const Tensor rows = run(L::LayerNormalization({.dtype = "mixed_bfloat16"}));
+  EXPECT_TRUE(bitwise_equal(rows, run(L::LayerNormalization()).cast(DType::kBFloat16)));
+  const Initializer mean(initializers::Constant{10000});
+  const Tensor columns =
+      run(L::BatchNormalization({.moving_mean_initializer = mean, .dtype = "mixed_bfloat16"}));
+  EXPECT_TRUE(bitwise_equal(
+      columns,
+      run(L::BatchNormalization({.moving_mean_initializer = mean})).cast(DType::kBFloat16)));
 }
 
 TEST(DTypePolicy, KnowsKerasNames) {

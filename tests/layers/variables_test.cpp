@@ -121,3 +121,27 @@ TEST(Variables, NeedAKnownShape) {
         << error.what();
   }
 }
+
+TEST(Variables, AreThoseOfTheBuildThatSucceeded) {
+  const LayerRef einsum = layers::EinsumDense(
+      {.equation = "abc,cd->abd", .output_shape = {kNone, 4}, .bias_axes = "bd"});
+  EXPECT_THROW(einsum->build({{kNone, kNone, 3}}), ValueError);
+  EXPECT_EQ(built(einsum, {kNone, 5, 3}), "kernel (3, 4); bias (5, 4)");
+
+  const LayerRef norm = layers::Normalization();
+  EXPECT_THROW(norm->build({{kNone, 3, kNone}}), ValueError);
+  EXPECT_EQ(built(norm, {kNone, 2}), "mean (2,) fixed; variance (2,) fixed; count () fixed");
+
+  const LayerRef prelu = layers::PReLU();
+  EXPECT_THROW((void)prelu(layers::Input({.shape = {kNone, 3}})), ValueError);
+  (void)prelu(layers::Input({.shape = {5}}));
+  EXPECT_EQ(describe(prelu), "alpha (5,)");
+
+  const LayerRef attention = layers::MultiHeadAttention(
+      {.num_heads = 2, .key_dim = 3, .activity_regularizer = Regularizer("l2")});
+  EXPECT_THROW(attention->build({{kNone, 4, 3}, {kNone, 4, kNone}}), ValueError);
+  EXPECT_TRUE(attention->sublayers().empty());
+  attention->build({{kNone, 4, 3}, {kNone, 4, 5}});
+  EXPECT_EQ(attention->variables().size(), 8U);
+  EXPECT_TRUE(static_cast<bool>(attention->sublayers()[0]->activity_regularizer()));
+}

@@ -40,12 +40,13 @@ OpSpec plain(Random& random) {
   return op;
 }
 
-/// A few pixels under wide, dilated kernels: some outputs see nothing but padding.
+/// A few pixels under far more padding than kernels, wide and dilated, reach over: some outputs see
+/// nothing else.
 OpSpec barely_reaching(Random& random) {
   Conv2D op;
   op.x.shape = {1, pick(random, 1, 2), pick(random, 1, 8),
                 one_of<std::int64_t>(random, {1, 3, 16})};
-  op.kernel = pick_pair(random, 2, 4);
+  op.kernel = pick_pair(random, 1, 4);
   op.dilation = pick_pair(random, 1, 3);
   op.strides = pick_pair(random, 1, 3);
   op.y.shape = {1, 0, 0, one_of<std::int64_t>(random, {1, 8, 32})};
@@ -88,7 +89,9 @@ OpSpec grouped(Random& random) {
   return op;
 }
 
-OpSpec transposed(Random& random) {
+/// `most_cropped`: how many rows more than a kernel's own overlap may go at either end, as in the
+/// gradient behind a ZeroPadding2D.
+OpSpec transposed(Random& random, std::int64_t most_cropped) {
   Conv2DTranspose op;
   op.x.shape = {pick(random, 1, 2), pick(random, 1, 7), pick(random, 1, 7),
                 one_of<std::int64_t>(random, {1, 3, 8, 16})};
@@ -99,8 +102,8 @@ OpSpec transposed(Random& random) {
   for (int i = 0; i < 2; ++i) {
     const std::int64_t extent = (op.kernel[i] - 1) * op.dilation[i] + 1;
     const std::int64_t full = (op.x.shape[i + 1] - 1) * op.strides[i] + extent;
-    op.pad_before[i] = std::min(pick(random, 0, extent - 1), full - 1);
-    const std::int64_t most = std::min(extent - 1, full - 1 - op.pad_before[i]);
+    op.pad_before[i] = std::min(pick(random, 0, extent - 1 + most_cropped), full - 1);
+    const std::int64_t most = std::min(extent - 1 + most_cropped, full - 1 - op.pad_before[i]);
     op.pad_after[i] = pick(random, -(op.strides[i] - 1), most);
     op.y.shape[i + 1] = full - op.pad_before[i] - op.pad_after[i];
   }
@@ -170,7 +173,8 @@ std::vector<Row> convolution_rows() {
           {"PointwiseConvolution", pointwise_convolution},
           {"DepthwiseConvolution", depthwise},
           {"GroupedConvolution", grouped},
-          {"TransposedConvolution", transposed},
+          {"TransposedConvolution", [](Random& random) { return transposed(random, 0); }},
+          {"CroppedTransposedConvolution", [](Random& random) { return transposed(random, 6); }},
           {"Dense", dense},
           {"MatMul", matmul},
           {"MaxPool", [](Random& random) { return pool(random, Pool2D::Kind::kMax); }},

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -56,6 +57,24 @@ TEST(Elementwise, WhatDerivesFromItsOutputGivesTheDerivativeThatItsInputGives) {
       });
     }
   }
+}
+
+// What JAX's gradients of Keras's functions give: zero is what padding and dead channels hold.
+TEST(Elementwise, HasKerasDerivativesWhereReluBends) {
+  const auto at = [](const Activation& activation, double x) {
+    const kernels::Function act = function(activation);
+    if (derives_from_output(activation)) {
+      EXPECT_EQ(act.derivative_from_output(act.value(x)), act.derivative(x));
+    }
+    return act.derivative(x);
+  };
+  EXPECT_EQ(at(relu(), 0), 0);
+  EXPECT_EQ(at(relu(0, 6), 0), 0);
+  EXPECT_EQ(at(relu(0.25), 0), 1);  // leaky_relu
+  EXPECT_EQ(at(relu(0.25), -1), 0.25);
+  EXPECT_EQ(at(relu(0.25, 1), 0), 0);
+  EXPECT_EQ(at(relu(0.25, std::numeric_limits<double>::infinity(), 0.5), 0.5), 0);
+  EXPECT_EQ(at({Unary::kElu, 0.5}, 0), 0.5);
 }
 
 TEST(Elementwise, WhatDoesNotDeriveFromItsOutputIsNotTakenForRelu) {

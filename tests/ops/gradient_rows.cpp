@@ -70,13 +70,18 @@ OpSpec kernel_gradient(Random& random) {
   return Conv2DKernelGradient{op, {kernel}};
 }
 
-/// 1x1 over some of the pixels, few channels.
+/// 1x1 over some of the pixels, few channels; at times padding, which a ZeroPadding2D leaves there.
 OpSpec strided_kernel_gradient(Random& random) {
   Conv2D op;
   op.strides = {pick(random, 1, 3), pick(random, 1, 3)};
-  op.y.shape = {pick(random, 1, 3), pick(random, 1, 9), pick(random, 1, 9), pick(random, 1, 20)};
-  op.x.shape = {op.y.shape[0], op.y.shape[1] * op.strides[0], op.y.shape[2] * op.strides[1],
-                pick(random, 1, 20)};
+  op.x.shape = {pick(random, 1, 3), pick(random, 1, 20), pick(random, 1, 20), pick(random, 1, 20)};
+  op.y.shape = {op.x.shape[0], 0, 0, pick(random, 1, 20)};
+  for (int i = 0; i < 2; ++i) {
+    op.pad_before[i] = one_of<std::int64_t>(random, {0, 0, 0, 1, 4});
+    op.pad_after[i] = one_of<std::int64_t>(random, {0, 0, 1, 2, 5});
+    const std::int64_t padded = op.x.shape[i + 1] + op.pad_before[i] + op.pad_after[i];
+    op.y.shape[i + 1] = (padded - 1) / op.strides[i] + 1;
+  }
   return Conv2DKernelGradient{op, {{1, 1, op.x.shape[3], op.y.shape[3]}}};
 }
 

@@ -45,11 +45,11 @@ void Model::Plans::compute_with(const std::vector<VariablePtr>& variables) {
   compute_on(first->device());
 }
 
-graph::Plan& Model::Plans::plan(Model& model, const Signature& signature) {
-  return *entry(model, signature).plan;
+graph::Plan& Model::Plans::plan(Model& model, const Signature& signature, bool released) {
+  return *entry(model, signature, released).plan;
 }
 
-Model::Plans::Entry& Model::Plans::entry(Model& model, const Signature& signature) {
+Model::Plans::Entry& Model::Plans::entry(Model& model, const Signature& signature, bool released) {
   const auto it = std::find_if(entries_.begin(), entries_.end(),
                                [&](const Entry& entry) { return entry.signature == signature; });
   if (it != entries_.end()) {
@@ -57,12 +57,10 @@ Model::Plans::Entry& Model::Plans::entry(Model& model, const Signature& signatur
     return entries_.front();
   }
   if (!backend_) backend_ = ops::make_backend(device_);
+  auto plan = std::make_unique<graph::Plan>(models::lower_model(model, signature), backend_);
+  if (released) plan->refresh();  // before it takes the place of one that has its weights
   if (entries_.size() >= kPlans) entries_.pop_back();
-  entries_.push_front(
-      {signature,
-       {},
-       {},
-       std::make_unique<graph::Plan>(models::lower_model(model, signature), backend_)});
+  entries_.push_front({signature, {}, {}, std::move(plan)});
   return entries_.front();
 }
 
@@ -90,7 +88,7 @@ std::vector<Tensor> Model::Plans::run(Model& model, std::vector<Tensor> batch,
   }
   computed = signature.front().shape[0];
   for (Tensor& input : batch) input = padded(input, computed);
-  Entry& found = entry(model, signature);
+  Entry& found = entry(model, signature, released);
   return device_ == Device::cpu() ? found.plan->run(batch) : run_there(found, batch);
 }
 

@@ -17,12 +17,12 @@ struct Model::Plans {
   void compute_with(const std::vector<VariablePtr>& variables);
   void compute_on(Device device);
 
-  /// The plan for inputs of this signature, compiled if need be.
-  graph::Plan& plan(Model& model, const Signature& signature);
+  /// The plan for inputs of this signature, compiled if need be. With `released` weights, which
+  /// cannot be packed again, one that needs them throws, and those that there are stay.
+  graph::Plan& plan(Model& model, const Signature& signature, bool released);
 
-  /// Runs one batch, cast to `dtypes`. With `released` weights, which cannot be packed again, a
-  /// plan made earlier for a larger batch has to do, and zeros fill it up: `computed` says how many
-  /// rows it ran.
+  /// Runs one batch, cast to `dtypes`. With `released` weights a plan made earlier for a larger
+  /// batch has to do, and zeros fill it up: `computed` says how many rows it ran.
   std::vector<Tensor> run(Model& model, std::vector<Tensor> batch, const std::vector<DType>& dtypes,
                           bool released, std::int64_t& computed);
 
@@ -32,7 +32,7 @@ struct Model::Plans {
     std::vector<Tensor> inputs, outputs;  ///< on another device, which keeps them from run to run
     std::unique_ptr<graph::Plan> plan;    ///< goes first: it may have recorded their places
   };
-  Entry& entry(Model& model, const Signature& signature);
+  Entry& entry(Model& model, const Signature& signature, bool released);
   std::vector<Tensor> run_there(Entry& entry, const std::vector<Tensor>& batch);
   const Entry* with_batch_at_least(const Signature& signature) const;
 

@@ -52,6 +52,11 @@ std::int64_t row_count(const std::vector<Tensor>& inputs, const SymbolicTensors&
   return inputs.empty() ? 0 : inputs[0].shape()[0];
 }
 
+bool any_released(const std::vector<VariablePtr>& variables) {
+  return std::any_of(variables.begin(), variables.end(),
+                     [](const VariablePtr& variable) { return variable->released(); });
+}
+
 // Puts the batches of each output one after another.
 class Collector {
  public:
@@ -120,8 +125,7 @@ std::vector<Tensor> Model::standardize(const std::vector<Tensor>& inputs) {
     out.push_back(i < placeholders.size() ? adjust_rank(inputs[i], placeholders[i].shape())
                                           : inputs[i]);
     shapes.push_back(out.back().shape());
-    if (i < placeholders.size() && placeholders[i].shape()[0] != kNone) continue;
-    shapes.back()[0] = kNone;
+    shapes.back()[0] = kNone;  // rows come in batches of any size: so Keras, whatever was declared
   }
   models::check_input_shapes("Model '" + name() + "'", placeholders, shapes);
   return out;
@@ -137,8 +141,7 @@ std::vector<Tensor> Model::predict(const std::vector<Tensor>& inputs,
   for (std::size_t i = 0; i < data.size(); ++i) dtypes.push_back(input_dtype(i, data[i].dtype()));
   const std::vector<VariablePtr> all = variables();
   plans().compute_with(all);
-  const bool released = std::any_of(
-      all.begin(), all.end(), [](const VariablePtr& variable) { return variable->released(); });
+  const bool released = any_released(all);
   const std::int64_t step =
       std::min(given, models::batch_size_of(options.batch_size, options.steps, given));
   const std::int64_t there = step == 0 ? 0 : (given + step - 1) / step;
@@ -197,8 +200,9 @@ void Model::compile_inference(const std::vector<Shape>& input_shapes,
     }
     signature.push_back({input_shapes[i], placeholders[i].dtype()});
   }
-  plans().compute_with(variables());
-  plans().plan(*this, signature).refresh(options.release_weights);
+  const std::vector<VariablePtr> all = variables();
+  plans().compute_with(all);
+  plans().plan(*this, signature, any_released(all)).refresh(options.release_weights);
 }
 
 }  // namespace lamina

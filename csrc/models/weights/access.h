@@ -27,6 +27,10 @@ class Access {
   [[nodiscard]] static const Graph* graph(const Model& model) { return model.graph(); }
   /// The InputLayer that is none of `layers`: a Sequential's, if it has one.
   [[nodiscard]] static LayerPtr input_layer(const Model& model) { return model.input_layer(); }
+  /// The dtype in which the model, which is built, takes data of dtype `given` for an input.
+  [[nodiscard]] static DType input_dtype(const Model& model, std::size_t index, DType given) {
+    return model.input_dtype(index, given);
+  }
   /// What `compile` made; null before.
   [[nodiscard]] static const std::shared_ptr<TrainingParts>& training_parts(
       const Model& model) noexcept {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "ops/cpu/convolution_desc.h"
@@ -42,17 +43,24 @@ Conv2D without_strides(const Conv2D& op) {
   return out;
 }
 
+/// Zeros where padding behind the image is read.
 void gather_pixels(const Conv2D& op, const float* x, float* out) {
   const std::int64_t rows = op.y.shape[1], columns = op.y.shape[2], channels = op.x.shape[3];
+  const std::int64_t height = op.x.shape[1], width = op.x.shape[2];
+  const std::int64_t reached = std::min(columns, (width + op.strides[1] - 1) / op.strides[1]);
   const auto bytes = static_cast<std::size_t>(channels) * sizeof(float);
   parallel_ranges(op.y.shape[0] * rows, columns * channels,
                   [&](std::int64_t begin, std::int64_t end) {
                     for (std::int64_t i = begin; i < end; ++i) {
-                      const std::int64_t row = i / rows * op.x.shape[1] + i % rows * op.strides[0];
-                      for (std::int64_t k = 0; k < columns; ++k) {
-                        const std::int64_t from = row * op.x.shape[2] + k * op.strides[1];
-                        std::memcpy(out + (i * columns + k) * channels, x + from * channels, bytes);
+                      const std::int64_t row = i % rows * op.strides[0];
+                      const std::int64_t inside = row < height ? reached : 0;
+                      const std::int64_t from = (i / rows * height + row) * width;
+                      float* const to = out + i * columns * channels;
+                      for (std::int64_t k = 0; k < inside; ++k) {
+                        const std::int64_t pixel = from + k * op.strides[1];
+                        std::memcpy(to + k * channels, x + pixel * channels, bytes);
                       }
+                      std::fill(to + inside * channels, to + columns * channels, 0.0F);
                     }
                   });
 }

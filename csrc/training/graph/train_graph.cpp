@@ -4,6 +4,7 @@
 
 #include "core/device_memory.h"
 #include "models/run/lowering.h"
+#include "models/weights/access.h"
 #include "ops/backend.h"
 #include "training/optimizers/scalars.h"
 
@@ -15,7 +16,8 @@ Model& built_for(Model& model, const std::vector<Shape>& shapes) {
   return model;
 }
 
-std::vector<ops::TensorSpec> input_specs(Model& model, const std::vector<Shape>& shapes) {
+std::vector<ops::TensorSpec> input_specs(Model& model, const std::vector<Shape>& shapes,
+                                         const std::vector<DType>& given) {
   const SymbolicTensors placeholders = model.inputs();
   if (placeholders.size() != shapes.size()) {
     throw ValueError("Model '" + model.name() + "' takes " + std::to_string(placeholders.size()) +
@@ -25,7 +27,7 @@ std::vector<ops::TensorSpec> input_specs(Model& model, const std::vector<Shape>&
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     const Shape& expected = placeholders[i].shape();
     bool fits = shapes[i].is_known() && shapes[i].rank() == expected.rank();
-    for (std::size_t k = 0; fits && k < expected.rank(); ++k) {
+    for (std::size_t k = 1; fits && k < expected.rank(); ++k) {  // batches are of any size
       fits = expected.dims()[k] == kNone || expected.dims()[k] == shapes[i].dims()[k];
     }
     if (!fits) {
@@ -33,7 +35,9 @@ std::vector<ops::TensorSpec> input_specs(Model& model, const std::vector<Shape>&
                        "' should have the shape " + expected.str() + "; received " +
                        shapes[i].str() + ".");
     }
-    specs.push_back({shapes[i], placeholders[i].dtype()});
+    specs.push_back(
+        {shapes[i], models::Access::input_dtype(
+                        model, i, given.empty() ? placeholders[i].dtype() : given.at(i))});
   }
   return specs;
 }
@@ -52,7 +56,7 @@ TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Dev
       variables_(built_for(model, input_shapes).trainable_variables()),
       penalties_(options.mode == Mode::kTraining ? variables_ : std::vector<VariablePtr>(),
                  device) {
-  const std::vector<ops::TensorSpec> specs = input_specs(model, input_shapes);
+  const std::vector<ops::TensorSpec> specs = input_specs(model, input_shapes, options.given);
   for (const ops::TensorSpec& spec : specs) input_dtypes_.push_back(spec.dtype);
   const bool training = options.mode == Mode::kTraining;
   graph::Program program = models::lower_model(

@@ -26,6 +26,9 @@ class TrainGraph {
   };
   struct Options {
     Mode mode = Mode::kTraining;
+    /// What the data are of, one for each input, where that decides in what the model takes them.
+    /// Empty: the placeholders' dtypes.
+    std::vector<DType> given = {};
     /// Also give the gradients with respect to these inputs, behind those of the variables.
     std::vector<std::size_t> inputs = {};
     /// Time each operation, for `profile()`.
@@ -42,7 +45,7 @@ class TrainGraph {
   TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Device device,
              const Options& options);
 
-  /// Runs forward; no variable changes. Inputs are cast to the placeholders' dtypes. `state` drives
+  /// Runs forward; no variable changes. Inputs are cast to `input_dtypes()`. `state` drives
   /// dropout: use another counter at each step. The outputs of the model, on the host, valid until
   /// the next call. Throws ValueError naming an input that does not fit.
   const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs, RandomState state = {});
@@ -62,6 +65,7 @@ class TrainGraph {
   /// Needs no memory, so that on the host it cannot fail.
   void update_averages();
 
+  [[nodiscard]] const std::vector<DType>& input_dtypes() const { return input_dtypes_; }
   /// The model's trainable variables when this was made.
   [[nodiscard]] const std::vector<VariablePtr>& variables() const { return variables_; }
   [[nodiscard]] const graph::TrainingPlan& plan() const { return *plan_; }

@@ -112,6 +112,22 @@ TEST(Predict, InputsMayBeOutputs) {
   EXPECT_EQ(values(outputs[2]), (std::vector<float>{1, 2}));
 }
 
+TEST(Predict, ADeclaredBatchSizeBindsNoData) {
+  Random random;
+  const auto x = layers::Input({.batch_shape = Shape{4, 3}, .name = "x"});
+  const auto model =
+      Functional::create(x, layers::Reshape({.target_shape = {2, 1}})(dense(2, "d")(x)));
+  random.fill(*model);
+  const Tensor data = random.tensor({10, 3});
+  const Tensor whole = model->predict(data);
+  EXPECT_EQ(whole.shape(), (Shape{10, 2, 1}));
+  for (const std::int64_t batch : {1, 4, 7}) {
+    const auto found = values(model->predict(data, {.batch_size = batch}));
+    for (std::size_t k = 0; k < found.size(); ++k) EXPECT_NEAR(found[k], values(whole)[k], 1e-5);
+  }
+  EXPECT_EQ(model->outputs()[0].shape(), (Shape{4, 2, 1}));
+}
+
 TEST(Predict, UnknownSizesComeFromTheData) {
   const auto x = layers::Input({.shape = Shape{kNone, kNone, 3}, .name = "x"});
   const auto model = Functional::create(x, layers::GlobalAveragePooling2D()(x));
@@ -177,6 +193,24 @@ TEST(Predict, ReleasedWeightsServeEveryBatchThatFits) {
 
   for (std::size_t i = 0; i < weights.size(); ++i) lean->variables()[i]->assign(weights[i]);
   EXPECT_EQ(values(lean->predict(data)), values(model->predict(data)));
+}
+
+TEST(Predict, ReleasedWeightsServeAfterBatchesThatDidNotFit) {
+  Random random;
+  const auto x = input(3, "x");
+  const auto model = Functional::create(x, dense(2, "d")(x));
+  random.fill(*model);
+  const Tensor data = random.tensor({10, 3});
+  const Tensor four =
+      Tensor::from_bytes(data.bytes().first(4 * 3 * sizeof(float)), {4, 3}, DType::kFloat32);
+  model->compile_inference({{4, 3}}, {.release_weights = true});
+  const auto expected = values(model->predict(four));
+  // More of them than plans are kept.
+  for (std::int64_t rows = 5; rows <= 10; ++rows) {
+    EXPECT_THROW((void)model->predict(data, {.batch_size = rows}), ValueError) << rows;
+    EXPECT_THROW(model->compile_inference({{rows, 3}}), ValueError) << rows;
+    EXPECT_EQ(values(model->predict(four)), expected) << rows;
+  }
 }
 
 TEST(Predict, CompilingNeedsKnownShapes) {

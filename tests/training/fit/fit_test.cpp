@@ -235,6 +235,20 @@ TEST(Fit, LeavesFrozenLayersAsTheyAre) {
               HasSubstr("call `compile` again"));
 }
 
+TEST(Fit, ADeclaredBatchSizeBindsNoData) {
+  Random random;
+  const Spokes data(random, 50);
+  const auto x = layers::Input({.batch_shape = Shape{20, 4}});
+  const ModelPtr model =
+      Functional::create(x, layers::Dense({.units = 3, .activation = "softmax"})(x));
+  compile(*model);
+  (void)model->fit(data.x, data.y, {.batch_size = 20, .verbose = Verbose::kSilent});
+  EXPECT_EQ(model->optimizer()->iterations(), 3);  // of 20, 20 and 10
+  const Logs logs = model->evaluate(data.x, data.y, {.verbose = Verbose::kSilent});
+  EXPECT_NEAR(logs.at("loss"),
+              (*losses::SparseCategoricalCrossentropy())(data.y, model->predict(data.x)), 1e-5);
+}
+
 /// A Dense layer, as a class of the user's.
 class Classifier : public SubclassedModel {
  public:

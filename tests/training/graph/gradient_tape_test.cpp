@@ -45,6 +45,50 @@ TEST(GradientTape, DropsByTheSeedAndTheCall) {
   EXPECT_FALSE(bitwise_equal(outputs(3, 0, 1), outputs(4, 0, 1)));
 }
 
+/// The rows of a table, as a class of the user's: what its inputs are, its data say.
+class Lookup : public SubclassedModel {
+ public:
+  explicit Lookup(std::int64_t rows) : SubclassedModel({.dtype = "mixed_bfloat16"}) {
+    rows_ = track(
+        "rows", layers::Embedding({.input_dim = rows, .output_dim = 1, .dtype = "mixed_bfloat16"}));
+  }
+  std::string class_name() const override { return "Lookup"; }
+  SymbolicTensors call(const SymbolicTensors& inputs) override { return {(*rows_)(inputs)}; }
+
+ private:
+  LayerPtr rows_;
+};
+
+// As `predict` does: bfloat16 has no odd numbers beyond 256.
+TEST(GradientTape, LeavesIntegersOfASubclassedModelAsTheyAre) {
+  Random random;
+  constexpr std::int64_t kRows = 3000;
+  const auto model = std::make_shared<Lookup>(kRows);
+  model->build({{kNone, 1}});
+  std::vector<float> odd(kRows);
+  for (std::size_t row = 0; row < odd.size(); ++row) odd[row] = static_cast<float>(row % 2);
+  model->variables()[0]->assign(Tensor::from(odd, {kRows, 1}));
+  const Tensor ids = random.classes({50, 1}, kRows);
+  const Tensor predicted = model->predict(ids);
+
+  GradientTape tape(*model);
+  EXPECT_TRUE(bitwise_equal(tape.forward({ids})[0], predicted));
+  // Data of another dtype and the same shape come in between.
+  (void)tape.forward({Tensor::zeros({50, 1})});
+  const Tensor found = tape.forward({ids.cast(DType::kInt32)})[0].cast(DType::kFloat32);
+  std::vector<float> counts(kRows, 0);
+  for (std::size_t i = 0; i < 50; ++i) {
+    const std::int64_t id = ids.data<std::int64_t>()[i];
+    EXPECT_EQ(found.data<float>()[i], static_cast<float>(id % 2)) << id;
+    ++counts[static_cast<std::size_t>(id)];
+  }
+  const Tensor ones = Tensor::from(std::vector<float>(50, 1), {50, 1, 1}).cast(DType::kBFloat16);
+  const Tensor gradient = tape.gradients({ones})[0];
+  for (std::size_t row = 0; row < counts.size(); ++row) {
+    EXPECT_EQ(gradient.data<float>()[row], counts[row]) << row;
+  }
+}
+
 TEST(GradientTape, SaysWhatIsWrong) {
   Random random;
   const Spokes data(random, 10);
