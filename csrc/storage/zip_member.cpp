@@ -53,8 +53,10 @@ class Archive {
     return out;
   }
 
+  /// Of several members of one name the last: to change a member, one is appended.
   Entry find(const std::string& name) const {
     const std::vector<std::byte> directory = read_directory();
+    std::optional<Entry> found;
     for (std::size_t at = 0; directory.size() - at >= kCentralHeaderBytes;) {
       const std::byte* header = directory.data() + at;
       if (number<std::uint32_t>(header) != kCentralHeader) break;
@@ -66,9 +68,10 @@ class Archive {
       const std::string_view entry_name(reinterpret_cast<const char*>(header + kCentralHeaderBytes),
                                         name_bytes);
       if (entry_name == name)
-        return entry(header, {header + kCentralHeaderBytes + name_bytes, extra_bytes});
+        found = entry(header, {header + kCentralHeaderBytes + name_bytes, extra_bytes});
       at += total;
     }
+    if (found) return *found;
     fail("There is no item named '" + name + "' in the archive");
   }
 

@@ -142,6 +142,25 @@ TEST(SaveLoad, SharedObjectsAreStoredOnceAndFoundThere) {
   EXPECT_TRUE(loads(builder.tree, directory / "m.weights.h5"));
 }
 
+// Names of files are bytes. In the index those that are no UTF-8 are as Python writes them.
+TEST(SaveLoad, ShardsWhoseNamesAreNoUtf8AreFound) {
+  std::mt19937 random(lamina::test::fresh_seed());
+  TreeBuilder builder;
+  builder.layer("layers/a", "a", {random_tensor(random, {7, 5}, DType::kFloat32)});
+  builder.layer("layers/b", "b", {random_tensor(random, {9}, DType::kInt64)});
+  const TemporaryDirectory directory;
+  SaveRequest request;
+  request.max_shard_size = 200 / kGB;
+  for (const std::string name :
+       {"\xff", "\x80\xfe.\xc3\xa9", "\xf0\x9f\x98\x80\xc3", "\"\x7f\xed"}) {
+    SCOPED_TRACE(::testing::PrintToString(name));
+    const auto path = directory / (name + ".weights.json");
+    save(builder.tree, path, request);
+    EXPECT_TRUE(std::filesystem::exists(directory / (name + "_00001.weights.h5")));
+    EXPECT_TRUE(loads(builder.tree, path));
+  }
+}
+
 TEST(Save, RefusesAnUnbuiltModelAndABadName) {
   TreeBuilder builder;
   const TemporaryDirectory directory;

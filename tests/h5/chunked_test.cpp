@@ -7,6 +7,7 @@
 #include <cstring>
 #include <ctime>
 #include <numeric>
+#include <string_view>
 
 #include "h5/read/filter.h"
 #include "hdf5_image.h"
@@ -128,6 +129,49 @@ TEST(Chunks, AShuffleOfElementsLargerThanTheChunkCostsNothing) {
   const std::clock_t begin = std::clock();
   for (int i = 0; i < 100; ++i) EXPECT_EQ(undo_filters(pipeline, 0, bytes, bytes.size()), bytes);
   EXPECT_LT(std::clock() - begin, CLOCKS_PER_SEC);
+}
+
+std::vector<std::byte> expanded(std::initializer_list<int> bytes, std::size_t size) {
+  std::vector<std::byte> stored;
+  for (const int byte : bytes) stored.push_back(static_cast<std::byte>(byte));
+  return undo_filters({{Filter::Kind::kLzf}}, 0, std::move(stored), size);
+}
+
+TEST(Lzf, GivesRunsAndWhatTheyReferTo) {
+  const auto text = [](std::string_view t) {
+    const auto bytes = std::as_bytes(std::span(t));
+    return std::vector<std::byte>(bytes.begin(), bytes.end());
+  };
+  EXPECT_EQ(expanded({2, 'a', 'b', 'c'}, 3), text("abc"));
+  EXPECT_EQ(expanded({2, 'a', 'b', 'c', 1 << 5, 2}, 6), text("abcabc"));
+  EXPECT_EQ(expanded({1, 'a', 'b', 2 << 5, 0}, 6), text("abbbbb"));
+  EXPECT_EQ(expanded({0, 'x', 7 << 5, 255, 0}, 265), std::vector<std::byte>(265, std::byte{'x'}));
+}
+
+TEST(Lzf, ReadsNothingOutsideOfWhatThereIs) {
+  EXPECT_THAT(format_error_of([] { (void)expanded({2, 'a', 'b'}, 3); }), HasSubstr("ends early"));
+  EXPECT_THAT(format_error_of([] {
+                (void)expanded({0, 'a', 1 << 5}, 4);
+              }),
+              HasSubstr("ends early"));
+  EXPECT_THAT(format_error_of([] {
+                (void)expanded({0, 'a', 7 << 5}, 4);
+              }),
+              HasSubstr("ends early"));
+  EXPECT_THAT(format_error_of([] {
+                (void)expanded({0, 'a', 1 << 5, 1}, 4);
+              }),
+              HasSubstr("no such bytes"));
+  EXPECT_THAT(format_error_of([] { (void)expanded({1 << 5, 0}, 3); }), HasSubstr("no such bytes"));
+  EXPECT_THAT(format_error_of([] {
+                (void)expanded({0, 'a'}, 2);
+              }),
+              HasSubstr("holds 1 bytes instead of 2"));
+  std::vector<std::byte> bomb{std::byte{0}, std::byte{0}};
+  for (int i = 0; i < 100'000; ++i)
+    bomb.insert(bomb.end(), {std::byte{0xff}, std::byte{0xff}, std::byte{0}});
+  EXPECT_THAT(format_error_of([&] { (void)undo_filters({{Filter::Kind::kLzf}}, 0, bomb, 64); }),
+              HasSubstr("too long"));
 }
 
 TEST(Compact, DatasetsComeBack) {

@@ -80,5 +80,19 @@ TEST(Fixtures, AFileOfH5pyInTheLatestFormatIsRead) {
   }
 }
 
+TEST(Fixtures, AFileThatH5pyCompressedItsOwnWayIsRead) {
+  const Reader reader = open(read_data_file("h5py_lzf.h5"));
+  const auto repeated = read_as<std::int16_t>(reader, "/vars", "repeated");
+  const auto shuffled = read_as<float>(reader, "/vars", "shuffled");
+  const auto noise = read_as<std::uint16_t>(reader, "/vars", "noise");
+  ASSERT_EQ(repeated.size(), 3000U);
+  for (std::uint64_t k = 0; k < 3000; ++k) {
+    ASSERT_EQ(repeated[k], static_cast<std::int16_t>(k % 7));
+    ASSERT_EQ(shuffled[k], static_cast<float>(k));
+    ASSERT_EQ(noise[k], k * 2654435761 % (std::uint64_t{1} << 32) >> 16);
+  }
+  EXPECT_EQ(read_as<double>(reader, "/vars", "zeros"), std::vector<double>(3000));
+}
+
 }  // namespace
 }  // namespace lamina::h5::test

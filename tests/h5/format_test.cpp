@@ -44,6 +44,53 @@ TEST(Format, AttributesAreFoundAmongMany) {
   }
 }
 
+// In a heap whose objects are no longer than 4 KiB.
+TEST(Format, AnAttributeOfAnyLengthIsPassedOverAmongMany) {
+  Hdf5Image image(Format::kLatest);
+  const std::uint16_t value = 0x3f80;
+  image.dataset("vars/0", opaque_type(), {}, &value);
+  image.dataset("vars/1", H5T_STD_U16LE, {}, &value);
+  for (const char* object : {"vars", "vars/0", "vars/1"}) {
+    for (int i = 0; i < 20; ++i) image.attribute(object, fmt::format("note_{}", i), "text");
+    for (const std::size_t length : {5'000, 100'000}) {
+      image.attribute(object, fmt::format("of {} bytes", length), std::string(length, 'x'), false);
+    }
+  }
+  image.attribute("vars/0", "dtype", "bfloat16");
+  image.attribute("vars", "name", "busy");
+  const Reader reader = open(image.bytes());
+  EXPECT_EQ(reader.find("/vars")->name, "busy");
+  EXPECT_EQ(reader.find("/vars")->datasets.at("0").type.dtype, DType::kBFloat16);
+  EXPECT_EQ(reader.find("/vars")->datasets.at("1").type.dtype, DType::kUInt16);
+}
+
+TEST(Format, AFillValueThatIsKeptForSeveralDatasetsIsNotTakenForZero) {
+  const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose),
+      access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  checked(H5Pset_shared_mesg_nindexes(creation, 1));
+  checked(H5Pset_shared_mesg_index(creation, 0, H5O_SHMESG_FILL_FLAG, 1));
+  checked(H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST));
+  checked(H5Pset_fapl_core(access, 1 << 16, 0));
+  const Handle file(H5Fcreate("in memory", H5F_ACC_TRUNC, creation, access), H5Fclose);
+  const Handle list = creation_list(),
+               group(H5Gcreate2(file, "vars", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
+  const double fill = 2.5;
+  checked(H5Pset_fill_value(list, H5T_IEEE_F64LE, &fill));
+  const hsize_t three = 3;
+  const Handle space(H5Screate_simple(1, &three, nullptr), H5Sclose);
+  for (const char* name : {"0", "1"}) {
+    Handle(H5Dcreate2(group, name, H5T_IEEE_F64LE, space, H5P_DEFAULT, list, H5P_DEFAULT),
+           H5Dclose);
+  }
+  checked(H5Fflush(file, H5F_SCOPE_GLOBAL));
+  std::vector<std::byte> bytes(static_cast<std::size_t>(H5Fget_file_image(file, nullptr, 0)));
+  ASSERT_EQ(H5Fget_file_image(file, bytes.data(), bytes.size()),
+            static_cast<ssize_t>(bytes.size()));
+  const Reader reader = open(std::move(bytes));
+  EXPECT_THAT(format_error_of([&] { (void)reader.find("/vars"); }),
+              testing::HasSubstr("a shared fill value"));
+}
+
 TEST(Format, ACommittedDatatypeIsFollowed) {
   for (const Format format : {Format::kEarliest, Format::kLatest}) {
     Hdf5Image image(format);

@@ -59,6 +59,28 @@ TEST_F(ReadHdf5, GivesDatasetsAsTensorsWhereverTheyAre) {
       labels);
 }
 
+TEST_F(ReadHdf5, LooksAtNothingBesideTheDataset) {
+  for (const Format format : {Format::kEarliest, Format::kLatest}) {
+    Hdf5Image image(format);
+    const float values[] = {1.5F, -2};
+    image.dataset("x", H5T_IEEE_F32LE, {2}, values);
+    image.dataset("train/x", H5T_IEEE_F32LE, {2}, values);
+    checked(H5Lcreate_soft("/x", image.file(), "soft", H5P_DEFAULT, H5P_DEFAULT));
+    checked(
+        H5Lcreate_external("other.h5", "/x", image.file(), "train/far", H5P_DEFAULT, H5P_DEFAULT));
+    checked(H5Lcreate_hard(image.file(), "/", image.file(), "train/up", H5P_DEFAULT, H5P_DEFAULT));
+    const auto path = save(image);
+    for (const char* name : {"x", "train/x", "/train/up/x"}) {
+      const Tensor got = read_hdf5(path, name);
+      EXPECT_THAT(std::vector<float>(got.data<float>().begin(), got.data<float>().end()),
+                  ElementsAre(1.5F, -2));
+    }
+    EXPECT_THAT(format_error_of([&] { (void)read_hdf5(path, "soft"); }), HasSubstr("SoftLink"));
+    EXPECT_THAT(format_error_of([&] { (void)read_hdf5(path, "train/far"); }),
+                HasSubstr("ExternalLink"));
+  }
+}
+
 TEST_F(ReadHdf5, MakesAnyTrueByteOne) {
   const std::uint8_t bytes[] = {0, 1, 200};
   Hdf5Image image;

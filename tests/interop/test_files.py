@@ -57,6 +57,7 @@ def _as(dtype):
 WRITERS = {
     "gzip": _with(compression="gzip", chunks=True),
     "gzip shuffle checksum": _with(compression="gzip", compression_opts=9, shuffle=True, fletcher32=True, chunks=True),
+    "lzf": _with(compression="lzf", chunks=True),
     "chunks of one": lambda g, n, d: g.create_dataset(n, data=d, chunks=(1,) * d.ndim),
     "edge chunks": lambda g, n, d: g.create_dataset(n, data=d, chunks=tuple(max(1, s // 2 + 1) for s in d.shape)),
     "resizable": lambda g, n, d: g.create_dataset(n, data=d, maxshape=(None,) * d.ndim),

@@ -297,6 +297,49 @@ TEST(LayerConfig, ActivationsAreNamesFunctionsOrLayers) {
             "-1.00 1.000 9.000 ");
 }
 
+TEST(LayerConfig, ArraysMayBeNumPys) {
+  const auto scaled = [](const char* scale) {
+    const json config = {{"name", "r"}, {"scale", json::parse(scale)}};
+    const LayerPtr layer = layers::layer_from_config("Rescaling", config);
+    const Tensor y = lamina::testing::execute(*layer, {Tensor::from<float>({1, 2}, {1, 2})})[0];
+    return std::vector<float>(y.data<float>().begin(), y.data<float>().end());
+  };
+  const std::vector<float> expected{0.5F, 8};
+  EXPECT_EQ(scaled("[0.5, 4]"), expected);
+  EXPECT_EQ(
+      scaled(R"({"class_name": "__numpy__", "config": {"value": [0.5, 4], "dtype": "float64"}})"),
+      expected);
+  EXPECT_EQ(
+      scaled(R"({"class_name": "__tensor__", "config": {"value": [0.5, 4], "dtype": "float32"}})"),
+      expected);
+  for (const char* other :
+       {R"({"class_name": "mine", "config": {"value": 1}})", R"({"class_name": "__numpy__"})",
+        R"({"class_name": "__numpy__", "config": {"value": "1"}})", R"({"class_name": 7})",
+        R"({"class_name": "__numpy__", "config": [1]})"}) {
+    expect_text(
+        refusal("Rescaling", (std::string(R"({"name": "r", "scale": )") + other + "}").c_str()),
+        "'scale'");
+  }
+}
+
+TEST(LayerConfig, InitializersTakeASeedGeneratorForItsSeed) {
+  const auto kernel = [](const std::string& seed) {
+    const json config = {
+        {"units", 4},
+        {"kernel_initializer",
+         {{"class_name", "RandomNormal"}, {"config", {{"seed", json::parse(seed)}}}}}};
+    const LayerPtr layer = layers::layer_from_config("Dense", config);
+    layer->build({{1, 8}});
+    return layer->own_variables()[0]->value();
+  };
+  const std::string generator =
+      R"({"module": "keras.random", "class_name": "SeedGenerator", "config": {"seed": )";
+  EXPECT_TRUE(bitwise_equal(kernel("3"), kernel(generator + R"(3, "name": "seed_generator"}})")));
+  EXPECT_FALSE(bitwise_equal(kernel("3"), kernel(generator + "4}}")));
+  EXPECT_THROW((void)kernel(generator + R"("three"}})"), UnsupportedError);
+  EXPECT_THROW((void)kernel(R"({"class_name": "SeedGenerator", "config": 3})"), UnsupportedError);
+}
+
 TEST(LayerConfig, InitializersKeepTheirSeed) {
   const char* config = R"({"units": 4, "kernel_initializer":
       {"module": "keras.initializers", "class_name": "HeNormal", "config": {"seed": 3},

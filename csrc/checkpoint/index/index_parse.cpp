@@ -1,6 +1,7 @@
 #include <lamina/error.h>
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <unordered_map>
@@ -23,6 +24,56 @@ constexpr std::size_t kMostReferences = std::size_t{1} << 20;
 std::string shown(std::string_view text) {
   std::string out = python_json_string(text.substr(0, 200));
   out.front() = out.back() = '\'';
+  return out;
+}
+
+// Python stands for a byte of a file's name that is no UTF-8 by a lone surrogate, "\udcff" for
+// 0xff, which the parser takes for an error. On the way through it such a byte is the code point of
+// its number behind a zero, which no name has.
+constexpr std::string_view kByteMark = "\\u0000\\u00";
+
+std::optional<unsigned> escaped_unit(std::string_view text) {
+  constexpr std::size_t kDigits = 4;
+  unsigned unit = 0;
+  if (text.size() < 2 + kDigits || !text.starts_with("\\u")) return {};
+  const char* end = text.data() + 2 + kDigits;
+  if (std::from_chars(text.data() + 2, end, unit, 16).ptr != end) return {};
+  return unit;
+}
+
+std::string with_bytes_marked(std::string_view text) {
+  constexpr std::size_t kEscape = 6;
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t plain = std::min(text.find('\\'), text.size());
+    out.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    const std::optional<unsigned> unit = escaped_unit(text);
+    std::size_t length = unit ? kEscape : std::min<std::size_t>(2, text.size());
+    if (unit && *unit >= 0xd800 && *unit <= 0xdbff && escaped_unit(text.substr(kEscape)))
+      length += kEscape;
+    if (unit && *unit >= 0xdc80 && *unit <= 0xdcff) {
+      out.append(kByteMark).append(text.substr(kEscape - 2, 2));
+    } else {
+      out.append(text.substr(0, length));
+    }
+    text.remove_prefix(length);
+  }
+  return out;
+}
+
+std::string with_bytes(std::string_view parsed) {
+  std::string out;
+  for (std::size_t at = 0; at < parsed.size(); ++at) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(parsed[at + i]); };
+    // U+0080 to U+00FF have two bytes.
+    if (byte(0) == 0 && parsed.size() - at > 2 && (byte(1) == 0xc2 || byte(1) == 0xc3)) {
+      out += static_cast<char>((byte(1) & 3) << 6 | (byte(2) & 0x3f));
+      at += 2;
+    } else {
+      out += parsed[at];
+    }
+  }
   return out;
 }
 
@@ -134,7 +185,8 @@ class Handler {
     ++generation_;
   }
 
-  void add_file(const std::string& name) {
+  void add_file(const std::string& parsed) {
+    const std::string name = with_bytes(parsed);
     check_name(name);
     std::size_t& seen = last_seen_[name];
     if (last_seen_.size() > kMostFiles) fail("names too many files");
@@ -180,7 +232,7 @@ std::string read_index(const std::filesystem::path& path, storage::Storage& stor
 Index parse_index(std::string_view text, const std::string& source) {
   Handler handler(source);
   if (text.size() > kLargestIndex) handler.fail("is larger than any index can be");
-  json::sax_parse(text, &handler);
+  json::sax_parse(with_bytes_marked(text), &handler);
   return handler.take();
 }
 

@@ -61,7 +61,7 @@ void append_escaped(std::string& out, char32_t code) {
       return;
   }
   const auto value = static_cast<std::uint32_t>(code);
-  if (value >= 0x20 && value < 0x80) {
+  if (value >= 0x20 && value < 0x7f) {
     out += static_cast<char>(value);
   } else if (value < 0x10000) {
     out += fmt::format("\\u{:04x}", value);

@@ -106,11 +106,15 @@ std::optional<SealedFile> read_sealed_file(const h5::Reader& reader) {
     damaged(reader, "it is sealed, and does not end as sealed files do: it was cut short, or grew");
   }
   const std::vector<h5::Dataset> datasets = seal_datasets(reader, *group);
-  SealedFile out{read_seal(reader, datasets), tensors_of(reader), {}};
-  if (out.tensors.size() != out.seal.tensors.size()) {
+  std::vector<SealedTensor> tensors = tensors_of(reader);
+  // Before they are read: a file may declare what no memory holds.
+  const auto saved = static_cast<std::size_t>(datasets.back().shape.size() -
+                                              seal_group(0).datasets.back().shape.size());
+  if (tensors.size() != saved) {
     damaged(reader, fmt::format("{}: {} tensors are found where {} were saved", kMetadata,
-                                out.tensors.size(), out.seal.tensors.size()));
+                                tensors.size(), saved));
   }
+  SealedFile out{read_seal(reader, datasets), std::move(tensors), {}};
   for (std::size_t i = 0; i < out.tensors.size(); ++i) {
     out.tensors[i].crc32c = out.seal.tensors[i];
   }

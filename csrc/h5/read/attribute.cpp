@@ -1,6 +1,9 @@
 #include "h5/read/attribute.h"
 
+#include <span>
+
 #include "h5/read/btree2.h"
+#include "h5/read/checksum.h"
 #include "h5/read/dataspace.h"
 #include "h5/read/datatype.h"
 #include "h5/read/fractal_heap.h"
@@ -53,6 +56,8 @@ std::optional<TextAttribute> text_of(Metadata& metadata, const Attribute& attrib
 std::optional<TextAttribute> find_dense(Metadata& metadata, std::span<const std::byte> info,
                                         const std::string& name) {
   constexpr unsigned kTracksOrder = 0x01;
+  constexpr std::size_t kHash = 4;  // of the name, at the end of a record
+  const std::uint32_t hash = metadata_checksum(std::as_bytes(std::span(name)));
   Cursor cursor(info);
   cursor.expect_version(0, "an attribute info message");
   if (cursor.u8() & kTracksOrder) cursor.skip(2);
@@ -63,7 +68,9 @@ std::optional<TextAttribute> find_dense(Metadata& metadata, std::span<const std:
   std::optional<TextAttribute> result;
   walk_btree2(metadata, tree_address, BTree2::kAttributeNames,
               [&](std::span<const std::byte> record) {
-                if (result) return;
+                if (result || record.size() < kHash) return;
+                // Others may be too large to be read, and are nothing to us.
+                if (Cursor(record.last(kHash)).u32() != hash) return;
                 const auto message = heap.object(record);
                 const Attribute attribute = read_attribute(message);
                 if (attribute.name == name) result = text_of(metadata, attribute);

@@ -55,7 +55,8 @@ Datatype read_type(Metadata& metadata, const ObjectHeader& header) {
 std::vector<std::byte> read_fill(const ObjectHeader& header, std::size_t element) {
   const bool old = header.find(MessageType::kFillValue) == nullptr;
   const Message* message = header.find(old ? MessageType::kOldFillValue : MessageType::kFillValue);
-  if (message == nullptr || message->shared) return {};
+  if (message == nullptr) return {};
+  if (message->shared) malformed("a shared fill value, which is not read");
   Cursor cursor(message->body);
   if (!old) {
     const unsigned version = cursor.u8();

@@ -164,19 +164,25 @@ void FileTree::collect(VarsGroup& vars, std::uint64_t address) {
 
 /// Adds the dataset at `address`; false when a group lies there.
 bool FileTree::add_member(VarsGroup& vars, const std::string& key, std::uint64_t address) {
+  std::optional<Dataset> dataset = read_dataset(joined(vars.path, key), address);
+  if (!dataset) return false;
+  dataset->order = vars.datasets.size();
+  vars.datasets.emplace(key, std::move(*dataset));
+  return true;
+}
+
+std::optional<Dataset> FileTree::read_dataset(std::string path, std::uint64_t address) {
   Dataset dataset;
-  dataset.path = joined(vars.path, key);
+  dataset.path = std::move(path);
   dataset.header = address;
-  dataset.order = vars.datasets.size();
   try {
     const ObjectHeader header = read_object_header(metadata_, address);
-    if (header.is_group()) return false;
+    if (header.is_group()) return std::nullopt;
     describe(dataset, header);
   } catch (const Malformed& error) {
     dataset.problem = error.what();
   }
-  vars.datasets.emplace(key, std::move(dataset));
-  return true;
+  return dataset;
 }
 
 void FileTree::describe(Dataset& dataset, const ObjectHeader& header) {

@@ -21,6 +21,9 @@ class FileTree {
   [[nodiscard]] VarsGroup& vars_at(const std::string& path, std::uint64_t address);
   /// The same for a group of any name, which is not kept.
   [[nodiscard]] VarsGroup read_group(const std::string& path, std::uint64_t address);
+  /// The dataset at `path`, which lies at `address`; nothing when a group lies there. Damage is
+  /// told in `problem`.
+  [[nodiscard]] std::optional<Dataset> read_dataset(std::string path, std::uint64_t address);
   /// True when the root has a member of that name, whatever it is. Throws FormatError when it is
   /// damaged.
   [[nodiscard]] bool root_has(const std::string& name);

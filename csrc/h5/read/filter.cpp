@@ -31,6 +31,8 @@ Filter read_filter(Cursor& cursor, unsigned version) {
     }
     case 3:
       return {Filter::Kind::kFletcher32};
+    case 32000:
+      return {Filter::Kind::kLzf};
     default:
       malformed("the filter {} \"{}\" is not supported", id, name);
   }
@@ -89,6 +91,31 @@ std::vector<std::byte> inflate_chunk(std::vector<std::byte>& bytes, std::size_t 
   return result;
 }
 
+/// At most `limit` bytes of what h5py's own compression leaves: runs of bytes as they are, and
+/// references to earlier ones, which may overlap what they give.
+std::vector<std::byte> expand_lzf(std::span<const std::byte> bytes, std::size_t limit) {
+  constexpr unsigned kLongestRun = 32, kLongSize = 7;
+  std::vector<std::byte> result;
+  result.reserve(limit);
+  Cursor cursor(bytes);
+  while (cursor.remaining() > 0) {
+    const unsigned control = cursor.u8();
+    const bool is_run = control < kLongestRun;
+    std::size_t size = is_run ? control + 1 : control >> 5;
+    if (!is_run) size += 2 + (size == kLongSize ? cursor.u8() : 0);
+    if (size > limit - result.size()) malformed("a chunk cannot be decompressed (LZF: too long)");
+    if (is_run) {
+      const auto run = cursor.take(size);
+      result.insert(result.end(), run.begin(), run.end());
+      continue;
+    }
+    const std::size_t back = ((control & 31) << 8 | cursor.u8()) + 1;
+    if (back > result.size()) malformed("a chunk cannot be decompressed (LZF: no such bytes)");
+    for (; size > 0; --size) result.push_back(result[result.size() - back]);
+  }
+  return result;
+}
+
 }  // namespace
 
 Pipeline read_pipeline(std::span<const std::byte> message) {
@@ -119,6 +146,9 @@ std::vector<std::byte> undo_filters(const Pipeline& pipeline, std::uint32_t skip
         break;
       case Filter::Kind::kFletcher32:
         stored = check_fletcher32(std::move(stored));
+        break;
+      case Filter::Kind::kLzf:
+        stored = expand_lzf(stored, limit);
         break;
     }
   }

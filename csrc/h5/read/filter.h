@@ -6,7 +6,7 @@
 namespace lamina::h5 {
 
 struct Filter {
-  enum class Kind : std::uint8_t { kDeflate, kShuffle, kFletcher32 };
+  enum class Kind : std::uint8_t { kDeflate, kShuffle, kFletcher32, kLzf };
   Kind kind;
   std::uint32_t element = 1;  ///< shuffle: bytes of an element
 };

@@ -4,6 +4,7 @@ namespace lamina::h5 {
 namespace {
 
 constexpr std::uint32_t kLongestText = 64 << 10;
+constexpr std::size_t kKeptCollections = 4096;
 
 HeapCollection open_collection(Metadata& metadata, std::uint64_t address) {
   const std::uint64_t prefix = 8 + metadata.widths.length;
@@ -14,7 +15,15 @@ HeapCollection open_collection(Metadata& metadata, std::uint64_t address) {
   cursor.skip(3);
   const std::uint64_t size = cursor.length(metadata.widths);
   if (!metadata.holds(address, size)) malformed("a global heap reaches past the end of the file");
-  return {address, address + size, address + (prefix + 7) / 8 * 8, {}};
+  return {address + size, address + (prefix + 7) / 8 * 8, {}};
+}
+
+HeapCollection& collection_at(Metadata& metadata, std::uint64_t address) {
+  auto& kept = metadata.collections;
+  if (const auto known = kept.find(address); known != kept.end()) return known->second;
+  HeapCollection opened = open_collection(metadata, address);
+  if (kept.size() >= kKeptCollections) kept.clear();
+  return kept.emplace(address, std::move(opened)).first->second;
 }
 
 /// Looks on through a collection until there is an object of that index, the first of it.
@@ -45,10 +54,7 @@ HeapCollection::Object find(Metadata& metadata, HeapCollection& collection, std:
 std::string read_global_heap_text(Metadata& metadata, std::uint64_t address, std::uint32_t index,
                                   std::uint32_t length) {
   if (length > kLongestText) malformed("a text of {} bytes in an attribute", length);
-  if (metadata.collection.address != address) {
-    metadata.collection = open_collection(metadata, address);
-  }
-  const HeapCollection::Object object = find(metadata, metadata.collection, index);
+  const HeapCollection::Object object = find(metadata, collection_at(metadata, address), index);
   if (length > object.size) malformed("a text is longer than its object in the global heap");
   const Block text = metadata.read(object.address, length);
   return Cursor(text).text(length);

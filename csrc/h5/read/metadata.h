@@ -33,7 +33,7 @@ struct HeapCollection {
   struct Object {
     std::uint64_t address, size;
   };
-  std::uint64_t address = kUndefined, end = 0;
+  std::uint64_t end = 0;
   std::uint64_t next = 0;                             ///< where to look on
   std::unordered_map<std::uint32_t, Object> objects;  ///< by index
 };
@@ -52,7 +52,9 @@ class Metadata {
   [[nodiscard]] std::uint64_t size() const { return size_; }
   [[nodiscard]] std::uint64_t base() const { return base_; }
   Widths widths;
-  HeapCollection collection;  ///< of texts, the one that was read last
+  /// Of texts, by address. Whoever copies a file or makes groups in another order than that of a
+  /// model's layers has neighbours' names lie in different ones.
+  std::unordered_map<std::uint64_t, HeapCollection> collections;
 
   /// True when all of [address, address + count) lies within the file.
   [[nodiscard]] bool holds(std::uint64_t address, std::uint64_t count) const {

@@ -119,14 +119,11 @@ std::optional<VarsGroup> Reader::look_at(const std::string& path) const {
 
 std::optional<Dataset> Reader::dataset(const std::string& path) const {
   const std::lock_guard lock(impl_->mutex);
-  const std::size_t slash = path.rfind('/');
-  const std::string parent = slash == path.npos ? "" : path.substr(0, slash);
-  const std::optional<VarsGroup> group = impl_->group_at(parent);
-  if (!group) return std::nullopt;
-  const auto found = group->datasets.find(path.substr(slash + 1));
-  if (found == group->datasets.end()) return std::nullopt;
-  impl_->admit(found->second);
-  return found->second;
+  const auto address = impl_->tree.resolve(path);
+  if (!address) return std::nullopt;
+  std::optional<Dataset> found = impl_->tree.read_dataset(path, *address);
+  if (found) impl_->admit(*found);
+  return found;
 }
 
 std::vector<const VarsGroup*> Reader::groups() const {

@@ -58,8 +58,10 @@ class Config {
   /// A list; has to be there.
   virtual void batch_shape(std::string_view option, OptionalShape& value) = 0;
   virtual void padding2d(std::string_view option, Padding2D& value) = 0;
-  /// A number, a list, nested lists, or null (not given).
+  /// A number, a list, nested lists, or null (not given). Read from a serialized NumPy array or
+  /// tensor, too.
   virtual void array(std::string_view option, ArrayLike& value) = 0;
+  /// An integer, or null. Read from the generator that was made with one, too.
   virtual void seed(std::optional<std::uint64_t>& value) = 0;
   virtual void initializer(std::string_view option, Initializer& value) = 0;
   virtual void activation(std::string_view option, ActivationFunction& value) = 0;

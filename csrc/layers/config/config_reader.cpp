@@ -30,6 +30,14 @@ bool flatten(const json& value, std::size_t depth, std::vector<double>& values,
   return true;
 }
 
+/// The numbers of a serialized array or tensor; what is neither stays as it is.
+const json& numbers_of(const json& value) {
+  static const json::json_pointer kClass("/class_name"), kValue("/config/value");
+  if (!value.is_object() || !value.contains(kClass) || !value.contains(kValue)) return value;
+  const json& class_name = value.at(kClass);
+  return class_name == "__numpy__" || class_name == "__tensor__" ? value.at(kValue) : value;
+}
+
 /// The value's text for a message.
 std::string shortened(const json& value) {
   constexpr std::size_t kLongest = 200;
@@ -254,14 +262,20 @@ void ConfigReader::array(std::string_view option, ArrayLike& value) {
   if (found->is_null()) return;
   std::vector<double> values;
   std::vector<std::int64_t> dims;
-  if (!flatten(*found, 0, values, dims)) unsupported(option);
+  if (!flatten(numbers_of(*found), 0, values, dims)) unsupported(option);
   value = {std::move(values), Shape(std::move(dims))};
 }
 
 void ConfigReader::seed(std::optional<std::uint64_t>& value) {
-  std::optional<std::int64_t> seed;
-  optional_integer("seed", seed);
-  if (seed) value = static_cast<std::uint64_t>(*seed);
+  const json* found = find_given("seed");
+  if (found == nullptr) return;
+  if (found->is_object() && text_or_empty(*found, "class_name") == "SeedGenerator") {
+    const json config = found->value("config", json());
+    ConfigReader generator("SeedGenerator", config);
+    generator.seed(value);
+    return;
+  }
+  value = static_cast<std::uint64_t>(to_integer("seed", *found));
 }
 
 void ConfigReader::initializer(std::string_view option, Initializer& value) {

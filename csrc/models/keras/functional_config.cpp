@@ -4,6 +4,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "layers/access.h"
 #include "layers/config/call_arguments.h"
 #include "layers/input.h"
 #include "models/keras/json_text.h"
@@ -31,7 +32,8 @@ struct Call {
 
 struct Entry {
   std::string name, class_name;
-  LayerPtr layer;  // null for an operation before its first call
+  LayerPtr layer;                       // null for an operation before its first call
+  std::vector<std::string> input_keys;  // of a nested Functional: what its inputs are called
   std::vector<Call> calls;
   // The arguments of its calls: which are tensors, and which are true.
   struct Signature {
@@ -82,10 +84,26 @@ class FunctionalReader {
     if (entry.layer && entry.layer->class_name() == "InputLayer") {
       entry.made.push_back({layers::input_placeholder(*entry.layer)});
     }
+    if (const auto* model = dynamic_cast<const Functional*>(entry.layer.get())) {
+      entry.input_keys = input_keys(*model, object);
+    }
     entries_.push_back(std::move(entry));
     if (!by_name_.emplace(entries_.back().name, &entries_.back()).second) {
       invalid("the name '" + entries_.back().name + "' is used twice.");
     }
+  }
+
+  // The keys of the dict that the model was made with, or the names of its inputs.
+  static std::vector<std::string> input_keys(const Functional& model, const json& object) {
+    std::vector<std::string> keys;
+    if (const json& made_with = object.at("config").at("input_layers"); made_with.is_object()) {
+      for (const auto& item : made_with.items()) keys.push_back(item.key());
+      return keys;
+    }
+    for (const SymbolicTensor& input : model.inputs()) {
+      keys.push_back(layers::Access::node(input)->layer->name());
+    }
+    return keys;
   }
 
   void add_calls(Entry& entry, const json& object) {
@@ -101,7 +119,11 @@ class FunctionalReader {
         add_named(entry, call, args, keywords, *arguments);
       } else {
         for (std::size_t i = 0; i < args.size(); ++i) add_argument(entry, call, args[i], i);
-        for (const std::string& key : set_keywords(entry, keywords)) refuse_keyword(entry, key);
+        for (const std::string& key : set_keywords(entry, keywords)) {
+          // So Keras calls the first argument.
+          if (key != "inputs" || !args.empty()) refuse_keyword(entry, key);
+          add_argument(entry, call, keywords.at(key), 0);
+        }
       }
       entry.calls.push_back(std::move(call));
     }
@@ -110,7 +132,7 @@ class FunctionalReader {
     }
   }
 
-  // A tensor, a list of tensors, or for an operation a number.
+  // A tensor, a list or a dict of tensors, or for an operation a number.
   void add_argument(const Entry& entry, Call& call, const json& value, std::size_t position) {
     if (value.is_null()) return;
     if (value.is_array()) {
@@ -121,11 +143,28 @@ class FunctionalReader {
       call.scalars.push_back({position, value.get<double>(), value.is_number_integer()});
       return;
     }
+    if (value.is_object() && !value.contains("class_name") && !entry.input_keys.empty()) {
+      add_dictionary(entry, call, value, position);
+      return;
+    }
     if (!value.is_object() || optional_string(value, "class_name", where_) != "__keras_tensor__") {
       unsupported(entry, "argument " + std::to_string(position) + " of its call");
     }
     const json& config = member(value, "config", where_);
     call.inputs.push_back(reference(array_member(config, "keras_history", where_)));
+  }
+
+  // Keras has the tensors of a dict in the order of its keys where it walks the graph. A model that
+  // takes them in another order would have to be told so.
+  void add_dictionary(const Entry& entry, Call& call, const json& value, std::size_t position) {
+    std::vector<std::string> given;
+    for (const auto& item : value.items()) given.push_back(item.key());
+    if (given != entry.input_keys) {
+      unsupported(entry,
+                  "argument " + std::to_string(position) +
+                      " of its call, a dict whose sorted keys are not the names of its inputs,");
+    }
+    for (const json& item : value) add_argument(entry, call, item, position);
   }
 
   // Tensors by their places or by name, in Keras's order; the rest is true in every call of the
@@ -171,12 +210,20 @@ class FunctionalReader {
     }
   }
 
-  // The names of those that are neither null nor false.
+  // Null and false, and the masks of several inputs of which none has one.
+  static bool is_unset(const json& value) {
+    if (value.is_structured()) return std::all_of(value.begin(), value.end(), is_unset);
+    return value.is_null() || value == json(false);
+  }
+
+  // The names of those that are set.
   std::set<std::string> set_keywords(const Entry& entry, const json& keywords) const {
     if (!keywords.is_object()) invalid("the 'kwargs' of '" + entry.name + "' are no object.");
     std::set<std::string> names;
     for (const auto& [key, value] : keywords.items()) {
-      if (!value.is_null() && value != json(false)) names.insert(key);
+      // Keras's predict and fit say themselves whether they train, whatever a call was given.
+      if (key == "training" && value.is_boolean()) continue;
+      if (!is_unset(value)) names.insert(key);
     }
     return names;
   }

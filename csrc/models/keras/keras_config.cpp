@@ -1,5 +1,8 @@
 #include "models/keras/keras_config.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <typeinfo>
 
 #include "layers/access.h"
@@ -16,6 +19,8 @@ namespace models {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::size_t kMostCalls = 1'000'000;
 
 // What a message calls the object: its own name where it has one.
 std::string describe(const json& object, const std::string& where) {
@@ -38,6 +43,20 @@ bool is_keras_class(const json& object, const std::string& where) {
 
 bool is_operation_class(const json& object, const std::string& where) {
   return optional_string(object, "module", where).starts_with("keras.src.ops.");
+}
+
+// How many calls of layers a model makes when those that it nests are written out, each as often as
+// it is called: a short text can nest what no machine walks through.
+double calls_written_out(const json& object) {
+  static const json::json_pointer kLayers("/config/layers");
+  if (!object.is_object() || !object.contains(kLayers)) return 1;
+  double calls = 1;
+  for (const json& layer : object.at(kLayers)) {
+    const auto nodes = layer.is_object() ? layer.find("inbound_nodes") : layer.end();
+    const std::size_t times = layer.is_object() && nodes != layer.end() ? nodes->size() : 0;
+    calls += static_cast<double>(std::max<std::size_t>(1, times)) * calls_written_out(layer);
+  }
+  return calls;
 }
 
 ModelPtr model_of_class(const std::string& class_name, const json& object,
@@ -170,6 +189,12 @@ ModelPtr Model::from_json_text(std::string_view json, const std::string& source)
   if (!object.is_object() || !object.contains("class_name") || !object.contains("config")) {
     throw FormatError(
         source + ": no configuration of a Keras model ('class_name' and 'config' are missing).");
+  }
+  if (models::calls_written_out(object) > models::kMostCalls) {
+    throw FormatError(fmt::format(
+        "{}: the model makes more than {} calls of layers when the models that it nests are "
+        "written out, too many for a configuration.",
+        source, models::kMostCalls));
   }
   try {
     return models::model_from_object(object, source);

@@ -153,15 +153,16 @@ class Namer {
                          "' belongs to Keras, which would not save what it holds. " +
                          "Please use another name.");
       }
-      const auto same = std::find_if(members.begin(), members.end(), [&](const Member& member) {
-        return member.name == attribute.name;
-      });
-      if (same != members.end()) members.erase(same);  // assigned again: only the last one is there
       members.push_back({attribute.name, &attribute, nullptr});
     }
     std::stable_sort(members.begin(), members.end(), [](const Member& a, const Member& b) {
       return attribute_before(a.name, b.name);
     });
+    // Of one that was assigned again only the last is there.
+    const auto kept =
+        std::unique(members.rbegin(), members.rend(),
+                    [](const Member& a, const Member& b) { return a.name == b.name; });
+    members.erase(members.begin(), kept.base());
     return members;
   }
 

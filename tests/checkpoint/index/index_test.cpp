@@ -107,6 +107,21 @@ TEST(Index, ReadsItsOwnText) {
   EXPECT_EQ(read.entries[1].files, index.entries[1].files);
 }
 
+TEST(Index, TakesPythonsSurrogatesForTheBytesOfNames) {
+  const auto file_of = [](const std::string& name) {
+    return parse_index(R"({"weight_map": {"/a/vars": ")" + name + "\"}}", "m").entries[0].files[0];
+  };
+  EXPECT_EQ(file_of(R"(\udcff\udc80)"), "\xff\x80");
+  EXPECT_EQ(file_of(R"(a\uDCC3\u00e9\ud83d\ude00\udce9z)"), "a\xc3\xc3\xa9\xf0\x9f\x98\x80\xe9z");
+  EXPECT_THAT(refusal(R"({"weight_map": {"/a/vars": "\\udcff"}})"), HasSubstr("Invalid name"));
+  for (const char* none :
+       {R"(\udc7f)", R"(\udd00)", R"(\ud83d)", R"(\ud83d\ud83d)", R"(\udcf)", R"(\udc)", R"(\u)"}) {
+    EXPECT_THAT(refusal(R"({"weight_map": {"/a/vars": ")" + std::string(none) + "\"}}"),
+                HasSubstr("not valid JSON"))
+        << none;
+  }
+}
+
 TEST(PythonText, PrintsFloatsAsPythonDoes) {
   EXPECT_EQ(python_float(304), "304.0");
   EXPECT_EQ(python_float(0.375), "0.375");
@@ -119,7 +134,7 @@ TEST(PythonText, PrintsFloatsAsPythonDoes) {
 }
 
 TEST(PythonText, EscapesJsonAsPythonDoes) {
-  EXPECT_EQ(python_json_string("a\"\\\n\t\x01\x7f/"), "\"a\\\"\\\\\\n\\t\\u0001\x7f/\"");
+  EXPECT_EQ(python_json_string("a\"\\\n\t\x01\x7f/"), "\"a\\\"\\\\\\n\\t\\u0001\\u007f/\"");
   EXPECT_EQ(python_json_string("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"),
             "\"\\u00e9\\u20ac\\ud83d\\ude00\"");
   EXPECT_EQ(python_json_string("\xff\xc3"), "\"\\udcff\\udcc3\"");

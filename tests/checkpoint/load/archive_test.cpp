@@ -27,9 +27,12 @@ using ::testing::HasSubstr;
 
 constexpr const char* kMember = "model.weights.h5";
 
-/// An archive as `model.save` makes one, with the member stored (as Keras does) or deflated.
+constexpr const char* kEarlier = "model.weights.h0";
+
+/// An archive as `model.save` makes one, with the member stored (as Keras does) or deflated, and
+/// behind another one that is `earlier`, if that is not empty.
 void make_archive(const std::filesystem::path& path, const std::string& member, bool deflated,
-                  const char* name = kMember) {
+                  const char* name = kMember, const std::string& earlier = {}) {
   int code = 0;
   zip_t* archive = zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code);
   ASSERT_NE(archive, nullptr);
@@ -41,6 +44,7 @@ void make_archive(const std::filesystem::path& path, const std::string& member, 
   };
   const std::string metadata = "{}";
   add("metadata.json", metadata, false);
+  if (!earlier.empty()) add(kEarlier, earlier, deflated);
   add(name, member, deflated);
   ASSERT_EQ(zip_close(archive), 0);
 }
@@ -92,6 +96,18 @@ TEST_P(Archives, GiveTheMembersBytes) {
   std::string bytes(member.size, '\0');
   member.file->read_at(member.base, std::as_writable_bytes(std::span(bytes)));
   EXPECT_EQ(bytes, member_);
+}
+
+// Python's zipfile changes a member so: the new one is appended, and the old one stays.
+TEST_P(Archives, OfTwoMembersOfOneNameGiveTheLast) {
+  make_archive(directory_ / "m.keras", member_, GetParam(), kMember, "not these weights");
+  std::string changed = text_of(directory_ / "m.keras");
+  const std::string earlier = kEarlier;
+  for (std::size_t at = changed.find(earlier); at != changed.npos; at = changed.find(earlier)) {
+    changed.replace(at, earlier.size(), kMember);
+  }
+  write_text(directory_ / "m.keras", changed);
+  EXPECT_EQ(refusal(), "");
 }
 
 TEST_P(Archives, WithoutTheMemberAreRefused) {

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <lamina/error.h>
 
+#include <algorithm>
+#include <atomic>
 #include <set>
 
 #include "checkpoint/index/index_seal.h"
@@ -121,6 +123,52 @@ TEST_F(SealTest, SealedFilesLoadBitForBit) {
     EXPECT_TRUE(same_values(snapshot(copy), snapshot(tree_))) << path;
     EXPECT_THAT(warnings.all, IsEmpty());
   }
+}
+
+/// Of any size and hardly any bytes: all behind the first ones are zeros, but for the last.
+class SparseFile final : public storage::ReadableFile {
+ public:
+  explicit SparseFile(h5::Layout layout)
+      : begin_(std::move(layout.metadata)), size_(layout.file_size + seal_mark().size()) {}
+  [[nodiscard]] const storage::Path& path() const override { return path_; }
+  [[nodiscard]] std::uint64_t size() const override { return size_; }
+  [[nodiscard]] bool is_replaced() const override { return false; }
+  void read_at(std::uint64_t offset, std::span<std::byte> out) const override {
+    const auto put = [&](std::uint64_t at, std::span<const std::byte> bytes) {
+      const std::uint64_t first = std::max(offset, at),
+                          last = std::min(offset + out.size(), at + bytes.size());
+      if (first < last)
+        std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(first - at), last - first,
+                    out.begin() + static_cast<std::ptrdiff_t>(first - offset));
+    };
+    std::fill(out.begin(), out.end(), std::byte{0});
+    put(0, begin_);
+    put(size_ - seal_mark().size(), seal_mark());
+    read_ += out.size();
+  }
+  [[nodiscard]] std::uint64_t bytes_read() const { return read_; }
+
+ private:
+  const storage::Path path_ = "sparse.weights.h5";
+  const std::vector<std::byte> begin_;
+  const std::uint64_t size_;
+  mutable std::atomic<std::uint64_t> read_ = 0;
+};
+
+TEST_F(SealTest, OfMoreTensorsThanThereAreIsRefusedUnread) {
+  const auto file = std::make_shared<SparseFile>(
+      h5::make_layout({{"/layers/dense/vars", "dense", true, {{"0", Shape{3}, DType::kFloat32}}},
+                       seal_group(50'000'000)}));
+  const h5::Reader reader(file);
+  try {
+    (void)read_sealed_file(reader);
+    ADD_FAILURE() << "accepted";
+  } catch (const CorruptionError& error) {
+    EXPECT_THAT(error.what(),
+                HasSubstr("'sparse.weights.h5': its metadata is damaged: 1 tensors are found where "
+                          "50000000 were saved"));
+  }
+  EXPECT_LT(file->bytes_read(), 1U << 20);
 }
 
 TEST_F(SealTest, OffItLeavesNothingOfItselfAndTheSaveRepeatsToTheByte) {

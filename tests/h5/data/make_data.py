@@ -50,6 +50,18 @@ def latest(name):
         chunks.create_dataset("btree", data=data, chunks=(2, 3), maxshape=(None, None), **filters)
 
 
+def lzf(name):
+    """h5py's own compression: long runs, references far and near, and a chunk that it cannot make smaller."""
+    with h5py.File(HERE / name, "w") as file:
+        group = file.create_group("vars")
+        k = np.arange(3000)
+        options = {"compression": "lzf", "chunks": (1000,)}
+        group.create_dataset("repeated", data=(k % 7).astype("int16"), **options)
+        group.create_dataset("shuffled", data=k.astype("float32"), shuffle=True, fletcher32=True, **options)
+        group.create_dataset("noise", data=(k * 2654435761 % 2**32 // 2**16).astype("uint16"), **options)
+        group.create_dataset("zeros", data=np.zeros(3000), **options)
+
+
 def earliest(name):
     """What h5py writes by default: booleans, half floats, big-endian, chunks, links of each kind."""
     with h5py.File(HERE / name, "w") as file:
@@ -71,3 +83,4 @@ if __name__ == "__main__":
     keras_model("keras_bfloat16", "bfloat16")
     latest("h5py_latest.h5")
     earliest("h5py_earliest.h5")
+    lzf("h5py_lzf.h5")

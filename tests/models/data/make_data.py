@@ -87,6 +87,24 @@ def transformer():
     return keras.Model(ids, L.Dense(3)(L.GlobalAveragePooling1D()(y)), name="transformer")
 
 
+def nested():
+    a, b = keras.Input((4,), name="first"), keras.Input((4,), name="second")
+    p, q = keras.Input((4,), name="p"), keras.Input((4,), name="q")
+    pair = keras.Model([q, p], [L.Subtract(name="difference")([p, q]), L.Dense(4, name="of_q")(q)], name="pair")
+    u, v = keras.Input((4,), name="u"), keras.Input((4,), name="v")
+    outputs = {"z": L.Dense(3, name="of_u")(u), "y": L.Subtract(name="u_from_v")([v, u])}
+    made_with_dict = keras.Model({"v": v, "u": u}, outputs, name="made_with_dict")
+    made_with_list = keras.Model([u, v], L.Subtract(name="again")([v, u]), name="made_with_list")
+    d, s = pair([L.Dense(4, name="by_keyword")(inputs=a), b])
+    out = made_with_dict({"v": d, "u": s})
+    e = made_with_list({"v": s, "u": a})
+    x = keras.Input((4,), name="x")
+    within = keras.Model(x, L.Dense(4, name="deepest")(x), name="within")
+    stack = keras.Sequential([keras.Input((4,)), within, L.LayerNormalization(name="norm")], name="stack")
+    f, g = pair([stack(out["y"]), e])
+    return keras.Model([a, b], {"sum": L.Add(name="sum")(inputs=[f, g]), "z": out["z"]}, name="nested")
+
+
 def fill(group_order):
     """Gives every variable values that a test can compute again: by place in the file's order."""
     for i, variable in enumerate(group_order):
@@ -164,7 +182,7 @@ def describe(make):
 
 
 if __name__ == "__main__":
-    for make in (branches, cnn, dictionary, chain, images_and_numbers, transformer):
+    for make in (branches, cnn, dictionary, chain, images_and_numbers, nested, transformer):
         model = describe(make)
         if make is cnn:
             model.compile("sgd", "mse")

@@ -76,7 +76,7 @@ TEST_P(KerasModels, CanBeMadeTwice) {
 
 INSTANTIATE_TEST_SUITE_P(FromKeras, KerasModels,
                          ::testing::Values("branches", "cnn", "dictionary", "chain",
-                                           "images_and_numbers", "transformer"),
+                                           "images_and_numbers", "nested", "transformer"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(KerasConfig, DeferredSequentialStaysUnbuilt) {
@@ -228,6 +228,27 @@ TEST(KerasConfig, ArgumentsOfCallsAreTakenByPlaceAndByName) {
       bitwise_equal(y, predicted([](json& call) { call["kwargs"]["use_causal_mask"] = false; })));
 }
 
+// As in Keras, whose predict says so to every layer.
+TEST(KerasConfig, CallsThatWereToTrainDoNotWhereTheModelPredicts) {
+  json config = read_json("transformer.json");
+  const auto predicted = [&] {
+    const ModelPtr model = Model::from_json_text(config.dump());
+    fill(*model);
+    return model->predict(inputs_for(*model))[0];
+  };
+  const Tensor y = predicted();
+  int dropouts = 0;
+  for (json& layer : config["config"]["layers"]) {
+    if (layer["class_name"] != "Dropout" && layer["class_name"] != "MultiHeadAttention") continue;
+    layer["inbound_nodes"][0]["kwargs"]["training"] = true;
+    ++dropouts;
+  }
+  EXPECT_EQ(dropouts, 4);
+  EXPECT_TRUE(bitwise_equal(y, predicted()));
+  calls_of(config, "attention")[0]["kwargs"]["training"] = 1;
+  EXPECT_THROW((void)predicted(), UnsupportedError);
+}
+
 TEST(KerasConfig, CallsThatLackAnArgumentAreRefused) {
   for (const char* kept : {"query", "value", "key"}) {
     const std::string text = refusal<ValueError>("transformer.json", [&](json& config) {
@@ -322,6 +343,59 @@ TEST(KerasConfig, HostileTextIsRefusedQuickly) {
         std::string(65 << 20, ' '), std::string("{\"class_name\":\"Functional\",\"config\":[]}"),
         std::string("{\"class_name\":\"Functional\",\"config\":{},\"module\":7}")}) {
     EXPECT_THROW((void)Model::from_json_text(text), Error);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+}
+
+// Each model calls the one within it twice.
+std::string doubling(std::size_t depth) {
+  const auto tensor = [](const std::string& layer, int call) {
+    return json{{"class_name", "__keras_tensor__"},
+                {"config", {{"keras_history", {layer, call, 0}}}}};
+  };
+  json inner = {{"module", "keras.layers"}, {"class_name", "ReLU"}, {"config", {{"name", "relu"}}}};
+  std::string name = "relu";
+  for (std::size_t i = 0; i < depth; ++i) {
+    const json input = {{"module", "keras.layers"},
+                        {"class_name", "InputLayer"},
+                        {"config", {{"name", "x"}, {"batch_shape", {nullptr, 3}}}},
+                        {"name", "x"},
+                        {"inbound_nodes", json::array()}};
+    inner["name"] = name;
+    inner["inbound_nodes"] = json::array();
+    for (const json& argument : {tensor("x", 0), tensor(name, 0)}) {
+      inner["inbound_nodes"].push_back(
+          {{"args", json::array({argument})}, {"kwargs", json::object()}});
+    }
+    const json output = json::array({name, i == 0 ? 1 : 2, 0});
+    name = "m" + std::to_string(i);
+    inner = {{"module", "keras"},
+             {"class_name", "Functional"},
+             {"config",
+              {{"name", name},
+               {"layers", {input, inner}},
+               {"input_layers", json::array({json::array({"x", 0, 0})})},
+               {"output_layers", json::array({output})}}}};
+  }
+  return inner.dump();
+}
+
+TEST(KerasConfig, ModelsThatDoubleWhatTheyNestAreRefusedQuickly) {
+  const ModelPtr model = Model::from_json_text(doubling(5));
+  const std::vector<float> x = {-1, 2, -3};
+  const Tensor y = model->predict(Tensor::from(x, {1, 3}));
+  EXPECT_EQ(std::vector<float>(y.data<float>().begin(), y.data<float>().end()),
+            (std::vector<float>{0, 2, 0}));
+  const auto start = std::chrono::steady_clock::now();
+  for (const std::size_t depth : {22, 60}) {
+    try {
+      (void)Model::from_json_text(doubling(depth), "m.json");
+      ADD_FAILURE() << depth;
+    } catch (const FormatError& error) {
+      EXPECT_EQ(std::string(error.what()).find("m.json: the model makes more than 1000000 calls"),
+                0U)
+          << error.what();
+    }
   }
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
 }

@@ -98,6 +98,24 @@ TEST(KerasPaths, SubclassedModelCountsLayersInAssignmentOrder) {
   EXPECT_EQ(groups(*model), (Names{"/vars", "/blocks/dense/vars", "/layers/dense/vars"}));
 }
 
+// As Keras does it: what was there before is still one of the model's layers.
+TEST(KerasPaths, AnAttributeThatIsAssignedAgainHoldsTheLast) {
+  const auto model = std::make_shared<Chain>();
+  model->with("b", dense(2, "one")).with("a", dense(2, "two"));
+  model->with("b", dense(2, "three")).with("z", dense(2, "four"));
+  const weights::WeightTree tree = models::name_weights(*model).tree;
+  std::vector<std::pair<std::string, std::string>> found;
+  for (const auto& entry : weights::save_order(tree)) {
+    found.emplace_back(entry.path, tree.nodes[entry.node].name);
+  }
+  EXPECT_EQ(found,
+            (std::vector<std::pair<std::string, std::string>>{{"/vars", model->name()},
+                                                              {"/a/vars", "two"},
+                                                              {"/b/vars", "three"},
+                                                              {"/layers/dense/vars", "one"},
+                                                              {"/layers/dense_3/vars", "four"}}));
+}
+
 TEST(KerasPaths, PlainLayersStorePublicThenPrivate) {
   const auto x = input(2, "x");
   const auto model = Functional::create(x, LayerRef(std::make_shared<Block>())(x));
