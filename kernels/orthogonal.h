@@ -114,24 +114,38 @@ struct OrthogonalGradientJob {
   InOut gradient;
 };
 
+/// By what vector u adds to the q of v.
+[[nodiscard]] LAMINA_HOST_DEVICE inline double direction(const OrthogonalGradientJob& job,
+                                                         std::int64_t v, std::int64_t u) {
+  const double cosine = job.cosines[v * job.vectors.count + u];
+  const double sign = cosine > 0 ? 1 : (cosine < 0 ? -1 : cosine);  // of no number, that
+  return sign * job.inverse[u];
+}
+
+/// What becomes of element k of the gradient of v by that of its q.
+template <class S>
+LAMINA_HOST_DEVICE void add_orthogonal_gradient(const OrthogonalGradientJob& job, std::int64_t v,
+                                                std::int64_t k, double q) {
+  using T = compute_t<S>;
+  const Vectors& all = job.vectors;
+  if (job.inverse[v] < 1e7) q -= all.template at<S>(v, k) * job.inverse[v] * job.sums[v];
+  const double slope = job.scale * job.inverse[v] * q;
+  const std::int64_t at = v * all.step + k * all.stride;
+  const T before = job.gradient.in == nullptr ? T(0) : element_of<S>(job.gradient.in, at);
+  static_cast<S*>(job.gradient.out)[at] = narrow<S>(before + static_cast<T>(slope));
+}
+
 template <class S>
 struct AddOrthogonalGradient {
   OrthogonalGradientJob job;
   LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
-    using T = compute_t<S>;
     const Vectors& all = job.vectors;
     const std::int64_t v = job.first + i / all.length, k = i % all.length;
     double q = 0;
     for (std::int64_t u = 0; u < all.count; ++u) {
-      const double cosine = job.cosines[v * all.count + u];
-      const double sign = cosine > 0 ? 1 : (cosine < 0 ? -1 : cosine);  // of no number, that
-      q += sign * all.template at<S>(u, k) * job.inverse[u];
+      q += direction(job, v, u) * all.template at<S>(u, k);
     }
-    if (job.inverse[v] < 1e7) q -= all.template at<S>(v, k) * job.inverse[v] * job.sums[v];
-    const double slope = job.scale * job.inverse[v] * q;
-    const std::int64_t at = v * all.step + k * all.stride;
-    const T before = job.gradient.in == nullptr ? T(0) : element_of<S>(job.gradient.in, at);
-    static_cast<S*>(job.gradient.out)[at] = narrow<S>(before + static_cast<T>(slope));
+    add_orthogonal_gradient<S>(job, v, k, q);
   }
 };
 

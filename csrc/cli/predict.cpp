@@ -1,11 +1,8 @@
 #include <fmt/format.h>
 #include <lamina/error.h>
 #include <lamina/npy.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,8 +10,8 @@
 #include "cli/arrays.h"
 #include "cli/command.h"
 #include "cli/model_spec.h"
+#include "cli/output_place.h"
 #include "core/terminal_progress.h"
-#include "storage/posix_call.h"
 
 namespace lamina::cli {
 namespace {
@@ -31,15 +28,6 @@ void require_count(std::string_view option, std::size_t given, std::size_t expec
     throw ValueError(fmt::format("The model has {0} {2}{3}, and --{2} was given {1} time{4}",
                                  expected, given, option, expected == 1 ? "" : "s",
                                  given == 1 ? "" : "s"));
-  }
-}
-
-/// What a long computation would be lost for is found out before it.
-void require_places(const std::vector<std::string>& outputs) {
-  for (const std::string& output : outputs) {
-    if (std::filesystem::is_directory(output)) storage::raise_posix("open", output, EISDIR);
-    const auto parent = std::filesystem::absolute(output).parent_path();
-    storage::checked("access", parent, [&] { return ::access(parent.c_str(), W_OK); });
   }
 }
 
@@ -60,7 +48,7 @@ void predict(const Arguments& arguments) {
   const ModelPtr model = make_model(arguments.model);
   require_count("input", arguments.inputs.size(), model->inputs().size());
   require_count("output", arguments.outputs.size(), model->outputs().size());
-  require_places(arguments.outputs);
+  for (const std::string& output : arguments.outputs) require_place_for(output);
   model->to(device);
   load(*model, arguments);
   std::vector<Tensor> inputs = read_arrays(arguments.inputs);

@@ -6,6 +6,7 @@
 #include "checkpoint/steps/recover_directory.h"
 #include "cli/command.h"
 #include "cli/text.h"
+#include "core/tell.h"
 
 namespace lamina::cli {
 namespace {
@@ -18,7 +19,7 @@ ExitStatus recover(const std::string& directory) {
     fmt::print("{}: in use by a save, left alone\n", printable(name));
   }
   for (const auto& problem : done.problems) {
-    fmt::print(stderr, "lamina: error: {}\n", one_line(problem));
+    core::tell(stderr, "lamina: error: {}\n", one_line(problem));
   }
   if (!done.problems.empty()) return kFailed;
   if (done.finished.empty() && done.removed.empty() && done.in_use.empty()) {

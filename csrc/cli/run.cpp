@@ -1,17 +1,21 @@
 #include <fmt/format.h>
 #include <lamina/error.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <exception>
 #include <string>
 
 #include "cli/command.h"
 #include "cli/text.h"
+#include "core/tell.h"
 
 namespace lamina::cli {
 namespace {
 
 int fail(const std::string& message) {
-  fmt::print(stderr, "lamina: error: {}\n", one_line(message));
+  core::tell(stderr, "lamina: error: {}\n", one_line(message));
   return kFailed;
 }
 
@@ -39,7 +43,8 @@ int run(int argc, const char* const* argv) {
   }
   try {
     app.parse(argc, argv);
-    return status;
+    if (std::fflush(stdout) == 0) return status;
+    return fail(fmt::format("standard output cannot be written: {}", std::strerror(errno)));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     return fail(error.what());

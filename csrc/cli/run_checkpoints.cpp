@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 #include <lamina/error.h>
+#include <lamina/log.h>
 
+#include <cerrno>
 #include <string>
 
 #include "checkpoint/steps/restore_newest.h"
@@ -70,6 +72,31 @@ std::filesystem::path RunCheckpoints::resume_point() const {
                     newest.checkpoint().string()));
   }
   return sound;
+}
+
+void RunCheckpoints::resume(const std::function<void(const std::filesystem::path& from)>& run) {
+  constexpr int kAttempts = 100;
+  std::filesystem::path gone;
+  for (int attempt = 1;; ++attempt) {
+    const std::filesystem::path from = resume_point();
+    if (from.empty() && !gone.empty()) {
+      throw StorageError(
+          fmt::format("Another process has removed the checkpoint '{}', from which the run was to "
+                      "go on, and there is no other.",
+                      gone.string()),
+          ENOENT);
+    }
+    try {
+      return run(from);
+    } catch (const Error& error) {
+      if (from.empty() || begun_ || attempt == kAttempts || storage_.exists(from)) throw;
+      warn(
+          fmt::format("Another process has removed the checkpoint '{}', from which the run was to "
+                      "go on: the newest of the others is looked for. ({})",
+                      from.string(), error.what()));
+      gone = from;
+    }
+  }
 }
 
 }  // namespace lamina::cli

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 
 #include "checkpoint/steps/step_directories.h"
@@ -31,12 +32,19 @@ class RunCheckpoints {
   /// are none at all. Throws FormatError when there are, and each is damaged, and StorageError.
   /// Others may save there, and remove what they no longer keep, meanwhile.
   [[nodiscard]] std::filesystem::path resume_point() const;
+  /// Has `run` go on from that one; with a warning from the next, when another process has removed
+  /// it before the run has begun, of which nothing may have changed by then. Throws StorageError
+  /// where all are gone, and what `run` throws.
+  void resume(const std::function<void(const std::filesystem::path& from)>& run);
+  /// The run has what it goes on from: from now on it needs that no more.
+  void begin() noexcept { begun_ = true; }
 
  private:
   storage::Storage& storage_;
   CheckpointManager manager_;
   checkpoint::StepDirectories found_;
   SaveHandle last_;
+  bool begun_ = false;
 };
 
 }  // namespace lamina::cli

@@ -7,18 +7,23 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/names/paths.h"
 #include "cli/arrays.h"
 #include "cli/command.h"
 #include "cli/model_spec.h"
+#include "cli/output_place.h"
 #include "cli/run_checkpoints.h"
 #include "cli/save_model.h"
 #include "cli/text.h"
 #include "cli/train_callbacks.h"
+#include "core/tell.h"
 #include "models/keras/keras_archive.h"
 #include "training/by_name.h"
 
 namespace lamina::cli {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct Arguments {
   std::string model, weights, weights_out, history, tensorboard, checkpoint_dir, device = "cpu";
@@ -37,6 +42,10 @@ void check(const Arguments& a) {
   }
   if (a.validation_data.empty() != a.validation_labels.empty()) {
     throw ValueError("--validation-data and --validation-labels belong together");
+  }
+  if (!a.weights_out.empty()) {
+    require_place_for(
+        checkpoint::resolved(checkpoint::save_target(a.weights_out, {}).file).string());
   }
 }
 
@@ -60,7 +69,7 @@ MetricArgument metric_of(const std::string& words) {
 }
 
 FitOptions fit_options(const Arguments& a, const std::shared_ptr<RunCheckpoints>& checkpoints,
-                       std::filesystem::path resume_from) {
+                       fs::path resume_from) {
   FitOptions options;
   options.batch_size = a.batch_size;
   options.epochs = a.epochs;
@@ -85,13 +94,13 @@ void go_on_with_optimizer(Model& model, const std::string& archive) {
   Optimizer& own = *model.optimizer();
   const OptimizerPtr inner = own.inner_optimizer();  // what was asked for, where losses are scaled
   if (saved != own.class_name() && (!inner || saved != inner->class_name())) {
-    fmt::print(stderr, "The optimizer begins afresh: '{}' was trained by {}.\n", archive,
+    core::tell(stderr, "The optimizer begins afresh: '{}' was trained by {}.\n", archive,
                printable(saved));
     return;
   }
   model.load_weights(archive);
   if (own.steps() == 0) return;
-  fmt::print(stderr, "The optimizer goes on as '{}' has it: step {}, learning rate {}.\n", archive,
+  core::tell(stderr, "The optimizer goes on as '{}' has it: step {}, learning rate {}.\n", archive,
              own.steps(), static_cast<float>(own.learning_rate()));
 }
 
@@ -99,8 +108,6 @@ void train(const Arguments& a) {
   check(a);
   const Device device = Device::from_name(a.device);
   const std::shared_ptr<RunCheckpoints> checkpoints = checkpoints_of(a);
-  std::filesystem::path resume_from;
-  if (a.resume) resume_from = checkpoints->resume_point();
   if (a.seed) set_random_seed(*a.seed);
   const ModelPtr model = make_model(a.model);
   model->to(device);
@@ -115,7 +122,10 @@ void train(const Arguments& a) {
     go_on_with_optimizer(*model, a.model);
   }
   const std::vector<Tensor> x = read_arrays(a.data), y = read_arrays(a.labels);
-  (void)model->fit(x, y, fit_options(a, checkpoints, std::move(resume_from)));
+  const auto fit = [&](const fs::path& resume_from) {
+    (void)model->fit(x, y, fit_options(a, checkpoints, resume_from));
+  };
+  a.resume ? checkpoints->resume(fit) : fit({});
   if (!a.weights_out.empty()) save_model(*model, a.weights_out);
 }
 

@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/text.h"
 #include "core/readable_size.h"
+#include "core/tell.h"
 #include "core/terminal_progress.h"
 
 namespace lamina::cli {
@@ -31,7 +32,7 @@ ExitStatus verify(const std::string& path) {
                report.problems.size() == 1 ? "" : "s");
   }
   for (const std::string& reason : report.unreadable) {
-    fmt::print(stderr, "lamina: error: '{}' cannot be verified as a whole: {}\n", printable(path),
+    core::tell(stderr, "lamina: error: '{}' cannot be verified as a whole: {}\n", printable(path),
                one_line(reason));
   }
   if (!report.unreadable.empty()) return kFailed;

@@ -43,6 +43,29 @@ std::vector<std::string> files_of(const TemporaryDirectory& directory) {
   return ::testing::AssertionFailure() << "other values in " << path;
 }
 
+TEST(SaveLoad, WhatIsReadIsNotAssignedYet) {
+  const unsigned seed = lamina::test::fresh_seed();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  const TemporaryDirectory directory;
+  const auto tree = random_tree(random, 9), copy = poisoned_copy(tree);
+  save(tree, directory / "m.weights.h5", {});
+  const Catalog file(directory / "m.weights.h5", storage::posix(), true);
+  const auto before = snapshot(copy), values = snapshot(tree);
+  ReadValues read_values = read(copy, file, {});
+  EXPECT_TRUE(same_values(snapshot(copy), before));
+  for (std::size_t i = 0; i < copy.nodes.size(); ++i) {
+    for (std::size_t k = 0; k < copy.nodes[i].variables.size(); ++k) {
+      const Tensor* const value = read_values.find(*copy.nodes[i].variables[k].variable);
+      ASSERT_NE(value, nullptr);
+      EXPECT_TRUE(bitwise_equal(*value, tree.nodes[i].variables[k].variable->value()));
+    }
+  }
+  EXPECT_EQ(read_values.find(Variable("other", Tensor::zeros({1}))), nullptr);
+  std::move(read_values).assign();
+  EXPECT_TRUE(same_values(snapshot(copy), values));
+}
+
 TEST(SaveLoad, RandomTreesComeBackBitForBit) {
   const unsigned seed = lamina::test::fresh_seed();
   SCOPED_TRACE(seed);

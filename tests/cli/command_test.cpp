@@ -52,6 +52,16 @@ TEST(Command, HelpListsEverySubcommandAndEachHasItsOwn) {
   }
 }
 
+TEST(Command, SaysThatItsOutputCannotBeWritten) {
+  const Outcome outcome = lamina::testing::finish_program(
+      scratch().path(),
+      lamina::testing::start_program("/bin/sh", scratch().path(),
+                                     {"-c", "exec \"$0\" devices >/dev/full", LAMINA_BINARY}));
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.err,
+            "lamina: error: standard output cannot be written: No space left on device\n");
+}
+
 TEST(Command, HelpNamesEveryOption) {
   const std::pair<const char*, std::vector<const char*>> options[] = {
       {"summary", {"MODEL", "--json"}},

@@ -6,7 +6,9 @@
 #include <gmock/gmock.h>
 #include <lamina/layers.h>
 
+#include <cerrno>
 #include <functional>
+#include <vector>
 
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/passing_storage.h"
@@ -80,6 +82,53 @@ TEST_F(ResumePoint, IsTheNewestThoughAnotherRemovesWhatWasListed) {
       EXPECT_TRUE(reached || before > 0);
     }
   }
+}
+
+TEST_F(ResumePoint, IsChosenAnewWhereAnotherRemovesItBeforeTheRunHasBegun) {
+  for (const std::int64_t step : {30, 100}) trainer(30).save(step, *model_);
+  RunCheckpoints checkpoints(directory_.path(), 1);
+  std::vector<std::filesystem::path> met;
+  const CapturedWarnings warnings;
+  checkpoints.resume([&](const std::filesystem::path& from) {
+    met.push_back(from);
+    if (from == file(100)) std::filesystem::remove_all(from.parent_path());
+    model_->load_weights(from);
+  });
+  EXPECT_THAT(met, ElementsAre(file(100), file(30)));
+  EXPECT_THAT(warnings.all,
+              ElementsAre(HasSubstr("has removed the checkpoint '" + file(100).string() + "'")));
+  // Of the last one nothing takes the place, least of all a run from the start.
+  const auto remove = [&](const std::filesystem::path& from) {
+    std::filesystem::remove_all(from.parent_path());
+    model_->load_weights(from);
+  };
+  try {
+    checkpoints.resume(remove);
+    ADD_FAILURE() << "was found";
+  } catch (const StorageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("has removed the checkpoint '" + file(30).string() + "'"));
+    EXPECT_THAT(error.what(), HasSubstr("there is no other"));
+  }
+}
+
+TEST_F(ResumePoint, StaysWhereTheRunHasBegunOrItIsThereStill) {
+  for (const std::int64_t step : {30, 100}) trainer(30).save(step, *model_);
+  const CapturedWarnings warnings;
+  for (const bool begun : {false, true}) {
+    RunCheckpoints checkpoints(directory_.path(), 1);
+    int runs = 0;
+    EXPECT_THROW(checkpoints.resume([&](const std::filesystem::path& from) {
+      ++runs;
+      if (begun) {
+        checkpoints.begin();
+        std::filesystem::remove_all(from.parent_path());
+      }
+      throw StorageError("The disk is full.", ENOSPC);
+    }),
+                 StorageError);
+    EXPECT_EQ(runs, 1);
+  }
+  EXPECT_THAT(warnings.all, IsEmpty());
 }
 
 TEST_F(ResumePoint, IsNoneWhereThereAreNoCheckpointsAndAnErrorWhereEachIsDamaged) {

@@ -12,8 +12,10 @@
 
 using namespace lamina;
 using lamina::testing::file_content;
+using lamina::testing::finish_program;
 using lamina::testing::Outcome;
 using lamina::testing::run_lamina;
+using lamina::testing::start_program;
 using lamina::testing::Train;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -261,6 +263,20 @@ TEST_F(Train, RefusesDataThatDoNotSuitTheModel) {
   EXPECT_FALSE(exists("w.weights.h5"));
 }
 
+TEST_F(Train, NeedsNobodyWhoReadsWhatItSays) {
+  const auto run = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"-c", "exec \"$0\" \"$@\" 2>/dev/full", LAMINA_BINARY};
+    const std::vector<std::string> own = with(more);
+    arguments.insert(arguments.end(), own.begin(), own.end());
+    return finish_program(directory_.path(),
+                          start_program("/bin/sh", directory_.path(), std::move(arguments)));
+  };
+  EXPECT_EQ(run({"--epochs", "2", "--weights-out", "full.weights.h5"}).status, 0);
+  EXPECT_EQ(run({"--metric", "nonsense"}).status, 2);
+  (void)trained({"--epochs", "2", "--weights-out", "w.weights.h5"});
+  expect_equal("w.weights.h5", "full.weights.h5");
+}
+
 TEST_F(Train, SaysWhatIsWrongOnOneLine) {
   EXPECT_THAT(refusal({"--resume"}), HasSubstr("--resume needs --checkpoint-dir"));
   EXPECT_THAT(refusal({"--validation-data", "x.npy"}), HasSubstr("belong together"));
@@ -269,6 +285,10 @@ TEST_F(Train, SaysWhatIsWrongOnOneLine) {
   EXPECT_THAT(refusal({"--metric", "accuracy:name=x"}), HasSubstr("takes no options"));
   EXPECT_THAT(refusal({"--device", "cuda:99"}), HasSubstr("cuda:99"));
   EXPECT_THAT(refusal({"--history", "none/h.csv"}), HasSubstr("none/h.csv"));
+  EXPECT_THAT(refusal({"--weights-out", "w.h5", "--history", "h.csv"}), HasSubstr(".weights.h5"));
+  EXPECT_THAT(refusal({"--weights-out", "none/w.weights.h5", "--history", "h.csv"}),
+              HasSubstr("/none'"));
+  EXPECT_FALSE(exists("h.csv")) << "trained what cannot be written";
   EXPECT_THAT(refusal({"--validation-data", "none.h5:x", "--validation-labels", "y.npy"}),
               HasSubstr("none.h5"));
   std::ofstream(directory_ / "some.h5") << "not HDF5";

@@ -149,13 +149,28 @@ void give_warnings(const Match& match, const weights::WeightTree& tree, const Ca
 
 }  // namespace
 
+const Tensor* ReadValues::find(const Variable& variable) const {
+  for (const auto& [of, value] : values_) {
+    if (of.get() == &variable) return &value;
+  }
+  return nullptr;
+}
+
+void ReadValues::assign() && {
+  for (auto& [variable, value] : values_) variable->assign(std::move(value));
+}
+
 void load(const weights::WeightTree& tree, const std::filesystem::path& path,
           const LoadRequest& request, storage::Storage& storage) {
   load(tree, Catalog(path, storage, request.verify), request);
 }
 
-// Everything that can fail comes before the first variable changes.
 void load(const weights::WeightTree& tree, const Catalog& catalog, const LoadRequest& request) {
+  read(tree, catalog, request).assign();
+}
+
+ReadValues read(const weights::WeightTree& tree, const Catalog& catalog,
+                const LoadRequest& request) {
   if (tree.nodes.empty() || !tree.nodes.front().built) {
     throw ValueError(
         "You are loading weights into a model that has not yet been built. Try building the model "
@@ -178,9 +193,11 @@ void load(const weights::WeightTree& tree, const Catalog& catalog, const LoadReq
     return read;
   });
   give_warnings(found, tree, catalog);
+  ReadValues values;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    found.assignments[i].variable->assign(std::move(tensors[i]));
+    values.add(found.assignments[i].variable, std::move(tensors[i]));
   }
+  return values;
 }
 
 }  // namespace lamina::checkpoint

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "checkpoint/verify/soundness.h"
+#include "core/tell.h"
 #include "models/weights/saves.h"
 #include "storage/link_or_copy.h"
 #include "storage/storage.h"
@@ -149,7 +150,7 @@ class ModelCheckpointCallback : public Callback {
   }
 
   void say(const std::string& what) const {
-    if (o_.verbose) fmt::print(stderr, "\nEpoch {}: {}\n", epoch_ + 1, what);
+    if (o_.verbose) core::tell(stderr, "\nEpoch {}: {}\n", epoch_ + 1, what);
   }
 
   ModelCheckpointOptions o_;

@@ -38,6 +38,8 @@ class CsvLoggerCallback : public Callback {
     const std::uintmax_t kept = training::trim_log(o_.filename, epoch, begin_);
     begin_ = std::min(begin_, kept);
     needs_header_ = kept == 0;
+    // The first epoch chose them, which may have been validated where this one is not.
+    if (begin_ == 0 && kept > 0) columns_ = columns_in_file();
     open(std::ios::app);
   }
 
@@ -81,6 +83,19 @@ class CsvLoggerCallback : public Callback {
     }
     if (validated) return;
     for (const auto& [name, value] : logs) columns_.push_back("val_" + name);
+  }
+  [[nodiscard]] std::vector<std::string> columns_in_file() const {
+    std::ifstream file(o_.filename);
+    std::string names;
+    std::getline(file, names);
+    if (names.ends_with('\r')) names.pop_back();
+    std::vector<std::string> columns;
+    for (std::size_t at = names.find(o_.separator); at < names.size() && !o_.separator.empty();) {
+      const std::size_t begin = at + o_.separator.size();
+      at = std::min(names.find(o_.separator, begin), names.size());
+      columns.push_back(names.substr(begin, at - begin));
+    }
+    return columns;
   }
   void open(std::ios::openmode mode) {
     if (file_.is_open()) file_.close();  // of a fit that failed

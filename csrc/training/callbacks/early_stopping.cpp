@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/tell.h"
 #include "core/variable_access.h"
 #include "training/callbacks/monitor.h"
 
@@ -47,11 +48,11 @@ class EarlyStoppingCallback : public Callback {
 
   void on_train_end(FitRun& run, const Logs&) override {
     if (stopped_epoch_ > 0 && o_.verbose) {
-      fmt::print(stderr, "Epoch {}: early stopping\n", stopped_epoch_ + 1);
+      core::tell(stderr, "Epoch {}: early stopping\n", stopped_epoch_ + 1);
     }
     if (!has_best_weights_) return;
     if (o_.verbose) {
-      fmt::print(stderr, "Restoring model weights from the end of the best epoch: {}.\n",
+      core::tell(stderr, "Restoring model weights from the end of the best epoch: {}.\n",
                  best_epoch_ + 1);
     }
     const auto variables = run.model().variables();

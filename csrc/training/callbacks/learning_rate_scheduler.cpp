@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/tell.h"
 #include "training/callbacks/number_text.h"
 
 namespace lamina::callbacks {
@@ -23,7 +24,7 @@ class LearningRateSchedulerCallback : public Callback {
     run.optimizer().set_learning_rate(rate);
     last_epoch_ = epoch;
     if (!verbose_) return;
-    fmt::print(stderr, "\nEpoch {}: LearningRateScheduler setting learning rate to {}.\n",
+    core::tell(stderr, "\nEpoch {}: LearningRateScheduler setting learning rate to {}.\n",
                epoch + 1, training::number_text(rate));
   }
   void on_epoch_end(FitRun& run, std::int64_t, Logs& logs) override {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/tell.h"
 #include "training/callbacks/monitor.h"
 #include "training/callbacks/number_text.h"
 
@@ -68,7 +69,7 @@ class ReduceLROnPlateauCallback : public Callback {
     const double after = std::max(before * o_.factor, o_.min_lr);
     optimizer.set_learning_rate(after);
     if (o_.verbose) {
-      fmt::print(stderr, "\nEpoch {}: ReduceLROnPlateau reducing learning rate to {}.\n", epoch + 1,
+      core::tell(stderr, "\nEpoch {}: ReduceLROnPlateau reducing learning rate to {}.\n", epoch + 1,
                  training::number_text(after));
     }
     cooldown_ = o_.cooldown;

@@ -43,12 +43,19 @@ DataSet map_tensors(const DataSet& set, const F& f) {
   return out;
 }
 
-/// The class of each sample: the label, or the place of the greatest of its labels.
+/// The class of each sample: the label, or the place of the greatest of its labels. Throws
+/// ValueError where a sample has several classes.
 std::vector<std::int64_t> classes_of(const Tensor& labels) {
   const Tensor values = labels.cast(DType::kFloat64);
   const auto data = values.data<double>();
   const auto rows = static_cast<std::size_t>(labels.shape()[0]);
   const std::size_t each = data.size() / rows;
+  if (each != 1 && static_cast<std::int64_t>(each) != labels.shape().dims().back()) {
+    throw ValueError(
+        fmt::format("`class_weight` needs labels of one class a sample; received labels of the "
+                    "shape {}.",
+                    labels.shape().str()));
+  }
   std::vector<std::int64_t> out(rows);
   for (std::size_t i = 0; i < rows; ++i) {
     const auto* row = data.data() + i * each;

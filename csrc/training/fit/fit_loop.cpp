@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/tell.h"
 #include "layers/values/random.h"
 #include "models/run/batching.h"
 #include "models/weights/saves.h"
@@ -157,7 +158,7 @@ void FitLoop::run_epoch() {
   call_all([&](Callback& callback) { callback.on_epoch_begin(*this, epoch); });
   const Verbose verbose = ProgressBar::resolved(options_.verbose);
   if (verbose != Verbose::kSilent && options_.epochs > 1) {
-    fmt::print(stderr, "Epoch {}/{}\n", epoch + 1, options_.epochs);
+    core::tell(stderr, "Epoch {}/{}\n", epoch + 1, options_.epochs);
   }
   const Stretch stretch = plan_.of(epoch);
   feed_->begin(trainer_.seed(), stretch.pass, stretch.first + position_.batch, stretch.end());
@@ -184,9 +185,11 @@ void FitLoop::run_epoch() {
 }
 
 void FitLoop::validate(Logs& logs) {
+  epoch_metrics_ = trainer_.metric_state();
   call_all([&](Callback& callback) { callback.on_test_begin(*this); });
   const Logs measured = evaluate(trainer_, *validation_pass_, nullptr);
   call_all([&](Callback& callback) { callback.on_test_end(*this, measured); });
+  epoch_metrics_.reset();
   for (const auto& [name, value] : measured) logs["val_" + name] = value;
 }
 

@@ -90,6 +90,8 @@ class FitLoop : public FitRun {
   std::filesystem::path resume_from_;
   Position position_;
   bool stopped_ = false, abandoned_ = false;
+  /// What the metrics have gathered in the epoch, while they gather the validation.
+  std::optional<std::vector<double>> epoch_metrics_;
   std::set<std::string> background_saves_;  // the queue's keys
   Logs last_logs_;
   History history_;

@@ -15,6 +15,35 @@
 #include "training/fit/run_state_versions.h"
 
 namespace lamina::training {
+namespace {
+
+std::string class_of(const Optimizer& optimizer) {
+  const OptimizerPtr inner = optimizer.inner_optimizer();
+  return inner ? optimizer.class_name() + ":" + inner->class_name() : optimizer.class_name();
+}
+
+checkpoint::ReadValues read_all(const weights::WeightTree& tree, const checkpoint::Catalog& file) {
+  try {
+    return checkpoint::read(tree, file, {});
+  } catch (const MismatchError& error) {
+    throw MismatchError(fmt::format(
+        "'{}' cannot be resumed from: it was not saved by a callback of the same training. {}",
+        file.path().string(), error.what()));
+  }
+}
+
+/// Others of the same keys, with what was read for them.
+StateVariables with_values(const StateVariables& variables, const checkpoint::ReadValues& values) {
+  StateVariables out;
+  for (const weights::WeightVariable& each : variables) {
+    if (const Tensor* const value = values.find(*each.variable)) {
+      out.push_back({each.key, std::make_shared<Variable>(each.key, *value, false)});
+    }
+  }
+  return out;
+}
+
+}  // namespace
 
 RunState FitLoop::state() const {
   RunState state{.seed = trainer_.seed(),
@@ -26,7 +55,8 @@ RunState FitLoop::state() const {
                  .shuffles = shuffles(),
                  .step = step(),
                  .stopped = stopped_,
-                 .metrics = trainer_.metric_state()};
+                 .optimizer = class_of(trainer_.optimizer()),
+                 .metrics = epoch_metrics_ ? *epoch_metrics_ : trainer_.metric_state()};
   if (options_.steps_per_epoch) {
     state.data =
         RunState::OfData{.batches = feed_->batches(), .initial_epoch = options_.initial_epoch};
@@ -71,7 +101,8 @@ SaveHandle FitLoop::save_async(const std::filesystem::path& path, const AsyncSav
   return model_.save_weights_async(path, options);
 }
 
-// All is loaded, or nothing: a file that does not hold everything throws.
+// All is loaded, or nothing: a file that does not hold everything throws, and so does one of
+// another run, before anything of the model has changed.
 void FitLoop::load_state() {
   models::NamedWeights named = models::name_weights(model_, models::TrainingState::kIncluded);
   for (weights::WeightNode& node : named.tree.nodes) {
@@ -83,17 +114,15 @@ void FitLoop::load_state() {
   StateVariables& variables = named.tree.nodes.back().variables;
   variables = as_stored(std::move(variables),
                         file.find(weights::vars_path(models::kTrainingStatePath)), now);
-  try {
-    checkpoint::load(named.tree, file, {});
-  } catch (const MismatchError& error) {
-    throw MismatchError(fmt::format(
-        "'{}' cannot be resumed from: it was not saved by a callback of the same training. {}",
-        resume_from_.string(), error.what()));
-  }
-  bring_up_to_date(variables, now, trainer_.optimizer().steps());
-  const RunState saved = decode(variables, now, resume_from_);
-  require_same_run(saved, now, resume_from_);
-  take(saved);
+  checkpoint::ReadValues values = read_all(named.tree, file);
+  const auto saved = [&](std::int64_t optimizer_steps) {
+    StateVariables stored = with_values(variables, values);
+    bring_up_to_date(stored, now, optimizer_steps);
+    return decode(stored, now, resume_from_);
+  };
+  require_same_run(saved(0), now, resume_from_);  // nothing of which goes by the steps
+  std::move(values).assign();
+  take(saved(trainer_.optimizer().steps()));
   refresh_state();
 }
 

@@ -21,6 +21,20 @@ models::TrainingParts& compiled(const std::shared_ptr<models::TrainingParts>& pa
                                method, model.name()));
 }
 
+/// A running `fit` holds the losses, the metrics and the optimizer.
+void require_no_fit(const std::shared_ptr<models::TrainingParts>& parts, const Model& model,
+                    const char* method) {
+  if (!parts || parts->state.empty()) return;
+  throw ValueError(
+      fmt::format("`{}()` was called while `fit()` trains model '{}'.", method, model.name()));
+}
+
+models::TrainingParts& ready_to_fit(const std::shared_ptr<models::TrainingParts>& parts,
+                                    const Model& model) {
+  require_no_fit(parts, model, "fit");
+  return compiled(parts, model, "fit");
+}
+
 /// Of arrays whose inputs fit the model.
 std::unique_ptr<training::Feed> validation_feed(training::Data data, const FitOptions& options) {
   const auto& asked =
@@ -63,6 +77,7 @@ training::Batch one_batch(DataSet set, const training::Standardize& standardize)
 }  // namespace
 
 void Model::compile(CompileArguments arguments) {
+  require_no_fit(training_, *this, "compile");
   auto parts = std::make_shared<models::TrainingParts>();
   OptimizerPtr& optimizer = arguments.optimizer.optimizer;
   parts->given = optimizer;
@@ -83,7 +98,7 @@ OptimizerPtr Model::optimizer() const {
 
 History Model::fit(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
                    const FitOptions& options) {
-  models::TrainingParts& parts = compiled(training_, *this, "fit");
+  models::TrainingParts& parts = ready_to_fit(training_, *this);
   training::check(options);
   const training::Standardize standard = [this](const auto& inputs) { return standardize(inputs); };
   training::Data data = fitting({x, y, options.sample_weight}, standard, "the training data");
@@ -103,7 +118,7 @@ History Model::fit(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
 }
 
 History Model::fit(const DataLoaderPtr& loader, const FitOptions& options) {
-  models::TrainingParts& parts = compiled(training_, *this, "fit");
+  models::TrainingParts& parts = ready_to_fit(training_, *this);
   training::check(options);
   if (options.validation_split > 0 || options.sample_weight.defined()) {
     throw ValueError(

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "core/tell.h"
+
 namespace lamina::training {
 namespace {
 
@@ -44,7 +46,7 @@ void ProgressBar::draw(std::int64_t done, const Logs& logs, bool last) {
   const std::string text = text_.str(done, seconds(), logs, last);
   const bool bar = verbose_ == Verbose::kBar;
   // What was drawn before may have been longer.
-  fmt::print(stream_, "{}{}{}{}", bar ? "\r" : "", text, bar ? "\x1b[K" : "", last ? "\n" : "");
+  core::tell(stream_, "{}{}{}{}", bar ? "\r" : "", text, bar ? "\x1b[K" : "", last ? "\n" : "");
   std::fflush(stream_);
 }
 

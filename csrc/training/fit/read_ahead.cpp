@@ -24,18 +24,17 @@ void ReadAhead::run(std::int64_t first, std::int64_t end) {
       changed_.wait(lock, [this] { return stop_ || ready_.size() < kAhead; });
       if (stop_) return;
     }
-    DataSet made;
     std::exception_ptr failure;
     try {
-      made = make_(index);
+      DataSet made = make_(index);
+      const std::lock_guard lock(mutex_);
+      ready_.push_back(std::move(made));
     } catch (...) {
       failure = std::current_exception();
     }
-    const std::lock_guard lock(mutex_);
     if (failure) {
+      const std::lock_guard lock(mutex_);
       failure_ = failure;
-    } else {
-      ready_.push_back(std::move(made));
     }
     changed_.notify_all();
     if (failure) return;

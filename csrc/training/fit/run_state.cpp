@@ -7,7 +7,9 @@
 //   callbacks  float64, how many callbacks there are, and their numbers one after another
 //   data       int64 [batches of the data, first epoch], with `steps_per_epoch` alone: where each
 //              epoch begins in them
-//   callback_I_class  uint8, the name of the I-th callback's class, filled up with zeros
+//   optimizer_class   uint8, the name of the optimizer's class, filled up with zeros; of one that
+//              LossScaleOptimizer holds, behind "LossScaleOptimizer:"
+//   callback_I_class  the same of the I-th callback
 //
 // Beside them lie the callbacks' own variables:
 //
@@ -57,8 +59,17 @@ std::vector<std::int64_t> progress_of(const RunState& state) {
   return progress;
 }
 
-std::string class_name_in(const StateVariables& variables, std::size_t callback) {
-  const auto bytes = numbers_of<std::uint8_t>(variables, class_key(callback));
+/// Which a run never changes.
+void put_class(StateVariables& variables, const std::string& key, const std::string& class_name) {
+  if (find_variable(variables, key)) return;
+  const std::string name = kept_of(class_name);
+  std::vector<std::uint8_t> bytes(name.begin(), name.end());
+  bytes.resize(kClassBytes);
+  put(variables, key, bytes);
+}
+
+std::string class_in(const StateVariables& variables, const std::string& key) {
+  const auto bytes = numbers_of<std::uint8_t>(variables, key);
   return {bytes.begin(), std::find(bytes.begin(), bytes.end(), 0)};
 }
 
@@ -82,12 +93,9 @@ void encode(const RunState& state, StateVariables& variables) {
   if (state.data && !find_variable(variables, kDataKey)) {
     put(variables, kDataKey, std::vector{state.data->batches, state.data->initial_epoch});
   }
+  put_class(variables, kOptimizerKey, state.optimizer);
   for (std::size_t i = 0; i < state.callbacks.size(); ++i) {
-    if (find_variable(variables, class_key(i))) continue;
-    const std::string name = kept_of(state.callbacks[i].class_name);
-    std::vector<std::uint8_t> bytes(name.begin(), name.end());
-    bytes.resize(kClassBytes);
-    put(variables, class_key(i), bytes);
+    put_class(variables, class_key(i), state.callbacks[i].class_name);
   }
 }
 
@@ -107,6 +115,7 @@ RunState decode(const StateVariables& variables, const RunState& now,
                  .shuffles = progress[kShuffled] != 0,
                  .step = progress[kTrained],
                  .stopped = progress[kStopped] != 0,
+                 .optimizer = class_in(variables, kOptimizerKey),
                  .metrics = numbers_of<double>(variables, kMetricsKey)};
   if (const auto data = numbers_of<std::int64_t>(variables, kDataKey); !data.empty()) {
     state.data = RunState::OfData{.batches = data[0], .initial_epoch = data[1]};
@@ -114,7 +123,8 @@ RunState decode(const StateVariables& variables, const RunState& now,
   auto at = numbers.begin() + 1;
   for (const RunState::OfCallback& callback : now.callbacks) {
     const auto size = static_cast<std::ptrdiff_t>(callback.numbers.size());
-    state.callbacks.push_back({class_name_in(variables, state.callbacks.size()), {at, at + size}});
+    const std::string key = class_key(state.callbacks.size());
+    state.callbacks.push_back({class_in(variables, key), {at, at + size}});
     at += size;
   }
   return state;
@@ -130,6 +140,12 @@ void require_same_run(const RunState& saved, const RunState& now,
     require(file, "as its initial epoch", saved.data->initial_epoch, now.data->initial_epoch);
   }
   require(file, "as its shuffling", saved.shuffles ? 1 : 0, now.shuffles ? 1 : 0);
+  if (kept_of(saved.optimizer) != kept_of(now.optimizer)) {
+    throw ValueError(fmt::format(
+        "'{}' cannot be resumed from: the optimizer of its run was of the class '{}', that of this "
+        "one is of '{}'.",
+        file.string(), saved.optimizer, now.optimizer));
+  }
   for (std::size_t i = 0; i < now.callbacks.size(); ++i) {
     const std::string is = kept_of(now.callbacks[i].class_name);
     const std::string was = kept_of(saved.callbacks[i].class_name);
@@ -139,6 +155,11 @@ void require_same_run(const RunState& saved, const RunState& now,
                     "that of this one is of '{}'. The callbacks have to be the same ones, in the "
                     "same order.",
                     file.string(), i, was, is));
+  }
+  if (saved.epoch < 0 || saved.batch < 0 || saved.batch > now.steps_per_epoch) {
+    throw ValueError(
+        fmt::format("'{}' cannot be resumed from: it says to go on with batch {} of epoch {}.",
+                    file.string(), saved.batch, saved.epoch));
   }
 }
 

@@ -31,6 +31,7 @@ struct RunState {
   bool shuffles = false;
   std::int64_t step = 0;  ///< batches trained in all
   bool stopped = false;
+  std::string optimizer = {};        ///< its class
   std::vector<double> metrics = {};  ///< what they have gathered in the epoch so far
   std::optional<OfData> data = {};   ///< with `steps_per_epoch` alone
   std::vector<OfCallback> callbacks = {};
@@ -40,9 +41,9 @@ struct RunState {
 using StateVariables = std::vector<weights::WeightVariable>;
 
 /// Puts the state into `variables`: those of its keys that are there get new values, the others are
-/// added. `data` and the callbacks' classes, which a run never changes, stay as they are there. Of
-/// the name of a callback's class 32 bytes are kept. Throws ValueError when there are more or fewer
-/// metrics' or callbacks' numbers than before.
+/// added. `data` and the classes, which a run never changes, stay as they are there. Of the name of
+/// a class 32 bytes are kept. Throws ValueError when there are more or fewer metrics' or callbacks'
+/// numbers than before.
 void encode(const RunState& state, StateVariables& variables);
 
 /// The state that variables hold which are shaped as `encode` shapes those of `now`, and have been
@@ -52,7 +53,8 @@ void encode(const RunState& state, StateVariables& variables);
                               const std::filesystem::path& file);
 
 /// Throws ValueError, saying what differs, when a run that is at `now` cannot go on from what
-/// `file` has saved, as it was decoded: data, batches, shuffling and callbacks have to be the same.
+/// `file` has saved, as it was decoded: data, batches, shuffling and the classes of optimizer and
+/// callbacks have to be the same; and when it has saved a place that no run has come to.
 void require_same_run(const RunState& saved, const RunState& now,
                       const std::filesystem::path& file);
 

@@ -13,11 +13,12 @@
 
 namespace lamina::training {
 
-inline constexpr std::int64_t kStateVersion = 4;
+inline constexpr std::int64_t kStateVersion = 5;
 inline constexpr const char* kProgressKey = "progress";
 inline constexpr const char* kMetricsKey = "metrics";
 inline constexpr const char* kCallbacksKey = "callbacks";
 inline constexpr const char* kDataKey = "data";
+inline constexpr const char* kOptimizerKey = "optimizer_class";
 
 inline std::string class_key(std::size_t callback) {
   return fmt::format("callback_{}_class", callback);

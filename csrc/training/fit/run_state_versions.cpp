@@ -1,10 +1,11 @@
 // The versions of the state before this one. Their variables had fewer numbers, by which a file is
 // known for one of them before it is read:
 //
-// - Version 3 was never told to stop, and did not shuffle a loader's batches.
+// - Version 4 did not say of which class the optimizer was.
+// - Version 3 moreover was never told to stop, and did not shuffle a loader's batches.
 // - Version 2 moreover had neither classes nor the batches trained in all, which were the
 //   optimizer's steps.
-// - In both CSVLogger had no number, before it had one.
+// - In these two CSVLogger had no number, before it had one.
 #include "training/fit/run_state_versions.h"
 
 #include <algorithm>
@@ -50,17 +51,9 @@ Tensor row(std::size_t size, DType dtype) {
   return Tensor::zeros({static_cast<std::int64_t>(size)}, dtype);
 }
 
-void bring_progress_up_to_date(StateVariables& variables, const RunState& now,
-                               std::int64_t optimizer_steps) {
+void bring_progress_up_to_date(StateVariables& variables, std::int64_t optimizer_steps) {
   auto progress = numbers_of<std::int64_t>(variables, kProgressKey);
-  if (progress.size() == kProgressSize2) {
-    progress.push_back(optimizer_steps);
-    StateVariables of_now;
-    encode(now, of_now);
-    for (weights::WeightVariable& each : of_now) {  // the classes
-      if (!find_variable(variables, each.key)) variables.push_back(std::move(each));
-    }
-  }
+  if (progress.size() == kProgressSize2) progress.push_back(optimizer_steps);
   if (progress.size() == kProgressSize3) {
     progress.push_back(0);
     if (progress[kSamples] == 0) progress[kShuffled] = 0;  // a loader
@@ -70,6 +63,15 @@ void bring_progress_up_to_date(StateVariables& variables, const RunState& now,
     progress[kVersion] = kStateVersion;
   }
   replace(variables, kProgressKey, tensor_of(progress));
+}
+
+/// Of the optimizer and the callbacks.
+void add_classes(StateVariables& variables, const RunState& now) {
+  StateVariables of_now;
+  encode(now, of_now);
+  for (weights::WeightVariable& each : of_now) {
+    if (!find_variable(variables, each.key)) variables.push_back(std::move(each));
+  }
 }
 
 void bring_numbers_up_to_date(StateVariables& variables, const RunState& now) {
@@ -87,9 +89,14 @@ void bring_numbers_up_to_date(StateVariables& variables, const RunState& now) {
 
 StateVariables as_stored(StateVariables variables, const checkpoint::CatalogGroup& stored,
                          const RunState& now) {
+  if (!stored.items.contains(kOptimizerKey)) {
+    std::erase_if(variables, [](const auto& each) { return each.key == kOptimizerKey; });
+  }
   const std::size_t progress = size_of(stored, kProgressKey);
   if (progress == kProgressSize2) {
-    std::erase_if(variables, [](const auto& each) { return each.key.ends_with("_class"); });
+    std::erase_if(variables, [](const auto& each) {
+      return each.key.starts_with("callback_") && each.key.ends_with("_class");
+    });
   }
   if (progress == kProgressSize2 || progress == kProgressSize3) {
     replace(variables, kProgressKey, row(progress, DType::kInt64));
@@ -103,7 +110,8 @@ StateVariables as_stored(StateVariables variables, const checkpoint::CatalogGrou
 
 void bring_up_to_date(StateVariables& variables, const RunState& now,
                       std::int64_t optimizer_steps) {
-  bring_progress_up_to_date(variables, now, optimizer_steps);
+  bring_progress_up_to_date(variables, optimizer_steps);
+  add_classes(variables, now);
   bring_numbers_up_to_date(variables, now);
 }
 

@@ -101,19 +101,23 @@ void LossScaleOptimizer::apply(const std::vector<Tensor>& gradients) {
   check_gradients(gradients);
   const double scale = loss_scale();
   double counter = scalar(*step_counter_) + 1, next = scale;
-  if (!finite_gradients(gradients)) {
+  const bool finite = finite_gradients(gradients);
+  if (!finite) {
     counter = 0;
     next = scale * 0.5;
-  } else {
+  } else if (counter == static_cast<double>(growth_steps_)) {
+    counter = 0;
+    next = scale * 2;
+  }
+  // What can fail comes before anything changes.
+  Tensor next_counter = filled({}, DType::kInt32, counter);
+  Tensor next_scale = filled({}, DType::kFloat32, next);
+  if (finite) {
     inner_->options_.loss_scale_factor = scale;
     inner_->apply(gradients);
-    if (counter == static_cast<double>(growth_steps_)) {
-      counter = 0;
-      next = scale * 2;
-    }
   }
-  step_counter_->assign(filled({}, DType::kInt32, counter));
-  dynamic_scale_->assign(filled({}, DType::kFloat32, next));
+  step_counter_->assign(std::move(next_counter));
+  dynamic_scale_->assign(std::move(next_scale));
 }
 
 }  // namespace lamina::training

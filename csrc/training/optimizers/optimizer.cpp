@@ -274,9 +274,10 @@ void Optimizer::apply(const std::vector<Tensor>& gradients) {
   use_device(application);
   for (std::size_t i = 0; i < gradients.size(); ++i) open_item(application, i, gradients[i]);
   run(application);
-  application.values.assign();
+  Tensor next = filled({}, DType::kInt32, static_cast<double>(steps() + 1));
+  application.values.assign();  // nothing fails any more
   finite_ = application.update.finite;
-  iteration_->assign(filled({}, DType::kInt32, static_cast<double>(steps() + 1)));
+  iteration_->assign(std::move(next));
 }
 
 void Optimizer::set_numbers(Application& application) const {

@@ -7,6 +7,7 @@
 
 #include "core/parallel_ranges.h"
 #include "core/variable_access.h"
+#include "ops/jobs/orthogonal_on_host.h"
 
 namespace lamina::training {
 namespace {
@@ -26,6 +27,17 @@ template <class F>
 void for_pieces(Device device, std::int64_t pieces, const F& f) {
   if (device == Device::cpu()) return core::parallel_ranges(pieces, kPieceSize, f);
   if (pieces > 0) f(std::int64_t{0}, pieces);
+}
+
+/// The same for vectors, so many for a thread as are worth a job.
+template <class F>
+void for_vectors(Device device, std::int64_t count, const F& f) {
+  if (device != Device::cpu()) return f(std::int64_t{0}, count);
+  constexpr std::int64_t kEach = ops::jobs::kVectorsAtOnce;
+  core::parallel_ranges((count + kEach - 1) / kEach, core::kElementsPerPart,
+                        [&](std::int64_t begin, std::int64_t end) {
+                          f(begin * kEach, std::min(end * kEach, count));
+                        });
 }
 
 /// As Keras has the penalty of one variable: of the variable's dtype.
@@ -63,7 +75,7 @@ void Penalties::add_up(Penalized& each) {
   auto* const sums = static_cast<double*>(sums_.raw()) + each.first;
   if (each.orthogonal) {
     runner_.run(each.orthogonal->norms(variable));
-    return for_pieces(runner_.device(), each.pieces, [&](std::int64_t begin, std::int64_t end) {
+    return for_vectors(runner_.device(), each.pieces, [&](std::int64_t begin, std::int64_t end) {
       runner_.run(each.orthogonal->cosines(variable, begin, end, sums));
     });
   }
@@ -103,7 +115,7 @@ void Penalties::add_gradient(const Penalized& each, Tensor& gradient, double sca
   if (each.orthogonal) {
     const auto* const sums = static_cast<const double*>(sums_.raw()) + each.first;
     const kernels::InOut there{zero ? nullptr : gradient.raw(), gradient.raw()};
-    return for_pieces(runner_.device(), each.pieces, [&](std::int64_t begin, std::int64_t end) {
+    return for_vectors(runner_.device(), each.pieces, [&](std::int64_t begin, std::int64_t end) {
       runner_.run(each.orthogonal->gradient(variable, begin, end, sums, scale, there));
     });
   }

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <cerrno>
+#include <functional>
 #include <limits>
 
 #include "checkpoint/background/save_queue.h"
@@ -337,6 +338,35 @@ TEST_P(ALostRun, ThrowsWhereItIsToRaiseAnError) {
   expect_file("batch.weights.h5", poison->last_batch);
   expect_file("epoch.weights.h5", poison->last_epoch);
   expect_file("backup/latest.weights.h5", poison->last_batch);
+}
+
+TEST(FitFailures, WhatItTrainsWithIsNotExchangedUnderIt) {
+  Random random;
+  const Spokes data(random, 40);
+  const ModelPtr model = classifier();
+  const auto compile = [](Model& which) {
+    which.compile({.optimizer = "sgd", .loss = "sparse_categorical_crossentropy"});
+  };
+  compile(*model);
+  const OptimizerPtr optimizer = model->optimizer();
+  const auto with = [](std::function<void(FitRun&)> f) -> FitOptions {
+    return {.verbose = Verbose::kSilent,
+            .callbacks = {callbacks::LambdaCallback(
+                {.on_train_batch_end = [f](FitRun& run, std::int64_t, const Logs&) { f(run); }})}};
+  };
+  EXPECT_THAT(message_of([&] {
+                (void)model->fit(data.x, data.y, with([&](FitRun& run) { compile(run.model()); }));
+              }),
+              HasSubstr("`compile()` was called while `fit()` trains model '"));
+  EXPECT_THAT(message_of([&] {
+                (void)model->fit(data.x, data.y, with([&](FitRun& run) {
+                                   (void)run.model().fit(data.x, data.y, with([](FitRun&) {}));
+                                 }));
+              }),
+              HasSubstr("`fit()` was called while `fit()` trains model '"));
+  EXPECT_EQ(model->optimizer(), optimizer);
+  (void)model->fit(data.x, data.y, with([](FitRun&) {}));  // that is over
+  compile(*model);
 }
 
 TEST(FitFailures, ABatchThatFailsChangesNeitherWeightsNorAveragesNorMetrics) {

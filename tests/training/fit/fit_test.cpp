@@ -306,6 +306,10 @@ TEST(Fit, SaysWhatDoesNotFit) {
               AllOf(HasSubstr("label 3 of sample 3 of the training data"), HasSubstr("[0, 3)")));
   const std::vector<Tensor> after = values_of(model->variables());
   for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(bitwise_equal(before[i], after[i]));
+  EXPECT_THAT(message_of([&] {
+                (void)model->fit(data.x, Tensor::zeros({40, 2, 3}), {.class_weight = {{1, 2.0}}});
+              }),
+              HasSubstr("labels of one class a sample; received labels of the shape (40, 2, 3)"));
   EXPECT_THROW((void)model->fit(data.x, data.y, {.batch_size = 0}), ValueError);
   EXPECT_THROW((void)model->fit(data.x, data.y, {.epochs = 0}), ValueError);
   EXPECT_THROW((void)model->fit(data.x, data.y, {.validation_split = 1.0}), ValueError);

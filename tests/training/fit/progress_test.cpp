@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "tests/training/fit_helpers.h"
+#include "training/fit/progress_bar.h"
 #include "training/fit/progress_text.h"
 
 namespace lamina {
@@ -108,6 +109,16 @@ TEST(Progress, OfAnEpochBeginsAndEndsBehindTheCallbacks) {
   const std::string bar = shown_by_fit(Verbose::kBar, 2);
   EXPECT_THAT(bar, StartsWith("begin\nEpoch 1/2\n\r"));
   EXPECT_THAT(bar, AllOf(HasSubstr("end\n\r"), EndsWith(" - added: 7.0000\x1b[K\n")));
+}
+
+TEST(Progress, EndsNothingWhereItCannotBeWritten) {
+  std::FILE* const full = std::fopen("/dev/full", "w");
+  ASSERT_NE(full, nullptr);
+  std::setvbuf(full, nullptr, _IONBF, 0);  // as standard error
+  training::ProgressBar bar(1, Verbose::kLine, full);
+  EXPECT_NO_THROW(bar.finish(1, {{"loss", 0.5}}));
+  EXPECT_NE(std::ferror(full), 0);
+  std::fclose(full);
 }
 
 TEST(Progress, NamesNoEpochWhereThereIsOne) {

@@ -30,7 +30,7 @@ inline training::RunState later_state(Random& random, const training::RunState& 
   training::RunState out = run;
   out.seed = static_cast<std::uint64_t>(random.integer(-kMost, kMost));
   out.epoch = random.integer(0, kMost);
-  out.batch = random.integer(0, kMost);
+  out.batch = random.integer(0, run.steps_per_epoch);
   out.step = random.integer(0, kMost);
   out.stopped = random.integer(0, 1) == 1;
   out.metrics = random_numbers(random, static_cast<std::int64_t>(run.metrics.size()));
@@ -44,6 +44,7 @@ inline training::RunState later_state(Random& random, const training::RunState& 
 inline training::RunState random_state(Random& random) {
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
   training::RunState out;
+  out.optimizer = random_name(random, random.integer(1, 32));
   out.metrics.resize(static_cast<std::size_t>(random.integer(2, 9)));
   if (random.integer(0, 1) == 1) {
     out.samples = random.integer(1, kMost);

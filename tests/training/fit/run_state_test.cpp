@@ -21,17 +21,18 @@ TEST(RunState, IsDecodedAsItWasEncoded) {
   }
 }
 
-TEST(RunState, IsEncodedAsVersionFourHasIt) {
+TEST(RunState, IsEncodedAsVersionFiveHasIt) {
   Random random;
   RunState state = random_state(random);
   state.data = RunState::OfData{.batches = 7, .initial_epoch = 2};
+  state.optimizer = "Mine";
   state.callbacks = {{"EarlyStopping", {1, 2}}, {"Mine", {}}, {"CsvLogger", {3}}};
   const StateVariables variables = encoded(state);
   EXPECT_THAT(keys_of(variables),
-              ElementsAre("progress", "metrics", "callbacks", "data", "callback_0_class",
-                          "callback_1_class", "callback_2_class"));
+              ElementsAre("progress", "metrics", "callbacks", "data", "optimizer_class",
+                          "callback_0_class", "callback_1_class", "callback_2_class"));
   EXPECT_THAT(values_of<std::int64_t>(variables, "progress"),
-              ElementsAre(4, static_cast<std::int64_t>(state.seed), state.epoch, state.batch,
+              ElementsAre(5, static_cast<std::int64_t>(state.seed), state.epoch, state.batch,
                           state.samples, state.batch_size, state.steps_per_epoch,
                           state.shuffles ? 1 : 0, state.step, state.stopped ? 1 : 0));
   EXPECT_EQ(values_of<double>(variables, "metrics"), state.metrics);
@@ -40,6 +41,7 @@ TEST(RunState, IsEncodedAsVersionFourHasIt) {
   std::vector<std::uint8_t> mine = {'M', 'i', 'n', 'e'};
   mine.resize(32);
   EXPECT_EQ(values_of<std::uint8_t>(variables, "callback_1_class"), mine);
+  EXPECT_EQ(values_of<std::uint8_t>(variables, "optimizer_class"), mine);
 }
 
 TEST(RunState, IsEncodedIntoTheVariablesThatAreThere) {
@@ -64,10 +66,12 @@ TEST(RunState, WritesWhatNeverChangesOnce) {
   state.callbacks = {{"Mine", {1}}};
   StateVariables variables = encoded(state);
   const auto values = [&](const char* key) { return variable_of(variables, key)->value(); };
-  const Tensor data = values("data"), name = values("callback_0_class");
+  const Tensor data = values("data"), name = values("callback_0_class"),
+               optimizer = values("optimizer_class");
   training::encode(later_state(random, state), variables);
   EXPECT_EQ(values("data").raw(), data.raw());
   EXPECT_EQ(values("callback_0_class").raw(), name.raw());
+  EXPECT_EQ(values("optimizer_class").raw(), optimizer.raw());
 }
 
 TEST(RunState, HasAlwaysAsManyNumbers) {
@@ -97,7 +101,7 @@ TEST(RunState, KeepsThirtyTwoBytesOfAClassName) {
 TEST(RunState, OfAnotherVersionIsRefused) {
   Random random;
   const RunState state = random_state(random);
-  for (const std::int64_t version : {std::int64_t{-4}, std::int64_t{1}, std::int64_t{5}}) {
+  for (const std::int64_t version : {std::int64_t{-4}, std::int64_t{1}, std::int64_t{6}}) {
     StateVariables variables = encoded(state);
     auto progress = values_of<std::int64_t>(variables, "progress");
     progress[0] = version;
@@ -105,7 +109,7 @@ TEST(RunState, OfAnotherVersionIsRefused) {
     EXPECT_EQ(message_of([&] { (void)training::decode(variables, state, "d/f.weights.h5"); }),
               std::string("'d/f.weights.h5' cannot be resumed from: its run had ")
                   .append(std::to_string(version))
-                  .append(" as its version, this one has 4."));
+                  .append(" as its version, this one has 5."));
   }
 }
 
@@ -170,6 +174,27 @@ TEST_F(SameRun, ShufflesAsItDid) {
   const std::int64_t saved = run_.shuffles ? 1 : 0;
   EXPECT_EQ(refusal([](RunState& now) { now.shuffles = !now.shuffles; }),
             words("as its shuffling", saved, 1 - saved));
+}
+
+TEST_F(SameRun, HasAnOptimizerOfTheSameClass) {
+  run_.optimizer = "SGD";
+  EXPECT_EQ(refusal([](RunState& now) { now.optimizer = "RMSprop"; }),
+            "'d/f.weights.h5' cannot be resumed from: the optimizer of its run was of the class "
+            "'SGD', that of this one is of 'RMSprop'.");
+}
+
+TEST_F(SameRun, HasComeToWhereItGoesOn) {
+  const std::int64_t steps = run_.steps_per_epoch = random_.integer(1, 1000);
+  const auto said = [&](std::int64_t epoch, std::int64_t batch) {
+    run_.epoch = epoch;
+    run_.batch = batch;
+    return refusal([](RunState&) {});
+  };
+  EXPECT_EQ(said(3, steps), "nothing was thrown");
+  EXPECT_THAT(said(3, steps + 1), HasSubstr("it says to go on with batch"));
+  EXPECT_EQ(said(3, -1),
+            "'d/f.weights.h5' cannot be resumed from: it says to go on with batch -1 of epoch 3.");
+  EXPECT_THAT(said(-1, 0), HasSubstr("it says to go on with batch 0 of epoch -1."));
 }
 
 TEST_F(SameRun, HasCallbacksOfTheSameClasses) {

@@ -49,16 +49,17 @@ RunState random_run(Random& random) {
   return run;
 }
 
-/// As Lamina saved it in version 2 or 3, when CSVLogger had a number or not.
+/// As Lamina saved it in version 2 or 3, when CSVLogger had a number or not, or 4, when it had.
 StateVariables old_variables(const RunState& state, std::int64_t version, bool loggers_count) {
   StateVariables out = encoded(state);
-  if (version == 2) {
-    std::erase_if(out, [](const auto& each) { return each.key.ends_with("_class"); });
-  }
+  std::erase_if(out, [&](const auto& each) {
+    return each.key == "optimizer_class" || (version == 2 && each.key.ends_with("_class"));
+  });
   auto progress = values_of<std::int64_t>(out, "progress");
   progress[0] = version;
-  progress.resize(version == 2 ? 8 : 9);
-  if (state.samples == 0) progress[7] = 1;  // so it said of loaders, which it never shuffled
+  progress.resize(version == 2 ? 8 : version == 3 ? 9 : 10);
+  if (version < 4 && state.samples == 0)
+    progress[7] = 1;  // so it said of loaders, which it never shuffled
   replace(out, "progress", progress);
   if (!loggers_count) {
     auto numbers = values_of<double>(out, "callbacks");
@@ -79,14 +80,15 @@ RunState decoded(const RunState& now, const StateVariables& stored, std::int64_t
 TEST(RunStateVersions, OfBeforeAreBroughtUpToDate) {
   Random random;
   for (int i = 0; i < 50; ++i) {
-    for (const std::int64_t version : {2, 3}) {
+    for (const std::int64_t version : {2, 3, 4}) {
       for (const bool loggers_count : {false, true}) {
+        if (version == 4 && !loggers_count) continue;
         const RunState state = random_run(random), now = later_state(random, state);
         const std::int64_t steps = random.integer(0, 1000);
         RunState expected = state;
-        expected.stopped = false;
+        if (version < 4) expected.stopped = false;
         if (version == 2) expected.step = steps;
-        if (state.samples == 0) expected.shuffles = false;
+        if (version < 4 && state.samples == 0) expected.shuffles = false;
         if (!loggers_count) expected.callbacks[1].numbers = {-1};
         EXPECT_EQ(decoded(now, old_variables(state, version, loggers_count), steps), expected)
             << "version " << version << ", CSVLogger's number: " << loggers_count;
@@ -115,7 +117,7 @@ TEST(RunStateVersions, LeaveTheVariablesOfTheRunAsTheyAre) {
 TEST(RunStateVersions, MayStandAboveTodaysNumbers) {
   Random random;
   const RunState state = random_run(random), now = later_state(random, state);
-  for (const std::int64_t version : {2, 3}) {
+  for (const std::int64_t version : {2, 3, 4}) {
     StateVariables stored = encoded(state);
     auto progress = values_of<std::int64_t>(stored, "progress");
     progress[0] = version;
@@ -132,7 +134,7 @@ TEST(RunStateVersions, OlderThanTheseAreRefused) {
   progress[0] = 1;
   replace(stored, "progress", progress);
   EXPECT_EQ(message_of([&] { (void)decoded(now, stored, 0); }),
-            "'f' cannot be resumed from: its run had 1 as its version, this one has 4.");
+            "'f' cannot be resumed from: its run had 1 as its version, this one has 5.");
 }
 
 TEST(RunStateVersions, OfAnotherNumberOfCallbacksAreRefused) {

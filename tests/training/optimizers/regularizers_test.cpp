@@ -127,7 +127,8 @@ TEST(Regularizers, L1KeepsItsFactorInSinglePrecisionAsKeras) {
 
 TEST(Regularizers, OrthogonalIsTheMeanOfTheCosinesOfPairs) {
   Random random;
-  const std::int64_t rows = random.integer(3, 60), columns = random.integer(2, 70);
+  // More than are worked on at once, or fewer.
+  const std::int64_t rows = random.integer(3, 200), columns = random.integer(2, 200);
   const auto variable = std::make_shared<Variable>("v", random.tensor({rows, columns}));
   const Tensor wide = variable->value().cast(DType::kFloat64);
   const auto expected = [&](std::int64_t count, std::int64_t length, std::int64_t step,
@@ -154,10 +155,17 @@ TEST(Regularizers, OrthogonalIsTheMeanOfTheCosinesOfPairs) {
   variable->set_regularizer(regularizers::OrthogonalRegularizer{0.5, "columns"});
   training::Penalties penalties({variable}, Device::cpu());
   EXPECT_NEAR(value_of(penalties), expected(columns, rows, 1, columns), 1e-5);
+  const auto gradient_of = [&] {
+    Tensor gradient = Tensor::empty(variable->shape());
+    penalties.add_gradients({gradient}, 1, [](std::size_t) { return true; });
+    return gradient;
+  };
   const double value = value_of(penalties);
+  const Tensor gradient = gradient_of();
   const int threads = omp_get_max_threads();
   omp_set_num_threads(3);
   EXPECT_EQ(value_of(penalties), value) << "the number of threads shows";
+  EXPECT_TRUE(bitwise_equal(gradient_of(), gradient)) << "the number of threads shows";
   omp_set_num_threads(threads);
   EXPECT_THROW((void)Regularizer(regularizers::OrthogonalRegularizer{0.5, "diagonals"}),
                ValueError);

@@ -1,6 +1,8 @@
 // A run goes on from files of the versions of the state that came before.
 #include <gmock/gmock.h>
 
+#include <array>
+
 #include "checkpoint/checkpoint.h"
 #include "models/weights/keras_paths.h"
 #include "tests/training/fit/loaders.h"
@@ -13,8 +15,8 @@ using namespace test;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-/// Saves once, as Lamina 0.1 did in version 3 before CSVLogger, here the first callback, had a
-/// number; or, with version 2, before the classes of callbacks were kept.
+/// Saves once, as Lamina 0.1 did in version 4; in version 3 before CSVLogger, here the first
+/// callback, had a number; or, with version 2, before the classes of callbacks were kept.
 class SavesOldState : public Callback {
  public:
   SavesOldState(std::filesystem::path file, std::int64_t step, std::int64_t version)
@@ -26,7 +28,7 @@ class SavesOldState : public Callback {
     auto named = models::name_weights(run.model(), models::TrainingState::kIncluded);
     auto& state = named.tree.nodes.back().variables;
     for (auto& each : state) {
-      if (each.key != "callbacks") continue;
+      if (each.key != "callbacks" || version_ == 4) continue;
       const auto all = each.variable->value().data<double>();
       std::vector<double> old(all.begin(), all.end());
       old.erase(old.begin() + 1);
@@ -39,15 +41,18 @@ class SavesOldState : public Callback {
 
  private:
   void make_old(std::vector<weights::WeightVariable>& state) const {
-    if (version_ == 2) {
-      std::erase_if(state, [](const auto& each) { return each.key.ends_with("_class"); });
-    }
+    std::erase_if(state, [this](const auto& each) {
+      return each.key == "optimizer_class" || (version_ == 2 && each.key.ends_with("_class"));
+    });
     for (auto& each : state) {
       if (each.key != "progress") continue;
       const auto all = each.variable->value().data<std::int64_t>();
-      std::vector<std::int64_t> old(all.begin(), all.begin() + (version_ == 2 ? 8 : 9));
+      std::vector<std::int64_t> old(
+          all.begin(),
+          all.begin() + std::array{8, 9, 10}.at(static_cast<std::size_t>(version_ - 2)));
       old[0] = version_;
-      if (old[4] == 0) old[7] = 1;  // so it said of loaders, which it never shuffled
+      if (version_ < 4 && old[4] == 0)
+        old[7] = 1;  // so it said of loaders, which it never shuffled
       const auto size = static_cast<std::int64_t>(old.size());
       each.variable = std::make_shared<Variable>("progress", Tensor::from(old, {size}), false);
     }
@@ -62,7 +67,7 @@ TEST(Resume, FromAnOlderFile) {
   const Spokes data(random, 60);
   const Scratch scratch;
   const auto old = scratch / "old.weights.h5", log = scratch / "log.csv";
-  for (const std::int64_t version : {2, 3}) {
+  for (const std::int64_t version : {2, 3, 4}) {
     const std::int64_t step = random.integer(1, 20);
     const auto callbacks = [&](std::int64_t saved, bool append) {
       return std::vector<CallbackPtr>{callbacks::CSVLogger({.filename = log, .append = append}),
@@ -78,9 +83,9 @@ TEST(Resume, FromAnOlderFile) {
       from.resume_from = old;
       (void)resumed->fit(data.x, data.y, from);
       expect_same_bits(*whole, *resumed);
-      // What is appended to may hold earlier runs.
+      // What is appended to may hold earlier runs, of which older files say nothing.
       EXPECT_THAT(read_file(log), StartsWith(lines)) << version;
-      EXPECT_EQ(read_file(log).size() > lines.size(), append) << version;
+      EXPECT_EQ(read_file(log).size() > lines.size(), append && version < 4) << version;
     }
   }
 }

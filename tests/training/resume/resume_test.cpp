@@ -111,6 +111,60 @@ TEST(Resume, LeavesOneLineAnEpochInTheLog) {
   }
 }
 
+TEST(Resume, KeepsTheColumnsOfTheLog) {
+  Random random;
+  const Spokes data(random, 60);  // 6 batches an epoch
+  const Scratch scratch;
+  const auto run = [&](std::int64_t crash) {
+    const ModelPtr model = classifier(1);
+    model->compile({.optimizer = "sgd", .loss = "sparse_categorical_crossentropy"});
+    FitOptions with =
+        options({std::make_shared<Crash>(crash),
+                 callbacks::LearningRateScheduler([](std::int64_t, double rate) { return rate; }),
+                 callbacks::CSVLogger({.filename = scratch / "log.csv", .separator = ";"}),
+                 callbacks::BackupAndRestore({.backup_dir = scratch / "b", .save_freq = 3})});
+    with.validation_freq = 2;  // so that the first epoch has none
+    const std::string message = message_of([&] { (void)model->fit(data.x, data.y, with); });
+    EXPECT_EQ(message, crash < 100 ? "crash" : "nothing was thrown");
+    return read_file(scratch / "log.csv");
+  };
+  const std::string whole = run(1000);
+  EXPECT_THAT(whole, HasSubstr("epoch;learning_rate;loss;val_learning_rate;val_loss\r\n0;"));
+  (void)run(9);  // in the second one, which is validated
+  EXPECT_EQ(run(1000), whole);
+}
+
+/// Saves at the end of the second validation.
+class SavesInValidation : public Callback {
+ public:
+  explicit SavesInValidation(std::filesystem::path file) : file_(std::move(file)) {}
+  void on_test_end(FitRun& run, const Logs&) override {
+    if (++validations_ == 2 && !file_.empty()) run.save(file_, {});
+  }
+
+ private:
+  std::filesystem::path file_;
+  int validations_ = 0;
+};
+
+TEST(Resume, FromAFileOfTheValidationKnowsTheLossOfTraining) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto file = scratch / "validated.weights.h5";
+  const ModelPtr whole = compiled(1), resumed = compiled(2);
+  const History history =
+      whole->fit(data.x, data.y, options({std::make_shared<SavesInValidation>(file)}));
+  FitOptions from = options({std::make_shared<SavesInValidation>("")});
+  from.resume_from = file;
+  const History rest = resumed->fit(data.x, data.y, from);
+  expect_same_bits(*whole, *resumed);
+  ASSERT_EQ(rest.epoch, (std::vector<std::int64_t>{1, 2, 3}));
+  for (const char* log : {"loss", "accuracy", "val_loss"}) {
+    EXPECT_EQ(rest.history.at(log).front(), history.history.at(log).at(1)) << log;
+  }
+}
+
 TEST(Resume, LeavesTheLogsOfEarlierRuns) {
   Random random;
   const Spokes data(random, 60);  // 6 batches an epoch
