@@ -35,6 +35,23 @@ inline std::string run_child(const std::vector<std::string>& command) {
   return text;
 }
 
+/// The first processors that this process may run on, at most so many, as `taskset -c` takes them:
+/// a container or a batch system may keep the first ones from it.
+inline std::string processors(int most) {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
+    throw std::runtime_error("cannot tell which processors there are");
+  }
+  std::string list;
+  for (int i = 0; i < CPU_SETSIZE && most > 0; ++i) {
+    if (!CPU_ISSET(i, &allowed)) continue;
+    list += (list.empty() ? "" : ",") + std::to_string(i);
+    --most;
+  }
+  return list;
+}
+
 /// A line of /proc/self/status in bytes: "VmHWM:" is the peak resident memory so far.
 inline std::size_t status_bytes(const char* key) {
   std::ifstream status("/proc/self/status");

@@ -44,7 +44,7 @@ std::vector<std::string> command(const Options& options, const Paths& paths,
                                  std::int64_t batch, std::int64_t size) {
   const std::string threads = std::to_string(options.threads);
   std::vector<std::string> words{"env", "OMP_NUM_THREADS=" + threads, "taskset", "-c",
-                                 fmt::format("0-{}", options.threads - 1)};
+                                 lamina::bench::processors(options.threads)};
   const auto add = [&](const std::vector<std::string>& more) {
     words.insert(words.end(), more.begin(), more.end());
   };

@@ -184,11 +184,14 @@ Json train_with_checkpoints(const Options& options, const Case& test) {
 
 std::vector<std::string> command(const Options& options, const std::string& engine,
                                  const std::string& test, std::int64_t every) {
-  std::vector<std::string> words{"env", fmt::format("OMP_NUM_THREADS={}", options.threads),
-                                 "taskset", "-c", fmt::format("0-{}", options.threads - 1)};
+  std::vector<std::string> words{"env"};
   const auto add = [&](const std::vector<std::string>& more) {
     words.insert(words.end(), more.begin(), more.end());
   };
+  // Python goes without the libraries of a bundle, which are not its own.
+  if (engine != "lamina") add({"-u", "LD_LIBRARY_PATH"});
+  add({fmt::format("OMP_NUM_THREADS={}", options.threads), "taskset", "-c",
+       bench::processors(options.threads)});
   if (engine == "lamina") {
     add({fs::canonical("/proc/self/exe"), "--child", test, "--every", std::to_string(every)});
     add({"--directory", options.directory});

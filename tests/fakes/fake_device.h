@@ -101,6 +101,14 @@ class FakeDevice {
   };
   std::map<const std::byte*, Block> blocks;
 
+  /// Whether these bytes are all of one allocation.
+  [[nodiscard]] bool holds(const std::byte* at, std::size_t size) {
+    if (size == 0) return true;
+    const auto after = blocks.upper_bound(at);
+    if (after == blocks.begin()) return false;
+    const auto& [begin, block] = *std::prev(after);
+    return at + size <= begin + block.size;
+  }
   void released(const std::byte* at) {
     if (Block* block = block_of(at)) block->released = std::max(block->released, now());
   }

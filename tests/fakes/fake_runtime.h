@@ -33,6 +33,8 @@ class FakeRuntime final : public runtime::Runtime {
   [[nodiscard]] int live() const { return live_; }
   [[nodiscard]] std::size_t peak_pinned() const { return peak_pinned_; }
   [[nodiscard]] std::size_t used() const { return used_; }
+  /// Allocations of the device's memory so far.
+  [[nodiscard]] std::size_t allocations() const { return allocations_; }
   /// Batches of copies that streams were given, by themselves and not in a recording.
   [[nodiscard]] std::size_t batches() const { return batches_; }
   /// Recordings made, and how often one was played.
@@ -45,6 +47,7 @@ class FakeRuntime final : public runtime::Runtime {
 
   std::unique_ptr<runtime::DeviceMemory> allocate(std::size_t bytes) override {
     step("allocate");
+    ++allocations_;
     return std::make_unique<Allocated>(*this, bytes);
   }
   std::unique_ptr<runtime::PinnedMemory> allocate_pinned(std::size_t bytes) override {
@@ -84,6 +87,9 @@ class FakeRuntime final : public runtime::Runtime {
       throw DeviceError(call, "cudaErrorStreamCaptureUnsupported", "a stream is recording",
                         SourceLocation::current());
     }
+  }
+  [[noreturn]] static void refuse(const char* call, const char* status, const char* why) {
+    throw DeviceError(call, status, why, SourceLocation::current());
   }
   /// For calls that give work: the fault that is to come out of the work, if any.
   std::optional<DeviceError> step_of_work(const char* call) {
@@ -204,6 +210,7 @@ class FakeRuntime final : public runtime::Runtime {
       device().queues.erase(queue_);
     }
     void copy(std::span<const runtime::Copy> batch) override {
+      for (const runtime::Copy& copy : batch) require_memory(copy);
       FakeWork work;
       work.fails = owner_.step_of_work("Stream::copy");
       if (!recording_) ++owner_.batches_;
@@ -218,6 +225,8 @@ class FakeRuntime final : public runtime::Runtime {
     }
     void record(runtime::Event& event) override {
       owner_.step("Stream::record");
+      require_own(event, "Stream::record");
+      require_not_recording("Stream::record");
       FakeWork work;
       work.records = std::make_shared<FakeMark>();
       with_checker([&](OrderChecker& checker) {
@@ -229,6 +238,8 @@ class FakeRuntime final : public runtime::Runtime {
     }
     void wait(const runtime::Event& event) override {
       owner_.step("Stream::wait");
+      require_own(event, "Stream::wait");
+      require_not_recording("Stream::wait");
       FakeWork work;
       with_checker([&](OrderChecker& checker) {
         work.awaits = dynamic_cast<const FakeEvent&>(event).mark_;
@@ -237,6 +248,7 @@ class FakeRuntime final : public runtime::Runtime {
       if (work.awaits) device().push(*queue_, std::move(work));
     }
     void synchronize() override {
+      require_not_recording("Stream::synchronize");
       owner_.step("Stream::synchronize");
       std::unique_lock lock(device().mutex);
       drain(lock);
@@ -245,12 +257,17 @@ class FakeRuntime final : public runtime::Runtime {
     void begin_recording() override {
       owner_.step("Stream::begin_recording");
       recording_ = std::make_unique<FakeRecording>();
+      spoiled_ = false;
       owner_.recorder_ = std::this_thread::get_id();
     }
     std::unique_ptr<runtime::Recording> end_recording() override {
       owner_.recorder_ = std::thread::id();
       auto recorded = std::move(recording_);
       owner_.step("Stream::end_recording");
+      if (spoiled_) {
+        refuse("Stream::end_recording", "cudaErrorStreamCaptureInvalidated",
+               "the stream was waited for");
+      }
       ++owner_.recordings_;
       return recorded;
     }
@@ -269,6 +286,21 @@ class FakeRuntime final : public runtime::Runtime {
     };
 
     FakeDevice& device() { return owner_.device_; }
+    void require_memory(const runtime::Copy& copy) {
+      const std::lock_guard lock(device().mutex);
+      if (device().holds(copy.from, copy.size) && device().holds(copy.to, copy.size)) return;
+      refuse("Stream::copy", "cudaErrorInvalidValue",
+             "of memory that is neither the device's nor page-locked");
+    }
+    void require_own(const runtime::Event& event, const char* call) const {
+      if (&dynamic_cast<const FakeEvent&>(event).owner_ == &owner_) return;
+      refuse(call, "cudaErrorInvalidResourceHandle", "an event of another device");
+    }
+    void require_not_recording(const char* call) {
+      if (!recording_) return;
+      spoiled_ = true;
+      refuse(call, "cudaErrorStreamCaptureUnsupported", "the stream is recording");
+    }
     /// Copies and functions: to the device, or where they are recorded.
     void give(FakeWork work) {
       if (recording_) {
@@ -298,11 +330,12 @@ class FakeRuntime final : public runtime::Runtime {
     }
     std::list<FakeQueue>::iterator queue_;
     std::unique_ptr<FakeRecording> recording_;
+    bool spoiled_ = false;  ///< the recording
   };
 
   std::atomic<std::size_t> calls_ = 0, due_ = std::numeric_limits<std::size_t>::max();
   std::atomic<std::size_t> pinned_ = 0, peak_pinned_ = 0;
-  std::atomic<std::size_t> batches_ = 0, recordings_ = 0, plays_ = 0;
+  std::atomic<std::size_t> allocations_ = 0, batches_ = 0, recordings_ = 0, plays_ = 0;
   std::atomic<std::thread::id> recorder_;  ///< the thread that may only give work
   std::atomic<int> live_ = 0;
   const std::size_t memory_;

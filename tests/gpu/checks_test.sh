@@ -62,6 +62,12 @@ expect "status, when tests fail" $status 1
 expect "their names" "$(summary '[c["failed"] for c in s["checks"]]')" "[['A.B', 'G.H (did not end)']]"
 expect "their names in the table" "$(sed -n 's/^  //p' "$folder/out" | paste -sd ,)" 'A.B,G.H (did not end)'
 
+is nvidia-smi 'echo 2100'
+is test_gpu 'echo "in $GTEST_TOTAL_SHARDS parts"'
+run 60 gpu
+rm "$folder/bundle/bin/nvidia-smi"
+expect "parts on a small device" "$(sort -u "$folder/bundle/results/gpu.log" | tr -d '\n')" "in 1 parts"
+
 bundle test_runtime 'printf "[ RUN      ] A.B\n"; exec sleep 30'
 run 3 runtime
 expect "the name of the test that hangs" "$(summary 's["checks"][0]["failed"]')" "['A.B (did not end)']"

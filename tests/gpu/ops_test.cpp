@@ -26,7 +26,7 @@ bool multiplies(const Row& row) {
   Random random(1);
   const OpSpec spec = row.make(random);
   return std::holds_alternative<Conv2D>(spec) || std::holds_alternative<Conv2DTranspose>(spec) ||
-         std::holds_alternative<Dense>(spec) ||
+         std::holds_alternative<Dense>(spec) || std::holds_alternative<MatMul>(spec) ||
          std::holds_alternative<Conv2DKernelGradient>(spec) ||
          std::holds_alternative<DenseKernelGradient>(spec);
 }
@@ -80,6 +80,32 @@ TEST_P(GpuContract, ComputesTheDefinition) {
   }
 }
 
+TEST(GpuOperations, WidenProductsOfHalfWidthFloats) {
+  LAMINA_NEED_GPU();
+  const auto there = backend_with(Float32Precision::kStrict);
+  const unsigned seed = lamina::test::fresh_seed();
+  SCOPED_TRACE("LAMINA_TEST_SEED=" + std::to_string(seed));
+  Random random(seed);
+  for (int i = 0; i < 2 * kCases && !HasFailure(); ++i) {
+    const DType dtype = i % 2 == 0 ? DType::kFloat16 : DType::kBFloat16;
+    expect_contract(*there, widened_product(rows(), dtype, random), random,
+                    test::roundings::kFloat32.operation);
+  }
+}
+
+/// More than cuBLASLt takes at once.
+TEST(GpuOperations, MultiplyAnyNumberOfMatrices) {
+  LAMINA_NEED_GPU();
+  const auto there = backend_with(Float32Precision::kStrict);
+  Random random(lamina::test::fresh_seed());
+  for (const std::int64_t count : {65'535, 65'536, 200'000}) {
+    for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+      MatMul op{{{count, 4, 3}, dtype}, {{count, 3, 5}, dtype}, {{count, 4, 5}, dtype}};
+      expect_contract(*there, op, random, test::roundings::kFloat32.operation);
+    }
+  }
+}
+
 /// Large enough that tensor cores are the fastest. Without it TF32's rows could be strict's.
 TEST(GpuOperations, RoundFactorsToTf32WhereThatIsAskedForAndNowhereElse) {
   LAMINA_NEED_GPU();
@@ -91,8 +117,11 @@ TEST(GpuOperations, RoundFactorsToTf32WhereThatIsAskedForAndNowhereElse) {
   convolution.x.shape = convolution.y.shape = {8, 32, 32, 64};
   convolution.kernel = {3, 3};
   convolution.pad_before = convolution.pad_after = {1, 1};
+  MatMul products;
+  products.x0.shape = products.x1.shape = products.y.shape = {3, 256, 256};
+  products.transpose_x1 = true;
   Random random(lamina::test::fresh_seed());
-  for (const OpSpec& op : {OpSpec(product), OpSpec(convolution)}) {
+  for (const OpSpec& op : {OpSpec(product), OpSpec(products), OpSpec(convolution)}) {
     SCOPED_TRACE(describe(op));
     EXPECT_LT(disagreement(*strict, *here, op, random), 2e-5);
     const double apart = disagreement(*rounding, *here, op, random);

@@ -54,6 +54,54 @@ TEST(CudaBackendContract, HoldsForWidenedProductsOfHalfWidthFloats) {
   }
 }
 
+/// Counts the jobs of kernels of ours.
+class CountedJobs final : public cuda::Engine {
+ public:
+  void launch(runtime::Stream& stream, const kernels::Job& job) override {
+    ++launched;
+    inner_.launch(stream, job);
+  }
+  [[nodiscard]] std::shared_ptr<cuda::LibraryPlan> plan(const cuda::LibraryOp& op) override {
+    return inner_.plan(op);
+  }
+  int launched = 0;
+
+ private:
+  cuda::HostEngine inner_;
+};
+
+TEST(CudaBackendContract, HoldsForProductsOfMoreMatricesThanLibrariesTakeAtOnce) {
+  const unsigned seed = lamina::test::fresh_seed();
+  SCOPED_TRACE("LAMINA_TEST_SEED=" + std::to_string(seed));
+  Random random(seed);
+  const lamina::testing::FakeGpu gpu({.seed = seed}, {2, 1 << 20});
+  const auto engine = std::make_shared<CountedJobs>();
+  CudaBackend backend(runtime::devices().get(Device::cuda()), engine);
+  const std::int64_t count = pick(random, 1 << 16, 150'000);
+  const DType dtype = one_of<DType>(random, {DType::kFloat32, DType::kBFloat16});
+  MatMul op{{{count, 1, 3}, dtype}, {{count, 2, 3}, dtype}, {{count, 1, 2}, DType::kFloat32}};
+  op.transpose_x1 = true;
+  expect_contract(backend, op, random);
+  EXPECT_EQ(engine->launched, 0) << "libraries are much faster";
+}
+
+TEST(HostEngine, RefusesOperandsThatAreNotAlignedAsLibrariesAreToldTheyAre) {
+  const lamina::testing::FakeGpu gpu;
+  cuda::HostEngine engine;
+  const auto plan = engine.plan(cuda::LibraryProduct{.rows = 1, .columns = 1, .depth = 1});
+  const auto memory = gpu->allocate(4096), workspace = gpu->allocate(plan->workspace_bytes());
+  const auto stream = gpu->make_stream();
+  const auto at = [&](std::size_t offset) { return memory->address() + offset; };
+  const auto run = [&](std::size_t a, std::size_t b, std::size_t c) {
+    plan->run(*stream, {at(a), at(b), nullptr, at(c), workspace->address()});
+  };
+  EXPECT_NO_THROW(run(0, 64, 128));
+  EXPECT_THROW(run(32, 64, 128), DeviceError);
+  EXPECT_THROW(run(0, 68, 128), DeviceError);
+  EXPECT_THROW(run(0, 64, 144), DeviceError);
+  stream->synchronize();
+}
+
 /// The kernels in the blocks of threads that a GPU would run, and not only their arithmetic.
 class KernelsInBlocks : public ::testing::TestWithParam<std::tuple<Row, DType>> {};
 

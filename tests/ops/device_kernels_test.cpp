@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <lamina/tensor.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 #include "contract.h"
 #include "core/compute_dtype.h"
@@ -295,6 +297,104 @@ TEST(SoftmaxKernel, GivesMaskedPositionsNothing) {
         }
         EXPECT_TRUE(std::isnan(y.data<float>()[static_cast<std::size_t>(2 * width)]))
             << "of nothing but minus infinity, as in Keras";
+      }
+    }
+  }
+}
+
+/// Sizes of one axis, past what 16, 32 and 33 bits count.
+constexpr std::int64_t kSizes[] = {
+    0, 1, 7, 256, 65'535, 65'537, 1 << 24, INT32_MAX, std::int64_t{1} << 32, 5'000'000'003};
+
+/// Jobs on elements in a row, at an address that suits packs or at one that does not.
+std::vector<kernels::Job> jobs_of_size(std::int64_t size, DType dtype, std::uintptr_t at) {
+  void* const x = reinterpret_cast<void*>(at);
+  kernels::DropoutJob dropout{};
+  dropout.dtype = dtype;
+  dropout.x = dropout.y = x;
+  dropout.size = size;
+  kernels::CopyJob copy{};
+  copy.element = dtype_size(dtype);
+  copy.size = size;
+  copy.from = copy.to = jobs::dense(size);
+  kernels::PenaltyJob penalty{};
+  penalty.dtype = dtype;
+  penalty.size = size;
+  kernels::SquaresJob squares{};
+  squares.dtype = dtype;
+  squares.all.count = (size + kernels::kPieceSize - 1) / kernels::kPieceSize;
+  kernels::GatherGradientJob gather{};
+  gather.dtype = dtype;
+  gather.ids.rows = gather.count = size;
+  gather.width = 3;
+  return {kernels::UnaryJob{dtype, {}, x, x, size}, dropout, copy, penalty, squares, gather};
+}
+
+std::vector<kernels::Job> jobs_of_channels(std::int64_t rows, std::int64_t channels, DType dtype) {
+  kernels::EpilogueJob epilogue{};
+  epilogue.dtype = dtype;
+  epilogue.bias = &epilogue;  // read by nobody: nothing runs
+  epilogue.size = rows * channels;
+  epilogue.channels = channels;
+  kernels::BatchNormJob norm{};
+  norm.dtype = dtype;
+  norm.size = rows * channels;
+  norm.channels = channels;
+  norm.inner = 1;
+  return {epilogue, norm};
+}
+
+std::vector<kernels::Job> jobs_of_groups(const Shape& shape, const std::vector<std::size_t>& axes,
+                                         DType dtype) {
+  kernels::ReduceJob reduce{};
+  reduce.dtype = dtype;
+  reduce.groups = jobs::groups(shape, axes);
+  kernels::MomentsJob moments{};
+  moments.dtype = dtype;
+  moments.groups = reduce.groups;
+  kernels::SoftmaxJob softmax{};
+  softmax.dtype = dtype;
+  softmax.groups = reduce.groups;
+  return {reduce, moments, softmax};
+}
+
+void expect_legal(const std::vector<kernels::Job>& all, bool nothing, const std::string& what) {
+  for (const kernels::Job& job : all) {
+    try {
+      EXPECT_EQ(launches_of(job) == 0, nothing) << what << ", job " << job.index();
+    } catch (const std::logic_error& error) {
+      ADD_FAILURE() << what << ", job " << job.index() << ": " << error.what();
+    }
+  }
+}
+
+/// Of nothing there is none: CUDA refuses an empty grid, too.
+TEST(Launches, AreWhatCudaAllowsWhateverTheSize) {
+  for (const DType dtype : kFloats) {
+    for (const std::int64_t size : kSizes) {
+      for (const std::uintptr_t at : {4096, 4096 + 8}) {
+        expect_legal(jobs_of_size(size, dtype, at), size == 0, std::to_string(size));
+      }
+      for (const std::int64_t channels : {1, 3, 8, 1000, 65'544, (1 << 24) + 8}) {
+        expect_legal(jobs_of_channels(size, channels, dtype), size == 0,
+                     std::to_string(size) + " rows of " + std::to_string(channels));
+      }
+    }
+  }
+}
+
+TEST(Launches, OfReductionsAreWhatCudaAllowsWhicheverAxisIsLong) {
+  using Axes = std::vector<std::size_t>;
+  for (const std::int64_t size : kSizes) {
+    for (std::size_t longest = 0; longest < 3; ++longest) {
+      std::vector<std::int64_t> dims{2, 3, 8};
+      dims[longest] = size;
+      for (const Axes& axes : {Axes{0}, {1}, {2}, {0, 1}, {0, 2}, {1, 2}, {0, 1, 2}}) {
+        const Shape shape(dims);
+        std::string what = shape.str() + " over";
+        for (const std::size_t axis : axes) what += " " + std::to_string(axis);
+        const bool no_groups = size == 0 && std::count(axes.begin(), axes.end(), longest) == 0;
+        expect_legal(jobs_of_groups(shape, axes, DType::kFloat32), no_groups, what);
       }
     }
   }

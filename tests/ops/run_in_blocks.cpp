@@ -99,6 +99,11 @@ void barrier() {
   Block::current()->wait();
 }
 
+OnlyChecked& only_checked() {
+  static OnlyChecked only;
+  return only;
+}
+
 void run_blocks(dim3 grid, int threads, const std::function<void()>& kernel) {
   static std::mt19937 random(lamina::test::fresh_seed());
   static Block block(threads);
@@ -121,16 +126,43 @@ void run_blocks(dim3 grid, int threads, const std::function<void()>& kernel) {
 
 namespace lamina::ops::contract {
 
-void run_in_blocks(const kernels::Job& job) {
-  static std::mutex one_at_a_time;
-  const std::lock_guard lock(one_at_a_time);
+namespace {
+
+std::mutex one_at_a_time;
+
+void give(const kernels::Job& job) {
+  int status = cudaSuccess;
   const bool defined = std::visit(
-      [](const auto& each) {
+      [&](const auto& each) {
         kernels::DeviceExecutor executor{nullptr};
-        return kernels::execute(each, executor);
+        const bool done = kernels::execute(each, executor);
+        status = executor.status;
+        return done;
       },
       job);
   if (!defined) throw UnsupportedError("A kernel received a dtype that it is not defined for.");
+  if (status != cudaSuccess) throw std::logic_error("CUDA refuses such a grid");
+}
+
+}  // namespace
+
+void run_in_blocks(const kernels::Job& job) {
+  const std::lock_guard lock(one_at_a_time);
+  give(job);
+}
+
+int launches_of(const kernels::Job& job) {
+  const std::lock_guard lock(one_at_a_time);
+  lamina::testing::OnlyChecked& only = lamina::testing::only_checked();
+  only = {true, 0};
+  try {
+    give(job);
+  } catch (...) {
+    only.now = false;
+    throw;
+  }
+  only.now = false;
+  return only.launches;
 }
 
 void BlocksEngine::launch(runtime::Stream& stream, const kernels::Job& job) {

@@ -12,7 +12,11 @@ class BlocksEngine final : public cuda::Engine {
   }
 };
 
-/// Runs a job so, here and now. Throws UnsupportedError for a dtype that it is not defined for.
+/// Runs a job so, here and now. Throws UnsupportedError for a dtype that it is not defined for,
+/// std::logic_error for a launch that CUDA would refuse.
 void run_in_blocks(const kernels::Job& job);
+
+/// The number of kernels that a job launches, none of which runs; throws likewise.
+[[nodiscard]] int launches_of(const kernels::Job& job);
 
 }  // namespace lamina::ops::contract

@@ -180,6 +180,30 @@ TEST(FakeRuntime, FailsWorkLaterThanItsCall) {
   EXPECT_THROW(stream->synchronize(), DeviceError);
 }
 
+TEST(FakeRuntime, RefusesToCopyMemoryThatItDoesNotHave) {
+  FakeRuntime runtime;
+  const Buffers buffers(runtime);
+  const auto stream = runtime.make_stream();
+  std::vector<std::byte> pageable(64);
+  const auto refused = [&](const Copy& copy) {
+    EXPECT_THROW(stream->copy(std::vector<Copy>{copy}), DeviceError);
+  };
+  refused({buffers.device->address(), pageable.data(), 64});
+  refused({pageable.data(), buffers.device->address(), 64});
+  refused({buffers.device->address(), buffers.host->address(), 65});
+  refused({buffers.device->address() + 1, buffers.host->address(), 64});
+  EXPECT_NO_THROW(stream->copy(std::vector<Copy>{{pageable.data(), pageable.data(), 0}}));
+  stream->synchronize();
+}
+
+TEST(FakeRuntime, RefusesEventsOfAnotherDevice) {
+  FakeRuntime runtime, other;
+  const auto stream = runtime.make_stream();
+  const auto event = other.make_event();
+  EXPECT_THROW(stream->record(*event), DeviceError);
+  EXPECT_THROW(stream->wait(*event), DeviceError);
+}
+
 TEST(FakeRuntime, CopiesTakeTheTimeOfTheirBytes) {
   VirtualClock clock;
   FakeRuntime runtime({.seed = 1, .bytes_per_second = 640, .clock = &clock});
@@ -203,10 +227,29 @@ TEST(Recording, RefusesWhatCudaDoesFromTheThreadThatRecords) {
   EXPECT_THROW((void)runtime.allocate(1), DeviceError);
   EXPECT_THROW((void)runtime.make_event(), DeviceError);
   EXPECT_THROW(event->wait(), DeviceError);
-  EXPECT_THROW(stream->synchronize(), DeviceError);
   const auto recording = stream->end_recording();
   EXPECT_NO_THROW((void)runtime.allocate(1));
   stream->synchronize();
+}
+
+TEST(Recording, IsSpoiledByAWaitForItsStreamOnAnyThread) {
+  FakeRuntime runtime;
+  const Buffers buffers(runtime);
+  const auto stream = runtime.make_stream();
+  for (const bool same_thread : {true, false}) {
+    stream->begin_recording();
+    stream->copy(buffers.down());
+    const auto wait = [&] { EXPECT_THROW(stream->synchronize(), DeviceError); };
+    if (same_thread) {
+      wait();
+    } else {
+      std::thread(wait).join();
+    }
+    EXPECT_THROW((void)stream->end_recording(), DeviceError);
+    stream->begin_recording();
+    EXPECT_NO_THROW((void)stream->end_recording());
+  }
+  EXPECT_EQ(runtime.recordings(), 2U);
 }
 
 TEST(Recording, IsCheckedForDisorderWhenItIsPlayed) {

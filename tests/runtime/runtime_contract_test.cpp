@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <lamina/error.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <random>
@@ -217,6 +218,24 @@ TEST_P(RuntimeContract, WhatIsRecordedIsDoneEachTimeThatItIsPlayed) {
     stream->synchronize();
     EXPECT_EQ(content(*to), content(*from)) << play;
   }
+}
+
+TEST_P(RuntimeContract, ABatchIsRecordedToo) {
+  const std::size_t part = 1000;
+  const auto from = random_pinned(2 * part), to = pinned(2 * part);
+  const auto device = runtime_->allocate(2 * part);
+  const auto stream = runtime_->make_stream();
+  stream->begin_recording();
+  stream->copy(std::vector<Copy>{{device->address(), from->address(), part},
+                                 {device->address() + part, from->address() + part, part}});
+  stream->copy(std::vector<Copy>{{to->address() + part, device->address(), part},
+                                 {to->address(), device->address() + part, part}});
+  const auto recording = stream->end_recording();
+  stream->play(*recording);
+  stream->synchronize();
+  std::vector<std::byte> wanted = content(*from);
+  std::rotate(wanted.begin(), wanted.begin() + static_cast<std::ptrdiff_t>(part), wanted.end());
+  EXPECT_EQ(content(*to), wanted);
 }
 
 TEST_P(RuntimeContract, AStreamThatHasRecordedWorksAsBefore) {

@@ -7,6 +7,9 @@
 
 namespace lamina::ops::cuda {
 
+/// Bytes: what plans read and write begins at a multiple, as a plan's arena places it.
+inline constexpr std::size_t kOperandAlignment = 64;
+
 /// What a plan reads and writes, on the device: x (or a), then kernel (or b, or gamma), as the op
 /// has them; the bias, or beta. kInput reads y and the kernel; kKernel reads x and y.
 struct LibraryArgs {

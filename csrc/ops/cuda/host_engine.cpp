@@ -14,6 +14,8 @@ namespace {
 
 using Direction = LibraryConvolution::Direction;
 
+constexpr std::int64_t kTooManyMatrices = 1 << 16;  ///< for cuBLASLt
+
 /// The parameters of the reference: widened, and in its order.
 Tensor parameter(const void* data, const Shape& shape, DType dtype) {
   const Tensor here = Tensor::view(const_cast<void*>(data), shape, dtype, nullptr);
@@ -113,6 +115,15 @@ void run(const LibraryNorm& op, const LibraryArgs& args) {
   reference::evaluate(norm, {inputs, params, args.result});
 }
 
+/// Throws as a library fails that was told how its operands lie.
+void require_aligned(const LibraryOp& op, const LibraryArgs& args) {
+  for (const void* operand : {args.first, args.second, static_cast<const void*>(args.result)}) {
+    if (reinterpret_cast<std::uintptr_t>(operand) % kOperandAlignment == 0) continue;
+    throw DeviceError("HostPlan::run", "misaligned operand", describe(op),
+                      SourceLocation::current());
+  }
+}
+
 /// The operation by its definition. The workspace is asked for and poisoned, as a library's is
 /// undefined.
 class HostPlan final : public LibraryPlan {
@@ -120,6 +131,7 @@ class HostPlan final : public LibraryPlan {
   explicit HostPlan(LibraryOp op) : op_(std::move(op)) {}
   [[nodiscard]] std::size_t workspace_bytes() const override { return kWorkspace; }
   void run(runtime::Stream& stream, const LibraryArgs& args) override {
+    require_aligned(op_, args);
     stream.call([op = op_, args] {
       auto* workspace = static_cast<unsigned char*>(args.workspace);
       std::fill(workspace, workspace + kWorkspace, static_cast<unsigned char>(0xff));
@@ -144,6 +156,9 @@ std::shared_ptr<LibraryPlan> HostEngine::plan(const LibraryOp& op) {
     if (convolution->before != convolution->after) return nullptr;
     const Activation& activation = convolution->activation;
     if (activation != Activation{} && activation != relu()) return nullptr;
+  }
+  if (const auto* product = std::get_if<LibraryProduct>(&op)) {
+    if (product->matrices >= kTooManyMatrices) return nullptr;
   }
   return std::make_shared<HostPlan>(op);
 }

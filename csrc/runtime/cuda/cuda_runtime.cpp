@@ -2,14 +2,35 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstdint>
+#include <limits>
+
 #include "runtime/cuda/cuda_call.h"
 #include "runtime/cuda/cuda_memory.h"
 #include "runtime/cuda/cuda_stream.h"
 
 namespace lamina::runtime {
+namespace {
+
+/// By default what is freed goes back to the system whenever a stream or an event is waited for,
+/// and allocations map memory anew. Whoever has set it otherwise is left with that.
+void keep_freed_memory(int device) {
+  cudaMemPool_t pool = nullptr;
+  check_cuda(cudaDeviceGetMemPool(&pool, device), "cudaDeviceGetMemPool");
+  std::uint64_t kept = 0;
+  check_cuda(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &kept),
+             "cudaMemPoolGetAttribute");
+  if (kept != 0) return;
+  kept = std::numeric_limits<std::uint64_t>::max();
+  check_cuda(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &kept),
+             "cudaMemPoolSetAttribute");
+}
+
+}  // namespace
 
 CudaRuntime::CudaRuntime(int device) : device_(device) {
   make_current();
+  keep_freed_memory(device_);
   check_cuda(cudaStreamCreateWithFlags(&memory_stream_, cudaStreamNonBlocking),
              "cudaStreamCreateWithFlags");
 }

@@ -7,8 +7,9 @@ struct CUstream_st;
 
 namespace lamina::runtime {
 
-/// One GPU. Device memory comes from CUDA's pool, page-locked memory is allocated by us, touched,
-/// and registered: what CUDA allocates promises no page alignment, which O_DIRECT needs.
+/// One GPU. Device memory comes from CUDA's pool, which keeps for this process what was freed;
+/// page-locked memory is allocated by us, touched, and registered: what CUDA allocates promises no
+/// page alignment, which O_DIRECT needs.
 class CudaRuntime final : public Runtime {
  public:
   /// Throws DeviceError when there is no such device.

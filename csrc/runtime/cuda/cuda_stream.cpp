@@ -78,10 +78,11 @@ void CudaStream::copy(std::span<const Copy> batch) {
   const std::vector<Copy> copies = not_empty(batch);
   if (copies.empty()) return;
   make_current();
-  if (copies.size() == 1) {
-    check_cuda(
-        cudaMemcpyAsync(copies[0].to, copies[0].from, copies[0].size, cudaMemcpyDefault, stream_),
-        "cudaMemcpyAsync");
+  if (copies.size() == 1 || recording_) {  // CUDA refuses to record a batch as such
+    for (const Copy& copy : copies) {
+      check_cuda(cudaMemcpyAsync(copy.to, copy.from, copy.size, cudaMemcpyDefault, stream_),
+                 "cudaMemcpyAsync");
+    }
     return;
   }
   std::vector<void*> to;

@@ -67,12 +67,19 @@ void DeviceUpdate::fetch_finite(Update& update) {
 
 std::vector<double> DeviceUpdate::squared_norms(const Update& update) {
   std::vector<double> norms(update.items.size(), 0.0);
-  for (const Group& group : groups(update)) {
+  const std::vector<Group> all = groups(update);
+  sums_.resize(all.size());
+  for (std::size_t k = 0; k < all.size(); ++k) {
+    const Group& group = all[k];
     if (group.all.count == 0) continue;
-    Tensor sums = Tensor::empty({group.all.count}, DType::kFloat64, runner_.device());
+    const Shape shape{group.all.count};
+    // Kept: to allocate makes a device wait and map memory, at each step.
+    if (!sums_[k].defined() || sums_[k].shape() != shape) {
+      sums_[k] = Tensor::empty(shape, DType::kFloat64, runner_.device());
+    }
     runner_.run(
-        kernels::SquaresJob{group.dtype, update, group.all, static_cast<double*>(sums.raw())});
-    const std::vector<double> here = fetched<double>(sums);
+        kernels::SquaresJob{group.dtype, update, group.all, static_cast<double*>(sums_[k].raw())});
+    const std::vector<double> here = fetched<double>(sums_[k]);
     for (std::size_t i = 0; i < here.size(); ++i) {
       norms[static_cast<std::size_t>(group.pieces[i].array)] += here[i];
     }

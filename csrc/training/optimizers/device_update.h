@@ -45,6 +45,7 @@ class DeviceUpdate {
   ops::JobRunner runner_;
   DeviceTable arrays_, lost_;
   std::vector<DeviceTable> pieces_;  ///< one a dtype
+  std::vector<Tensor> sums_;         ///< likewise, of squares
 };
 
 }  // namespace lamina::training

@@ -16,7 +16,8 @@ struct dim3 {
 
 using cudaStream_t = void*;
 using cudaError_t = int;
-inline constexpr int cudaSuccess = 0, cudaErrorNotSupported = 801;
+inline constexpr int cudaSuccess = 0, cudaErrorInvalidConfiguration = 9,
+                     cudaErrorNotSupported = 801;
 
 namespace lamina::testing {
 
@@ -32,6 +33,20 @@ struct Place {
 void run_blocks(dim3 grid, int threads, const std::function<void()>& kernel);
 /// Returns when every thread of the block has come here.
 void barrier();
+
+/// What CUDA says of a launch of such a grid.
+[[nodiscard]] inline cudaError_t checked(dim3 grid) {
+  constexpr unsigned kMostAlongX = 0x7fffffff, kMost = 65535;
+  const bool legal = grid.x > 0 && grid.x <= kMostAlongX && grid.y > 0 && grid.y <= kMost &&
+                     grid.z > 0 && grid.z <= kMost;
+  return legal ? cudaSuccess : cudaErrorInvalidConfiguration;
+}
+/// Whether launches are only checked, and counted.
+struct OnlyChecked {
+  bool now = false;
+  int launches = 0;
+};
+[[nodiscard]] OnlyChecked& only_checked();
 
 }  // namespace lamina::testing
 

@@ -162,6 +162,29 @@ TEST(DeviceTraining, NeedsNothingNewFromTheThirdStepOn) {
   EXPECT_EQ(gpu->plays(), 2U * 9) << "all but the first of 10 steps";
 }
 
+/// To allocate makes a real device wait.
+TEST(DeviceTraining, AllocatesNothingToClipNormsAndToScaleLossesFromTheThirdStepOn) {
+  Random random;
+  const FakeGpu gpu({}, {2, 1 << 16});
+  const OptimizerPtr all[] = {
+      optimizers::SGD({.momentum = 0.9, .clipnorm = 1.0}),
+      optimizers::Adam({.global_clipnorm = 1.0}),
+      optimizers::LossScaleOptimizer({.inner_optimizer = optimizers::SGD(), .initial_scale = 8})};
+  for (const OptimizerPtr& optimizer : all) {
+    SCOPED_TRACE(optimizer->class_name());
+    const ModelPtr model = convnet(7, "mixed_float16");
+    compile(model, optimizer);
+    model->to(kGpu);
+    const auto step = [&] {
+      (void)model->train_on_batch(random.tensor({5, 8, 8, 3}), random.classes({5}, 3));
+    };
+    for (int i = 0; i < 3; ++i) step();
+    const std::size_t before = gpu->allocations();
+    for (int i = 0; i < 3; ++i) step();
+    EXPECT_EQ(gpu->allocations(), before);
+  }
+}
+
 TEST(DeviceTraining, PenaltiesComeWithTheOutputs) {
   Random random;
   const FakeGpu gpu({}, {2, 1 << 16});

@@ -14,8 +14,7 @@ namespace lamina::ops::cuda {
 namespace {
 
 constexpr std::size_t kWorkspace = std::size_t{32} << 20;  ///< at most, for one product
-/// Of matrices, which a plan's arena may place so; cuBLAS takes 256 for granted.
-constexpr std::uint32_t kAlignment = 64;
+constexpr std::uint32_t kAlignment = kOperandAlignment;    ///< cuBLAS takes 256 for granted
 
 /// What is used of the library, by the names of its functions.
 struct Functions {
