@@ -49,6 +49,7 @@ class Unsynced final : public storage::Storage {
     return storage::posix().try_lock(p);
   }
   void sync_directory(const path&) override {}
+  void sync_parents(const path&) override {}
 
  private:
   struct File final : storage::WritableFile {

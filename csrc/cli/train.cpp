@@ -44,8 +44,7 @@ void check(const Arguments& a) {
     throw ValueError("--validation-data and --validation-labels belong together");
   }
   if (!a.weights_out.empty()) {
-    require_place_for(
-        checkpoint::resolved(checkpoint::save_target(a.weights_out, {}).file).string());
+    require_place_for(saved_file(a.weights_out).string());
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "storage/posix_file.h"
 #include "storage/posix_lock.h"
+#include "storage/posix_parents.h"
 #include "storage/posix_remove.h"
 
 namespace lamina::storage {
@@ -118,6 +119,8 @@ class PosixStorage final : public Storage {
       raise_posix("fsync", directory, errno);
     }
   }
+
+  void sync_parents(const Path& directory) override { sync_posix_parents(directory); }
 };
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "core/direct_io.h"
 #include "storage/posix_remove.h"
@@ -25,10 +27,22 @@ bool is_aligned(std::uint64_t offset, const std::byte* memory, std::size_t size)
          reinterpret_cast<std::uintptr_t>(memory) % kDirectAlignment == 0;
 }
 
-// O_NONBLOCK: a pipe of that name must not hang us before it is refused.
+// O_NONBLOCK: a pipe of that name must not hang us before it is refused. With it a file that is
+// leased, as by a server of files for its clients, cannot be opened before the lease is given back,
+// which the system then asks for, and sees to after its `lease-break-time`.
 Descriptor open_to_read(const Path& path) {
-  return Descriptor(checked(
-      "open", path, [&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
+  constexpr std::chrono::milliseconds kLongestPause{50};
+  constexpr int kMostPauses = 2'000;
+  std::chrono::milliseconds pause{1};
+  for (int pauses = 0;; ++pauses) {
+    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (file) return file;
+    const int code = errno;
+    if (code == EINTR) continue;
+    if (code != EWOULDBLOCK || pauses >= kMostPauses) raise_posix("open", path, code);
+    std::this_thread::sleep_for(pause);
+    pause = std::min(2 * pause, kLongestPause);
+  }
 }
 
 struct stat status_of(const Descriptor& file, const Path& path) {
@@ -52,6 +66,13 @@ bool is_same_content(const struct stat& a, const struct stat& b) {
 bool is_worth_another_try(int code, std::uint64_t freed) {
   if (code != ENOSPC && code != EDQUOT) return code == EINTR;
   return wait_for_freed_space() || times_freed() != freed;
+}
+
+/// True for what the writes would fail of as well. Any other error says that there is no such thing
+/// as to reserve space: file systems, and what keeps calls from containers, have several words for
+/// that.
+bool is_of_the_disk(int code) {
+  return code == ENOSPC || code == EDQUOT || code == EFBIG || code == EIO;
 }
 
 /// Reserves the space of a file; 0 or the error, also where there is no such thing. tmpfs, before
@@ -197,7 +218,7 @@ PosixWritableFile::PosixWritableFile(Path path) : path_(std::move(path)) {
 void PosixWritableFile::resize(std::uint64_t size) {
   if (size > 0) {
     const int code = reserve(fd_.get(), size);
-    if (code != 0 && code != EOPNOTSUPP && code != ENOSYS) raise_posix("fallocate", path_, code);
+    if (is_of_the_disk(code)) raise_posix("fallocate", path_, code);
   }
   checked("ftruncate", path_, [&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); });
 }

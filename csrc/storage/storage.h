@@ -91,12 +91,16 @@ class Storage {
   [[nodiscard]] virtual std::unique_ptr<Lock> try_lock(const Path& path) = 0;
   /// Makes creations, renames and removals in `directory` durable.
   virtual void sync_directory(const Path& directory) = 0;
+  /// Makes durable that `directory` itself is there, whoever made it: syncs those that it lies in,
+  /// as far as they are of its file system and may be read.
+  virtual void sync_parents(const Path& directory) = 0;
 };
 
 /// Removes `path`, and what is in it when it is a directory. Follows no links.
 void remove_all(const Path& path, Storage& storage);
 
-/// Makes a directory and the parents that it lacks, durably.
+/// Makes a directory and the parents that it lacks, durably. Who made those that are there may have
+/// died before that was durable.
 void create_directories(const Path& path, Storage& storage);
 
 /// The process's file system. Shared and stateless.

@@ -38,7 +38,8 @@ void remove_all(const Path& path, Storage& storage) {
 }
 
 void create_directories(const Path& path, Storage& storage) {
-  if (path.empty() || storage.exists(path)) return;
+  if (path.empty()) return;
+  if (storage.exists(path)) return storage.sync_parents(path);
   create_directories(path.parent_path(), storage);
   storage.create_directory(path);
   try {

@@ -55,7 +55,9 @@ class CheckpointManager {
   /// speaks of no file that is not there.
   SaveHandle save_async(std::int64_t step, const Model& model);
 
-  /// The steps of the checkpoints there are, ascending. Throws StorageError.
+  /// The steps of the checkpoints there are, ascending. One that is just being replaced is among
+  /// them: where names cannot change places that is waited for, and one whose save died just then
+  /// is put back. Throws StorageError.
   [[nodiscard]] std::vector<std::int64_t> steps() const;
   /// The last of `steps()`.
   [[nodiscard]] std::optional<std::int64_t> latest() const;

@@ -26,6 +26,10 @@ using lamina::testing::power_cuts;
 using lamina::testing::replayed;
 using ::testing::AnyOf;
 
+// The longest that there can be: hidden names beside them have no room for them.
+const std::string kLongFile = std::string(244, 'n') + ".weights.h5",
+                  kLongIndex = std::string(238, 'n') + ".weights.json";
+
 constexpr int kNothing = -1, kOld = 0, kNew = 1;
 
 struct Way {
@@ -246,13 +250,27 @@ TEST_P(Crash, AfterCrashLosesNothingThatWasReturned) {
   }
 }
 
+// Who made the directory has not synced its parents.
+TEST_P(Crash, AfterASaveIntoADirectoryThatIsNewLeavesTheCheckpoint) {
+  const CrashScene scene(random_, std::string("d/new/inner/") + GetParam().path, 1);
+  CrashStorage storage;
+  for (const char* made : {"d/new", "d/new/inner"}) storage.create_directory(made);
+  scene.save(0, GetParam().first, storage);
+  for (const CrashDisk& disk : power_cuts(storage.disk(), 6, random_)) {
+    CrashStorage after(disk);
+    EXPECT_EQ(scene.load(after), 0);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Ways, Crash,
                          ::testing::Values(Way{"first_file", "m.weights.h5", false, {}, {}},
                                            Way{"file", "m.weights.h5", true, {}, {}},
                                            Way{"archive", "m.keras", true, {}, {}},
                                            Way{"first_shards", "m.weights.json", false, 1300, 610},
                                            Way{"fewer_shards", "m.weights.json", true, 610, 1300},
-                                           Way{"more_shards", "m.weights.json", true, 1300, 610}),
+                                           Way{"more_shards", "m.weights.json", true, 1300, 610},
+                                           Way{"long_name", kLongFile.c_str(), true, {}, {}},
+                                           Way{"long_names", kLongIndex.c_str(), true, 1300, 610}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

@@ -105,10 +105,21 @@ class CrashStorage final : public storage::Storage {
     const std::lock_guard lock(mutex_);
     record({Kind::kSyncDirectory, find("fsync", directory)});
   }
+  void sync_parents(const Path& directory) override {
+    const std::lock_guard lock(mutex_);
+    (void)find("stat", directory);
+    for (Path at = directory; inner(at) != "." && durable_.insert(at).second;) {
+      at = at.parent_path();
+      record({Kind::kSyncDirectory, find("fsync", at)});
+    }
+  }
 
  private:
+  static constexpr std::size_t kLongestName = 255;
+
   static std::string name(const Path& path) { return path.filename().string(); }
   static Path inner(const Path& path) {
+    if (name(path).size() > kLongestName) fail("stat", path, ENAMETOOLONG);
     const Path out = path.lexically_relative("d");
     if (out.empty() || *out.begin() == "..") {
       throw std::logic_error("beyond the directory 'd': '" + path.string() + "'");
@@ -127,9 +138,11 @@ class CrashStorage final : public storage::Storage {
     return *at;
   }
   [[nodiscard]] std::size_t parent(const char* call, const Path& path) const {
+    if (name(path).size() > kLongestName) fail(call, path, ENAMETOOLONG);
     return find(call, path.parent_path());
   }
   [[nodiscard]] std::size_t common_parent(const Path& from, const Path& to) const {
+    if (name(to).size() > kLongestName) fail("rename", to, ENAMETOOLONG);
     if (from.parent_path() != to.parent_path()) {
       throw std::logic_error("from one directory to another: '" + to.string() + "'");
     }
@@ -202,6 +215,7 @@ class CrashStorage final : public storage::Storage {
   CrashDisk disk_;
   std::vector<Operation> log_;
   std::set<Path> locked_;
+  std::set<Path> durable_;  // directories of which it is durable that they are there
 };
 
 }  // namespace lamina::testing

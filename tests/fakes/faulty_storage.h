@@ -82,6 +82,10 @@ class FaultyStorage final : public storage::Storage {
     step("fsync", directory);
     inner_.sync_directory(directory);
   }
+  void sync_parents(const Path& directory) override {
+    step("fsync", directory);
+    inner_.sync_parents(directory);
+  }
 
   /// A file system without second names, such as FAT.
   void forbid_links() { links_ = false; }

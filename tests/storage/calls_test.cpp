@@ -1,11 +1,12 @@
 // Calls that move a part of the bytes, are interrupted, find the disk full, or no way past the page
 // cache: what a kernel may do at any time, and hardly ever does. This program's own open, flock,
-// pread, pwrite, fallocate and fstatfs stand before the C library's.
+// pread, pwrite, fallocate, fsync and fstatfs stand before the C library's.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <lamina/error.h>
 #include <lamina/tensor.h>
 #include <linux/magic.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "storage/posix_call.h"
 #include "storage/posix_remove.h"
@@ -81,6 +83,9 @@ class SignalsBeforeSpaceIsReserved {
   static inline std::atomic<int> count_ = 0;
 };
 
+/// The error of each call of fallocate, but for 0.
+std::atomic<int> reserving_fails_with = 0;
+
 /// While it lives a signal comes at one of the calls of open and flock.
 class SignalsWhileLocking {
  public:
@@ -116,6 +121,24 @@ class EverythingOnNfs {
   EverythingOnNfs& operator=(const EverythingOnNfs&) = delete;
 
   static inline std::atomic<bool> is_so = false;
+};
+
+/// Notes what is synced while it lives. One thread's.
+class SyncedPaths {
+ public:
+  SyncedPaths() { all_ = &paths; }
+  ~SyncedPaths() { all_ = nullptr; }
+  SyncedPaths(const SyncedPaths&) = delete;
+  SyncedPaths& operator=(const SyncedPaths&) = delete;
+
+  static void note(int fd) {
+    if (all_ == nullptr) return;
+    all_->push_back(std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd)));
+  }
+  std::vector<std::filesystem::path> paths;
+
+ private:
+  static inline std::vector<std::filesystem::path>* all_ = nullptr;
 };
 
 /// Makes the call, on a descriptor without O_DIRECT when it is cut short: that takes no part of a
@@ -176,7 +199,15 @@ __attribute__((visibility("default"))) int fallocate(int fd, int mode, off_t off
     errno = EINTR;
     return -1;
   }
+  if (reserving_fails_with != 0) {
+    errno = reserving_fails_with;
+    return -1;
+  }
   return static_cast<int>(::syscall(SYS_fallocate, fd, mode, offset, size));
+}
+__attribute__((visibility("default"))) int fsync(int fd) {
+  SyncedPaths::note(fd);
+  return static_cast<int>(::syscall(SYS_fsync, fd));
 }
 __attribute__((visibility("default"))) int fstatfs(int fd, struct statfs* system) noexcept {
   const int result = static_cast<int>(::syscall(SYS_fstatfs, fd, system));
@@ -189,7 +220,9 @@ namespace lamina::storage {
 namespace {
 
 using lamina::testing::TemporaryDirectory;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 constexpr std::size_t kMiB = std::size_t{1} << 20;
 
@@ -456,6 +489,76 @@ TEST_F(Calls, ThatReserveSpaceAndAreAlwaysInterruptedAreGivenUp) {
   Tensor read = random_bytes(2 * kMiB);
   posix().open(directory_ / "f")->read_at(kMiB, read.bytes());
   EXPECT_TRUE(bitwise_equal(read, bytes));
+}
+
+TEST_F(Calls, ThatSyncTheParentsOfADirectoryAreMadeOnceForEach) {
+  const auto synced = [](const Path& directory) {
+    const SyncedPaths seen;
+    posix().sync_parents(directory);
+    return seen.paths;
+  };
+  const Path top = std::filesystem::canonical(directory_.path());
+  std::filesystem::create_directories(top / "a" / "b");
+  std::vector<Path> expected{top / "a"};
+  struct stat status {
+  }, parent{};
+  for (Path at = top;; at = at.parent_path()) {
+    ASSERT_EQ(::stat(at.c_str(), &status), 0);
+    ASSERT_EQ(::stat((at / "..").c_str(), &parent), 0);
+    expected.push_back(at);
+    if (at == at.root_path() || parent.st_dev != status.st_dev) break;
+  }
+  EXPECT_EQ(synced(top / "a" / "b"), expected);
+  EXPECT_THAT(synced(top / "a" / "b"), IsEmpty());
+  EXPECT_THAT(synced(top / "a" / "." / "b" / ""), IsEmpty());
+  std::filesystem::create_directories(top / "a" / "c" / "d");
+  EXPECT_THAT(synced(top / "a" / "c" / "d"), ElementsAre(top / "a" / "c", top / "a"));
+  // Another directory that has the name of one that was looked after.
+  std::filesystem::rename(top / "a" / "c", top / "before");
+  std::filesystem::create_directories(top / "a" / "c");
+  EXPECT_THAT(synced(top / "a" / "c"), ElementsAre(top / "a"));
+  std::filesystem::create_directory_symlink(top / "before", top / "link");
+  std::filesystem::create_directories(top / "before" / "e");
+  EXPECT_THAT(synced(top / "link" / "e"), ElementsAre(top / "before"));
+  EXPECT_THROW((void)synced(top / "absent"), FileNotFoundError);
+}
+
+TEST_F(Calls, ThatSyncTheParentsOfADirectoryLeaveOutWhatMayNotBeRead) {
+  const Path closed = directory_ / "closed", inner = closed / "inner";
+  std::filesystem::create_directories(inner);
+  std::filesystem::permissions(directory_.path(), std::filesystem::perms::all);
+  std::filesystem::permissions(inner, std::filesystem::perms::all);
+  std::filesystem::permissions(closed, static_cast<std::filesystem::perms>(0311));
+  if (::geteuid() != 0) return posix().sync_parents(inner);
+  ASSERT_EQ(::seteuid(65534), 0);
+  EXPECT_NO_THROW(posix().sync_parents(inner));
+  EXPECT_THROW(posix().sync_directory(closed), StorageError);
+  ASSERT_EQ(::seteuid(0), 0);
+}
+
+// As where a container may not make the call, or a file system takes it for one of another kind.
+TEST_F(Calls, ThatCannotReserveSpaceLeaveItToTheWritesUnlessTheDiskIsWhatIsWrong) {
+  const Tensor bytes = random_bytes(2 * kMiB);
+  for (const int code : {EOPNOTSUPP, ENOSYS, EPERM, EINVAL, ENODEV, ENOSPC, EDQUOT, EFBIG, EIO}) {
+    SCOPED_TRACE(code);
+    const bool of_the_disk = code == ENOSPC || code == EDQUOT || code == EFBIG || code == EIO;
+    reserving_fails_with = code;
+    int thrown = 0;
+    try {
+      const auto file = posix().create(directory_ / "f");
+      file->resize(2 * kMiB);
+      file->write_at(0, bytes.bytes());
+      file->close();
+    } catch (const StorageError& error) {
+      thrown = error.code();
+    }
+    reserving_fails_with = 0;
+    EXPECT_EQ(thrown, of_the_disk ? code : 0);
+    if (of_the_disk) continue;
+    Tensor read = random_bytes(2 * kMiB);
+    posix().open(directory_ / "f")->read_at(0, read.bytes());
+    EXPECT_TRUE(bitwise_equal(read, bytes));
+  }
 }
 
 [[noreturn]] void fill_a_small_disk_twice(const Path& directory) {

@@ -8,12 +8,15 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <fstream>
 #include <numeric>
 #include <random>
 #include <set>
 #include <thread>
 
+#include "storage/posix_call.h"
 #include "storage/posix_remove.h"
 #include "storage/storage.h"
 #include "tests/fakes/bytes.h"
@@ -256,6 +259,29 @@ TEST(RemoveAll, SaysWhyAFileCannotBeRemoved) {
   }
   remove_all(directory / "d", posix());
   EXPECT_FALSE(posix().exists(directory / "d"));
+}
+
+// As a server of files has for a client that writes.
+TEST(PosixStorage, AFileThatIsLeasedIsReadOnceTheLeaseIsGivenBack) {
+  const TemporaryDirectory directory;
+  const auto bytes = random_bytes(1000);
+  posix().create(directory / "f")->write_at(0, bytes);
+  const auto before = std::signal(SIGIO, SIG_IGN);  // by which the holder is asked
+  const Descriptor held(::open((directory / "f").c_str(), O_RDWR | O_CLOEXEC));
+  if (::fcntl(held.get(), F_SETLEASE, F_WRLCK) != 0) GTEST_SKIP() << "no leases here";
+  std::atomic<bool> given_back = false;
+  {
+    const std::jthread holder([&] {
+      while (::fcntl(held.get(), F_GETLEASE) == F_WRLCK)
+        std::this_thread::yield();  // not asked yet
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      given_back = true;
+      (void)::fcntl(held.get(), F_SETLEASE, F_UNLCK);
+    });
+    EXPECT_EQ(read_all(directory / "f"), bytes);
+    EXPECT_TRUE(given_back);
+  }
+  std::signal(SIGIO, before);
 }
 
 /// Knows the directories that a power cut may take.

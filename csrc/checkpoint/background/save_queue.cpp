@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <system_error>
 #include <unordered_set>
 #include <utility>
 
+#include "checkpoint/background/start_thread.h"
 #include "checkpoint/names/paths.h"
 #include "core/per_process.h"
 #include "storage/storage.h"
@@ -71,12 +71,8 @@ void SaveQueue::start_thread_if_needed() {
   const auto waiting =
       std::count_if(jobs_.begin(), jobs_.end(), [](auto& j) { return !j.running; });
   if (static_cast<std::size_t>(waiting) <= idle_ || threads_.size() == max_threads_) return;
-  threads_.reserve(max_threads_);
-  try {
-    threads_.emplace_back([this] { serve(); });
-  } catch (const std::system_error&) {
-    // No more threads to be had: those that run, or the caller, do the work.
-  }
+  std::thread thread;
+  if (!start_thread(thread, [this] { serve(); })) threads_.push_back(std::move(thread));
 }
 
 void SaveQueue::serve() {
@@ -109,22 +105,23 @@ void SaveQueue::serve() {
   }
 }
 
-void SaveQueue::keep_failure_of(const std::shared_ptr<SaveState>& state) {
+void SaveQueue::keep_failure_of(const std::shared_ptr<SaveState>& state) noexcept {
   if (!state->has_failure()) return;
   std::erase_if(failed_, [](const auto& other) { return other.expired(); });
-  failed_.push_back(state);
+  try {
+    failed_.push_back(state);
+  } catch (const std::bad_alloc&) {
+    state->tell_failure();  // who would tell of it at the end does not know it
+  }
 }
 
-SaveQueue::Jobs::iterator SaveQueue::next() {
-  std::unordered_set<std::string_view> keys;
-  std::unordered_set<const SaveState*> earlier;  // those that are over have left
+SaveQueue::Jobs::iterator SaveQueue::next() noexcept {
   for (auto job = jobs_.begin(); job != jobs_.end(); ++job) {
-    const bool first = keys.insert(job->key).second;
-    const bool waits = std::any_of(job->after.begin(), job->after.end(), [&](const auto& state) {
-      return earlier.contains(state.get());
+    const bool follows = std::any_of(jobs_.begin(), job, [&](const Job& earlier) {
+      return earlier.key == job->key ||
+             std::find(job->after.begin(), job->after.end(), earlier.state) != job->after.end();
     });
-    earlier.insert(job->state.get());
-    if (first && !waits && !job->running) return job;
+    if (!job->running && !follows) return job;
   }
   return jobs_.end();
 }

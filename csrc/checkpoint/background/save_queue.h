@@ -23,7 +23,9 @@ class SaveQueue {
   using Work = std::function<void(SaveState&)>;
   using States = std::vector<std::shared_ptr<SaveState>>;
 
-  explicit SaveQueue(std::size_t max_threads) : max_threads_(max_threads) {}
+  explicit SaveQueue(std::size_t max_threads) : max_threads_(max_threads) {
+    threads_.reserve(max_threads);
+  }
   /// Runs what is still queued.
   ~SaveQueue() { stop(); }
   SaveQueue(const SaveQueue&) = delete;
@@ -63,11 +65,11 @@ class SaveQueue {
 
   void start_thread_if_needed();
   void serve();
-  void keep_failure_of(const std::shared_ptr<SaveState>& state);
+  void keep_failure_of(const std::shared_ptr<SaveState>& state) noexcept;
   /// What is left when the threads are gone: where a save ends the process, those behind it.
   void give_up_rest();
   /// The first job that follows no earlier one.
-  [[nodiscard]] Jobs::iterator next();
+  [[nodiscard]] Jobs::iterator next() noexcept;
   template <class F>
   void wait_for_jobs(const F& wanted);
 

@@ -13,7 +13,8 @@
 // file to come, `.FILE.SAVE.old` a second name of the one to go, SAVE an id of this save alone.
 //
 //   1. Take `.NAME.lock`, waiting for other saves and recoveries. The system gives it back when its
-//      holder dies, so what other saves have left by now was left by the dead.
+//      holder dies, so what other saves have left by now was left by the dead. Make durable that
+//      the directory is there: who made it may have died, or never have seen to that.
 //   2. If a record `.NAME.recovery` is there, its save died: do 7 to 9 for it. Then remove hidden
 //      files that dead saves have left.
 //   3. Write every new file under its hidden name, and sync it.
@@ -68,6 +69,7 @@ Commit::Commit(storage::Storage& storage, const std::filesystem::path& checkpoin
       place_(checkpoint),
       lock_(lock_checkpoint(place_, storage, waiting)),
       save_(make_save_name()) {
+  storage_.sync_parents(place_.directory);
   settle_locked(place_, storage_);
   if (!lock_->exclusive()) return;  // nobody knows whose they are
   std::vector<std::string> problems;

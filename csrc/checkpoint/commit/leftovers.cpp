@@ -22,26 +22,32 @@ class Needed {
   Needed(const path& directory, const std::vector<std::string>& copies, const std::string& own,
          Storage& storage)
       : storage_(storage) {
-    const std::vector<std::string> entries = storage.list(directory);
     std::set<std::string> locked;
-    for (const std::string& entry : entries) {
+    std::vector<std::string> others;
+    for (const std::string& entry : storage.list(directory)) {
       const std::string recorded(recorded_name(entry));
       if (!recorded.empty()) add_record(directory / recorded);
-      locked.emplace(locked_name(entry));
+      if (!locked_name(entry).empty()) {
+        locked.emplace(locked_name(entry));
+      } else if (!any_locked_name(entry).empty()) {
+        others.emplace_back(any_locked_name(entry));
+      }
     }
     // A file that is saved by way of a link may be called anything.
-    for (const std::string& copy : copies) {
-      const CheckpointPlace place(directory / std::string(parse_hidden_name(copy)->file));
-      const std::string lock = place.lock().filename().string();
-      if (std::binary_search(entries.begin(), entries.end(), lock)) locked.insert(place.name);
+    for (std::string& other : others) {
+      const bool has_copy = std::any_of(copies.begin(), copies.end(), [&](const auto& copy) {
+        return is_or_stands_for(parse_hidden_name(copy)->file, other);
+      });
+      if (has_copy) locked.insert(std::move(other));
     }
+    const path own_lock = CheckpointPlace(directory / own).lock();
     for (const std::string& name : locked) {
-      if (!name.empty() && name != own) add_lock(directory / name);
+      if (CheckpointPlace(directory / name).lock() != own_lock) add_lock(directory / name);
     }
   }
 
   [[nodiscard]] bool operator()(const HiddenName& hidden) const {
-    return saves_.contains(std::string(hidden.save)) ||
+    return everything_ || saves_.contains(std::string(hidden.save)) ||
            std::any_of(in_use_.begin(), in_use_.end(),
                        [&](const std::string& name) { return belongs_to(hidden.file, name); });
   }
@@ -58,7 +64,13 @@ class Needed {
       }
     } catch (const StorageError&) {  // for all that is known
     }
-    in_use_.push_back(place.name);
+    add_in_use(place.name);
+  }
+
+  /// What the shards of an index are called does not show in its stand-in.
+  void add_in_use(const std::string& name) {
+    in_use_.push_back(name);
+    everything_ = everything_ || (is_stand_in(name) && name.ends_with(".json"));
   }
 
   void add_record(const path& checkpoint) {
@@ -66,11 +78,12 @@ class Needed {
     try {
       if (const auto record = read_record(place, storage_)) saves_.insert(record->save);
     } catch (const Error&) {
-      in_use_.push_back(place.name);  // another version's, or not to be read: for all that is known
+      add_in_use(place.name);  // another version's, or not to be read: for all that is known
     }
   }
 
   Storage& storage_;
+  bool everything_ = false;
   std::vector<std::string> in_use_;
   std::unordered_set<std::string> saves_;
 };

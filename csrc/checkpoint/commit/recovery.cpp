@@ -93,8 +93,7 @@ std::unique_ptr<storage::Lock> lock_checkpoint(const CheckpointPlace& place, Sto
 
 void write_record(const CheckpointPlace& place, const RecoveryRecord& record, Storage& storage) {
   const std::string text = record_text(record, place.name);
-  const path hidden = place.at(
-      hidden_name(place.record().filename().string().substr(1), record.save, HiddenCopy::kNew));
+  const path hidden = place.at(hidden_name(record_file(place.name), record.save, HiddenCopy::kNew));
   try {
     storage::write_text(hidden, text, storage);
     storage.rename(hidden, place.record());

@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 1, kNamedVersion = 2;
 constexpr std::size_t kLargest = std::size_t{2} << 20;       // all shards of two indices
 constexpr std::size_t kLargestFile = std::size_t{16} << 20;  // of one that is torn, too
 constexpr const char* kIndex = "index";
@@ -53,18 +53,36 @@ std::vector<std::string> from_json(const Json& texts, const std::string& name) {
   return out;
 }
 
-RecoveryRecord parse_line(std::string_view line, const std::string& name) {
+/// True when the record of the checkpoint `name` is called by its stand-in.
+bool is_named(const std::string& name) {
+  return !record_file(name).starts_with(name);
+}
+
+/// The checkpoint's name: `found`, or that of which `found` is the stand-in.
+std::string name_in(const Json& json, const std::string& found) {
+  const Json& version = json.at("version");
+  if (version == kVersion && !is_named(found)) return found;
+  if (version != kNamedVersion) throw FormatError("a version that is not known here");
+  auto name = json.at("name").get<std::string>();
+  if (!is_named(name) || record_file(name) != record_file(found) || name.find('/') != name.npos ||
+      name.size() > kLongestName) {
+    throw FormatError("a checkpoint of another name");
+  }
+  return name;
+}
+
+RecoveryRecord parse_line(std::string_view line, const std::string& found) {
   if (line.size() > kLargest) throw FormatError("more text than any save has to say");
   const Json json = Json::parse(line);
-  if (json.at("version") != kVersion) throw FormatError("a version that is not known here");
   RecoveryRecord out;
+  out.name = name_in(json, found);
   json.at("save").get_to(out.save);
   if (!is_save_name(out.save)) throw FormatError("an id that no save has");
   const auto copy = json.at("copy").get<std::string>();
   if (copy != "new" && copy != "old") throw FormatError("copies that are neither new nor old");
   out.copy = copy == "new" ? HiddenCopy::kNew : HiddenCopy::kOld;
-  out.replace = from_json(json.at("replace"), name);
-  out.remove = from_json(json.at("remove"), name);
+  out.replace = from_json(json.at("replace"), out.name);
+  out.remove = from_json(json.at("remove"), out.name);
   std::set<std::string_view> seen(out.replace.begin(), out.replace.end());
   seen.insert(out.remove.begin(), out.remove.end());
   if (seen.size() != out.replace.size() + out.remove.size())
@@ -75,11 +93,12 @@ RecoveryRecord parse_line(std::string_view line, const std::string& name) {
 }  // namespace
 
 std::string record_text(const RecoveryRecord& record, const std::string& name) {
-  const Json json{{"version", kVersion},
-                  {"save", record.save},
-                  {"copy", record.copy == HiddenCopy::kNew ? "new" : "old"},
-                  {"replace", to_json(record.replace, name)},
-                  {"remove", to_json(record.remove, name)}};
+  Json json{{"version", is_named(name) ? kNamedVersion : kVersion},
+            {"save", record.save},
+            {"copy", record.copy == HiddenCopy::kNew ? "new" : "old"},
+            {"replace", to_json(record.replace, name)},
+            {"remove", to_json(record.remove, name)}};
+  if (is_named(name)) json["name"] = name;
   const std::string line = json.dump() + "\n";
   return line + checksum_line(line);
 }

@@ -5,8 +5,21 @@
 #include <lamina/log.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace lamina::checkpoint {
+namespace {
+
+void check_length(const std::string& name, const std::filesystem::path& given) {
+  if (name.size() <= kLongestName) return;
+  throw StorageError(
+      fmt::format("File name too long: '{}' cannot be saved, as the name of its file '{}' has {} "
+                  "bytes, and a name has at most {}.",
+                  given.string(), name, name.size(), kLongestName),
+      ENAMETOOLONG);
+}
+
+}  // namespace
 
 SaveTarget save_target(const std::filesystem::path& path, std::optional<double> max_shard_size) {
   const std::string name = path.string();
@@ -86,6 +99,12 @@ std::string shard_base(const std::filesystem::path& index) {
 
 std::string shard_name(const std::string& base, std::size_t shard) {
   return fmt::format("{}_{:05}.weights.h5", base, shard);
+}
+
+void check_name_lengths(const SaveTarget& target) {
+  if (!target.sharded) return check_length(resolved(target.file).filename().string(), target.file);
+  check_length(target.file.filename().string(), target.file);
+  check_length(shard_name(shard_base(target.file), 0), target.file);
 }
 
 bool is_shard_name(std::string_view name, std::string_view base) {

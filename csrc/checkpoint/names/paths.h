@@ -39,6 +39,12 @@ enum class LoadKind { kSingle, kSharded, kArchive };
 /// "model_00002.weights.h5".
 [[nodiscard]] std::string shard_name(const std::string& base, std::size_t shard);
 
+/// What file systems take at most for a file's name, in bytes (NAME_MAX).
+inline constexpr std::size_t kLongestName = 255;
+
+/// Throws StorageError (ENAMETOOLONG) for a file, or a first shard, whose name no directory takes.
+void check_name_lengths(const SaveTarget& target);
+
 /// True for the names that `shard_name(base, i)` gives.
 [[nodiscard]] bool is_shard_name(std::string_view name, std::string_view base);
 

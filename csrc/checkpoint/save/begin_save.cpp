@@ -6,6 +6,7 @@
 
 #include "checkpoint/background/save_queue.h"
 #include "checkpoint/commit/recovery.h"
+#include "checkpoint/names/paths.h"
 #include "checkpoint/save/plan_cache.h"
 #include "checkpoint/save/save_files.h"
 #include "checkpoint/transfer/device_errors.h"
@@ -97,6 +98,7 @@ std::optional<SaveJob> begin_save(TreePtr tree, const std::filesystem::path& pat
               .request = std::move(request),
               .plan = {}};
   check_built(*job.tree);
+  check_name_lengths(job.target);
   if (const auto limit = shard_limit(job); limit && !all_fit(*job.tree, *limit)) {
     job.plan = plan_cache().get(job);
   }

@@ -7,6 +7,7 @@
 #include "checkpoint/commit/hidden_names.h"
 #include "checkpoint/commit/leftovers.h"
 #include "checkpoint/commit/recovery.h"
+#include "checkpoint/commit/recovery_record.h"
 #include "checkpoint/steps/step_directories.h"
 
 namespace lamina::checkpoint {
@@ -24,12 +25,12 @@ void recover_one(const path& checkpoint, Recovery& out, Storage& storage) {
       return;
     }
     if (!storage.exists(place.record())) return;
-    settle_locked(place, storage);
-    if (storage.exists(place.record())) {  // torn
+    if (const auto record = read_record(place, storage)) {
+      settle_locked(place, storage);
+      out.finished.push_back(record->name);
+    } else {  // torn
       storage.remove(place.record());
       out.removed.push_back(place.record().filename().string());
-    } else {
-      out.finished.push_back(place.name);
     }
   } catch (const Error& error) {
     out.problems.emplace_back(error.what());

@@ -28,7 +28,7 @@ class StepDirectories {
 
   /// Of the checkpoints there are, ascending: single files and sharded ones, whichever of the two
   /// `file_name` asks for. A step that is just being replaced is missing for a moment where names
-  /// cannot change places.
+  /// cannot change places. For who has the lock, or looks once more.
   [[nodiscard]] std::vector<std::int64_t> steps() const;
   /// The same once no step is on its way: waits for who is replacing one, and puts back one whose
   /// save died doing so, with a warning where that may not be.

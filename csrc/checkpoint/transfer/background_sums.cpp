@@ -1,6 +1,6 @@
 #include "checkpoint/transfer/background_sums.h"
 
-#include <system_error>
+#include "checkpoint/background/start_thread.h"
 
 namespace lamina::checkpoint {
 
@@ -17,15 +17,12 @@ BackgroundSums::~BackgroundSums() {
 void BackgroundSums::add(TensorChecksum& tensor, std::uint64_t offset,
                          std::span<const std::byte> part, const void* group) {
   const std::lock_guard lock(mutex_);
+  std::size_t& left = left_[group];  // before the part, of which somebody may hear at once
   parts_.push_back({&tensor, offset, part, group});
-  ++left_[group];
+  ++left;
   changed_.notify_all();
   if (thread_.joinable()) return;
-  try {
-    thread_ = std::thread([this] { serve(); });
-  } catch (const std::system_error&) {
-    // No more threads to be had: `finish` sums them all.
-  }
+  (void)start_thread(thread_, [this] { serve(); });  // without one `finish` sums them all
 }
 
 void BackgroundSums::finish() {

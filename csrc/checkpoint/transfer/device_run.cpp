@@ -3,9 +3,6 @@
 #include <lamina/error.h>
 
 #include <algorithm>
-#include <system_error>
-
-#include "checkpoint/transfer/parallel.h"
 
 namespace lamina::checkpoint {
 
@@ -72,17 +69,22 @@ void DeviceRun::all_copied() {
   if (options_.copied) options_.copied();
 }
 
+bool DeviceRun::has_threads(const ThreadPool& pool) {
+  if (!pool.threads.empty()) return true;
+  try {
+    std::rethrow_exception(pool.hindrance);
+  } catch (const std::exception& hindrance) {
+    fail(std::make_exception_ptr(DeviceError(
+        "std::thread", hindrance.what(), "no thread for a transfer", SourceLocation::current())));
+  }
+  return false;
+}
+
 void DeviceRun::run_threads(const std::function<void()>& work,
                             const std::function<void()>& meanwhile) {
   const std::stop_callback on_stop(options_.stop, [this] { stop_.request_stop(); });
-  std::vector<std::jthread> pool;
-  pool.reserve(threads());
-  try {
-    while (pool.size() < threads()) pool.emplace_back(work);
-  } catch (const std::system_error&) {
-    // No more threads to be had: those that run do the work.
-    if (pool.empty()) fail(std::current_exception());
-  }
+  const ThreadPool pool(threads(), work);
+  (void)has_threads(pool);
   try {
     meanwhile();
   } catch (...) {

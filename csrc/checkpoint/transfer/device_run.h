@@ -7,6 +7,7 @@
 
 #include "checkpoint/transfer/chunk_plan.h"
 #include "checkpoint/transfer/device_transfer.h"
+#include "checkpoint/transfer/parallel.h"
 
 namespace lamina::checkpoint {
 
@@ -20,6 +21,7 @@ class DeviceRun {
 
   [[nodiscard]] const std::vector<Chunk>& chunks() const noexcept { return chunks_; }
   [[nodiscard]] std::size_t threads() const;
+  [[nodiscard]] std::size_t slots() const { return ring_.slots(); }
   [[nodiscard]] bool stopped() const { return stop_.stop_requested(); }
   /// Empty when the transfer stops.
   [[nodiscard]] runtime::PinnedRing::Lease take_slot() { return ring_.take(stop_.get_token()); }
@@ -44,6 +46,8 @@ class DeviceRun {
   }
   /// Waits for all that the stream was given, then calls `options.copied`.
   void all_copied();
+  /// False where none is to be had, which fails the transfer.
+  [[nodiscard]] bool has_threads(const ThreadPool& pool);
   /// Runs `work` on its threads, as many of them as there are to be had, and on none but those.
   void run_threads(const std::function<void()>& work, const std::function<void()>& meanwhile);
   /// Waits for everything and throws the first failure.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <deque>
 #include <unordered_map>
 
 #include "checkpoint/transfer/device_run.h"
@@ -57,7 +56,9 @@ class FilledSlots {
     runtime::PinnedRing::Lease slot;
     const Chunk* chunk;
   };
-  void push(Entry entry) {
+  /// That to push a slot cannot fail: there is a copy on it.
+  explicit FilledSlots(std::size_t most) { entries_.reserve(most); }
+  void push(Entry entry) noexcept {
     {
       const std::lock_guard lock(mutex_);
       entries_.push_back(std::move(entry));
@@ -77,14 +78,14 @@ class FilledSlots {
     changed_.wait(lock, [&] { return closed_ || !entries_.empty(); });
     if (entries_.empty()) return std::nullopt;
     Entry entry = std::move(entries_.front());
-    entries_.pop_front();
+    entries_.erase(entries_.begin());
     return entry;
   }
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Entry> entries_;
+  std::vector<Entry> entries_;
   bool closed_ = false;
 };
 
@@ -92,7 +93,7 @@ class Writing {
  public:
   Writing(std::span<const DeviceWrite> extents, DeviceRun& run, ByteProgress& progress,
           const DeviceTransferOptions& options)
-      : extents_(extents), run_(run), progress_(progress), options_(options) {
+      : extents_(extents), run_(run), progress_(progress), options_(options), filled_(run.slots()) {
     for (const DeviceWrite& extent : extents) left_[extent.file] += extent.size;
   }
 
@@ -172,7 +173,7 @@ class Writing {
 class Reading {
  public:
   Reading(std::span<const DeviceRead> extents, DeviceRun& run, ByteProgress& progress)
-      : extents_(extents), run_(run), progress_(progress) {}
+      : extents_(extents), run_(run), progress_(progress), filled_(run.slots()) {}
 
   /// Each thread's part: a read as soon as there is a slot.
   void fill() {
@@ -258,9 +259,9 @@ void read_to_device(std::span<const DeviceRead> extents, runtime::PinnedRing& ri
   DeviceRun run(plan_chunks(places, ring.slot_bytes()), places, ring, options);
   Reading reading(extents, run, progress);
   {
-    const std::jthread drain([&] { reading.drain(); });
+    const ThreadPool drain(1, [&] { reading.drain(); });
     const Closing closing{reading};  // before the thread is joined, whatever happens
-    run.run_threads([&] { reading.fill(); }, [] {});
+    if (run.has_threads(drain)) run.run_threads([&] { reading.fill(); }, [] {});
   }
   run.finish();
   if (options.copied) options.copied();

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
 #include <mutex>
-#include <system_error>
-#include <thread>
-#include <vector>
+#include <utility>
+
+#include "checkpoint/background/start_thread.h"
 
 namespace lamina::checkpoint {
 
@@ -18,6 +17,15 @@ std::size_t io_threads() {
 
 std::size_t write_threads() {
   return io_threads() + 1;
+}
+
+ThreadPool::ThreadPool(std::size_t count, const std::function<void()>& work) {
+  threads.reserve(count);
+  while (threads.size() < count && !hindrance) {
+    std::jthread thread;
+    hindrance = start_thread(thread, work);
+    if (!hindrance) threads.push_back(std::move(thread));
+  }
 }
 
 void parallel_for(std::size_t count, std::size_t threads,
@@ -35,13 +43,7 @@ void parallel_for(std::size_t count, std::size_t threads,
     }
   };
   {
-    std::vector<std::jthread> pool;
-    pool.reserve(threads);
-    try {
-      while (pool.size() + 1 < std::min(threads, count)) pool.emplace_back(work);
-    } catch (const std::system_error&) {
-      // No more threads to be had: those that run do the work.
-    }
+    const ThreadPool others(std::max<std::size_t>(1, std::min(threads, count)) - 1, work);
     work();
   }
   if (first) std::rethrow_exception(first);

@@ -1,6 +1,9 @@
 #pragma once
 #include <cstddef>
+#include <exception>
 #include <functional>
+#include <thread>
+#include <vector>
 
 namespace lamina::checkpoint {
 
@@ -8,6 +11,15 @@ namespace lamina::checkpoint {
 [[nodiscard]] std::size_t io_threads();
 /// Threads for writing: one more, so that two writes are under way while one gathers the next.
 [[nodiscard]] std::size_t write_threads();
+
+/// Threads that all do the same, joined by the destructor.
+struct ThreadPool {
+  /// Starts up to `count`: fewer where no more are to be had.
+  ThreadPool(std::size_t count, const std::function<void()>& work);
+
+  std::vector<std::jthread> threads;
+  std::exception_ptr hindrance;  ///< why there are fewer
+};
 
 /// Calls `task(i)` for i < count, in ascending order of starting, from up to `threads` threads.
 /// After an exception no further task is started; the first one is thrown when all threads are

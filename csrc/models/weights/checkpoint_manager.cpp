@@ -126,7 +126,7 @@ SaveHandle CheckpointManager::save_async(std::int64_t step, const Model& model) 
 }
 
 std::vector<std::int64_t> CheckpointManager::steps() const {
-  return parts_->directories.steps();
+  return parts_->directories.settled_steps();
 }
 
 std::optional<std::int64_t> CheckpointManager::latest() const {

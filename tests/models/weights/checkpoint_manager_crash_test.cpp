@@ -253,6 +253,28 @@ TEST_P(ManagerCrash, AfterCrashLosesNothingThatWasReturned) {
   }
 }
 
+// What a killed process made is there for the next one, which need not be so after a power cut.
+TEST_P(ManagerCrash, InDirectoriesThatADeadSaveMadeASaveThatReturnedIsThere) {
+  CheckpointManagerOptions nested = options();
+  nested.directory = "d/new/run";
+  const auto save_in = [&](CrashStorage& storage, std::int64_t step) {
+    TestingCheckpointManager manager(nested, storage);
+    save(manager, step, 1);
+    return manager.path(step);
+  };
+  CrashStorage first;
+  (void)save_in(first, 1);
+  for (std::size_t k = 0; k <= first.log().size(); ++k) {
+    SCOPED_TRACE(k);
+    CrashStorage next(replayed({}, first.log(), k));
+    const std::filesystem::path saved = save_in(next, 2);
+    for (int sample = 0; sample < 10; ++sample) {
+      CrashStorage after(one_power_cut(next.disk(), random_));
+      ASSERT_TRUE(after.exists(saved) && checkpoint::is_sound(saved, after));
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, ManagerCrash, ::testing::Bool(),
                          [](const auto& info) { return info.param ? "Sharded" : "Single"; });
 

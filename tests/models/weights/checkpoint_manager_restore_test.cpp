@@ -204,6 +204,33 @@ TEST_P(ManagerRestore, RestoresAStepThatIsJustReplacedWhereNamesCannotChangePlac
   EXPECT_GT(before, 5U);
 }
 
+TEST_P(ManagerRestore, ListsAStepThatIsJustReplacedWhereNamesCannotChangePlaces) {
+  for (const bool latest : {false, true}) {
+    bool reached = true;
+    std::size_t before = 0;
+    for (; reached && !HasFailure(); ++before) {
+      SCOPED_TRACE(fmt::format("before look {}", before));
+      ReplacedStorage storage(before, step_100(), save_steps_and_another());
+      const TestingCheckpointManager manager(options(), storage);
+      if (latest) {
+        EXPECT_EQ(manager.latest(), 100);
+      } else {
+        EXPECT_THAT(manager.steps(), ElementsAre(30, 100));
+      }
+      reached = storage.reached();
+    }
+    EXPECT_GT(before, 3U);
+  }
+}
+
+TEST_P(ManagerRestore, ListsAStepWhoseSaveDiedBetweenItsTwoRenames) {
+  (void)save_steps_and_another();
+  const CheckpointManager manager(options());
+  std::filesystem::rename(step_100(), hidden_as_replaced(step_100()));
+  EXPECT_THAT(manager.steps(), ElementsAre(30, 100));
+  EXPECT_TRUE(std::filesystem::exists(manager.path(100)));
+}
+
 TEST_P(ManagerRestore, WaitsForAStepThatIsJustReplacedWhereNamesCannotChangePlaces) {
   const std::filesystem::path fresh = save_steps_and_another();
   auto lock = storage::posix().try_lock(directory_ / "run" / ".step_directories.lock");
