@@ -111,15 +111,17 @@ namespace callbacks {
 /// tell, `fit` throws ValueError before it trains.
 enum class Mode : std::uint8_t { kAuto, kMin, kMax };
 
-/// Saves weights after each epoch, or every `save_freq` batches; with `save_best_only` before the
-/// checkpoints and backups that say which was the best. In the path, "{epoch}" or
+/// Saves weights (or models) after each epoch, or every `save_freq` batches; with `save_best_only`
+/// before the checkpoints and backups that say which was the best. In the path, "{epoch}" or
 /// "{epoch:02d}" is the epoch from 1, "{batch}" the batch from 1, "{val_loss:.2f}" a log.
 struct ModelCheckpointOptions {
   std::filesystem::path filepath;
   std::string monitor = "val_loss";
   bool verbose = false;
   bool save_best_only = false;
-  bool save_weights_only = true;  ///< Keras's default is false: whole models are not written here
+  /// False, Keras's default: whole models, as `.keras` files (Model::save), at once and each in one
+  /// file; of `save` these follow `overwrite`, `progress` and `seal`.
+  bool save_weights_only = true;
   Mode mode = Mode::kAuto;
   std::optional<std::int64_t> save_freq = {};  ///< none: "epoch"
   std::optional<double> initial_value_threshold = {};

@@ -74,12 +74,11 @@ class ModelCheckpointCallback : public Callback {
         counter_(o_.save_freq),
         saver_(o_.asynchronous) {
     require_save_freq("ModelCheckpoint", o_.save_freq);
-    if (!o_.save_weights_only) {
-      throw ValueError(
-          "ModelCheckpoint: `save_weights_only` is false, and whole models (`.keras`) are not "
-          "written: only weights are.");
-    }
     const std::string path = o_.filepath.string();
+    if (!o_.save_weights_only) {
+      require_whole_models(path);
+      return;
+    }
     const char* suffix = o_.save.max_shard_size ? ".weights.json" : ".weights.h5";
     if (path.ends_with(suffix)) return;
     throw ValueError(fmt::format(
@@ -95,6 +94,8 @@ class ModelCheckpointCallback : public Callback {
 
   void on_train_begin(FitRun& run) override {
     due_.reset();
+    // What cannot be written is refused now, rather than after an epoch.
+    if (!o_.save_weights_only) (void)run.model().to_json();
     if (o_.save_best_only) monitor_.begin("ModelCheckpoint", run);
   }
   void on_epoch_begin(FitRun&, std::int64_t epoch) override { epoch_ = epoch; }
@@ -108,7 +109,12 @@ class ModelCheckpointCallback : public Callback {
     if (!due_) return;
     const std::filesystem::path path = *std::exchange(due_, {});
     storage::create_directories(path.parent_path(), storage::posix());
-    saver_.save(run, path, o_.save);
+    if (o_.save_weights_only) {
+      saver_.save(run, path, o_.save);
+    } else {
+      run.refresh_state();
+      run.model().save(path, {o_.save.overwrite, o_.save.progress, o_.save.seal});
+    }
     if (!o_.asynchronous) say("finished saving model to " + path.string());
   }
   void on_train_end(FitRun&, const Logs&) override { saver_.finish(); }
@@ -124,6 +130,17 @@ class ModelCheckpointCallback : public Callback {
   }
 
  private:
+  void require_whole_models(const std::string& path) const {
+    if (!path.ends_with(".keras")) {
+      throw ValueError(fmt::format(
+          "The filepath provided must end in `.keras` (Keras model format). Received: filepath={}",
+          path));
+    }
+    if (!o_.asynchronous && !o_.save.max_shard_size) return;
+    throw ValueError(
+        "ModelCheckpoint: whole models (`save_weights_only` is false) are saved neither in the "
+        "background (`asynchronous`) nor in shards (`max_shard_size`).");
+  }
   void decide(const std::optional<std::int64_t>& batch, const Logs& logs) {
     const auto number = batch ? std::optional(*batch + 1) : std::nullopt;
     const std::filesystem::path path =

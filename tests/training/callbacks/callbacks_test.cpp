@@ -97,6 +97,29 @@ TEST(EarlyStopping, BringsTheBestWeightsBack) {
   }
 }
 
+TEST(EarlyStopping, BringsTheBestWeightsOfEachModelBack) {
+  Random random;
+  const Spokes data(random, 30);
+  const auto stopping =
+      callbacks::EarlyStopping({.monitor = "loss", .patience = 1, .restore_best_weights = true});
+  // Each model may lie where the one before it lay.
+  for (const std::int64_t hidden : {1, 3, 2, 4, 1, 2}) {
+    const auto x = layers::Input({.shape = {4}});
+    SymbolicTensor y = x;
+    for (std::int64_t i = 0; i < hidden; ++i) y = layers::Dense({.units = 4 + hidden})(y);
+    const ModelPtr model = Functional::create(x, layers::Dense({.units = 3})(y));
+    model->compile(
+        {.optimizer = "sgd", .loss = losses::SparseCategoricalCrossentropy({.from_logits = true})});
+    (void)model->fit(data.x, data.y,
+                     {.epochs = 2, .verbose = Verbose::kSilent, .callbacks = {stopping}});
+    const auto weights = model->variables(), best = stopping->variables(*model);
+    ASSERT_EQ(best.size(), weights.size());
+    for (std::size_t i = 0; i < best.size(); ++i) {
+      EXPECT_TRUE(bitwise_equal(best[i]->value(), weights[i]->value())) << i;
+    }
+  }
+}
+
 TEST(EarlyStopping, WarnsOfAMetricThatIsNotThere) {
   std::string warning;
   const WarningHandler before =
@@ -469,6 +492,54 @@ TEST(ModelCheckpoint, SavesEverySoManyBatchesInShardsToo) {
   again->load_weights(scratch / "2-2.weights.json");
 }
 
+TEST(ModelCheckpoint, SavesWholeModelsThatGoOn) {
+  Random random;
+  const Spokes data(random);
+  const Scratch scratch;
+  const ModelPtr model = classifier(7, 0);
+  model->compile({.optimizer = optimizers::Adam({.learning_rate = 0.01}),
+                  .loss = losses::SparseCategoricalCrossentropy(),
+                  .metrics = {"accuracy"}});
+  (void)model->fit(data.x, data.y,
+                   {.epochs = 2,
+                    .verbose = Verbose::kSilent,
+                    .callbacks = {callbacks::ModelCheckpoint(
+                        {.filepath = scratch / "{epoch}.keras", .save_weights_only = false})}});
+  const ModelPtr first = Model::load(scratch / "1.keras"), last = Model::load(scratch / "2.keras");
+  ASSERT_TRUE(first->optimizer() && last->optimizer());
+  EXPECT_EQ(2 * first->optimizer()->steps(), model->optimizer()->steps());
+  EXPECT_EQ(last->optimizer()->steps(), model->optimizer()->steps());
+  EXPECT_EQ(last->train_on_batch(data.x, data.y), model->train_on_batch(data.x, data.y));
+}
+
+class OwnModel final : public Functional {
+ public:
+  OwnModel(const SymbolicTensor& x, const SymbolicTensor& y)
+      : Functional({x}, {y}, {.name = "own"}) {}
+};
+
+TEST(ModelCheckpoint, RefusesModelsThatCannotBeWrittenBeforeTheFirstBatch) {
+  Random random;
+  const Spokes data(random, 20);
+  const Scratch scratch;
+  const auto x = layers::Input({.shape = {4}});
+  const auto model =
+      std::make_shared<OwnModel>(x, layers::Dense({.units = 3, .activation = "softmax"})(x));
+  model->compile({.optimizer = optimizers::SGD(), .loss = "sparse_categorical_crossentropy"});
+  const auto fit = [&](bool weights_only) {
+    const char* name = weights_only ? "m.weights.h5" : "m.keras";
+    (void)model->fit(data.x, data.y,
+                     {.verbose = Verbose::kSilent,
+                      .callbacks = {callbacks::ModelCheckpoint(
+                          {.filepath = scratch / name, .save_weights_only = weights_only})}});
+  };
+  EXPECT_THAT(message_of([&] { fit(false); }),
+              HasSubstr("Layer 'own' (Functional) cannot be written to a configuration"));
+  EXPECT_EQ(model->optimizer()->steps(), 0);
+  fit(true);
+  EXPECT_EQ(model->optimizer()->steps(), 1);
+}
+
 TEST(ModelCheckpoint, RefusesNamesThatNoWeightsCanHave) {
   EXPECT_THROW((void)callbacks::ModelCheckpoint({.filepath = "model.keras"}), ValueError);
   EXPECT_THROW((void)callbacks::ModelCheckpoint({.filepath = "w.weights.h5", .save_freq = 0}),
@@ -477,7 +548,18 @@ TEST(ModelCheckpoint, RefusesNamesThatNoWeightsCanHave) {
       message_of([] {
         (void)callbacks::ModelCheckpoint({.filepath = "w.weights.h5", .save_weights_only = false});
       }),
-      HasSubstr("whole models (`.keras`) are not written"));
+      HasSubstr("must end in `.keras` (Keras model format). Received: filepath=w.weights.h5"));
+  EXPECT_THAT(message_of([] {
+                (void)callbacks::ModelCheckpoint(
+                    {.filepath = "m.keras", .save_weights_only = false, .asynchronous = true});
+              }),
+              HasSubstr("background"));
+  EXPECT_THAT(
+      message_of([] {
+        (void)callbacks::ModelCheckpoint(
+            {.filepath = "m.keras", .save_weights_only = false, .save = {.max_shard_size = 1.0}});
+      }),
+      HasSubstr("shards"));
   EXPECT_THAT(message_of([] {
                 (void)training::fill_pattern("{val_loss}", 1, {}, {{"loss", 1}});
               }),
