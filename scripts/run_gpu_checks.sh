@@ -132,7 +132,7 @@ check 60 cudnn_plans bin/test_cudnn --gtest_filter='*Edge*'
 if command -v compute-sanitizer >/dev/null; then
   # Kernels of ours; those of the libraries take minutes.
   check 90 memcheck sharded compute-sanitizer --error-exitcode 1 bin/test_gpu \
-    --gtest_filter='*GpuContract*_float32:*GpuContract*_bfloat16:-*Conv*:*Dense*:*MatMul*'
+    --gtest_filter='*GpuContract*_float32:*GpuContract*_bfloat16:*GpuOptimizer*:-*Conv*:*Dense*:*MatMul*'
   check 60 racecheck sharded compute-sanitizer --tool racecheck --error-exitcode 1 bin/test_gpu \
     --gtest_filter='*GpuContract*/BatchNorm*_bfloat16:*GpuContract*/*Reduce*_float32:*GpuContract*/BiasGradient_float32'
 else

@@ -80,7 +80,7 @@ void RunCheckpoints::resume(const std::function<void(const std::filesystem::path
   for (int attempt = 1;; ++attempt) {
     const std::filesystem::path from = resume_point();
     if (from.empty() && !gone.empty()) {
-      throw StorageError(
+      throw FileNotFoundError(
           fmt::format("Another process has removed the checkpoint '{}', from which the run was to "
                       "go on, and there is no other.",
                       gone.string()),

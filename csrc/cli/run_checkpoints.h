@@ -33,8 +33,8 @@ class RunCheckpoints {
   /// Others may save there, and remove what they no longer keep, meanwhile.
   [[nodiscard]] std::filesystem::path resume_point() const;
   /// Has `run` go on from that one; with a warning from the next, when another process has removed
-  /// it before the run has begun, of which nothing may have changed by then. Throws StorageError
-  /// where all are gone, and what `run` throws.
+  /// it before the run has begun, of which nothing may have changed by then. Throws
+  /// FileNotFoundError where all are gone, and what `run` throws.
   void resume(const std::function<void(const std::filesystem::path& from)>& run);
   /// The run has what it goes on from: from now on it needs that no more.
   void begin() noexcept { begun_ = true; }

@@ -19,6 +19,10 @@ void save_model(const Model& model, const std::string& out, const SaveOptions& o
   }
 }
 
+void require_savable(const Model& model, const std::string& out) {
+  if (is_archive(out)) (void)model.to_json();
+}
+
 std::filesystem::path saved_file(const std::string& out) {
   const checkpoint::SaveTarget target =
       is_archive(out) ? checkpoint::archive_target(out) : checkpoint::save_target(out, {});

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/names/paths.h"
 #include "cli/arrays.h"
 #include "cli/command.h"
 #include "cli/model_spec.h"
@@ -109,6 +108,7 @@ void train(const Arguments& a) {
   const std::shared_ptr<RunCheckpoints> checkpoints = checkpoints_of(a);
   if (a.seed) set_random_seed(*a.seed);
   const ModelPtr model = make_model(a.model);
+  require_savable(*model, a.weights_out);
   model->to(device);
   CompileArguments compile{.optimizer = training::make_optimizer(a.optimizer),
                            .loss = training::make_loss(a.loss)};

@@ -73,6 +73,7 @@ class StepWatch : public Callback {
   }
   void on_train_end(FitRun& run, const Logs& logs) override { board_->on_train_end(run, logs); }
   void on_epoch_begin(FitRun& run, std::int64_t epoch) override {
+    if (checkpoints_) checkpoints_->begin();
     epoch_ = epoch;
     board_->on_epoch_begin(run, epoch);
   }
@@ -121,7 +122,6 @@ class StepSaver : public Callback {
       : checkpoints_(std::move(checkpoints)), every_(every) {}
   std::string class_name() const override { return "StepSaver"; }
   bool saves() const override { return true; }
-  void on_epoch_begin(FitRun&, std::int64_t) override { checkpoints_->begin(); }
   void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
     unsaved_ = run.step() % every_ != 0;
     if (!unsaved_) checkpoints_->save(run);

@@ -18,8 +18,13 @@ std::shared_ptr<Node> Access::make_node(const LayerPtr& layer, SymbolicTensors i
   made->output_shapes = std::move(output_shapes);
   made->output_dtypes = std::move(output_dtypes);
   if (!made->traced) {
-    std::erase_if(layer->calls_, [](const std::weak_ptr<Node>& call) { return call.expired(); });
-    layer->calls_.push_back(made);
+    // Those that are gone are looked for only where the list would grow: a layer may have many.
+    std::vector<std::weak_ptr<Node>>& calls = layer->calls_;
+    if (calls.size() == calls.capacity()) {
+      std::erase_if(calls, [](const std::weak_ptr<Node>& call) { return call.expired(); });
+      if (calls.size() > calls.capacity() / 2) calls.reserve(2 * calls.size() + 8);
+    }
+    calls.push_back(made);
   }
   return made;
 }
@@ -45,6 +50,10 @@ SymbolicTensors Access::outputs(const std::shared_ptr<Node>& node) {
 
 std::vector<graph::ValueId> Access::lower(Layer& layer, graph::Builder& builder,
                                           const std::vector<graph::ValueId>& inputs) {
+  // Not all calls were checked: a model that one before it calls may have lost layers since.
+  std::vector<Shape> shapes;
+  for (const graph::ValueId id : inputs) shapes.push_back(builder.shape(id));
+  layer.check_inputs(shapes);
   const std::string outer = builder.set_layer(layer.name());
   std::vector<graph::ValueId> cast = inputs;
   if (layer.autocast()) {

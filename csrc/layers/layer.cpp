@@ -272,7 +272,7 @@ void Layer::track(std::string attribute, AttributeList list) {
 }
 
 void Layer::fail(const std::string& what) const {
-  throw ValueError("Layer '" + name() + "' (" + class_name() + "): " + what);
+  throw ValueError(layers::in_words(*this).append(": ").append(what));
 }
 
 void Layer::check_inputs(const std::vector<Shape>& shapes) const {

@@ -3,6 +3,7 @@
 #include <lamina/layer.h>
 
 #include "layers/access.h"
+#include "layers/naming.h"
 
 namespace lamina {
 namespace {
@@ -13,9 +14,8 @@ SymbolicTensor only(const Layer& layer, SymbolicTensors tensors, const std::stri
     throw ValueError("The layer " + layer.name() +
                      " has never been called and thus has no defined " + what + ".");
   }
-  throw ValueError("Layer '" + layer.name() + "' (" + layer.class_name() + "): has " +
-                   std::to_string(tensors.size()) + " " + what + "s; use `" + what +
-                   "s` to get all of them.");
+  throw ValueError(layers::in_words(layer) + ": has " + std::to_string(tensors.size()) + " " +
+                   what + "s; use `" + what + "s` to get all of them.");
 }
 
 }  // namespace

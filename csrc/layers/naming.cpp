@@ -1,7 +1,5 @@
 #include "layers/naming.h"
 
-#include <lamina/layer.h>
-
 #include <mutex>
 
 #include "core/naming.h"
@@ -25,6 +23,14 @@ std::string layers::auto_name(std::string_view class_name) {
   NameCounters& counters = name_counters();
   const std::lock_guard lock(counters.mutex);
   return counters.names.unique(core::to_snake_case(class_name));
+}
+
+std::string layers::in_words(const Layer& layer) {
+  return std::string("Layer '")
+      .append(layer.name())
+      .append("' (")
+      .append(layer.class_name())
+      .append(")");
 }
 
 void clear_session() {

@@ -183,7 +183,7 @@ void describe(Config& config, RescalingOptions& options) {
 }
 
 void describe(Config& config, NormalizationOptions& options) {
-  config.axes("axis", options.axis, AxesForm::kList);
+  config.axes("axis", options.axis, AxesForm::kListFromNull);
   config.array("mean", options.mean);
   config.array("variance", options.variance);
   config.boolean("invert", options.invert);

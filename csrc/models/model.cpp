@@ -3,6 +3,7 @@
 #include "core/device_memory.h"
 #include "core/variable_access.h"
 #include "layers/distinct.h"
+#include "models/run/graph_watch.h"
 #include "models/run/plans.h"
 #include "models/sublayers.h"
 #include "models/weights/pending_saves.h"
@@ -75,7 +76,7 @@ Model::Plans& Model::plans() {
 
 void Model::invalidate_plans() noexcept {
   plans_.reset();
-  ++graph_version_;
+  graph_version_ = models::next_graph_version();
 }
 
 }  // namespace lamina

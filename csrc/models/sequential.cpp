@@ -18,6 +18,11 @@ bool is_input_layer(const Layer& layer) {
   return layer.class_name() == "InputLayer";
 }
 
+[[noreturn]] void refuse_without_layers(const Layer& model) {
+  throw ValueError("Sequential model " + model.name() +
+                   " cannot be built because it has no layers. Call `model.add(layer)`.");
+}
+
 }  // namespace
 
 struct Sequential::Stack {
@@ -79,11 +84,12 @@ void Sequential::push(const LayerPtr& layer) {
 void Sequential::add(LayerRef layer) {
   push(layer);
   invalidate_plans();
-  if (!built_ || is_input_layer(*layer)) {
-    build_if_possible();
-    return;
-  }
+  if (is_input_layer(*layer)) return;  // the first one: there is nothing to build yet
   try {
+    if (!built_) {
+      build_if_possible();
+      return;
+    }
     stack_->output = layer(stack_->output);
     stack_->graph.reset();
   } catch (...) {
@@ -120,10 +126,7 @@ void Sequential::build_if_possible() {
 }
 
 void Sequential::on_build(const std::vector<Shape>& input_shapes) {
-  if (stack_->layers.empty() && !stack_->input_layer) {
-    throw ValueError("Sequential model " + name() +
-                     " cannot be built because it has no layers. Call `model.add(layer)`.");
-  }
+  if (stack_->layers.empty() && !stack_->input_layer) refuse_without_layers(*this);
   if (input_shapes.size() != 1) {
     throw ValueError("Sequential model '" + name() + "' takes one input; received " +
                      std::to_string(input_shapes.size()) + ".");
@@ -138,7 +141,11 @@ void Sequential::on_build(const std::vector<Shape>& input_shapes) {
 }
 
 void Sequential::build_on(const LayerPtr& input_layer) {
-  const SymbolicTensor input = layers::input_placeholder(*input_layer);
+  // What `layers::Input` gave is the model's input itself, as in Keras.
+  const std::shared_ptr<layers::Node> known = layers::Access::first_node(*input_layer);
+  const SymbolicTensor input = known && known->inputs.empty()
+                                   ? layers::Access::output(known, 0)
+                                   : layers::input_placeholder(*input_layer);
   SymbolicTensor x = input;
   for (const LayerPtr& layer : stack_->layers) x = (*layer)(x);
   (void)layers::auto_name("Functional");  // Keras makes one inside, and counts it
@@ -181,6 +188,7 @@ std::vector<DType> Sequential::compute_output_dtype(const std::vector<DType>& in
 
 std::vector<graph::ValueId> Sequential::on_lower(graph::Builder& builder,
                                                  const std::vector<graph::ValueId>& inputs) {
+  if (!built_) refuse_without_layers(*this);  // they were popped where another model calls it
   return models::lower_between(builder, this->inputs(), outputs(), inputs);
 }
 

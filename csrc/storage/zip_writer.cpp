@@ -16,7 +16,7 @@ constexpr std::uint16_t kVersion = 20, kVersion64 = 45;  // that a reader must k
 constexpr std::uint16_t kUtf8 = 1 << 11;
 constexpr std::uint16_t kMadeOnUnix = 3 << 8;
 constexpr std::uint32_t kMode = 0100600u << 16;           // as Python's zipfile
-constexpr std::uint32_t kDate = (1u << 21) | (1u << 16);  // 1980-01-01: the same bytes each time
+constexpr std::uint32_t kDate = (1u << 21) | (1u << 16);  // 1980-01-01, as zipfile's default
 // The kind of extra field by which archives align members (apksigner's, zipalign's).
 constexpr std::uint16_t kAlignmentField = 0xd935;
 constexpr std::size_t kReadStep = std::size_t{8} << 20;

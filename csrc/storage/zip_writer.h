@@ -28,7 +28,8 @@ class ZipMemberWriter final : public WritableFile {
   [[nodiscard]] const Path& path() const override { return archive_->path(); }
   void resize(std::uint64_t size) override;
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes) override;
-  /// Reads the member, and completes and syncs the archive. Throws StorageError.
+  /// Reads the member, and completes and syncs the archive. Throws StorageError, and FormatError
+  /// when the archive has become shorter.
   void sync() override;
   void close() override { archive_->close(); }
 

@@ -11,6 +11,7 @@
 #include "core/printable.h"
 #include "models/weights/access.h"
 #include "models/weights/training_parts.h"
+#include "training/config_fields.h"
 #include "training/fit/trainer.h"
 #include "training/object_config.h"
 
@@ -19,8 +20,12 @@ namespace {
 
 using nlohmann::json;
 
-json loss_config(const LossArgument& loss) {
-  if (loss.outputs.empty() && loss.losses.size() == 1) return loss_object(*loss.losses.front());
+/// One loss stands by itself, or in a list where its weight does: Keras wants both alike.
+json loss_config(const LossArgument& loss, const LossWeights& weights) {
+  const bool listed = weights.outputs.empty() && weights.weights.size() == 1;
+  if (loss.outputs.empty() && loss.losses.size() == 1 && !listed) {
+    return loss_object(*loss.losses.front());
+  }
   json each = loss.outputs.empty() ? json::array() : json::object();
   for (std::size_t i = 0; i < loss.losses.size(); ++i) {
     json one = loss_object(*loss.losses[i]);
@@ -35,6 +40,8 @@ json loss_config(const LossArgument& loss) {
 
 json weights_config(const LossWeights& weights) {
   if (weights.weights.empty()) return nullptr;
+  for (const double weight : weights.weights)
+    (void)finite_number(weight, "one of the `loss_weights`");
   if (weights.outputs.empty()) return weights.weights;
   json each = json::object();
   for (std::size_t i = 0; i < weights.weights.size(); ++i) {
@@ -46,7 +53,7 @@ json weights_config(const LossWeights& weights) {
 json entry_config(const MetricArgument& entry) {
   json list = json::array();
   for (const MetricArgument::One& one : entry.all) {
-    list.push_back(one.metric ? metric_object(*one.metric) : json(one.name));
+    list.push_back(one.metric ? metric_object(*one.metric) : named_metric_object(one.name));
   }
   return entry.is_list ? list : list.front();
 }
@@ -67,7 +74,7 @@ json metrics_config(const std::vector<MetricArgument>& metrics) {
 /// `scaled`: the optimizer was wrapped in one that scales the loss, as it will be again.
 json config_of(const CompileArguments& arguments, const Optimizer& optimizer, bool scaled) {
   return {{"optimizer", scaled ? inner_optimizer_object(optimizer) : optimizer_object(optimizer)},
-          {"loss", loss_config(arguments.loss)},
+          {"loss", loss_config(arguments.loss, arguments.loss_weights)},
           {"loss_weights", weights_config(arguments.loss_weights)},
           {"metrics", metrics_config(arguments.metrics)},
           {"weighted_metrics", nullptr},
@@ -180,7 +187,7 @@ nlohmann::json models::compile_config_of(const Model& model) {
   try {
     return training::config_of(parts->trainer->arguments(), *parts->given,
                                parts->given != parts->optimizer);
-  } catch (const UnsupportedError& error) {
+  } catch (const ValueError& error) {
     warn(
         fmt::format("How model '{}' was compiled is not saved: {}. What is saved has to be "
                     "compiled again.",

@@ -152,11 +152,29 @@ void ConfigReader::finish() const {
   }
 }
 
+double finite_number(double value, std::string_view what) {
+  if (std::isfinite(value)) return value;
+  throw UnsupportedError(fmt::format("{} is {}, which JSON has no number for", what, value));
+}
+
+double ConfigWriter::checked(const char* key, double value) const {
+  return finite_number(value, fmt::format("the option {} of {}", key, name_));
+}
+
+void ConfigWriter::take(const char* key, double& value) {
+  config[key] = checked(key, value);
+}
+
+void ConfigWriter::take(const char* key, std::vector<double>& value) {
+  for (const double each : value) (void)checked(key, each);
+  config[key] = value;
+}
+
 void ConfigWriter::take(const char* key, LearningRate& value) {
   if (value.schedule()) {
     config[key] = schedule_object(*value.schedule());
   } else {
-    config[key] = value.value();
+    config[key] = checked(key, value.value());
   }
 }
 

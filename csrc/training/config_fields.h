@@ -1,6 +1,7 @@
 #pragma once
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "training/fields.h"
@@ -43,19 +44,23 @@ class ConfigReader : public Fields {
   std::vector<std::string> known_;
 };
 
+/// The number, which is to be written. Throws UnsupportedError, naming it as `what`, for infinities
+/// and NaN, of which JSON would make null.
+double finite_number(double value, std::string_view what);
+
 /// The other way round: options become a `config` as Keras would write it.
 class ConfigWriter : public Fields {
  public:
   explicit ConfigWriter(std::string name) : Fields("object", std::move(name)) {}
 
   using Fields::take;
-  void take(const char* key, double& value) override { config[key] = value; }
+  void take(const char* key, double& value) override;
   void take(const char* key, std::int64_t& value) override { config[key] = value; }
   void take(const char* key, bool& value) override { config[key] = value; }
   void take(const char* key, std::string& value) override { config[key] = value; }
   void take(const char* key, LearningRate& value) override;
   void take(const char* key, OptimizerPtr& value) override;
-  void take(const char* key, std::vector<double>& value) override { config[key] = value; }
+  void take(const char* key, std::vector<double>& value) override;
   void take(const char* key, std::vector<std::int64_t>& value) override { config[key] = value; }
   void fixed(const char* key, Constant value) override;
   void unused(const char* key, const char* value) override { config[key] = value; }
@@ -65,6 +70,9 @@ class ConfigWriter : public Fields {
 
  protected:
   Given given(const char* key, bool holds) override;
+
+ private:
+  [[nodiscard]] double checked(const char* key, double value) const;
 };
 
 }  // namespace lamina::training

@@ -27,7 +27,8 @@ struct Maker {
   std::string_view name;
   std::array<std::string_view, 3> aliases;  // empty: none
   Result (*make)(Fields& fields);           ///< out of the options that `fields` say
-  /// Says to `fields` the options that something was made of.
+  /// Says to `fields` the options that something was made of. Throws UnsupportedError for those of
+  /// another class.
   void (*tell)(Fields& fields, const std::any& options);
 };
 
@@ -50,7 +51,12 @@ auto made(Fields& fields) {
 
 template <class Options, Take<Options> kTake>
 void told(Fields& fields, const std::any& options) {
-  auto copy = std::any_cast<const Options&>(options);
+  const auto* const given = std::any_cast<Options>(&options);
+  if (given == nullptr) {
+    throw UnsupportedError(
+        fmt::format("the options of the class '{}' are not those it is made of", fields.name()));
+  }
+  Options copy = *given;
   kTake(fields, copy);
 }
 

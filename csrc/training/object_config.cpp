@@ -12,6 +12,7 @@
 
 #include "core/printable.h"
 #include "core/type_name.h"
+#include "layers/config/object_config.h"
 #include "models/keras/json_text.h"
 #include "training/config_fields.h"
 #include "training/described/description.h"
@@ -21,6 +22,7 @@
 namespace lamina::training {
 namespace {
 
+using layers::object_to_config;
 using models::member;
 using models::optional_string;
 using models::string_member;
@@ -47,18 +49,19 @@ Kind<MetricPtr> metric_kind() {
   return {"metric", "keras.metrics", metric_makers()};
 }
 
-json object_of(const char* module, std::string_view class_name, json config) {
-  return {{"module", module},
-          {"class_name", class_name},
-          {"config", std::move(config)},
-          {"registered_name", nullptr}};
-}
-
 /// Null where the class is none of the table's.
 template <class Result>
 const Maker<Result>* find_class(std::span<const Maker<Result>> makers, std::string_view name) {
   const auto it = std::find_if(makers.begin(), makers.end(),
                                [&](const Maker<Result>& maker) { return maker.name == name; });
+  return it == makers.end() ? nullptr : &*it;
+}
+
+/// Null where nothing of the table has the name.
+template <class Result>
+const Maker<Result>* find_named(std::span<const Maker<Result>> makers, std::string_view name) {
+  const auto it = std::find_if(makers.begin(), makers.end(),
+                               [&](const Maker<Result>& maker) { return is_named(maker, name); });
   return it == makers.end() ? nullptr : &*it;
 }
 
@@ -81,6 +84,11 @@ json config_of(const Kind<Result>& kind, const Description& description) {
   return std::move(writer.config);
 }
 
+template <class Result>
+json written(const Kind<Result>& kind, const Description& description, json config) {
+  return object_to_config(kind.module, std::string(description.class_name), std::move(config));
+}
+
 /// A class of Keras's and its configuration.
 struct Given {
   std::string class_name;
@@ -92,8 +100,7 @@ Given class_in(const Kind<Result>& kind, const json& object) {
   const std::string where = std::string("the ") + kind.what;
   const std::string class_name = string_member(object, "class_name", where);
   const std::string module = optional_string(object, "module", where);
-  const std::string registered = optional_string(object, "registered_name", where);
-  if (module != kind.module || !registered.empty()) {
+  if (module != kind.module || layers::is_foreign(object)) {
     throw UnsupportedError(
         fmt::format("the {} is of the class '{}' of the module '{}', which is not one of Keras's",
                     kind.what, core::printable(class_name), core::printable(module)));
@@ -143,6 +150,13 @@ const MeanClass* mean_class(std::string_view name) {
   return it == std::end(kMeans) ? nullptr : it;
 }
 
+/// Whether the name is one of a loss under which Keras has no metric.
+bool names_loss_only(std::string_view name) {
+  const Maker<LossPtr>* loss = find_named(loss_makers(), name);
+  if (loss == nullptr || find_named(metric_makers(), name) != nullptr) return false;
+  return mean_class(loss->name) == nullptr || equal_ignoring_case(name, "kld");
+}
+
 json function_object(std::string_view name) {
   return {{"module", "builtins"},
           {"class_name", "function"},
@@ -160,10 +174,10 @@ json mean_object(const Metric& metric, const Loss& loss) {
   if (const MeanClass* mean = mean_class(description.class_name)) {
     config.erase("axis");
     if (mean->has_axis) config["axis"] = -1;
-    return object_of(metric_kind().module, mean->name, std::move(config));
+    return object_to_config(metric_kind().module, std::string(mean->name), std::move(config));
   }
   config["fn"] = function_object(find_class(loss_makers(), description.class_name)->aliases[0]);
-  return object_of(metric_kind().module, kWrapper, std::move(config));
+  return object_to_config(metric_kind().module, kWrapper, std::move(config));
 }
 
 MetricPtr mean_from(const Given& given) {
@@ -175,11 +189,11 @@ MetricPtr mean_from(const Given& given) {
 MetricPtr wrapped_mean_from(const Given& given) {
   const std::optional<std::string> function =
       name_in(member(given.config, "fn", std::string("the metric ") + kWrapper));
-  for (const Maker<LossPtr>& maker : loss_makers()) {
-    if (!function || !is_named(maker, *function)) continue;
+  const Maker<LossPtr>* maker = function ? find_named(loss_makers(), *function) : nullptr;
+  if (maker != nullptr) {
     json config = given.config;
     config.erase("fn");
-    return mean_from({std::string(maker.name), config});
+    return mean_from({std::string(maker->name), config});
   }
   throw UnsupportedError(fmt::format("the metric {} of '{}' is not supported", kWrapper,
                                      core::printable(function.value_or("an object"))));
@@ -193,8 +207,10 @@ json optimizer_object(const Optimizer& optimizer) {
   json config = config_of(kind, description);
   config["name"] = optimizer.name();
   const auto rate = config.find("learning_rate");
-  if (rate != config.end() && rate->is_number()) *rate = optimizer.learning_rate();
-  return object_of(kind.module, description.class_name, std::move(config));
+  if (rate != config.end() && rate->is_number()) {
+    *rate = finite_number(optimizer.learning_rate(), "the learning rate");
+  }
+  return written(kind, description, std::move(config));
 }
 
 json inner_optimizer_object(const Optimizer& optimizer) {
@@ -206,7 +222,7 @@ json inner_optimizer_object(const Optimizer& optimizer) {
 json schedule_object(const LearningRateSchedule& schedule) {
   const auto kind = schedule_kind();
   const Description& description = described_as(kind, schedule);
-  return object_of(kind.module, description.class_name, config_of(kind, description));
+  return written(kind, description, config_of(kind, description));
 }
 
 json loss_object(const Loss& loss) {
@@ -215,7 +231,7 @@ json loss_object(const Loss& loss) {
   if (!description.given_name.empty()) return description.given_name;
   json config = config_of(kind, description);
   config["name"] = loss.name();
-  return object_of(kind.module, description.class_name, std::move(config));
+  return written(kind, description, std::move(config));
 }
 
 json metric_object(const Metric& metric) {
@@ -226,7 +242,12 @@ json metric_object(const Metric& metric) {
   }
   json config = config_of(kind, description);
   config["name"] = metric.name();
-  return object_of(kind.module, description.class_name, std::move(config));
+  return written(kind, description, std::move(config));
+}
+
+json named_metric_object(const std::string& name) {
+  if (!names_loss_only(name)) return name;
+  return metric_object(*metrics::MeanOf(losses::get(name), name));
 }
 
 OptimizerPtr optimizer_from(const json& object) {

@@ -12,7 +12,7 @@
 namespace lamina::training {
 
 // As Keras's `serialize_keras_object` has them. Throw UnsupportedError, naming the class, for one
-// that is not Keras's.
+// that is not Keras's, and for numbers that JSON lacks.
 
 /// With the learning rate that it has now.
 [[nodiscard]] nlohmann::json optimizer_object(const Optimizer& optimizer);
@@ -22,6 +22,9 @@ namespace lamina::training {
 /// Or the name, of a loss that was asked for by its name.
 [[nodiscard]] nlohmann::json loss_object(const Loss& loss);
 [[nodiscard]] nlohmann::json metric_object(const Metric& metric);
+/// Of one that was asked for by its name: the name, or the mean of the loss of that name where
+/// Keras has no such metric.
+[[nodiscard]] nlohmann::json named_metric_object(const std::string& name);
 
 // The other way round. Throw UnsupportedError for classes and options that Lamina lacks, ValueError
 // and FormatError for what is none of this.

@@ -127,11 +127,11 @@ class Model : public Layer {
                                      const LoadModelOptions& options = {});
 
   /// Writes a `.keras` archive, as Keras's `model.save`: the configuration that `to_json` gives,
-  /// and the weights (the optimizer's too), for `load` here and `keras.models.load_model` there.
-  /// How the model was compiled is not in it. The archive takes the old one's place when it is
-  /// complete and on stable storage. Throws ValueError for a name that does not end in `.keras` and
-  /// for a model that is not built; UnsupportedError for layers that have no configuration; what
-  /// `save_weights` throws.
+  /// how the model was compiled, and the weights with the optimizer's variables, for `load` here
+  /// and `keras.models.load_model` there. The archive takes the old one's place when it is complete
+  /// and on stable storage. Of losses, metrics and optimizers of one's own it says, with a warning,
+  /// nothing. Throws ValueError for a name that does not end in `.keras` and for a model that is
+  /// not built; what `to_json` and `save_weights` throw.
   void save(const std::filesystem::path& path, const SaveModelOptions& options = {}) const;
   /// Writes the weights as Keras 3 does; `path` ends in `.weights.h5`, or in `.weights.json` with
   /// `max_shard_size`. Nothing is replaced before the new checkpoint is complete and on stable

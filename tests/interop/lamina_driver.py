@@ -74,6 +74,10 @@ class LaminaModel:
     def save_weights(self, path, **options):
         self.request("save", path=str(path), **options)
 
+    def save(self, path):
+        """The whole model, as `.keras`."""
+        self.request("save_model", path=str(path))
+
     def load_weights(self, path, **options):
         self.request("load", path=str(path), **options)
 
@@ -121,11 +125,19 @@ class LaminaModel:
         metrics = metrics if isinstance(metrics, dict) else list(metrics)
         self.request("compile", optimizer=optimizer, loss=loss, metrics=metrics, **more)
 
+    def compile_config(self):
+        """How it was compiled, as Keras's `get_compile_config()`; None: it was not."""
+        return self.request("compile_config")["config"]
+
     def train(self, x, y, batch_size):
         """One step a batch; [{"loss": ...}] of each. Leaves the loss scales after each in `loss_scales`."""
         reply = self.request("train", x=self._write([x], "x")[0], y=self._write([y], "y")[0], batch_size=batch_size)
         self.loss_scales = reply["loss_scales"]
         return reply["logs"]
+
+    def train_on_batch(self, x, y):
+        """{"loss": ...} of one step; `y`: a list, one an output."""
+        return self.request("train_on_batch", x=self._write([x], "x")[0], y=self._write(y, "y"))["logs"]
 
     def finalize(self):
         """What `fit` does last: averages of weights take their place."""

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "callbacks.h"
+#include "models/keras/compile_config.h"
 #include "tensor_file.h"
 #include "training.h"
 #include "training/graph/train_graph.h"
@@ -183,6 +184,8 @@ json Session::run(const json& request) {
   if (request["op"] == "metric") return run_metric(request);
   if (request["op"] == "schedule") return run_schedule(request);
   if (request["op"] == "optimizer") return run_optimizer(request);
+  if (request["op"] == "object") return rewrite_object(request);
+  if (request["op"] == "classes") return list_classes();
   if (request["op"] == "progress") return progress_texts(request);
   if (!request.contains("model")) return make(request);
   const int number = request["model"].get<int>();
@@ -225,6 +228,8 @@ json Session::use(Model& model, const json& request) {
   if (op == "predict") return predict(model, request);
   if (op == "differentiate") return differentiate(model, request);
   if (op == "compile") return compile_model(model, request);
+  if (op == "compile_config") return {{"config", models::compile_config_of(model)}};
+  if (op == "train_on_batch") return train_on_batch(model, request);
   if (op == "train") return train_on_batches(model, request);
   if (op == "evaluate") return evaluate_model(model, request);
   if (op == "test") return test_on_batch(model, request);
@@ -236,6 +241,10 @@ json Session::use(Model& model, const json& request) {
   if (op == "weights") return list_weights(model);
   if (op == "values") return write_values(model, request.at("path").get<std::string>());
   if (op == "summary") return {{"summary", model.summary()}};
+  if (op == "save_model") {
+    model.save(request.at("path").get<std::string>());
+    return json::object();
+  }
   if (op == "to_json") return {{"json", model.to_json()}};
   throw ValueError("unknown request: " + op);
 }

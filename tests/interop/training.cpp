@@ -16,6 +16,8 @@
 #include "tensor_file.h"
 #include "training/by_name.h"
 #include "training/fit/data.h"
+#include "training/makers.h"
+#include "training/object_config.h"
 
 namespace lamina::interop {
 
@@ -152,6 +154,36 @@ json run_optimizer(const json& request) {
   return {{"variables", std::move(values)}, {"state", std::move(state)}};
 }
 
+json rewrite_object(const json& request) {
+  const auto kind = request.at("kind").get<std::string>();
+  const json& object = request.at("object");
+  json rewritten;
+  if (kind == "optimizer") {
+    rewritten = training::optimizer_object(*training::optimizer_from(object));
+  } else if (kind == "schedule") {
+    rewritten = training::schedule_object(*training::schedule_from(object));
+  } else if (kind == "loss") {
+    rewritten = training::loss_object(*training::loss_from(object));
+  } else if (kind == "metric") {
+    rewritten = training::metric_object(*training::metric_from(object));
+  } else {
+    throw ValueError("unknown kind: " + kind);
+  }
+  return {{"object", std::move(rewritten)}};
+}
+
+json list_classes() {
+  const auto names = [](const auto& makers) {
+    json list = json::array();
+    for (const auto& maker : makers) list.push_back(maker.name);
+    return list;
+  };
+  return {{"optimizer", names(training::optimizer_makers())},
+          {"schedule", names(training::schedule_makers())},
+          {"loss", names(training::loss_makers())},
+          {"metric", names(training::metric_makers())}};
+}
+
 json compile_model(Model& model, const json& request) {
   model.compile({.optimizer = optimizer_of(request),
                  .loss = loss_of(request.at("loss")),
@@ -174,6 +206,15 @@ json train_on_batches(Model& model, const json& request) {
     scales.push_back(model.optimizer()->loss_scale());
   }
   return {{"logs", std::move(logs)}, {"loss_scales", std::move(scales)}};
+}
+
+json train_on_batch(Model& model, const json& request) {
+  json logs;
+  for (const auto& [name, value] :
+       model.train_on_batch(tensors_of(request.at("x")), tensors_of(request.at("y")))) {
+    logs[name] = number(value);
+  }
+  return {{"logs", std::move(logs)}};
 }
 
 json evaluate_model(Model& model, const json& request) {

@@ -17,6 +17,11 @@ namespace lamina::interop {
 /// {"optimizer", "variables": [{"path", "value"}], "steps": [[gradient]], "output"} ->
 /// {"variables", "state": [{"name", "value"}]}
 [[nodiscard]] nlohmann::json run_optimizer(const nlohmann::json& request);
+/// {"kind": "optimizer", "schedule", "loss" or "metric", "object": as Keras serialises one} ->
+/// {"object": what was made of it, serialised}
+[[nodiscard]] nlohmann::json rewrite_object(const nlohmann::json& request);
+/// -> {kind: [class name]}
+[[nodiscard]] nlohmann::json list_classes();
 /// {"optimizer", "loss": text or a list, one an output, "metrics": [text or a list of them],
 /// "loss_weights"?: [number], the last three also {output: ...}, "exclude_from_weight_decay"?:
 /// [text], "loss_scale"?: {"initial_scale", "dynamic_growth_steps"}} -> {}
@@ -24,6 +29,8 @@ namespace lamina::interop {
 /// {"x", "y", "batch_size"}, a whole number of batches ->
 /// {"logs": [{name: value} a step], "loss_scales": [after each step]}
 [[nodiscard]] nlohmann::json train_on_batches(Model& model, const nlohmann::json& request);
+/// {"x", "y": a list, one an output} -> {"logs"} of a step on the batch
+[[nodiscard]] nlohmann::json train_on_batch(Model& model, const nlohmann::json& request);
 /// {"x", "y" (a tensor or a list, one an output), "batch_size"} -> {"logs": {name: value}}
 [[nodiscard]] nlohmann::json evaluate_model(Model& model, const nlohmann::json& request);
 /// {"x", "y"} -> {"logs"} of the batch by itself, without training on it

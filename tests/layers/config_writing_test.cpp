@@ -2,8 +2,6 @@
 #include <limits>
 #include <set>
 
-#include "layers/config/registered_layers.h"
-#include "layers/library_layer.h"
 #include "tests/fresh_seed.h"
 #include "tests/layers/keras_cases.h"
 #include "tests/random_choice.h"
@@ -286,7 +284,7 @@ TEST(ConfigWriting, WritesDefaultsThatKerasWorksOut) {
     return config;
   };
   EXPECT_EQ(written(layers::MaxPooling2D({.pool_size = {2, 3}}))["strides"], json({2, 3}));
-  EXPECT_EQ(written(layers::AveragePooling1D({.pool_size = 3}))["strides"], json({3}));
+  EXPECT_EQ(written(layers::AveragePooling1D({.pool_size = 3}))["strides"], json::array({3}));
   EXPECT_EQ(written(layers::MultiHeadAttention({.num_heads = 2, .key_dim = 3}))["value_dim"], 3);
   EXPECT_EQ(written(layers::Softmax({.axis = layers::Axes{}}))["axis"], -1);
   EXPECT_EQ(written(layers::Activation({}))["activation"], "linear");
@@ -339,6 +337,24 @@ TEST(ConfigWriting, KeepsWhatPredictionDoesNotNeed) {
   EXPECT_EQ(layers::layer_to_config(*layer), config);
 }
 
+TEST(ConfigWriting, KeepsNoActivityRegularizerThatAnotherReplaced) {
+  for (const LayerRef& plain : {layers::Dense({.units = 2}), layers::Flatten()}) {
+    json config = layers::layer_to_config(*plain);
+    config["activity_regularizer"] = "mine";
+    const LayerPtr layer = layers::layer_from_config(plain->class_name(), config);
+    EXPECT_EQ(layers::layer_to_config(*layer), config);
+    layer->set_activity_regularizer(regularizers::L2{0.5});
+    config["activity_regularizer"] = object("keras.regularizers", "L2", {{"l2", 0.5}});
+    EXPECT_EQ(layers::layer_to_config(*layer), config);
+  }
+}
+
+TEST(ConfigWriting, MakesAListOfAxesThatAreNull) {
+  const LayerPtr layer =
+      layers::layer_from_config("Normalization", {{"name", "n"}, {"axis", nullptr}});
+  EXPECT_EQ(layers::layer_to_config(*layer)["axis"], json::array());
+}
+
 TEST(ConfigWriting, RefusesWhatNoConfigurationHolds) {
   const auto expect_words = [](const std::string& text, const std::string& option,
                                const std::string& words) {
@@ -362,6 +378,14 @@ TEST(ConfigWriting, RefusesWhatNoConfigurationHolds) {
       refusal(layers::Dense(
           {.units = 2, .kernel_initializer = initializers::Constant{infinity}, .name = "d"})),
       "kernel_initializer': the option 'value", "is not finite");
+  const auto seeded = [](std::uint64_t seed) {
+    return layers::Dense(
+        {.units = 2, .kernel_initializer = initializers::RandomNormal{.seed = seed}, .name = "d"});
+  };
+  const std::uint64_t most = 0xFFFFFFFF;  // which Keras takes
+  EXPECT_EQ(layers::layer_to_config(*seeded(most))["kernel_initializer"]["config"]["seed"], most);
+  expect_words(refusal(seeded(most + 1)), "kernel_initializer': the option 'seed",
+               "is 4294967296, which Keras does not take");
 }
 
 TEST(ConfigWriting, KnowsNoLayersOfOnesOwn) {

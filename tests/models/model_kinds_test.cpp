@@ -1,4 +1,5 @@
 #include "helpers.h"
+#include "layers/access.h"
 
 namespace lamina {
 namespace {
@@ -56,6 +57,8 @@ TEST(Sequential, BuildsAtOnceFromAPlaceholder) {
   EXPECT_EQ(names_of(model->layers()), Names{"d"});
   EXPECT_EQ(model->input().shape(), (Shape{4, 3}));
   EXPECT_EQ(model->input().dtype(), DType::kFloat16);
+  EXPECT_EQ(layers::Access::node(model->input()), layers::Access::node(x));
+  EXPECT_EQ(Functional::create(x, model->output())->count_params(), 3 * 2 + 2);
   const SymbolicTensor y = (*model)(x);
   EXPECT_EQ(y.shape(), (Shape{4, 2}));
   const std::string refusal =
@@ -106,6 +109,24 @@ TEST(Sequential, RefusesALayerThatDoesNotFitAndStaysAsItWas) {
                ValueError);
   model->add(dense(4, "e"));
   EXPECT_EQ(names_of(model->layers()), (Names{"d", "e"}));
+}
+
+TEST(Sequential, RefusesALayerThatDoesNotFitBeforeItIsBuilt) {
+  const auto model = Sequential::create({layers::InputLayer({.shape = Shape{3}})});
+  EXPECT_THROW(model->add(layers::Conv2D({.filters = 2, .kernel_size = 3, .name = "e"})),
+               ValueError);
+  EXPECT_TRUE(model->layers().empty());
+  model->add(dense(4, "e"));
+  EXPECT_EQ(model->predict(Tensor::zeros({1, 3})).shape(), (Shape{1, 4}));
+
+  const auto x = input(3, "x");
+  const auto based = Sequential::create({LayerRef(Functional::create(x, dense(2, "d")(x)))});
+  EXPECT_FALSE(based->built());
+  EXPECT_THROW(based->add(layers::Conv2D({.filters = 2, .kernel_size = 3, .name = "f"})),
+               ValueError);
+  EXPECT_EQ(based->layers().size(), 1u);
+  based->add(dense(5, "f"));
+  EXPECT_EQ(based->output().shape(), (Shape{kNone, 5}));
 }
 
 TEST(Sequential, TakesALayerTwice) {
@@ -253,12 +274,14 @@ TEST(Functional, IsMadeOfTheInsidesOfAnother) {
       Sequential::create({layers::InputLayer({.shape = Shape{3}}), first, second, third});
   random.fill(*model);
   const Tensor data = random.tensor({5, 3});
-  const auto features = Functional::create(model->input(), model->get_layer("second")->output());
-  const auto same = Sequential::create({layers::InputLayer({.shape = Shape{3}}), first, second});
-  EXPECT_TRUE(bitwise_equal(features->predict(data), same->predict(data)));
+  {
+    const auto features = Functional::create(model->input(), second->output());
+    const auto same = Sequential::create({layers::InputLayer({.shape = Shape{3}}), first, second});
+    EXPECT_TRUE(bitwise_equal(features->predict(data), same->predict(data)));
+  }
 
   // From the middle on, of a model that goes.
-  const auto rest = Functional::create(model->get_layer("first")->output(), model->output());
+  const auto rest = Functional::create(first->output(), model->output());
   const Tensor hidden = Functional::create(model->input(), first->output())->predict(data);
   const Tensor wanted = model->predict(data);
   model = nullptr;

@@ -96,6 +96,19 @@ TEST_F(SaveModel, RefusesOtherNamesInKerasWords) {
   EXPECT_TRUE(storage::posix().list(folder_.path()).empty());
 }
 
+TEST_F(SaveModel, WritesNamesThatAreNotAscii) {
+  const auto model =
+      Sequential::create({layers::InputLayer({.shape = {1}}), dense(1, "\u00fcber")});
+  model->save(path_);
+  EXPECT_THAT(member(path_, "config.json"), HasSubstr(R"("\u00fcber")"));
+  EXPECT_EQ(names_of(Model::load(path_)->layers()), names_of(model->layers()));
+  const auto broken = Sequential::create({layers::InputLayer({.shape = {1}}), dense(1, "\xff")},
+                                         {.name = "broken"});
+  EXPECT_THAT(refusal<ValueError>(*broken, folder_ / "broken.keras"),
+              StartsWith("Model 'broken' cannot be written to JSON"));
+  EXPECT_EQ(storage::posix().list(folder_.path()), std::vector<std::string>{"m.keras"});
+}
+
 TEST_F(SaveModel, IsVerifiedWhenItIsLoaded) {
   const ModelPtr model = small_model();
   random_.fill(*model);

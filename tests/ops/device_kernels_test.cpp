@@ -327,6 +327,7 @@ std::vector<kernels::Job> jobs_of_size(std::int64_t size, DType dtype, std::uint
   gather.dtype = dtype;
   gather.ids.rows = gather.count = size;
   gather.width = 3;
+  gather.sorted = static_cast<kernels::PlacedId*>(x);
   return {kernels::UnaryJob{dtype, {}, x, x, size}, dropout, copy, penalty, squares, gather};
 }
 

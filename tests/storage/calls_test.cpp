@@ -9,8 +9,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdarg>
@@ -25,6 +27,7 @@
 #include "storage/storage.h"
 #include "tests/fakes/small_disk.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fakes/working_directory.h"
 #include "tests/fresh_seed.h"
 
 namespace {
@@ -493,7 +496,7 @@ TEST_F(Calls, ThatReserveSpaceAndAreAlwaysInterruptedAreGivenUp) {
 
 TEST_F(Calls, ThatSyncTheParentsOfADirectoryAreMadeOnceForEach) {
   const auto synced = [](const Path& directory) {
-    const SyncedPaths seen;
+    SyncedPaths seen;
     posix().sync_parents(directory);
     return seen.paths;
   };
@@ -508,7 +511,15 @@ TEST_F(Calls, ThatSyncTheParentsOfADirectoryAreMadeOnceForEach) {
     expected.push_back(at);
     if (at == at.root_path() || parent.st_dev != status.st_dev) break;
   }
-  EXPECT_EQ(synced(top / "a" / "b"), expected);
+  // A child knows nothing of what was synced before; here that may hold for all above `top`.
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(synced(top / "a" / "b") == expected ? 0 : 1);
+  int child_status = -1;
+  ASSERT_EQ(::waitpid(child, &child_status, 0), child);
+  EXPECT_EQ(child_status, 0);
+  const std::vector<Path> here = synced(top / "a" / "b");
+  ASSERT_GE(here.size(), 2U);
+  EXPECT_TRUE(std::equal(here.begin(), here.end(), expected.begin()));
   EXPECT_THAT(synced(top / "a" / "b"), IsEmpty());
   EXPECT_THAT(synced(top / "a" / "." / "b" / ""), IsEmpty());
   std::filesystem::create_directories(top / "a" / "c" / "d");
@@ -524,16 +535,27 @@ TEST_F(Calls, ThatSyncTheParentsOfADirectoryAreMadeOnceForEach) {
 }
 
 TEST_F(Calls, ThatSyncTheParentsOfADirectoryLeaveOutWhatMayNotBeRead) {
-  const Path closed = directory_ / "closed", inner = closed / "inner";
+  const Path closed = directory_ / "closed", inner = closed / "inner", other = closed / "other";
   std::filesystem::create_directories(inner);
+  std::filesystem::create_directories(other);
   std::filesystem::permissions(directory_.path(), std::filesystem::perms::all);
   std::filesystem::permissions(inner, std::filesystem::perms::all);
+  std::filesystem::permissions(other, std::filesystem::perms::all);
   std::filesystem::permissions(closed, static_cast<std::filesystem::perms>(0311));
-  if (::geteuid() != 0) return posix().sync_parents(inner);
-  ASSERT_EQ(::seteuid(65534), 0);
+  const bool root = ::geteuid() == 0;
+  ASSERT_TRUE(!root || ::seteuid(65534) == 0);
   EXPECT_NO_THROW(posix().sync_parents(inner));
   EXPECT_THROW(posix().sync_directory(closed), StorageError);
-  ASSERT_EQ(::seteuid(0), 0);
+  ASSERT_TRUE(!root || ::seteuid(0) == 0);
+  // The parents of where the process is: not even their names are to be had.
+  std::filesystem::permissions(closed, std::filesystem::perms::owner_all);
+  {
+    const lamina::testing::WorkingDirectory there(other);
+    ASSERT_TRUE(!root || ::seteuid(65534) == 0);
+    EXPECT_NO_THROW(posix().sync_parents("."));
+  }
+  ASSERT_TRUE(!root || ::seteuid(0) == 0);
+  std::filesystem::permissions(closed, std::filesystem::perms::all);
 }
 
 // As where a container may not make the call, or a file system takes it for one of another kind.

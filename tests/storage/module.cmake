@@ -1,2 +1,2 @@
 # Archives, read by somebody else's library.
-target_link_libraries(test_storage PRIVATE PkgConfig::LIBZIP)
+target_link_libraries(test_storage PRIVATE PkgConfig::LIBZIP ZLIB::ZLIB)

@@ -271,8 +271,8 @@ TEST(PosixStorage, AFileThatIsLeasedIsReadOnceTheLeaseIsGivenBack) {
   if (::fcntl(held.get(), F_SETLEASE, F_WRLCK) != 0) GTEST_SKIP() << "no leases here";
   std::atomic<bool> given_back = false;
   {
-    const std::jthread holder([&] {
-      while (::fcntl(held.get(), F_GETLEASE) == F_WRLCK)
+    const std::jthread holder([&](const std::stop_token& stop) {
+      while (!stop.stop_requested() && ::fcntl(held.get(), F_GETLEASE) == F_WRLCK)
         std::this_thread::yield();  // not asked yet
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
       given_back = true;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <lamina/error.h>
 #include <zip.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <random>
@@ -95,6 +96,17 @@ class SparseStorage final : public PassingStorage {
   };
 };
 
+/// Of so many zeros.
+uLong crc_of_zeros(std::uint64_t count) {
+  constexpr Bytef kZero = 0;
+  uLong crc = 0, part = crc32(0, &kZero, 1);
+  for (z_off_t length = 1; count > 0; count /= 2, length *= 2) {
+    if (count % 2 == 1) crc = crc32_combine(crc, part, length);
+    part = crc32_combine(part, part, length);
+  }
+  return crc;
+}
+
 class ZipWriter : public ::testing::Test {
  protected:
   ZipWriter() { RecordProperty("seed", static_cast<int>(seed_)); }
@@ -183,6 +195,8 @@ TEST_F(ZipWriter, MakesArchivesOfMoreThanFourGigabytes) {
   const LibZip archive(path_);
   EXPECT_EQ(archive.status("inner/m.h5").size, size);
   EXPECT_EQ(archive.status("inner/m.h5").comp_size, size);
+  const uLong last = crc32(0, reinterpret_cast<const Bytef*>(end.data()), 1000);
+  EXPECT_EQ(archive.status("inner/m.h5").crc, crc32_combine(crc_of_zeros(size - 1000), last, 1000));
   const ZipMember member = opened();
   ASSERT_EQ(member.size, size);
   EXPECT_EQ(member.base % core::kDirectAlignment, 0u);

@@ -4,7 +4,10 @@
 #include <gmock/gmock.h>
 #include <lamina/lamina.h>
 
+#include <limits>
+
 #include "random_fields.h"
+#include "training/config_fields.h"
 
 namespace lamina {
 namespace {
@@ -131,6 +134,69 @@ TEST(ObjectConfig, IsNoneOfClassesThatAreNotKerass) {
               AllOf(HasSubstr("metric"), HasSubstr("'Mean'")));
   EXPECT_THROW((void)training::metric_object(*metrics::MeanOf(std::make_shared<Distance>())),
                UnsupportedError);
+}
+
+TEST(ObjectConfig, MayBeRegisteredUnderItsOwnName) {
+  const json adam = training::optimizer_object(*optimizers::Adam());
+  json named = adam;
+  named["registered_name"] = "Adam";
+  EXPECT_EQ(training::optimizer_object(*training::optimizer_from(named)), adam);
+}
+
+TEST(ObjectConfig, IsNoneOfTheOptionsOfAnotherClass) {
+  const auto expect_refused = [](const auto& makers) {
+    for (const auto& maker : makers) {
+      training::ConfigWriter writer{std::string(maker.name)};
+      EXPECT_THAT(message_of([&] { maker.tell(writer, 3); }), HasSubstr(std::string(maker.name)));
+      EXPECT_THROW(maker.tell(writer, 3), UnsupportedError) << maker.name;
+    }
+  };
+  expect_refused(training::optimizer_makers());
+  expect_refused(training::schedule_makers());
+  expect_refused(training::loss_makers());
+  expect_refused(training::metric_makers());
+}
+
+TEST(ObjectConfig, IsNoneOfNumbersThatJsonLacks) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (const double number : {kInfinity, -kInfinity, std::numeric_limits<double>::quiet_NaN()}) {
+    EXPECT_THROW((void)training::optimizer_object(*optimizers::Adam({.epsilon = number})),
+                 UnsupportedError);
+    EXPECT_THROW((void)training::optimizer_object(*optimizers::SGD({.learning_rate = number})),
+                 UnsupportedError);
+    const OptimizerPtr adam = optimizers::Adam();
+    adam->set_learning_rate(number);
+    EXPECT_THAT(message_of([&] { (void)training::optimizer_object(*adam); }),
+                HasSubstr("the learning rate is"));
+    EXPECT_THROW((void)training::schedule_object(*schedules::PiecewiseConstantDecay(
+                     {.boundaries = {1}, .values = {0.5, number}})),
+                 UnsupportedError);
+  }
+  EXPECT_THAT(message_of([] {
+                (void)training::optimizer_object(*optimizers::Adam({.epsilon = kInfinity}));
+              }),
+              HasSubstr("the option epsilon of Adam is inf"));
+}
+
+TEST(ObjectConfig, OfAMetricByItsNameIsTheNameWhereKerasHasIt) {
+  for (const char* name :
+       {"accuracy", "mse", "MeanSquaredError", "bce", "kl_divergence", "KLDivergence",
+        "cosine_similarity", "CosineSimilarity", "log_cosh_error", "AUC", "categorical_hinge"}) {
+    EXPECT_EQ(training::named_metric_object(name), name);
+  }
+  for (const char* name : {"kld", "KLD"}) {
+    const json object = training::named_metric_object(name);
+    EXPECT_EQ(object["class_name"], "KLDivergence");
+    EXPECT_EQ(object["config"]["name"], name);
+  }
+  for (const char* name : {"huber", "Huber", "log_cosh", "LogCosh", "binary_focal_crossentropy",
+                           "BinaryFocalCrossentropy", "categorical_focal_crossentropy",
+                           "CategoricalFocalCrossentropy"}) {
+    const json object = training::named_metric_object(name);
+    EXPECT_EQ(object["class_name"], "MeanMetricWrapper") << name;
+    EXPECT_EQ(object["config"]["name"], name);
+    EXPECT_EQ(training::metric_from(object)->name(), name);
+  }
 }
 
 /// What reading a changed configuration of Adam's, or of a metric's, throws.

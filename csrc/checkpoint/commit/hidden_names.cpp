@@ -33,7 +33,7 @@ std::string_view shard_end(std::string_view file) {
 /// By what one sees whose the stand-in is.
 std::string_view end_of_kind(std::string_view file) {
   if (const std::string_view end = shard_end(file); !end.empty()) return end;
-  for (const std::string_view end : {kFileEnd, kIndexEnd}) {
+  for (const std::string_view end : {kFileEnd, kArchiveEnd, kIndexEnd}) {
     if (file.ends_with(end)) return end;
   }
   return {};

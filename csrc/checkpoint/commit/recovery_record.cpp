@@ -58,12 +58,38 @@ bool is_named(const std::string& name) {
   return !record_file(name).starts_with(name);
 }
 
+/// A name may hold any bytes, JSON text UTF-8 alone: each byte is the code point of its number.
+std::string widened(std::string_view name) {
+  std::string out;
+  for (const unsigned char byte : name) {
+    if (byte >= 0x80) out += static_cast<char>(0xc0 | byte >> 6);
+    out += static_cast<char>(byte < 0x80 ? byte : 0x80 | (byte & 0x3f));
+  }
+  return out;
+}
+
+/// Throws FormatError for other code points.
+std::string narrowed(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto unit = static_cast<unsigned char>(text[i]);
+    if (unit < 0x80) {
+      out += text[i];
+    } else if ((unit == 0xc2 || unit == 0xc3) && i + 1 < text.size()) {
+      out += static_cast<char>((unit & 3) << 6 | (static_cast<unsigned char>(text[++i]) & 0x3f));
+    } else {
+      throw FormatError("a name of other characters than bytes");
+    }
+  }
+  return out;
+}
+
 /// The checkpoint's name: `found`, or that of which `found` is the stand-in.
 std::string name_in(const Json& json, const std::string& found) {
   const Json& version = json.at("version");
   if (version == kVersion && !is_named(found)) return found;
   if (version != kNamedVersion) throw FormatError("a version that is not known here");
-  auto name = json.at("name").get<std::string>();
+  std::string name = narrowed(json.at("name").get<std::string>());
   if (!is_named(name) || record_file(name) != record_file(found) || name.find('/') != name.npos ||
       name.size() > kLongestName) {
     throw FormatError("a checkpoint of another name");
@@ -98,7 +124,7 @@ std::string record_text(const RecoveryRecord& record, const std::string& name) {
             {"copy", record.copy == HiddenCopy::kNew ? "new" : "old"},
             {"replace", to_json(record.replace, name)},
             {"remove", to_json(record.remove, name)}};
-  if (is_named(name)) json["name"] = name;
+  if (is_named(name)) json["name"] = widened(name);
   const std::string line = json.dump() + "\n";
   return line + checksum_line(line);
 }

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "checkpoint/index/index.h"
+#include "checkpoint/names/paths.h"
 #include "checkpoint/names/python_text.h"
 #include "storage/text_file.h"
 
@@ -16,7 +17,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kDeepest = 64;
-constexpr std::size_t kLongestName = 4096;
 constexpr std::size_t kMostEntries = std::size_t{1} << 18;
 constexpr std::size_t kMostReferences = std::size_t{1} << 20;
 
@@ -27,7 +27,7 @@ std::string shown(std::string_view text) {
   return out;
 }
 
-// Python stands for a byte of a file's name that is no UTF-8 by a lone surrogate, "\udcff" for
+// Python stands for a byte of a name that is no UTF-8 by a lone surrogate, "\udcff" for
 // 0xff, which the parser takes for an error. On the way through it such a byte is the code point of
 // its number behind a zero, which no name has.
 constexpr std::string_view kByteMark = "\\u0000\\u00";
@@ -115,7 +115,7 @@ class Handler {
 
   bool key(std::string& value) {
     if (depth_ == 1) key_is_map_ = value == "weight_map";
-    if (depth_ == 2 && in_map_) begin_entry(value);
+    if (depth_ == 2 && in_map_) begin_entry(with_bytes(value));
     return true;
   }
 

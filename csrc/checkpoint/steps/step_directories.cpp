@@ -26,8 +26,8 @@
 //   3. If the step has a directory, have the two change places, so that who looks always sees one,
 //      and go on with 5. Where the file system cannot do that, hide the old one as replaced, and
 //      sync the parent directory.
-//   4. Rename the new one into its place. Who lists the steps, or restores the newest, and sees that
-//      one is between 3 and 4 waits for it, or does 1 for a save that died there.
+//   4. Rename the new one into its place. Who lists the steps, or restores the newest, and sees
+//      that one is between 3 and 4 waits for it, or does 1 for a save that died there.
 //   5. Sync the parent directory: THE COMMIT POINT.
 //   6. Hide a replaced one as removed: from now on it is not put back.
 //   7. Hide each directory that is not to be kept as removed. Which that are is known only when all

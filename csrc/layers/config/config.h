@@ -14,7 +14,8 @@ namespace lamina::layers {
 /// How Keras writes axes.
 enum class AxesForm {
   kList,             ///< a list
-  kListOrNull,       ///< null for none
+  kListFromNull,     ///< a list; null, which Keras takes but does not write, for an empty one
+  kListOrNull,       ///< a list, null for none
   kOneOrList,        ///< an integer for one; there has to be one
   kOneOrListOrNull,  ///< an integer for one, null for none
 };

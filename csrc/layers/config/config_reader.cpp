@@ -195,7 +195,9 @@ void ConfigReader::axes(std::string_view option, Axes& value, AxesForm form) {
   const json* found = find(option);
   if (found == nullptr) return;
   // An empty list of axes is none, where null may be all.
-  if (found->is_null() && form == AxesForm::kOneOrList) unsupported(option);
+  if (found->is_null() && (form == AxesForm::kOneOrList || form == AxesForm::kList)) {
+    unsupported(option);
+  }
   if (found->is_array() && found->empty() &&
       (form == AxesForm::kOneOrList || form == AxesForm::kOneOrListOrNull)) {
     unsupported(option);
@@ -275,7 +277,9 @@ void ConfigReader::seed(std::optional<std::uint64_t>& value) {
     generator.seed(value);
     return;
   }
-  value = static_cast<std::uint64_t>(to_integer("seed", *found));
+  const std::int64_t seed = to_integer("seed", *found);
+  if (seed < 0) unsupported("seed");
+  value = static_cast<std::uint64_t>(seed);
 }
 
 void ConfigReader::initializer(std::string_view option, Initializer& value) {

@@ -1,8 +1,10 @@
 #include "layers/config/config_writer.h"
 
 #include <cmath>
+#include <limits>
 
 #include "layers/config/object_config.h"
+#include "layers/naming.h"
 
 namespace lamina::layers {
 namespace {
@@ -26,12 +28,7 @@ json nested(const ArrayLike& array, std::size_t axis, std::size_t& at) {
 }  // namespace
 
 ConfigWriter::ConfigWriter(const Layer& layer)
-    : ConfigWriter(std::string("Layer '")
-                       .append(layer.name())
-                       .append("' (")
-                       .append(layer.class_name())
-                       .append(")"),
-                   layer.dtype_policy().name) {}
+    : ConfigWriter(in_words(layer), layer.dtype_policy().name) {}
 
 ConfigWriter ConfigWriter::inside(std::string_view option) const {
   return {std::string(where_).append(": the option '").append(option).append("'"), policy_};
@@ -105,8 +102,9 @@ void ConfigWriter::axis(std::string_view option, std::int64_t& value) {
 }
 
 void ConfigWriter::axes(std::string_view option, Axes& value, AxesForm form) {
-  const bool listed = form == AxesForm::kList || form == AxesForm::kListOrNull;
-  if (value.values.empty() && form != AxesForm::kList) {
+  const bool kept_empty = form == AxesForm::kList || form == AxesForm::kListFromNull;
+  const bool listed = kept_empty || form == AxesForm::kListOrNull;
+  if (value.values.empty() && !kept_empty) {
     set(option, nullptr);
   } else if (value.values.size() == 1 && !listed) {
     set(option, value.values.front());
@@ -142,6 +140,9 @@ void ConfigWriter::array(std::string_view option, ArrayLike& value) {
 }
 
 void ConfigWriter::seed(std::optional<std::uint64_t>& value) {
+  if (value && *value > std::numeric_limits<std::uint32_t>::max()) {
+    inside("seed").fail("is " + std::to_string(*value) + ", which Keras does not take.");
+  }
   set("seed", value ? json(*value) : json());
 }
 

@@ -43,10 +43,11 @@ namespace lamina::layers {
 }
 
 /// Whether a serialized object is of a class of the user's, which may have the name of one of
-/// Keras's: it is of another module, or was registered under a package ("mine>L2").
+/// Keras's: it is of another module, where there is one, or was registered under a package
+/// ("mine>L2").
 [[nodiscard]] inline bool is_foreign(const nlohmann::json& object) {
   const std::string module = text_or_empty(object, "module");
-  return (!module.empty() && !module.starts_with("keras.")) ||
+  return (!module.empty() && module != "keras" && !module.starts_with("keras.")) ||
          text_or_empty(object, "registered_name").find('>') != std::string::npos;
 }
 

@@ -55,7 +55,10 @@ json write_layer_of(const Layer& layer) {
   if constexpr (requires { options.activity_regularizer; }) activity = options.activity_regularizer;
   if (activity) config.regularizer("activity_regularizer", activity);
   if (const auto* kept = dynamic_cast<const UnusedOptions*>(&layer)) {
-    for (const auto& [option, value] : kept->unused().items()) config.set(option, value);
+    for (const auto& [option, value] : kept->unused().items()) {
+      if (option == "activity_regularizer" && activity) continue;  // set since
+      config.set(option, value);
+    }
   }
   return std::move(config).take();
 }

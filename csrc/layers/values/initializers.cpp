@@ -260,7 +260,10 @@ Initializer::Initializer(const std::string& name) : Initializer(named(name)) {}
 
 Initializer::Initializer(initializers::Zeros zeros) : kind_(zeros) {}
 Initializer::Initializer(initializers::Ones ones) : kind_(ones) {}
-Initializer::Initializer(initializers::Constant constant) : kind_(std::move(constant)) {}
+Initializer::Initializer(initializers::Constant constant) {
+  if (!constant.value.given) throw ValueError("A Constant initializer needs a `value`.");
+  kind_ = std::move(constant);
+}
 Initializer::Initializer(initializers::RandomNormal normal) : kind_(normal) {}
 Initializer::Initializer(initializers::TruncatedNormal normal) : kind_(normal) {}
 Initializer::Initializer(initializers::RandomUniform uniform) : kind_(uniform) {}

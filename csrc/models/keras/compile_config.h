@@ -9,7 +9,8 @@
 namespace lamina::models {
 
 /// What Keras's `get_compile_config()` gives. Null for a model that was not compiled and, with a
-/// warning, for one with a loss, a metric or an optimizer of a class that is not Keras's.
+/// warning, for one with a loss, a metric or an optimizer of a class that is not Keras's, or with a
+/// number that JSON lacks.
 [[nodiscard]] nlohmann::json compile_config_of(const Model& model);
 
 /// Compiles a model as its configuration says; null and {}: it was not. What Lamina lacks, and what

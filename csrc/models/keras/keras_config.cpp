@@ -9,6 +9,7 @@
 #include "layers/config/call_arguments.h"
 #include "layers/config/object_config.h"
 #include "layers/config/registry.h"
+#include "layers/naming.h"
 #include "models/keras/json_text.h"
 #include "models/keras/nested_functional.h"
 #include "models/keras/operation.h"
@@ -31,14 +32,6 @@ std::string describe(const json& object, const std::string& where) {
       return "layer '" + name->get<std::string>() + "'";
   }
   return where;
-}
-
-// Custom classes have another module, or a package before their registered name.
-bool is_keras_class(const json& object, const std::string& where) {
-  const std::string module = optional_string(object, "module", where);
-  const std::string registered = optional_string(object, "registered_name", where);
-  return (module == "keras" || module.starts_with("keras.")) &&
-         registered.find('>') == std::string::npos;
 }
 
 bool is_operation_class(const json& object, const std::string& where) {
@@ -69,14 +62,6 @@ ModelPtr model_of_class(const std::string& class_name, const json& object,
                            "') has no graph in its configuration.");
   }
   return functional ? functional_from_config(config, where) : sequential_from_config(config, where);
-}
-
-std::string in_words(const Layer& layer) {
-  return std::string("Layer '")
-      .append(layer.name())
-      .append("' (")
-      .append(layer.class_name())
-      .append(")");
 }
 
 // A Functional or a Sequential, and no class of one's own that is derived from it.
@@ -128,11 +113,11 @@ json build_config(const Layer& layer) {
 
 LayerPtr layer_from_object(const json& object, const std::string& where) {
   const std::string class_name = string_member(object, "class_name", where);
-  if (!object.contains("module")) {
+  if (optional_string(object, "module", where).empty()) {
     throw UnsupportedError(describe(object, where) + ": configurations of Keras 2 (class '" +
                            class_name + "' without its module) are not supported.");
   }
-  if (!is_keras_class(object, where)) {
+  if (layers::is_foreign(object)) {
     throw UnsupportedError(describe(object, where) + ": the class '" + class_name +
                            "' is not one of Keras's own, and custom classes are not supported.");
   }
@@ -155,10 +140,10 @@ ModelPtr model_from_object(const json& object, const std::string& where) {
 }
 
 json layer_to_object(const Layer& layer, WrittenLayers& written) {
-  const bool has_state = !layer.built() || !layer.variables().empty();
-  if (!written.insert(&layer).second && has_state) {
+  const auto has_state = [&layer] { return !layer.built() || !layer.variables().empty(); };
+  if (!written.insert(&layer).second && has_state()) {
     throw UnsupportedError(
-        in_words(layer) +
+        layers::in_words(layer) +
         " is shared by several models of the configuration, of which Keras would "
         "give each one of its own.");
   }
@@ -167,7 +152,7 @@ json layer_to_object(const Layer& layer, WrittenLayers& written) {
   if (is_operation(layer)) return operation_to_object(layer);
   json config = layers::layer_to_config(layer);
   if (config.is_null()) {
-    throw UnsupportedError(in_words(layer) +
+    throw UnsupportedError(layers::in_words(layer) +
                            " cannot be written to a configuration: it is of a class of one's own, "
                            "and Keras has only those of Lamina's layers and models.");
   }
@@ -180,6 +165,14 @@ json layer_to_object(const Layer& layer, WrittenLayers& written) {
 json model_to_object(const Model& model) {
   WrittenLayers written;
   return layer_to_object(model, written);
+}
+
+std::string text_of_object(const json& object, const Model& model) {
+  try {
+    return object.dump(-1, ' ', true);
+  } catch (const json::exception& error) {
+    throw ValueError("Model '" + model.name() + "' cannot be written to JSON: " + error.what());
+  }
 }
 
 }  // namespace models
@@ -204,12 +197,7 @@ ModelPtr Model::from_json_text(std::string_view json, const std::string& source)
 }
 
 std::string Model::to_json() const {
-  const nlohmann::json object = models::model_to_object(*this);
-  try {
-    return object.dump(-1, ' ', true);
-  } catch (const nlohmann::json::exception& error) {
-    throw ValueError("Model '" + name() + "' cannot be written to JSON: " + error.what());
-  }
+  return models::text_of_object(models::model_to_object(*this), *this);
 }
 
 ModelPtr Model::from_json(const std::filesystem::path& path) {

@@ -24,6 +24,9 @@ namespace lamina::models {
 /// "config", "registered_name", "build_config"}. Throws UnsupportedError naming what Keras could
 /// not make again.
 [[nodiscard]] nlohmann::json model_to_object(const Model& model);
+/// The text of such an object of the model's, in ASCII as Keras's. Throws ValueError, naming the
+/// model, for names that are no UTF-8.
+[[nodiscard]] std::string text_of_object(const nlohmann::json& object, const Model& model);
 
 /// The layers that are in an object so far: Keras makes one for each place in which one stands.
 using WrittenLayers = std::unordered_set<const Layer*>;

@@ -16,7 +16,7 @@ namespace lamina::models {
 struct Scalar {
   std::size_t position;
   double value;
-  bool integer;  ///< written without a point
+  bool integer = false;  ///< written without a point
 };
 
 /// An operation of `keras.ops` from its class name and configuration; null when Lamina has none of

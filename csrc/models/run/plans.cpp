@@ -46,7 +46,12 @@ void Model::Plans::compute_with(const std::vector<VariablePtr>& variables) {
 }
 
 graph::Plan& Model::Plans::plan(Model& model, const Signature& signature, bool released) {
+  forget_outdated(model);
   return *entry(model, signature, released).plan;
+}
+
+void Model::Plans::forget_outdated(const Model& model) {
+  if (watch_.changed(model)) entries_.clear();
 }
 
 Model::Plans::Entry& Model::Plans::entry(Model& model, const Signature& signature, bool released) {
@@ -78,6 +83,7 @@ const Model::Plans::Entry* Model::Plans::with_batch_at_least(const Signature& si
 std::vector<Tensor> Model::Plans::run(Model& model, std::vector<Tensor> batch,
                                       const std::vector<DType>& dtypes, bool released,
                                       std::int64_t& computed) {
+  forget_outdated(model);
   Signature signature;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     batch[i] = batch[i].cast(dtypes[i]);

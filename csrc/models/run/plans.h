@@ -5,10 +5,12 @@
 #include <memory>
 
 #include "graph/plan.h"
+#include "models/run/graph_watch.h"
 
 namespace lamina {
 
-/// The plans of one model, most recently used first.
+/// The plans of one model, most recently used first, as long as the models within it compute what
+/// they did.
 struct Model::Plans {
   using Signature = std::vector<ops::TensorSpec>;
 
@@ -34,11 +36,13 @@ struct Model::Plans {
   };
   Entry& entry(Model& model, const Signature& signature, bool released);
   std::vector<Tensor> run_there(Entry& entry, const std::vector<Tensor>& batch);
+  void forget_outdated(const Model& model);
   const Entry* with_batch_at_least(const Signature& signature) const;
 
   // Each plan holds packed weights, so few are kept: a full batch, a last one, and two more.
   static constexpr std::size_t kPlans = 4;
 
+  models::GraphWatch watch_;
   Device device_;
   std::shared_ptr<ops::Backend> backend_;
   std::list<Entry> entries_;

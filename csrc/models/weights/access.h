@@ -38,7 +38,8 @@ class Access {
   }
   /// What the model remembers from save to save.
   [[nodiscard]] static PendingSaves& saves(const Model& model) noexcept { return *model.saves_; }
-  /// Grows when the model begins to compute something else.
+  /// Grows when the model begins to compute something else; those within it have their own
+  /// (GraphWatch).
   [[nodiscard]] static std::uint64_t graph_version(const Model& model) noexcept {
     return model.graph_version_;
   }

@@ -74,11 +74,21 @@ CudaStream::~CudaStream() {
   (void)cudaStreamDestroy(stream_);
 }
 
+bool CudaStream::takes_batches() const {
+  if (recording_) return false;  // CUDA refuses to record one
+  // Without this (as on WSL 2) a batch takes addresses of page-locked memory for the device's own.
+  int host_addresses = 0;
+  check_cuda(cudaDeviceGetAttribute(&host_addresses, cudaDevAttrCanUseHostPointerForRegisteredMem,
+                                    device_),
+             "cudaDeviceGetAttribute");
+  return host_addresses != 0;
+}
+
 void CudaStream::copy(std::span<const Copy> batch) {
   const std::vector<Copy> copies = not_empty(batch);
   if (copies.empty()) return;
   make_current();
-  if (copies.size() == 1 || recording_) {  // CUDA refuses to record a batch as such
+  if (copies.size() == 1 || !takes_batches()) {
     for (const Copy& copy : copies) {
       check_cuda(cudaMemcpyAsync(copy.to, copy.from, copy.size, cudaMemcpyDefault, stream_),
                  "cudaMemcpyAsync");

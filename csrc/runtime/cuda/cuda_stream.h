@@ -61,6 +61,8 @@ class CudaStream final : public Stream {
  private:
   /// The current device belongs to the calling thread, which need not be the one that made this.
   void make_current() const;
+  /// Whether several copies can be given as one; else one by one.
+  [[nodiscard]] bool takes_batches() const;
 
   const int device_;
   std::shared_ptr<HostCalls> calls_;

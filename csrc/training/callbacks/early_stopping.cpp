@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <lamina/callbacks.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -75,17 +76,23 @@ class EarlyStoppingCallback : public Callback {
   }
   std::vector<VariablePtr> variables(const Model& model) override {
     if (!o_.restore_best_weights) return {};
-    if (model_ != &model) best_weights_.clear();
-    model_ = &model;
-    if (best_weights_.empty()) {
-      for (const VariablePtr& variable : model.variables()) {
-        best_weights_.push_back(std::make_shared<Variable>("best", variable->value(), false));
-      }
+    const std::vector<VariablePtr> weights = model.variables();
+    // Of another model, which may lie where one lay before, they may be others.
+    if (std::equal(weights.begin(), weights.end(), best_weights_.begin(), best_weights_.end(),
+                   alike)) {
+      return best_weights_;
+    }
+    best_weights_.clear();
+    for (const VariablePtr& variable : weights) {
+      best_weights_.push_back(std::make_shared<Variable>("best", variable->value(), false));
     }
     return best_weights_;
   }
 
  private:
+  static bool alike(const VariablePtr& a, const VariablePtr& b) {
+    return a->shape() == b->shape() && a->dtype() == b->dtype();
+  }
   void keep_weights(FitRun& run, std::int64_t epoch) {
     best_epoch_ = epoch;
     // An update replaces values that are held elsewhere, so that these need no copying.
@@ -100,7 +107,6 @@ class EarlyStoppingCallback : public Callback {
   Monitor monitor_;
   std::optional<double> best_;
   std::int64_t wait_ = 0, best_epoch_ = 0, stopped_epoch_ = 0;
-  const Model* model_ = nullptr;  // that `best_weights_` were made for
   std::vector<VariablePtr> best_weights_;
   bool has_best_weights_ = false;  // what they hold counts
 };

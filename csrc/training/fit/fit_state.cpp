@@ -115,8 +115,9 @@ void FitLoop::load_state() {
   variables = as_stored(std::move(variables),
                         file.find(weights::vars_path(models::kTrainingStatePath)), now);
   checkpoint::ReadValues values = read_all(named.tree, file);
+  const StateVariables read = with_values(variables, values);  // before they are given away
   const auto saved = [&](std::int64_t optimizer_steps) {
-    StateVariables stored = with_values(variables, values);
+    StateVariables stored = read;
     bring_up_to_date(stored, now, optimizer_steps);
     return decode(stored, now, resume_from_);
   };

@@ -68,15 +68,22 @@ void Trainer::prepare(const Batch& batch) {
     throw ValueError(fmt::format("Model '{}' has {} outputs; received {} label arrays.",
                                  model_.name(), outputs.size(), batch.y.size()));
   }
-  if (prepared_) return;
-  refuse_lacked_options(model_);  // those of layers that have been built since
-  const std::vector<std::string> names = names_of(outputs);
-  losses_ = losses_by_output(arguments_.loss, names, model_.name());
-  loss_weights_ = weights_by_output(arguments_.loss_weights, arguments_.loss, names);
+  stale_ = layers_.changed(model_) || stale_;  // still, where the last time something was refused
+  if (!stale_) return;
+  refuse_lacked_options(model_);  // those of layers that have been built or added since
+  if (!prepared_) {
+    const std::vector<std::string> names = names_of(outputs);
+    losses_ = losses_by_output(arguments_.loss, names, model_.name());
+    loss_weights_ = weights_by_output(arguments_.loss_weights, arguments_.loss, names);
+  }
   make_metrics(batch);
-  optimizer().build(model_.trainable_variables());
-  model_.prepare_saving();  // now, while plans are made, rather than in the first save
-  prepared_ = true;
+  adds_activities_ = has_activity_regularizers(model_);
+  if (!prepared_) {
+    optimizer().build(model_.trainable_variables());
+    model_.prepare_saving();  // now, while plans are made, rather than in the first save
+    prepared_ = true;
+  }
+  stale_ = false;
 }
 
 void Trainer::make_metrics(const Batch& batch) {
@@ -182,7 +189,7 @@ void Trainer::test(const Batch& batch) {
   std::vector<Tensor> outputs;
   double activity_penalty = 0;
   weight_penalty_.begin(model_.trainable_variables());  // computed while nothing waits for it
-  if (has_activity_regularizers(model_)) {
+  if (adds_activities_) {
     TrainGraph& graph = evaluation_graphs_.get(batch.x);
     outputs = graph.forward(batch.x);
     activity_penalty = graph.activity_penalty();

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "models/run/graph_watch.h"
 #include "training/fit/data.h"
 #include "training/graph/graph_cache.h"
 #include "training/optimizers/penalties.h"
@@ -45,7 +46,8 @@ class Trainer {
   [[nodiscard]] std::vector<double> metric_state() const;
   void set_metric_state(const std::vector<double>& state);
 
-  /// Makes metrics, optimizer state and checks for data of these shapes.
+  /// Makes metrics, optimizer state and checks for data of these shapes; metrics anew where the
+  /// model has gained or lost layers since.
   void prepare(const Batch& batch);
   /// Throws ValueError when layers were frozen, unfrozen, added or removed since the optimizer
   /// was built.
@@ -86,6 +88,9 @@ class Trainer {
   std::vector<metrics::Mean> output_losses_;
   std::vector<NamedMetric> metrics_;
   bool prepared_ = false;
+  bool adds_activities_ = false;  ///< to the loss, in evaluation as the graphs do in training
+  models::GraphWatch layers_;
+  bool stale_ = true;  ///< what was asked of the model, and the metrics made for it
 };
 
 }  // namespace lamina::training

@@ -22,10 +22,7 @@ bool GraphCache::suits(const TrainGraph& graph, const std::vector<Tensor>& x) co
 }
 
 TrainGraph& GraphCache::get(const std::vector<Tensor>& x) {
-  if (const std::uint64_t now = models::Access::graph_version(model_); now != version_) {
-    graphs_.clear();
-    version_ = now;
-  }
+  if (watch_.changed(model_)) graphs_.clear();
   std::vector<Shape> shapes;
   for (const Tensor& tensor : x) shapes.push_back(tensor.shape());
   const Device device = graphs_.empty() ? device_of(model_.trainable_variables())

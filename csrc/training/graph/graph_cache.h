@@ -1,15 +1,16 @@
 #pragma once
-#include <cstdint>
 #include <list>
 #include <memory>
 #include <vector>
 
+#include "models/run/graph_watch.h"
 #include "training/graph/train_graph.h"
 
 namespace lamina::training {
 
 /// A model's training graphs for the batches' shapes and dtypes, on the device where its weights
-/// are, until it gains or loses layers. Few: a full batch, a last one, and one more.
+/// are, until it, or a model within it, gains or loses layers. Few: a full batch, a last one, and
+/// one more.
 class GraphCache {
  public:
   explicit GraphCache(Model& model, TrainGraph::Mode mode = TrainGraph::Mode::kTraining)
@@ -31,8 +32,8 @@ class GraphCache {
 
   Model& model_;
   TrainGraph::Mode mode_;
-  std::uint64_t version_ = 0;  // of the model when they were made
-  std::list<Cached> graphs_;   // the one used last in front
+  models::GraphWatch watch_;
+  std::list<Cached> graphs_;  // the one used last in front
 };
 
 }  // namespace lamina::training

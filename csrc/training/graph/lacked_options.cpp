@@ -38,7 +38,9 @@ void refuse_lacked_options(const Model& model) {
       trains |= trained.contains(variable);
     }
     for (const layers::TrainingOption& lacked : options->lacked()) {
-      if (!trains && lacked.option != "activity_regularizer") continue;
+      const bool of_outputs = lacked.option == "activity_regularizer";
+      // Another one may have been set since.
+      if (of_outputs ? static_cast<bool>(layer->activity_regularizer()) : !trains) continue;
       if (count++ > 0) continue;
       first = fmt::format("Layer '{}' ({}): {} {} is not supported in training", layer->name(),
                           layer->class_name(), lacked.option, lacked.value);

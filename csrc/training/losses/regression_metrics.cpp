@@ -203,7 +203,7 @@ MetricPtr PearsonCorrelation(std::string name) {
 
 MetricPtr ConcordanceCorrelation(std::string name) {
   return described(
-      "ConcordanceCorrelation", NamedOptions{name},
+      "ConcordanceCorrelation", CorrelationOptions{name},
       std::make_shared<MeanOfRows>(named(name, "concordance_correlation"), concordance));
 }
 

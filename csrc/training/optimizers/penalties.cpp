@@ -26,7 +26,7 @@ const std::byte* at(const void* array, std::int64_t element, DType dtype) {
 template <class F>
 void for_pieces(Device device, std::int64_t pieces, const F& f) {
   if (device == Device::cpu()) return core::parallel_ranges(pieces, kPieceSize, f);
-  if (pieces > 0) f(std::int64_t{0}, pieces);
+  f(std::int64_t{0}, pieces);
 }
 
 /// The same for vectors, so many for a thread as are worth a job.
@@ -71,6 +71,7 @@ const Tensor& Penalties::sums() {
 }
 
 void Penalties::add_up(Penalized& each) {
+  if (each.pieces == 0) return;  // a launch of nothing is an error
   const Variable& variable = *each.variable;
   auto* const sums = static_cast<double*>(sums_.raw()) + each.first;
   if (each.orthogonal) {
@@ -112,6 +113,7 @@ void Penalties::add_gradients(const std::vector<Tensor>& gradients, double scale
 void Penalties::add_gradient(const Penalized& each, Tensor& gradient, double scale,
                              bool zero) const {
   const Variable& variable = *each.variable;
+  if (variable.shape().size() == 0) return;
   if (each.orthogonal) {
     const auto* const sums = static_cast<const double*>(sums_.raw()) + each.first;
     const kernels::InOut there{zero ? nullptr : gradient.raw(), gradient.raw()};

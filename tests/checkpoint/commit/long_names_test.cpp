@@ -73,7 +73,8 @@ TEST_F(LongNames, OfFilesAreSavedUnderAndReplaced) {
     while (out.size() < 243) out += "\xe2\x82\xac";  // no cut falls between its bytes
     return out + "n.weights.h5";
   }();
-  for (const std::string& name : {filled(kLongest, ".weights.h5"), euros}) {
+  for (const std::string& name :
+       {filled(kLongest, ".weights.h5"), euros, filled(kLongest, ".keras")}) {
     ASSERT_EQ(name.size(), kLongest);
     const CrashScene scene = this->scene(name);
     for (const int set : {0, 1, 0}) {
@@ -90,7 +91,8 @@ TEST_F(LongNames, OfShardsAreSavedUnderAndReplaced) {
   std::string stripped = "m";
   while (stripped.size() + 8 + 5 <= kLongest) stripped += ".weights";
   stripped += ".json";
-  for (const std::string& name : {filled(kLongest - 4, ".weights.json"), stripped}) {
+  const std::string no_utf8 = std::string(237, '\xff') + ".weights.json";
+  for (const std::string& name : {filled(kLongest - 4, ".weights.json"), stripped, no_utf8}) {
     SCOPED_TRACE(name);
     const CrashScene scene = this->scene(name);
     for (const int set : {0, 1, 0}) {
@@ -117,18 +119,23 @@ TEST_F(LongNames, ThatNoDirectoryTakesAreRefusedBeforeAnythingIsWritten) {
 }
 
 TEST_F(LongNames, OfALinksTargetCountAndNotTheLinks) {
-  const std::string target = filled(240, "blob");
-  std::filesystem::create_symlink(target, directory_ / "m.weights.h5");
-  const CrashScene scene = this->scene("m.weights.h5");
-  for (const int set : {0, 1}) {
-    scene.save(static_cast<std::size_t>(set), {}, storage::posix());
-    EXPECT_EQ(scene.load(storage::posix()), set);
+  // A lock with the whole name, and one whose name tells of nothing that is saved.
+  for (const std::size_t size : {std::size_t{240}, std::size_t{250}}) {
+    SCOPED_TRACE(size);
+    const std::string target = filled(size, "blob");
+    std::filesystem::create_symlink(target, directory_ / "m.weights.h5");
+    const CrashScene scene = this->scene("m.weights.h5");
+    for (const int set : {0, 1}) {
+      scene.save(static_cast<std::size_t>(set), {}, storage::posix());
+      EXPECT_EQ(scene.load(storage::posix()), set);
+    }
+    Commit live(storage::posix(), directory_ / target);
+    const std::string staged = live.stage(target).filename().string();
+    write(staged);
+    EXPECT_THAT(recover().removed, IsEmpty());
+    EXPECT_THAT(files(), Contains(staged));
+    storage::posix().remove(directory_ / "m.weights.h5");
   }
-  Commit live(storage::posix(), directory_ / target);
-  const std::string staged = live.stage(target).filename().string();
-  write(staged);
-  EXPECT_THAT(recover().removed, IsEmpty());
-  EXPECT_THAT(files(), Contains(staged));
 }
 
 TEST_F(LongNames, OfALiveSaveKeepTheirFiles) {

@@ -100,11 +100,14 @@ TEST(Index, ReadsItsOwnText) {
   index.total_size = 0.375;
   index.entries = {
       {"/vars", {"m_00000.weights.h5"}, false},
+      {"/\xe9/vars", {"\xe9_00000.weights.h5"}, false},
       {"/layers/\xc3\xa9 \"q\"/vars", {"m_00000.weights.h5", "m_00001.weights.h5"}, true}};
   const Index read = parse_index(index_text(index), "m");
-  ASSERT_EQ(read.entries.size(), 2u);
-  EXPECT_EQ(read.entries[1].path, index.entries[1].path);
-  EXPECT_EQ(read.entries[1].files, index.entries[1].files);
+  ASSERT_EQ(read.entries.size(), 3u);
+  for (std::size_t i = 0; i < read.entries.size(); ++i) {
+    EXPECT_EQ(read.entries[i].path, index.entries[i].path);
+    EXPECT_EQ(read.entries[i].files, index.entries[i].files);
+  }
 }
 
 TEST(Index, TakesPythonsSurrogatesForTheBytesOfNames) {

@@ -66,7 +66,9 @@ TEST(DeviceModel, IsSavedAndLoadedWhereItIs) {
   SaveHandle handle = there->save_weights_async(directory / "c.weights.h5");
   there->wait_until_copied();
   handle.wait();
-  for (const char* name : {"b.weights.h5", "c.weights.h5"}) {
+  there->save(directory / "d.keras");
+  expect_equal(*Model::load(directory / "d.keras"), *here);
+  for (const char* name : {"b.weights.h5", "c.weights.h5", "d.keras"}) {
     other->load_weights(directory / name);
     expect_on(*other, Device::cpu());
     expect_equal(*other, *here);

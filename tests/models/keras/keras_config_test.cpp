@@ -148,6 +148,15 @@ TEST(KerasConfig, CustomClassesAreRefusedEvenWithKnownNames) {
   EXPECT_NE(text.find("'Dense'"), std::string::npos) << text;
 }
 
+TEST(KerasConfig, ClassesWithoutAModuleAreRefused) {
+  for (const json& module : {json(nullptr), json("")}) {
+    const std::string text = refusal<UnsupportedError>(
+        "chain.json", [&](json& config) { config["config"]["layers"][1]["module"] = module; });
+    EXPECT_NE(text.find("'wide'"), std::string::npos) << text;
+    EXPECT_NE(text.find("class 'Dense' without its module"), std::string::npos) << text;
+  }
+}
+
 TEST(KerasConfig, UnknownOptionsAreNamedWithTheirLayer) {
   const std::string text = refusal<UnsupportedError>("chain.json", [](json& config) {
     config["config"]["layers"][1]["config"]["sparsity"] = 0.5;
@@ -347,37 +356,58 @@ TEST(KerasConfig, HostileTextIsRefusedQuickly) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
 }
 
+/// A call of a layer on what another call gave.
+json call_on(const std::string& layer, int call) {
+  const json tensor = {{"class_name", "__keras_tensor__"},
+                       {"config", {{"keras_history", {layer, call, 0}}}}};
+  return {{"args", json::array({tensor})}, {"kwargs", json::object()}};
+}
+
+json three_numbers() {
+  return {{"module", "keras.layers"},
+          {"class_name", "InputLayer"},
+          {"config", {{"name", "x"}, {"batch_shape", {nullptr, 3}}}},
+          {"name", "x"},
+          {"inbound_nodes", json::array()}};
+}
+
+json model_on_x(const std::string& name, json layers, const json& output) {
+  return {{"module", "keras"},
+          {"class_name", "Functional"},
+          {"config",
+           {{"name", name},
+            {"layers", std::move(layers)},
+            {"input_layers", json::array({json::array({"x", 0, 0})})},
+            {"output_layers", json::array({output})}}}};
+}
+
 // Each model calls the one within it twice.
 std::string doubling(std::size_t depth) {
-  const auto tensor = [](const std::string& layer, int call) {
-    return json{{"class_name", "__keras_tensor__"},
-                {"config", {{"keras_history", {layer, call, 0}}}}};
-  };
   json inner = {{"module", "keras.layers"}, {"class_name", "ReLU"}, {"config", {{"name", "relu"}}}};
   std::string name = "relu";
   for (std::size_t i = 0; i < depth; ++i) {
-    const json input = {{"module", "keras.layers"},
-                        {"class_name", "InputLayer"},
-                        {"config", {{"name", "x"}, {"batch_shape", {nullptr, 3}}}},
-                        {"name", "x"},
-                        {"inbound_nodes", json::array()}};
     inner["name"] = name;
-    inner["inbound_nodes"] = json::array();
-    for (const json& argument : {tensor("x", 0), tensor(name, 0)}) {
-      inner["inbound_nodes"].push_back(
-          {{"args", json::array({argument})}, {"kwargs", json::object()}});
-    }
+    inner["inbound_nodes"] = json::array({call_on("x", 0), call_on(name, 0)});
     const json output = json::array({name, i == 0 ? 1 : 2, 0});
     name = "m" + std::to_string(i);
-    inner = {{"module", "keras"},
-             {"class_name", "Functional"},
-             {"config",
-              {{"name", name},
-               {"layers", {input, inner}},
-               {"input_layers", json::array({json::array({"x", 0, 0})})},
-               {"output_layers", json::array({output})}}}};
+    inner = model_on_x(name, json::array({three_numbers(), inner}), output);
   }
   return inner.dump();
+}
+
+// So many layers, each of which is called on the input so many times.
+std::string called(std::size_t layers, std::size_t times) {
+  json all = json::array({three_numbers()});
+  std::string name;
+  for (std::size_t i = 0; i < layers; ++i) {
+    name = "relu" + std::to_string(i);
+    all.push_back({{"module", "keras.layers"},
+                   {"class_name", "ReLU"},
+                   {"config", {{"name", name}}},
+                   {"name", name},
+                   {"inbound_nodes", json::array_t(times, call_on("x", 0))}});
+  }
+  return model_on_x("m", std::move(all), json::array({name, times - 1, 0})).dump();
 }
 
 TEST(KerasConfig, ModelsThatDoubleWhatTheyNestAreRefusedQuickly) {
@@ -398,6 +428,16 @@ TEST(KerasConfig, ModelsThatDoubleWhatTheyNestAreRefusedQuickly) {
     }
   }
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+}
+
+TEST(KerasConfig, ManyCallsOfOneLayerTakeNoLongerThanOfMany) {
+  const auto seconds = [](const std::string& text) {
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_EQ(Model::from_json_text(text)->output().shape(), (Shape{kNone, 3}));
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  const double many = seconds(called(90, 1'000)), one = seconds(called(1, 90'000));
+  EXPECT_LT(one, 3 * many + 1);
 }
 
 TEST(KerasConfig, MissingFilesAreNamed) {

@@ -158,9 +158,10 @@ TEST(ToJson, CopiesOperationsWithNumbersOnEitherSide) {
     }
     const ModelPtr model = Model::from_json_text(config.dump());
     EXPECT_EQ(settled(written(*model)), settled(config));
-    for (const json& arg : layer_named(config, "multiply")["inbound_nodes"][0]["args"]) {
-      if (!arg.is_number()) continue;
-      EXPECT_NE(model->to_json().find(arg.dump()), std::string::npos) << "2 is not 2.0 to integers";
+    json copy = written(*model);
+    const json& found = layer_named(copy, "multiply")["inbound_nodes"][0]["args"];
+    for (std::size_t i = 0; i < args.size(); ++i) {
+      EXPECT_EQ(found[i].is_number_integer(), args[i].is_number_integer()) << "2 is not 2.0";
     }
     expect_copied(*model);
   }
@@ -205,6 +206,26 @@ TEST(ToJson, CopiesModelsThatShareTheirInputs) {
   const auto encoder = Functional::create({x}, {dense(2, "code")(x)}, {.name = "encoder"});
   const auto whole = Functional::create({x}, {dense(3, "back")((*encoder)(x))}, {.name = "whole"});
   expect_copied(*whole);
+}
+
+TEST(ToJson, CopiesModelsOnTheInputOfAStack) {
+  const SymbolicTensor x = input(3, "x");
+  const auto stack = Sequential::create({x, dense(2, "d")}, {.name = "stack"});
+  const auto model = Functional::create({x}, {stack->output(), dense(4, "e")(x)}, {.name = "both"});
+  json config = written(*model);
+  for (const char* name : {"d", "e"}) {
+    const json& call = layer_named(config, name)["inbound_nodes"][0];
+    EXPECT_EQ(call["args"][0]["config"]["keras_history"], json({"x", 0, 0})) << name;
+  }
+  expect_copied(*model);
+}
+
+// Keras's predict and fit say themselves whether they train, whatever a call was given.
+TEST(ToJson, LeavesOutWhetherACallTrains) {
+  const json config = read_json("transformer.json");
+  ASSERT_NE(config.dump().find(R"("training":false)"), std::string::npos);
+  const ModelPtr model = Model::from_json_text(config.dump());
+  EXPECT_EQ(model->to_json().find(R"("training")"), std::string::npos);
 }
 
 TEST(ToJson, WritesNamesThatAreNotAscii) {

@@ -236,6 +236,53 @@ TEST(Predict, NestedModelsMayBeShared) {
   EXPECT_EQ(model->count_params(), 6);
 }
 
+std::shared_ptr<Sequential> stack_of(const LayerRef& first, const LayerRef& second) {
+  return Sequential::create({layers::InputLayer({.shape = {3}}), first, second}, {.name = "inner"});
+}
+
+TEST(Predict, FollowsTheLayersOfAModelWithin) {
+  Random random;
+  const auto inner = stack_of(dense(4, "a"), dense(4, "b"));
+  const auto x = input(3, "x"), y = input(4, "y");
+  const LayerRef top = dense(2, "top");
+  const auto middle = Sequential::create({LayerRef(inner), layers::ReLU()});
+  const auto model = Functional::create(x, top((*middle)(x)));
+  const auto rest = Functional::create(y, top(layers::ReLU()(y)));
+  const Tensor data = random.tensor({5, 3});
+  const auto expect_followed = [&] {
+    random.fill(*model);
+    const std::vector<float> found = values(model->predict(data)),
+                             wanted = values(rest->predict(inner->predict(data)));
+    ASSERT_EQ(found.size(), wanted.size());
+    for (std::size_t k = 0; k < found.size(); ++k) EXPECT_NEAR(found[k], wanted[k], 1e-4);
+  };
+  expect_followed();
+  inner->pop();
+  expect_followed();
+  inner->add(dense(4, "c"));
+  expect_followed();
+}
+
+TEST(Predict, RefusesWhatAModelWithinNoLongerGives) {
+  const auto inner = stack_of(dense(4, "a"), dense(5, "b"));
+  const auto x = input(3, "x");
+  const auto model = Functional::create(x, dense(2, "top")((*inner)(x)));
+  const Tensor data = Tensor::zeros({2, 3});
+  EXPECT_EQ(model->predict(data).shape(), (Shape{2, 2}));
+  inner->pop();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(message([&] { (void)model->predict(data); }),
+              "Input 0 of layer \"top\" is incompatible with the layer: expected axis -1 of input "
+              "shape to have value 5, but received input with shape (2, 4)");
+  }
+  inner->pop();
+  EXPECT_EQ(
+      message([&] { (void)model->predict(data); }),
+      "Sequential model inner cannot be built because it has no layers. Call `model.add(layer)`.");
+  inner->add(dense(5, "c"));
+  EXPECT_EQ(model->predict(data).shape(), (Shape{2, 2}));
+}
+
 TEST(Predict, MixedPrecisionGivesTheComputeType) {
   const auto x = input(2, "x");
   const auto model =

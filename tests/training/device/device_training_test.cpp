@@ -11,6 +11,7 @@
 #include "core/device_memory.h"
 #include "tests/fakes/fake_gpu.h"
 #include "tests/training/device/device_scene.h"
+#include "training/optimizers/penalties.h"
 #include "training/optimizers/step_memory.h"
 
 namespace lamina {
@@ -207,6 +208,34 @@ TEST(DeviceTraining, PenaltiesComeWithTheOutputs) {
   // For each of two kernels one job for the sum and one for the gradient. Another copy, another
   // wait, other memory would be calls as well.
   EXPECT_EQ(calls_of_a_step(regularizers::L1L2{0.1, 0.2}), calls_of_a_step({}) + 2 * 2);
+}
+
+// A launch of nothing is an error of CUDA's.
+TEST(DeviceTraining, PenaltiesOfVariablesWithoutElementsAreNoWork) {
+  Random random;
+  const FakeGpu gpu({}, {2, 1 << 16});
+  const auto calls = [&](const Regularizer& regularizer) {
+    const auto full = std::make_shared<Variable>("full", random.tensor({5, 4}));
+    const auto none = std::make_shared<Variable>("none", Tensor::zeros({0, 4}));
+    full->set_regularizer(regularizers::L2{0.5});
+    none->set_regularizer(regularizer);
+    full->to(kGpu);
+    none->to(kGpu);
+    const std::vector<Tensor> gradients = {random.tensor({5, 4}).to(kGpu),
+                                           Tensor::zeros({0, 4}).to(kGpu)};
+    training::Penalties penalties({full, none}, kGpu);
+    const std::size_t before = gpu->calls();
+    (void)penalties.sums();
+    penalties.add_gradients(gradients, 1, [](std::size_t) { return false; });
+    const std::size_t made = gpu->calls() - before;
+    (void)gradients[0].to(Device::cpu());  // waits for all
+    return made;
+  };
+  (void)calls({});  // the first one needs something new
+  const std::size_t plain = calls({});
+  EXPECT_GT(plain, 0U);
+  EXPECT_EQ(calls(regularizers::L1{0.5}), plain);
+  EXPECT_EQ(calls(regularizers::OrthogonalRegularizer{0.5}), plain);
 }
 
 TEST(DeviceTraining, PenaltiesOfEvaluationAreAskedForOnceForTheSameWeights) {

@@ -20,7 +20,9 @@ void compile(Model& model) {
 
 class ChangedLayers : public ::testing::Test {
  protected:
-  void fit(Model& model) { (void)model.fit(x_, y_, {.verbose = Verbose::kSilent, .seed = 3}); }
+  void fit(Model& model) {
+    (void)model.fit(x_, y_, {.verbose = Verbose::kSilent, .shuffle = false});
+  }
   double evaluate(Model& model) {
     return model.evaluate(x_, y_, {.verbose = Verbose::kSilent}).at("loss");
   }
@@ -64,6 +66,47 @@ TEST_F(ChangedLayers, BringAndTakeThePenaltiesOfTheirOutputs) {
   expect_trains_as(*model, *longer);
   model->pop();
   expect_trains_as(*model, *stack());
+}
+
+TEST_F(ChangedLayers, OfAModelWithinAreTrainedThrough) {
+  const auto around = [](const std::shared_ptr<Sequential>& inner) {
+    const SymbolicTensor x = layers::Input({.shape = {4}});
+    return Functional::create(x, (*inner)(x));
+  };
+  const auto inner = stack();
+  const auto model = around(inner);
+  compile(*model);
+  fit(*model);
+  inner->add(layers::Activation({.activation = "tanh"}));
+  const auto longer = stack();
+  longer->add(layers::Activation({.activation = "tanh"}));
+  expect_trains_as(*model, *around(longer));
+  inner->pop();
+  expect_trains_as(*model, *around(stack()));
+}
+
+TEST_F(ChangedLayers, OfAnotherOutputShapeHaveTheMetricsOfThatShape) {
+  const auto measured = [&](Model& model, const Tensor& y) {
+    return model.evaluate(x_, y, {.verbose = Verbose::kSilent});
+  };
+  const auto compile_measured = [](Model& model) {
+    model.compile({.optimizer = optimizers::SGD(), .loss = "mse", .metrics = {"accuracy"}});
+  };
+  const auto model = stack();
+  model->add(layers::Reshape({.target_shape = {3, 1}}));
+  compile_measured(*model);
+  (void)model->train_on_batch(x_, y_.reshape({40, 3, 1}));
+  const Logs binary = measured(*model, y_.reshape({40, 3, 1}));
+  EXPECT_EQ(binary.at("accuracy"), 0);  // no label is 0 or 1
+  model->pop();
+  const auto made = stack();
+  made->set_weights(model->get_weights());
+  compile_measured(*made);
+  EXPECT_EQ(measured(*model, y_), measured(*made, y_));
+  EXPECT_GT(measured(*model, y_).at("accuracy"), 0);  // of 40, by chance, a third
+  (void)model->train_on_batch(x_, y_);
+  model->add(layers::Reshape({.target_shape = {3, 1}}));
+  EXPECT_EQ(measured(*model, y_.reshape({40, 3, 1})).at("accuracy"), 0);
 }
 
 TEST_F(ChangedLayers, WithWeightsAskForANewOptimizer) {

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "tests/training/fit_helpers.h"
 #include "training/fit/data.h"
@@ -233,6 +234,29 @@ TEST(Fit, LeavesFrozenLayersAsTheyAre) {
   model->layers()[1]->set_trainable(true);
   EXPECT_THAT(message_of([&] { (void)model->fit(data.x, data.y, {.verbose = Verbose::kSilent}); }),
               HasSubstr("call `compile` again"));
+}
+
+// As Keras's does.
+TEST(Fit, TrainsWhateverACallWasGivenForTraining) {
+  Random random;
+  const Spokes data(random, 40);
+  const ModelPtr plain = classifier(3, 0.0);
+  nlohmann::json config = nlohmann::json::parse(plain->to_json());
+  nlohmann::json& layer = config["config"]["layers"][2];
+  ASSERT_EQ(layer["class_name"], "BatchNormalization");
+  layer["inbound_nodes"][0]["kwargs"]["training"] = false;
+  const ModelPtr told = Model::from_json_text(config.dump());
+  told->set_weights(plain->get_weights());
+  const std::vector<Tensor> before = values_of(plain->layers()[2]->variables());
+  for (const ModelPtr& model : {plain, told}) {
+    compile(*model);
+    (void)model->fit(data.x, data.y, {.verbose = Verbose::kSilent, .seed = 5});
+  }
+  expect_same_bits(*plain, *told);
+  const std::vector<Tensor> after = values_of(told->layers()[2]->variables());
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    EXPECT_FALSE(bitwise_equal(before[i], after[i])) << i;
+  }
 }
 
 TEST(Fit, ADeclaredBatchSizeBindsNoData) {

@@ -104,6 +104,11 @@ TEST(LackedOptions, DoNotMatterWhereTheyAreNullOrTheirVariablesAreNotTrained) {
   const ModelPtr active = configured(R"(, "activity_regularizer": "mine")");
   active->get_layer("head")->set_trainable(false);
   EXPECT_THAT(message_of([&] { compile(*active); }), HasSubstr("activity_regularizer mine"));
+
+  // Until another one takes its place.
+  active->get_layer("head")->set_activity_regularizer(regularizers::L2{0.5});
+  compile(*active);
+  (void)active->train_on_batch(x, y);
 }
 
 }  // namespace

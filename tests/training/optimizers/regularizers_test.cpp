@@ -323,6 +323,26 @@ TEST(Regularizers, OfActivitiesAreEvaluatedAsInPredictionAndFollowTheWeights) {
   }
 }
 
+TEST(Regularizers, OfActivitiesThatComeAfterTrainingBeganCountOnceCompiledAgain) {
+  Random random;
+  const Spokes data(random, 20);
+  const ModelPtr model = dense_model(random.integer(1, 1000));
+  const auto begin = [&] { compile(model, optimizers::SGD({.learning_rate = 0.0})); };
+  const auto evaluated = [&] {
+    return model->evaluate(data.x, data.y, {.batch_size = 20, .verbose = Verbose::kSilent})
+        .at("loss");
+  };
+  const auto trained = [&] { return model->train_on_batch(data.x, data.y).at("loss"); };
+  begin();
+  const double in_training = trained(), in_evaluation = evaluated();
+  model->get_layer("body")->set_activity_regularizer(L2{0.5});
+  EXPECT_EQ(trained(), in_training);
+  EXPECT_EQ(evaluated(), in_evaluation);
+  begin();
+  EXPECT_GT(trained(), in_training);
+  EXPECT_NEAR(evaluated(), trained(), 1e-5 * (1 + trained()));
+}
+
 TEST(Regularizers, OfFrozenLayersAddNothing) {
   Random random;
   const Spokes data(random, 30);
