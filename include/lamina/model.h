@@ -158,6 +158,9 @@ class Model : public Layer {
   /// Reads `.weights.h5`, `.weights.json` with its shards, or the weights inside a `.keras`
   /// archive. Throws FileNotFoundError, FormatError (CorruptionError for what was damaged since it
   /// was saved), MismatchError (listing every mismatch), StorageError; the model is then as it was.
+  /// The new values lie beside the old ones until all are verified: on a device without room for
+  /// both, in host memory, from which they are then written over the old ones. Throws DeviceError
+  /// where there is room in neither (the model is as it was), and for a device that breaks down.
   void load_weights(const std::filesystem::path& path, const LoadOptions& options = {});
 
   /// Runs the model on arrays of equal length along their first axis, batch by batch: one on host

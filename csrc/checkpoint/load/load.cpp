@@ -4,7 +4,6 @@
 #include <lamina/log.h>
 
 #include <deque>
-#include <map>
 
 #include "checkpoint/load/catalog.h"
 #include "checkpoint/load/match.h"
@@ -14,7 +13,7 @@
 #include "checkpoint/transfer/device_reads.h"
 #include "checkpoint/transfer/parallel.h"
 #include "checkpoint/transfer/transfer.h"
-#include "core/device_memory.h"
+#include "core/free_memory.h"
 
 namespace lamina::checkpoint {
 namespace {
@@ -78,26 +77,48 @@ bool goes_straight_to_device(const Assignment& assignment) {
          *item.dataset->type.dtype == variable->dtype() && variable->dtype() != DType::kBool;
 }
 
+/// Tensors for the datasets' elements, as the files type them: on a device what goes straight
+/// there, or nothing.
+std::vector<Tensor> room_for(const std::vector<Assignment>& assignments, bool on_devices) {
+  std::vector<Tensor> tensors;
+  for (const Assignment& assignment : assignments) {
+    const auto& [variable, item] = assignment;
+    const bool straight = on_devices && goes_straight_to_device(assignment);
+    tensors.push_back(Tensor::empty(item.dataset->shape, *item.dataset->type.dtype,
+                                    straight ? variable->device() : Device::cpu()));
+  }
+  return tensors;
+}
+
+/// The same. A device on which a model is trained may have no room for its weights once more: then
+/// they come by the host, where that has.
+std::vector<Tensor> room_for(const std::vector<Assignment>& assignments) {
+  try {
+    return room_for(assignments, true);
+  } catch (const DeviceError& error) {
+    if (!error.out_of_memory() || total_bytes(assignments) > core::free_host_memory()) throw;
+  }
+  return room_for(assignments, false);
+}
+
 /// Tensors with the datasets' elements, as the files type them.
 std::vector<Tensor> read_all(const std::vector<Assignment>& assignments, Verification& verification,
                              ByteProgress& progress, const DeviceTravel& travel) {
-  std::vector<Tensor> tensors;
+  std::vector<Tensor> tensors = room_for(assignments);
   std::vector<ReadExtent> plain;
   std::vector<std::size_t> others;
   DeviceReads on_devices;
-  for (const Assignment& assignment : assignments) {
-    const auto& [variable, item] = assignment;
-    const bool straight = goes_straight_to_device(assignment);
-    Tensor& tensor = tensors.emplace_back(Tensor::empty(
-        item.dataset->shape, *item.dataset->type.dtype, straight ? variable->device() : Device()));
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const CatalogItem& item = assignments[i].item;
+    Tensor& tensor = tensors[i];
     if (!is_raw(*item.dataset)) {
-      others.push_back(tensors.size() - 1);
+      others.push_back(i);
       continue;
     }
     if (tensor.nbytes() == 0) continue;
     const std::uint64_t offset = item.reader->base() + *item.dataset->offset;
-    TensorChecksum* const checksum = verification.checksum(tensors.size() - 1);
-    if (straight) {
+    TensorChecksum* const checksum = verification.checksum(i);
+    if (tensor.device() != Device::cpu()) {
       on_devices.add(item.reader->file(), offset, tensor, checksum);
     } else {
       plain.push_back({&item.reader->file(), offset, tensor.bytes(), checksum});
@@ -126,19 +147,10 @@ void convert(const std::vector<Assignment>& assignments, std::vector<Tensor>& te
   });
 }
 
-/// Moves to their devices what had to be converted on the way.
-void move_to_devices(const std::vector<Assignment>& assignments, std::vector<Tensor>& tensors) {
-  std::map<Device, std::vector<std::size_t>> moving;
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const Device device = assignments[i].variable->device();
-    if (tensors[i].device() != device) moving[device].push_back(i);
-  }
-  for (const auto& [device, indices] : moving) {
-    std::vector<Tensor> here;
-    for (const std::size_t i : indices) here.push_back(std::move(tensors[i]));
-    std::vector<Tensor> there = core::copies_on(device, here);
-    for (std::size_t k = 0; k < indices.size(); ++k) tensors[indices[k]] = std::move(there[k]);
-  }
+std::vector<VariablePtr> variables_of(const std::vector<Assignment>& assignments) {
+  std::vector<VariablePtr> out;
+  for (const Assignment& assignment : assignments) out.push_back(assignment.variable);
+  return out;
 }
 
 void give_warnings(const Match& match, const weights::WeightTree& tree, const Catalog& catalog) {
@@ -148,17 +160,6 @@ void give_warnings(const Match& match, const weights::WeightTree& tree, const Ca
 }
 
 }  // namespace
-
-const Tensor* ReadValues::find(const Variable& variable) const {
-  for (const auto& [of, value] : values_) {
-    if (of.get() == &variable) return &value;
-  }
-  return nullptr;
-}
-
-void ReadValues::assign() && {
-  for (auto& [variable, value] : values_) variable->assign(std::move(value));
-}
 
 void load(const weights::WeightTree& tree, const std::filesystem::path& path,
           const LoadRequest& request, storage::Storage& storage) {
@@ -186,17 +187,12 @@ ReadValues read(const weights::WeightTree& tree, const Catalog& catalog,
   ByteProgress progress(request.progress, total_bytes(found.assignments));
   Verification verification(seals, found.assignments);
   const std::string loading = "Loading '" + catalog.path().string() + "'";
-  std::vector<Tensor> tensors = naming_device_errors(loading, [&] {
+  ReadValues values = naming_device_errors(loading, [&] {
     std::vector<Tensor> read = read_all(found.assignments, verification, progress, request.travel);
     convert(found.assignments, read);
-    move_to_devices(found.assignments, read);
-    return read;
+    return ReadValues(loading, variables_of(found.assignments), std::move(read));
   });
   give_warnings(found, tree, catalog);
-  ReadValues values;
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    values.add(found.assignments[i].variable, std::move(tensors[i]));
-  }
   return values;
 }
 

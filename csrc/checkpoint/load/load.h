@@ -3,9 +3,8 @@
 #include <filesystem>
 #include <functional>
 #include <unordered_set>
-#include <utility>
-#include <vector>
 
+#include "checkpoint/load/read_values.h"
 #include "checkpoint/transfer/device_transfer.h"
 #include "storage/storage.h"
 #include "weights/weight_tree.h"
@@ -22,24 +21,9 @@ struct LoadRequest {
   bool verify = true;
 };
 
-/// Values that have been read for variables, of their dtypes and on their devices. No variable has
-/// changed yet.
-class ReadValues {
- public:
-  void add(VariablePtr variable, Tensor value) {
-    values_.emplace_back(std::move(variable), std::move(value));
-  }
-  /// Null where nothing was read for the variable.
-  [[nodiscard]] const Tensor* find(const Variable& variable) const;
-  /// Gives each variable its value.
-  void assign() &&;
-
- private:
-  std::vector<std::pair<VariablePtr, Tensor>> values_;
-};
-
 /// Reads values for the tree's variables from files that are open, whose index was verified, or
-/// not, when they were opened. All that can fail of a load does so here (see Model::load_weights).
+/// not, when they were opened. All that can fail of a load does so here (see Model::load_weights),
+/// but for a device that breaks down while values are written over.
 [[nodiscard]] ReadValues read(const weights::WeightTree& tree, const Catalog& catalog,
                               const LoadRequest& request);
 

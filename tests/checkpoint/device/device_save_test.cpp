@@ -1,6 +1,5 @@
-// Saving and loading trees whose values are on devices: what it takes, and what is refused.
+// Saving and loading trees whose values are on devices, and what it takes.
 #include <gmock/gmock.h>
-#include <lamina/error.h>
 
 #include "runtime/host/host_runtime.h"
 #include "tests/checkpoint/device/device_save_scene.h"

@@ -5,8 +5,10 @@
 #include <chrono>
 #include <functional>
 #include <future>
+#include <optional>
 
 #include "checkpoint/commit/hidden_names.h"
+#include "core/free_memory.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/faulty_storage.h"
@@ -351,6 +353,7 @@ TEST_P(ManagerRestore, RestoringToADeviceWithoutRoomSaysSo) {
   model_->to(Device::cuda(0));
   CapturedWarnings warnings;
   gpu->fail_at(0, "cudaErrorMemoryAllocation");
+  std::optional<core::ReplacedFreeMemory> none(0);  // nor on the host
   try {
     (void)manager.restore_latest(*model_);
     ADD_FAILURE() << "restored";
@@ -358,9 +361,11 @@ TEST_P(ManagerRestore, RestoringToADeviceWithoutRoomSaysSo) {
     EXPECT_TRUE(error.out_of_memory());
     EXPECT_THAT(error.what(), HasSubstr("step_00000002"));
   }
-  gpu->fail_never();
+  none.reset();
   EXPECT_THAT(warnings.all, IsEmpty());
+  gpu->fail_at(0, "cudaErrorMemoryAllocation");
   EXPECT_EQ(manager.restore_latest(*model_), 2);
+  gpu->fail_never();
   model_->to(Device::cpu());
   EXPECT_TRUE(holds(2));
 }
