@@ -8,6 +8,7 @@ void link_or_copy(const Path& from, const Path& to, Storage& storage) {
   constexpr std::size_t kPart = std::size_t{1} << 20;
   if (storage.link(from, to)) return;
   const auto in = storage.open(from);
+  storage.create_like(from, to);
   const auto out = storage.create(to);
   std::vector<std::byte> buffer(kPart);
   for (std::uint64_t at = 0; at < in->size(); at += kPart) {

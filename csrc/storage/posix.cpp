@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "storage/posix_file.h"
+#include "storage/posix_like.h"
 #include "storage/posix_lock.h"
 #include "storage/posix_parents.h"
 #include "storage/posix_remove.h"
@@ -23,8 +24,6 @@ void raise_posix(const char* call, const Path& path, int code) {
 
 namespace {
 
-constexpr uid_t kSameOwner = static_cast<uid_t>(-1);
-
 class PosixStorage final : public Storage {
  public:
   std::unique_ptr<ReadableFile> open(const Path& path) override {
@@ -35,26 +34,7 @@ class PosixStorage final : public Storage {
     return std::make_unique<PosixWritableFile>(path);
   }
 
-  void create_like(const Path& like, const Path& path) override {
-    struct stat status {};
-    checked("stat", like, [&] { return ::stat(like.c_str(), &status); });
-    if (S_ISDIR(status.st_mode)) raise_posix("open", like, EISDIR);
-    const Descriptor file(checked("open", path, [&] {
-      return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    }));
-    struct stat made {};
-    checked("fstat", path, [&] { return ::fstat(file.get(), &made); });
-    mode_t mode = (status.st_mode & 0066U) | 0600U;
-    // Where it cannot have the other's group, its own is one of all others.
-    if (made.st_gid != status.st_gid && ::fchown(file.get(), kSameOwner, status.st_gid) != 0) {
-      mode = (mode & ~mode_t{0060}) | ((mode & 0006U) << 3U);
-    }
-    // Some file systems have no modes to set: an error only if others may do more for it.
-    if ((made.st_mode & 0777U) != mode && ::fchmod(file.get(), mode) != 0 &&
-        (made.st_mode & 0066U & ~mode) != 0) {
-      raise_posix("fchmod", path, errno);
-    }
-  }
+  void create_like(const Path& like, const Path& path) override { create_posix_like(like, path); }
 
   bool exists(const Path& path) override {
     struct stat status {};

@@ -1,4 +1,5 @@
 #pragma once
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -42,5 +43,11 @@ class Descriptor {
  private:
   int fd_ = -1;
 };
+
+inline struct stat status_of(const Descriptor& file, const Path& path) {
+  struct stat status {};
+  checked("fstat", path, [&] { return ::fstat(file.get(), &status); });
+  return status;
+}
 
 }  // namespace lamina::storage

@@ -27,6 +27,12 @@ bool is_aligned(std::uint64_t offset, const std::byte* memory, std::size_t size)
          reinterpret_cast<std::uintptr_t>(memory) % kDirectAlignment == 0;
 }
 
+/// 64 KiB on some machines.
+std::size_t cache_page() {
+  static const auto page = static_cast<std::size_t>(std::max(::sysconf(_SC_PAGESIZE), 1L));
+  return std::max(page, kDirectAlignment);
+}
+
 // O_NONBLOCK: a pipe of that name must not hang us before it is refused. With it a file that is
 // leased, as by a server of files for its clients, cannot be opened before the lease is given back,
 // which the system then asks for, and sees to after its `lease-break-time`.
@@ -43,12 +49,6 @@ Descriptor open_to_read(const Path& path) {
     std::this_thread::sleep_for(pause);
     pause = std::min(2 * pause, kLongestPause);
   }
-}
-
-struct stat status_of(const Descriptor& file, const Path& path) {
-  struct stat status {};
-  checked("fstat", path, [&] { return ::fstat(file.get(), &status); });
-  return status;
 }
 
 bool is_same_file(const struct stat& a, const struct stat& b) {
@@ -206,6 +206,14 @@ void PosixReadableFile::read_cached(std::uint64_t offset, std::span<std::byte> o
   }
 }
 
+DirectPart direct_part(std::uint64_t offset, std::span<const std::byte> bytes, std::size_t page) {
+  const auto begin = static_cast<std::size_t>((page - offset % page) % page);
+  if (bytes.size() <= begin) return {};
+  const std::size_t size = (bytes.size() - begin) / page * page;
+  if (!is_aligned(offset + begin, bytes.data() + begin, size)) return {};
+  return {begin, size};
+}
+
 PosixWritableFile::PosixWritableFile(Path path) : path_(std::move(path)) {
   fd_ = Descriptor(checked("open", path_, [&] {
     return ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -248,14 +256,13 @@ bool PosixWritableFile::try_direct(std::uint64_t offset, std::span<const std::by
 }
 
 void PosixWritableFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
-  if (direct_usable_ && is_aligned(offset, bytes.data(), bytes.size())) {
-    const std::size_t whole = bytes.size() / kDirectAlignment * kDirectAlignment;
-    if (try_direct(offset, bytes.first(whole))) {
-      offset += whole;
-      bytes = bytes.subspan(whole);
-    }
+  const DirectPart part = direct_usable_ ? direct_part(offset, bytes, cache_page()) : DirectPart();
+  std::size_t done = 0;
+  if (part.size > 0 && try_direct(offset + part.begin, bytes.subspan(part.begin, part.size))) {
+    write_all(fd_.get(), offset, bytes.first(part.begin));
+    done = part.begin + part.size;
   }
-  write_all(fd_.get(), offset, bytes);
+  write_all(fd_.get(), offset + done, bytes.subspan(done));
 }
 
 void PosixWritableFile::sync() {

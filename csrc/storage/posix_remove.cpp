@@ -26,15 +26,16 @@ constexpr off_t kLarge = off_t{32} << 20;
 constexpr std::chrono::milliseconds kPause{200};
 
 /// The descriptors of files without names, where a child that was just forked finds them, which may
-/// neither lock nor allocate: it would keep their space for as long as it lives. Those that find no
-/// room here wait for its end.
+/// neither lock nor allocate: it would keep their space for as long as it lives.
 class Inherited {
  public:
-  static void note(int fd) noexcept {
+  /// False where there is no room.
+  [[nodiscard]] static bool note(int fd) noexcept {
     for (std::atomic<int>& slot : slots_) {
       int none = 0;
-      if (slot.compare_exchange_strong(none, fd + 1)) return;
+      if (slot.compare_exchange_strong(none, fd + 1)) return true;
     }
+    return false;
   }
   /// Before the descriptor is closed: its number may be another file's right after.
   static void forget(int fd) noexcept {
@@ -56,7 +57,7 @@ class Inherited {
     }
   }
 
-  static inline std::array<std::atomic<int>, 256> slots_ = {};  // one more; 0: none
+  static inline std::array<std::atomic<int>, kMostHeld> slots_ = {};  // one more; 0: none
 };
 
 /// Files that have no name any more, to be closed for the last time.
@@ -65,35 +66,42 @@ class Nameless {
   Nameless() { Inherited::close_when_forked(); }
 
   /// Closes the file later, on a thread that lasts until there are none left; now, where no thread
-  /// is to be had.
+  /// is to be had, or too many are held.
   void close_later(Descriptor file) noexcept {
-    const std::lock_guard lock(mutex_);
-    try {
-      files_.push_back(std::move(file));
-      Inherited::note(files_.back().get());
-      last_ = std::chrono::steady_clock::now();
-      if (running_) return;
-      std::thread([this] { run(); }).detach();
-      running_ = true;
-    } catch (const std::exception&) {
-      if (running_) return;
-      close_all(files_);
-      ++freed_;
-    }
+    if (hold(file)) return;
+    file = Descriptor();
+    ++freed_;
   }
 
   [[nodiscard]] std::uint64_t freed() const noexcept { return freed_; }
 
   bool wait() {
     std::unique_lock lock(mutex_);
-    if (!running_) return false;
+    const std::uint64_t wanted = held_;  // others may remove more meanwhile
+    if (closed_ == wanted) return false;
     hurry_ = true;
     changed_.notify_all();
-    changed_.wait(lock, [&] { return !running_; });
+    changed_.wait(lock, [&] { return closed_ >= wanted; });
     return true;
   }
 
  private:
+  /// Takes the file, or returns false.
+  bool hold(Descriptor& file) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!Inherited::note(file.get())) return false;
+    try {
+      if (!running_) std::thread([this] { run(); }).detach();
+      running_ = true;
+      files_.push_back(std::move(file));
+    } catch (const std::exception&) {
+      Inherited::forget(file.get());
+      return false;
+    }
+    ++held_;
+    last_ = std::chrono::steady_clock::now();
+    return true;
+  }
   static void close_all(std::vector<Descriptor>& files) noexcept {
     for (Descriptor& file : files) {
       Inherited::forget(file.get());
@@ -109,20 +117,24 @@ class Nameless {
         changed_.wait_until(lock, last_ + kPause);
         continue;
       }
+      hurry_ = false;  // those that are waited for are taken
       std::vector<Descriptor> closing = std::exchange(files_, {});
+      const std::size_t count = closing.size();
       lock.unlock();
       close_all(closing);
       ++freed_;
       lock.lock();
+      closed_ += count;
+      changed_.notify_all();
     }
     running_ = hurry_ = false;
-    changed_.notify_all();
   }
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Descriptor> files_;
   std::chrono::steady_clock::time_point last_;  // when a file was added
+  std::uint64_t held_ = 0, closed_ = 0;         // how many so far
   bool running_ = false, hurry_ = false;
   std::atomic<std::uint64_t> freed_ = 0;
 };

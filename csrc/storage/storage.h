@@ -68,8 +68,10 @@ class Storage {
   [[nodiscard]] virtual std::unique_ptr<ReadableFile> open(const Path& path) = 0;
   /// Creates or truncates `path`.
   [[nodiscard]] virtual std::unique_ptr<WritableFile> create(const Path& path) = 0;
-  /// Makes an empty file `path` with which all but its owner may do what they may with `like`. A
-  /// later `create` leaves them that. Throws StorageError where `like` is a directory.
+  /// Makes an empty file `path` with which all but its owner may do what they may with `like`, by
+  /// its mode, group and access list. A later `create` leaves them that. Throws StorageError where
+  /// `like` is no regular file (EISDIR for a directory, EINVAL for a pipe or device), or `path` is
+  /// there.
   virtual void create_like(const Path& like, const Path& path) = 0;
   [[nodiscard]] virtual bool exists(const Path& path) = 0;
   /// Gives the file `from` a second name. Returns false where the file system has no such thing.

@@ -137,6 +137,8 @@ struct ModelCheckpointOptions {
 /// with the same arguments. Saves after all other callbacks, whose files are there when the backup
 /// is. The files go when `fit` ends as it should, all other saves included.
 struct BackupAndRestoreOptions {
+  /// A relative path is one of where the process is when the callback is made, wherever it goes
+  /// while `fit` runs.
   std::filesystem::path backup_dir;
   std::optional<std::int64_t> save_freq = {};  ///< in batches; none: "epoch"
   /// Keeps the backup before the last one too, to go on from when the last one is damaged.

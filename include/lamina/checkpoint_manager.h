@@ -19,7 +19,8 @@ struct CheckpointManagerOptions {
   /// or that begins with ".step_", is the manager's. A relative path is one of where the process is
   /// when the manager is made.
   std::filesystem::path directory;
-  /// How many of the newest checkpoints stay; 0: all.
+  /// How many of the newest checkpoints stay; 0: all. An older one goes once the next one is there:
+  /// the disk needs room for one more.
   std::size_t max_to_keep = 5;
   /// Checkpoints of steps that this divides stay as well, for good; 0: none.
   std::int64_t keep_every_n = 0;
@@ -45,8 +46,9 @@ class CheckpointManager {
   /// the checkpoints that are no longer to be kept: never this one, and never the newest one that
   /// verifies. A step that is older than all that are to be kept, as after going back to an older
   /// one, stays until the next save, with a warning. When a checkpoint cannot be read just now, so
-  /// that nobody knows which is the newest that verifies, all stay, with a warning. Throws
-  /// ValueError for a negative step, and what Model::save_weights throws.
+  /// that nobody knows which is the newest that verifies, all stay, with a warning, as does one
+  /// that cannot be removed. Throws ValueError for a negative step, and what Model::save_weights
+  /// throws.
   void save(std::int64_t step, const Model& model);
   /// The same in the background (Model::save_weights_async). Saves to one directory happen one
   /// after the other. In `fit`, from a callback, a save of either kind follows the model's earlier

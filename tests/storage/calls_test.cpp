@@ -115,6 +115,12 @@ class SignalsWhileLocking {
 /// removed.
 std::atomic<int> stale_locks = 0;
 
+/// The error of each call of flock, but for 0.
+std::atomic<int> locking_fails_with = 0;
+
+/// The error of each call of fsync, but for 0; and how many have failed.
+std::atomic<int> syncing_fails_with = 0, failed_syncs = 0;
+
 /// While it lives every file is on NFS.
 class EverythingOnNfs {
  public:
@@ -195,6 +201,10 @@ __attribute__((visibility("default"))) int flock(int fd, int operation) noexcept
     errno = ESTALE;
     return -1;
   }
+  if (locking_fails_with != 0) {
+    errno = locking_fails_with;
+    return -1;
+  }
   return static_cast<int>(::syscall(SYS_flock, fd, operation));
 }
 __attribute__((visibility("default"))) int fallocate(int fd, int mode, off_t offset, off_t size) {
@@ -210,6 +220,11 @@ __attribute__((visibility("default"))) int fallocate(int fd, int mode, off_t off
 }
 __attribute__((visibility("default"))) int fsync(int fd) {
   SyncedPaths::note(fd);
+  if (syncing_fails_with != 0) {
+    ++failed_syncs;
+    errno = syncing_fails_with;
+    return -1;
+  }
   return static_cast<int>(::syscall(SYS_fsync, fd));
 }
 __attribute__((visibility("default"))) int fstatfs(int fd, struct statfs* system) noexcept {
@@ -383,6 +398,22 @@ TEST_F(Calls, GoThroughThePageCacheWhereNoFileCanBeOpenedPastIt) {
       << "once for the file that is made, and each time that it is read";
 }
 
+TEST_F(Calls, GoPastThePageCacheBetweenTheEndsOfWhatBeginsWithinAPage) {
+  const std::size_t size = 3 * kMiB + random_() % kMiB, at = 1 + random_() % 4095;
+  const std::uint64_t offset = 4096 * (random_() % 3) + at;
+  SCOPED_TRACE(std::to_string(size) + " bytes at " + std::to_string(offset));
+  const Tensor memory = random_bytes(at + size);
+  const auto bytes = std::span(memory.bytes()).subspan(at);
+  const int direct = calls_past_cache([&] { write(directory_ / "f", bytes, offset); });
+  std::vector<std::byte> read(size);
+  posix().open(directory_ / "f")->read_at(offset, read);
+  EXPECT_TRUE(std::equal(read.begin(), read.end(), bytes.begin()));
+  if (calls_past_cache([&] { expect_back(directory_ / "g"); }) == 0) {
+    GTEST_SKIP() << "nothing goes past the page cache on this file system";
+  }
+  EXPECT_EQ(direct, 1);
+}
+
 // As where a disk wants another alignment: at the first call, or after some bytes went well.
 TEST_F(Calls, GoThroughThePageCacheWhereACallPastItIsRefused) {
   const int direct = calls_past_cache([&] { expect_back(directory_ / "f"); });
@@ -476,6 +507,55 @@ TEST_F(Calls, ThatLockAFileWhichAnotherMachineHasRemovedFindTheLockHeld) {
   const auto lock = posix().try_lock(directory_ / "lock");
   ASSERT_TRUE(lock);
   EXPECT_TRUE(lock->exclusive());
+}
+
+TEST_F(Calls, ThatLockAFileWhereNoneCanBeLockedGiveALockThatExcludesNobody) {
+  const Path path = directory_ / "lock";
+  for (const int code : {ENOSYS, EOPNOTSUPP, ENOLCK, EINVAL, EBADF}) {
+    SCOPED_TRACE(code);
+    locking_fails_with = code;
+    {
+      const auto lock = posix().try_lock(path), second = posix().try_lock(path);
+      ASSERT_TRUE(lock && second);
+      EXPECT_FALSE(lock->exclusive());
+      EXPECT_FALSE(second->exclusive());
+    }
+    EXPECT_FALSE(posix().exists(path));
+    posix().create(path)->close();  // whose it is, nobody knows
+    (void)posix().try_lock(path);
+    EXPECT_TRUE(posix().exists(path));
+    posix().remove(path);
+    locking_fails_with = 0;
+  }
+  locking_fails_with = EIO;
+  EXPECT_THROW((void)posix().try_lock(path), StorageError);
+  locking_fails_with = 0;
+}
+
+// After a sync that failed, the next one may succeed although what it should have written is lost.
+TEST_F(Calls, ThatSyncAndFailAreNotRepeated) {
+  const auto code_of = [](const auto& sync) {
+    failed_syncs = 0;
+    try {
+      sync();
+    } catch (const StorageError& error) {
+      return error.code();
+    }
+    return 0;
+  };
+  const auto file = posix().create(directory_ / "f");
+  file->write_at(0, random_bytes(10).bytes());
+  for (const int code : {EIO, ENOSPC, EDQUOT, EROFS, EINVAL, ENOTSUP}) {
+    SCOPED_TRACE(code);
+    syncing_fails_with = code;
+    EXPECT_EQ(code_of([&] { file->sync(); }), code);
+    EXPECT_EQ(failed_syncs, 1);
+    // There are file systems that cannot sync directories.
+    const bool cannot = code == EINVAL || code == ENOTSUP;
+    EXPECT_EQ(code_of([&] { posix().sync_directory(directory_.path()); }), cannot ? 0 : code);
+    EXPECT_EQ(failed_syncs, 1);
+    syncing_fails_with = 0;
+  }
 }
 
 // A file system may begin anew after each signal, as tmpfs did, and never be done.

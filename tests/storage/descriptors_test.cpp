@@ -120,6 +120,26 @@ int descriptors_in(const Path& directory) {
   return found;
 }
 
+// A process has a thousand, of which others want some.
+TEST_F(Descriptors, OfRemovedFilesAreNotMoreForVeryMany) {
+  const Path place = std::filesystem::canonical(directory_.path());
+  std::vector<Path> files;
+  for (std::size_t i = 0; i < 2 * kMostHeld; ++i) {
+    files.push_back(place / std::to_string(i));
+    posix().create(files.back())->close();
+    std::filesystem::resize_file(files.back(), 40 * kMiB);
+  }
+  const std::uint64_t freed = times_freed();
+  for (const Path& file : files) {
+    posix().remove(file);
+    ASSERT_LE(descriptors_in(place), static_cast<int>(kMostHeld));
+  }
+  EXPECT_GT(times_freed(), freed);
+  EXPECT_TRUE(std::filesystem::is_empty(place));
+  (void)wait_for_freed_space();
+  EXPECT_EQ(descriptors_in(place), 0);
+}
+
 TEST_F(Descriptors, OfRemovedFilesAreNotTheChilds) {
   const Path place = std::filesystem::canonical(directory_.path());
   for (int attempt = 0; attempt < 50; ++attempt) {

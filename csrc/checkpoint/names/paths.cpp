@@ -71,6 +71,12 @@ std::filesystem::path resolved(const std::filesystem::path& path) {
   return code ? file : whole;
 }
 
+std::filesystem::path from_root(const std::filesystem::path& path) {
+  std::error_code code;
+  std::filesystem::path absolute = std::filesystem::absolute(path, code);
+  return code ? path : absolute;
+}
+
 LoadKind load_kind(const std::filesystem::path& path) {
   const std::string name = path.string();
   if (name.ends_with(".keras")) return LoadKind::kArchive;

@@ -27,6 +27,10 @@ inline constexpr const char* kArchivedWeights = "model.weights.h5";
 /// The file that a symbolic link stands for, which a save replaces, or makes, instead of the link.
 [[nodiscard]] std::filesystem::path resolved(const std::filesystem::path& path);
 
+/// The same path from the root, as far as that can be told: the process may change its directory
+/// before the path is used.
+[[nodiscard]] std::filesystem::path from_root(const std::filesystem::path& path);
+
 enum class LoadKind { kSingle, kSharded, kArchive };
 
 /// What a name given to load_weights stands for. Throws ValueError that begins with Keras's words

@@ -5,6 +5,8 @@
 #include <lamina/log.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <exception>
 #include <mutex>
 #include <optional>
 #include <unordered_set>
@@ -31,7 +33,10 @@
 //   5. Sync the parent directory: THE COMMIT POINT.
 //   6. Hide a replaced one as removed: from now on it is not put back.
 //   7. Hide each directory that is not to be kept as removed. Which that are is known only when all
-//      that was to be read could be: an error that tells no damage keeps everything.
+//      that was to be read could be: an error that tells no damage keeps everything. Where one
+//      cannot be hidden, the others go all the same. An overlay gives no other name to a directory
+//      of a lower layer, such as a container's image: of those the index, or the single file, is
+//      removed first, durably, which leaves what is no checkpoint. Such a step cannot be replaced.
 //
 // Nothing is removed, here or in 1, before the parent directory is synced: of the renames and of
 // the removals within the directories a power cut may keep the latter alone, and a step must never
@@ -347,11 +352,29 @@ void StepDirectories::remove_but_for_newest(const std::vector<std::int64_t>& all
   std::erase(going, *newest);
   if (going.empty()) return;
   std::vector<path> hidden;
+  std::exception_ptr hindrance;
   for (const std::int64_t step : going) {
-    hidden.push_back(directory_ / hidden_step(step, make_save_name(), Hidden::kRemoved));
-    storage_.rename(at(step), hidden.back());
+    try {
+      hidden.push_back(hide(step));
+    } catch (const StorageError&) {
+      if (!hindrance) hindrance = std::current_exception();
+    }
   }
   remove_hidden(hidden);
+  if (hindrance) std::rethrow_exception(hindrance);
+}
+
+path StepDirectories::hide(std::int64_t step) const {
+  path hidden = directory_ / hidden_step(step, make_save_name(), Hidden::kRemoved);
+  try {
+    storage_.rename(at(step), hidden);
+    return hidden;
+  } catch (const StorageError& error) {
+    if (error.code() != EXDEV) throw;
+  }
+  while (const auto file = find_file(step)) storage_.remove(*file);
+  storage_.sync_directory(at(step));
+  return at(step);
 }
 
 }  // namespace lamina::checkpoint

@@ -78,6 +78,8 @@ class StepDirectories {
   void prune(const KeepRule& keep, const Saved& saved) const;
   void remove_but_for_newest(const std::vector<std::int64_t>& all, std::vector<std::int64_t> going,
                              const Saved& saved) const;
+  /// Has the step be none any more. Returns the directory that it leaves, which is to be removed.
+  [[nodiscard]] std::filesystem::path hide(std::int64_t step) const;
   void warn_of_newer(std::int64_t newest, const KeepRule& keep, const Saved& saved) const;
   [[nodiscard]] bool is_good(std::int64_t step, const Saved& saved) const;
 

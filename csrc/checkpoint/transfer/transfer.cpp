@@ -95,17 +95,13 @@ std::byte* copy(const WritePiece& piece, std::byte* to) {
   return to + piece.bytes.size();
 }
 
-/// The run's bytes in a row, lying in memory as they do in the file's pages, so that all but the
-/// ends can be written past the page cache.
+/// Writes the run's bytes in a row, lying in memory as they do in the file's pages, so that all but
+/// the ends can go past the page cache.
 void write_gathered(const WriteRun& run, std::byte* buffer) {
   const std::size_t into_page = run.offset % kDirectAlignment;
   std::byte* at = buffer + into_page;
   for (const WritePiece& piece : run.pieces) at = copy(piece, at);
-  const std::span<const std::byte> bytes(buffer + into_page, run.size);
-  const std::size_t head =
-      std::min<std::size_t>((kDirectAlignment - into_page) % kDirectAlignment, run.size);
-  if (head > 0) run.file->write_at(run.offset, bytes.first(head));
-  if (head < run.size) run.file->write_at(run.offset + head, bytes.subspan(head));
+  run.file->write_at(run.offset, {buffer + into_page, run.size});
 }
 
 void write_run(const WriteRun& run) {

@@ -4,6 +4,7 @@
 
 #include "checkpoint/background/save_queue.h"
 #include "checkpoint/commit/recovery_report.h"
+#include "checkpoint/names/paths.h"
 #include "checkpoint/save/save.h"
 #include "checkpoint/steps/restore_newest.h"
 #include "checkpoint/steps/step_directories.h"
@@ -35,12 +36,8 @@ CheckpointManagerOptions checked(CheckpointManagerOptions options) {
   return options;
 }
 
-/// The process may change its directory before a save in the background begins.
 CheckpointManagerOptions with_absolute_directory(CheckpointManagerOptions options) {
-  std::error_code code;
-  const std::filesystem::path given = options.directory.empty() ? "." : options.directory;
-  const std::filesystem::path absolute = std::filesystem::absolute(given, code);
-  if (!code) options.directory = absolute;
+  options.directory = checkpoint::from_root(options.directory.empty() ? "." : options.directory);
   return options;
 }
 

@@ -3,6 +3,7 @@
 #include "checkpoint/background/save_queue.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/load/catalog.h"
+#include "checkpoint/names/paths.h"
 #include "models/weights/access.h"
 #include "models/weights/keras_paths.h"
 #include "models/weights/pending_saves.h"
@@ -107,13 +108,6 @@ std::string key_of(const std::filesystem::path& path, const SaveOptions& options
   return checkpoint::save_key(path, options.max_shard_size.has_value());
 }
 
-/// The process may change its directory before a save in the background begins.
-void make_absolute(std::filesystem::path& file) {
-  std::error_code code;
-  const std::filesystem::path absolute = std::filesystem::absolute(file, code);
-  if (!code) file = absolute;
-}
-
 }  // namespace
 
 void models::save_and_wait(const Model& model, const std::filesystem::path& path,
@@ -143,7 +137,7 @@ SaveHandle Model::save_weights_async(const std::filesystem::path& path,
       models::begin_model_save(*this, saves_->names, path, options, storage::posix());
   if (!begun) return {};
   const auto job = std::make_shared<checkpoint::SaveJob>(std::move(*begun));
-  make_absolute(job->target.file);
+  job->target.file = checkpoint::from_root(job->target.file);
   const auto state = std::make_shared<checkpoint::SaveState>(path);
   checkpoint::save_queue().submit(
       key, state, [job](checkpoint::SaveState& s) { run_save(*job, storage::posix(), s); },

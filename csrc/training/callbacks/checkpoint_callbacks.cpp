@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "checkpoint/names/paths.h"
 #include "checkpoint/verify/soundness.h"
 #include "core/tell.h"
 #include "models/weights/saves.h"
@@ -183,9 +184,10 @@ class BackupAndRestoreCallback : public Callback {
  public:
   explicit BackupAndRestoreCallback(BackupAndRestoreOptions options)
       : o_(std::move(options)),
-        file_(o_.backup_dir / "latest.weights.h5"),
-        previous_(o_.backup_dir / "previous.weights.h5"),
-        link_(o_.backup_dir / ".previous.weights.h5"),
+        directory_(checkpoint::from_root(o_.backup_dir)),
+        file_(directory_ / "latest.weights.h5"),
+        previous_(directory_ / "previous.weights.h5"),
+        link_(directory_ / ".previous.weights.h5"),
         counter_(o_.save_freq),
         saver_(o_.asynchronous) {
     require_save_freq("BackupAndRestore", o_.save_freq);
@@ -201,7 +203,7 @@ class BackupAndRestoreCallback : public Callback {
     models::wait_for_saves(models::key_of_saves(file_, false));
     linked_ = false;
     mend();
-    if (std::filesystem::exists(file_)) run.restore(file_);
+    if (storage::posix().exists(file_)) run.restore(file_);
   }
   void on_train_batch_end(FitRun&, std::int64_t, const Logs&) override { due_ = counter_.due(); }
   void on_epoch_end(FitRun&, std::int64_t, Logs&) override { due_ = !o_.save_freq; }
@@ -216,7 +218,7 @@ class BackupAndRestoreCallback : public Callback {
       std::filesystem::remove(file, error);
       if (error) warn("The backup '" + file.string() + "' was not removed: " + error.message());
     }
-    std::filesystem::remove(o_.backup_dir, error);  // unless it holds something else
+    std::filesystem::remove(directory_, error);  // unless it holds something else
   }
 
   std::vector<double> state() const override { return {static_cast<double>(counter_.seen())}; }
@@ -230,7 +232,7 @@ class BackupAndRestoreCallback : public Callback {
     std::string damage;
     // The link is of a run that died when a save was, or seemed to be, under way.
     for (const auto& before : {link_, previous_}) {
-      if (!std::filesystem::exists(before)) continue;
+      if (!storage::posix().exists(before)) continue;
       if (damage.empty()) damage = damage_of(file_);
       if (damage.empty()) return;
       const std::string worse = damage_of(before);
@@ -250,7 +252,7 @@ class BackupAndRestoreCallback : public Callback {
 
   void save(FitRun& run) {
     finish();
-    storage::create_directories(o_.backup_dir, storage::posix());
+    storage::create_directories(directory_, storage::posix());
     or_unlink([&] {
       if (o_.double_checkpoint) keep_last();
       saver_.save(run, file_, {});
@@ -261,10 +263,11 @@ class BackupAndRestoreCallback : public Callback {
   /// A save puts a new file in the place of the last one, which thus keeps its bytes. Until it has
   /// done so the backup before the last one is needed: only then the last one takes its name.
   void keep_last() {
-    if (!std::filesystem::exists(file_)) return;
-    std::filesystem::remove(link_);
+    storage::Storage& storage = storage::posix();
+    if (!storage.exists(file_)) return;
+    if (storage.exists(link_)) storage.remove(link_);
     linked_ = true;
-    storage::link_or_copy(file_, link_, storage::posix());
+    storage::link_or_copy(file_, link_, storage);
   }
   void finish() {
     or_unlink([&] { saver_.finish(); });
@@ -283,7 +286,7 @@ class BackupAndRestoreCallback : public Callback {
   }
 
   BackupAndRestoreOptions o_;
-  std::filesystem::path file_, previous_, link_;
+  std::filesystem::path directory_, file_, previous_, link_;
   bool linked_ = false;  // the link is there, of the backup that the save under way replaces
   bool due_ = false;
   BatchCounter counter_;

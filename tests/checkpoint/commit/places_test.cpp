@@ -229,6 +229,31 @@ TEST_F(Places, ADirectoryInThePlaceOfAFileThatComesOrGoesIsAnErrorThatChangesNot
   EXPECT_THAT(warnings.all, IsEmpty());
 }
 
+// Who uses them would find them gone, and a device that root saves to through a link stays one.
+TEST_F(Places, APipeInThePlaceOfAFileIsAnErrorAndStays) {
+  const fs::path pipe = fs::canonical(elsewhere_.path()) / "pipe",
+                 link = directory_ / "l.weights.h5";
+  const fs::path shard = directory_ / "m_00000.weights.h5";
+  for (const fs::path& path : {pipe, shard}) ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  fs::create_symlink(pipe, link);
+  for (const auto& [path, variables, place] :
+       {std::tuple(link, std::optional<int>(), pipe),
+        std::tuple(shard, std::optional<int>(), shard),
+        std::tuple(directory_ / "m.weights.json", std::optional<int>(2), shard)}) {
+    const auto before = files();
+    try {
+      save_to(path, variables);
+      ADD_FAILURE() << path << " was saved";
+    } catch (const StorageError& error) {
+      EXPECT_EQ(error.code(), EINVAL);
+      EXPECT_THAT(error.what(), HasSubstr("'" + place.string() + "' is not a regular file"));
+    }
+    EXPECT_TRUE(fs::is_fifo(place));
+    EXPECT_EQ(files(), before);
+  }
+  EXPECT_THAT(storage::posix().list(elsewhere_.path()), ElementsAre("pipe"));
+}
+
 TEST_F(Places, WhatADeadSaveOfSomebodyElseHasLeftStaysAndIsInNobodysWay) {
   const fs::path path = directory_ / "m.weights.h5";
   const std::string left = hidden_name("m.weights.h5", kDead, HiddenCopy::kNew);

@@ -1,9 +1,13 @@
 // The backup before the last one: how long it is kept, and when a run goes on from it.
 #include <gmock/gmock.h>
+#include <lamina/error.h>
+
+#include <cerrno>
 
 #include "checkpoint/background/save_queue.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/file_size_limit.h"
+#include "tests/fakes/working_directory.h"
 #include "tests/training/resume/resume_scene.h"
 
 namespace lamina {
@@ -28,6 +32,18 @@ class FullDisk : public Callback {
  private:
   std::filesystem::path backup_;
   std::optional<lamina::testing::FileSizeLimit> limit_;
+};
+
+/// Goes to another directory at the third batch.
+class GoesElsewhere : public Callback {
+ public:
+  explicit GoesElsewhere(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  void on_train_batch_end(FitRun& run, std::int64_t, const Logs&) override {
+    if (run.step() == 3) std::filesystem::current_path(directory_);
+  }
+
+ private:
+  std::filesystem::path directory_;
 };
 
 /// Whether files are written in the background.
@@ -57,6 +73,49 @@ TEST_P(Backups, AreKeptUntilTheNextOneIsThere) {
   EXPECT_EQ(first.size(), second.size());
   EXPECT_TRUE(first != second);
   EXPECT_FALSE(std::filesystem::exists(scratch / "b/.previous.weights.h5"));
+}
+
+TEST_P(Backups, StayWhereTheCallbackWasMadeWhereverTheProcessGoes) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto made = scratch / "made", elsewhere = scratch / "elsewhere";
+  for (const auto& directory : {made, elsewhere}) std::filesystem::create_directory(directory);
+  {
+    const lamina::testing::WorkingDirectory here(made);
+    const std::string message = message_of([&] {
+      (void)compiled(1)->fit(
+          data.x, data.y,
+          options({std::make_shared<GoesElsewhere>(elsewhere), std::make_shared<Crash>(6),
+                   callbacks::BackupAndRestore({.backup_dir = "b",
+                                                .save_freq = 1,
+                                                .double_checkpoint = true,
+                                                .asynchronous = GetParam()})}));
+    });
+    EXPECT_EQ(message, "crash");
+    (void)checkpoint::save_queue().wait_for_all();
+  }
+  EXPECT_TRUE(std::filesystem::exists(made / "b/latest.weights.h5"));
+  EXPECT_TRUE(std::filesystem::exists(made / "b/previous.weights.h5"));
+  EXPECT_TRUE(std::filesystem::is_empty(elsewhere));
+}
+
+// What the file system says comes as an error of Lamina's.
+TEST_P(Backups, WhereTheyCannotBeAreAnErrorThatNamesTheFile) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  const auto backups = scratch / std::string(300, 'b');
+  try {
+    (void)compiled(1)->fit(
+        data.x, data.y,
+        options({callbacks::BackupAndRestore(
+            {.backup_dir = backups, .double_checkpoint = true, .asynchronous = GetParam()})}));
+    ADD_FAILURE() << "was fitted";
+  } catch (const StorageError& error) {
+    EXPECT_EQ(error.code(), ENAMETOOLONG);
+    EXPECT_THAT(error.what(), HasSubstr(backups.string()));
+  }
 }
 
 TEST(Resume, FromTheBackupBeforeADamagedOne) {

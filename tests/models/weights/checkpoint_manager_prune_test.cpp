@@ -1,0 +1,136 @@
+// Steps that are to go and of which the file system will not rename the directory.
+#include <gmock/gmock.h>
+#include <lamina/error.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "checkpoint/verify/soundness.h"
+#include "tests/fakes/captured_warnings.h"
+#include "tests/fakes/passing_storage.h"
+#include "tests/models/weights/manager_scene.h"
+
+namespace lamina {
+namespace {
+
+using namespace test;
+using lamina::testing::CapturedWarnings;
+using lamina::testing::PassingStorage;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+/// Gives some directories no other name, with the error for each: EXDEV is what an overlay says of
+/// those of its lower layers. Notes what is removed and synced.
+class FixedNames final : public PassingStorage {
+ public:
+  struct Event {
+    bool removes;
+    Path path;
+  };
+
+  explicit FixedNames(std::map<std::string, int> errors) : errors_(std::move(errors)) {}
+  void rename(const Path& from, const Path& to) override {
+    refuse("rename", from);
+    inner().rename(from, to);
+  }
+  bool exchange(const Path& a, const Path& b) override {
+    refuse("renameat2", b);
+    return inner().exchange(a, b);
+  }
+  void remove(const Path& path) override {
+    inner().remove(path);
+    events.push_back({true, path});
+  }
+  void sync_directory(const Path& path) override {
+    inner().sync_directory(path);
+    events.push_back({false, path});
+  }
+
+  std::vector<Event> events;
+
+ private:
+  void refuse(const std::string& call, const Path& path) const {
+    const auto found = errors_.find(path.filename().string());
+    if (found == errors_.end()) return;
+    throw StorageError(call + " failed for '" + path.string() + "'", found->second);
+  }
+  std::map<std::string, int> errors_;
+};
+
+class ManagerPrune : public ManagerScene {
+ protected:
+  /// Whether its checkpoint was taken away before anything else of the directory, each durably.
+  static void expect_taken_out_of_sight_first(const std::vector<FixedNames::Event>& events,
+                                              const std::filesystem::path& step,
+                                              const std::string& file) {
+    SCOPED_TRACE(step);
+    const auto is_of_step = [&](const FixedNames::Event& event) {
+      return event.path == step || event.path.parent_path() == step;
+    };
+    const auto first = std::find_if(events.begin(), events.end(), is_of_step);
+    ASSERT_NE(first, events.end());
+    EXPECT_TRUE(first->removes);
+    EXPECT_EQ(first->path, step / file);
+    const auto second = std::find_if(first + 1, events.end(), is_of_step);
+    ASSERT_NE(second, events.end());
+    EXPECT_FALSE(second->removes);
+    EXPECT_EQ(second->path, step);
+    const auto third = std::find_if(second + 1, events.end(), is_of_step);
+    EXPECT_TRUE(std::any_of(second, third, [&](const FixedNames::Event& event) {
+      return !event.removes && event.path == step.parent_path();
+    }));
+  }
+};
+
+TEST_P(ManagerPrune, StepsOfAnOverlaysLowerLayerGoTheirCheckpointsFirst) {
+  CheckpointManager all(options(0)), others(options_of(!GetParam(), 0));
+  save(all, 1);
+  save(others, 2);
+  save(all, 3);
+  FixedNames storage(
+      {{"step_00000001", EXDEV}, {"step_00000002", EXDEV}, {"step_00000003", EXDEV}});
+  TestingCheckpointManager manager(options(2), storage);
+  const CapturedWarnings warnings;
+  save(manager, 4);
+  EXPECT_THAT(files(), ElementsAre("step_00000003", "step_00000004"));
+  EXPECT_THAT(manager.steps(), ElementsAre(3, 4));
+  const std::string file = GetParam() ? "model.weights.json" : "model.weights.h5";
+  const std::string other = GetParam() ? "model.weights.h5" : "model.weights.json";
+  expect_taken_out_of_sight_first(storage.events, directory_ / "run" / "step_00000001", file);
+  expect_taken_out_of_sight_first(storage.events, directory_ / "run" / "step_00000002", other);
+
+  // One that stays cannot be replaced.
+  try {
+    save(manager, 3);
+    ADD_FAILURE() << "was saved";
+  } catch (const StorageError& error) {
+    EXPECT_EQ(error.code(), EXDEV);
+  }
+  EXPECT_THAT(files(), ElementsAre("step_00000003", "step_00000004"));
+  EXPECT_TRUE(checkpoint::is_sound(manager.path(3), storage::posix()));
+  EXPECT_THAT(warnings.all, IsEmpty());
+}
+
+TEST_P(ManagerPrune, AStepThatCannotBeHiddenIsInTheWayOfNoOther) {
+  CheckpointManager all(options(0));
+  for (std::int64_t step = 1; step <= 3; ++step) save(all, step);
+  FixedNames storage({{"step_00000001", EACCES}});
+  TestingCheckpointManager manager(options(1), storage);
+  const CapturedWarnings warnings;
+  save(manager, 4);
+  EXPECT_THAT(files(), ElementsAre("step_00000001", "step_00000004"));
+  EXPECT_TRUE(checkpoint::is_sound(manager.path(1), storage::posix()));
+  EXPECT_THAT(warnings.all,
+              ElementsAre(AllOf(HasSubstr("rename failed"), HasSubstr("step_00000001"))));
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, ManagerPrune, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "Sharded" : "Single"; });
+
+}  // namespace
+}  // namespace lamina
