@@ -11,7 +11,10 @@ class Replay {
   Replay(std::shared_ptr<runtime::DeviceContext> context,
          std::unique_ptr<runtime::Recording> recording)
       : context_(std::move(context)), recording_(std::move(recording)) {}
-  ~Replay() { context_->settle(); }
+  ~Replay() {
+    context_->settle();
+    if (!context_->in_its_process()) (void)recording_.release();  // its owner is another process
+  }
   Replay(const Replay&) = delete;
   Replay& operator=(const Replay&) = delete;
 

@@ -1,5 +1,7 @@
 #include "runtime/device_context.h"
 
+#include <lamina/error.h>
+
 #include <algorithm>
 
 namespace lamina::runtime {
@@ -11,12 +13,16 @@ struct Block {
   Block(std::shared_ptr<DeviceContext> owner, std::unique_ptr<DeviceMemory> owned)
       : context(std::move(owner)), memory(std::move(owned)) {}
   Block(const Block&) = delete;
-  ~Block() { context->settle(); }
+  ~Block() {
+    context->settle();
+    if (!context->in_its_process()) (void)memory.release();  // its owner is another process
+  }
 };
 
 }  // namespace
 
 PinnedRing& DeviceContext::ring() {
+  require_its_process();
   const std::lock_guard lock(mutex_);
   if (!ring_) ring_ = std::make_unique<PinnedRing>(*runtime_, ring_options_);
   return *ring_;
@@ -24,6 +30,7 @@ PinnedRing& DeviceContext::ring() {
 
 PinnedRing& DeviceContext::staging_ring() {
   constexpr std::size_t kMost = std::size_t{8} << 20;
+  require_its_process();
   const std::lock_guard lock(mutex_);
   if (!staging_ring_) {
     staging_ring_ = std::make_unique<PinnedRing>(
@@ -33,7 +40,7 @@ PinnedRing& DeviceContext::staging_ring() {
 }
 
 void DeviceContext::settle() noexcept {
-  if (!computing_) return;
+  if (!computing_ || !in_its_process()) return;
   const std::lock_guard lock(mutex_);
   // A wait may fail though the work has not ended; one that fails again has no work to wait for.
   for (int attempt = 0; attempt < 2 && computing_; ++attempt) {
@@ -45,6 +52,14 @@ void DeviceContext::settle() noexcept {
     }
   }
   computing_ = false;  // not before: who sees it does not wait
+}
+
+void DeviceContext::require_its_process() const {
+  if (in_its_process()) return;
+  throw DeviceError("The use of " + device_.str(), "cudaErrorInitializationError",
+                    "this process was forked from one that had put the device into use already: "
+                    "fork before, or start a new program",
+                    SourceLocation::current());
 }
 
 void DeviceContext::end_recording_in_vain() noexcept {

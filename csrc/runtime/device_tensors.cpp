@@ -30,9 +30,10 @@ void fetch(std::span<const Tensor> from, std::vector<Tensor>& to, Device device)
     }
   }
   const auto context = runtime::devices().get(device);
-  const auto mark = context->mark();
-  const runtime::Event* after[] = {mark.get()};
-  runtime::download(parts, context->staging_ring(), after);
+  context->with_mark([&](const runtime::Event& mark) {
+    const runtime::Event* after[] = {&mark};
+    runtime::download(parts, context->staging_ring(), after);
+  });
 }
 
 std::vector<Tensor> empty_like(std::span<const Tensor> tensors, Device device) {
@@ -64,11 +65,13 @@ std::vector<Tensor> copies_on_host(std::span<const Tensor> tensors) {
 /// Within one device the bytes need not pass through the host.
 void copy_within(DeviceContext& context, const std::vector<runtime::Copy>& copies) {
   if (copies.empty()) return;
-  const auto mark = context.mark();
-  const auto stream = context.runtime().make_stream();
-  stream->wait(*mark);
-  stream->copy(copies);
-  stream->synchronize();
+  context.with_mark([&](const runtime::Event& mark) {
+    auto stream = context.streams().take();
+    stream->wait(mark);
+    stream->copy(copies);
+    stream->synchronize();
+    stream.hand_back();
+  });
 }
 
 }  // namespace
@@ -106,9 +109,10 @@ void copy_into(std::span<Tensor> to, std::span<const Tensor> from) {
     if (from[i].nbytes() > 0) parts.push_back({address(to[i]), from[i].bytes()});
   }
   const auto context = runtime::devices().get(to[0].device());
-  const auto mark = context->mark();
-  const runtime::Event* after[] = {mark.get()};
-  runtime::upload(parts, context->staging_ring(), after);
+  context->with_mark([&](const runtime::Event& mark) {
+    const runtime::Event* after[] = {&mark};
+    runtime::upload(parts, context->staging_ring(), after);
+  });
 }
 
 }  // namespace lamina::core

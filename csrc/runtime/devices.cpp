@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "core/per_process.h"
 #include "runtime/runtimes.h"
 
 namespace lamina::runtime {
@@ -30,8 +31,7 @@ void Devices::set_ring(const PinnedRing::Options& ring) {
 Devices& devices() {
   // Never destroyed: objects that live longer may still hold tensors of a device, and CUDA itself
   // may be gone when statics are.
-  static Devices& instance = *new Devices(make_runtime);
-  return instance;
+  return core::PerProcess<Devices, make_runtime>::get();
 }
 
 ReplacedDevices::ReplacedDevices(Devices::Factory factory, const PinnedRing::Options& ring)

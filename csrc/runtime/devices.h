@@ -32,7 +32,7 @@ class Devices {
   State state_;
 };
 
-/// The process's devices: those of make_runtime.
+/// The process's devices: those of make_runtime. A child that was forked has none in use.
 [[nodiscard]] Devices& devices();
 
 /// Other devices in the place of the process's own, for as long as this lives: for tests.

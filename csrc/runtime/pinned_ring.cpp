@@ -13,6 +13,7 @@ using core::kDirectAlignment;
 
 PinnedRing::PinnedRing(Runtime& runtime, const Options& options)
     : runtime_(runtime),
+      streams_([&runtime] { return runtime.make_stream(); }),
       slot_bytes_((options.slot_bytes + kDirectAlignment - 1) / kDirectAlignment *
                   kDirectAlignment) {
   if (options.slots == 0 || options.slot_bytes == 0) {

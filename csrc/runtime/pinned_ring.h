@@ -4,6 +4,7 @@
 #include <stop_token>
 #include <vector>
 
+#include "runtime/pool.h"
 #include "runtime/runtime.h"
 
 namespace lamina::runtime {
@@ -56,6 +57,8 @@ class PinnedRing {
   /// that wait for each other's would wait for ever.
   [[nodiscard]] Lease try_take();
   [[nodiscard]] Runtime& runtime() const noexcept { return runtime_; }
+  /// Kept for copies of the slots.
+  [[nodiscard]] Pool<Stream>& streams() noexcept { return streams_; }
   [[nodiscard]] std::size_t slots() const noexcept { return slots_.size(); }
   [[nodiscard]] std::size_t slot_bytes() const noexcept { return slot_bytes_; }
 
@@ -64,6 +67,7 @@ class PinnedRing {
   void give_back(Slot& slot) noexcept;
 
   Runtime& runtime_;
+  Pool<Stream> streams_;
   std::size_t slot_bytes_;
   std::vector<Slot> slots_;
   std::mutex mutex_;

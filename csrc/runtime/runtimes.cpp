@@ -36,6 +36,9 @@ std::string no_device_reason(const std::string& status, const std::string& text,
     return "the installed driver is for CUDA " + name(driver_version) +
            " and this build needs one for " + name(runtime_version);
   }
+  if (status == "cudaErrorInitializationError") {
+    return text + " (" + status + "): so it is where a process that used CUDA was forked";
+  }
   return text + " (" + status + ")";
 }
 

@@ -20,9 +20,7 @@ enum class Way { kUp, kDown };
 class StagedCopy {
  public:
   StagedCopy(PinnedRing& ring, Way way, std::span<const Event* const> after)
-      : ring_(ring), way_(way), stream_(ring.runtime().make_stream()) {
-    for (const Event* event : after) stream_->wait(*event);
-  }
+      : ring_(ring), way_(way), after_(after) {}
 
   void add(const Part& part) {
     for (std::size_t done = 0; done < part.size;) {
@@ -36,6 +34,7 @@ class StagedCopy {
   void finish() {
     if (slot_) send();
     while (!sent_.empty()) (void)receive();
+    if (stream_) stream_.hand_back();
   }
 
  private:
@@ -52,6 +51,11 @@ class StagedCopy {
     if (auto slot = ring_.try_take()) return slot;
     return sent_.empty() ? ring_.take({}) : receive();
   }
+  /// Only now, so that nothing is left on a stream that has nothing to copy.
+  void begin() {
+    stream_ = ring_.streams().take();
+    for (const Event* event : after_) stream_->wait(*event);
+  }
   void put(const Part& part) {
     if (way_ == Way::kUp) {
       const auto access = slot_->memory->write(used_, part.size);
@@ -61,6 +65,7 @@ class StagedCopy {
     used_ += part.size;
   }
   void send() {
+    if (!stream_) begin();
     std::vector<Copy> copies;
     copies.reserve(pieces_.size());
     for (const auto& [part, offset] : pieces_) {
@@ -90,11 +95,12 @@ class StagedCopy {
 
   PinnedRing& ring_;
   Way way_;
+  std::span<const Event* const> after_;
   PinnedRing::Lease slot_;  // being filled
   std::vector<Piece> pieces_;
   std::size_t used_ = 0;
-  std::deque<Sent> sent_;           // copies of these may be pending
-  std::unique_ptr<Stream> stream_;  // last: waits for its work before the slots go back
+  std::deque<Sent> sent_;       // copies of these may be pending
+  Pool<Stream>::Lease stream_;  // last: after a failure waits for its work before the slots go back
 };
 
 }  // namespace

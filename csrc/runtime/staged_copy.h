@@ -17,9 +17,10 @@ struct Download {
   const std::byte* from;
 };
 
-/// Copies by way of the ring, on a stream of its own: while the copies of one slot run, the host is
+/// Copies by way of the ring, on one of its streams: while the copies of one slot run, the host is
 /// at another one; small parts travel many to a slot. The first copy waits on the device for
-/// `after`. Both return when all is done. They throw DeviceError; what the copies should have
+/// `after`. Both return when all is done; from the second of several that do not overlap on,
+/// nothing is made for them. They throw DeviceError; what the copies should have
 /// filled is then of no use.
 void upload(std::span<const Upload> parts, PinnedRing& ring,
             std::span<const Event* const> after = {});

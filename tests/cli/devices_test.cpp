@@ -33,6 +33,9 @@ TEST(Devices, ReasonsAreInWords) {
             "the installed driver is for CUDA 12.8 and this build needs one for 13.1");
   EXPECT_EQ(no_device_reason("cudaErrorNoDevice", "no CUDA-capable device", 13010, 13010),
             "the CUDA driver finds no device");
+  EXPECT_EQ(no_device_reason("cudaErrorInitializationError", "initialization error", 13010, 13010),
+            "initialization error (cudaErrorInitializationError): so it is where a process that "
+            "used CUDA was forked");
   EXPECT_EQ(no_device_reason("cudaErrorSystemNotReady", "system not yet initialized", 13010, 13010),
             "system not yet initialized (cudaErrorSystemNotReady)");
 }

@@ -85,6 +85,8 @@ class FakeDevice {
     changed.wait(lock, done);
     --waiters_;
   }
+  /// Whether a function that the device calls is asking.
+  [[nodiscard]] bool in_function() const { return std::this_thread::get_id() == thread_.get_id(); }
   void pass(double time) const {
     if (options_.clock != nullptr) options_.clock->advance_to(time);
   }

@@ -11,7 +11,8 @@ namespace lamina::testing {
 
 /// A device that keeps its word and no more: puts work off, runs it in a seeded random order
 /// between streams and in order within one, poisons what a copy is to fill until it is done, takes
-/// (virtual) time for copies, fails where it is told to, and reports what no event ordered.
+/// (virtual) time for copies, fails where it is told to, reports what no event ordered, and refuses
+/// calls by the functions that it calls.
 class FakeRuntime final : public runtime::Runtime {
  public:
   enum class Fault { kNow, kLater };  ///< thrown by the call; or by what waits for its work
@@ -33,6 +34,8 @@ class FakeRuntime final : public runtime::Runtime {
   [[nodiscard]] int live() const { return live_; }
   [[nodiscard]] std::size_t peak_pinned() const { return peak_pinned_; }
   [[nodiscard]] std::size_t used() const { return used_; }
+  /// Streams and events made so far.
+  [[nodiscard]] std::size_t made() const { return made_; }
   /// Allocations of the device's memory so far.
   [[nodiscard]] std::size_t allocations() const { return allocations_; }
   /// Batches of copies that streams were given, by themselves and not in a recording.
@@ -58,10 +61,12 @@ class FakeRuntime final : public runtime::Runtime {
   }
   std::unique_ptr<runtime::Stream> make_stream() override {
     step("make_stream");
+    ++made_;
     return std::make_unique<FakeStream>(*this);
   }
   std::unique_ptr<runtime::Event> make_event() override {
     step("make_event");
+    ++made_;
     return std::make_unique<FakeEvent>(*this);
   }
 
@@ -82,6 +87,7 @@ class FakeRuntime final : public runtime::Runtime {
                        status_ == "cudaErrorMemoryAllocation");
   }
   void step(const char* call) {
+    refuse_in_function(call);
     if (const auto error = due(call)) throw *error;
     if (recorder_.load() == std::this_thread::get_id()) {
       throw DeviceError(call, "cudaErrorStreamCaptureUnsupported", "a stream is recording",
@@ -91,8 +97,14 @@ class FakeRuntime final : public runtime::Runtime {
   [[noreturn]] static void refuse(const char* call, const char* status, const char* why) {
     throw DeviceError(call, status, why, SourceLocation::current());
   }
+  void refuse_in_function(const char* call) const {
+    if (device_.in_function()) {
+      refuse(call, "cudaErrorNotPermitted", "called by a function that a stream calls");
+    }
+  }
   /// For calls that give work: the fault that is to come out of the work, if any.
   std::optional<DeviceError> step_of_work(const char* call) {
+    refuse_in_function(call);
     auto error = due(call);
     if (error && fault_ == Fault::kNow) throw *error;
     return error;
@@ -105,6 +117,9 @@ class FakeRuntime final : public runtime::Runtime {
         : Memory(owner, runtime::page_aligned(size), size) {}
     ~Memory() override {
       const std::lock_guard lock(device().mutex);
+      if (device().in_function()) {
+        device().checker.report("a function that a stream calls releases memory");
+      }
       device().checker.release(this->address(), this->size());
       device().blocks.erase(this->address());
     }
@@ -335,7 +350,7 @@ class FakeRuntime final : public runtime::Runtime {
 
   std::atomic<std::size_t> calls_ = 0, due_ = std::numeric_limits<std::size_t>::max();
   std::atomic<std::size_t> pinned_ = 0, peak_pinned_ = 0;
-  std::atomic<std::size_t> allocations_ = 0, batches_ = 0, recordings_ = 0, plays_ = 0;
+  std::atomic<std::size_t> made_ = 0, allocations_ = 0, batches_ = 0, recordings_ = 0, plays_ = 0;
   std::atomic<std::thread::id> recorder_;  ///< the thread that may only give work
   std::atomic<int> live_ = 0;
   const std::size_t memory_;

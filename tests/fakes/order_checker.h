@@ -5,6 +5,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lamina::testing {
@@ -63,6 +64,7 @@ class OrderChecker {
     });
   }
 
+  void report(std::string what) { reports_.push_back(std::move(what)); }
   [[nodiscard]] const std::vector<std::string>& reports() const { return reports_; }
 
  private:

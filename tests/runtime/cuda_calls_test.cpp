@@ -79,9 +79,9 @@ class WithoutDevice : public ::testing::Test {
 TEST_F(WithoutDevice, EachCallSaysWhichItWas) {
   expect_error_of("cudaSetDevice", [] { const CudaRuntime runtime(0); });
   expect_error_of("cudaStreamCreateWithFlags", [] { const CudaStream stream(0); });
-  expect_error_of("cudaEventCreateWithFlags", [] { const CudaEvent event; });
-  expect_error_of("cudaHostRegister", [] { const CudaPinnedMemory memory(100); });
-  expect_error_of("cudaMallocAsync", [] { (void)CudaDeviceMemory::allocate(100, nullptr); });
+  expect_error_of("cudaEventCreateWithFlags", [] { const CudaEvent event(0); });
+  expect_error_of("cudaHostRegister", [] { const CudaPinnedMemory memory(100, 0); });
+  expect_error_of("cudaMallocAsync", [] { (void)CudaDeviceMemory::allocate(100, 0, nullptr); });
 }
 
 TEST_F(WithoutDevice, CudaIsNotThereYetAndHasNotGone) {

@@ -2,12 +2,16 @@
 #include <gmock/gmock.h>
 #include <lamina/error.h>
 #include <lamina/variable.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <future>
+#include <optional>
 #include <random>
 #include <thread>
 
+#include "core/device_memory.h"
 #include "core/variable_snapshot.h"
 #include "runtime/devices.h"
 #include "runtime/host/host_runtime.h"
@@ -63,6 +67,83 @@ TEST_F(DeviceTensor, MemoryGoesNotBeforeItsWorkIsDoneThoughAnotherThreadWaitsFor
     may_end.set_value();
   }
   EXPECT_FALSE(too_early);
+}
+
+/// Each way in which tensors travel.
+void travel(const Tensor& here) {
+  const Tensor there = here.to(kGpu);
+  EXPECT_TRUE(bitwise_equal(there.clone().to(Device::cpu()), here));
+  std::vector<Tensor> to{Tensor::empty(here.shape(), here.dtype(), kGpu)};
+  core::copy_into(to, std::vector<Tensor>{here});
+  EXPECT_TRUE(bitwise_equal(to[0], here));
+}
+
+TEST_F(DeviceTensor, TravelsTheSecondTimeByTheStreamsAndMarksOfTheFirst) {
+  const FakeGpu gpu({.seed = random_()});
+  travel(random_tensor(random_, 20'000));
+  const std::size_t made = gpu->made();
+  for (int i = 0; i < 5; ++i) {
+    travel(random_tensor(random_, static_cast<std::int64_t>(random_() % 30'000)));
+  }
+  EXPECT_EQ(gpu->made(), made);
+  EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
+}
+
+TEST_F(DeviceTensor, TravelsOnSeveralThreadsByWhatSoManyNeedAtOnce) {
+  constexpr std::size_t kThreads = 3, kKinds = 3;  // streams of the ring and within, and marks
+  const FakeGpu gpu({.seed = random_()});
+  const Tensor here = random_tensor(random_, 20'000);
+  travel(here);
+  const std::size_t made = gpu->made();
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < kThreads; ++i) {
+      threads.emplace_back([&] {
+        for (int k = 0; k < 10; ++k) travel(here);
+      });
+    }
+  }
+  EXPECT_LE(gpu->made(), made + (kThreads - 1) * kKinds);
+  EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
+}
+
+/// A child has no other thread of its parent's, and may not use CUDA: it must neither wait for the
+/// one nor do the other.
+TEST_F(DeviceTensor, IsItsParentsInAForkedChild) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "ThreadSanitizer does not follow children of processes with threads";
+#endif
+  const FakeGpu gpu;
+  const Tensor here = random_tensor(random_, 5'000);
+  std::optional<Tensor> there = here.to(kGpu);
+  const auto context = runtime::devices().get(kGpu);
+  std::promise<void> holds, may_end;
+  std::jthread holder([&] {
+    context->compute([&](runtime::Stream&) {
+      holds.set_value();
+      may_end.get_future().wait();
+    });
+  });
+  holds.get_future().wait();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(20);  // ends a child that waits for its parent's thread
+    bool refused = false;
+    try {
+      (void)context->ring();
+    } catch (const DeviceError& error) {
+      refused = std::string(error.what()).find("forked") != std::string::npos;
+    }
+    there.reset();
+    const bool works = bitwise_equal(here.clone(), here);
+    ::_exit(refused && works ? 0 : 1);
+  }
+  may_end.set_value();
+  holder.join();
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(bitwise_equal(*there, here));
 }
 
 /// As a save in the background does while its disk is slow.
@@ -162,7 +243,7 @@ TEST_F(DeviceTensor, FaultsSurfaceAndLeaveNothing) {
       }
       EXPECT_EQ(whole, gpu->calls() <= n);
       gpu->fail_never();
-      EXPECT_LE(gpu->live(), before + 1) << "more than the stream that stays";
+      EXPECT_LE(gpu->live(), before + 3) << "more than the two streams and the mark that stay";
       EXPECT_TRUE(bitwise_equal(first, here));
       EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
       if (whole) break;

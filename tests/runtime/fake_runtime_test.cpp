@@ -3,6 +3,7 @@
 #include <lamina/error.h>
 
 #include <cstring>
+#include <functional>
 #include <set>
 
 #include "tests/fakes/fake_runtime.h"
@@ -202,6 +203,38 @@ TEST(FakeRuntime, RefusesEventsOfAnotherDevice) {
   const auto event = other.make_event();
   EXPECT_THROW(stream->record(*event), DeviceError);
   EXPECT_THROW(stream->wait(*event), DeviceError);
+}
+
+TEST(FakeRuntime, RefusesCallsOfTheFunctionsThatItCalls) {
+  FakeRuntime runtime;
+  auto memory = runtime.allocate(64);
+  const auto host = runtime.allocate_pinned(64);
+  const auto other = runtime.make_stream();
+  const auto event = runtime.make_event();
+  const std::vector<std::function<void()>> calls = {
+      [&] { (void)runtime.allocate(1); },
+      [&] { (void)runtime.make_stream(); },
+      [&] { event->wait(); },
+      [&] { (void)event->done(); },
+      [&] { other->record(*event); },
+      [&] { other->synchronize(); },
+      [&] {
+        other->copy(std::vector<Copy>{{memory->address(), host->address(), 64}});
+      }};
+  for (const auto& call : calls) {
+    const auto stream = runtime.make_stream();
+    stream->call(call);
+    try {
+      stream->synchronize();
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const DeviceError& error) {
+      EXPECT_EQ(error.status(), "cudaErrorNotPermitted");
+    }
+  }
+  EXPECT_EQ(runtime.disorders(), std::vector<std::string>{});
+  other->call([&] { memory.reset(); });
+  other->synchronize();
+  EXPECT_EQ(runtime.disorders().size(), 1U);
 }
 
 TEST(FakeRuntime, CopiesTakeTheTimeOfTheirBytes) {

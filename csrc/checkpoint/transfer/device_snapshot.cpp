@@ -37,10 +37,11 @@ std::vector<Tensor> copies_beside(std::span<const Tensor> tensors,
     copies.push_back({at, static_cast<const std::byte*>(tensor.raw()), tensor.nbytes()});
     at += room(tensor);
   }
-  const auto stream = context->runtime().make_stream();
+  auto stream = context->streams().take();
   for (const runtime::Event* event : after) stream->wait(*event);
   stream->copy(copies);
   stream->synchronize();
+  stream.hand_back();
   return out;
 }
 

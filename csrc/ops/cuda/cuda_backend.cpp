@@ -26,7 +26,7 @@ Device CudaBackend::device() const {
 }
 
 void CudaBackend::settle() {
-  site_.context->mark()->wait();
+  site_.context->with_mark([](const runtime::Event& mark) { mark.wait(); });
   site_.complaints->raise();
 }
 

@@ -30,13 +30,14 @@ std::size_t registered_size(std::size_t bytes) {
 
 }  // namespace
 
-std::unique_ptr<CudaDeviceMemory> CudaDeviceMemory::allocate(std::size_t bytes,
+std::unique_ptr<CudaDeviceMemory> CudaDeviceMemory::allocate(std::size_t bytes, int device,
                                                              CUstream_st* stream) {
   void* data = nullptr;
   if (bytes > 0) check_cuda(cudaMallocAsync(&data, bytes, stream), "cudaMallocAsync");
   std::unique_ptr<CudaDeviceMemory> memory;
   try {
-    memory = std::make_unique<CudaDeviceMemory>(static_cast<std::byte*>(data), bytes, stream);
+    memory =
+        std::make_unique<CudaDeviceMemory>(static_cast<std::byte*>(data), bytes, device, stream);
   } catch (...) {
     (void)cudaFreeAsync(data, stream);  // the failure to report is the one on its way
     throw;
@@ -46,20 +47,23 @@ std::unique_ptr<CudaDeviceMemory> CudaDeviceMemory::allocate(std::size_t bytes,
 }
 
 CudaDeviceMemory::~CudaDeviceMemory() {
+  if (address() == nullptr) return;
   // A destructor reports nothing; a device that failed says so at the next call.
-  if (address() != nullptr) (void)cudaFreeAsync(address(), stream_);
+  try_make_current(device_);
+  (void)cudaFreeAsync(address(), stream_);
 }
 
-CudaPinnedMemory::CudaPinnedMemory(std::size_t bytes)
-    : CudaPinnedMemory(host_pages(bytes), bytes) {}
+CudaPinnedMemory::CudaPinnedMemory(std::size_t bytes, int device)
+    : CudaPinnedMemory(host_pages(bytes), bytes, device) {}
 
-CudaPinnedMemory::CudaPinnedMemory(AlignedBytes memory, std::size_t bytes)
-    : PinnedMemory(memory.get(), bytes), memory_(std::move(memory)) {
+CudaPinnedMemory::CudaPinnedMemory(AlignedBytes memory, std::size_t bytes, int device)
+    : PinnedMemory(memory.get(), bytes), memory_(std::move(memory)), device_(device) {
   check_cuda(cudaHostRegister(memory_.get(), registered_size(bytes), cudaHostRegisterPortable),
              "cudaHostRegister");
 }
 
 CudaPinnedMemory::~CudaPinnedMemory() {
+  try_make_current(device_);
   (void)cudaHostUnregister(memory_.get());
 }
 

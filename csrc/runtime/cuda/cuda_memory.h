@@ -8,27 +8,31 @@ namespace lamina::runtime {
 
 class CudaDeviceMemory final : public DeviceMemory {
  public:
-  /// Usable from any stream at once: returns when the pool has handed the memory over.
-  [[nodiscard]] static std::unique_ptr<CudaDeviceMemory> allocate(std::size_t bytes,
+  /// Of the current device. Usable from any stream at once: returns when the pool has handed the
+  /// memory over.
+  [[nodiscard]] static std::unique_ptr<CudaDeviceMemory> allocate(std::size_t bytes, int device,
                                                                   CUstream_st* stream);
   /// Takes the allocation over.
-  CudaDeviceMemory(std::byte* data, std::size_t bytes, CUstream_st* stream) noexcept
-      : DeviceMemory(data, bytes), stream_(stream) {}
+  CudaDeviceMemory(std::byte* data, std::size_t bytes, int device, CUstream_st* stream) noexcept
+      : DeviceMemory(data, bytes), device_(device), stream_(stream) {}
   ~CudaDeviceMemory() override;
 
  private:
+  int device_;
   CUstream_st* stream_;
 };
 
 class CudaPinnedMemory final : public PinnedMemory {
  public:
-  explicit CudaPinnedMemory(std::size_t bytes);
+  /// Registered with the current device, for all of them.
+  CudaPinnedMemory(std::size_t bytes, int device);
   ~CudaPinnedMemory() override;
 
  private:
-  CudaPinnedMemory(AlignedBytes memory, std::size_t bytes);
+  CudaPinnedMemory(AlignedBytes memory, std::size_t bytes, int device);
 
   AlignedBytes memory_;
+  int device_;
 };
 
 }  // namespace lamina::runtime

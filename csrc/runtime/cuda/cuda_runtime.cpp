@@ -29,39 +29,36 @@ void keep_freed_memory(int device) {
 }  // namespace
 
 CudaRuntime::CudaRuntime(int device) : device_(device) {
-  make_current();
+  make_current(device_);
   keep_freed_memory(device_);
   check_cuda(cudaStreamCreateWithFlags(&memory_stream_, cudaStreamNonBlocking),
              "cudaStreamCreateWithFlags");
 }
 
 CudaRuntime::~CudaRuntime() {
+  try_make_current(device_);
   (void)cudaStreamSynchronize(memory_stream_);
   (void)cudaStreamDestroy(memory_stream_);
 }
 
-void CudaRuntime::make_current() const {
-  check_cuda(cudaSetDevice(device_), "cudaSetDevice");
-}
-
 std::unique_ptr<DeviceMemory> CudaRuntime::allocate(std::size_t bytes) {
-  make_current();
-  return CudaDeviceMemory::allocate(bytes, memory_stream_);
+  make_current(device_);
+  return CudaDeviceMemory::allocate(bytes, device_, memory_stream_);
 }
 
 std::unique_ptr<PinnedMemory> CudaRuntime::allocate_pinned(std::size_t bytes) {
-  make_current();
-  return std::make_unique<CudaPinnedMemory>(bytes);
+  make_current(device_);
+  return std::make_unique<CudaPinnedMemory>(bytes, device_);
 }
 
 std::unique_ptr<Stream> CudaRuntime::make_stream() {
-  make_current();
+  make_current(device_);
   return std::make_unique<CudaStream>(device_);
 }
 
 std::unique_ptr<Event> CudaRuntime::make_event() {
-  make_current();
-  return std::make_unique<CudaEvent>();
+  make_current(device_);
+  return std::make_unique<CudaEvent>(device_);
 }
 
 }  // namespace lamina::runtime

@@ -31,9 +31,6 @@ class CudaRuntime final : public Runtime {
   [[nodiscard]] bool is_cuda() const noexcept override { return true; }
 
  private:
-  /// CUDA's current device belongs to the calling thread.
-  void make_current() const;
-
   int device_;
   CUstream_st* memory_stream_ = nullptr;  ///< orders allocations and releases
 };

@@ -27,16 +27,18 @@ std::vector<Copy> not_empty(std::span<const Copy> batch) {
 
 }  // namespace
 
-CudaEvent::CudaEvent() {
+CudaEvent::CudaEvent(int device) : device_(device) {
   // Who waits sleeps: spinning, the threads that write files would take the training's cores.
   check_cuda(cudaEventCreateWithFlags(&event_, cudaEventBlockingSync), "cudaEventCreateWithFlags");
 }
 
 CudaEvent::~CudaEvent() {
+  try_make_current(device_);
   (void)cudaEventDestroy(event_);
 }
 
 bool CudaEvent::done() const {
+  make_current(device_);
   const cudaError_t status = cudaEventQuery(event_);
   if (status == cudaErrorNotReady) {
     (void)cudaGetLastError();  // else the next check of anybody's on this thread would report it
@@ -48,11 +50,13 @@ bool CudaEvent::done() const {
 }
 
 void CudaEvent::wait() const {
+  make_current(device_);
   check_cuda(cudaEventSynchronize(event_), "cudaEventSynchronize");
   if (calls_) calls_->rethrow();
 }
 
 double CudaEvent::seconds_since(const Event& earlier) const {
+  make_current(device_);
   float milliseconds = 0;
   check_cuda(
       cudaEventElapsedTime(&milliseconds, dynamic_cast<const CudaEvent&>(earlier).event_, event_),
@@ -65,11 +69,8 @@ CudaStream::CudaStream(int device) : device_(device), calls_(std::make_shared<Ho
              "cudaStreamCreateWithFlags");
 }
 
-void CudaStream::make_current() const {
-  check_cuda(cudaSetDevice(device_), "cudaSetDevice");
-}
-
 CudaStream::~CudaStream() {
+  try_make_current(device_);
   (void)cudaStreamSynchronize(stream_);
   (void)cudaStreamDestroy(stream_);
 }
@@ -87,7 +88,7 @@ bool CudaStream::takes_batches() const {
 void CudaStream::copy(std::span<const Copy> batch) {
   const std::vector<Copy> copies = not_empty(batch);
   if (copies.empty()) return;
-  make_current();
+  make_current(device_);
   if (copies.size() == 1 || !takes_batches()) {
     for (const Copy& copy : copies) {
       check_cuda(cudaMemcpyAsync(copy.to, copy.from, copy.size, cudaMemcpyDefault, stream_),
@@ -117,7 +118,7 @@ void CudaStream::call(std::function<void()> function) {
     throw DeviceError("cudaLaunchHostFunc", "cudaErrorStreamCaptureUnsupported",
                       "functions of the host are not recorded", SourceLocation::current());
   }
-  make_current();
+  make_current(device_);
   HostCalls::Entry& entry = calls_->add(std::move(function));
   try {
     check_cuda(cudaLaunchHostFunc(stream_, run_host_call, &entry), "cudaLaunchHostFunc");
@@ -129,18 +130,19 @@ void CudaStream::call(std::function<void()> function) {
 
 void CudaStream::record(Event& event) {
   auto& mark = dynamic_cast<CudaEvent&>(event);
-  make_current();
+  make_current(device_);
   check_cuda(cudaEventRecord(mark.event_, stream_), "cudaEventRecord");
   mark.calls_ = calls_;
 }
 
 void CudaStream::wait(const Event& event) {
   const auto& mark = dynamic_cast<const CudaEvent&>(event);
-  make_current();
+  make_current(device_);
   check_cuda(cudaStreamWaitEvent(stream_, mark.event_, 0), "cudaStreamWaitEvent");
 }
 
 void CudaStream::synchronize() {
+  make_current(device_);
   check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
   calls_->rethrow();
 }

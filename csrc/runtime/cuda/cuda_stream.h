@@ -31,7 +31,8 @@ class HostCalls {
 
 class CudaEvent final : public Event {
  public:
-  CudaEvent();
+  /// Of the current device.
+  explicit CudaEvent(int device);
   ~CudaEvent() override;
   [[nodiscard]] bool done() const override;
   void wait() const override;
@@ -39,6 +40,7 @@ class CudaEvent final : public Event {
 
  private:
   friend class CudaStream;
+  const int device_;
   CUevent_st* event_ = nullptr;
   std::shared_ptr<HostCalls> calls_;  ///< of the stream that recorded it last
 };
@@ -59,8 +61,6 @@ class CudaStream final : public Stream {
   [[nodiscard]] void* native() const noexcept override { return stream_; }
 
  private:
-  /// The current device belongs to the calling thread, which need not be the one that made this.
-  void make_current() const;
   /// Whether several copies can be given as one; else one by one.
   [[nodiscard]] bool takes_batches() const;
 

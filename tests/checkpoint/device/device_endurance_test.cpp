@@ -112,7 +112,7 @@ TEST_F(DeviceEndurance, AHundredSavesLeaveTheDeviceAsItWas) {
   const FakeGpu gpu({}, kRing);
   const auto tree = device_tree(random_, 6, 50'000);
   Saves saves([&](auto policy, auto request) { return submit(tree, policy, std::move(request)); });
-  saves.run(1);
+  saves.run(8);  // one of each kind
   const int live = gpu->live();
   const std::size_t used = gpu->used();
   saves.run(100);

@@ -164,10 +164,11 @@ TEST(DeviceModel, NeedsNothingNewFromTheThirdRunOn) {
     return gpu->calls() - before;
   };
   for (int run = 0; run < 3; ++run) (void)predict();
-  const std::size_t calls = predict(), used = gpu->used();
+  const std::size_t calls = predict(), used = gpu->used(), made = gpu->made();
   const int live = gpu->live();
   for (int run = 0; run < 10; ++run) EXPECT_EQ(predict(), calls);
   EXPECT_EQ(gpu->used(), used);
+  EXPECT_EQ(gpu->made(), made);
   EXPECT_EQ(gpu->live(), live);
   EXPECT_EQ(gpu->recordings(), 1U);
   EXPECT_EQ(gpu->plays(), 13U) << "all but the first of 14 runs";

@@ -154,10 +154,11 @@ TEST(DeviceTraining, NeedsNothingNewFromTheThirdStepOn) {
     return gpu->calls() - before;
   };
   for (int i = 0; i < 3; ++i) (void)step();
-  const std::size_t calls = step(), used = gpu->used();
+  const std::size_t calls = step(), used = gpu->used(), made = gpu->made();
   const int live = gpu->live();
   for (int i = 0; i < 6; ++i) EXPECT_EQ(step(), calls);
   EXPECT_EQ(gpu->used(), used);
+  EXPECT_EQ(gpu->made(), made);
   EXPECT_EQ(gpu->live(), live);
   EXPECT_EQ(gpu->recordings(), 2U) << "forward and backward";
   EXPECT_EQ(gpu->plays(), 2U * 9) << "all but the first of 10 steps";

@@ -7,6 +7,7 @@
 #include <lamina/error.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "runtime/cuda/cuda_call.h"
 
@@ -136,6 +137,7 @@ class Product final : public LibraryPlan {
 
   /// At most so many, by the library's estimate the fastest first.
   [[nodiscard]] std::vector<Algorithm> algorithms(std::size_t most) {
+    if (op_.matrices > std::numeric_limits<std::int32_t>::max()) return {};
     cublasLtMatmulPreference_t raw = nullptr;
     lt_->check(lt_->cublasLtMatmulPreferenceCreate(&raw), "cublasLtMatmulPreferenceCreate");
     const Owned<cublasLtMatmulPreference_t> preference(
@@ -227,11 +229,13 @@ class Product final : public LibraryPlan {
 
 /// Its functions, and a handle of the device.
 struct CublasLt::Library {
-  explicit Library(std::shared_ptr<const Functions> functions) : lt(std::move(functions)) {
+  Library(std::shared_ptr<const Functions> functions, int device) : lt(std::move(functions)) {
     cublasLtHandle_t raw = nullptr;
     lt->check(lt->cublasLtCreate(&raw), "cublasLtCreate");
-    handle = {raw, [lt = lt](auto* owned) {
-                if (!runtime::cuda_has_gone()) (void)lt->cublasLtDestroy(owned);
+    handle = {raw, [lt = lt, device](auto* owned) {
+                if (runtime::cuda_has_gone()) return;
+                runtime::try_make_current(device);
+                (void)lt->cublasLtDestroy(owned);
               }};
   }
 
@@ -239,10 +243,10 @@ struct CublasLt::Library {
   Owned<cublasLtHandle_t> handle;
 };
 
-std::optional<CublasLt> CublasLt::start() {
+std::optional<CublasLt> CublasLt::start(int device) {
   auto functions = std::make_shared<Functions>();
   if (!functions->load()) return {};
-  return CublasLt(std::make_shared<const Library>(std::move(functions)));
+  return CublasLt(std::make_shared<const Library>(std::move(functions), device));
 }
 
 std::shared_ptr<LibraryPlan> CublasLt::plan(const LibraryProduct& op, Float32Precision precision,

@@ -9,15 +9,16 @@
 
 namespace lamina::ops::cuda {
 
-/// cuBLASLt on the device that was current when it was started.
+/// cuBLASLt on one device.
 class CublasLt {
  public:
-  /// On the current device; the library is loaded when it is first needed. Nothing where it is not
-  /// there; throws BackendError where it does not start.
-  [[nodiscard]] static std::optional<CublasLt> start();
+  /// On `device`, the current one; the library is loaded when it is first needed. Nothing where it
+  /// is not there; throws BackendError where it does not start.
+  [[nodiscard]] static std::optional<CublasLt> start(int device);
 
-  /// Nothing where it has no algorithm. The one that is named `engine`, where it is among those
-  /// that the library thinks of; else what that thinks the fastest.
+  /// Nothing where it has no algorithm, as for more matrices than it can count. The one that is
+  /// named `engine`, where it is among those that the library thinks of; else what that thinks the
+  /// fastest.
   [[nodiscard]] std::shared_ptr<LibraryPlan> plan(const LibraryProduct& op,
                                                   Float32Precision precision,
                                                   const std::string& engine = {}) const;

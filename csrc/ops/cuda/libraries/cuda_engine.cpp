@@ -6,6 +6,7 @@
 
 #include <map>
 #include <mutex>
+#include <new>
 #include <optional>
 
 #include "kernels/launch.h"
@@ -19,10 +20,7 @@
 namespace lamina::ops::cuda {
 namespace {
 
-/// CUDA's current device belongs to the calling thread.
-void make_current(int device) {
-  runtime::check_cuda(cudaSetDevice(device), "cudaSetDevice");
-}
+using runtime::make_current;
 
 std::string device_name(int device) {
   cudaDeviceProp properties{};
@@ -44,6 +42,16 @@ class PlacedPlan final : public LibraryPlan {
  public:
   PlacedPlan(int device, std::shared_ptr<std::mutex> handles, std::shared_ptr<LibraryPlan> plan)
       : device_(device), handles_(std::move(handles)), plan_(std::move(plan)) {}
+  ~PlacedPlan() override {
+    if (runtime::cuda_has_gone()) {
+      // What it is made of has gone, too.
+      (void)new (std::nothrow) std::shared_ptr<LibraryPlan>(std::move(plan_));
+    } else {
+      runtime::try_make_current(device_);
+    }
+  }
+  PlacedPlan(const PlacedPlan&) = delete;
+  PlacedPlan& operator=(const PlacedPlan&) = delete;
   [[nodiscard]] std::size_t workspace_bytes() const override { return plan_->workspace_bytes(); }
   void run(runtime::Stream& stream, const LibraryArgs& args) override {
     make_current(device_);
@@ -68,7 +76,7 @@ class CudaEngine final : public Engine {
       where_ = device_name(device_) + (precision_ == Float32Precision::kTf32 ? ", TF32, " : ", ");
     }
     static std::once_flag cublaslt_once, cudnn_once;
-    cublaslt_ = CublasLt::start();
+    cublaslt_ = CublasLt::start(device_);
     if (!cublaslt_) warn_without("cuBLASLt", "libcublasLt.so.13", cublaslt_once);
     start_cudnn();
     if (!has_cudnn()) warn_without("cuDNN", "libcudnn.so.9", cudnn_once);

@@ -206,14 +206,17 @@ std::string cudnn_name() {
 }
 
 CudnnTarget CudnnTarget::current_device() {
+  int device = 0;
+  runtime::check_cuda(cudaGetDevice(&device), "cudaGetDevice");
   cudnnHandle_t handle = nullptr;
   check(with_our_errors([&] { return fe::detail::create_handle(&handle); }), "cudnnCreate");
   CudnnTarget out;
-  out.handle_ = {handle, [](cudnnHandle_t owned) {
-                   if (!runtime::cuda_has_gone()) (void)fe::detail::destroy_handle(owned);
+  out.handle_ = {handle, [device](cudnnHandle_t owned) {
+                   if (runtime::cuda_has_gone()) return;
+                   runtime::try_make_current(device);
+                   (void)fe::detail::destroy_handle(owned);
                  }};
-  int device = 0, major = 0, minor = 0;
-  runtime::check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+  int major = 0, minor = 0;
   runtime::check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
                       "cudaDeviceGetAttribute");
   runtime::check_cuda(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device),
