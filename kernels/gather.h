@@ -71,10 +71,11 @@ struct alignas(16) PlacedId {
   std::int64_t row, place;
 };
 
-/// Each row of y: the sum of dy of its ids. The ids are sorted by row, those of one row in their
-/// order, and cut into stretches; a row's sum in a stretch is made by one thread, and where it goes
-/// on behind it, by one thread of these in their order. So a sum is the same whichever thread comes
-/// first, and neither a large table nor a row that most ids name takes long.
+/// Each row of y: the sum of dy of its ids; those that name no row are left out. The ids are sorted
+/// by row, those of one row in their order, and cut into stretches; a row's sum in a stretch is
+/// made by one thread, and where it goes on behind it, by one thread of these in their order. So a
+/// sum is the same whichever thread comes first, and neither a large table nor a row that most ids
+/// name takes long.
 struct GatherGradientJob {
   DType dtype;
   Ids ids;
@@ -82,7 +83,6 @@ struct GatherGradientJob {
   void* y;
   PlacedId* sorted;  ///< workspace: 2 * count
   void* open;        ///< workspace: open_sums() numbers of the type that elements are computed in
-  std::uint8_t* refused;
   std::int64_t count, width;
 
   /// Ids in a stretch: few, so that many threads add, but not many stretches for one thread to put
@@ -102,12 +102,7 @@ struct GatherGradientJob {
 struct PlaceIds {
   Ids ids;
   PlacedId* to;
-  std::uint8_t* refused;
-  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
-    const std::int64_t row = ids[i];
-    to[i] = {row, i};
-    refused[i] = row < 0;
-  }
+  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const { to[i] = {ids[i], i}; }
 };
 
 /// Sorts each kRun neighbours: an id goes behind all that come before it.
@@ -274,10 +269,9 @@ struct JoinStretches {
 
 /// Returns where in `sorted` (2 * count) the ids lie sorted.
 template <class Executor>
-const PlacedId* sort_ids(const Ids& ids, PlacedId* sorted, std::uint8_t* refused,
-                         std::int64_t count, Executor& executor) {
+const PlacedId* sort_ids(const Ids& ids, PlacedId* sorted, std::int64_t count, Executor& executor) {
   PlacedId *from = sorted + count, *to = sorted;
-  executor.for_each(count, PlaceIds{ids, from, refused});
+  executor.for_each(count, PlaceIds{ids, from});
   executor.for_each(count, SortRuns{from, to, count});
   for (std::int64_t run = SortRuns::kRun; run < count; run *= 2) {
     std::swap(from, to);
@@ -291,7 +285,7 @@ template <class Executor>
 bool execute(const GatherGradientJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
     executor.for_each(job.ids.rows * job.width, ZeroMap<T>{static_cast<T*>(job.y)});
-    const PlacedId* sorted = sort_ids(job.ids, job.sorted, job.refused, job.count, executor);
+    const PlacedId* sorted = sort_ids(job.ids, job.sorted, job.count, executor);
     const Stretches<T> all{job, sorted, GatherGradientJob::stretch_of(job.count)};
     const std::int64_t sums = (job.count + all.stretch - 1) / all.stretch * job.width;
     executor.for_each(sums, SumStretches<T>{all});

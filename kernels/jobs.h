@@ -5,6 +5,7 @@
 
 #include "kernels/constraints.h"
 #include "kernels/gather.h"
+#include "kernels/losses.h"
 #include "kernels/movement.h"
 #include "kernels/normalization.h"
 #include "kernels/orthogonal.h"

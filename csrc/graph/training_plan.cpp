@@ -2,7 +2,6 @@
 
 #include <lamina/error.h>
 
-#include "core/device_memory.h"
 #include "graph/passes/passes.h"
 #include "graph/verify.h"
 
@@ -39,6 +38,10 @@ void require_count(std::size_t wanted, std::size_t given, const char* what) {
 
 }  // namespace
 
+Tensor tensor_of(RandomState state) {
+  return Tensor::from<std::uint64_t>({state.seed, state.counter}, {2});
+}
+
 TrainingPlan::TrainingPlan(Program program, const Wanted& wanted,
                            std::shared_ptr<ops::Backend> backend, const PlanOptions& options)
     : own_inputs_(program.inputs.size()),
@@ -72,22 +75,12 @@ void TrainingPlan::run(RecordedRun& recorded, std::size_t first, std::size_t las
   recorded.run(*backend_, std::move(places), steps);
 }
 
-const Tensor& TrainingPlan::placed(RandomState state) {
-  Tensor here = Tensor::from<std::uint64_t>({state.seed, state.counter}, {2});
-  if (backend_->device() == Device::cpu()) return random_state_ = std::move(here);
-  if (!random_state_.defined()) {
-    random_state_ = Tensor::empty(here.shape(), here.dtype(), backend_->device());
-  }
-  core::copy_into({&random_state_, 1}, {&here, 1});
-  return random_state_;
-}
-
 const std::vector<Tensor>& TrainingPlan::forward(const std::vector<Tensor>& inputs,
-                                                 RandomState state) {
+                                                 const Tensor& random_state) {
   require_count(own_inputs_ - (draws_ ? 1 : 0), inputs.size(), "inputs");
   ran_forward_ = false;
   inputs_ = inputs;
-  if (draws_) inputs_.push_back(placed(state));
+  if (draws_) inputs_.push_back(random_state);
   steps_.check(inputs_);
   steps_.refresh(false);
   run(forward_run_, 0, derivative_.forward_ops);

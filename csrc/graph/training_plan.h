@@ -14,6 +14,8 @@ namespace lamina::graph {
 struct RandomState {
   std::uint64_t seed = 0, counter = 0;
 };
+/// The state as programs read it: on the host, (2,), uint64.
+[[nodiscard]] Tensor tensor_of(RandomState state);
 
 /// A program in training mode made ready for one backend, with its gradients. One call at a time.
 class TrainingPlan {
@@ -27,9 +29,9 @@ class TrainingPlan {
 
   /// Runs forward on the variables as they are; tensors given and returned are on the backend's
   /// device, and where that has a stream, it is given the work (see ops::Backend::settle). The
-  /// outputs (all of the program's) are valid until the next call. Throws ValueError naming an
-  /// input that does not fit.
-  const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs, RandomState state);
+  /// outputs (all of the program's) are valid until the next call. `random_state`: what a program
+  /// that draws reads (see tensor_of). Throws ValueError naming an input that does not fit.
+  const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs, const Tensor& random_state);
   /// The gradients of `wanted`, in its order, valid until the next call; zeros where nothing
   /// depends on it. Takes the gradient with respect to each wanted output. Once after each forward,
   /// whose inputs and outputs must not have changed: throws ValueError otherwise.
@@ -39,6 +41,8 @@ class TrainingPlan {
     return derivative_.gradients[index].has_value();
   }
 
+  /// Whether the program draws random numbers.
+  [[nodiscard]] bool draws() const { return draws_; }
   [[nodiscard]] std::size_t arena_bytes() const { return steps_.arena_bytes(); }
   [[nodiscard]] const Program& program() const { return derivative_.program; }
   [[nodiscard]] std::size_t forward_ops() const { return derivative_.forward_ops; }
@@ -46,8 +50,6 @@ class TrainingPlan {
 
  private:
   void collect(const std::vector<ops::TensorSpec>& gradients);
-  /// `state` on the device, until the next call.
-  [[nodiscard]] const Tensor& placed(RandomState state);
   /// The operations [first, last), recorded when their inputs lie where they lay before.
   void run(RecordedRun& recorded, std::size_t first, std::size_t last);
 
@@ -59,7 +61,6 @@ class TrainingPlan {
   Steps steps_;                             // of the derivative, which stays where it is
   RecordedRun forward_run_, backward_run_;  // of the steps: they go first
   std::vector<Tensor> inputs_, all_outputs_, outputs_, gradients_;
-  Tensor random_state_;
   bool ran_forward_ = false;
 };
 

@@ -47,6 +47,9 @@ class Backend {
   /// Waits until what kernels were given to do is done, and throws what went wrong meanwhile: where
   /// they run on a stream, `run` returns before.
   virtual void settle() {}
+  /// The latter without the waiting: who calls it has waited for the kernels that may refuse
+  /// something, and others may still run.
+  virtual void complain() {}
   /// What the kernels that `work` runs would do, recorded and not done (ops/replay.h); nothing
   /// where that is no gain. The kernels, and all that they were given, must outlive it, and each
   /// must have run before: libraries load on first use. Throws DeviceError where something cannot

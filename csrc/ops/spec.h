@@ -310,7 +310,7 @@ struct Resize2DGradient {
   TensorSpec y;
 };
 
-/// inputs: ids, dy. y (rows, width): each row the sum of the dy of its ids.
+/// inputs: ids, dy. y (rows, width): each row the sum of the dy of its ids, all of which `of` took.
 struct GatherGradient {
   Gather of;
   TensorSpec y;

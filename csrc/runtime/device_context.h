@@ -94,6 +94,11 @@ class DeviceContext {
 struct DeviceMark {
   std::shared_ptr<DeviceContext> context;
   std::unique_ptr<Event> event;
+
+  /// Moves the mark behind all that the stream has been given by now. Throws DeviceError.
+  void move() {
+    context->with_stream([&](Stream& stream) { stream.record(*event); });
+  }
 };
 
 /// Memory that keeps its device alive, and is released when no owner is left and the device's

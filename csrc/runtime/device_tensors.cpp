@@ -3,6 +3,7 @@
 
 #include "core/device_memory.h"
 #include "runtime/devices.h"
+#include "runtime/marked_tensors.h"
 #include "runtime/staged_copy.h"
 
 namespace lamina::core {
@@ -21,19 +22,19 @@ const std::byte* address(const Tensor& tensor) {
   return static_cast<const std::byte*>(tensor.raw());
 }
 
-/// Copies of one device's tensors on the host, all by one passage through the ring.
-void fetch(std::span<const Tensor> from, std::vector<Tensor>& to, Device device) {
+/// Copies of one device's tensors on the host, of before the mark, all by one passage through the
+/// ring.
+void fetch(std::span<const Tensor> from, std::vector<Tensor>& to, DeviceContext& context,
+           const runtime::Event& mark) {
   std::vector<runtime::Download> parts;
   for (std::size_t i = 0; i < from.size(); ++i) {
-    if (from[i].defined() && from[i].device() == device) {
+    if (from[i].device() == context.device() && from[i].nbytes() > 0) {
       parts.push_back({to[i].bytes(), address(from[i])});
     }
   }
-  const auto context = runtime::devices().get(device);
-  context->with_mark([&](const runtime::Event& mark) {
-    const runtime::Event* after[] = {&mark};
-    runtime::download(parts, context->staging_ring(), after);
-  });
+  if (parts.empty()) return mark.wait();
+  const runtime::Event* after[] = {&mark};
+  runtime::download(parts, context.staging_ring(), after);
 }
 
 std::vector<Tensor> empty_like(std::span<const Tensor> tensors, Device device) {
@@ -55,7 +56,8 @@ std::vector<Tensor> copies_on_host(std::span<const Tensor> tensors) {
     if (is_host(device)) {
       std::copy_n(address(tensors[i]), tensors[i].nbytes(), address(out[i]));
     } else if (std::find(fetched.begin(), fetched.end(), device) == fetched.end()) {
-      fetch(tensors, out, device);
+      const auto context = runtime::devices().get(device);
+      context->with_mark([&](const runtime::Event& mark) { fetch(tensors, out, *context, mark); });
       fetched.push_back(device);
     }
   }
@@ -116,3 +118,13 @@ void copy_into(std::span<Tensor> to, std::span<const Tensor> from) {
 }
 
 }  // namespace lamina::core
+
+namespace lamina::runtime {
+
+std::vector<Tensor> copies_on_host(std::span<const Tensor> tensors, const DeviceMark& mark) {
+  std::vector<Tensor> out = core::empty_like(tensors, Device::cpu());
+  core::fetch(tensors, out, *mark.context, *mark.event);
+  return out;
+}
+
+}  // namespace lamina::runtime

@@ -34,6 +34,12 @@ Devices& devices() {
   return core::PerProcess<Devices, make_runtime>::get();
 }
 
+DeviceMark mark(Device device) {
+  std::shared_ptr<DeviceContext> context = devices().get(device);
+  std::unique_ptr<Event> event = context->mark();
+  return {std::move(context), std::move(event)};
+}
+
 ReplacedDevices::ReplacedDevices(Devices::Factory factory, const PinnedRing::Options& ring)
     : kept_{std::move(factory), ring, {}} {
   Devices& all = devices();

@@ -34,6 +34,8 @@ class Devices {
 
 /// The process's devices: those of make_runtime. A child that was forked has none in use.
 [[nodiscard]] Devices& devices();
+/// A mark behind all that the device has been given to compute. Throws what Devices::get throws.
+[[nodiscard]] DeviceMark mark(Device device);
 
 /// Other devices in the place of the process's own, for as long as this lives: for tests.
 class ReplacedDevices {

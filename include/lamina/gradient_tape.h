@@ -8,7 +8,8 @@
 namespace lamina {
 
 /// Gradients for a training loop that is written by hand; each step to the same bits as one of
-/// `Model::train_on_batch` with the same loss and optimizer:
+/// `Model::train_on_batch` with the same loss and optimizer, but for how a GPU rounds the gradient
+/// of one of Keras's losses, which `train_on_batch` has computed where the variables are:
 ///
 ///     GradientTape tape(*model);
 ///     optimizer->build(tape.variables());

@@ -13,6 +13,7 @@ namespace lamina {
 namespace training {
 struct Description;
 class Descriptions;
+struct LossRows;
 }  // namespace training
 
 /// How the losses of single rows become one number (Keras's `reduction`).
@@ -78,7 +79,7 @@ class Loss {
 
  private:
   friend class training::Descriptions;
-  struct Rows;
+  friend struct training::LossRows;
   LossResult compute(const Tensor& y_true, const Tensor& y_pred, const Tensor& sample_weight,
                      std::optional<double> gradient_scale) const;
 

@@ -43,6 +43,11 @@ class FakeRuntime final : public runtime::Runtime {
   /// Recordings made, and how often one was played.
   [[nodiscard]] std::size_t recordings() const { return recordings_; }
   [[nodiscard]] std::size_t plays() const { return plays_; }
+  /// How many had been played at each of the host's waits, for an event or a stream.
+  [[nodiscard]] std::vector<std::size_t> plays_at_waits() {
+    const std::lock_guard lock(device_.mutex);
+    return plays_at_waits_;
+  }
   [[nodiscard]] std::vector<std::string> disorders() {
     const std::lock_guard lock(device_.mutex);
     return device_.checker.reports();
@@ -191,6 +196,7 @@ class FakeRuntime final : public runtime::Runtime {
     void wait() const override {
       owner_.step("Event::wait");
       std::unique_lock lock(owner_.device_.mutex);
+      owner_.plays_at_waits_.push_back(owner_.plays_);
       if (!mark_) return;
       owner_.device_.block(lock, [&] { return mark_->fired; });
       arrive();
@@ -266,6 +272,7 @@ class FakeRuntime final : public runtime::Runtime {
       require_not_recording("Stream::synchronize");
       owner_.step("Stream::synchronize");
       std::unique_lock lock(device().mutex);
+      owner_.plays_at_waits_.push_back(owner_.plays_);
       drain(lock);
       if (queue_->failure) std::rethrow_exception(queue_->failure);
     }
@@ -351,7 +358,8 @@ class FakeRuntime final : public runtime::Runtime {
   std::atomic<std::size_t> calls_ = 0, due_ = std::numeric_limits<std::size_t>::max();
   std::atomic<std::size_t> pinned_ = 0, peak_pinned_ = 0;
   std::atomic<std::size_t> made_ = 0, allocations_ = 0, batches_ = 0, recordings_ = 0, plays_ = 0;
-  std::atomic<std::thread::id> recorder_;  ///< the thread that may only give work
+  std::vector<std::size_t> plays_at_waits_;  // guarded by the device's mutex
+  std::atomic<std::thread::id> recorder_;    ///< the thread that may only give work
   std::atomic<int> live_ = 0;
   const std::size_t memory_;
   std::atomic<std::size_t> used_ = 0;

@@ -4,7 +4,7 @@
 #include <tuple>
 
 #include "device.h"
-#include "tests/training/device/device_scene.h"
+#include "tests/training/device/loss_scene.h"
 
 namespace lamina {
 namespace {
@@ -37,6 +37,24 @@ TEST(GpuTraining, InMixedPrecision) {
     expect_same_training(convnet(seed, policy), convnet(seed, policy), Device::cuda(), random,
                          5e-2);
   }
+}
+
+TEST(GpuTraining, HasTheGradientsOfLosses) {
+  LAMINA_NEED_GPU();
+  Random random;
+  for_losses_on(Device::cuda(), random,
+                [](const Tensor& got, const Tensor& wanted, const std::string& what) {
+                  ASSERT_EQ(got.dtype(), wanted.dtype()) << what;
+                  const double relative = wanted.dtype() == DType::kBFloat16  ? 2e-2
+                                          : wanted.dtype() == DType::kFloat16 ? 4e-3
+                                                                              : 2e-4;
+                  const Tensor a = got.cast(DType::kFloat64), b = wanted.cast(DType::kFloat64);
+                  for (std::size_t i = 0; i < static_cast<std::size_t>(b.size()); ++i) {
+                    const double x = a.data<double>()[i], y = b.data<double>()[i];
+                    if (x == y) continue;  // infinite ones, too
+                    ASSERT_LE(std::abs(x - y), relative * (1 + std::abs(y))) << what << " at " << i;
+                  }
+                });
 }
 
 ModelPtr application(std::uint64_t seed, double momentum) {

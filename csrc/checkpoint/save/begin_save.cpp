@@ -79,10 +79,7 @@ ValueDevices take_values(SaveJob& job) {
 /// hold the save up.
 std::vector<runtime::DeviceMark> mark(const ValueDevices& devices) {
   std::vector<runtime::DeviceMark> marks;
-  for (const Device device : devices) {
-    const auto context = runtime::devices().get(device);
-    marks.push_back({context, context->mark()});
-  }
+  for (const Device device : devices) marks.push_back(runtime::mark(device));
   return marks;
 }
 

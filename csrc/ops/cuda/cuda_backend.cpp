@@ -27,6 +27,10 @@ Device CudaBackend::device() const {
 
 void CudaBackend::settle() {
   site_.context->with_mark([](const runtime::Event& mark) { mark.wait(); });
+  complain();
+}
+
+void CudaBackend::complain() {
   site_.complaints->raise();
 }
 

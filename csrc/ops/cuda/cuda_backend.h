@@ -12,6 +12,7 @@ class CudaBackend final : public Backend {
               std::shared_ptr<cuda::Engine> engine);
   [[nodiscard]] Device device() const override;
   void settle() override;
+  void complain() override;
   [[nodiscard]] std::unique_ptr<Replay> record(const std::function<void()>& work) override;
   [[nodiscard]] KernelPtr make(const OpSpec& spec) override;
 

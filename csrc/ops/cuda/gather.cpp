@@ -74,14 +74,13 @@ KernelPtr make(const Site& site, const Gather& op) {
                         .packing = {{op.y.dtype}}});
 }
 
+/// Ids that name no row have been refused by the Gather whose gradient this is.
 KernelPtr make(const Site& site, const GatherGradient& op) {
   kernels::GatherGradientJob job{};
   job.dtype = op.y.dtype;
   job.ids = {op.of.ids.dtype, nullptr, op.of.rows};
   job.count = op.of.ids.shape.size();
   job.width = op.y.shape[-1];
-  auto refused = std::make_shared<Refused>(site, job.count, op.of.rows);
-  job.refused = refused->flags();
   std::size_t used = 0;
   const std::size_t sorted =
       carve(used, 2 * static_cast<std::size_t>(job.count) * sizeof(kernels::PlacedId));
@@ -90,7 +89,7 @@ KernelPtr make(const Site& site, const GatherGradient& op) {
       carve(used, static_cast<std::size_t>(sums) * dtype_size(core::compute_dtype(op.y.dtype)));
   return device_kernel(site, op,
                        {.run =
-                            [job, refused, sorted, open](const Call& call) mutable {
+                            [job, sorted, open](const Call& call) mutable {
                               job.ids.values = call.input(0);
                               job.dy = call.input(1);
                               job.y = call.output();
@@ -98,7 +97,6 @@ KernelPtr make(const Site& site, const GatherGradient& op) {
                                   reinterpret_cast<kernels::PlacedId*>(call.workspace(sorted));
                               job.open = call.workspace(open);
                               call.launch(job);
-                              refused->fetch(call.stream());
                             },
                         .workspace = used});
 }

@@ -155,19 +155,60 @@ void Trainer::lose() {
   loss_.update(batch_loss_, 0);
 }
 
+bool Trainer::has_device_losses(const TrainGraph& graph) const {
+  if (graph.device() == Device::cpu()) return false;
+  const std::vector<ops::TensorSpec> outputs = graph.output_specs();
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!DeviceLosses::computes(*losses_[i], outputs[i].dtype)) return false;
+  }
+  return true;
+}
+
+void Trainer::place_labels(const TrainGraph& graph, const Batch& batch) {
+  if (!device_losses_ || device_losses_->device() != graph.device()) {
+    device_losses_.emplace(graph.device());
+  }
+  device_losses_->begin();
+  const std::vector<ops::TensorSpec> outputs = graph.output_specs();
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    naming_samples(batch, batch.y[i], [&] {
+      device_losses_->add(*losses_[i], batch.y[i], batch.weight, outputs[i].shape,
+                          loss_weights_[i] * optimizer().loss_scale());
+    });
+  }
+}
+
+double Trainer::step_with_host(TrainGraph& graph, const Batch& batch, RandomState random) {
+  const std::vector<Tensor>& outputs = graph.forward(batch.x, random);
+  std::vector<Tensor> gradients;
+  const double loss = total_loss(batch, outputs, &gradients) + graph.penalty();
+  gather(batch, outputs, loss);
+  optimizer().apply(graph.backward(gradients, optimizer().loss_scale()));
+  return loss;
+}
+
+double Trainer::step_without_host(TrainGraph& graph, const Batch& batch, RandomState random) {
+  place_labels(graph, batch);
+  graph.begin_forward(batch.x, random, device_losses_->arrays());
+  device_losses_->compute(graph.beside(), graph.device_outputs(), graph.output_gradients());
+  const std::vector<Tensor>& gradients = graph.backward_of_device(optimizer().loss_scale());
+  const std::vector<Tensor>& outputs = graph.finish_forward();
+  const double loss = total_loss(batch, outputs, nullptr) + graph.penalty();
+  gather(batch, outputs, loss);
+  optimizer().apply(gradients);
+  return loss;
+}
+
 void Trainer::train(const Batch& batch) {
   prepare(batch);
   TrainGraph& graph = graphs_.get(batch.x);
   const RandomState random{seed_, static_cast<std::uint64_t>(step())};
-  const std::vector<Tensor>& outputs = graph.forward(batch.x, random);
   const std::vector<double> metrics = metric_state();
   const std::int64_t steps = optimizer().steps();
   double loss = 0;
   try {
-    std::vector<Tensor> gradients;
-    loss = total_loss(batch, outputs, &gradients) + graph.penalty();
-    gather(batch, outputs, loss);
-    optimizer().apply(graph.backward(gradients, optimizer().loss_scale()));
+    loss = has_device_losses(graph) ? step_without_host(graph, batch, random)
+                                    : step_with_host(graph, batch, random);
   } catch (...) {
     try {
       set_metric_state(metrics);

@@ -10,6 +10,7 @@
 
 #include "models/run/graph_watch.h"
 #include "training/fit/data.h"
+#include "training/fit/device_losses.h"
 #include "training/graph/graph_cache.h"
 #include "training/optimizers/penalties.h"
 
@@ -67,6 +68,14 @@ class Trainer {
   };
 
   void make_metrics(const Batch& batch);
+  /// What of a step may fail; gives the loss. With the losses' gradients computed on the host, and
+  /// on the device, which then does not wait for the host between forward and backward.
+  double step_with_host(TrainGraph& graph, const Batch& batch, RandomState random);
+  double step_without_host(TrainGraph& graph, const Batch& batch, RandomState random);
+  /// Whether the latter can be.
+  [[nodiscard]] bool has_device_losses(const TrainGraph& graph) const;
+  /// Has the labels made ready for the graph's device.
+  void place_labels(const TrainGraph& graph, const Batch& batch);
   /// The weighted sum of the outputs' losses; with `gradients`, their derivatives as well.
   double total_loss(const Batch& batch, const std::vector<Tensor>& outputs,
                     std::vector<Tensor>* gradients);
@@ -83,7 +92,8 @@ class Trainer {
   std::int64_t skipped_ = 0;  ///< batches whose gradients overflowed (LossScaleOptimizer)
   GraphCache graphs_;
   GraphCache evaluation_graphs_;  ///< where activities add to the loss
-  KnownPenalty weight_penalty_;   ///< in evaluation
+  std::optional<DeviceLosses> device_losses_;
+  KnownPenalty weight_penalty_;  ///< in evaluation
   metrics::Mean loss_{"loss"};
   std::vector<metrics::Mean> output_losses_;
   std::vector<NamedMetric> metrics_;

@@ -6,6 +6,8 @@
 #include "models/run/lowering.h"
 #include "models/weights/access.h"
 #include "ops/backend.h"
+#include "runtime/devices.h"
+#include "runtime/marked_tensors.h"
 #include "training/optimizers/scalars.h"
 
 namespace lamina::training {
@@ -53,6 +55,7 @@ TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Dev
       runner_(device),
       staged_inputs_(device),
       staged_gradients_(device),
+      staged_scales_(device),
       variables_(built_for(model, input_shapes).trainable_variables()),
       penalties_(options.mode == Mode::kTraining ? variables_ : std::vector<VariablePtr>(),
                  device) {
@@ -127,22 +130,71 @@ void TrainGraph::update_averages() {
 
 const std::vector<Tensor>& TrainGraph::forward(const std::vector<Tensor>& inputs,
                                                RandomState state) {
+  begin_forward(inputs, state);
+  return finish_forward();
+}
+
+void TrainGraph::begin_forward(const std::vector<Tensor>& inputs, RandomState state,
+                               const std::vector<Tensor>& beside) {
   pending_averages_.clear();
-  std::vector<Tensor> cast = inputs;
-  for (std::size_t i = 0; i < std::min(cast.size(), input_dtypes_.size()); ++i) {
-    cast[i] = cast[i].cast(input_dtypes_[i]);
+  computed_ = false;
+  std::vector<Tensor> given = inputs;
+  for (std::size_t i = 0; i < std::min(given.size(), input_dtypes_.size()); ++i) {
+    given[i] = given[i].cast(input_dtypes_[i]);
   }
-  const std::vector<Tensor>& all = plan_->forward(staged_inputs_.place(cast), state);
+  if (plan_->draws()) given.push_back(graph::tensor_of(state));
+  given.insert(given.end(), beside.begin(), beside.end());
+  const std::vector<Tensor>& placed = staged_inputs_.place(given);  // one passage for all
+  const auto behind = placed.begin() + static_cast<std::ptrdiff_t>(inputs.size());
+  beside_.assign(placed.end() - static_cast<std::ptrdiff_t>(beside.size()), placed.end());
+  const std::vector<Tensor>& all =
+      plan_->forward({placed.begin(), behind}, plan_->draws() ? *behind : Tensor());
   const std::span<const Tensor> own(all.data(), outputs_count_ + penalty_dtypes_.size());
-  outputs_.assign(own.begin(), own.end());
-  outputs_.push_back(penalties_.sums());  // one passage, and one wait, for all
-  if (runner_.device() != Device::cpu()) {
-    outputs_ = core::copies_on(Device::cpu(), outputs_);
-    backend_->settle();  // throws what kernels had to refuse
+  device_outputs_.assign(own.begin(), own.end());
+  device_outputs_.push_back(penalties_.sums());  // one passage, and one wait, for all
+  if (device() != Device::cpu()) mark_outputs();
+  prepare_averages(all);
+}
+
+void TrainGraph::mark_outputs() {
+  if (mark_) {
+    mark_->move();
+  } else {
+    mark_ = runtime::mark(device());
+  }
+  computed_ = true;
+}
+
+const std::vector<Tensor>& TrainGraph::finish_forward() {
+  if (computed_) {
+    outputs_ = runtime::copies_on_host(device_outputs_, *mark_);
+    computed_ = false;
+    backend_->complain();  // of what kernels had to refuse in forward
+  } else {
+    outputs_ = device_outputs_;
   }
   take_penalties();
-  prepare_averages(all);
   return outputs_;
+}
+
+std::vector<ops::TensorSpec> TrainGraph::output_specs() const {
+  const graph::Program& program = plan_->program();
+  std::vector<ops::TensorSpec> specs;
+  for (std::size_t i = 0; i < outputs_count_; ++i) {
+    specs.push_back(program.values[program.outputs[i]]);
+  }
+  return specs;
+}
+
+const std::vector<Tensor>& TrainGraph::output_gradients() {
+  if (output_gradients_.empty()) {
+    std::vector<Tensor> places;
+    for (const ops::TensorSpec& spec : output_specs()) {
+      places.push_back(Tensor::empty(spec.shape, spec.dtype, device()));
+    }
+    output_gradients_ = std::move(places);
+  }
+  return output_gradients_;
 }
 
 void TrainGraph::take_penalties() {
@@ -154,11 +206,33 @@ void TrainGraph::take_penalties() {
   }
 }
 
+std::vector<Tensor> TrainGraph::penalty_gradients(double scale) const {
+  std::vector<Tensor> out;
+  for (const DType dtype : penalty_dtypes_) out.push_back(filled({}, dtype, scale));
+  return out;
+}
+
 const std::vector<Tensor>& TrainGraph::backward(const std::vector<Tensor>& output_gradients,
                                                 double penalty_scale) {
   std::vector<Tensor> of_all = output_gradients;
-  for (const DType dtype : penalty_dtypes_) of_all.push_back(filled({}, dtype, penalty_scale));
-  const std::vector<Tensor>& gradients = plan_->backward(staged_gradients_.place(of_all));
+  for (Tensor& scale : penalty_gradients(penalty_scale)) of_all.push_back(std::move(scale));
+  return run_backward(staged_gradients_.place(of_all), penalty_scale);
+}
+
+const std::vector<Tensor>& TrainGraph::backward_of_device(double penalty_scale) {
+  if (placed_scale_ != penalty_scale) {
+    placed_scale_.reset();  // until they are there
+    placed_scales_ = staged_scales_.place(penalty_gradients(penalty_scale));
+    placed_scale_ = penalty_scale;
+  }
+  std::vector<Tensor> of_all = output_gradients();
+  of_all.insert(of_all.end(), placed_scales_.begin(), placed_scales_.end());
+  return run_backward(of_all, penalty_scale);
+}
+
+const std::vector<Tensor>& TrainGraph::run_backward(const std::vector<Tensor>& placed,
+                                                    double penalty_scale) {
+  const std::vector<Tensor>& gradients = plan_->backward(placed);
   penalties_.add_gradients(gradients, penalty_scale,
                            [this](std::size_t index) { return !plan_->computes(index); });
   return gradients;

@@ -3,10 +3,13 @@
 #include <lamina/model.h>
 
 #include <memory>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "graph/training_plan.h"
 #include "ops/jobs/job_runner.h"
+#include "runtime/device_context.h"
 #include "training/optimizers/penalties.h"
 #include "training/optimizers/step_memory.h"
 
@@ -65,6 +68,33 @@ class TrainGraph {
   /// Needs no memory, so that on the host it cannot fail.
   void update_averages();
 
+  // The same for whoever computes the outputs' gradients on the graph's device, which then waits
+  // for nothing between forward and backward:
+  //
+  //     graph.begin_forward(inputs, state, labels);
+  //     ... jobs that make `output_gradients()` of `device_outputs()` and `beside()` ...
+  //     graph.backward_of_device(scale);
+  //     graph.finish_forward();
+
+  /// forward() without waiting for the outputs: a device has been given the work. Arrays of the
+  /// host `beside` the inputs come to the device with them.
+  void begin_forward(const std::vector<Tensor>& inputs, RandomState state,
+                     const std::vector<Tensor>& beside = {});
+  /// On the graph's device, valid until the next forward: the arrays, and the model's outputs.
+  [[nodiscard]] const std::vector<Tensor>& beside() const { return beside_; }
+  [[nodiscard]] std::span<const Tensor> device_outputs() const {
+    return std::span(device_outputs_).first(outputs_count_);
+  }
+  /// Places on the graph's device, of the outputs' shapes and dtypes, always the same.
+  [[nodiscard]] const std::vector<Tensor>& output_gradients();
+  /// backward() of what lies there.
+  const std::vector<Tensor>& backward_of_device(double penalty_scale = 1);
+  /// The rest of forward(): waits for what it gave the device and for nothing that came later;
+  /// throws what kernels had to refuse. Gives the outputs on the host, and the penalties.
+  const std::vector<Tensor>& finish_forward();
+
+  [[nodiscard]] Device device() const { return runner_.device(); }
+  [[nodiscard]] std::vector<ops::TensorSpec> output_specs() const;
   [[nodiscard]] const std::vector<DType>& input_dtypes() const { return input_dtypes_; }
   /// The model's trainable variables when this was made.
   [[nodiscard]] const std::vector<VariablePtr>& variables() const { return variables_; }
@@ -95,14 +125,18 @@ class TrainGraph {
     const Average* average;
     Tensor statistics, next;
   };
+  void mark_outputs();
   /// The penalties leave the outputs, with which they came to the host.
   void take_penalties();
+  /// `scale` for each of the activities' penalties.
+  [[nodiscard]] std::vector<Tensor> penalty_gradients(double scale) const;
+  const std::vector<Tensor>& run_backward(const std::vector<Tensor>& placed, double penalty_scale);
   /// Makes room for what `update_averages` computes.
   void prepare_averages(const std::vector<Tensor>& all_outputs);
 
   std::shared_ptr<ops::Backend> backend_;
   ops::JobRunner runner_;
-  Staged staged_inputs_, staged_gradients_;
+  Staged staged_inputs_, staged_gradients_, staged_scales_;
   StepMemory average_memory_;
   std::vector<DType> input_dtypes_;
   std::vector<VariablePtr> variables_;
@@ -113,6 +147,11 @@ class TrainGraph {
   double penalty_ = 0, activity_penalty_ = 0;
   Penalties penalties_;
   std::unique_ptr<graph::TrainingPlan> plan_;
+  std::optional<runtime::DeviceMark> mark_;  ///< on a device: behind forward
+  bool computed_ = false;                    ///< what is marked is to come to the host
+  std::vector<Tensor> device_outputs_;       ///< with the penalties behind them
+  std::vector<Tensor> beside_, output_gradients_, placed_scales_;
+  std::optional<double> placed_scale_;  ///< what these hold
   std::vector<Tensor> outputs_;
 };
 

@@ -7,23 +7,13 @@
 namespace lamina::training {
 namespace {
 
-Tensor without_last_axis(const Tensor& tensor) {
-  return tensor.reshape(without_last(tensor.shape()));
-}
-
-Tensor with_last_axis(const Tensor& tensor) {
-  Shape shape = tensor.shape();
-  shape.push_back(1);
-  return tensor.reshape(std::move(shape));
-}
-
 /// `longer` has one axis more than `shorter`.
-void level(Tensor& longer, Tensor& shorter) {
-  if (longer.shape()[-1] != 1) return;
-  if (shorter.shape().rank() == 1) {
-    shorter = with_last_axis(shorter);
+void level(Shape& longer, Shape& shorter) {
+  if (longer[-1] != 1) return;
+  if (shorter.rank() == 1) {
+    shorter.push_back(1);
   } else {
-    longer = without_last_axis(longer);
+    longer = without_last(longer);
   }
 }
 
@@ -54,13 +44,18 @@ Shape without_last(const Shape& shape) {
   return Shape(std::move(dims));
 }
 
-std::pair<Tensor, Tensor> same_rank(Tensor a, Tensor b) {
-  if (a.shape().rank() == b.shape().rank() + 1) {
+std::pair<Shape, Shape> same_rank(Shape a, Shape b) {
+  if (a.rank() == b.rank() + 1) {
     level(a, b);
-  } else if (b.shape().rank() == a.shape().rank() + 1) {
+  } else if (b.rank() == a.rank() + 1) {
     level(b, a);
   }
   return {std::move(a), std::move(b)};
+}
+
+std::pair<Tensor, Tensor> same_rank(const Tensor& a, const Tensor& b) {
+  const auto [of_a, of_b] = same_rank(a.shape(), b.shape());
+  return {of_a == a.shape() ? a : a.reshape(of_a), of_b == b.shape() ? b : b.reshape(of_b)};
 }
 
 std::vector<float> row_weights(const Tensor& sample_weight, const Shape& rows) {

@@ -27,7 +27,8 @@ class LabelError : public ValueError {
 
 /// Keras's squeeze_or_expand_to_same_rank: a last axis of size 1 that only one of two tensors has
 /// is dropped, or added where the other has rank 1.
-[[nodiscard]] std::pair<Tensor, Tensor> same_rank(Tensor a, Tensor b);
+[[nodiscard]] std::pair<Shape, Shape> same_rank(Shape a, Shape b);
+[[nodiscard]] std::pair<Tensor, Tensor> same_rank(const Tensor& a, const Tensor& b);
 
 /// One weight a row for rows of shape `rows`: from a tensor of that shape, of that shape with a
 /// last axis of 1, or of its first axis alone. Throws ValueError naming both shapes.

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <lamina/error.h>
 #include <lamina/losses.h>
 
 #include <algorithm>
@@ -6,41 +7,20 @@
 #include <vector>
 
 #include "core/parallel_ranges.h"
+#include "kernels/losses.h"
 #include "training/losses/labels.h"
+#include "training/losses/loss_rows.h"
 
 namespace lamina {
 namespace {
 
-/// By what the sum of the rows' losses is divided.
-float divisor_of(Reduction reduction, const std::vector<std::uint8_t>& counts,
-                 const std::vector<float>& weights) {
-  double counted = 0, weighted = 0;
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    counted += counts[i];
-    if (!weights.empty()) weighted += counts[i] * weights[i];
-  }
-  switch (reduction) {
-    case Reduction::kSum:
-      return 1;
-    case Reduction::kMeanWithSampleWeight:
-      return static_cast<float>(weights.empty() ? counted : weighted);
-    case Reduction::kSumOverBatchSize:
-      return static_cast<float>(counted);
-  }
-  return 1;
-}
-
-}  // namespace
-
 /// Labels and predictions as float32 rows.
-struct Loss::Rows {
-  /// Throws ValueError where they do not fit, and for labels that no row may have.
-  Rows(const Loss& loss, const Tensor& labels_of_rows, const Tensor& predictions);
+struct Rows : training::LossRows {
+  Rows(const Loss& loss, const Tensor& labels_of_rows, const Tensor& predictions)
+      : LossRows(loss, labels_of_rows, predictions.shape()),
+        predicted(predictions.reshape(y_pred).cast(DType::kFloat32)) {}
 
-  Tensor y_true, y_pred;
-  Shape shape;  ///< of the rows
-  std::int64_t classes = 0, labels = 0;
-  std::vector<std::uint8_t> counts;  ///< 0 for a row that takes no part
+  Tensor predicted;
 
   template <class T>
   static std::span<T> of(std::span<T> all, std::size_t row, std::int64_t width) {
@@ -51,7 +31,7 @@ struct Loss::Rows {
     return of(y_true.data<float>(), row, labels);
   }
   [[nodiscard]] std::span<const float> prediction(std::size_t row) const {
-    return of(y_pred.data<float>(), row, classes);
+    return of(predicted.data<float>(), row, classes);
   }
   /// Calls f(row) for each, in parallel.
   template <class F>
@@ -60,41 +40,16 @@ struct Loss::Rows {
       for (std::int64_t i = begin; i < end; ++i) f(static_cast<std::size_t>(i));
     });
   }
-
- private:
-  void require_fit(const Loss& loss, const Tensor& labels_of_rows, const Tensor& predictions) const;
 };
 
-Loss::Rows::Rows(const Loss& loss, const Tensor& labels_of_rows, const Tensor& predictions) {
-  if (!labels_of_rows.defined() || !predictions.defined()) {
-    throw ValueError(fmt::format("Loss '{}': `{}` is undefined.", loss.name(),
-                                 labels_of_rows.defined() ? "y_pred" : "y_true"));
+Rows rows_of(const Loss& loss, const Tensor& y_true, const Tensor& y_pred) {
+  if (y_true.defined() && !y_pred.defined()) {
+    throw ValueError(fmt::format("Loss '{}': `y_pred` is undefined.", loss.name()));
   }
-  std::tie(y_true, y_pred) = training::same_rank(labels_of_rows, predictions);
-  if (y_pred.shape().rank() == 0) {
-    throw ValueError(fmt::format("Loss '{}': `y_pred` is a scalar.", loss.name()));
-  }
-  classes = y_pred.shape()[-1];
-  labels = loss.labels(classes);
-  shape = training::without_last(y_pred.shape());
-  y_true = y_true.cast(DType::kFloat32);
-  y_pred = y_pred.cast(DType::kFloat32);
-  require_fit(loss, labels_of_rows, predictions);
-  loss.check_labels(y_true.data<float>(), classes);
-  y_true = loss.prepared(y_true);
-  counts.resize(static_cast<std::size_t>(shape.size()));
-  for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = !loss.ignored(truth(i));
+  return {loss, y_true, y_pred};
 }
 
-void Loss::Rows::require_fit(const Loss& loss, const Tensor& labels_of_rows,
-                             const Tensor& predictions) const {
-  Shape expected = shape;
-  if (labels != 1 || y_true.shape().rank() == y_pred.shape().rank()) expected.push_back(labels);
-  if (y_true.shape() == expected) return;
-  throw ValueError(fmt::format(
-      "Loss '{}': `y_true` of shape {} does not fit `y_pred` of shape {}: expected {}.",
-      loss.name(), labels_of_rows.shape().str(), predictions.shape().str(), expected.str()));
-}
+}  // namespace
 
 float Loss::operator()(const Tensor& y_true, const Tensor& y_pred,
                        const Tensor& sample_weight) const {
@@ -107,7 +62,7 @@ LossResult Loss::value_and_gradient(const Tensor& y_true, const Tensor& y_pred,
 }
 
 RowLosses Loss::row_losses(const Tensor& y_true, const Tensor& y_pred) const {
-  const Rows rows(*this, y_true, y_pred);
+  const Rows rows = rows_of(*this, y_true, y_pred);
   RowLosses out{Tensor::zeros(rows.shape), Tensor::zeros(rows.shape)};
   const std::span<float> values = out.values.data<float>(), counts = out.counts.data<float>();
   rows.for_each([&](std::size_t i) {
@@ -121,13 +76,13 @@ RowLosses Loss::row_losses(const Tensor& y_true, const Tensor& y_pred) const {
 LossResult Loss::compute(const Tensor& y_true, const Tensor& y_pred, const Tensor& sample_weight,
                          std::optional<double> gradient_scale) const {
   const bool with_gradient = gradient_scale.has_value();
-  const auto scale = static_cast<float>(gradient_scale.value_or(1));
-  const Rows rows(*this, y_true, y_pred);
+  const Rows rows = rows_of(*this, y_true, y_pred);
   std::vector<float> weights;
   if (sample_weight.defined()) weights = training::row_weights(sample_weight, rows.shape);
-  const float divisor = divisor_of(reduction_, rows.counts, weights);
+  const float divisor = rows.divisor(reduction_, weights);
+  const kernels::LossWeighting weighting{divisor, static_cast<float>(gradient_scale.value_or(1))};
 
-  Tensor gradient = with_gradient ? Tensor::empty(rows.y_pred.shape()) : Tensor();
+  Tensor gradient = with_gradient ? Tensor::empty(rows.y_pred) : Tensor();
   std::vector<float> losses(rows.counts.size(), 0.0F);
   rows.for_each([&](std::size_t i) {
     std::span<float> slope;
@@ -138,7 +93,7 @@ LossResult Loss::compute(const Tensor& y_true, const Tensor& y_pred, const Tenso
     }
     const float weight = weights.empty() ? 1.0F : weights[i];
     losses[i] = row(rows.truth(i), rows.prediction(i), slope) * weight;
-    for (float& x : slope) x = x * (weight / divisor) * scale;
+    for (float& x : slope) x = weighting(x, weight);
   });
   LossResult result;
   const double sum = std::accumulate(losses.begin(), losses.end(), 0.0);

@@ -1,12 +1,12 @@
 #pragma once
 #include <lamina/losses.h>
 
-#include <algorithm>
 #include <memory>
 #include <span>
 #include <string>
 #include <utility>
 
+#include "kernels/row_losses.h"
 #include "training/described/description.h"
 #include "training/losses/keras_defaults.h"
 
@@ -19,42 +19,48 @@ using Slope = std::span<float>;
 using training::described;
 using training::named;
 
-inline constexpr float kEpsilon = static_cast<float>(training::kEpsilon);
-
-/// The mean of f(y_true, y_pred) over the last axis; f also gives its derivative.
-template <class F>
-class MeanOverRow : public Loss {
+/// A loss of Keras's: what a row loses is a functor of kernels/row_losses.h, by which devices
+/// compute gradients as well.
+class KernelLoss : public Loss {
  public:
-  MeanOverRow(std::string name, Reduction reduction, F f)
-      : Loss(std::move(name), reduction), f_(f) {}
+  [[nodiscard]] virtual kernels::RowLoss kernel() const = 0;
+  /// Whether `ignored` may hold of any label.
+  [[nodiscard]] virtual bool ignores() const { return false; }
+
+ protected:
+  KernelLoss(std::string name, Reduction reduction) : Loss(std::move(name), reduction) {}
+};
+
+template <class F>
+class LossOf : public KernelLoss {
+ public:
+  LossOf(std::string name, Reduction reduction, F f)
+      : KernelLoss(std::move(name), reduction), f_(f) {}
+  [[nodiscard]] kernels::RowLoss kernel() const override { return f_; }
 
  protected:
   float row(Row y_true, Row y_pred, Slope gradient) const override {
-    const auto size = static_cast<float>(y_pred.size());
-    float sum = 0;
-    for (std::size_t i = 0; i < y_pred.size(); ++i) {
-      float slope = 0;
-      sum += f_(y_true[i], y_pred[i], slope);
-      if (!gradient.empty()) gradient[i] = slope / size;
-    }
-    return sum / size;
+    return f_(of(y_true), of(y_pred), of(gradient));
   }
 
  private:
+  template <class T>
+  static kernels::NumbersOfRow<T> of(std::span<T> numbers) {
+    return {numbers.data(), static_cast<std::int64_t>(numbers.size())};
+  }
+
   F f_;
 };
 
 template <class F>
-[[nodiscard]] LossPtr mean_over_row(std::string name, Reduction reduction, F f) {
-  return std::make_shared<MeanOverRow<F>>(std::move(name), reduction, f);
+[[nodiscard]] LossPtr loss_of(std::string name, Reduction reduction, F f) {
+  return std::make_shared<LossOf<F>>(std::move(name), reduction, f);
 }
 
-struct Clipped {
-  float value;
-  bool inside;  ///< not clipped: the derivative passes
-};
-[[nodiscard]] inline Clipped clip(float p) {
-  return {std::clamp(p, kEpsilon, 1.0F - kEpsilon), p > kEpsilon && p < 1.0F - kEpsilon};
+/// The mean over the last axis of what elements lose by themselves.
+template <class F>
+[[nodiscard]] LossPtr mean_over_row(std::string name, Reduction reduction, F f) {
+  return loss_of(std::move(name), reduction, kernels::MeanOfRow<F>{f});
 }
 
 /// Throws ValueError for a `label_smoothing` that is not in [0, 1].

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/device_memory.h"
 #include "training/optimizers/update.h"
 
 namespace lamina::training {
@@ -15,17 +16,9 @@ void add_pieces(std::vector<kernels::Piece>& pieces, std::size_t array, std::int
   }
 }
 
-/// A device's tensor, where the host can read it.
-template <class T>
-std::vector<T> fetched(const Tensor& tensor) {
-  const Tensor here = tensor.to(Device::cpu());
-  const auto values = here.data<T>();
-  return {values.begin(), values.end()};
-}
-
 }  // namespace
 
-std::vector<DeviceUpdate::Group> DeviceUpdate::groups(const Update& update) {
+std::vector<DeviceUpdate::Group> DeviceUpdate::groups(const Update& update, DeviceTable& arrays) {
   std::vector<kernels::UpdateArray> rows;
   std::vector<Group> groups;
   for (const UpdateItem& item : update.items) {
@@ -35,10 +28,10 @@ std::vector<DeviceUpdate::Group> DeviceUpdate::groups(const Update& update) {
     add_pieces(group->pieces, rows.size(), item.size);
     rows.push_back(item);
   }
-  const kernels::UpdateArray* const arrays = arrays_.put(rows);
+  const kernels::UpdateArray* const there = arrays.put(rows);
   while (pieces_.size() < groups.size()) pieces_.emplace_back(runner_.device());
   for (std::size_t i = 0; i < groups.size(); ++i) {
-    groups[i].all = {arrays, pieces_[i].put(groups[i].pieces),
+    groups[i].all = {there, pieces_[i].put(groups[i].pieces),
                      static_cast<std::int64_t>(groups[i].pieces.size())};
   }
   return groups;
@@ -46,7 +39,7 @@ std::vector<DeviceUpdate::Group> DeviceUpdate::groups(const Update& update) {
 
 void DeviceUpdate::step(Update& update, const DeviceRule& rule) {
   std::int32_t* const lost = lost_.put<std::int32_t>({0});
-  for (const Group& group : groups(update)) {
+  for (const Group& group : groups(update, arrays_)) {
     runner_.run(kernels::UpdateJob{group.dtype, rule.rule, rule.wide, update, group.all, lost});
   }
   fetch_finite(update);
@@ -54,34 +47,42 @@ void DeviceUpdate::step(Update& update, const DeviceRule& rule) {
 
 void DeviceUpdate::accumulate(Update& update) {
   std::int32_t* const lost = lost_.put<std::int32_t>({0});
-  for (const Group& group : groups(update)) {
+  for (const Group& group : groups(update, arrays_)) {
     runner_.run(kernels::AccumulateJob{group.dtype, update, group.all, lost});
   }
   fetch_finite(update);
 }
 
 void DeviceUpdate::fetch_finite(Update& update) {
-  update.finite = fetched<std::int32_t>(lost_.tensor(DType::kInt32))[0] == 0;
+  const Tensor lost = lost_.tensor(DType::kInt32).to(Device::cpu());
+  update.finite = lost.data<std::int32_t>()[0] == 0;
   if (!update.finite) lost_.forget();
 }
 
 std::vector<double> DeviceUpdate::squared_norms(const Update& update) {
-  std::vector<double> norms(update.items.size(), 0.0);
-  const std::vector<Group> all = groups(update);
+  const std::vector<Group> all = groups(update, measured_);
   sums_.resize(all.size());
   for (std::size_t k = 0; k < all.size(); ++k) {
     const Group& group = all[k];
-    if (group.all.count == 0) continue;
     const Shape shape{group.all.count};
+    if (group.all.count == 0) {  // a launch of nothing is an error
+      sums_[k] = Tensor();
+      continue;
+    }
     // Kept: to allocate makes a device wait and map memory, at each step.
     if (!sums_[k].defined() || sums_[k].shape() != shape) {
       sums_[k] = Tensor::empty(shape, DType::kFloat64, runner_.device());
     }
     runner_.run(
         kernels::SquaresJob{group.dtype, update, group.all, static_cast<double*>(sums_[k].raw())});
-    const std::vector<double> here = fetched<double>(sums_[k]);
-    for (std::size_t i = 0; i < here.size(); ++i) {
-      norms[static_cast<std::size_t>(group.pieces[i].array)] += here[i];
+  }
+  const std::vector<Tensor> fetched = core::copies_on(Device::cpu(), sums_);  // one wait for all
+  std::vector<double> norms(update.items.size(), 0.0);
+  for (std::size_t k = 0; k < all.size(); ++k) {
+    if (!fetched[k].defined()) continue;
+    const auto sums = fetched[k].data<double>();
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      norms[static_cast<std::size_t>(all[k].pieces[i].array)] += sums[i];
     }
   }
   return norms;

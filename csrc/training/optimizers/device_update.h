@@ -20,7 +20,8 @@ struct DeviceRule {
 /// arrays stays on the device from step to step. Throws DeviceError.
 class DeviceUpdate {
  public:
-  explicit DeviceUpdate(Device device) : runner_(device), arrays_(device), lost_(device) {}
+  explicit DeviceUpdate(Device device)
+      : runner_(device), arrays_(device), lost_(device), measured_(device) {}
 
   [[nodiscard]] Device device() const noexcept { return runner_.device(); }
   /// As run_step, accumulate and squared_norms (see update.h), whose items name arrays of the
@@ -39,11 +40,13 @@ class DeviceUpdate {
     kernels::Arrays all;
   };
 
-  [[nodiscard]] std::vector<Group> groups(const Update& update);
+  /// `arrays`: the table of the arrays, for one use of it.
+  [[nodiscard]] std::vector<Group> groups(const Update& update, DeviceTable& arrays);
   void fetch_finite(Update& update);
 
   ops::JobRunner runner_;
   DeviceTable arrays_, lost_;
+  DeviceTable measured_;  ///< arrays whose norms are wanted: as they are before they are clipped
   std::vector<DeviceTable> pieces_;  ///< one a dtype
   std::vector<Tensor> sums_;         ///< likewise, of squares
 };

@@ -1,0 +1,125 @@
+// Gradients of losses that a device computes against those of the host: for a fake device and for a
+// real one.
+#pragma once
+#include "tests/training/device/device_scene.h"
+#include "training/fit/device_losses.h"
+
+namespace lamina::test {
+
+/// A loss with labels and predictions that suit it.
+struct LossCase {
+  std::string what;
+  LossPtr loss;
+  Tensor y_true, y_pred;
+};
+
+/// One a row, each with its likelihood.
+inline Tensor row_probabilities(Random& random, std::int64_t rows, std::int64_t classes) {
+  Tensor p = random.tensor({rows, classes}, 0.1, 1);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const auto row = p.data<float>().subspan(static_cast<std::size_t>(i * classes),
+                                             static_cast<std::size_t>(classes));
+    float sum = 0;
+    for (const float x : row) sum += x;
+    for (float& x : row) x /= sum;
+  }
+  return p;
+}
+
+/// All of Keras's losses, with options that change what they compute.
+inline std::vector<LossCase> loss_cases(Random& random) {
+  namespace l = losses;
+  const std::int64_t rows = random.integer(1, 40), classes = random.integer(2, 12);
+  const Tensor numbers = random.tensor({rows, classes}, -2, 2);
+  const Tensor part = random.tensor({rows, classes}, 0, 1),
+               bits = random.classes({rows, classes}, 2);
+  const Tensor p = row_probabilities(random, rows, classes),
+               y = row_probabilities(random, rows, classes);
+  const Tensor labels = random.classes({rows, 1}, classes);
+  Tensor some = labels.clone();  // the first and perhaps others are to be ignored
+  some.data<std::int64_t>()[0] = 0;
+  std::vector<LossCase> all;
+  const auto add = [&](const char* what, LossPtr loss, const Tensor& y_true, const Tensor& y_pred) {
+    all.push_back({what, std::move(loss), y_true, y_pred});
+  };
+  add("mse", l::MeanSquaredError(), part, numbers);
+  add("mse, sum", l::MeanSquaredError({.reduction = Reduction::kSum}), part, numbers);
+  add("mae", l::MeanAbsoluteError({.reduction = Reduction::kMeanWithSampleWeight}), part, numbers);
+  add("mape", l::MeanAbsolutePercentageError(), part, numbers);
+  add("msle", l::MeanSquaredLogarithmicError(), part, numbers);
+  add("log_cosh", l::LogCosh(), part, numbers);
+  add("poisson", l::Poisson(), part, p);
+  add("cosine", l::CosineSimilarity(), part, numbers);
+  add("kl", l::KLDivergence(), y, p);
+  add("hinge", l::Hinge(), bits, numbers);
+  add("squared hinge", l::SquaredHinge(), bits, numbers);
+  add("categorical hinge", l::CategoricalHinge(), bits, numbers);
+  add("huber", l::Huber({.delta = 0.7}), part, numbers);
+  for (const bool from_logits : {false, true}) {
+    const Tensor& given = from_logits ? numbers : p;
+    add("bce", l::BinaryCrossentropy({.from_logits = from_logits, .label_smoothing = 0.1}), bits,
+        given);
+    add("binary focal",
+        l::BinaryFocalCrossentropy(
+            {.apply_class_balancing = from_logits, .gamma = 1.5, .from_logits = from_logits}),
+        bits, given);
+    add("cce", l::CategoricalCrossentropy({.from_logits = from_logits, .label_smoothing = 0.2}), y,
+        given);
+    add("categorical focal", l::CategoricalFocalCrossentropy({.from_logits = from_logits}), y,
+        given);
+    add("sparse", l::SparseCategoricalCrossentropy({.from_logits = from_logits}), labels, given);
+    add("sparse, some ignored",
+        l::SparseCategoricalCrossentropy({.from_logits = from_logits, .ignore_class = 0}), some,
+        given);
+  }
+  add("sparse, labels without an axis", l::SparseCategoricalCrossentropy(), labels.reshape({rows}),
+      p);
+  const Tensor pixels = random.tensor({rows, 3, 2, classes}, -2, 2);
+  add("sparse, of pixels",
+      l::SparseCategoricalCrossentropy({.from_logits = true, .ignore_class = -1}),
+      random.classes({rows, 3, 2}, classes), pixels);
+  add("mse, of pixels", l::MeanSquaredError(), random.tensor({rows, 3, 2, classes}), pixels);
+  add("mse, a last axis of 1", l::MeanSquaredError(), part, numbers.reshape({rows, classes, 1}));
+  return all;
+}
+
+/// The gradient as the device computes it.
+inline Tensor device_gradient(training::DeviceLosses& losses, const LossCase& given,
+                              const Tensor& weights, double scale) {
+  const Device device = losses.device();
+  losses.begin();
+  losses.add(*given.loss, given.y_true, weights, given.y_pred.shape(), scale);
+  std::vector<Tensor> arrays;
+  for (const Tensor& array : losses.arrays()) arrays.push_back(array.to(device));
+  const Tensor predictions = given.y_pred.to(device);
+  const Tensor gradient = Tensor::empty(given.y_pred.shape(), given.y_pred.dtype(), device);
+  losses.compute(arrays, std::span(&predictions, 1), {gradient});
+  return gradient.to(Device::cpu());
+}
+
+/// Calls compare(got, wanted, what) for each loss, dtype, and with and without weights.
+template <class F>
+void for_losses_on(Device device, Random& random, const F& compare) {
+  training::DeviceLosses losses(device);
+  for (const LossCase& each : loss_cases(random)) {
+    for (const DType dtype :
+         {DType::kFloat32, DType::kFloat64, DType::kFloat16, DType::kBFloat16}) {
+      for (const bool weighted : {false, true}) {
+        LossCase given = each;
+        given.y_pred = each.y_pred.cast(dtype);
+        ASSERT_TRUE(training::DeviceLosses::computes(*given.loss, dtype));
+        Tensor weights;
+        if (weighted) weights = random.tensor({given.y_pred.shape()[0]}, 0, 2);
+        const double scale = random.uniform(0.5, 8);
+        const Tensor wanted =
+            given.loss->value_and_gradient(given.y_true, given.y_pred, weights, scale).gradient;
+        const Tensor got = device_gradient(losses, given, weights, scale);
+        compare(
+            got, wanted,
+            given.what + ", " + std::string(dtype_name(dtype)) + (weighted ? ", weighted" : ""));
+      }
+    }
+  }
+}
+
+}  // namespace lamina::test
