@@ -10,6 +10,10 @@ enum ExitStatus : int { kSuccess = 0, kDifferent = 1, kFailed = 2 };
 inline constexpr const char* kShardSizeHelp =
     "write shards of at most so many GB of 1024^3 bytes, as Keras counts them";
 
+/// What is said of --no-overwrite.
+inline constexpr const char* kNoOverwriteHelp =
+    "ask before replacing a file; without a terminal an error";
+
 /// What is said of --no-seal.
 inline constexpr const char* kNoSealHelp = "write no checksums: only what Keras writes";
 

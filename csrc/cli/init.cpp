@@ -1,13 +1,12 @@
-#include <fmt/format.h>
-
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/model_files.h"
 #include "cli/model_spec.h"
-#include "cli/save_model.h"
 #include "core/terminal_progress.h"
 
 namespace lamina::cli {
@@ -15,8 +14,8 @@ namespace {
 
 struct Arguments {
   std::string model, weights;
-  double max_shard_size = 0;
-  std::uint64_t seed = 0;
+  std::optional<double> max_shard_size;
+  std::optional<std::uint64_t> seed;
   bool no_overwrite = false, no_seal = false;
 };
 
@@ -31,17 +30,27 @@ void initialise(const Model& model) {
   }
 }
 
-void init(const Arguments& arguments, bool sharded, bool seeded) {
-  if (seeded) set_random_seed(arguments.seed);
+/// The model without the weights that a file may hold beside it.
+ModelPtr fresh_model(const Arguments& arguments) {
+  const auto begin_anew = [&] {
+    if (arguments.seed) set_random_seed(*arguments.seed);
+  };
+  begin_anew();
   const ModelPtr model = make_model(arguments.model);
+  if (!carries_weights(arguments.model)) return model;
+  begin_anew();
+  return models::clone_model(*model);
+}
+
+void init(const Arguments& arguments) {
+  require_place_for_model(arguments.weights, arguments.max_shard_size.has_value());
+  const ModelPtr model = fresh_model(arguments);
+  require_savable(*model, arguments.weights);
   initialise(*model);
-  core::TerminalProgress bar("save", 0, core::TerminalProgress::Style::kBytes);
-  SaveOptions options;
-  options.overwrite = !arguments.no_overwrite;
-  options.seal = !arguments.no_seal;
-  if (sharded) options.max_shard_size = arguments.max_shard_size;
-  options.progress = [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); };
-  save_model(*model, arguments.weights, options);
+  save_model(*model, arguments.weights,
+             {.overwrite = !arguments.no_overwrite,
+              .max_shard_size = arguments.max_shard_size,
+              .seal = !arguments.no_seal});
 }
 
 }  // namespace
@@ -51,21 +60,18 @@ void add_init(CLI::App& app) {
   const auto arguments = std::make_shared<Arguments>();
   command->add_option("MODEL", arguments->model, kModelHelp)->required();
   command
-      ->add_option("--weights", arguments->weights,
+      ->add_option("--weights,--weights-out", arguments->weights,
                    "the .weights.h5 file to write, or with --max-shard-size .weights.json, or a "
                    ".keras file of the whole model")
       ->required()
       ->type_name("OUT");
-  const CLI::Option* shard =
-      command->add_option("--max-shard-size", arguments->max_shard_size, kShardSizeHelp)
-          ->type_name("GB");
-  const CLI::Option* seed =
-      command->add_option("--seed", arguments->seed, "make the same values every time")
-          ->type_name("N");
-  command->add_flag("--no-overwrite", arguments->no_overwrite, "ask before replacing a file");
+  command->add_option("--max-shard-size", arguments->max_shard_size, kShardSizeHelp)
+      ->check(CLI::PositiveNumber)
+      ->type_name("GB");
+  command->add_option("--seed", arguments->seed, "make the same values every time")->type_name("N");
+  command->add_flag("--no-overwrite", arguments->no_overwrite, kNoOverwriteHelp);
   command->add_flag("--no-seal", arguments->no_seal, kNoSealHelp);
-  command->callback(
-      [arguments, shard, seed] { init(*arguments, shard->count() > 0, seed->count() > 0); });
+  command->callback([arguments] { init(*arguments); });
 }
 
 }  // namespace lamina::cli

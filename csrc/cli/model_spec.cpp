@@ -11,6 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "core/terminal_progress.h"
+#include "models/keras/keras_config.h"
+
 namespace lamina::cli {
 namespace {
 
@@ -117,15 +120,24 @@ bool carries_weights(const std::string& spec) {
   return has_suffix(spec, ".keras");
 }
 
-ModelPtr make_model(const std::string& spec) {
+ModelPtr make_model(const std::string& spec, Compiled compiled) {
   const std::string name = spec.substr(0, spec.find(':'));
   const auto known = applications::names();
   if (std::ranges::find(known, name) != known.end()) {
     const std::string options = name.size() < spec.size() ? spec.substr(name.size() + 1) : "";
     return applications::by_name(name, parse_application_options(options));
   }
-  if (has_suffix(spec, ".json")) return Model::from_json(spec);
-  if (has_suffix(spec, ".keras")) return Model::load(spec, {.compile = false});
+  if (has_suffix(spec, ".json")) {
+    return compiled == Compiled::kAsSaved ? Model::from_json(spec)
+                                          : models::uncompiled_from_json(spec);
+  }
+  if (has_suffix(spec, ".keras")) {
+    core::TerminalProgress bar("load", 0, core::TerminalProgress::Style::kBytes);
+    return Model::load(spec, {.compile = compiled == Compiled::kAsSaved,
+                              .progress = [&](std::uint64_t done, std::uint64_t total) {
+                                bar.update(done, total);
+                              }});
+  }
   throw ValueError(fmt::format(
       "'{}' is neither a path to a .json or .keras file nor an application; there are: {}", spec,
       fmt::join(known, ", ")));

@@ -21,8 +21,11 @@ inline constexpr const char* kModelHelp =
 /// True when `spec` is a file that holds weights beside the model.
 [[nodiscard]] bool carries_weights(const std::string& spec);
 
+/// Whether a model is compiled as its file says.
+enum class Compiled : bool { kNot, kAsSaved };
+
 /// The model that `spec` names. Throws ValueError for a name that is neither an application nor a
 /// .json or .keras path, and what reading the file throws.
-[[nodiscard]] ModelPtr make_model(const std::string& spec);
+[[nodiscard]] ModelPtr make_model(const std::string& spec, Compiled compiled = Compiled::kNot);
 
 }  // namespace lamina::cli

@@ -4,14 +4,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "cli/arrays.h"
 #include "cli/command.h"
+#include "cli/model_files.h"
 #include "cli/model_spec.h"
 #include "cli/output_place.h"
-#include "core/terminal_progress.h"
 
 namespace lamina::cli {
 namespace {
@@ -31,16 +32,22 @@ void require_count(std::string_view option, std::size_t given, std::size_t expec
   }
 }
 
+void require_places(const std::vector<std::string>& outputs) {
+  std::set<std::string> names;
+  for (const std::string& output : outputs) {
+    require_place_for(output);
+    if (names.insert(output).second) continue;
+    throw ValueError(
+        fmt::format("--output names '{}' twice: each output needs a file of its own", output));
+  }
+}
+
 void load(Model& model, const Arguments& arguments) {
   if (arguments.weights.empty()) {
     if (carries_weights(arguments.model)) return;
     throw ValueError("--weights is required: only a .keras file carries its own");
   }
-  core::TerminalProgress bar("load", 0, core::TerminalProgress::Style::kBytes);
-  model.load_weights(arguments.weights, {.skip_mismatch = arguments.skip_mismatch,
-                                         .progress = [&](std::uint64_t done, std::uint64_t total) {
-                                           bar.update(done, total);
-                                         }});
+  load_weights(model, arguments.weights, {.skip_mismatch = arguments.skip_mismatch});
 }
 
 void predict(const Arguments& arguments) {
@@ -48,10 +55,10 @@ void predict(const Arguments& arguments) {
   const ModelPtr model = make_model(arguments.model);
   require_count("input", arguments.inputs.size(), model->inputs().size());
   require_count("output", arguments.outputs.size(), model->outputs().size());
-  for (const std::string& output : arguments.outputs) require_place_for(output);
+  require_places(arguments.outputs);
+  std::vector<Tensor> inputs = read_arrays(arguments.inputs);
   model->to(device);
   load(*model, arguments);
-  std::vector<Tensor> inputs = read_arrays(arguments.inputs);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     // As Keras does: an array of another dtype is converted to the placeholder's.
     inputs[i] = inputs[i].cast(model->inputs()[i].dtype());

@@ -8,8 +8,8 @@
 
 #include "checkpoint/checkpoint.h"
 #include "cli/command.h"
+#include "cli/model_files.h"
 #include "cli/model_spec.h"
-#include "cli/save_model.h"
 #include "cli/stored_weights.h"
 #include "core/terminal_progress.h"
 #include "weights/weight_tree.h"
@@ -20,12 +20,8 @@ namespace {
 struct Arguments {
   std::string in, out, model;
   std::optional<double> max_shard_size;
-  bool no_seal = false;
+  bool no_overwrite = false, no_seal = false;
 };
-
-auto reports_to(core::TerminalProgress& bar) {
-  return [&bar](std::uint64_t done, std::uint64_t total) { bar.update(done, total); };
-}
 
 /// The stored groups as the children of a root, in the order in which they were written.
 weights::WeightTree read_tree(const StoredWeights& stored) {
@@ -58,28 +54,28 @@ void reshard_as_written(const Arguments& arguments) {
     throw ValueError("A .keras file holds a model and its weights: give the model by --model. " +
                      std::string("Received: OUT=") + arguments.out);
   }
+  require_place_for_model(arguments.out, arguments.max_shard_size.has_value());
   StoredWeights stored(arguments.in);
   stored.require_sound();
   stored.require_as_saved();
   const weights::WeightTree tree = read_tree(stored);
   core::TerminalProgress bar("save", 0, core::TerminalProgress::Style::kBytes);
   checkpoint::SaveRequest request;
+  request.overwrite = !arguments.no_overwrite;
   request.max_shard_size = arguments.max_shard_size;
-  request.progress = reports_to(bar);
+  request.progress = [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); };
   request.seal = !arguments.no_seal;
   checkpoint::save(tree, arguments.out, request);
 }
 
 void reshard_through_model(const Arguments& arguments) {
+  require_place_for_model(arguments.out, arguments.max_shard_size.has_value());
   const ModelPtr model = make_model(arguments.model);
-  {
-    core::TerminalProgress bar("load", 0, core::TerminalProgress::Style::kBytes);
-    model->load_weights(arguments.in, {.progress = reports_to(bar)});
-  }
-  core::TerminalProgress bar("save", 0, core::TerminalProgress::Style::kBytes);
+  require_savable(*model, arguments.out);
+  load_weights(*model, arguments.in);
   save_model(*model, arguments.out,
-             {.max_shard_size = arguments.max_shard_size,
-              .progress = reports_to(bar),
+             {.overwrite = !arguments.no_overwrite,
+              .max_shard_size = arguments.max_shard_size,
               .seal = !arguments.no_seal});
 }
 
@@ -98,6 +94,7 @@ void add_reshard(CLI::App& app) {
           ".keras file")
       ->required();
   command->add_option("--max-shard-size", arguments->max_shard_size, kShardSizeHelp)
+      ->check(CLI::PositiveNumber)
       ->type_name("GB");
   command
       ->add_option(
@@ -106,6 +103,7 @@ void add_reshard(CLI::App& app) {
                       "in which the file was written: ") +
               kModelHelp)
       ->type_name("MODEL");
+  command->add_flag("--no-overwrite", arguments->no_overwrite, kNoOverwriteHelp);
   command->add_flag("--no-seal", arguments->no_seal, kNoSealHelp);
   command->callback([arguments] {
     if (arguments->model.empty()) {

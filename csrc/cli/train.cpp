@@ -9,15 +9,11 @@
 
 #include "cli/arrays.h"
 #include "cli/command.h"
+#include "cli/model_files.h"
 #include "cli/model_spec.h"
-#include "cli/output_place.h"
 #include "cli/run_checkpoints.h"
-#include "cli/save_model.h"
-#include "cli/text.h"
 #include "cli/train_callbacks.h"
-#include "core/tell.h"
-#include "models/keras/keras_archive.h"
-#include "training/by_name.h"
+#include "cli/train_compile.h"
 
 namespace lamina::cli {
 namespace {
@@ -26,8 +22,8 @@ namespace fs = std::filesystem;
 
 struct Arguments {
   std::string model, weights, weights_out, history, tensorboard, checkpoint_dir, device = "cpu";
-  std::vector<std::string> data, labels, validation_data, validation_labels, metrics;
-  std::string loss, optimizer = "RMSprop";
+  std::vector<std::string> data, labels, validation_data, validation_labels;
+  CompileWords compile;
   std::int64_t epochs = 1, batch_size = 32, checkpoint_every = 100;
   std::size_t max_to_keep = 5;
   std::optional<std::uint64_t> seed;
@@ -42,9 +38,7 @@ void check(const Arguments& a) {
   if (a.validation_data.empty() != a.validation_labels.empty()) {
     throw ValueError("--validation-data and --validation-labels belong together");
   }
-  if (!a.weights_out.empty()) {
-    require_place_for(saved_file(a.weights_out).string());
-  }
+  if (!a.weights_out.empty()) require_place_for_model(a.weights_out, false);
 }
 
 /// Null without a directory.
@@ -58,12 +52,6 @@ std::shared_ptr<RunCheckpoints> checkpoints_of(const Arguments& a) {
       fmt::format("'{}' holds the checkpoints of another run, the newest that of step {}: go on "
                   "from it with --resume, or give a new run another --checkpoint-dir",
                   a.checkpoint_dir, *newest));
-}
-
-/// By its name alone it may be what fits the data, and is called in logs as it was given.
-MetricArgument metric_of(const std::string& words) {
-  if (words.find_first_of(":(") == std::string::npos) return words;
-  return training::make_metric(words);
 }
 
 FitOptions fit_options(const Arguments& a, const std::shared_ptr<RunCheckpoints>& checkpoints,
@@ -85,42 +73,18 @@ FitOptions fit_options(const Arguments& a, const std::shared_ptr<RunCheckpoints>
   return options;
 }
 
-/// Has the optimizer go on as the archive holds it, where it is one of the same class.
-void go_on_with_optimizer(Model& model, const std::string& archive) {
-  const std::string saved = models::archived_optimizer(archive);
-  if (saved.empty()) return;
-  Optimizer& own = *model.optimizer();
-  const OptimizerPtr inner = own.inner_optimizer();  // what was asked for, where losses are scaled
-  if (saved != own.class_name() && (!inner || saved != inner->class_name())) {
-    core::tell(stderr, "The optimizer begins afresh: '{}' was trained by {}.\n", archive,
-               printable(saved));
-    return;
-  }
-  model.load_weights(archive);
-  if (own.steps() == 0) return;
-  core::tell(stderr, "The optimizer goes on as '{}' has it: step {}, learning rate {}.\n", archive,
-             own.steps(), static_cast<float>(own.learning_rate()));
-}
-
 void train(const Arguments& a) {
   check(a);
   const Device device = Device::from_name(a.device);
   const std::shared_ptr<RunCheckpoints> checkpoints = checkpoints_of(a);
+  const std::vector<Tensor> x = read_arrays(a.data), y = read_arrays(a.labels);
   if (a.seed) set_random_seed(*a.seed);
-  const ModelPtr model = make_model(a.model);
+  const ModelPtr model = make_model(a.model, Compiled::kAsSaved);
   require_savable(*model, a.weights_out);
   model->to(device);
-  CompileArguments compile{.optimizer = training::make_optimizer(a.optimizer),
-                           .loss = training::make_loss(a.loss)};
-  for (const std::string& metric : a.metrics) compile.metrics.push_back(metric_of(metric));
-  model->compile(std::move(compile));
+  compile_by(a.compile, *model, a.model, !a.weights.empty());
   // After compile, so that an optimizer in the file goes on too.
-  if (!a.weights.empty()) {
-    model->load_weights(a.weights);
-  } else if (carries_weights(a.model)) {
-    go_on_with_optimizer(*model, a.model);
-  }
-  const std::vector<Tensor> x = read_arrays(a.data), y = read_arrays(a.labels);
+  if (!a.weights.empty()) load_weights(*model, a.weights);
   const auto fit = [&](const fs::path& resume_from) {
     (void)model->fit(x, y, fit_options(a, checkpoints, resume_from));
   };
@@ -155,52 +119,56 @@ void add_data_options(CLI::App& command, Arguments& a) {
       ->type_name("OUT");
 }
 
+CLI::Option* add_count(CLI::App& command, const char* name, std::int64_t& into, const char* help) {
+  return command.add_option(name, into, help)
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+}
+
 void add_training_options(CLI::App& command, Arguments& a) {
   command
-      .add_option("--loss", a.loss,
-                  "one of Keras's with options, as SparseCategoricalCrossentropy:from_logits=true")
-      ->required()
+      .add_option("--loss", a.compile.loss,
+                  "one of Keras's with options, as SparseCategoricalCrossentropy:from_logits=true; "
+                  "without it that of a MODEL that was compiled")
       ->type_name("LOSS");
   command
       .add_option(
-          "--optimizer", a.optimizer,
+          "--optimizer", a.compile.optimizer,
           "one of Keras's with options, as Adam:learning_rate=0.001; a schedule in "
           "parentheses, as SGD:learning_rate=CosineDecay(initial_learning_rate=0.1,"
-          "decay_steps=1000); of a .keras MODEL that the same one trained the state goes on, the "
-          "learning rate included")
-      ->capture_default_str()
+          "decay_steps=1000); without it that of a MODEL that was compiled, which goes on with the "
+          "state that a .keras file holds, or else RMSprop")
       ->type_name("OPTIMIZER");
   command
-      .add_option("--metric", a.metrics,
+      .add_option("--metric", a.compile.metrics,
                   "a metric to show, as accuracy, or with options as AUC:curve=PR; may be given "
-                  "again, and is for a model of several outputs once for each")
+                  "again, and is for a model of several outputs once for each; without it those of "
+                  "a MODEL that was compiled")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("NAME");
-  const auto count = [&](const char* name, std::int64_t& into, const char* help) {
-    command.add_option(name, into, help)
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber)
-        ->type_name("N");
-  };
-  count("--epochs", a.epochs, "passes over the data");
-  count("--batch-size", a.batch_size, "samples a step");
-  count("--checkpoint-every", a.checkpoint_every,
-        "steps from checkpoint to checkpoint; the end has one too");
+  add_count(command, "--epochs", a.epochs, "passes over the data");
+  add_count(command, "--batch-size", a.batch_size, "samples a step");
   command.add_flag("--no-shuffle", a.no_shuffle, "take the samples in their order");
   command.add_option("--seed", a.seed, "of initial weights, order of samples and dropout")
-      ->type_name("S");
+      ->type_name("N");
 }
 
 void add_run_options(CLI::App& command, Arguments& a) {
-  command
-      .add_option("--checkpoint-dir", a.checkpoint_dir,
-                  "where checkpoints go, as step_00000120/model.weights.h5; a new run needs one "
-                  "without checkpoints")
-      ->type_name("DIR");
+  CLI::Option* directory =
+      command
+          .add_option("--checkpoint-dir", a.checkpoint_dir,
+                      "where checkpoints go, as step_00000120/model.weights.h5; a new run needs "
+                      "one without checkpoints")
+          ->type_name("DIR");
+  add_count(command, "--checkpoint-every", a.checkpoint_every,
+            "steps from checkpoint to checkpoint; the end has one too")
+      ->needs(directory);
   command.add_option("--max-to-keep", a.max_to_keep, "how many of the newest stay; 0: all")
       ->capture_default_str()
-      ->type_name("N");
+      ->type_name("N")
+      ->needs(directory);
   command.add_flag("--resume", a.resume,
                    "go on from the newest sound checkpoint in DIR, if there is one, to the same "
                    "bits as if the run had not stopped");

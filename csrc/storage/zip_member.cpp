@@ -1,5 +1,6 @@
 #include "storage/zip_member.h"
 
+#include <fmt/format.h>
 #include <lamina/error.h>
 #include <zlib.h>
 
@@ -57,14 +58,17 @@ class Archive {
   Entry find(const std::string& name) const {
     const std::vector<std::byte> directory = read_directory();
     std::optional<Entry> found;
-    for (std::size_t at = 0; directory.size() - at >= kCentralHeaderBytes;) {
+    for (std::size_t at = 0; at < directory.size();) {
       const std::byte* header = directory.data() + at;
-      if (number<std::uint32_t>(header) != kCentralHeader) break;
+      if (directory.size() - at < kCentralHeaderBytes) fail("Truncated central directory");
+      if (number<std::uint32_t>(header) != kCentralHeader) {
+        fail("Bad magic number for central directory");
+      }
       const std::size_t name_bytes = number<std::uint16_t>(header + 28);
       const std::size_t extra_bytes = number<std::uint16_t>(header + 30);
       const std::size_t total =
           kCentralHeaderBytes + name_bytes + extra_bytes + number<std::uint16_t>(header + 32);
-      if (total > directory.size() - at) break;
+      if (total > directory.size() - at) fail("Truncated central directory");
       const std::string_view entry_name(reinterpret_cast<const char*>(header + kCentralHeaderBytes),
                                         name_bytes);
       if (entry_name == name)
@@ -75,11 +79,18 @@ class Archive {
     fail("There is no item named '" + name + "' in the archive");
   }
 
-  std::uint64_t data_offset(const Entry& entry) const {
+  /// Where the bytes of the member of this name begin.
+  std::uint64_t data_offset(const Entry& entry, const std::string& name) const {
     const std::vector<std::byte> header = read(entry.header, kLocalHeaderBytes);
-    if (number<std::uint32_t>(header.data()) != kLocalHeader) fail("a member's header is damaged");
-    return entry.header + kLocalHeaderBytes + number<std::uint16_t>(&header[26]) +
-           number<std::uint16_t>(&header[28]);
+    if (number<std::uint32_t>(header.data()) != kLocalHeader) {
+      fail(fmt::format("Bad magic number for file header of '{}'", name));
+    }
+    const std::size_t name_bytes = number<std::uint16_t>(&header[26]);
+    const std::vector<std::byte> named = read(entry.header + kLocalHeaderBytes, name_bytes);
+    if (std::string_view(reinterpret_cast<const char*>(named.data()), name_bytes) != name) {
+      fail(fmt::format("File name in directory '{}' and header differ", name));
+    }
+    return entry.header + kLocalHeaderBytes + name_bytes + number<std::uint16_t>(&header[28]);
   }
 
  private:
@@ -197,12 +208,12 @@ ZipMember open_member(std::shared_ptr<const ReadableFile> file, const std::strin
   if (entry.method != 0 && entry.method != Z_DEFLATED) {
     archive.fail("the member '" + name + "' is compressed in an unsupported way");
   }
-  const std::uint64_t base = archive.data_offset(entry);
+  const std::uint64_t base = archive.data_offset(entry, name);
   if (base > file->size() || entry.stored > file->size() - base ||
       (entry.method == 0 && entry.size != entry.stored)) {
     archive.fail("the member '" + name + "' is cut short");
   }
-  if (entry.method == 0) return {std::move(file), base, entry.size};
+  if (entry.method == 0) return {std::move(file), base, entry.size, entry.crc};
   if (entry.size > kSuspiciousSize && entry.size / kSuspiciousRatio > entry.stored) {
     archive.fail("Not allowed: the member '" + name + "' would grow more than " +
                  std::to_string(kSuspiciousRatio) +
@@ -211,7 +222,20 @@ ZipMember open_member(std::shared_ptr<const ReadableFile> file, const std::strin
   std::vector<std::byte> bytes = inflate_member(*file, archive, entry, base, name);
   const std::uint64_t size = bytes.size();
   storage::Path inner = file->path() / name;
-  return {std::make_shared<storage::MemoryFile>(std::move(inner), std::move(bytes)), 0, size};
+  return {std::make_shared<storage::MemoryFile>(std::move(inner), std::move(bytes)), 0, size,
+          entry.crc};
+}
+
+std::string read_member(const std::shared_ptr<const ReadableFile>& archive, const std::string& name,
+                        std::uint64_t limit) {
+  const ZipMember member = open_member(archive, name, limit);
+  std::string text(member.size, '\0');
+  member.file->read_at(member.base, std::as_writable_bytes(std::span(text)));
+  if (crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()) != member.crc) {
+    throw FormatError(
+        fmt::format("'{}': Bad CRC-32 for file '{}'", archive->path().string(), name));
+  }
+  return text;
 }
 
 }  // namespace lamina::storage

@@ -188,10 +188,10 @@ nlohmann::json models::compile_config_of(const Model& model) {
     return training::config_of(parts->trainer->arguments(), *parts->given,
                                parts->given != parts->optimizer);
   } catch (const ValueError& error) {
-    warn(
-        fmt::format("How model '{}' was compiled is not saved: {}. What is saved has to be "
-                    "compiled again.",
-                    model.name(), error.what()));
+    warn(fmt::format(
+        "How model '{}' was compiled is not in its configuration: {}. What is made of that has to "
+        "be compiled again.",
+        model.name(), error.what()));
     return nullptr;
   }
 }
@@ -213,6 +213,10 @@ void models::compile_from_config(Model& model, const nlohmann::json& config,
   } catch (const nlohmann::json::exception& error) {
     warn_not_compiled(where, error.what());
   }
+}
+
+void models::build_optimizer(const Model& model) {
+  if (model.optimizer() && model.built()) model.optimizer()->build(model.trainable_variables());
 }
 
 }  // namespace lamina

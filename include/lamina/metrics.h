@@ -159,7 +159,7 @@ struct PrecisionOptions {
 /// `num_thresholds` thresholds from 0 to 1. Sensitivity is recall; specificity is how much of what
 /// is not true is not positive.
 struct AtThresholdOptions {
-  std::int64_t num_thresholds = 200;
+  std::int64_t num_thresholds = 200;          ///< at most 2^20, else ValueError
   std::optional<std::int64_t> class_id = {};  ///< as PrecisionOptions'
   std::string name = {};
 };
@@ -175,7 +175,7 @@ enum class AUCSummationMethod : std::uint8_t { kInterpolation, kMajoring, kMinor
 /// The area under the curve of recall over the share of what is not true and yet positive (ROC), of
 /// precision over recall (PR), or of their gains, from points at thresholds. Predictions are in
 /// [0, 1]. Keras's `multi_label`, `num_labels` and `label_weights` there are not. Throws ValueError
-/// for less than 2 thresholds.
+/// for less than 2 thresholds and more than 2^20.
 struct AUCOptions {
   std::int64_t num_thresholds = 200;
   AUCCurve curve = AUCCurve::kROC;
@@ -212,7 +212,7 @@ struct F1ScoreOptions {
 // Intersection over union: of the elements that are labelled or predicted as a class, how much is
 // both; the mean over those of the target classes that there are. Class numbers that are none do
 // not count. Weights are cut off to integers, as Keras does with its default dtype. Throw
-// ValueError for target classes that are out of range.
+// ValueError for target classes that are out of range, and for more than 2^15 classes.
 
 struct IoUOptions {
   std::optional<std::int64_t> ignore_class = {};  ///< elements with this label do not count

@@ -97,6 +97,8 @@ struct InferenceOptions {
 struct LoadModelOptions {
   /// False: leaves the model uncompiled, and the optimizer's variables in the file.
   bool compile = true;
+  /// As of LoadOptions.
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
 };
 
 class Model;
@@ -108,8 +110,10 @@ class Model : public Layer {
  public:
   ~Model() override;
 
-  /// Reads what Keras's `model.to_json()` writes. Throws FormatError for text that is no such
-  /// thing, UnsupportedError naming the class or option and its layer.
+  /// Reads what Keras's `model.to_json()` writes, and compiles the model as it says, if it does:
+  /// what Lamina lacks of that leaves the model uncompiled, with a warning, and models within it
+  /// are not compiled by themselves. Throws FormatError for text that is no such thing,
+  /// UnsupportedError naming the class or option and its layer.
   [[nodiscard]] static ModelPtr from_json(const std::filesystem::path& path);
   /// The same for text; `source` names it in messages.
   [[nodiscard]] static ModelPtr from_json_text(std::string_view json,
@@ -201,9 +205,9 @@ class Model : public Layer {
               const FitOptions& options);
   History fit(const Tensor& x, const Tensor& y, const FitOptions& options);
   History fit(const Tensor& x, const Tensor& y);
-  /// The same on batches of a loader (<lamina/data_loader.h>), which says what a batch is and how
-  /// samples are shuffled: `batch_size` and `shuffle` mean nothing here. Throws ValueError for
-  /// `validation_split` and `sample_weight`, which need arrays.
+  /// The same on batches of a loader (<lamina/data_loader.h>), which says what a batch is:
+  /// `batch_size` means nothing here, and `shuffle` is of the batches, not of the samples in them.
+  /// Throws ValueError for `validation_split` and `sample_weight`, which need arrays.
   History fit(const std::shared_ptr<DataLoader>& loader, const FitOptions& options);
   /// Loss and metrics of these data. Throws as `fit` does.
   std::map<std::string, double> evaluate(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
@@ -280,6 +284,16 @@ class Model : public Layer {
   std::unique_ptr<models::PendingSaves> saves_;
   std::shared_ptr<models::TrainingParts> training_;
 };
+
+namespace models {
+
+/// A model of the same configuration, with the same names and new weights, on the CPU; compiled as
+/// the other one is, if it is, with an optimizer that begins (keras.models.clone_model). Losses,
+/// metrics and optimizers of one's own leave it uncompiled, with a warning. Throws UnsupportedError
+/// for what `Model::to_json` throws it for.
+[[nodiscard]] ModelPtr clone_model(const Model& model);
+
+}  // namespace models
 
 /// A model between placeholders (keras.Model(inputs, outputs)). May be derived from: sublayers that
 /// are `track`ed are saved beside those of the graph.

@@ -65,7 +65,8 @@ TEST(Command, SaysThatItsOutputCannotBeWritten) {
 TEST(Command, HelpNamesEveryOption) {
   const std::pair<const char*, std::vector<const char*>> options[] = {
       {"summary", {"MODEL", "--json"}},
-      {"init", {"MODEL", "--weights", "--max-shard-size", "--seed", "--no-overwrite"}},
+      {"init",
+       {"MODEL", "--weights", "--weights-out", "--max-shard-size", "--seed", "--no-overwrite"}},
       {"predict",
        {"MODEL", "--weights", "--input", "--output", "--skip-mismatch", "--device",
         "--batch-size"}},
@@ -92,7 +93,7 @@ TEST(Command, HelpNamesEveryOption) {
         "--device"}},
       {"inspect", {"W", "--json"}},
       {"diff", {"A", "B"}},
-      {"reshard", {"IN", "OUT", "--max-shard-size", "--model"}}};
+      {"reshard", {"IN", "OUT", "--max-shard-size", "--model", "--no-overwrite"}}};
   for (const auto& [command, names] : options) {
     const std::string help = run({command, "--help"}).out;
     for (const char* name : names) EXPECT_THAT(help, HasSubstr(name)) << command;
@@ -115,6 +116,8 @@ TEST(Command, UsageErrorsAreOneLineAndStatus2) {
   EXPECT_THAT(error_line({"diff", "a"}), HasSubstr("B is required"));
   EXPECT_THAT(error_line({"inspect", "a", "--frob"}), HasSubstr("--frob"));
   EXPECT_THAT(error_line({"reshard", "a", "b", "--max-shard-size", "big"}),
+              HasSubstr("--max-shard-size"));
+  EXPECT_THAT(error_line({"reshard", "a", "b", "--max-shard-size", "0"}),
               HasSubstr("--max-shard-size"));
   EXPECT_THAT(error_line({"init", "EfficientNetV2B0"}), HasSubstr("--weights is required"));
 }

@@ -136,6 +136,9 @@ TEST_F(ModelCommands, PredictRefusesBeforeItComputes) {
   EXPECT_THAT(refusal(with({"--output", "y.npy", "--output", "z.npy"})), HasSubstr("1 output"));
   EXPECT_THAT(refusal(with({"--output", "nowhere/y.npy"})), HasSubstr("nowhere"));
   EXPECT_THAT(refusal(with({"--output", "y.npy", "--device", "cuda:0"})), HasSubstr("cuda:0"));
+  EXPECT_THAT(refusal({"predict", model_file("branches.json"), "--input", "x0.npy", "--input",
+                       "x1.npy", "--output", "y.npy", "--output", "z.npy", "--output", "y.npy"}),
+              HasSubstr("'y.npy' twice"));
   EXPECT_FALSE(fs::exists(directory_ / "y.npy"));
 }
 
@@ -147,6 +150,16 @@ TEST_F(ModelCommands, InitRepeatsItselfWithASeed) {
   succeeds({"init", model, "--weights", "c.weights.h5", "--seed", "2"});
   EXPECT_EQ(lamina({"diff", "a.weights.h5", "b.weights.json"}).status, 0);
   EXPECT_EQ(lamina({"diff", "a.weights.h5", "c.weights.h5"}).status, 1);
+}
+
+// Of those that an archive holds nothing is left.
+TEST_F(ModelCommands, InitOfAnArchiveWritesFreshWeightsToo) {
+  const std::string model = model_file("cnn.json");
+  succeeds({"init", model, "--weights", "first.keras", "--seed", "1"});
+  succeeds({"init", "first.keras", "--weights-out", "a.weights.h5", "--seed", "2"});
+  succeeds({"init", model, "--weights", "b.weights.h5", "--seed", "2"});
+  EXPECT_EQ(lamina({"diff", "a.weights.h5", "b.weights.h5"}).status, 0);
+  EXPECT_EQ(lamina({"diff", "a.weights.h5", "first.keras"}).status, 1);
 }
 
 TEST_F(ModelCommands, InitOfShardsNeedsTheirSize) {
@@ -162,6 +175,13 @@ TEST_F(ModelCommands, NoOverwriteKeepsTheFile) {
   EXPECT_THAT(
       refusal({"init", model, "--weights", "a.weights.h5", "--seed", "2", "--no-overwrite"}),
       HasSubstr("a.weights.h5"));
+  succeeds({"init", model, "--weights", "b.weights.h5", "--seed", "2"});
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{}, std::vector<std::string>{"--model", model}}) {
+    std::vector<std::string> reshard{"reshard", "b.weights.h5", "a.weights.h5", "--no-overwrite"};
+    reshard.insert(reshard.end(), more.begin(), more.end());
+    EXPECT_THAT(refusal(reshard), HasSubstr("a.weights.h5"));
+  }
   EXPECT_EQ(lamina::testing::file_content(directory_ / "a.weights.h5"), before);
 }
 

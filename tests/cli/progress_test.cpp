@@ -15,6 +15,7 @@
 #include "storage/storage.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/cli/binary.h"
+#include "tests/cli/train_scene.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"
 
@@ -78,6 +79,16 @@ TEST_F(ProgressBars, OfInitShowBytesASecond) {
 
 TEST_F(ProgressBars, OfReshardShowBytesASecond) {
   EXPECT_THAT(slowed("save", "r.weights.h5", {"reshard", "w.weights.json", "r.weights.h5"}),
+              ContainsRegex(ended("save")));
+}
+
+TEST_F(ProgressBars, OfTrainShowBytesASecond) {
+  std::ofstream(directory_ / "model.json") << lamina::testing::kTrainedModel;
+  write_npy(directory_ / "x.npy", Tensor::zeros({8, 4}));
+  write_npy(directory_ / "y.npy", Tensor::zeros({8}, DType::kInt64));
+  EXPECT_THAT(slowed("save", "t.weights.h5",
+                     {"train", "model.json", "--data", "x.npy", "--labels", "y.npy", "--loss",
+                      "SparseCategoricalCrossentropy", "--weights-out", "t.weights.h5"}),
               ContainsRegex(ended("save")));
 }
 

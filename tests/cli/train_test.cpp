@@ -1,10 +1,9 @@
 // lamina train, from the shell's side: what a whole run does. Checkpoints:
-// train_checkpoints_test.cpp.
+// train_checkpoints_test.cpp; models that were compiled: train_compiled_test.cpp.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <lamina/lamina.h>
-#include <zip.h>
 
 #include "tests/cli/train_scene.h"
 #include "tests/fakes/event_reader.h"
@@ -194,43 +193,6 @@ TEST_F(Train, BeginsWithTheWeightsOfAnArchive) {
   expect_equal("w.weights.h5", "hand.weights.h5");
 }
 
-TEST_F(TrainAsTheLibrary, GoesOnWithTheOptimizerOfAnArchive) {
-  (void)trained({"--epochs", "2", "--weights-out", "first.weights.h5"});
-  // As Keras's model.save() writes a compiled model.
-  std::string config = lamina::testing::kTrainedModel;
-  config.replace(config.size() - 1, 1,
-                 R"(, "compile_config": {"optimizer": {"class_name": "Adam", "config": {}}}})");
-  const std::pair<const char*, std::string> members[] = {
-      {"metadata.json", "{}"},
-      {"config.json", config},
-      {"model.weights.h5", file_content(directory_ / "first.weights.h5")}};
-  int code = 0;
-  zip_t* archive = zip_open((directory_ / "m.keras").c_str(), ZIP_CREATE, &code);
-  ASSERT_NE(archive, nullptr);
-  for (const auto& [name, bytes] : members) {
-    zip_source_t* source = zip_source_buffer(archive, bytes.data(), bytes.size(), 0);
-    const zip_int64_t at = zip_file_add(archive, name, source, 0);
-    ASSERT_GE(at, 0);
-    ASSERT_EQ(zip_set_file_compression(archive, static_cast<zip_uint64_t>(at), ZIP_CM_STORE, 0), 0);
-  }
-  ASSERT_EQ(zip_close(archive), 0);
-
-  const auto run = [&](const std::vector<std::string>& more) {
-    std::vector<std::string> arguments = with(more);
-    arguments[1] = "m.keras";
-    const Outcome outcome = run_lamina(directory_.path(), arguments);
-    EXPECT_EQ(outcome.status, 0) << outcome.err;
-    return outcome.err;
-  };
-  EXPECT_THAT(run({"--epochs", "2", "--weights-out", "w.weights.h5"}),
-              HasSubstr("goes on as 'm.keras' has it: step 8, learning rate 0.01."));
-  (void)by_hand({.epochs = 2}, "first.weights.h5");
-  expect_equal("w.weights.h5", "hand.weights.h5");
-  EXPECT_THAT(run({"--optimizer", "AdamW", "--history", "h.csv"}),
-              HasSubstr("begins afresh: 'm.keras' was trained by Adam."));
-  EXPECT_THAT(file_content(directory_ / "h.csv"), HasSubstr("learning_rate\n1,1,"));
-}
-
 TEST_F(Train, MakesAnApplicationWithItsOptions) {
   Tensor x = Tensor::empty({2, 32, 32, 3}), y = Tensor::empty({2}, DType::kInt64);
   for (float& v : x.data<float>()) v = static_cast<float>(random_() % 256);
@@ -279,6 +241,9 @@ TEST_F(Train, NeedsNobodyWhoReadsWhatItSays) {
 
 TEST_F(Train, SaysWhatIsWrongOnOneLine) {
   EXPECT_THAT(refusal({"--resume"}), HasSubstr("--resume needs --checkpoint-dir"));
+  for (const char* option : {"--checkpoint-every", "--max-to-keep"}) {
+    EXPECT_THAT(refusal({option, "2"}), AllOf(HasSubstr(option), HasSubstr("--checkpoint-dir")));
+  }
   EXPECT_THAT(refusal({"--validation-data", "x.npy"}), HasSubstr("belong together"));
   EXPECT_THAT(refusal({"--metric", "nonsense"}), HasSubstr("There is no metric 'nonsense'"));
   EXPECT_THAT(refusal({"--metric", "AUC:curve=LIFT"}), HasSubstr("LIFT"));

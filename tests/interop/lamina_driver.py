@@ -91,6 +91,9 @@ class LaminaModel:
     def to_json(self):
         return self.request("to_json")["json"]
 
+    def clone(self):
+        return LaminaModel(self.driver, self.request("clone")["model"])
+
     def values(self):
         """All variables' bytes, to see whether anything changed."""
         path = self.driver.scratch / "values.bin"

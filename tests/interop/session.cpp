@@ -193,7 +193,13 @@ json Session::run(const json& request) {
     models_.erase(number);
     return json::object();
   }
+  if (request["op"] == "clone") return add(models::clone_model(*models_.at(number)));
   return use(*models_.at(number), request);
+}
+
+json Session::add(ModelPtr model) {
+  models_.emplace(next_, std::move(model));
+  return {{"model", next_++}};
 }
 
 json Session::make(const json& request) {
@@ -211,8 +217,7 @@ json Session::make(const json& request) {
   } else {
     throw ValueError("unknown request: " + op);
   }
-  models_.emplace(next_, std::move(model));
-  return {{"model", next_++}};
+  return add(std::move(model));
 }
 
 json Session::use(Model& model, const json& request) {

@@ -17,6 +17,7 @@ class Session {
 
  private:
   nlohmann::json run(const nlohmann::json& request);
+  nlohmann::json add(ModelPtr model);
   nlohmann::json make(const nlohmann::json& request);
   nlohmann::json use(Model& model, const nlohmann::json& request);
 

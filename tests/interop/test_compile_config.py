@@ -213,6 +213,31 @@ def test_metrics_by_names_that_keras_lacks(name, rng, lamina, tmp_path):
         assert logs[log] == pytest.approx(float(value), rel=1e-5, abs=1e-5), log
 
 
+@pytest.mark.parametrize("name", compilations())
+def test_a_configuration_compiles_the_model(name, rng, lamina):
+    build, arguments = compilations()[name]
+    model = build()
+    model.compile(**arguments)
+    ours = lamina.from_json(model.to_json())
+    assert lamina.warnings == []
+    config = plain(keras.models.model_from_json(model.to_json()).get_compile_config())
+    assert ours.compile_config() == config
+    # And what is made of the model is compiled alike.
+    clone = ours.clone()
+    assert lamina.warnings == []
+    assert clone.to_json() == ours.to_json()
+    assert clone.compile_config() == plain(keras.models.clone_model(model).get_compile_config()) == config
+
+
+def test_a_configuration_with_what_lamina_lacks_leaves_the_model_uncompiled(lamina):
+    model = mlp()
+    model.compile("adam", Mine())
+    ours = lamina.from_json(model.to_json())
+    warning, = lamina.warnings
+    assert "`compile()` was not called" in warning and "'Mine'" in warning and "model.json" in warning
+    assert ours.compile_config() is None
+
+
 def test_a_model_that_was_not_trained_begins(rng, lamina, tmp_path):
     run = Compiled("names", 0, rng, lamina, tmp_path)
     assert run.ours.compile_config() == run.config

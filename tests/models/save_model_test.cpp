@@ -58,7 +58,11 @@ TEST_F(SaveModel, GivesAModelThatPredictsTheSameBits) {
   model->save(path_, {.progress = [&](std::uint64_t d, std::uint64_t t) { done = d, total = t; }});
   EXPECT_GT(done, 0u);
   EXPECT_EQ(done, total);
-  const ModelPtr loaded = Model::load(path_);
+  done = total = 0;
+  const ModelPtr loaded = Model::load(
+      path_, {.progress = [&](std::uint64_t d, std::uint64_t t) { done = d, total = t; }});
+  EXPECT_GT(done, 0u);
+  EXPECT_EQ(done, total);
   EXPECT_EQ(loaded->class_name(), "Functional");
   EXPECT_EQ(loaded->summary(), model->summary());
   const Tensor data = random_.tensor({3, 8, 8, 3});

@@ -132,10 +132,10 @@ TEST(CompileConfig, IsNoneWithNumbersThatJsonLacks) {
   EXPECT_EQ(compile_config_of(*model), nullptr);
   model->compile({.optimizer = optimizers::Adam({.epsilon = std::nan("")}), .loss = "mse"});
   EXPECT_EQ(compile_config_of(*model), nullptr);
-  EXPECT_THAT(
-      warnings.all,
-      ElementsAre(AllOf(HasSubstr("is not saved"), HasSubstr("loss_weights"), HasSubstr("inf")),
-                  AllOf(HasSubstr("is not saved"), HasSubstr("epsilon"), HasSubstr("nan"))));
+  EXPECT_THAT(warnings.all, ElementsAre(AllOf(HasSubstr("is not in its configuration"),
+                                              HasSubstr("loss_weights"), HasSubstr("inf")),
+                                        AllOf(HasSubstr("is not in its configuration"),
+                                              HasSubstr("epsilon"), HasSubstr("nan"))));
 }
 
 class Own : public metrics::Mean {
@@ -195,6 +195,27 @@ TEST(CompileConfig, WithWhatLaminaLacksLeavesTheModel) {
     compile_from_config(*model, none, "m.keras");
     EXPECT_FALSE(model->optimizer());
     EXPECT_EQ(warnings.all.size(), 1U);
+  }
+}
+
+// More than there is memory for.
+TEST(CompileConfig, OfSizesBeyondMeasureLeavesTheModel) {
+  const ModelPtr compiled = classifier();
+  compiled->compile({.optimizer = "adam", .loss = "mse"});
+  json config = compile_config_of(*compiled);
+  for (const MetricPtr& metric :
+       {metrics::AUC(), metrics::SpecificityAtSensitivity(0.5), metrics::MeanIoU(3)}) {
+    config["metrics"] = json::array({training::metric_object(*metric)});
+    json& options = config["metrics"][0]["config"];
+    const char* option = options.contains("num_classes") ? "num_classes" : "num_thresholds";
+    for (const std::int64_t many : {std::int64_t{1} << 32, std::int64_t{1} << 62}) {
+      options[option] = many;
+      const ModelPtr model = classifier();
+      const CapturedWarnings warnings;
+      compile_from_config(*model, config, "m.keras");
+      EXPECT_FALSE(model->optimizer()) << config;
+      EXPECT_THAT(warnings.all, ElementsAre(AllOf(HasSubstr("m.keras"), HasSubstr(option))));
+    }
   }
 }
 

@@ -17,6 +17,10 @@ namespace lamina::models {
 /// is no such configuration, leaves the model as it is, with a warning that names `where`.
 void compile_from_config(Model& model, const nlohmann::json& config, const std::string& where);
 
+/// As Keras does then: gives the optimizer, if there is one, its variables for all that a model
+/// that is built trains.
+void build_optimizer(const Model& model);
+
 /// The warning that a model of `where` was left uncompiled, and why.
 void warn_not_compiled(const std::string& where, const std::string& why);
 

@@ -10,10 +10,12 @@
 #include "layers/config/object_config.h"
 #include "layers/config/registry.h"
 #include "layers/naming.h"
+#include "models/keras/compile_config.h"
 #include "models/keras/json_text.h"
 #include "models/keras/nested_functional.h"
 #include "models/keras/operation.h"
 #include "storage/storage.h"
+#include "storage/text_file.h"
 
 namespace lamina {
 namespace models {
@@ -109,6 +111,17 @@ json build_config(const Layer& layer) {
   return {{"input_shape", std::move(list)}};
 }
 
+/// The message, with what was read where it does not say that.
+std::string in_source(const Error& error, const std::string& source) {
+  const std::string text = error.what();
+  return text.find(source) != text.npos ? text : fmt::format("{} (In {}.)", text, source);
+}
+
+std::string read_configuration(const std::filesystem::path& path) {
+  constexpr std::size_t kMaxBytes = 64u << 20;
+  return storage::read_text(path, storage::posix(), kMaxBytes, "configuration");
+}
+
 }  // namespace
 
 LayerPtr layer_from_object(const json& object, const std::string& where) {
@@ -175,25 +188,56 @@ std::string text_of_object(const json& object, const Model& model) {
   }
 }
 
-}  // namespace models
-
-ModelPtr Model::from_json_text(std::string_view json, const std::string& source) {
-  const nlohmann::json object = models::parse_untrusted(json, source);
+ModelPtr model_from_configuration(const json& object, const std::string& source) {
   if (!object.is_object() || !object.contains("class_name") || !object.contains("config")) {
     throw FormatError(
         source + ": no configuration of a Keras model ('class_name' and 'config' are missing).");
   }
-  if (models::calls_written_out(object) > models::kMostCalls) {
+  if (calls_written_out(object) > kMostCalls) {
     throw FormatError(fmt::format(
         "{}: the model makes more than {} calls of layers when the models that it nests are "
         "written out, too many for a configuration.",
-        source, models::kMostCalls));
+        source, kMostCalls));
   }
   try {
-    return models::model_from_object(object, source);
-  } catch (const nlohmann::json::exception& error) {
+    return model_from_object(object, source);
+  } catch (const json::exception& error) {
     throw FormatError(source + ": no configuration of a Keras model: " + error.what());
+  } catch (const UnsupportedError& error) {
+    throw UnsupportedError(in_source(error, source));
+  } catch (const ValueError& error) {
+    throw ValueError(in_source(error, source));
+  } catch (const FormatError& error) {
+    throw FormatError(in_source(error, source));
   }
+}
+
+ModelPtr compiled_model(const json& object, const json& compile_config, const std::string& source) {
+  ModelPtr model = model_from_configuration(object, source);
+  compile_from_config(*model, compile_config, source);
+  try {
+    build_optimizer(*model);
+  } catch (const ValueError& error) {
+    model = model_from_configuration(object, source);
+    warn_not_compiled(source, error.what());
+  }
+  return model;
+}
+
+json compile_config_in(const json& object) {
+  return object.is_object() ? object.value("compile_config", json()) : json();
+}
+
+ModelPtr uncompiled_from_json(const std::filesystem::path& path) {
+  return model_from_configuration(parse_untrusted(read_configuration(path), path.string()),
+                                  path.string());
+}
+
+}  // namespace models
+
+ModelPtr Model::from_json_text(std::string_view json, const std::string& source) {
+  const nlohmann::json object = models::parse_untrusted(json, source);
+  return models::compiled_model(object, models::compile_config_in(object), source);
 }
 
 std::string Model::to_json() const {
@@ -201,15 +245,7 @@ std::string Model::to_json() const {
 }
 
 ModelPtr Model::from_json(const std::filesystem::path& path) {
-  constexpr std::uint64_t kMaxBytes = 64u << 20;
-  const auto file = storage::posix().open(path);
-  if (file->size() > kMaxBytes) {
-    throw FormatError(path.string() + ": " + std::to_string(file->size()) +
-                      " bytes are too many for a configuration.");
-  }
-  std::string text(file->size(), '\0');
-  file->read_at(0, std::as_writable_bytes(std::span(text)));
-  return from_json_text(text, path.string());
+  return from_json_text(models::read_configuration(path), path.string());
 }
 
 }  // namespace lamina

@@ -11,6 +11,20 @@ namespace lamina::models {
 /// it in messages. Throws FormatError and UnsupportedError.
 [[nodiscard]] ModelPtr model_from_object(const nlohmann::json& object, const std::string& where);
 
+/// What `Model::from_json_text` makes of a parsed configuration, before it is compiled. Throws
+/// FormatError, for what nests more than can be made too, and UnsupportedError.
+[[nodiscard]] ModelPtr model_from_configuration(const nlohmann::json& object,
+                                                const std::string& source);
+/// The same, compiled by a `compile_config`, null for none, as Keras does when it makes a model of
+/// its configuration. Where it cannot be, the model is left uncompiled, with a warning.
+[[nodiscard]] ModelPtr compiled_model(const nlohmann::json& object,
+                                      const nlohmann::json& compile_config,
+                                      const std::string& source);
+/// What such a configuration says of how the model was compiled; null where it says nothing.
+[[nodiscard]] nlohmann::json compile_config_in(const nlohmann::json& object);
+/// The model of a file of such a configuration as `Model::from_json` reads it, not compiled.
+[[nodiscard]] ModelPtr uncompiled_from_json(const std::filesystem::path& path);
+
 /// The same for anything that may stand in a model's `layers`; null for an operation of keras.ops,
 /// which is made call by call.
 [[nodiscard]] LayerPtr layer_from_object(const nlohmann::json& object, const std::string& where);

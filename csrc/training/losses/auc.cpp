@@ -107,6 +107,7 @@ Confusion::Thresholds thresholds_of(const AUCOptions& options) {
           "Argument `num_thresholds` must be an integer > 1. Received: num_thresholds={}",
           options.num_thresholds));
     }
+    require_few_thresholds(options.num_thresholds);
     for (std::int64_t i = 1; i < options.num_thresholds - 1; ++i) {
       values.push_back(static_cast<double>(i) / static_cast<double>(options.num_thresholds - 1));
     }

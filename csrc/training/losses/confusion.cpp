@@ -160,11 +160,18 @@ Confusion::Thresholds one_threshold(const std::optional<double>& given, double o
   return {{static_cast<float>(given.value_or(otherwise))}, Confusion::Spacing::kAny};
 }
 
+void require_few_thresholds(std::int64_t n) {
+  constexpr std::int64_t kMost = 1 << 20;
+  if (n <= kMost) return;
+  throw ValueError(fmt::format("`num_thresholds` must be at most {}; received {}.", kMost, n));
+}
+
 Confusion::Thresholds even_thresholds(std::int64_t n) {
   if (n < 1) {
     throw ValueError(fmt::format(
         "Argument `num_thresholds` must be an integer > 0. Received: num_thresholds={}", n));
   }
+  require_few_thresholds(n);
   if (n == 1) return one_threshold({});
   std::vector<float> values;
   for (std::int64_t i = 0; i < n; ++i) {

@@ -69,7 +69,9 @@ void require_thresholds(std::span<const double> thresholds);
 /// `given`, or 0.5. Throws ValueError where it is not in [0, 1].
 [[nodiscard]] Confusion::Thresholds one_threshold(const std::optional<double>& given,
                                                   double otherwise = 0.5);
-/// 0, 1 / (n - 1), ..., 1; of one: 0.5. Throws ValueError for n < 1.
+/// Throws ValueError for more thresholds than a metric has use for: a file may ask for any number.
+void require_few_thresholds(std::int64_t n);
+/// 0, 1 / (n - 1), ..., 1; of one: 0.5. Throws ValueError for n < 1 and for too many.
 [[nodiscard]] Confusion::Thresholds even_thresholds(std::int64_t n);
 
 }  // namespace lamina::metrics

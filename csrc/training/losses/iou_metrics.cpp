@@ -26,11 +26,19 @@ struct Rule {
   double threshold = 0;
 };
 
+/// A file may ask for any number, and each pair of classes is counted.
+void require_classes(std::int64_t n) {
+  constexpr std::int64_t kMost = 1 << 15;
+  if (n < 1) throw ValueError(fmt::format("`num_classes` must be positive; received {}.", n));
+  if (n <= kMost) return;
+  throw ValueError(fmt::format("`num_classes` must be at most {}; received {}.", kMost, n));
+}
+
 class IoUMetric : public Metric {
  public:
   IoUMetric(std::string name, Rule rule) : Metric(std::move(name)), rule_(std::move(rule)) {
     const std::int64_t n = rule_.num_classes;
-    if (n < 1) throw ValueError(fmt::format("`num_classes` must be positive; received {}.", n));
+    require_classes(n);
     for (const std::int64_t target : rule_.targets) {
       if (target >= 0 && target < n) continue;
       throw ValueError(
@@ -112,7 +120,8 @@ class IoUMetric : public Metric {
 };
 
 std::vector<std::int64_t> all_classes(std::int64_t count) {
-  std::vector<std::int64_t> all(static_cast<std::size_t>(std::max<std::int64_t>(count, 0)));
+  require_classes(count);
+  std::vector<std::int64_t> all(static_cast<std::size_t>(count));
   std::iota(all.begin(), all.end(), std::int64_t{0});
   return all;
 }

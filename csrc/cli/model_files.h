@@ -1,0 +1,21 @@
+#pragma once
+#include <lamina/model.h>
+
+#include <string>
+
+namespace lamina::cli {
+
+// Both show on standard error how far they are, in the place of `options.progress`.
+
+/// Writes the whole model where `out` ends in `.keras`, else its weights.
+void save_model(const Model& model, const std::string& out, SaveOptions options = {});
+/// As `Model::load_weights`.
+void load_weights(Model& model, const std::string& path, LoadOptions options = {});
+
+/// What `save_model` would throw for such a name, or for a place that cannot be written to, throws
+/// this before there is anything to be saved. `sharded`: by a size of shards.
+void require_place_for_model(const std::string& out, bool sharded);
+/// Throws what `save_model` would throw for a model that cannot be written to `out`.
+void require_savable(const Model& model, const std::string& out);
+
+}  // namespace lamina::cli

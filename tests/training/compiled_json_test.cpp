@@ -1,0 +1,108 @@
+// Models compiled by the configuration that they are made of, as `model.to_json()` of Keras's
+// compiled models writes it.
+#include <gmock/gmock.h>
+#include <lamina/lamina.h>
+
+#include <nlohmann/json.hpp>
+
+#include "fit_helpers.h"
+#include "models/keras/compile_config.h"
+#include "tests/fakes/captured_warnings.h"
+
+namespace lamina {
+namespace {
+
+using models::compile_config_of;
+using nlohmann::json;
+using test::classifier;
+using test::Spokes;
+using ::testing::AllOf;
+using testing::CapturedWarnings;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class CompiledJson : public ::testing::Test {
+ protected:
+  CompiledJson() {
+    model_->compile({.optimizer = optimizers::Adam({.learning_rate = 0.25}),
+                     .loss = losses::SparseCategoricalCrossentropy(),
+                     .metrics = {"accuracy"}});
+  }
+  /// The model's configuration, and this of how it was compiled.
+  [[nodiscard]] std::string text(const json& compiled) const {
+    json object = json::parse(model_->to_json());
+    object["compile_config"] = compiled;
+    return object.dump();
+  }
+
+  const ModelPtr model_ = classifier(7, 0.0);
+};
+
+TEST_F(CompiledJson, MakesAModelThatTrains) {
+  const CapturedWarnings warnings;
+  test::Random random;
+  const Spokes data(random);
+  const ModelPtr read = Model::from_json_text(text(compile_config_of(*model_)));
+  ASSERT_TRUE(read->optimizer());
+  EXPECT_EQ(compile_config_of(*read), compile_config_of(*model_));
+  EXPECT_TRUE(read->optimizer()->built());
+  read->set_weights(model_->get_weights());
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(read->train_on_batch(data.x, data.y), model_->train_on_batch(data.x, data.y));
+  }
+  test::expect_same_bits(*read, *model_);
+  EXPECT_THAT(warnings.all, IsEmpty());
+}
+
+TEST_F(CompiledJson, OfAModelThatWasNotCompiledLeavesItSo) {
+  const CapturedWarnings warnings;
+  EXPECT_FALSE(Model::from_json_text(model_->to_json())->optimizer());
+  for (const json& none : {json(nullptr), json::object()}) {
+    EXPECT_FALSE(Model::from_json_text(text(none))->optimizer());
+  }
+  EXPECT_THAT(warnings.all, IsEmpty());
+}
+
+TEST_F(CompiledJson, WithWhatLaminaLacksLeavesTheModelUncompiled) {
+  json compiled = compile_config_of(*model_);
+  compiled["loss"] = {{"module", "mine"},
+                      {"class_name", "Mine"},
+                      {"config", json::object()},
+                      {"registered_name", "mine>Mine"}};
+  const CapturedWarnings warnings;
+  const ModelPtr read = Model::from_json_text(text(compiled), "m.json");
+  EXPECT_FALSE(read->optimizer());
+  EXPECT_THAT(warnings.all,
+              ElementsAre(AllOf(HasSubstr("`compile()` was not called as part of model loading"),
+                                HasSubstr("m.json"), HasSubstr("'Mine'"))));
+}
+
+TEST_F(CompiledJson, WhoseOptimizerDoesNotSuitLeavesTheModelUncompiled) {
+  const auto x = layers::Input({.shape = {4}});
+  const auto y = layers::Dense(
+      {.units = 3, .kernel_constraint = constraints::MaxNorm{.max_value = 2.0, .axis = 7}})(x);
+  json object = json::parse(Functional::create(x, y)->to_json());
+  object["compile_config"] = compile_config_of(*model_);
+  const CapturedWarnings warnings;
+  EXPECT_FALSE(Model::from_json_text(object.dump(), "m.json")->optimizer());
+  EXPECT_THAT(warnings.all, ElementsAre(AllOf(HasSubstr("`compile()` was not called"),
+                                              HasSubstr("m.json"), HasSubstr("axis"))));
+}
+
+// Its optimizer has no variables before the model has: they come with the first step.
+TEST_F(CompiledJson, OfAModelThatIsNotBuiltCompilesItToo) {
+  const ModelPtr deferred = Sequential::create({layers::Dense({.units = 3})});
+  json object = json::parse(deferred->to_json());
+  object["compile_config"] = compile_config_of(*model_);
+  const ModelPtr read = Model::from_json_text(object.dump());
+  ASSERT_TRUE(read->optimizer());
+  EXPECT_FALSE(read->optimizer()->built());
+  test::Random random;
+  const Spokes data(random);
+  (void)read->train_on_batch(data.x, data.y);
+  EXPECT_EQ(read->optimizer()->steps(), 1);
+}
+
+}  // namespace
+}  // namespace lamina
