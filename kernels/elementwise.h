@@ -121,6 +121,10 @@ LAMINA_UNARY_FUNCTOR(Softsign, x / (T(1) + std::fabs(x)), T(1) / square(T(1) + s
 LAMINA_UNARY_FUNCTOR(Mish, x* std::tanh(stable_softplus(x)), mish_derivative(x))
 /// keras.layers.Rescaling: x * a + b
 LAMINA_UNARY_FUNCTOR(ScaleShift, x* a + b, a)
+/// Of a variance, by which is divided: a is the epsilon.
+LAMINA_UNARY_FUNCTOR(InverseRoot, T(1) / std::sqrt(std::fabs(x) + a),
+                     (x < T(0) ? T(0.5) : T(-0.5)) /
+                         ((std::fabs(x) + a) * std::sqrt(std::fabs(x) + a)))
 #undef LAMINA_UNARY_FUNCTOR
 
 template <class T>
@@ -167,20 +171,22 @@ concept HasOutputDerivative = requires(const Functor& act) {
 
 /// A function of two operands and, with d the gradient with respect to its value, the gradients
 /// with respect to each operand.
-#define LAMINA_BINARY_FUNCTOR(Name, expression, slope0, slope1)                             \
-  struct Name {                                                                             \
-    template <class T>                                                                      \
-    LAMINA_HOST_DEVICE T operator()(T x, T y) const {                                       \
-      return expression;                                                                    \
-    }                                                                                       \
-    template <class T>                                                                      \
-    LAMINA_HOST_DEVICE T gradient0([[maybe_unused]] T x, [[maybe_unused]] T y, T d) const { \
-      return slope0;                                                                        \
-    }                                                                                       \
-    template <class T>                                                                      \
-    LAMINA_HOST_DEVICE T gradient1([[maybe_unused]] T x, [[maybe_unused]] T y, T d) const { \
-      return slope1;                                                                        \
-    }                                                                                       \
+#define LAMINA_BINARY_FUNCTOR(Name, expression, slope0, slope1)                \
+  struct Name {                                                                \
+    template <class T>                                                         \
+    LAMINA_HOST_DEVICE T operator()(T x, T y) const {                          \
+      return expression;                                                       \
+    }                                                                          \
+    template <class T>                                                         \
+    LAMINA_HOST_DEVICE T gradient0([[maybe_unused]] T x, [[maybe_unused]] T y, \
+                                   [[maybe_unused]] T d) const {               \
+      return slope0;                                                           \
+    }                                                                          \
+    template <class T>                                                         \
+    LAMINA_HOST_DEVICE T gradient1([[maybe_unused]] T x, [[maybe_unused]] T y, \
+                                   [[maybe_unused]] T d) const {               \
+      return slope1;                                                           \
+    }                                                                          \
   };
 LAMINA_BINARY_FUNCTOR(AddOp, x + y, d, d)
 LAMINA_BINARY_FUNCTOR(SubtractOp, x - y, d, -d)
@@ -192,6 +198,8 @@ LAMINA_BINARY_FUNCTOR(MaximumOp, (x != x || x > y) ? x : y, x > y ? d : (x == y 
                       x < y ? d : (x == y ? d / T(2) : T(0)))
 LAMINA_BINARY_FUNCTOR(MinimumOp, (x != x || x < y) ? x : y,
                       x<y ? d : (x == y ? d / T(2) : T(0)), x> y ? d : (x == y ? d / T(2) : T(0)))
+// x where the mask y is not 0, else 0, whatever x is there. A mask has no gradient.
+LAMINA_BINARY_FUNCTOR(KeepOp, y != T(0) ? x : T(0), y != T(0) ? d : T(0), T(0))
 #undef LAMINA_BINARY_FUNCTOR
 
 }  // namespace lamina::kernels

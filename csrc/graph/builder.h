@@ -1,5 +1,7 @@
 #pragma once
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -39,6 +41,21 @@ class Builder {
   ValueId transpose(ValueId x, std::vector<std::size_t> perm);
   ValueId cast(ValueId x, DType dtype);
 
+  /// The mask that a value carries (Keras's `_keras_mask`): true where there is something. It says
+  /// how those that know of masks read the value, and is no part of it.
+  [[nodiscard]] std::optional<ValueId> mask(ValueId id) const {
+    const auto it = masks_.find(id);
+    return it == masks_.end() ? std::nullopt : std::optional(it->second);
+  }
+  /// Nothing takes it away.
+  void set_mask(ValueId id, std::optional<ValueId> mask) {
+    if (mask) {
+      masks_[id] = *mask;
+    } else {
+      masks_.erase(id);
+    }
+  }
+
   /// Row `index` of a value (rows, ...), under `shape`.
   ValueId row(ValueId x, std::int64_t index, Shape shape);
   /// x summed over `axes` (sorted).
@@ -60,6 +77,7 @@ class Builder {
   Mode mode_;
   std::uint32_t dropouts_ = 0;
   std::string layer_;
+  std::unordered_map<ValueId, ValueId> masks_;
 };
 
 }  // namespace lamina::graph

@@ -71,6 +71,8 @@ struct Program {
   std::vector<MovingAverage> moving_averages = {};
   /// Scalars, float32 or float64, that what layers give adds to the loss.
   std::vector<ValueId> activity_penalties = {};
+  /// Which output, bool, is the mask of each of a model's own, if that has one.
+  std::vector<std::optional<std::size_t>> output_masks = {};
 
   ValueId add_value(ops::TensorSpec spec) {
     values.push_back(std::move(spec));

@@ -2,19 +2,17 @@
 
 #include <algorithm>
 
-#include "graph/builder.h"
-#include "layers/activity_penalty.h"
-
 namespace lamina::layers {
 
 std::shared_ptr<Node> Access::make_node(const LayerPtr& layer, SymbolicTensors inputs,
-                                        std::vector<Shape> output_shapes,
+                                        CallForm form, std::vector<Shape> output_shapes,
                                         std::vector<DType> output_dtypes) {
   auto made = std::make_shared<Node>();
   made->layer = layer;
   made->traced = std::any_of(inputs.begin(), inputs.end(),
                              [](const SymbolicTensor& input) { return node(input)->traced; });
   made->inputs = std::move(inputs);
+  made->form = std::move(form);
   made->output_shapes = std::move(output_shapes);
   made->output_dtypes = std::move(output_dtypes);
   if (!made->traced) {
@@ -46,29 +44,6 @@ SymbolicTensors Access::outputs(const std::shared_ptr<Node>& node) {
   SymbolicTensors all;
   for (std::size_t i = 0; i < node->output_shapes.size(); ++i) all.push_back(output(node, i));
   return all;
-}
-
-std::vector<graph::ValueId> Access::lower(Layer& layer, graph::Builder& builder,
-                                          const std::vector<graph::ValueId>& inputs) {
-  // Not all calls were checked: a model that one before it calls may have lost layers since.
-  std::vector<Shape> shapes;
-  for (const graph::ValueId id : inputs) shapes.push_back(builder.shape(id));
-  layer.check_inputs(shapes);
-  const std::string outer = builder.set_layer(layer.name());
-  std::vector<graph::ValueId> cast = inputs;
-  if (layer.autocast()) {
-    for (graph::ValueId& id : cast) {
-      if (is_floating(builder.dtype(id))) id = builder.cast(id, layer.policy_.compute);
-    }
-  }
-  std::vector<graph::ValueId> outputs = layer.on_lower(builder, cast);
-  if (layer.activity_regularizer_ && builder.penalizes()) {
-    for (const graph::ValueId output : outputs) {
-      penalize(builder, output, layer.activity_regularizer_);
-    }
-  }
-  builder.set_layer(outer);
-  return outputs;
 }
 
 }  // namespace lamina::layers

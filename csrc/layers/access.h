@@ -2,7 +2,9 @@
 #include <lamina/layer.h>
 
 #include <cstddef>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "layers/node.h"
@@ -22,7 +24,7 @@ class Access {
   }
   /// A call, which the layer knows from now on, unless it is traced.
   [[nodiscard]] static std::shared_ptr<Node> make_node(const LayerPtr& layer,
-                                                       SymbolicTensors inputs,
+                                                       SymbolicTensors inputs, CallForm form,
                                                        std::vector<Shape> output_shapes,
                                                        std::vector<DType> output_dtypes);
   /// The first of the layer's calls that something still holds; null when nothing does.
@@ -32,16 +34,41 @@ class Access {
   /// All of them.
   [[nodiscard]] static SymbolicTensors outputs(const std::shared_ptr<Node>& node);
 
-  /// Writes the layer's operations for concrete inputs, floating inputs cast to the compute dtype
-  /// first (see Layer::autocast).
+  /// Which of a call's tensors are what.
+  struct Places {
+    std::vector<std::size_t> inputs;             ///< in the order of the layer's signature
+    std::map<std::string, std::size_t> tensors;  ///< the others, by name
+  };
+  /// Of a call that gives so many tensors. Throws ValueError naming the layer for a name that its
+  /// signature lacks or that is given twice, and where an input is missing before another one.
+  [[nodiscard]] static Places places(const Layer& layer, std::size_t count, const CallForm& form);
+  /// The shapes of the inputs among those of all tensors of a call.
+  [[nodiscard]] static std::vector<Shape> input_shapes(const Layer& layer,
+                                                       const std::vector<Shape>& all,
+                                                       const CallForm& form);
+
+  /// What Keras notes down of masks when a graph is made, beside those that values carry when it
+  /// runs: a call's argument `mask` is that of then (see `lower_graph`).
+  struct NotedMasks {
+    Masks inputs;   ///< of each tensor that the call is given
+    bool argument;  ///< whether the call keeps it as its argument
+    Masks outputs;  ///< set by `lower`
+  };
+  /// Writes the layer's operations for concrete tensors of a call, floating ones cast to the
+  /// compute dtype first (see Layer::autocast), and gives the outputs their masks: Keras's
+  /// `Layer.__call__`.
   [[nodiscard]] static std::vector<graph::ValueId> lower(Layer& layer, graph::Builder& builder,
-                                                         const std::vector<graph::ValueId>& inputs);
+                                                         const std::vector<graph::ValueId>& tensors,
+                                                         const CallForm& form = {},
+                                                         NotedMasks* noted = nullptr);
 
   /// The input shapes that the layer was built with; none when it is not, and of layers that need
   /// no building.
   [[nodiscard]] static const std::vector<Shape>& build_shapes(const Layer& layer) noexcept {
     return layer.build_shapes_;
   }
+  /// Whether floating inputs are cast.
+  [[nodiscard]] static bool autocasts(const Layer& layer) { return layer.autocast(); }
   /// Whether the layer is called on a list of any number of tensors.
   [[nodiscard]] static bool takes_list(const Layer& layer) noexcept {
     return !layer.input_spec_.count;

@@ -26,9 +26,10 @@ const std::array kAliases{
     Elementwise{"hard_swish", {Unary::kHardSilu}},
 };
 
-/// Keras names neither by itself: one is gelu with an option, one a layer of its own.
+/// Keras names none of them by itself: one is gelu with an option, one a layer of its own, one a
+/// part of normalisation.
 bool is_named(Unary kind) {
-  return kind != Unary::kGeluTanh && kind != Unary::kScaleShift;
+  return kind != Unary::kGeluTanh && kind != Unary::kScaleShift && kind != Unary::kInverseRoot;
 }
 
 /// With Keras's defaults for the parameters.

@@ -6,13 +6,14 @@
 #include "layers/axes.h"
 #include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
+#include "layers/masks.h"
 
 namespace lamina::layers {
 namespace {
 
 /// Activation, ReLU, LeakyReLU, ELU and Softmax: one function, no variables.
 template <class Options>
-class FunctionLayer final : public LibraryLayer<Options> {
+class FunctionLayer : public LibraryLayer<Options> {
  public:
   /// `problem`: what is wrong with the options, if anything is.
   FunctionLayer(std::string class_name, Options options, ActivationFunction function,
@@ -32,6 +33,7 @@ class FunctionLayer final : public LibraryLayer<Options> {
     }
     return inputs;
   }
+  [[nodiscard]] bool supports_masking() const override { return true; }
 
  protected:
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
@@ -49,6 +51,52 @@ LayerRef function_layer(const char* class_name, Options options, ActivationFunct
                                             problem);
 }
 
+class SoftmaxLayer final : public FunctionLayer<SoftmaxOptions> {
+ public:
+  using FunctionLayer::FunctionLayer;
+
+  [[nodiscard]] CallSignature call_signature() const override { return {.tensors = {"mask"}}; }
+
+ protected:
+  [[nodiscard]] Ids on_lower_call(Builder& builder, const Ids& inputs,
+                                  const CallValues& call) override {
+    const std::optional<ValueId> mask = call.tensor("mask");
+    if (!mask) return on_lower(builder, inputs);
+    const ValueId x = computable(builder, inputs.at(0));
+    require_broadcasts(builder.shape(*mask), builder.shape(x));
+    const double masked = builder.dtype(x) == DType::kFloat16 ? -3e4 : -1e9;
+    const ValueId seen = chosen(builder, *mask);
+    const Ids y = on_lower(builder, {where(builder, seen, x, masked)});
+    return {kept(builder, y.at(0), seen)};  // nothing, where everything is masked
+  }
+
+ private:
+  /// Of a mask that is not bool what is greater than a half.
+  static ValueId chosen(Builder& builder, ValueId mask) {
+    if (builder.dtype(mask) == DType::kBool) return mask;
+    if (!is_floating(builder.dtype(mask))) mask = builder.cast(mask, DType::kFloat64);
+    mask = builder.activation(mask, {ops::Unary::kScaleShift, 1, -0.5});
+    return builder.activation(mask, ops::relu());
+  }
+  void require_broadcasts(const Shape& mask, const Shape& inputs) const {
+    const std::string received =
+        " Received: inputs.shape=" + inputs.str() + ", mask.shape=" + mask.str();
+    if (mask.rank() > inputs.rank()) {
+      fail("The `mask` must be broadcastable to `inputs` and must not have more dimensions." +
+           received);
+    }
+    for (std::size_t i = 1; i <= mask.rank(); ++i) {
+      const std::int64_t dim = mask.dims()[mask.rank() - i];
+      if (dim == 1 || dim == inputs.dims()[inputs.rank() - i]) continue;
+      fail(
+          "The `mask` must be broadcastable to `inputs`. Each mask dimension must be 1 or match "
+          "the "
+          "corresponding input dimension." +
+          received);
+    }
+  }
+};
+
 // Empty when `value` is not negative (nor NaN).
 std::string negative(const char* option, double value) {
   if (value >= 0) return {};
@@ -61,6 +109,7 @@ class PReLULayer final : public LibraryLayer<PReLUOptions> {
   explicit PReLULayer(PReLUOptions options) : LibraryLayer("PReLU", std::move(options)) {}
 
   [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override { return inputs; }
+  [[nodiscard]] bool supports_masking() const override { return true; }
 
  protected:
   void on_build(const Shapes& inputs) override {
@@ -138,7 +187,7 @@ LayerRef ELU(ELUOptions options) {
 
 LayerRef Softmax(SoftmaxOptions options) {
   const auto function = ActivationFunction::softmax(options.axis);
-  return function_layer("Softmax", std::move(options), function);
+  return make_layer<SoftmaxLayer>("Softmax", std::move(options), function, std::string());
 }
 
 LayerRef PReLU(PReLUOptions options) {

@@ -1,6 +1,7 @@
 #include "layers/axes.h"
 #include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
+#include "layers/masks.h"
 
 namespace lamina::layers {
 namespace {
@@ -14,6 +15,8 @@ class BatchNormalizationLayer final : public LibraryLayer<BatchNormalizationOpti
     (void)axis_index(inputs.at(0), options_.axis);
     return inputs;
   }
+  [[nodiscard]] bool supports_masking() const override { return true; }
+  [[nodiscard]] CallSignature call_signature() const override { return {.tensors = {"mask"}}; }
 
  protected:
   void on_build(const Shapes& inputs) override {
@@ -36,16 +39,32 @@ class BatchNormalizationLayer final : public LibraryLayer<BatchNormalizationOpti
 
   // Narrow types are widened for this layer: no autocast of its variables, and integers, which may
   // be beyond a narrow type, become float32.
-  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+  [[nodiscard]] Ids on_lower_call(Builder& builder, const Ids& inputs,
+                                  const CallValues& call) override {
     const DType dtype = statistics_dtype(compute_dtype());
     const bool floating = is_floating(builder.dtype(inputs.at(0)));
     const ValueId x = builder.cast(inputs[0], floating ? compute_dtype() : dtype);
-    return {builder.cast(normalized(builder, x), compute_dtype())};
+    const std::optional<ValueId> mask = call.tensor("mask");
+    if (mask) require_fit(builder.shape(*mask), builder.shape(x));
+    return {builder.cast(normalized(builder, x, mask), compute_dtype())};
   }
 
  private:
-  [[nodiscard]] ValueId normalized(Builder& builder, ValueId x) {
-    if (builder.training() && trainable()) return lower_training(builder, x);
+  void require_fit(const Shape& mask, const Shape& inputs) const {
+    bool fits = mask.rank() + 1 == inputs.rank();
+    for (std::size_t i = 0; fits && i < mask.rank(); ++i) {
+      fits = mask.dims()[i] == 1 || mask.dims()[i] == inputs.dims()[i];
+    }
+    if (fits) return;
+    fail("The mask provided should be one dimension less than the inputs. Received: mask.shape=" +
+         mask.str() + ", inputs.shape=" + inputs.str());
+  }
+
+  [[nodiscard]] ValueId normalized(Builder& builder, ValueId x,
+                                   const std::optional<ValueId>& mask) {
+    if (builder.training() && trainable()) {
+      return mask ? lower_masked_training(builder, x, *mask) : lower_training(builder, x);
+    }
     auto op = normalization_of<ops::BatchNorm>(builder.spec(x));
     const DType dtype = statistics_dtype(compute_dtype());
     std::vector<graph::Param> params;
@@ -81,6 +100,62 @@ class BatchNormalizationLayer final : public LibraryLayer<BatchNormalizationOpti
       if (variable) params.push_back(graph::Param::of(variable, dtype));
     }
     return builder.emit(std::move(op), {x, statistics}, std::move(params));
+  }
+
+  /// On the statistics of what the mask leaves; all that follows is made of them.
+  [[nodiscard]] ValueId lower_masked_training(Builder& builder, ValueId x, ValueId mask) {
+    const DType dtype = statistics_dtype(compute_dtype());
+    x = builder.cast(x, dtype);
+    const Shape in = builder.shape(x);
+    const std::size_t axis = axis_index(in, options_.axis);
+    Shape channels(std::vector<std::int64_t>(in.rank(), 1));
+    channels[static_cast<std::int64_t>(axis)] = in.dims()[axis];
+    std::vector<std::size_t> others;
+    for (std::size_t i = 0; i < in.rank(); ++i) {
+      if (i != axis) others.push_back(i);
+    }
+    const ValueId kept_numbers = broadcast_numbers(builder, mask, in, dtype);
+    // Keras's epsilon(), where everything is masked.
+    const ValueId count = builder.activation(builder.sum(kept_numbers, others, channels),
+                                             {ops::Unary::kScaleShift, 1, 1e-7});
+    const auto mean_of = [&](ValueId value) {
+      const ValueId left = builder.binary(ops::Binary::kKeep, value, kept_numbers);
+      return builder.binary(ops::Binary::kDivide, builder.sum(left, others, channels), count);
+    };
+    const ValueId mean = mean_of(x);
+    const ValueId centred = builder.binary(ops::Binary::kSubtract, x, mean);
+    const ValueId variance = mean_of(builder.binary(ops::Binary::kMultiply, centred, centred));
+    follow(builder, mean, variance, in.dims()[axis]);
+    ValueId y =
+        builder.binary(ops::Binary::kMultiply, centred,
+                       builder.activation(variance, {ops::Unary::kInverseRoot, options_.epsilon}));
+    const auto weight = [&](const VariablePtr& variable) {
+      return builder.emit(ops::ParamValue{{channels, dtype}}, {},
+                          {graph::Param::of(variable, dtype, channels)});
+    };
+    if (gamma_) y = builder.binary(ops::Binary::kMultiply, y, weight(gamma_));
+    if (beta_) y = builder.binary(ops::Binary::kAdd, y, weight(beta_));
+    return y;
+  }
+
+  /// 1 or 0 for each element of `shape`, which has one axis more than the mask.
+  [[nodiscard]] static ValueId broadcast_numbers(Builder& builder, ValueId mask, const Shape& shape,
+                                                 DType dtype) {
+    const ValueId numbers =
+        mask_numbers(builder, expand_dims(builder, mask, builder.shape(mask).rank()), dtype);
+    const ValueId all = mask_numbers(builder, constant_mask(builder, shape, true), dtype);
+    return builder.binary(ops::Binary::kMultiply, all, numbers);
+  }
+
+  void follow(Builder& builder, ValueId mean, ValueId variance, std::int64_t size) {
+    const Shape row{1, size};
+    ops::Concat op;
+    op.xs.assign(2, {row, builder.dtype(mean)});
+    op.y = {{2, size}, builder.dtype(mean)};
+    const ValueId statistics =
+        builder.emit(std::move(op), {builder.reshape(mean, row), builder.reshape(variance, row)});
+    builder.moving_average(mean_, statistics, 0, options_.momentum);
+    builder.moving_average(variance_, statistics, 1, options_.momentum);
   }
 
   VariablePtr gamma_, beta_, mean_, variance_;

@@ -21,6 +21,7 @@ class DenseLayer final : public LibraryLayer<DenseOptions> {
     shape[-1] = options_.units;
     return {shape};
   }
+  [[nodiscard]] bool supports_masking() const override { return true; }
 
  protected:
   void on_build(const Shapes& inputs) override {

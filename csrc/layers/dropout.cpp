@@ -19,6 +19,7 @@ class DropoutLayer final : public MovingLayer<DropoutOptions> {
   }
 
   [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override { return inputs; }
+  [[nodiscard]] bool supports_masking() const override { return true; }
 
  protected:
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {

@@ -1,7 +1,6 @@
-#include <lamina/error.h>
-
 #include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
+#include "layers/masks.h"
 
 namespace lamina::layers {
 namespace {
@@ -18,12 +17,6 @@ class EmbeddingLayer final : public LibraryLayer<EmbeddingOptions> {
       fail("`output_dim` must be a positive integer. Received: output_dim=" +
            std::to_string(options_.output_dim));
     }
-    if (options_.mask_zero) {
-      throw UnsupportedError(std::string("Layer '").append(name()).append(
-          "' (Embedding): the option 'mask_zero' has a value that is not supported: "
-          "true. There are no masks here, by which layers, losses and metrics of Keras "
-          "leave out what index 0 stands for."));
-    }
   }
 
   [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
@@ -31,6 +24,7 @@ class EmbeddingLayer final : public LibraryLayer<EmbeddingOptions> {
     out.push_back(options_.output_dim);
     return {out};
   }
+  [[nodiscard]] bool supports_masking() const override { return options_.mask_zero; }
 
  protected:
   void on_build(const Shapes&) override {
@@ -40,6 +34,10 @@ class EmbeddingLayer final : public LibraryLayer<EmbeddingOptions> {
   }
 
   [[nodiscard]] bool autocast() const override { return false; }  // indices
+
+  [[nodiscard]] Masks compute_mask(Builder& builder, const Ids& inputs, const Masks&) override {
+    return {not_equal(builder, inputs.at(0), 0)};
+  }
 
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
     const ValueId ids = inputs.at(0);

@@ -41,7 +41,8 @@ class InputLayerImpl final : public Layer, public Described<InputOptions> {
 
   /// What a model's graph begins with: a node without inputs.
   [[nodiscard]] SymbolicTensor placeholder() {
-    return Access::output(Access::make_node(shared_from_this(), {}, {batch_shape_}, {dtype_}), 0);
+    return Access::output(Access::make_node(shared_from_this(), {}, {}, {batch_shape_}, {dtype_}),
+                          0);
   }
 
   [[nodiscard]] Shapes compute_output_shape(const Shapes&) override { return {batch_shape_}; }

@@ -1,6 +1,7 @@
 #include <lamina/error.h>
 #include <lamina/layer.h>
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "graph/builder.h"
@@ -24,6 +25,20 @@ std::vector<DType> dtypes_of(const SymbolicTensors& tensors) {
   std::vector<DType> dtypes;
   for (const SymbolicTensor& tensor : tensors) dtypes.push_back(tensor.dtype());
   return dtypes;
+}
+
+/// What is given by name; its tensors go behind `tensors`.
+layers::CallForm form_of(const CallArguments& arguments, SymbolicTensors& tensors) {
+  layers::CallForm form;
+  for (const auto& [name, value] : arguments) {
+    if (const auto* tensor = std::get_if<SymbolicTensor>(&value)) {
+      tensors.push_back(*tensor);
+      form.keywords.push_back(name);
+    } else if (std::get<bool>(value)) {
+      form.flags.insert(name);
+    }
+  }
+  return form;
 }
 
 using SeenLists = std::unordered_set<const AttributeList*>;
@@ -105,24 +120,36 @@ void Layer::build(const std::vector<Shape>& input_shapes) {
   built_ = true;
 }
 
-SymbolicTensor Layer::operator()(const SymbolicTensor& input) {
-  return (*this)(SymbolicTensors{input});
+SymbolicTensor Layer::operator()(const SymbolicTensor& input, const CallArguments& arguments) {
+  return (*this)(SymbolicTensors{input}, arguments);
 }
 
-SymbolicTensor Layer::operator()(const SymbolicTensors& inputs) {
-  SymbolicTensors outputs = apply(inputs);
+SymbolicTensor Layer::operator()(const SymbolicTensors& inputs, const CallArguments& arguments) {
+  SymbolicTensors outputs = apply(inputs, arguments);
   if (outputs.size() != 1) {
     fail("has " + std::to_string(outputs.size()) + " outputs; use `apply` to get all of them.");
   }
   return std::move(outputs.front());
 }
 
-SymbolicTensors Layer::apply(const SymbolicTensors& inputs) {
-  if (inputs.empty()) fail("was applied to no inputs.");
-  for (const SymbolicTensor& input : inputs) {
-    if (!input.defined()) fail("was applied to an undefined tensor.");
+SymbolicTensors Layer::apply(const SymbolicTensors& inputs, const CallArguments& arguments) {
+  SymbolicTensors given = inputs;
+  layers::CallForm form = form_of(arguments, given);
+  for (const SymbolicTensor& tensor : given) {
+    if (!tensor.defined()) fail("was applied to an undefined tensor.");
   }
-  const std::vector<Shape> shapes = shapes_of(inputs);
+  const CallSignature signature = call_signature();
+  for (const std::string& flag : form.flags) {
+    if (std::find(signature.flags.begin(), signature.flags.end(), flag) == signature.flags.end()) {
+      fail("got an unexpected keyword argument '" + flag + "'.");
+    }
+  }
+  form.flags.insert(signature.always.begin(), signature.always.end());
+  SymbolicTensors taken;
+  for (const std::size_t at : layers::Access::places(*this, given.size(), form).inputs) {
+    taken.push_back(given[at]);
+  }
+  const std::vector<Shape> shapes = shapes_of(taken);
   (void)name();
   check_inputs(shapes);
   build(shapes);
@@ -132,10 +159,11 @@ SymbolicTensors Layer::apply(const SymbolicTensors& inputs) {
       if (dim > layers::kLargestDim) fail("Its output " + shape.str() + " is too large.");
     }
   }
-  std::vector<DType> output_dtypes = compute_output_dtype(dtypes_of(inputs));
+  std::vector<DType> output_dtypes = compute_output_dtype(dtypes_of(taken));
   if (output_dtypes.size() == 1) output_dtypes.resize(output_shapes.size(), output_dtypes.front());
-  return layers::Access::outputs(layers::Access::make_node(
-      shared_from_this(), inputs, std::move(output_shapes), std::move(output_dtypes)));
+  return layers::Access::outputs(layers::Access::make_node(shared_from_this(), std::move(given),
+                                                           form, std::move(output_shapes),
+                                                           std::move(output_dtypes)));
 }
 
 SymbolicTensors Layer::call(const SymbolicTensors&) {
@@ -256,7 +284,7 @@ VariablePtr Layer::add_weight(std::string name, Shape shape, Variable::Initializ
                               WeightRules rules) {
   VariablePtr variable = add_weight(std::move(name), std::move(shape), std::move(initializer));
   variable->set_regularizer(std::move(rules.regularizer));
-  variable->set_constraint(std::move(rules.constraint));
+  variable->set_constraint(rules.constraint);  // moved, GCC 12 calls it uninitialised
   return variable;
 }
 

@@ -19,6 +19,7 @@ class LayerNormalizationLayer final : public LibraryLayer<LayerNormalizationOpti
     (void)indices(inputs.at(0));
     return inputs;
   }
+  [[nodiscard]] bool supports_masking() const override { return true; }
 
  protected:
   void on_build(const Shapes& inputs) override {

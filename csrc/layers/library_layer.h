@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "graph/builder.h"
+#include "layers/call_values.h"
 #include "layers/config/described.h"
 #include "layers/config/unused_options.h"
 

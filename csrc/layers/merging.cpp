@@ -4,6 +4,7 @@
 #include "layers/arguments.h"
 #include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
+#include "layers/masks.h"
 
 namespace lamina::layers {
 namespace {
@@ -57,8 +58,19 @@ class MergeLayer final : public LibraryLayer<MergeOptions> {
     return {out};
   }
 
+  [[nodiscard]] bool supports_masking() const override { return true; }
+
  protected:
   void on_build(const Shapes& inputs) override { (void)compute_output_shape(inputs); }
+
+  /// Where any of the inputs has something, if all of them have masks.
+  [[nodiscard]] Masks compute_mask(Builder& builder, const Ids&, const Masks& previous) override {
+    std::optional<ValueId> mask = previous.at(0);
+    for (std::size_t i = 1; i < previous.size() && mask; ++i) {
+      mask = previous[i] ? std::optional(logical_or(builder, *mask, *previous[i])) : std::nullopt;
+    }
+    return {mask};
+  }
 
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
     const Ids xs = unified(builder, inputs, compute_dtype());
@@ -133,12 +145,41 @@ class ConcatenateLayer final : public LibraryLayer<ConcatenateOptions> {
     return {out};
   }
 
+  [[nodiscard]] bool supports_masking() const override { return true; }
+
  protected:
   void on_build(const Shapes& inputs) override { (void)compute_output_shape(inputs); }
 
+  /// Where anything of the last axis has something, the masks being laid one after another as the
+  /// inputs are; one without a mask has something everywhere.
+  [[nodiscard]] Masks compute_mask(Builder& builder, const Ids& inputs,
+                                   const Masks& previous) override {
+    const auto none = std::count(previous.begin(), previous.end(), std::nullopt);
+    if (static_cast<std::size_t>(none) == previous.size()) return {};
+    Ids masks;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const Shape& shape = builder.shape(inputs[i]);
+      if (!previous.at(i)) {
+        masks.push_back(constant_mask(builder, shape, true));
+      } else if (builder.shape(*previous[i]).rank() < shape.rank()) {
+        const ValueId mask = *previous[i];
+        masks.push_back(logical_or(builder, expand_dims(builder, mask, builder.shape(mask).rank()),
+                                   constant_mask(builder, shape, false)));
+      } else {
+        masks.push_back(*previous[i]);
+      }
+    }
+    const ValueId all = concatenated(builder, masks);
+    return {any(builder, all, {builder.shape(all).rank() - 1}, false)};
+  }
+
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
-    const Ids xs = unified(builder, inputs, compute_dtype());
-    if (xs.size() == 1) return xs;
+    return {concatenated(builder, unified(builder, inputs, compute_dtype()))};
+  }
+
+ private:
+  [[nodiscard]] ValueId concatenated(Builder& builder, const Ids& xs) {
+    if (xs.size() == 1) return xs[0];
     ops::Concat op;
     Shapes shapes;
     for (const ValueId x : xs) {
@@ -147,10 +188,9 @@ class ConcatenateLayer final : public LibraryLayer<ConcatenateOptions> {
     }
     op.y = {compute_output_shape(shapes)[0], op.xs[0].dtype};
     op.axis = axis_index(op.y.shape, options_.axis);
-    return {builder.emit(std::move(op), xs)};
+    return builder.emit(std::move(op), xs);
   }
 
- private:
   [[noreturn]] void mismatch(const Shapes& inputs) const {
     fail(
         "A `Concatenate` layer requires inputs with matching shapes except for the concatenation "

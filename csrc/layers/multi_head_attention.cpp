@@ -2,20 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <numeric>
 
 #include "layers/access.h"
+#include "layers/attention_mask.h"
 #include "layers/axes.h"
-#include "layers/config/call_arguments.h"
 #include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
 
 namespace lamina::layers {
 namespace {
-
-/// Added to a score, it leaves nothing of it: what it stands at gets no attention.
-constexpr double kMasked = -0.7 * 3.4028234663852886e38;
 
 /// Letters from `first` on.
 std::string letters(char first, std::size_t count) {
@@ -24,35 +20,10 @@ std::string letters(char first, std::size_t count) {
   return out;
 }
 
-/// Which sources (columns) a target (a row) does not attend to.
-struct Mask {
-  bool causal;
-  std::optional<std::int64_t> window;
-
-  [[nodiscard]] bool any() const { return causal || window; }
-  [[nodiscard]] bool hides(std::int64_t target, std::int64_t source) const {
-    return (causal && source > target) || (window && std::abs(target - source) >= *window);
-  }
-  /// What is added to scores (targets, sources).
-  [[nodiscard]] graph::Param addend(const ops::TensorSpec& spec) const {
-    return {{}, [mask = *this, spec] {
-              Tensor values = Tensor::zeros(spec.shape, DType::kFloat64);
-              const auto elements = values.data<double>();
-              const std::int64_t sources = spec.shape[1];
-              for (std::size_t i = 0; i < elements.size(); ++i) {
-                const auto at = static_cast<std::int64_t>(i);
-                if (mask.hides(at / sources, at % sources)) elements[i] = kMasked;
-              }
-              return values.cast(spec.dtype);
-            }};
-  }
-};
-
-class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOptions>,
-                                      public CallArguments {
+class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOptions> {
  public:
   explicit MultiHeadAttentionLayer(MultiHeadAttentionOptions options)
-      : LibraryLayer("MultiHeadAttention", std::move(options)), causal_(options_.use_causal_mask) {
+      : LibraryLayer("MultiHeadAttention", std::move(options)) {
     require_positive("num_heads", options_.num_heads);
     require_positive("key_dim", options_.key_dim);
     if (options_.value_dim) require_positive("value_dim", *options_.value_dim);
@@ -60,8 +31,7 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
     input_spec_.count = std::nullopt;
   }
 
-  [[nodiscard]] Shapes compute_output_shape(const Shapes& given) override {
-    const Shapes inputs = arranged(given);
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
     check_shapes(inputs);
     Shape out = inputs[0];
     const Shape features = output_features(out);
@@ -72,46 +42,23 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
 
   [[nodiscard]] MultiHeadAttentionOptions current_options() const override {
     MultiHeadAttentionOptions options = LibraryLayer::current_options();
-    options.use_causal_mask = causal_;
     if (query_) options.activity_regularizer = query_->activity_regularizer();
     return options;
   }
 
-  [[nodiscard]] std::vector<std::string> tensor_arguments() const override {
-    return {"query", "value", "key"};
+  [[nodiscard]] CallSignature call_signature() const override {
+    return {.inputs = {"query", "value", "key"},
+            .required = 2,
+            .tensors = {"query_mask", "value_mask", "key_mask", "attention_mask"},
+            .flags = {"use_causal_mask"},
+            .always = options_.use_causal_mask ? std::vector<std::string>{"use_causal_mask"}
+                                               : std::vector<std::string>{}};
   }
-  void take_in_order(const std::vector<std::string>& names) override {
-    order_.clear();
-    for (const std::string& argument : tensor_arguments()) {
-      const auto at = std::find(names.begin(), names.end(), argument);
-      if (at != names.end()) {
-        order_.push_back(static_cast<std::size_t>(at - names.begin()));
-      } else if (argument != "key") {
-        fail("was called without the argument `" + argument + "`.");
-      }
-    }
-  }
-  [[nodiscard]] std::vector<std::string> arguments_in_order(std::size_t count) const override {
-    std::vector<std::string> names = tensor_arguments();
-    names.resize(std::min(count, names.size()));
-    if (order_.empty()) return names;
-    std::vector<std::string> ordered(order_.size());
-    for (std::size_t i = 0; i < order_.size(); ++i) ordered.at(order_[i]) = tensor_arguments()[i];
-    return ordered;
-  }
-  [[nodiscard]] bool enable(std::string_view argument) override {
-    if (argument != "use_causal_mask") return false;
-    causal_ = true;
-    return true;
-  }
-  [[nodiscard]] std::vector<std::string> enabled() const override {
-    return causal_ ? std::vector<std::string>{"use_causal_mask"} : std::vector<std::string>{};
-  }
+  [[nodiscard]] bool supports_masking() const override { return true; }
 
  protected:
   // Sublayers are made here, in Keras's order, since their names count from when they are made.
-  void on_build(const Shapes& shapes) override {
-    const Shapes inputs = arranged(shapes);
+  void on_build(const Shapes& inputs) override {
     check_shapes(inputs);
     check_axes(inputs[0].rank());
     const Shape &query = inputs[0], &value = inputs[1], &key = inputs.back();
@@ -139,13 +86,17 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
     track("output_dense", output_);
   }
 
-  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& given) override {
-    const Ids inputs = arranged(given);
+  [[nodiscard]] Ids on_lower_call(Builder& builder, const Ids& inputs,
+                                  const CallValues& call) override {
     const ValueId query = inputs.at(0);
+    const Reach reach{options_.use_causal_mask || call.flag("use_causal_mask"),
+                      options_.sliding_window};
+    const Ids masks = taken_masks(builder, inputs, call);
+    require_three_axes(builder.shape(query).rank(), reach, masks);
     const ValueId q = heads_first(builder, lowered(builder, query_, query));
     const ValueId k = heads_first(builder, lowered(builder, key_, inputs.back()));
     const ValueId v = heads_first(builder, lowered(builder, value_, inputs.at(1)));
-    const ValueId weights = attention(builder, q, k);
+    const ValueId weights = attention(builder, q, k, reach, masks);
     ValueId y = builder.transpose(builder.matmul(weights, v, {}, compute_dtype()), {0, 2, 1, 3});
     Shape spread(
         std::vector<std::int64_t>(builder.shape(query).begin(), builder.shape(query).end() - 1));
@@ -157,14 +108,6 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
   }
 
  private:
-  /// Query, value and, if there is one, key.
-  template <class T>
-  [[nodiscard]] std::vector<T> arranged(const std::vector<T>& inputs) const {
-    if (order_.empty()) return inputs;
-    std::vector<T> out;
-    for (const std::size_t at : order_) out.push_back(inputs.at(at));
-    return out;
-  }
   void require_positive(const char* option, std::int64_t value) const {
     if (value > 0) return;
     fail(std::string("Received an invalid value for argument `")
@@ -179,7 +122,6 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
         std::string("Layer '").append(name()).append("' (MultiHeadAttention): ").append(what));
   }
 
-  [[nodiscard]] Mask mask() const { return {causal_, options_.sliding_window}; }
   [[nodiscard]] std::int64_t value_dim() const {
     return options_.value_dim.value_or(options_.key_dim);
   }
@@ -224,10 +166,13 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
     if (!given.empty() && given != all) {
       unsupported("`attention_axes` other than all between batch and features are not supported.");
     }
-    if (rank > 3 && mask().any()) {
-      unsupported("`use_causal_mask` and `sliding_window` are not supported for inputs of " +
-                  std::to_string(rank) + " axes.");
-    }
+    require_three_axes(rank, {options_.use_causal_mask, options_.sliding_window});
+  }
+
+  void require_three_axes(std::size_t rank, const Reach& reach, const Ids& masks = {}) const {
+    if (rank == 3 || (!reach.limited() && masks.empty())) return;
+    unsupported("`use_causal_mask`, `sliding_window` and masks are not supported for inputs of " +
+                std::to_string(rank) + " axes.");
   }
 
   /// "abc,cde->abde": the features of the last axis become those of each head.
@@ -291,34 +236,70 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
     return builder.transpose(x, {0, 2, 1, 3});
   }
 
+  /// The masks of the inputs, which lose them, and the one that the call is given; each as of
+  /// scores. Keras takes the query's from the query alone, whatever `query_mask` is.
+  [[nodiscard]] Ids taken_masks(Builder& builder, const Ids& inputs, const CallValues& call) const {
+    Ids masks;
+    const auto take = [&](const std::optional<ValueId>& mask, std::size_t axis) {
+      if (!mask) return;
+      const Shape shape = builder.shape(*mask);
+      if (shape.rank() != 2) fail("Its inputs' masks have two axes. Received: " + shape.str());
+      Shape of_scores{shape[0], 1, 1, 1};
+      of_scores[static_cast<std::int64_t>(axis)] = shape[1];
+      masks.push_back(builder.reshape(*mask, std::move(of_scores)));
+    };
+    take(builder.mask(inputs.at(0)), 2);
+    take(call.tensor("value_mask"), 3);
+    take(call.tensor("key_mask"), 3);
+    if (const std::optional<ValueId> mask = call.tensor("attention_mask")) {
+      std::vector<std::int64_t> dims = builder.shape(*mask).dims();
+      while (dims.size() < 3) dims.insert(dims.begin(), 1);
+      if (dims.size() == 3) dims.insert(dims.begin() + 1, 1);
+      masks.push_back(builder.reshape(*mask, Shape(std::move(dims))));
+    }
+    for (const ValueId input : inputs) builder.set_mask(input, std::nullopt);
+    return masks;
+  }
   /// How much each target attends to each source: (batch, heads, targets, sources).
-  [[nodiscard]] ValueId attention(Builder& builder, ValueId q, ValueId k) const {
+  [[nodiscard]] ValueId attention(Builder& builder, ValueId q, ValueId k, const Reach& reach,
+                                  const Ids& masks) const {
     const DType wide = statistics_dtype(compute_dtype());
     ops::MatMul product;
     product.transpose_x1 = true;
     product.scale = 1 / std::sqrt(static_cast<double>(options_.key_dim));
-    ValueId scores = builder.matmul(q, k, std::move(product), wide);
-    scores = masked(builder, scores);
-    const ops::TensorSpec spec = builder.spec(scores);
-    const ValueId weights = builder.emit(ops::Softmax{spec, spec, {3}, false}, {scores});
+    const ValueId scores = builder.matmul(q, k, std::move(product), wide);
+    require_fit(builder, scores, reach, masks);
+    const MaskedScores masked = masked_scores(builder, scores, reach, masks);
+    const ops::TensorSpec spec = builder.spec(masked.scores);
+    ValueId weights = builder.emit(ops::Softmax{spec, spec, {3}, false}, {masked.scores});
+    // Keras's Softmax, by which scores go where there is dropout, gives what is masked nothing even
+    // where everything is.
+    if (options_.dropout > 0 && masked.seen) {
+      weights = builder.binary(ops::Binary::kKeep, weights, *masked.seen);
+    }
     return lowered(builder, dropout_, builder.cast(weights, compute_dtype()));
   }
-  [[nodiscard]] ValueId masked(Builder& builder, ValueId scores) const {
-    const Mask mask = this->mask();
-    if (!mask.any()) return scores;
-    const ops::TensorSpec spec{{builder.shape(scores)[2], builder.shape(scores)[3]},
-                               builder.dtype(scores)};
-    if (mask.window && spec.shape[0] >= spec.shape[1] + *mask.window) {
-      unsupported("`sliding_window` leaves the last of " + std::to_string(spec.shape[0]) +
-                  " targets none of " + std::to_string(spec.shape[1]) +
+  void require_fit(const Builder& builder, ValueId scores, const Reach& reach,
+                   const Ids& masks) const {
+    const Shape& shape = builder.shape(scores);
+    const std::int64_t targets = shape[2], sources = shape[3];
+    if (reach.window && targets >= sources + *reach.window) {
+      unsupported("`sliding_window` leaves the last of " + std::to_string(targets) +
+                  " targets none of " + std::to_string(sources) +
                   " sources, which is not supported.");
     }
-    const ValueId addend = builder.emit(ops::ParamValue{spec}, {}, {mask.addend(spec)});
-    return builder.binary(ops::Binary::kAdd, scores, addend);
+    for (const ValueId mask : masks) {
+      const Shape& dims = builder.shape(mask);
+      bool fits = dims.rank() == shape.rank();
+      for (std::size_t i = 0; fits && i < shape.rank(); ++i) {
+        fits = dims.dims()[i] == 1 || dims.dims()[i] == shape.dims()[i];
+      }
+      if (fits) continue;
+      fail("A mask of the shape " + dims.str() + " does not broadcast to scores of the shape " +
+           shape.str() + " (batch, heads, targets, sources).");
+    }
   }
 
-  bool causal_;
-  std::vector<std::size_t> order_;  ///< where query, value, key stand; empty: in this order
   LayerPtr query_, key_, gate_, value_, dropout_, output_;
 };
 

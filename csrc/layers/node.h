@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <set>
+#include <string>
 #include <vector>
 
 namespace lamina::layers {
@@ -13,11 +15,20 @@ inline std::uint64_t next_node_serial() noexcept {
   return serial++;
 }
 
+/// How a call gives what it gives.
+struct CallForm {
+  std::vector<std::string> keywords;  ///< of the last of its tensors, sorted
+  std::set<std::string> flags;        ///< those that are true
+};
+
 /// One call of a layer: the edge set of the graph. Layers hold their nodes by weak pointers, so a
 /// graph lives exactly as long as the tensors and models that refer to it.
 struct Node {
   LayerPtr layer;
+  /// All that the call is given: by places, then by names, which is the order in which Keras walks
+  /// through them.
   SymbolicTensors inputs;
+  CallForm form;
   std::vector<Shape> output_shapes;
   std::vector<DType> output_dtypes;
   /// Made while another layer's `call` was traced: the layer does not know it, for tracing may

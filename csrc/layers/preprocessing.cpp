@@ -32,6 +32,7 @@ class RescalingLayer final : public LibraryLayer<RescalingOptions> {
   }
 
   [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override { return inputs; }
+  [[nodiscard]] bool supports_masking() const override { return true; }
 
  protected:
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
@@ -89,6 +90,7 @@ class NormalizationLayer final : public LibraryLayer<NormalizationOptions> {
   }
 
   [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override { return inputs; }
+  [[nodiscard]] bool supports_masking() const override { return true; }
 
  protected:
   void on_build(const Shapes& inputs) override {

@@ -16,8 +16,8 @@ constexpr graph::ValueId kUnset = static_cast<graph::ValueId>(-1);
 class Lowering {
  public:
   Lowering(graph::Builder& builder, const SymbolicTensors& inputs,
-           const std::vector<graph::ValueId>& values)
-      : builder_(builder) {
+           const std::vector<graph::ValueId>& values, MasksOfCalls masks)
+      : builder_(builder), masks_(masks) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       std::vector<graph::ValueId>& slots = values_[Access::node(inputs[i]).get()];
       slots.resize(std::max(slots.size(), Access::index(inputs[i]) + 1), kUnset);
@@ -62,11 +62,32 @@ class Lowering {
     for (const SymbolicTensor& input : node.inputs) {
       inputs.push_back(values_.at(Access::node(input).get()).at(Access::index(input)));
     }
-    values_[&node] = Access::lower(*node.layer, builder_, inputs);
+    if (masks_ == MasksOfCalls::kNone) {
+      values_[&node] = Access::lower(*node.layer, builder_, inputs, node.form);
+      return;
+    }
+    Access::NotedMasks noted{{}, keeps_mask(node), {}};
+    for (const SymbolicTensor& input : node.inputs) noted.inputs.push_back(noted_mask(input));
+    values_[&node] = Access::lower(*node.layer, builder_, inputs, node.form, &noted);
+    noted_[&node] = std::move(noted.outputs);
+  }
+
+  /// Keras has it as an argument of the very call, and not of a copy of what that was given.
+  static bool keeps_mask(const Node& node) {
+    return node.inputs.size() == 1 && node.form.keywords.empty() && node.form.flags.empty() &&
+           (!Access::autocasts(*node.layer) ||
+            node.inputs[0].dtype() == node.layer->dtype_policy().compute);
+  }
+  std::optional<graph::ValueId> noted_mask(const SymbolicTensor& tensor) const {
+    const auto it = noted_.find(Access::node(tensor).get());
+    if (it == noted_.end() || Access::index(tensor) >= it->second.size()) return std::nullopt;
+    return it->second[Access::index(tensor)];
   }
 
   graph::Builder& builder_;
+  MasksOfCalls masks_;
   Values values_;
+  std::unordered_map<const Node*, Masks> noted_;  // as calls were made
 };
 
 }  // namespace
@@ -86,8 +107,9 @@ Trace trace(const std::vector<Shape>& shapes, const std::vector<DType>& dtypes,
 
 std::vector<graph::ValueId> lower_graph(graph::Builder& builder, const SymbolicTensors& inputs,
                                         const SymbolicTensors& outputs,
-                                        const std::vector<graph::ValueId>& values) {
-  Lowering lowering(builder, inputs, values);
+                                        const std::vector<graph::ValueId>& values,
+                                        MasksOfCalls masks) {
+  Lowering lowering(builder, inputs, values, masks);
   std::vector<graph::ValueId> results;
   for (const SymbolicTensor& output : outputs) results.push_back(lowering.value(output));
   return results;

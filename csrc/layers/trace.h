@@ -1,6 +1,7 @@
 #pragma once
 #include <lamina/layer.h>
 
+#include <cstdint>
 #include <functional>
 #include <vector>
 
@@ -18,11 +19,18 @@ struct Trace {
 [[nodiscard]] Trace trace(const std::vector<Shape>& shapes, const std::vector<DType>& dtypes,
                           const std::function<SymbolicTensors(const SymbolicTensors&)>& call);
 
+/// Whether the calls of a graph have kept the masks that they were made with. So it is of a
+/// model's, as Keras has it: where a call has but one tensor, the mask that this had then is an
+/// argument of the call (which stands in configurations), whatever has become of it when the model
+/// runs. MultiHeadAttention, which has none as such an argument, takes away those of its inputs.
+enum class MasksOfCalls : std::uint8_t { kKept, kNone };
+
 /// Lowers the nodes between `inputs` and `outputs`, producers first; `values` stand for the inputs.
 /// Throws ValueError naming the layer when an output depends on a placeholder that is not an input.
 [[nodiscard]] std::vector<graph::ValueId> lower_graph(graph::Builder& builder,
                                                       const SymbolicTensors& inputs,
                                                       const SymbolicTensors& outputs,
-                                                      const std::vector<graph::ValueId>& values);
+                                                      const std::vector<graph::ValueId>& values,
+                                                      MasksOfCalls masks = MasksOfCalls::kNone);
 
 }  // namespace lamina::layers

@@ -28,7 +28,8 @@ class ShapeWalk {
       if (node->inputs.empty()) continue;
       std::vector<Shape> shapes;
       for (const SymbolicTensor& input : node->inputs) shapes.push_back(get(input));
-      known_[node.get()] = node->layer->compute_output_shape(shapes);
+      known_[node.get()] = node->layer->compute_output_shape(
+          layers::Access::input_shapes(*node->layer, shapes, node->form));
     }
   }
 

@@ -38,7 +38,7 @@ class Cutter {
     if (node->inputs.empty()) return;
     SymbolicTensors inputs;
     for (const SymbolicTensor& input : node->inputs) inputs.push_back(translate(input));
-    const NodePtr copy = layers::Access::make_node(node->layer, std::move(inputs),
+    const NodePtr copy = layers::Access::make_node(node->layer, std::move(inputs), node->form,
                                                    node->output_shapes, node->output_dtypes);
     for (std::size_t i = 0; i < copy->output_shapes.size(); ++i) {
       replaced_.emplace(Key(node.get(), i), layers::Access::output(copy, i));

@@ -2,6 +2,8 @@
 
 #include "core/device_memory.h"
 #include "core/variable_access.h"
+#include "graph/builder.h"
+#include "layers/call_values.h"
 #include "layers/distinct.h"
 #include "models/run/graph_watch.h"
 #include "models/run/plans.h"
@@ -30,6 +32,15 @@ std::vector<LayerPtr> Model::sublayers() const {
 void Model::set_trainable(bool trainable) {
   Layer::set_trainable(trainable);
   for (const LayerPtr& layer : layers()) layer->set_trainable(trainable);
+}
+
+std::vector<graph::ValueId> Model::on_lower_call(graph::Builder& builder,
+                                                 const std::vector<graph::ValueId>& inputs,
+                                                 const layers::CallValues& call) {
+  if (const std::optional<graph::ValueId> mask = call.tensor("mask")) {
+    builder.set_mask(inputs.at(0), mask);
+  }
+  return Layer::on_lower_call(builder, inputs, call);
 }
 
 void Model::to(Device device) {

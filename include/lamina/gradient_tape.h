@@ -21,6 +21,9 @@ namespace lamina {
 /// optimizer->loss_scale()), and of a model with regularizers gradients({loss.gradient},
 /// optimizer->loss_scale()). Its whole loss is loss.value + tape.penalty().
 ///
+/// Where the model makes masks that reach its outputs, these belong to the loss:
+/// value_and_gradient(labels, predicted, {}, 1, tape.output_masks()[0]).
+///
 /// It computes where the model's variables are (see Model::to). Holds compiled graphs for the three
 /// input shapes used last: keep it through the loop. The model must outlive it. One call at a time.
 class GradientTape {
@@ -40,6 +43,10 @@ class GradientTape {
   /// ValueError naming the input that does not fit, UnsupportedError for an operation without a
   /// gradient.
   const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs);
+  /// The masks of the outputs of the last `forward`, bool, on the host and as long valid: what
+  /// Loss::value_and_gradient takes as its `mask`. Undefined for outputs without one. Throws
+  /// ValueError without a `forward`.
+  [[nodiscard]] const std::vector<Tensor>& output_masks() const;
   /// What the model's regularizers add to the loss (Keras's `sum(model.losses)`): of the variables
   /// as they were in the last `forward` and of what layers gave in it. Throws ValueError without
   /// one.

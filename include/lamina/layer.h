@@ -2,6 +2,7 @@
 #include <lamina/tensor.h>
 #include <lamina/variable.h>
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -34,7 +35,10 @@ struct DTypePolicy {
 
 namespace layers {
 class Access;
+struct CallValues;
 struct Node;
+/// The masks of some values, none for those without.
+using Masks = std::vector<std::optional<graph::ValueId>>;
 }  // namespace layers
 
 /// A placeholder that flows through layers while a graph is built (Keras's KerasTensor).
@@ -60,6 +64,24 @@ class SymbolicTensor {
 };
 
 using SymbolicTensors = std::vector<SymbolicTensor>;
+
+/// What a layer is given by name where it is called, as Keras's keyword arguments: tensors, and
+/// what is true or false. `layer(x, {{"mask", mask}})`.
+using CallArguments = std::map<std::string, std::variant<bool, SymbolicTensor>>;
+
+/// What the arguments of a layer's `call` are named in Keras.
+struct CallSignature {
+  /// Those that it is called on, in order. One name stands for all that it is called on.
+  std::vector<std::string> inputs = {"inputs"};
+  /// How many of these have to be there.
+  std::size_t required = 1;
+  /// Other tensors that may be given by name, in Keras's order.
+  std::vector<std::string> tensors = {};
+  /// What may be true.
+  std::vector<std::string> flags = {};
+  /// Those of them that are true in each call of this very layer.
+  std::vector<std::string> always = {};
+};
 
 /// Something that a layer holds under an attribute name, as Keras's walk sees it: a layer, or a
 /// list of such things (Keras's list, tuple or dict).
@@ -121,10 +143,19 @@ class Layer : public std::enable_shared_from_this<Layer> {
   /// Applies the layer to placeholders: builds it if need be, and records the call.
   /// Throws ValueError naming the layer when the inputs do not suit it, and when it has several
   /// outputs.
-  SymbolicTensor operator()(const SymbolicTensor& input);
-  SymbolicTensor operator()(const SymbolicTensors& inputs);
+  SymbolicTensor operator()(const SymbolicTensor& input, const CallArguments& arguments = {});
+  /// `arguments`: what is given by name, inputs among it. Throws ValueError naming the layer for
+  /// one that its call does not have (see `call_signature`).
+  SymbolicTensor operator()(const SymbolicTensors& inputs, const CallArguments& arguments = {});
   /// The same for a layer with several outputs.
-  SymbolicTensors apply(const SymbolicTensors& inputs);
+  SymbolicTensors apply(const SymbolicTensors& inputs, const CallArguments& arguments = {});
+  /// The names by which it can be given something.
+  [[nodiscard]] virtual CallSignature call_signature() const { return {}; }
+  /// Whether what the layer gives has the mask of what it is given, or one that it makes (Keras's
+  /// attribute of this name). A mask that reaches a layer that says false ends there, with a
+  /// warning, the first time. Masks are made by `Embedding` and `Masking`, and carried along when a
+  /// model is lowered, as Keras does when it runs: they are no tensors of the graph.
+  [[nodiscard]] virtual bool supports_masking() const { return false; }
   /// What the layer was applied to, and what that gave: the first time, of the calls that a tensor
   /// or a model still holds. Empty when there is none; calls that another layer's `call` makes do
   /// not count. A model's are those of its own graph.
@@ -208,6 +239,13 @@ class Layer : public std::enable_shared_from_this<Layer> {
   LayerPtr track(std::string attribute, LayerPtr layer);
   void track(std::string attribute, AttributeList list);
 
+  /// Writes the operations of a call, with what the call was given by name, and the masks that are
+  /// arguments of it: of a layer whose `call_signature` has such. Default: what writes them for
+  /// inputs alone.
+  [[nodiscard]] virtual std::vector<graph::ValueId> on_lower_call(
+      graph::Builder& builder, const std::vector<graph::ValueId>& inputs,
+      const layers::CallValues& call);
+
   /// Throws ValueError: "Layer 'conv' (Conv2D): <what>".
   [[noreturn]] void fail(const std::string& what) const;
 
@@ -219,6 +257,12 @@ class Layer : public std::enable_shared_from_this<Layer> {
   /// Writes the operations. Default: traces `call` on placeholders of these shapes and lowers that.
   [[nodiscard]] virtual std::vector<graph::ValueId> on_lower(
       graph::Builder& builder, const std::vector<graph::ValueId>& inputs);
+  /// The outputs' masks, of a layer that supports masking; outputs without one, and those behind
+  /// the last, have none. `previous`: the argument `mask` where the call has it, or else the masks
+  /// of the first argument, one for each tensor of a list. Default: `previous`.
+  [[nodiscard]] virtual layers::Masks compute_mask(graph::Builder& builder,
+                                                   const std::vector<graph::ValueId>& inputs,
+                                                   const layers::Masks& previous);
   /// True when floating inputs are cast to the compute dtype before `on_lower` (Keras's autocast).
   [[nodiscard]] virtual bool autocast() const { return true; }
   void check_inputs(const std::vector<Shape>& shapes) const;
@@ -231,6 +275,7 @@ class Layer : public std::enable_shared_from_this<Layer> {
   std::vector<Attribute> attributes_;
   std::vector<Shape> build_shapes_;
   std::vector<std::weak_ptr<layers::Node>> calls_;
+  std::atomic<bool> dropped_mask_ = false;  ///< and has warned of it
 };
 
 /// A layer in the hand: callable, copyable, converts to LayerPtr.
@@ -246,8 +291,14 @@ class LayerRef {
   /// The InputLayer of what `layers::Input` gave, so that a Sequential model may begin with it.
   /// Throws ValueError for any other tensor.
   LayerRef(const SymbolicTensor& placeholder);  // NOLINT
-  SymbolicTensor operator()(const SymbolicTensor& input) const { return (*layer_)(input); }
-  SymbolicTensor operator()(const SymbolicTensors& inputs) const { return (*layer_)(inputs); }
+  SymbolicTensor operator()(const SymbolicTensor& input,
+                            const CallArguments& arguments = {}) const {
+    return (*layer_)(input, arguments);
+  }
+  SymbolicTensor operator()(const SymbolicTensors& inputs,
+                            const CallArguments& arguments = {}) const {
+    return (*layer_)(inputs, arguments);
+  }
   Layer* operator->() const noexcept { return layer_.get(); }
   Layer& operator*() const noexcept { return *layer_; }
   operator LayerPtr() const noexcept { return layer_; }  // NOLINT

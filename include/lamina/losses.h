@@ -48,15 +48,17 @@ class Loss {
 
   /// The loss of predictions on host memory. A last axis of size 1 that only one of `y_true` and
   /// `y_pred` has is added or dropped. `sample_weight` has the rows' shape, or that of their first
-  /// axis (one weight a sample); undefined: all 1. Throws ValueError naming both shapes when they
-  /// do not fit, and for labels that are out of range.
+  /// axis (one weight a sample); undefined: all 1. `mask`, what the model says of `y_pred` (see
+  /// GradientTape::output_masks), has the rows' shape: where it is 0 the row takes no part and is
+  /// not counted; undefined: all do. Throws ValueError naming both shapes when they do not fit, and
+  /// for labels that are out of range.
   [[nodiscard]] float operator()(const Tensor& y_true, const Tensor& y_pred,
-                                 const Tensor& sample_weight = {}) const;
+                                 const Tensor& sample_weight = {}, const Tensor& mask = {}) const;
   /// The same with its derivative, multiplied by `scale` before it is rounded to `y_pred`'s dtype:
   /// what a float16 model's small gradients need (see Optimizer::loss_scale). The value is not.
   [[nodiscard]] LossResult value_and_gradient(const Tensor& y_true, const Tensor& y_pred,
-                                              const Tensor& sample_weight = {},
-                                              double scale = 1) const;
+                                              const Tensor& sample_weight = {}, double scale = 1,
+                                              const Tensor& mask = {}) const;
   /// What the rows lose before they are weighted and reduced. Throws as above.
   [[nodiscard]] RowLosses row_losses(const Tensor& y_true, const Tensor& y_pred) const;
 
@@ -81,7 +83,7 @@ class Loss {
   friend class training::Descriptions;
   friend struct training::LossRows;
   LossResult compute(const Tensor& y_true, const Tensor& y_pred, const Tensor& sample_weight,
-                     std::optional<double> gradient_scale) const;
+                     const Tensor& mask, std::optional<double> gradient_scale) const;
 
   std::string name_;
   Reduction reduction_;

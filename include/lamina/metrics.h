@@ -36,6 +36,9 @@ class Metric {
   /// Which results are better (Keras's `_direction`), for callbacks that are to find out
   /// themselves. None: they have to be told.
   [[nodiscard]] virtual std::optional<Direction> direction() const { return {}; }
+  /// Whether training gives it the mask of the predictions as weights, 1 and 0: so of those that
+  /// are the mean of what a function makes of rows (Keras's MeanMetricWrapper).
+  [[nodiscard]] virtual bool takes_mask() const { return false; }
 
   /// What a run that is resumed in the middle of an epoch needs: taken back by `set_state`, which
   /// throws ValueError for a state of another length.

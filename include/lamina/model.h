@@ -254,6 +254,10 @@ class Model : public Layer {
   /// The layers of the graph, then those under attribute names: Keras's `_layers`.
   [[nodiscard]] std::vector<LayerPtr> sublayers() const override;
   void set_trainable(bool trainable) override;
+  /// `mask` is that of its input, where it has but one.
+  [[nodiscard]] CallSignature call_signature() const override {
+    return {.inputs = {"inputs"}, .tensors = {"mask"}};
+  }
   /// Moves all variables to `device`, those that have no value yet when they get one; what is saved
   /// and loaded then comes from there and goes there. All of them or, when it throws, none: the
   /// values are there twice meanwhile. `predict` and training then compute there; the optimizer's
@@ -276,6 +280,9 @@ class Model : public Layer {
   [[nodiscard]] virtual const models::Graph* graph() const { return nullptr; }
   /// The InputLayer that is none of `layers`: a Sequential's, if it has one.
   [[nodiscard]] virtual LayerPtr input_layer() const { return nullptr; }
+  [[nodiscard]] std::vector<graph::ValueId> on_lower_call(graph::Builder& builder,
+                                                          const std::vector<graph::ValueId>& inputs,
+                                                          const layers::CallValues& call) final;
   Plans& plans();
   [[nodiscard]] DType input_dtype(std::size_t index, DType given) const;
   [[nodiscard]] std::vector<Tensor> standardize(const std::vector<Tensor>& inputs);

@@ -150,23 +150,7 @@ def test_what_is_lacking_is_refused_by_name(lamina):
     def attention(**options):
         return layers.MultiHeadAttention(2, 3, name="heads", **options)
 
-    mask = lambda x: layers.Dense(5)(x)
-    assert "'attention_mask'" in refused(lamina, lambda x: attention()(x, x, attention_mask=mask(x)))
     assert "'return_attention_scores'" in refused(
         lamina, lambda x: attention()(x, x, return_attention_scores=True)[0])
     wide = lambda x: layers.Reshape((5, 2, 3))(x)
     assert "`attention_axes`" in refused(lamina, lambda x: attention(attention_axes=2)(wide(x), wide(x)))
-
-    def twice(x):
-        layer = attention()
-        return layer(layer(x, x), x, use_causal_mask=True)
-
-    assert "other arguments" in refused(lamina, twice)
-
-
-def test_a_masked_embedding_is_refused(lamina):
-    ids = keras.Input((5,), dtype="int32")
-    x = layers.Embedding(9, 6, mask_zero=True)(ids)
-    model = keras.Model(ids, layers.MultiHeadAttention(2, 3)(x, x))
-    with pytest.raises(LaminaError, match="mask_zero"):
-        lamina.from_json(model.to_json())

@@ -304,16 +304,3 @@ def test_unknown_classes_and_options_are_named(edit, named, lamina):
         lamina.from_json(json.dumps(config))
     assert caught.value.kind in ("UnsupportedError", "ValueError", "FormatError")
     assert "dense" in caught.value.message or "norm" in caught.value.message
-
-
-def test_masks_are_refused_by_layer_and_option(lamina):
-    """Keras's mean leaves masked steps out: without masks the same weights would give something else."""
-    def config(mask_zero):
-        x = keras.Input((4,), dtype="int32")
-        y = keras.layers.Embedding(5, 2, mask_zero=mask_zero, name="words")(x)
-        return keras.Model(x, keras.layers.GlobalAveragePooling1D()(y)).to_json()
-
-    lamina.from_json(config(False))
-    with pytest.raises(LaminaError, match=r"'words' \(Embedding\).*'mask_zero'.*no masks") as caught:
-        lamina.from_json(config(True))
-    assert caught.value.kind == "UnsupportedError"

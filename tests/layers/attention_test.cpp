@@ -207,7 +207,8 @@ TEST_F(Attention, RefusesWhatItLacks) {
   expect_words(build(change(&Options::value_dim, 0), {x, x}), "`value_dim`");
   expect_words(build(change(&Options::sliding_window, 0), {x, x}), "`sliding_window`");
   expect_words(build(change(&Options::dropout, 1.5), {x, x}), "argument `rate`");
-  expect_words(build(plain, {x}), "'heads' (MultiHeadAttention): should be called on a query");
+  expect_words(build(plain, {x}),
+               "'heads' (MultiHeadAttention): was called without the argument `value`.");
   expect_words(build(plain, {x, x, x, x}), "Received 4 inputs");
   expect_words(build(plain, {x, {3, 5, 6}}), "batches of different sizes");
   expect_words(build(plain, {x, x, {2, 4, 6}}), "All dimensions of `value` and `key`");

@@ -104,8 +104,6 @@ TEST(LayerConfig, AValueThatIsNotSupportedIsRefusedWithItsOption) {
       {"InputLayer", R"({"name": "x", "batch_shape": [null, -3]})", "'batch_shape'"},
       {"Rescaling", R"({"name": "x", "scale": [[1, 2], [3]]})", "'scale'"},
       {"Dense", R"({"name": "x", "units": 18446744073709551615})", "'units'"},
-      {"Embedding", R"({"name": "x", "input_dim": 3, "output_dim": 2, "mask_zero": true})",
-       "'mask_zero'"},
       {"Dropout", R"({"name": "x"})", "'rate'"},
   };
   for (const auto& [class_name, config, option] : cases) {
@@ -160,19 +158,6 @@ TEST(LayerConfig, BadOptionsAreRefusedInKerasWords) {
     const std::string text = refusal<ValueError>(class_name, config);
     EXPECT_NE(text.find(words), std::string::npos) << config << " -> " << text;
     EXPECT_NE(text.find("'x'"), std::string::npos) << text;
-  }
-}
-
-TEST(LayerConfig, MasksAreRefusedInCodeToo) {
-  EXPECT_EQ(refusal("Embedding", R"({"input_dim": 3, "output_dim": 2, "mask_zero": false})"), "");
-  try {
-    (void)layers::Embedding(
-        {.input_dim = 3, .output_dim = 2, .mask_zero = true, .name = "of_words"});
-    ADD_FAILURE() << "nothing was thrown";
-  } catch (const UnsupportedError& error) {
-    for (const char* part : {"'of_words'", "Embedding", "'mask_zero'", "no masks"}) {
-      expect_text(error.what(), part);
-    }
   }
 }
 

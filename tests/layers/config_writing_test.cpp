@@ -233,7 +233,7 @@ TEST_P(KerasConfigs, AreWrittenAsKerasWroteThem) {
     return config;
   };
   EXPECT_EQ(written(), expected);
-  (void)(*layer)(placeholders(c));
+  (void)(*layer)(placeholders(c), arguments_of(c));
   EXPECT_EQ(written(), expected) << "once it is built";
 }
 

@@ -61,7 +61,7 @@ ModelPtr model_of(const json& c, const Rounding& rounding) {
   if (policy_of(c) == "float32") config["dtype"] = rounding.policy;
   const LayerPtr layer = test::layer_of(c, config);
   const SymbolicTensors inputs = test::placeholders(c);
-  ModelPtr model = Functional::create(inputs, {(*layer)(inputs)});
+  ModelPtr model = Functional::create(inputs, {(*layer)(inputs, test::arguments_of(c))});
   test::assign_variables(c, *layer);
   return model;
 }

@@ -10,9 +10,10 @@
 
 namespace lamina::testing {
 
-/// Lowers a layer for these inputs and runs each operation by its definition: no passes, no
-/// placement.
-inline std::vector<Tensor> execute(Layer& layer, const std::vector<Tensor>& inputs) {
+/// Lowers a call of a layer on these tensors and runs each operation by its definition: no passes,
+/// no placement.
+inline std::vector<Tensor> execute(Layer& layer, const std::vector<Tensor>& inputs,
+                                   const layers::CallForm& form = {}) {
   graph::Program program;
   graph::Builder builder(program);
   std::vector<Tensor> values;
@@ -20,7 +21,7 @@ inline std::vector<Tensor> execute(Layer& layer, const std::vector<Tensor>& inpu
     program.inputs.push_back(program.add_value({input.shape(), input.dtype()}));
     values.push_back(input);
   }
-  program.outputs = layers::Access::lower(layer, builder, program.inputs);
+  program.outputs = layers::Access::lower(layer, builder, program.inputs, form);
   ops::ReferenceBackend backend;
   for (const graph::Op& op : program.ops) {
     const ops::TensorSpec& spec = program.values[op.output];

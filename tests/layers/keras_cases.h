@@ -7,10 +7,12 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <stdexcept>
+#include <string>
 
-#include "layers/config/call_arguments.h"
 #include "layers/config/registry.h"
+#include "layers/node.h"
 
 namespace lamina::test {
 
@@ -54,15 +56,17 @@ inline Tensor to_tensor(const nlohmann::json& j) {
 
 /// A case's layer, of this configuration.
 inline LayerPtr layer_of(const nlohmann::json& c, const nlohmann::json& config) {
-  LayerPtr layer = layers::layer_from_config(c.at("class_name"), config);
-  for (const nlohmann::json& flag : c.value("flags", nlohmann::json::array())) {
-    auto* arguments = dynamic_cast<layers::CallArguments*>(layer.get());
-    if (arguments == nullptr || !arguments->enable(flag.get<std::string>())) {
-      throw std::runtime_error("a case has the argument " + flag.dump() +
-                               ", which its layer lacks");
-    }
-  }
-  return layer;
+  return layers::layer_from_config(c.at("class_name"), config);
+}
+
+/// What is true in a case's call.
+inline layers::CallForm form_of(const nlohmann::json& c) {
+  return {{}, c.value("flags", std::set<std::string>())};
+}
+inline CallArguments arguments_of(const nlohmann::json& c) {
+  CallArguments arguments;
+  for (const std::string& flag : form_of(c).flags) arguments[flag] = true;
+  return arguments;
 }
 
 /// The placeholders that a case's layer is applied to.

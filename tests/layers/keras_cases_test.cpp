@@ -17,7 +17,7 @@ namespace {
 SymbolicTensor apply(const json& c, LayerPtr& layer) {
   layer = layer_of(c, c.at("config"));
   EXPECT_NE(layer, nullptr) << c.at("class_name");
-  return (*layer)(placeholders(c));
+  return (*layer)(placeholders(c), arguments_of(c));
 }
 
 void expect_close(const Tensor& found, const json& expected) {
@@ -69,7 +69,7 @@ TEST_P(KerasNumbers, AreWhatKerasComputes) {
   LayerPtr layer;
   (void)apply(c, layer);
   assign_variables(c, *layer);
-  const std::vector<Tensor> outputs = lamina::testing::execute(*layer, given_inputs(c));
+  const std::vector<Tensor> outputs = lamina::testing::execute(*layer, given_inputs(c), form_of(c));
   ASSERT_EQ(outputs.size(), 1u);
   expect_close(outputs[0], c["output"]);
 }

@@ -188,7 +188,9 @@ TEST(Definitions, ActivationsFollowTheirFormulas) {
        {0.03019738, 0.3678795, 0.7788008, 1, 1.648721, 2.718282, 7.389056, 54.59815}},
       {{Unary::kMish},
        {-0.1040957, -0.3034014, -0.129927, 0, 0.3752452, 0.8650985, 1.943959, 3.997413}},
-      {{Unary::kScaleShift, 2, 3}, {-4, 1, 2.5, 3, 4, 5, 7, 11}}};
+      {{Unary::kScaleShift, 2, 3}, {-4, 1, 2.5, 3, 4, 5, 7, 11}},
+      {{Unary::kInverseRoot, 0.25},
+       {0.5163978, 0.8944272, 1.414214, 2, 1.154701, 0.8944272, 0.6666667, 0.4850713}}};
   for (const auto& [activation, wanted] : cases) {
     SCOPED_TRACE(static_cast<int>(activation.kind));
     expect_values(UnaryOp{{{8}}, {{8}}, activation}, {x}, {}, wanted);
@@ -291,6 +293,17 @@ TEST(Definitions, CastsBetweenEveryPairOfDTypes) {
       }
     }
   }
+}
+
+TEST(Definitions, KeepHasZeroWhereItsMaskIsZeroWhateverLiesThere) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const TensorSpec whole{{2, 2}}, rows{{2, 1}};
+  const BinaryOp op{Binary::kKeep, whole, rows, whole, {}};
+  expect_values(op, {{1, nan, 3, -4}, {0, 0.5F}}, {}, {0, 0, 3, -4});
+  expect_values(BinaryGradient{op, 0, whole}, {{1, nan, 3, -4}, {0, 0.5F}, {5, nan, 7, 8}}, {},
+                {0, 0, 7, 8});
+  expect_values(BinaryGradient{op, 1, whole}, {{1, nan, 3, -4}, {0, 0.5F}, {5, 6, 7, 8}}, {},
+                {0, 0, 0, 0});
 }
 
 TEST(Definitions, MaximumWithNaNIsNaN) {

@@ -7,6 +7,7 @@
   X(Dense, DenseOptions)                                   \
   X(EinsumDense, EinsumDenseOptions)                       \
   X(Embedding, EmbeddingOptions)                           \
+  X(Masking, MaskingOptions)                               \
   X(Conv1D, Conv1DOptions)                                 \
   X(Conv2D, Conv2DOptions)                                 \
   X(DepthwiseConv2D, DepthwiseConv2DOptions)               \

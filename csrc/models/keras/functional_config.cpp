@@ -5,7 +5,6 @@
 #include <unordered_map>
 
 #include "layers/access.h"
-#include "layers/config/call_arguments.h"
 #include "layers/input.h"
 #include "models/keras/json_text.h"
 #include "models/keras/keras_config.h"
@@ -26,7 +25,9 @@ struct Reference {
 };
 
 struct Call {
-  std::vector<Reference> inputs;
+  std::vector<Reference> inputs;      // by places, then by names
+  std::vector<std::string> keywords;  // these names
+  std::vector<std::string> flags;     // what is true
   std::vector<Scalar> scalars;
 };
 
@@ -35,12 +36,7 @@ struct Entry {
   LayerPtr layer;                       // null for an operation before its first call
   std::vector<std::string> input_keys;  // of a nested Functional: what its inputs are called
   std::vector<Call> calls;
-  // The arguments of its calls: which are tensors, and which are true.
-  struct Signature {
-    std::vector<std::string> tensors;
-    std::set<std::string> flags;
-    friend bool operator==(const Signature&, const Signature&) = default;
-  } signature;
+  json config;                        // of an operation
   std::vector<SymbolicTensors> made;  // outputs of the calls made so far
   bool waiting = false;
 };
@@ -81,6 +77,7 @@ class FunctionalReader {
     entry.name = string_member(object, "name", where_);
     entry.class_name = string_member(object, "class_name", where_);
     entry.layer = layer_from_object(object, where_);
+    if (!entry.layer) entry.config = member(object, "config", where_);
     if (entry.layer && entry.layer->class_name() == "InputLayer") {
       entry.made.push_back({layers::input_placeholder(*entry.layer)});
     }
@@ -115,16 +112,7 @@ class FunctionalReader {
       Call call;
       const json& args = array_member(node, "args", where_);
       const json& keywords = member(node, "kwargs", where_);
-      if (auto* arguments = dynamic_cast<layers::CallArguments*>(entry.layer.get())) {
-        add_named(entry, call, args, keywords, *arguments);
-      } else {
-        for (std::size_t i = 0; i < args.size(); ++i) add_argument(entry, call, args[i], i);
-        for (const std::string& key : set_keywords(entry, keywords)) {
-          // So Keras calls the first argument.
-          if (key != "inputs" || !args.empty()) refuse_keyword(entry, key);
-          add_argument(entry, call, keywords.at(key), 0);
-        }
-      }
+      add_arguments(entry, call, args, keywords);
       entry.calls.push_back(std::move(call));
     }
     if (!entry.made.empty() && !entry.calls.empty()) {
@@ -167,46 +155,49 @@ class FunctionalReader {
     for (const json& item : value) add_argument(entry, call, item, position);
   }
 
-  // Tensors by their places or by name, in Keras's order; the rest is true in every call of the
-  // layer or in none.
-  void add_named(Entry& entry, Call& call, const json& args, const json& keywords,
-                 layers::CallArguments& arguments) {
-    const std::vector<std::string> known = arguments.tensor_arguments();
-    const auto is_tensor = [&](const std::string& name) {
-      return std::find(known.begin(), known.end(), name) != known.end();
-    };
-    Entry::Signature signature;
-    std::vector<std::string>& tensors = signature.tensors;
+  // By their places, and by names in Keras's order, which is that of a set.
+  void add_arguments(const Entry& entry, Call& call, const json& args, const json& keywords) {
+    const CallSignature signature = entry.layer ? entry.layer->call_signature() : CallSignature{};
+    const bool listed = signature.inputs.size() == 1;  // one argument, which may be a list
+    std::vector<std::string> taken;
     for (std::size_t i = 0; i < args.size(); ++i) {
       if (args[i].is_null()) continue;
-      if (i >= known.size()) unsupported(entry, "argument " + std::to_string(i) + " of its call");
-      add_tensor(entry, call, args[i], i);
-      tensors.push_back(known[i]);
-    }
-    for (const std::string& key : set_keywords(entry, keywords)) {
-      if (is_tensor(key)) {
-        const bool twice = std::find(tensors.begin(), tensors.end(), key) != tensors.end();
-        if (twice) refuse_keyword(entry, key);
-        add_tensor(entry, call, keywords.at(key), tensors.size());
-        tensors.push_back(key);
+      if (listed && (i == 0 || !entry.layer)) {
+        add_argument(entry, call, args[i], i);
       } else {
-        if (keywords.at(key) != json(true) || !arguments.enable(key)) refuse_keyword(entry, key);
-        signature.flags.insert(key);
+        const std::string what = "argument " + std::to_string(i);
+        if (i >= signature.inputs.size()) unsupported(entry, what + " of its call");
+        add_tensor(entry, call, args[i], what);
+        taken.push_back(signature.inputs[i]);
       }
     }
-    if (entry.calls.empty()) {
-      arguments.take_in_order(tensors);
-    } else if (signature != entry.signature) {
-      unsupported(entry, "a call with other arguments than the first one's");
+    const auto has = [](const std::vector<std::string>& names, const std::string& name) {
+      return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    std::set<std::string> given = set_keywords(entry, keywords);
+    const std::string& first = signature.inputs.front();  // so Keras calls the first argument
+    if (listed && given.erase(first) > 0) {
+      if (!args.empty()) refuse_keyword(entry, first);
+      add_argument(entry, call, keywords.at(first), 0);
     }
-    entry.signature = std::move(signature);
+    for (const std::string& key : given) {
+      const json& value = keywords.at(key);
+      if (has(signature.inputs, key) || has(signature.tensors, key)) {
+        if (has(taken, key) || !value.is_object()) refuse_keyword(entry, key);
+        add_tensor(entry, call, value, "argument '" + key + "'");
+        call.keywords.push_back(key);
+      } else {
+        if (value != json(true) || !has(signature.flags, key)) refuse_keyword(entry, key);
+        call.flags.push_back(key);
+      }
+    }
   }
 
-  void add_tensor(const Entry& entry, Call& call, const json& value, std::size_t position) {
+  void add_tensor(const Entry& entry, Call& call, const json& value, const std::string& what) {
     const std::size_t before = call.inputs.size();
-    add_argument(entry, call, value, position);
+    add_argument(entry, call, value, 0);
     if (call.inputs.size() != before + 1) {
-      unsupported(entry, "argument " + std::to_string(position) + " of its call, no tensor,");
+      unsupported(entry, what + " of its call, no tensor,");
     }
   }
 
@@ -289,17 +280,22 @@ class FunctionalReader {
 
   void make_call(Entry& entry, const Call& call) {
     SymbolicTensors inputs;
-    for (const Reference& input : call.inputs) inputs.push_back(tensor(input));
+    CallArguments arguments;
+    const std::size_t by_place = call.inputs.size() - call.keywords.size();
+    for (std::size_t i = 0; i < by_place; ++i) inputs.push_back(tensor(call.inputs[i]));
+    for (std::size_t i = 0; i < call.keywords.size(); ++i) {
+      arguments[call.keywords[i]] = tensor(call.inputs[by_place + i]);
+    }
+    for (const std::string& flag : call.flags) arguments[flag] = true;
     LayerPtr layer = entry.layer;
     if (!layer) {
       if (!entry.made.empty()) invalid("the operation '" + entry.name + "' is called twice.");
-      if (call.inputs.size() + call.scalars.size() == 2) {
-        layer = make_operation(entry.class_name, entry.name, call.scalars);
-      }
+      layer = make_operation({entry.class_name, entry.name, entry.config}, call.inputs.size(),
+                             call.scalars);
       if (!layer) unsupported(entry, "this operation of keras.ops");
       entry.layer = layer;
     }
-    entry.made.push_back(layer->apply(inputs));
+    entry.made.push_back(layer->apply(inputs, arguments));
   }
 
   const SymbolicTensor& tensor(const Reference& reference) const {

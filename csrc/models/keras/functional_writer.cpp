@@ -1,7 +1,6 @@
 #include <unordered_map>
 
 #include "layers/access.h"
-#include "layers/config/call_arguments.h"
 #include "layers/config/object_config.h"
 #include "models/keras/keras_config.h"
 #include "models/keras/model_parts.h"
@@ -56,19 +55,35 @@ class FunctionalWriter {
 
   json node(const layers::Node& call) const {
     json args = json::array(), keywords = json::object();
-    if (const auto* arguments = dynamic_cast<const layers::CallArguments*>(call.layer.get())) {
-      put_named(call, *arguments, args, keywords);
-    } else if (is_operation(*call.layer)) {
-      for (const SymbolicTensor& input : call.inputs) args.push_back(tensor(input));
-      for (const Scalar& scalar : scalars_of(*call.layer)) put_scalar(scalar, args);
+    const std::vector<std::string>& names = call.form.keywords;
+    const std::size_t by_place = call.inputs.size() - names.size();
+    if (is_operation(*call.layer)) {
+      put_operands(call, args);
+    } else if (call.layer->call_signature().inputs.size() > 1) {
+      for (std::size_t i = 0; i < by_place; ++i) args.push_back(tensor(call.inputs[i]));
     } else if (takes_list(call)) {
       json list = json::array();
-      for (const SymbolicTensor& input : call.inputs) list.push_back(tensor(input));
+      for (std::size_t i = 0; i < by_place; ++i) list.push_back(tensor(call.inputs[i]));
       args.push_back(std::move(list));
     } else {
       args.push_back(tensor(call.inputs.front()));
     }
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      keywords[names[i]] = tensor(call.inputs[by_place + i]);
+    }
+    for (const std::string& flag : call.form.flags) keywords[flag] = true;
     return {{"args", std::move(args)}, {"kwargs", std::move(keywords)}};
+  }
+
+  void put_operands(const layers::Node& call, json& args) const {
+    json tensors = json::array();
+    for (const SymbolicTensor& input : call.inputs) tensors.push_back(tensor(input));
+    if (takes_list_of_operands(*call.layer)) {
+      args.push_back(std::move(tensors));
+    } else {
+      args = std::move(tensors);
+    }
+    for (const Scalar& scalar : scalars_of(*call.layer)) put_scalar(scalar, args);
   }
 
   static void put_scalar(const Scalar& scalar, json& args) {
@@ -79,22 +94,8 @@ class FunctionalWriter {
 
   static bool takes_list(const layers::Node& call) {
     const bool model = dynamic_cast<const Model*>(call.layer.get()) != nullptr;
-    return call.inputs.size() > 1 || (!model && layers::Access::takes_list(*call.layer));
-  }
-
-  // Tensors by their places as far as these go, and then by name.
-  void put_named(const layers::Node& call, const layers::CallArguments& arguments, json& args,
-                 json& keywords) const {
-    const std::vector<std::string> places = arguments.tensor_arguments();
-    const std::vector<std::string> names = arguments.arguments_in_order(call.inputs.size());
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      if (keywords.empty() && names[i] == places.at(i)) {
-        args.push_back(tensor(call.inputs.at(i)));
-      } else {
-        keywords[names[i]] = tensor(call.inputs.at(i));
-      }
-    }
-    for (const std::string& flag : arguments.enabled()) keywords[flag] = true;
+    const std::size_t by_place = call.inputs.size() - call.form.keywords.size();
+    return by_place > 1 || (!model && layers::Access::takes_list(*call.layer));
   }
 
   json tensor(const SymbolicTensor& tensor) const {

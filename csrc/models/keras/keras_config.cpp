@@ -6,7 +6,6 @@
 #include <typeinfo>
 
 #include "layers/access.h"
-#include "layers/config/call_arguments.h"
 #include "layers/config/object_config.h"
 #include "layers/config/registry.h"
 #include "layers/naming.h"
@@ -95,11 +94,10 @@ json sequential_to_object(const Sequential& model, WrittenLayers& written) {
 json build_config(const Layer& layer) {
   const std::vector<Shape>& shapes = layers::Access::build_shapes(layer);
   if (shapes.empty()) return nullptr;
-  if (const auto* arguments = dynamic_cast<const layers::CallArguments*>(&layer)) {
-    const std::vector<std::string> names = arguments->arguments_in_order(shapes.size());
+  if (const std::vector<std::string> names = layer.call_signature().inputs; names.size() > 1) {
     json by_name;
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      by_name[names[i] + "_shape"] = layers::shape_to_config(shapes.at(i));
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      by_name[names.at(i) + "_shape"] = layers::shape_to_config(shapes[i]);
     }
     return {{"shapes_dict", std::move(by_name)}};
   }

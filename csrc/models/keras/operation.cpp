@@ -1,32 +1,27 @@
 #include "models/keras/operation.h"
 
+#include <lamina/error.h>
+
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "graph/builder.h"
+#include "layers/naming.h"
+#include "models/keras/operation_layer.h"
 
 namespace lamina::models {
 namespace {
 
-class Operation final : public Layer {
+class Arithmetic final : public OperationLayer {
  public:
-  Operation(std::string class_name, ops::Binary kind, const std::string& name,
-            std::vector<Scalar> scalars)
-      : Layer({name, {}, true}),
-        class_name_(std::move(class_name)),
-        kind_(kind),
-        scalars_(std::move(scalars)) {
-    input_spec_.count = scalars_.empty() ? 2 : 1;
-    built_ = true;
-    if (!scalars_.empty()) (void)scale_shift();  // refuses early what cannot be lowered
+  Arithmetic(const OperationConfig& config, ops::Binary kind, std::vector<Scalar> scalars)
+      : OperationLayer(config, std::move(scalars)), kind_(kind) {
+    input_spec_.count = this->scalars().empty() ? 2 : 1;
+    if (!this->scalars().empty()) (void)scale_shift();  // refuses early what cannot be lowered
   }
 
-  [[nodiscard]] std::string class_name() const override { return class_name_; }
-  [[nodiscard]] const std::vector<Scalar>& scalars() const noexcept { return scalars_; }
-
   [[nodiscard]] std::vector<Shape> compute_output_shape(const std::vector<Shape>& inputs) override {
-    return {inputs.size() == 1 ? inputs[0] : broadcast(inputs[0], inputs[1])};
+    return {inputs.size() == 1 ? inputs[0] : broadcast_shapes(*this, inputs[0], inputs[1])};
   }
   [[nodiscard]] std::vector<DType> compute_output_dtype(const std::vector<DType>& inputs) override {
     return {inputs[0]};
@@ -42,17 +37,16 @@ class Operation final : public Layer {
     if (builder.dtype(x[0]) != builder.dtype(x[1])) unsupported("takes no two different dtypes");
     return {builder.binary(kind_, x[0], x[1])};
   }
-  [[nodiscard]] bool autocast() const override { return false; }
 
  private:
   [[noreturn]] void unsupported(const std::string& what) const {
-    throw UnsupportedError("Operation '" + name() + "' (" + class_name_ + ") " + what +
+    throw UnsupportedError("Operation '" + name() + "' (" + class_name() + ") " + what +
                            " in Lamina.");
   }
 
   // x op number, or number op x, as x * a + b.
   [[nodiscard]] ops::Activation scale_shift() const {
-    const auto [position, value, integer] = scalars_[0];
+    const auto [position, value, integer] = scalars()[0];
     const bool first = position == 0;
     switch (kind_) {
       case ops::Binary::kAdd:
@@ -67,27 +61,13 @@ class Operation final : public Layer {
         break;
       case ops::Binary::kMaximum:
       case ops::Binary::kMinimum:
+      case ops::Binary::kKeep:
         break;
     }
     unsupported("is not supported with a number");
   }
 
-  [[nodiscard]] Shape broadcast(const Shape& a, const Shape& b) const {
-    std::vector<std::int64_t> dims(std::max(a.rank(), b.rank()));
-    for (std::size_t i = 0; i < dims.size(); ++i) {
-      const std::int64_t da = i < a.rank() ? a.dims()[a.rank() - 1 - i] : 1;
-      const std::int64_t db = i < b.rank() ? b.dims()[b.rank() - 1 - i] : 1;
-      if (da != db && da != 1 && db != 1 && da != kNone && db != kNone) {
-        fail("Unable to broadcast shapes " + a.str() + " and " + b.str() + ".");
-      }
-      dims[dims.size() - 1 - i] = da == 1 || (da == kNone && db != 1) ? db : da;
-    }
-    return Shape(std::move(dims));
-  }
-
-  std::string class_name_;
   ops::Binary kind_;
-  std::vector<Scalar> scalars_;
 };
 
 const std::map<std::string, ops::Binary>& kinds() {
@@ -103,25 +83,47 @@ const std::map<std::string, ops::Binary>& kinds() {
 }  // namespace
 
 bool is_operation(const Layer& layer) {
-  return dynamic_cast<const Operation*>(&layer) != nullptr;
+  return dynamic_cast<const OperationLayer*>(&layer) != nullptr;
 }
 
-LayerPtr make_operation(const std::string& class_name, const std::string& name,
+LayerPtr make_operation(const OperationConfig& config, std::size_t tensors,
                         const std::vector<Scalar>& scalars) {
-  const auto it = kinds().find(class_name);
-  if (it == kinds().end()) return nullptr;
-  return std::make_shared<Operation>(class_name, it->second, name, scalars);
+  const auto it = kinds().find(config.class_name);
+  if (it == kinds().end()) return make_mask_operation(config, tensors, scalars);
+  if (tensors + scalars.size() != 2 || tensors == 0) return nullptr;
+  return std::make_shared<Arithmetic>(config, it->second, scalars);
+}
+
+Shape broadcast_shapes(const Layer& operation, const Shape& a, const Shape& b) {
+  std::vector<std::int64_t> dims(std::max(a.rank(), b.rank()));
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    const std::int64_t da = i < a.rank() ? a.dims()[a.rank() - 1 - i] : 1;
+    const std::int64_t db = i < b.rank() ? b.dims()[b.rank() - 1 - i] : 1;
+    if (da != db && da != 1 && db != 1 && da != kNone && db != kNone) {
+      throw ValueError(layers::in_words(operation) + ": Unable to broadcast shapes " + a.str() +
+                       " and " + b.str() + ".");
+    }
+    dims[dims.size() - 1 - i] = da == 1 || (da == kNone && db != 1) ? db : da;
+  }
+  return Shape(std::move(dims));
 }
 
 nlohmann::json operation_to_object(const Layer& operation) {
+  const auto& layer = dynamic_cast<const OperationLayer&>(operation);
+  nlohmann::json config = layer.config();
+  config["name"] = layer.name();
   return {{"module", "keras.src.ops.numpy"},
-          {"class_name", operation.class_name()},
-          {"config", {{"name", operation.name()}}},
-          {"registered_name", operation.class_name()}};
+          {"class_name", layer.class_name()},
+          {"config", std::move(config)},
+          {"registered_name", layer.class_name()}};
 }
 
 const std::vector<Scalar>& scalars_of(const Layer& operation) {
-  return dynamic_cast<const Operation&>(operation).scalars();
+  return dynamic_cast<const OperationLayer&>(operation).scalars();
+}
+
+bool takes_list_of_operands(const Layer& operation) {
+  return operation.class_name() == "Concatenate";
 }
 
 }  // namespace lamina::models

@@ -19,14 +19,21 @@ struct Scalar {
   bool integer = false;  ///< written without a point
 };
 
-/// An operation of `keras.ops` from its class name and configuration; null when Lamina has none of
-/// that name. The scalars of a call belong to the operation here, so each call makes one of its
-/// own.
-[[nodiscard]] LayerPtr make_operation(const std::string& class_name, const std::string& name,
+/// What a configuration says of an operation of `keras.ops`.
+struct OperationConfig {
+  std::string class_name, name;
+  const nlohmann::json& config;
+};
+
+/// The operation, of a call on so many tensors beside `scalars`; null when Lamina has none of that
+/// name. The scalars of a call belong to the operation here, so each call makes one of its own.
+[[nodiscard]] LayerPtr make_operation(const OperationConfig& config, std::size_t tensors,
                                       const std::vector<Scalar>& scalars);
 
-/// Keras's object of an operation, and its operands that are numbers.
+/// Keras's object of an operation, its operands that are numbers, and whether those that are
+/// tensors are a list.
 [[nodiscard]] nlohmann::json operation_to_object(const Layer& operation);
 [[nodiscard]] const std::vector<Scalar>& scalars_of(const Layer& operation);
+[[nodiscard]] bool takes_list_of_operands(const Layer& operation);
 
 }  // namespace lamina::models

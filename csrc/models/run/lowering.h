@@ -8,8 +8,8 @@ namespace lamina::models {
 
 /// The model as a program for inputs of these shapes and dtypes. In training mode, behind the
 /// model's inputs comes the random state that its Dropouts draw from, if there are any, and behind
-/// its outputs its activity penalties, in evaluation mode as well, and then the statistics that its
-/// moving averages follow.
+/// its outputs its activity penalties and their masks, in evaluation mode as well, and then the
+/// statistics that its moving averages follow.
 [[nodiscard]] graph::Program lower_model(
     Model& model, const std::vector<ops::TensorSpec>& inputs,
     graph::Builder::Mode mode = graph::Builder::Mode::kInference);

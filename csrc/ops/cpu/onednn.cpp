@@ -95,6 +95,7 @@ bool append_activation(dnnl::post_ops& ops, const Activation& activation) {
     case Unary::kSoftplus:
       return append(algorithm::eltwise_soft_relu);
     case Unary::kSoftsign:
+    case Unary::kInverseRoot:
       return false;
     case Unary::kExponential:
       return append(algorithm::eltwise_exp);

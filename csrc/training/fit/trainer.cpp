@@ -78,6 +78,7 @@ void Trainer::prepare(const Batch& batch) {
   }
   make_metrics(batch);
   adds_activities_ = has_activity_regularizers(model_);
+  has_masks_.reset();
   if (!prepared_) {
     optimizer().build(model_.trainable_variables());
     model_.prepare_saving();  // now, while plans are made, rather than in the first save
@@ -119,8 +120,9 @@ void Trainer::require_same_trainable() {
       model_.name()));
 }
 
-double Trainer::total_loss(const Batch& batch, const std::vector<Tensor>& outputs,
+double Trainer::total_loss(const Batch& batch, const Predictions& predicted,
                            std::vector<Tensor>* gradients) {
+  const std::vector<Tensor>& outputs = predicted.outputs;
   double total = 0;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const Loss& loss = *losses_[i];
@@ -129,13 +131,14 @@ double Trainer::total_loss(const Batch& batch, const std::vector<Tensor>& output
     if (gradients != nullptr) {
       LossResult result = naming_samples(batch, batch.y[i], [&] {
         return loss.value_and_gradient(batch.y[i], outputs[i], batch.weight,
-                                       weight * optimizer().loss_scale());
+                                       weight * optimizer().loss_scale(), predicted.masks[i]);
       });
       gradients->push_back(std::move(result.gradient));
       value = result.value;
     } else {
-      value = naming_samples(batch, batch.y[i],
-                             [&] { return loss(batch.y[i], outputs[i], batch.weight); });
+      value = naming_samples(batch, batch.y[i], [&] {
+        return loss(batch.y[i], outputs[i], batch.weight, predicted.masks[i]);
+      });
     }
     if (!output_losses_.empty()) output_losses_[i].update(value, static_cast<double>(batch.rows()));
     total += value * weight;
@@ -143,10 +146,13 @@ double Trainer::total_loss(const Batch& batch, const std::vector<Tensor>& output
   return total;
 }
 
-void Trainer::gather(const Batch& batch, const std::vector<Tensor>& outputs, double loss) {
+void Trainer::gather(const Batch& batch, const Predictions& predicted, double loss) {
   loss_.update(loss, static_cast<double>(batch.rows()));
   for (const NamedMetric& metric : metrics_) {
-    metric.metric->update_state(batch.y[metric.output], outputs[metric.output]);
+    const Tensor& mask = predicted.masks[metric.output];
+    const bool masked = mask.defined() && metric.metric->takes_mask();
+    metric.metric->update_state(batch.y[metric.output], predicted.outputs[metric.output],
+                                masked ? mask.cast(DType::kFloat32) : Tensor());
   }
 }
 
@@ -156,7 +162,8 @@ void Trainer::lose() {
 }
 
 bool Trainer::has_device_losses(const TrainGraph& graph) const {
-  if (graph.device() == Device::cpu()) return false;
+  // How many rows take part is known before the step only where no mask says.
+  if (graph.device() == Device::cpu() || graph.has_output_masks()) return false;
   const std::vector<ops::TensorSpec> outputs = graph.output_specs();
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (!DeviceLosses::computes(*losses_[i], outputs[i].dtype)) return false;
@@ -180,9 +187,10 @@ void Trainer::place_labels(const TrainGraph& graph, const Batch& batch) {
 
 double Trainer::step_with_host(TrainGraph& graph, const Batch& batch, RandomState random) {
   const std::vector<Tensor>& outputs = graph.forward(batch.x, random);
+  const Predictions predicted{outputs, graph.output_masks()};
   std::vector<Tensor> gradients;
-  const double loss = total_loss(batch, outputs, &gradients) + graph.penalty();
-  gather(batch, outputs, loss);
+  const double loss = total_loss(batch, predicted, &gradients) + graph.penalty();
+  gather(batch, predicted, loss);
   optimizer().apply(graph.backward(gradients, optimizer().loss_scale()));
   return loss;
 }
@@ -193,8 +201,9 @@ double Trainer::step_without_host(TrainGraph& graph, const Batch& batch, RandomS
   device_losses_->compute(graph.beside(), graph.device_outputs(), graph.output_gradients());
   const std::vector<Tensor>& gradients = graph.backward_of_device(optimizer().loss_scale());
   const std::vector<Tensor>& outputs = graph.finish_forward();
-  const double loss = total_loss(batch, outputs, nullptr) + graph.penalty();
-  gather(batch, outputs, loss);
+  const Predictions predicted{outputs, graph.output_masks()};
+  const double loss = total_loss(batch, predicted, nullptr) + graph.penalty();
+  gather(batch, predicted, loss);
   optimizer().apply(gradients);
   return loss;
 }
@@ -227,18 +236,21 @@ void Trainer::train(const Batch& batch) {
 
 void Trainer::test(const Batch& batch) {
   prepare(batch);
-  std::vector<Tensor> outputs;
+  std::vector<Tensor> outputs, masks(batch.y.size());
   double activity_penalty = 0;
   weight_penalty_.begin(model_.trainable_variables());  // computed while nothing waits for it
-  if (adds_activities_) {
+  if (!has_masks_) has_masks_ = has_output_masks(model_, batch.x);
+  if (adds_activities_ || *has_masks_) {
     TrainGraph& graph = evaluation_graphs_.get(batch.x);
     outputs = graph.forward(batch.x);
+    masks = graph.output_masks();
     activity_penalty = graph.activity_penalty();
   } else {
     outputs = model_.predict(batch.x, {.batch_size = batch.rows()});
   }
   const double penalty = weight_penalty_.value() + activity_penalty;
-  gather(batch, outputs, total_loss(batch, outputs, nullptr) + penalty);
+  const Predictions predicted{outputs, masks};
+  gather(batch, predicted, total_loss(batch, predicted, nullptr) + penalty);
 }
 
 Logs Trainer::logs() const {

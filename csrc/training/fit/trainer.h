@@ -67,6 +67,12 @@ class Trainer {
     std::size_t output;
   };
 
+  /// What the model gives for a batch; masks are undefined where an output has none.
+  struct Predictions {
+    const std::vector<Tensor>& outputs;
+    const std::vector<Tensor>& masks;
+  };
+
   void make_metrics(const Batch& batch);
   /// What of a step may fail; gives the loss. With the losses' gradients computed on the host, and
   /// on the device, which then does not wait for the host between forward and backward.
@@ -77,11 +83,11 @@ class Trainer {
   /// Has the labels made ready for the graph's device.
   void place_labels(const TrainGraph& graph, const Batch& batch);
   /// The weighted sum of the outputs' losses; with `gradients`, their derivatives as well.
-  double total_loss(const Batch& batch, const std::vector<Tensor>& outputs,
+  double total_loss(const Batch& batch, const Predictions& predicted,
                     std::vector<Tensor>* gradients);
   /// The run is lost: from this batch on its loss is NaN.
   void lose();
-  void gather(const Batch& batch, const std::vector<Tensor>& outputs, double loss);
+  void gather(const Batch& batch, const Predictions& predicted, double loss);
 
   Model& model_;
   CompileArguments arguments_;
@@ -98,7 +104,8 @@ class Trainer {
   std::vector<metrics::Mean> output_losses_;
   std::vector<NamedMetric> metrics_;
   bool prepared_ = false;
-  bool adds_activities_ = false;  ///< to the loss, in evaluation as the graphs do in training
+  bool adds_activities_ = false;   ///< to the loss, in evaluation as the graphs do in training
+  std::optional<bool> has_masks_;  ///< whether outputs have; once that has been asked
   models::GraphWatch layers_;
   bool stale_ = true;  ///< what was asked of the model, and the metrics made for it
 };

@@ -41,6 +41,11 @@ const std::vector<Tensor>& GradientTape::forward(const std::vector<Tensor>& inpu
   return outputs;
 }
 
+const std::vector<Tensor>& GradientTape::output_masks() const {
+  if (parts_->graph == nullptr) throw ValueError("GradientTape: call `forward` first.");
+  return parts_->graph->output_masks();
+}
+
 double GradientTape::penalty() const {
   if (parts_->graph == nullptr) throw ValueError("GradientTape: call `forward` first.");
   return parts_->graph->penalty();

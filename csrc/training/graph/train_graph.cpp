@@ -72,6 +72,7 @@ TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Dev
                          average.momentum});
   }
   outputs_count_ = model.outputs().size();
+  mask_outputs_ = program.output_masks;
   for (const graph::ValueId penalty : program.activity_penalties) {
     penalty_dtypes_.push_back(program.values[penalty].dtype);
   }
@@ -151,6 +152,9 @@ void TrainGraph::begin_forward(const std::vector<Tensor>& inputs, RandomState st
       plan_->forward({placed.begin(), behind}, plan_->draws() ? *behind : Tensor());
   const std::span<const Tensor> own(all.data(), outputs_count_ + penalty_dtypes_.size());
   device_outputs_.assign(own.begin(), own.end());
+  for (const std::optional<std::size_t>& mask : mask_outputs_) {
+    if (mask) device_outputs_.push_back(all[*mask]);
+  }
   device_outputs_.push_back(penalties_.sums());  // one passage, and one wait, for all
   if (device() != Device::cpu()) mark_outputs();
   prepare_averages(all);
@@ -200,10 +204,39 @@ const std::vector<Tensor>& TrainGraph::output_gradients() {
 void TrainGraph::take_penalties() {
   penalty_ = penalties_.value_of(outputs_.back());
   outputs_.pop_back();
+  take_masks();
   activity_penalty_ = 0;
   for (; outputs_.size() > outputs_count_; outputs_.pop_back()) {
     activity_penalty_ += outputs_.back().cast(DType::kFloat64).data<double>()[0];
   }
+}
+
+bool TrainGraph::has_output_masks() const {
+  return std::any_of(mask_outputs_.begin(), mask_outputs_.end(),
+                     [](const auto& mask) { return mask.has_value(); });
+}
+
+void TrainGraph::take_masks() {
+  output_masks_.assign(outputs_count_, Tensor());
+  for (std::size_t i = mask_outputs_.size(); i-- > 0;) {
+    if (!mask_outputs_[i]) continue;
+    output_masks_[i] = std::move(outputs_.back());
+    outputs_.pop_back();
+  }
+}
+
+bool has_output_masks(Model& model, const std::vector<Tensor>& x) {
+  std::vector<Shape> shapes;
+  std::vector<DType> given;
+  for (const Tensor& tensor : x) {
+    shapes.push_back(tensor.shape());
+    given.push_back(tensor.dtype());
+  }
+  const graph::Program program =
+      models::lower_model(model, input_specs(built_for(model, shapes), shapes, given),
+                          graph::Builder::Mode::kEvaluation);
+  return std::any_of(program.output_masks.begin(), program.output_masks.end(),
+                     [](const auto& mask) { return mask.has_value(); });
 }
 
 std::vector<Tensor> TrainGraph::penalty_gradients(double scale) const {

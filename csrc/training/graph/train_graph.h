@@ -52,6 +52,10 @@ class TrainGraph {
   /// dropout: use another counter at each step. The outputs of the model, on the host, valid until
   /// the next call. Throws ValueError naming an input that does not fit.
   const std::vector<Tensor>& forward(const std::vector<Tensor>& inputs, RandomState state = {});
+  /// The masks of the outputs of the last `forward`, bool and as long valid; undefined for those
+  /// without one.
+  [[nodiscard]] const std::vector<Tensor>& output_masks() const { return output_masks_; }
+  [[nodiscard]] bool has_output_masks() const;
   /// What regularizers add to the loss: of the variables as they were in the last forward (in
   /// training mode), and of what layers gave in it.
   [[nodiscard]] double penalty() const { return penalty_ + activity_penalty_; }
@@ -126,8 +130,9 @@ class TrainGraph {
     Tensor statistics, next;
   };
   void mark_outputs();
-  /// The penalties leave the outputs, with which they came to the host.
+  /// Penalties and masks leave the outputs, with which they came to the host.
   void take_penalties();
+  void take_masks();
   /// `scale` for each of the activities' penalties.
   [[nodiscard]] std::vector<Tensor> penalty_gradients(double scale) const;
   const std::vector<Tensor>& run_backward(const std::vector<Tensor>& placed, double penalty_scale);
@@ -149,10 +154,14 @@ class TrainGraph {
   std::unique_ptr<graph::TrainingPlan> plan_;
   std::optional<runtime::DeviceMark> mark_;  ///< on a device: behind forward
   bool computed_ = false;                    ///< what is marked is to come to the host
-  std::vector<Tensor> device_outputs_;       ///< with the penalties behind them
+  std::vector<Tensor> device_outputs_;       ///< masks and penalties behind them
   std::vector<Tensor> beside_, output_gradients_, placed_scales_;
-  std::optional<double> placed_scale_;  ///< what these hold
-  std::vector<Tensor> outputs_;
+  std::optional<double> placed_scale_;                    ///< what these hold
+  std::vector<std::optional<std::size_t>> mask_outputs_;  ///< of the plan, for each output
+  std::vector<Tensor> outputs_, output_masks_;
 };
+
+/// Whether outputs of the model have masks, for data of such shapes and dtypes.
+[[nodiscard]] bool has_output_masks(Model& model, const std::vector<Tensor>& x);
 
 }  // namespace lamina::training

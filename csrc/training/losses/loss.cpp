@@ -51,14 +51,15 @@ Rows rows_of(const Loss& loss, const Tensor& y_true, const Tensor& y_pred) {
 
 }  // namespace
 
-float Loss::operator()(const Tensor& y_true, const Tensor& y_pred,
-                       const Tensor& sample_weight) const {
-  return compute(y_true, y_pred, sample_weight, {}).value;
+float Loss::operator()(const Tensor& y_true, const Tensor& y_pred, const Tensor& sample_weight,
+                       const Tensor& mask) const {
+  return compute(y_true, y_pred, sample_weight, mask, {}).value;
 }
 
 LossResult Loss::value_and_gradient(const Tensor& y_true, const Tensor& y_pred,
-                                    const Tensor& sample_weight, double scale) const {
-  return compute(y_true, y_pred, sample_weight, scale);
+                                    const Tensor& sample_weight, double scale,
+                                    const Tensor& mask) const {
+  return compute(y_true, y_pred, sample_weight, mask, scale);
 }
 
 RowLosses Loss::row_losses(const Tensor& y_true, const Tensor& y_pred) const {
@@ -74,9 +75,10 @@ RowLosses Loss::row_losses(const Tensor& y_true, const Tensor& y_pred) const {
 }
 
 LossResult Loss::compute(const Tensor& y_true, const Tensor& y_pred, const Tensor& sample_weight,
-                         std::optional<double> gradient_scale) const {
+                         const Tensor& mask, std::optional<double> gradient_scale) const {
   const bool with_gradient = gradient_scale.has_value();
-  const Rows rows = rows_of(*this, y_true, y_pred);
+  Rows rows = rows_of(*this, y_true, y_pred);
+  if (mask.defined()) rows.leave_out(*this, mask);
   std::vector<float> weights;
   if (sample_weight.defined()) weights = training::row_weights(sample_weight, rows.shape);
   const float divisor = rows.divisor(reduction_, weights);

@@ -42,6 +42,19 @@ void LossRows::require_fit(const Loss& loss, const Shape& given, const Shape& pr
                   loss.name(), given.str(), predictions.str(), expected.str()));
 }
 
+void LossRows::leave_out(const Loss& loss, const Tensor& mask) {
+  Shape of_mask = mask.shape();
+  while (of_mask.rank() > shape.rank() && of_mask[-1] == 1) of_mask = without_last(of_mask);
+  if (of_mask != shape) {
+    throw ValueError(fmt::format("Loss '{}': the mask of shape {} does not fit losses of shape {}.",
+                                 loss.name(), mask.shape().str(), shape.str()));
+  }
+  const Tensor kept = mask.cast(DType::kBool);
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (!kept.data<bool>()[i]) counts[i] = 0;
+  }
+}
+
 float LossRows::divisor(Reduction reduction, const std::vector<float>& weights) const {
   double counted = 0, weighted = 0;
   for (std::size_t i = 0; i < counts.size(); ++i) {

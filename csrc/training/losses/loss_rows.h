@@ -18,6 +18,8 @@ struct LossRows {
   std::int64_t classes = 0, labels = 0;  ///< of a row
   std::vector<std::uint8_t> counts;      ///< 0 for a row that takes no part
 
+  /// Rows where the mask is 0 take no part. Throws ValueError where it does not fit.
+  void leave_out(const Loss& loss, const Tensor& mask);
   /// By what the sum of the rows' losses is divided. `weights`: one a row; empty: all 1.
   [[nodiscard]] float divisor(Reduction reduction, const std::vector<float>& weights) const;
 

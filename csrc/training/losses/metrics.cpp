@@ -35,6 +35,7 @@ class Share : public Mean {
  public:
   using Mean::Mean;
   std::optional<Direction> direction() const override { return Direction::kUp; }
+  bool takes_mask() const override { return true; }
 };
 
 /// By a function of a row's labels and predictions.
@@ -130,6 +131,7 @@ class LossMean : public Mean {
     Mean::update_state({}, rows.values, weights);
   }
   std::optional<Direction> direction() const override { return Direction::kDown; }
+  bool takes_mask() const override { return true; }
 
  private:
   LossPtr loss_;

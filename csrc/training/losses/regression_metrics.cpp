@@ -49,6 +49,7 @@ class MeanOfRows : public Mean {
     Mean::update_state({}, values, sample_weight);
   }
   std::optional<Direction> direction() const override { return Direction::kUp; }
+  bool takes_mask() const override { return true; }
 
  private:
   Function of_;

@@ -64,7 +64,10 @@ struct ELUOptions {
 };
 [[nodiscard]] LayerRef ELU(ELUOptions options = {});
 
-/// exp(x) / sum(exp(x)) over `axis`; over several axes jointly.
+/// exp(x) / sum(exp(x)) over `axis`; over several axes jointly. With a mask (an argument `mask` of
+/// its call that broadcasts to the input, or what the input carries) over what that leaves, which
+/// is what is true or greater than a half; the rest gives 0. ValueError where it does not
+/// broadcast.
 struct SoftmaxOptions {
   Axes axis = -1;
   std::string name = {};

@@ -27,11 +27,23 @@ namespace lamina::layers {
 /// attended to together, which is what Keras's `attention_axes` is by default; other axes throw
 /// UnsupportedError when the layer is built.
 ///
-/// `use_causal_mask`: a target attends to the sources up to its own place. Keras has it as an
-/// argument of each call; here it is of the layer, so of all its calls. `sliding_window`: to those
-/// less than so many places away alone. Both are for inputs of three axes; where the window leaves
-/// a target without any source, UnsupportedError is thrown when the layer is lowered. There are no
-/// other masks, no flash attention, and scores are not returned.
+/// Masks say which sources (batch, targets, sources) a target attends to; all that there are hold
+/// together, and of a target that they leave nothing all sources are alike (with `dropout` it gets
+/// nothing, as in Keras). A call may be given by name, each floating, integer or bool, and 0 or
+/// false for what is masked:
+///
+///     attention({x, y}, {{"attention_mask", mask}, {"use_causal_mask", true}})
+///
+/// `attention_mask` (batch, targets, sources), (batch, heads or 1, targets, sources) or what
+/// broadcasts to these; `value_mask` and `key_mask` (batch, sources), which else are the masks that
+/// these inputs carry (see Layer::supports_masking). The query's is what the query carries,
+/// whatever `query_mask` is given: so Keras has it. Its inputs carry no mask any longer to what is
+/// lowered behind the call, as those of Keras do not where a model runs; its output carries the
+/// query's. `use_causal_mask`: a target attends to the sources up to its own place. It is an
+/// argument of a call, as in Keras, or as an option of the layer one of all its calls.
+/// `sliding_window`: to those less than so many places away alone. All of these are for inputs of
+/// three axes; where the window leaves a target without any source, UnsupportedError is thrown when
+/// the layer is lowered. There is no flash attention, and scores are not returned.
 ///
 /// Sublayers, as Keras has them: query_dense, key_dense, value_dense, output_dense (and with
 /// `use_gate` one that gates what the heads give by the query), each an EinsumDense with a kernel

@@ -71,8 +71,8 @@ struct EinsumDenseOptions {
 [[nodiscard]] LayerRef EinsumDense(EinsumDenseOptions options);
 
 /// Integers (batch, ...) -> (batch, ..., output_dim). Variables: embeddings (input_dim,
-/// output_dim). Prediction throws ValueError for an index outside [0, input_dim). There are no
-/// masks: the factory throws UnsupportedError for `mask_zero`.
+/// output_dim). Prediction throws ValueError for an index outside [0, input_dim). With `mask_zero`
+/// index 0 stands for nothing: the output has a mask, (batch, ...), which is false there.
 struct EmbeddingOptions {
   std::int64_t input_dim = 0;
   std::int64_t output_dim = 0;
@@ -85,6 +85,16 @@ struct EmbeddingOptions {
   bool trainable = true;
 };
 [[nodiscard]] LayerRef Embedding(EmbeddingOptions options);
+
+/// Leaves out of what follows the steps whose every feature is `mask_value`: the output, (batch,
+/// ..., features) as the input, is 0 there and has a mask (batch, ...) that is false there.
+struct MaskingOptions {
+  double mask_value = 0;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Masking(MaskingOptions options = {});
 
 /// The identity in prediction. In training drops elements with probability `rate` and scales the
 /// others by 1 / (1 - rate); with `noise_shape` (kNone: as the input) one draw decides for all that

@@ -7,7 +7,8 @@
 namespace lamina::layers {
 
 // Merging: applied to a list of tensors that broadcast against each other (lower ranks gain axes of
-// size 1 after the batch).
+// size 1 after the batch). Where all inputs carry masks the output's mask is true where any of
+// theirs is.
 
 struct MergeOptions {
   std::string name = {};
@@ -22,7 +23,8 @@ struct MergeOptions {
 [[nodiscard]] LayerRef Maximum(MergeOptions options = {});
 [[nodiscard]] LayerRef Minimum(MergeOptions options = {});
 
-/// Equal shapes but for `axis`, along which the inputs are laid one after another.
+/// Equal shapes but for `axis`, along which the inputs are laid one after another, and so are their
+/// masks, if any has one: the output's is true where any of the last axis is.
 struct ConcatenateOptions {
   std::int64_t axis = -1;
   std::string name = {};

@@ -17,6 +17,8 @@ namespace lamina::layers {
 ///
 ///     moving = momentum * moving + (1 - momentum) * batch
 ///
+/// With a mask (an argument `mask` of its call, or what the input carries), which has the input's
+/// axes but for the last, the batch's statistics are those of what it leaves.
 /// Variables, each of the size of `axis`: gamma (if scale), beta (if center), moving_mean,
 /// moving_variance (these two not trainable).
 struct BatchNormalizationOptions {

@@ -59,6 +59,8 @@ struct AveragePooling1DOptions {
 // Global pooling: (batch, ..., channels) -> (batch, channels), or with `keepdims` the pooled axes
 // stay with size 1.
 
+/// Over the steps that its mask leaves (an argument `mask` of its call, (batch, steps), or what its
+/// input carries): NaN where that are none, as in Keras.
 struct GlobalAveragePooling1DOptions {
   std::string data_format = "channels_last";
   bool keepdims = false;

@@ -279,9 +279,14 @@ def attention():
         yield case(L.EinsumDense("abc,cd->abd", (None, 3), bias_axes="d", dtype=policy), (None, 2, 4), numbers=False)
 
 
+def masks():
+    yield case(L.Masking(), (None, 5, 6))
+    yield case(L.Masking(0.5, dtype="mixed_bfloat16"), (None, 2, 3, 4), numbers=False)
+
+
 def main():
     keras.config.set_floatx("float32")
-    groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow, attention)
+    groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow, attention, masks)
     cases = [c for group in groups for c in group()]
     path = pathlib.Path(__file__).with_name("keras_cases.json")
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)

@@ -147,6 +147,30 @@ TEST(ToJson, CopiesAttentionInAnyOrderOfItsArguments) {
   expect_copied(*named);
 }
 
+TEST(ToJson, CopiesWhatCallsAreGivenByName) {
+  const SymbolicTensor ids = layers::Input({.shape = {5}, .dtype = "int32", .name = "ids"}),
+                       mask = layers::Input({.shape = {5, 5}, .dtype = "int32", .name = "mask"});
+  const SymbolicTensor x =
+      layers::Embedding({.input_dim = 10, .output_dim = 6, .mask_zero = true})(ids);
+  const LayerRef shared = layers::MultiHeadAttention({.num_heads = 2, .key_dim = 3});
+  const SymbolicTensor y = shared({x, x}, {{"attention_mask", mask}, {"use_causal_mask", true}});
+  const SymbolicTensor z = shared({y}, {{"value", x}, {"key", y}});
+  const auto model = Functional::create({ids, mask}, {z}, {.name = "given"});
+  expect_copied(*model);
+  const json config = written(*model);
+  json copy = config;
+  const json calls = layer_named(copy, shared->name())["inbound_nodes"];
+  const auto history = [](const json& tensor) { return tensor["config"]["keras_history"]; };
+  ASSERT_EQ(calls[0]["args"].size(), 2u);
+  EXPECT_EQ(history(calls[0]["kwargs"]["attention_mask"]), json({"mask", 0, 0}));
+  EXPECT_EQ(calls[0]["kwargs"]["use_causal_mask"], true);
+  EXPECT_EQ(calls[0]["kwargs"].size(), 2u);
+  ASSERT_EQ(calls[1]["args"].size(), 1u);
+  EXPECT_EQ(history(calls[1]["kwargs"]["key"]), json({shared->name(), 0, 0}));
+  EXPECT_EQ(calls[1]["kwargs"].size(), 2u);
+  EXPECT_EQ(written(*Model::from_json_text(config.dump())), config);
+}
+
 TEST(ToJson, CopiesOperationsWithNumbersOnEitherSide) {
   for (const json& args : {json({0.5, "x"}), json({"x", 0.5}), json({2, "x"}), json({"x", -3})}) {
     json config = read_json("branches.json");

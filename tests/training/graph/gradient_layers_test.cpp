@@ -300,6 +300,7 @@ std::vector<Row> rows() {
          return Permute({.dims = {3, 1, 2}});
        })},
       {"Dropout", plain([] { return Dropout({.rate = 0.4}); })},
+      {"Masking", plain([] { return Masking({.mask_value = 0.5}); })},
       {"Rescaling", plain([] { return Rescaling({.scale = 0.3, .offset = 1.0}); })},
       {"Normalization", plain([] { return Normalization(); })},
       {"ReLU",
