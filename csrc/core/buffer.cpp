@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 
 namespace lamina::core {
@@ -23,6 +24,12 @@ std::shared_ptr<void> allocate_host(std::size_t bytes) {
   // Advice only: where the kernel refuses, the memory is as good, just slower to fault in.
   if (large) (void)madvise(memory, rounded / kHugePage * kHugePage, MADV_HUGEPAGE);
   return {memory, [](void* p) { std::free(p); }};
+}
+
+bool is_exclusive(long holders) noexcept {
+  if (holders != 1) return false;
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return true;
 }
 
 }  // namespace lamina::core

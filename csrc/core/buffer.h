@@ -9,4 +9,8 @@ namespace lamina::core {
 /// Throws OutOfMemoryError.
 [[nodiscard]] std::shared_ptr<void> allocate_host(std::size_t bytes);
 
+/// True of memory that has so many holders, as a shared_ptr counts them, when there is only one,
+/// who may write over it: whoever let go of it last, on whatever thread, has read what it wanted.
+[[nodiscard]] bool is_exclusive(long holders) noexcept;
+
 }  // namespace lamina::core

@@ -56,7 +56,7 @@ class Archive {
 
   /// Of several members of one name the last: to change a member, one is appended.
   Entry find(const std::string& name) const {
-    const std::vector<std::byte> directory = read_directory();
+    const auto [directory, shift] = read_directory();
     std::optional<Entry> found;
     for (std::size_t at = 0; at < directory.size();) {
       const std::byte* header = directory.data() + at;
@@ -75,7 +75,10 @@ class Archive {
         found = entry(header, {header + kCentralHeaderBytes + name_bytes, extra_bytes});
       at += total;
     }
-    if (found) return *found;
+    if (found) {
+      found->header += shift;
+      return *found;
+    }
     fail("There is no item named '" + name + "' in the archive");
   }
 
@@ -94,30 +97,39 @@ class Archive {
   }
 
  private:
-  std::vector<std::byte> read_directory() const {
+  struct Directory {
+    std::vector<std::byte> bytes;
+    std::uint64_t shift;  ///< to be added to all offsets: what was put before the archive
+  };
+
+  /// As Python's zipfile it goes by where the directory ends, and not by where it says it begins.
+  Directory read_directory() const {
     if (file_.size() < kEndBytes) fail("File is not a zip file");
     const std::uint64_t tail = std::min<std::uint64_t>(file_.size(), kEndBytes + kLongestComment);
     const std::vector<std::byte> bytes = read(file_.size() - tail, tail);
     for (std::size_t at = bytes.size() - kEndBytes + 1; at-- > 0;) {
       if (number<std::uint32_t>(&bytes[at]) != kEnd) continue;
+      std::uint64_t end = file_.size() - tail + at;
       std::uint64_t size = number<std::uint32_t>(&bytes[at + 12]);
       std::uint64_t offset = number<std::uint32_t>(&bytes[at + 16]);
-      if (size == kIsIn64 || offset == kIsIn64) read_end64(file_.size() - tail + at, size, offset);
+      read_end64(end, size, offset);
+      if (size > end || offset > end - size) fail("Bad offset for central directory");
       if (size > kLargestDirectory) fail("the archive has too many members");
-      return read(offset, size);
+      return {read(end - size, size), end - size - offset};
     }
     fail("File is not a zip file");
   }
 
-  void read_end64(std::uint64_t end, std::uint64_t& size, std::uint64_t& offset) const {
-    if (end < kEnd64LocatorBytes) fail("the archive is cut short");
-    const std::vector<std::byte> locator = read(end - kEnd64LocatorBytes, kEnd64LocatorBytes);
-    if (number<std::uint32_t>(locator.data()) != kEnd64Locator)
-      fail("the archive's end is damaged");
-    const std::vector<std::byte> record = read(number<std::uint64_t>(&locator[8]), kEnd64Bytes);
+  /// Of an archive that has them: what ZIP64 adds, which lies between the directory and its `end`.
+  void read_end64(std::uint64_t& end, std::uint64_t& size, std::uint64_t& offset) const {
+    constexpr std::uint64_t kBytes = kEnd64Bytes + kEnd64LocatorBytes;
+    if (end < kBytes) return;
+    const std::vector<std::byte> record = read(end - kBytes, kBytes);
+    if (number<std::uint32_t>(&record[kEnd64Bytes]) != kEnd64Locator) return;
     if (number<std::uint32_t>(record.data()) != kEnd64) fail("the archive's end is damaged");
     size = number<std::uint64_t>(&record[40]);
     offset = number<std::uint64_t>(&record[48]);
+    end -= kBytes;
   }
 
   static Entry entry(const std::byte* header, std::span<const std::byte> extra) {

@@ -164,7 +164,8 @@ class Model : public Layer {
   /// was saved), MismatchError (listing every mismatch), StorageError; the model is then as it was.
   /// The new values lie beside the old ones until all are verified: on a device without room for
   /// both, in host memory, from which they are then written over the old ones. Throws DeviceError
-  /// where there is room in neither (the model is as it was), and for a device that breaks down.
+  /// where there is room in neither (the model is as it was), and for a device that breaks down,
+  /// which may lose its values.
   void load_weights(const std::filesystem::path& path, const LoadOptions& options = {});
 
   /// Runs the model on arrays of equal length along their first axis, batch by batch: one on host

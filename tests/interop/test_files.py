@@ -260,6 +260,16 @@ def test_archives(method, rng, lamina, tmp_path):
     assert state_differences(whole, model) == []
 
 
+def test_an_archive_behind_other_bytes(rng, lamina, tmp_path):
+    model = small_model()
+    values.randomize(model, rng)
+    path = tmp_path / "m.keras"
+    model.save(path)
+    path.write_bytes(b"#!/bin/sh\n" + rng.bytes(1000) + path.read_bytes())
+    _assert_both_load(model, lamina, path)
+    assert state_differences(lamina.load_archive(path), model) == []
+
+
 @pytest.mark.parametrize("member", ["config.json", "model.weights.h5"])
 def test_an_archive_with_a_bomb(member, lamina, tmp_path, monkeypatch):
     """A member that grows a hundredfold: Keras's bound is 4 GiB, which the test lowers to Lamina's 64 MiB."""

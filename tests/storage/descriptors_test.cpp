@@ -132,7 +132,8 @@ TEST_F(Descriptors, OfRemovedFilesAreNotMoreForVeryMany) {
   const std::uint64_t freed = times_freed();
   for (const Path& file : files) {
     posix().remove(file);
-    ASSERT_LE(descriptors_in(place), static_cast<int>(kMostHeld));
+    // One more, if it is just being closed: it counts no longer.
+    ASSERT_LE(descriptors_in(place), static_cast<int>(kMostHeld) + 1);
   }
   EXPECT_GT(times_freed(), freed);
   EXPECT_TRUE(std::filesystem::is_empty(place));

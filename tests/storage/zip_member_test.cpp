@@ -30,6 +30,9 @@ Path archive_of(const std::string& kind) {
   return Path(LAMINA_SOURCE_DIR) / "tests/fuzz/corpus/zip" / (kind + ".zip");
 }
 
+constexpr const char* kKinds[] = {"stored", "deflated", "descriptors", "zip64_headers",
+                                  "zip64_directory"};
+
 class ZipMembers : public ::testing::Test {
  protected:
   std::string read(const std::string& name = "config.json") {
@@ -54,14 +57,24 @@ class ZipMembers : public ::testing::Test {
 };
 
 TEST_F(ZipMembers, OfEveryKindAreRead) {
-  for (const char* kind :
-       {"stored", "deflated", "descriptors", "zip64_headers", "zip64_directory"}) {
+  for (const char* kind : kKinds) {
     SCOPED_TRACE(kind);
     const std::shared_ptr<const ReadableFile> archive = posix().open(archive_of(kind));
     EXPECT_EQ(read_member(archive, "metadata.json", kMost), "{}");
     EXPECT_EQ(read_member(archive, "config.json", kMost), kConfig);
     EXPECT_THAT(read_member(archive, "model.weights.h5", kMost),
                 ::testing::StartsWith("no weights, but bytes: 0123"));
+  }
+}
+
+// What unpacks itself, or says before the archive what it is.
+TEST_F(ZipMembers, OfAnArchiveBetweenOtherBytesAreRead) {
+  for (const char* kind : kKinds) {
+    SCOPED_TRACE(kind);
+    write_text(path_, fmt::format("#!/bin/sh\n{}a comment", text_of(archive_of(kind))));
+    EXPECT_EQ(read("metadata.json"), "{}");
+    EXPECT_EQ(read(), kConfig);
+    EXPECT_THAT(read("model.weights.h5"), ::testing::StartsWith("no weights, but bytes: 0123"));
   }
 }
 
@@ -86,9 +99,6 @@ TEST_F(ZipMembers, WhoseHeadersNameAnotherAreRefused) {
 }
 
 TEST_F(ZipMembers, OfADamagedDirectoryAreRefused) {
-  // One that begins elsewhere than its archive says, as behind something that was put before it.
-  EXPECT_THAT(refusal(fmt::format("#!/bin/sh\n{}", stored_)),
-              HasSubstr("Bad magic number for central directory"));
   const std::size_t directory = stored_.find("PK\x01\x02"), end = stored_.find("PK\x05\x06");
   ASSERT_LT(directory, end);
   std::string text = stored_;
@@ -97,7 +107,16 @@ TEST_F(ZipMembers, OfADamagedDirectoryAreRefused) {
   EXPECT_THAT(refusal(text), HasSubstr("Truncated central directory"));
   text = stored_;
   text[end + 12] = static_cast<char>(text[end + 12] - 1);  // its length
-  EXPECT_THAT(refusal(text), HasSubstr("Truncated central directory"));
+  EXPECT_THAT(refusal(text), HasSubstr("Bad magic number for central directory"));
+  text = stored_;
+  text[end + 14] = 1;  // 65536 bytes more than there are
+  EXPECT_THAT(refusal(text), HasSubstr("Bad offset for central directory"));
+  text = stored_;
+  text[end + 16] = static_cast<char>(text[end + 16] - 1);  // where it begins
+  EXPECT_THAT(refusal(text), HasSubstr("Bad magic number for file header of 'config.json'"));
+  text = text_of(archive_of("zip64_directory"));
+  text[text.find("PK\x06\x06")] = 'p';
+  EXPECT_THAT(refusal(text), HasSubstr("the archive's end is damaged"));
 }
 
 }  // namespace

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <map>
 
+#include "checkpoint/background/save_queue.h"
 #include "checkpoint/transfer/device_errors.h"
+#include "core/buffer.h"
 #include "core/device_memory.h"
 #include "core/tensor_access.h"
 
@@ -15,7 +17,7 @@ namespace {
 /// True when the variable's value may be written over: it is there, and nothing else sees it.
 bool can_be_written_over(const Variable& variable) {
   return variable.materialized() && !variable.released() &&
-         core::TensorAccess::owner(variable.value()).use_count() == 1;
+         core::is_exclusive(core::TensorAccess::owner(variable.value()).use_count());
 }
 
 std::vector<Tensor> picked(const std::vector<Tensor>& tensors, const std::vector<std::size_t>& at) {
@@ -47,6 +49,7 @@ void ReadValues::move_to_devices() {
       move(indices);
     } catch (const DeviceError& error) {
       if (!error.out_of_memory()) throw;
+      (void)save_queue().wait_for_all();  // which may hold what could be written over
       std::erase_if(indices, [&](std::size_t i) { return can_be_written_over(*variables_[i]); });
       move(indices);
     }

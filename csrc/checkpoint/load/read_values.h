@@ -11,14 +11,15 @@ class ReadValues {
  public:
   /// Takes a value for each variable, of its shape and dtype, from wherever it is to the variable's
   /// device. Where that has no memory for a second value, it stays on the host until it is written
-  /// over the first one, which nothing else may hold then. Throws DeviceError where there is no
-  /// other way. `doing` tells in messages what is being done.
+  /// over the first one, which nothing else may hold then but saves in the background, which are
+  /// waited for. Throws DeviceError where there is no other way. `doing` tells in messages what is
+  /// being done.
   ReadValues(std::string doing, std::vector<VariablePtr> variables, std::vector<Tensor> values);
 
   /// Null where nothing was read for the variable. On the variable's device, or on the host.
   [[nodiscard]] const Tensor* find(const Variable& variable) const;
   /// Gives each variable its value. Throws DeviceError where a device fails while it is written to,
-  /// whose values are lost then; of those on other devices none has changed.
+  /// whose values are lost then; on other devices each value is the old one or the new one.
   void assign() &&;
 
  private:

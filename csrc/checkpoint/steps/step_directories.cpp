@@ -45,7 +45,7 @@
 // A crash before 5 leaves the old directory, in its place or to be put back in 1, or the new one.
 // An error before or in 5 is undone; where two have changed places and cannot change back, the one
 // that is hidden is left to the next 1. What cannot be removed in the end is warned of, and removed
-// by the next save.
+// by the next save, if it is hidden.
 
 namespace lamina::checkpoint {
 namespace {

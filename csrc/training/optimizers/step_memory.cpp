@@ -2,22 +2,12 @@
 
 #include <lamina/error.h>
 
-#include <atomic>
-
 #include "core/buffer.h"
 #include "core/device_memory.h"
 #include "models/weights/saves.h"
 
 namespace lamina::training {
 namespace {
-
-/// True when the memory has one holder, the variable or its spare.
-bool is_exclusive(long holders) {
-  if (holders != 1) return false;
-  // Whoever let go of it last, on whatever thread, has read what it wanted to read.
-  std::atomic_thread_fence(std::memory_order_acquire);
-  return true;
-}
 
 std::shared_ptr<void> allocate(Device device, std::size_t bytes) {
   return device == Device::cpu() ? core::allocate_host(bytes) : core::allocate_on(device, bytes);
@@ -41,9 +31,10 @@ Tensor StepMemory::take(const VariablePtr& variable) {
   const Tensor& value = variable->value();
   const long holders = buffers.current.memory.use_count();
   const bool ours = holders > 0 && value.raw() == buffers.current.data;
-  if (ours && is_exclusive(holders)) return value;
+  if (ours && core::is_exclusive(holders)) return value;
   std::shared_ptr<void> next;
-  if (buffers.spare && is_exclusive(buffers.spare.use_count())) next = std::move(buffers.spare);
+  if (buffers.spare && core::is_exclusive(buffers.spare.use_count()))
+    next = std::move(buffers.spare);
   if (!next) next = allocate(variable->device(), variable->nbytes());
   buffers.spare = ours ? buffers.current.memory.lock() : nullptr;
   buffers.current = {next, next.get()};

@@ -2,8 +2,12 @@
 #include <gtest/gtest.h>
 #include <lamina/error.h>
 
+#include <chrono>
 #include <fstream>
+#include <memory>
+#include <thread>
 
+#include "checkpoint/background/save_queue.h"
 #include "checkpoint/checkpoint.h"
 #include "core/free_memory.h"
 #include "tests/checkpoint/trees.h"
@@ -90,6 +94,17 @@ TEST_F(DeviceLoad, LeavesAloneWhatOthersSee) {
 TEST_F(DeviceLoad, LacksMemoryWhereOthersSeeTooMuch) {
   const Tensor seen[] = {variable(0).value(), variable(1).value()};
   expect_lacks_memory();
+}
+
+TEST_F(DeviceLoad, WaitsForSavesInTheBackgroundThatSeeTheValues) {
+  std::vector<Tensor> seen{variable(0).value(), variable(1).value()};
+  save_queue().submit("seen", std::make_shared<SaveState>(path_),
+                      [seen = std::move(seen)](SaveState&) {
+                        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+                      });
+  load(tree_, path_, {});
+  EXPECT_TRUE(same_values(snapshot(tree_), saved_));
+  EXPECT_EQ(gpu_->disorders(), std::vector<std::string>{});
 }
 
 TEST_F(DeviceLoad, LacksMemoryWhereTheHostDoes) {
