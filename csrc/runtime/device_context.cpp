@@ -71,6 +71,7 @@ void DeviceContext::end_recording_in_vain() noexcept {
 }
 
 std::unique_ptr<Event> DeviceContext::mark() {
+  require_its_process();
   std::unique_ptr<Event> event = runtime_->make_event();
   with_stream([&](Stream& stream) { stream.record(*event); });
   return event;

@@ -109,7 +109,7 @@ std::vector<Tensor> Model::Plans::run_there(Entry& entry, const std::vector<Tens
   core::copy_into(entry.inputs, batch);
   entry.plan->run_into(entry.inputs, entry.outputs);
   std::vector<Tensor> outputs = core::copies_on(Device::cpu(), entry.outputs);
-  backend_->settle();
+  backend_->complain();  // the copies have waited for all that the plan computes
   return outputs;
 }
 

@@ -30,7 +30,8 @@ class DeviceLosses {
   [[nodiscard]] const std::vector<Tensor>& arrays() const noexcept { return arrays_; }
   /// Gives the device the work: `gradients` of the shapes and dtypes of `predictions`, of the
   /// outputs in the order in which they were added, and `arrays()` as they are there. Waits for
-  /// nothing. Throws DeviceError, OutOfMemoryError.
+  /// nothing, but to make room for larger outputs than before. Throws DeviceError,
+  /// OutOfMemoryError.
   void compute(std::span<const Tensor> arrays, std::span<const Tensor> predictions,
                std::vector<Tensor> gradients);
 

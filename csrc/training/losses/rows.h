@@ -19,6 +19,8 @@ using Slope = std::span<float>;
 using training::described;
 using training::named;
 
+static_assert(kernels::kLossEpsilon == static_cast<float>(training::kEpsilon));
+
 /// A loss of Keras's: what a row loses is a functor of kernels/row_losses.h, by which devices
 /// compute gradients as well.
 class KernelLoss : public Loss {

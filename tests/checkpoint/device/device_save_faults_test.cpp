@@ -78,6 +78,8 @@ class DeviceSaveFaults : public ::testing::TestWithParam<Way> {
     save(new_);
     EXPECT_TRUE(holds(new_));
     save(old_);
+    if (!live_then_) live_then_ = gpu_->live();
+    EXPECT_LE(gpu_->live(), *live_then_) << "what failed left something";
   }
 
   const unsigned seed_ = lamina::test::fresh_seed();
@@ -87,6 +89,7 @@ class DeviceSaveFaults : public ::testing::TestWithParam<Way> {
   TemporaryDirectory directory_{memory_directory()};
   std::filesystem::path path_;
   weights::WeightTree old_, new_;
+  std::optional<int> live_then_;  ///< after the first recovery, which makes whatever is kept
 };
 
 TEST_P(DeviceSaveFaults, OfTheRuntimeWhileSavingLeaveTheOldCheckpoint) {

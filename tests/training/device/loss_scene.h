@@ -26,6 +26,15 @@ inline Tensor row_probabilities(Random& random, std::int64_t rows, std::int64_t 
   return p;
 }
 
+/// One a row, each with one class that is certain.
+inline Tensor row_certainties(Random& random, std::int64_t rows, std::int64_t classes) {
+  Tensor p = Tensor::zeros({rows, classes});
+  for (std::int64_t i = 0; i < rows; ++i) {
+    p.data<float>()[static_cast<std::size_t>(i * classes + random.integer(0, classes - 1))] = 1;
+  }
+  return p;
+}
+
 /// All of Keras's losses, with options that change what they compute.
 inline std::vector<LossCase> loss_cases(Random& random) {
   namespace l = losses;
@@ -55,6 +64,10 @@ inline std::vector<LossCase> loss_cases(Random& random) {
   add("squared hinge", l::SquaredHinge(), bits, numbers);
   add("categorical hinge", l::CategoricalHinge(), bits, numbers);
   add("huber", l::Huber({.delta = 0.7}), part, numbers);
+  const Tensor certain = row_certainties(random, rows, classes);
+  const Tensor large = random.tensor({rows, classes}, -200, 200);
+  add("poisson, certain", l::Poisson(), part, certain);
+  add("kl, certain", l::KLDivergence(), y, certain);
   for (const bool from_logits : {false, true}) {
     const Tensor& given = from_logits ? numbers : p;
     add("bce", l::BinaryCrossentropy({.from_logits = from_logits, .label_smoothing = 0.1}), bits,
@@ -71,6 +84,14 @@ inline std::vector<LossCase> loss_cases(Random& random) {
     add("sparse, some ignored",
         l::SparseCategoricalCrossentropy({.from_logits = from_logits, .ignore_class = 0}), some,
         given);
+    const Tensor& sure = from_logits ? large : certain;
+    add("bce, sure", l::BinaryCrossentropy({.from_logits = from_logits}), bits, sure);
+    add("binary focal, sure", l::BinaryFocalCrossentropy({.from_logits = from_logits}), bits, sure);
+    add("cce, sure", l::CategoricalCrossentropy({.from_logits = from_logits}), y, sure);
+    add("categorical focal, sure", l::CategoricalFocalCrossentropy({.from_logits = from_logits}), y,
+        sure);
+    add("sparse, sure", l::SparseCategoricalCrossentropy({.from_logits = from_logits}), labels,
+        sure);
   }
   add("sparse, labels without an axis", l::SparseCategoricalCrossentropy(), labels.reshape({rows}),
       p);
@@ -109,7 +130,12 @@ void for_losses_on(Device device, Random& random, const F& compare) {
         given.y_pred = each.y_pred.cast(dtype);
         ASSERT_TRUE(training::DeviceLosses::computes(*given.loss, dtype));
         Tensor weights;
-        if (weighted) weights = random.tensor({given.y_pred.shape()[0]}, 0, 2);
+        if (weighted) {
+          const std::vector<std::int64_t>& dims = given.y_pred.shape().dims();
+          const bool of_pixels = dims.size() == 4 && random.integer(0, 1) == 1;
+          weights =
+              random.tensor(of_pixels ? Shape{dims[0], dims[1], dims[2]} : Shape{dims[0]}, 0, 2);
+        }
         const double scale = random.uniform(0.5, 8);
         const Tensor wanted =
             given.loss->value_and_gradient(given.y_true, given.y_pred, weights, scale).gradient;
