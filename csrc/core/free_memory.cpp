@@ -9,14 +9,21 @@
 namespace lamina::core {
 namespace {
 
-std::size_t available_memory() {
-  std::ifstream file("/proc/meminfo");
-  for (std::string key; file >> key;) {
-    std::size_t kibibytes = 0;
-    if (key == "MemAvailable:" && file >> kibibytes) return kibibytes * 1024;
+/// The number behind the key, in a file with a key a line.
+std::size_t number_of(const std::string& key, const char* path, std::size_t otherwise) {
+  std::ifstream file(path);
+  for (std::string found; file >> found;) {
+    std::size_t number = 0;
+    if (found == key && file >> number) return number;
     file.ignore(SIZE_MAX >> 1, '\n');
   }
-  return SIZE_MAX;
+  return otherwise;
+}
+
+std::size_t available_memory() {
+  constexpr std::size_t kKibibyte = 1024;
+  const std::size_t kibibytes = number_of("MemAvailable:", "/proc/meminfo", SIZE_MAX / kKibibyte);
+  return kibibytes * kKibibyte;
 }
 
 /// "max" reads as no number.
@@ -28,8 +35,11 @@ std::size_t number_in(const char* path, std::size_t otherwise) {
 
 std::size_t within_control_group() {
   const std::size_t bound = number_in("/sys/fs/cgroup/memory.max", SIZE_MAX);
+  if (bound == SIZE_MAX) return SIZE_MAX;
   const std::size_t used = number_in("/sys/fs/cgroup/memory.current", 0);
-  return bound == SIZE_MAX ? SIZE_MAX : bound - std::min(bound, used);
+  // Of files that were read or written, and goes as soon as memory is asked for.
+  const std::size_t cached = number_of("inactive_file", "/sys/fs/cgroup/memory.stat", 0);
+  return bound - std::min(bound, used - std::min(used, cached));
 }
 
 std::atomic<const std::size_t*> replaced = nullptr;
