@@ -117,6 +117,8 @@ class Optimizer {
 
   /// Creates the class's own slots.
   virtual void create_slots() = 0;
+  /// Whether it is built by a LossScaleOptimizer around it.
+  [[nodiscard]] bool scaled() const noexcept { return scaled_; }
   /// True for a step that reads its arrays on the host: those of a device go there and back.
   [[nodiscard]] virtual bool steps_on_host() const { return false; }
 
@@ -148,7 +150,7 @@ class Optimizer {
 
   OptimizerOptions options_;
   std::shared_ptr<const training::Description> description_;  // of Keras's own
-  bool built_ = false, finite_ = true, averages_swapped_ = false;
+  bool built_ = false, finite_ = true, averages_swapped_ = false, scaled_ = false;
   std::vector<std::string> undecayed_;
   std::vector<bool> decays_;  // each trainable variable, once built
   std::vector<VariablePtr> variables_, trainable_;

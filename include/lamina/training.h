@@ -32,8 +32,9 @@ struct OptimizerArgument {
 };
 
 /// One loss for every output of the model, or one for each: {"mse", losses::Huber()} in the order
-/// of the outputs, {{"b", losses::Huber()}, {"a", "mse"}} by their names, all of them. A loss, or
-/// the name of one.
+/// of the outputs, {{"b", losses::Huber()}, {"a", "mse"}} by their names, all of them: those of the
+/// layers that they come from, or the keys of the dict that a model of Keras's has them in, which
+/// is in the order of its keys. A loss, or the name of one.
 struct LossArgument {
   struct One {
     One(LossPtr given) : loss(std::move(given)) {}      // NOLINT: implicit

@@ -139,8 +139,9 @@ class LaminaModel:
         return reply["logs"]
 
     def train_on_batch(self, x, y):
-        """{"loss": ...} of one step; `y`: a list, one an output."""
-        return self.request("train_on_batch", x=self._write([x], "x")[0], y=self._write(y, "y"))["logs"]
+        """{"loss": ...} of one step; `x`: an array, or a list of them, one an input; `y`: a list, one an output."""
+        inputs = self._write(x if isinstance(x, list) else [x], "x")
+        return self.request("train_on_batch", x=inputs, y=self._write(y, "y"))["logs"]
 
     def finalize(self):
         """What `fit` does last: averages of weights take their place."""

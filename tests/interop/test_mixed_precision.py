@@ -7,9 +7,10 @@ import pytest
 from keras import layers
 
 import tolerances
+import values
 from h5_compare import file_differences
 from state import file_values
-from test_fit import LOSS, compiled_pair, convnet, learnable, mlp, record_drift, train_both
+from test_fit import LOSS, compiled_pair, convnet, learnable, losses_of_keras, mlp, record_drift, train_both
 from test_training_parts import words
 
 BATCH = 16
@@ -50,6 +51,26 @@ def test_a_run_in_both_libraries(make, name, options, policy, rng, lamina, tmp_p
     drift, losses = (np.concatenate(parts) for parts in zip(*legs))
     record_drift(record_property, make.__name__, name, drift, losses, policy)
     assert drift.max() <= tolerances.TRAINING[policy], int(drift.argmax())
+
+
+@pytest.mark.parametrize("accumulation", [None, 3])
+@pytest.mark.parametrize("name", ["Adafactor", "RMSprop", "Lion"])
+def test_what_is_wrapped_has_the_same_variables(name, accumulation, rng, lamina, tmp_path):
+    """In archives and in files, both ways, on weights of every rank; Adafactor's placeholders are none of them."""
+    set_policy("mixed_float16", lamina)
+    model = convnet()
+    values.randomize(model, rng)
+    optimizer = getattr(keras.optimizers, name)(0.001, gradient_accumulation_steps=accumulation)
+    model.compile(optimizer, getattr(keras.losses, LOSS[0])(**LOSS[1]))
+    x, y = learnable(model, rng, BATCH, 8)
+    losses_of_keras(model, x[:4 * BATCH], y[:4 * BATCH], BATCH)
+    model.save(tmp_path / "m.keras")
+    ours = lamina.load_archive(tmp_path / "m.keras")
+    assert lamina.warnings == []
+    pass_on(model, ours, tmp_path)
+    drift, _ = train_both(model, ours, x[4 * BATCH:], y[4 * BATCH:], BATCH)
+    assert drift.max() <= tolerances.TRAINING["mixed_float16"]
+    pass_on(ours, model, tmp_path)
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -89,6 +89,31 @@ def test_losses_that_are_not_of_the_outputs(keys, two):
                        + ", ".join(f"'{key}'" for key in keys))
 
 
+# Losses, weights and metrics of outputs in a dict: by its keys, or in the order of the sorted keys.
+OF_A_DICT = [({"sort": LOSSES[0], "count": "mse"}, {"sort": 0.25, "count": 2.0}, {"sort": ["accuracy"], "count": ["mae"]}),
+             ({"count": "mse", "sort": LOSSES[0]}, None, {"sort": "accuracy"}),
+             (["mse", LOSSES[0]], [2.0, 0.25], [["mae", "mse"], []]), ({"sort": LOSSES[0], "count": "mae"}, None, [])]
+
+
+@pytest.mark.parametrize("losses,weights,metrics", OF_A_DICT, ids=str)
+def test_outputs_in_a_dict(losses, weights, metrics, rng, lamina, tmp_path):
+    """They have their keys for names, and not those of the layers; also where Keras's archive says how it was
+    compiled."""
+    two = TwoOutputs(rng, lamina, tmp_path)
+    kind, number = two.keras.outputs
+    two.keras = keras.Model(two.keras.input, {"sort": kind, "count": number})
+    two.keras.compile("sgd", losses, metrics=metrics or None, loss_weights=weights)
+    two.keras.save(tmp_path / "m.keras")
+    two.ours = lamina.load_archive(tmp_path / "m.keras")
+    for steps in range(3):
+        got = two.ours.train_on_batch(two.x, two.y[::-1])
+        theirs = two.keras.train_on_batch(two.x, {"sort": two.y[0], "count": two.y[1]}, return_dict=True)
+        assert sorted(got) == sorted(theirs)
+        assert "sort_loss" in got
+        for name, value in theirs.items():
+            assert got[name] == pytest.approx(float(value), rel=2e-5, abs=2e-6), (steps, name)
+
+
 # A loss, its weights and metrics, by the output's name and by others.
 OF_ONE = [("mse", {"other": 0.5}, {"another": ["mae", "mse"]}), ("mse", [0.5], ["mae"]),
           ({"only": "mse"}, {"only": 0.25, "other": 9.0}, {"only": ["mae"], "other": ["mse"]}),

@@ -10,6 +10,7 @@ from keras import layers
 import random_models
 import tolerances
 import values
+from lamina_driver import keras_call
 from layer_options import KINDS
 from test_attention import classifier, encoder_and_decoder
 from test_layers import _try_model
@@ -124,6 +125,17 @@ def test_operations_and_nesting(rng, lamina, tmp_path):
     outputs = {"rest": [1 - x, x * 2, keras.ops.maximum(x, y), keras.ops.divide(x, 3.0)], "sum": x + y}
     assert_written(keras.Model({"one": a, "two": b}, outputs), rng, lamina, tmp_path)
     assert_written(keras.Model([a], [shared(a)]), rng, lamina, tmp_path)
+
+
+def test_a_nested_model_that_takes_a_dict(rng, lamina, tmp_path):
+    """It is given one again, about which Keras warns of nothing."""
+    inner_a, inner_b = keras.Input((4,), name="one"), keras.Input((4,), name="two")
+    inner = keras.Model({"one": inner_a, "two": inner_b}, {"q": layers.Dense(3)(inner_a - inner_b)})
+    a, b = keras.Input((4,)), keras.Input((4,))
+    model = keras.Model([a, b], inner({"two": a, "one": b})["q"])
+    assert_written(model, rng, lamina, tmp_path)
+    _, warned, error = keras_call(again(model, lamina).predict, [np.ones((2, 4)), np.zeros((2, 4))], verbose=0)
+    assert error is None and warned == []
 
 
 def test_models_that_are_not_built(lamina):

@@ -61,6 +61,10 @@ class FunctionalWriter {
       put_operands(call, args);
     } else if (call.layer->call_signature().inputs.size() > 1) {
       for (std::size_t i = 0; i < by_place; ++i) args.push_back(tensor(call.inputs[i]));
+    } else if (const auto* nested = taking_dictionary(call)) {
+      json by_key = nested->nesting().inputs;
+      for (json& item : by_key) item = tensor(call.inputs.at(item.get<std::size_t>()));
+      args.push_back(std::move(by_key));
     } else if (takes_list(call)) {
       json list = json::array();
       for (std::size_t i = 0; i < by_place; ++i) list.push_back(tensor(call.inputs[i]));
@@ -90,6 +94,12 @@ class FunctionalWriter {
     json value = scalar.value;
     if (scalar.integer) value = static_cast<std::int64_t>(scalar.value);
     args.insert(args.begin() + static_cast<std::ptrdiff_t>(scalar.position), std::move(value));
+  }
+
+  // Keras warns where such a model is given a list.
+  static const NestedFunctional* taking_dictionary(const layers::Node& call) {
+    const auto* nested = dynamic_cast<const NestedFunctional*>(call.layer.get());
+    return nested != nullptr && is_dictionary(nested->nesting().inputs) ? nested : nullptr;
   }
 
   static bool takes_list(const layers::Node& call) {

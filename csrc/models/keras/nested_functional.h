@@ -2,6 +2,8 @@
 #include <lamina/model.h>
 
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 namespace lamina::models {
 
@@ -23,5 +25,12 @@ class NestedFunctional final : public Functional {
  private:
   Nesting nesting_;
 };
+
+/// Whether these are tensors under names, and nothing deeper.
+[[nodiscard]] bool is_dictionary(const nlohmann::json& nesting);
+
+/// What Keras calls the model's outputs in `compile`: the keys of the dict that they are in, else
+/// the layers that they come from.
+[[nodiscard]] std::vector<std::string> output_names(const Model& model);
 
 }  // namespace lamina::models

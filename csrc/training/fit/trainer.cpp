@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "layers/access.h"
+#include "models/keras/nested_functional.h"
 #include "training/fit/by_output.h"
 #include "training/graph/lacked_options.h"
 #include "training/losses/labels.h"
@@ -21,14 +21,6 @@ std::string unique_name(const std::string& name, const std::vector<std::string>&
     out = fmt::format("{}_{}", name, i);
   }
   return out;
-}
-
-/// As Keras calls the outputs.
-std::vector<std::string> names_of(const SymbolicTensors& outputs) {
-  std::vector<std::string> names;
-  for (const SymbolicTensor& output : outputs)
-    names.push_back(layers::Access::node(output)->layer->name());
-  return names;
 }
 
 /// Runs a loss on labels `y` of the batch; of a label that is none it says whose it is.
@@ -72,7 +64,7 @@ void Trainer::prepare(const Batch& batch) {
   if (!stale_) return;
   refuse_lacked_options(model_);  // those of layers that have been built or added since
   if (!prepared_) {
-    const std::vector<std::string> names = names_of(outputs);
+    const std::vector<std::string> names = models::output_names(model_);
     losses_ = losses_by_output(arguments_.loss, names, model_.name());
     loss_weights_ = weights_by_output(arguments_.loss_weights, arguments_.loss, names);
   }
@@ -91,7 +83,7 @@ void Trainer::make_metrics(const Batch& batch) {
   output_losses_.clear();
   metrics_.clear();
   const SymbolicTensors outputs = model_.outputs();
-  const std::vector<std::string> names = names_of(outputs);
+  const std::vector<std::string> names = models::output_names(model_);
   const std::vector<MetricArgument> each = metrics_by_output(arguments_.metrics, names);
   std::vector<std::string> taken = {"loss"};
   for (std::size_t i = 0; i < outputs.size(); ++i) {

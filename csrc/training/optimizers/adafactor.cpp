@@ -19,6 +19,7 @@ using training::UpdateItem;
 template <class T>
 struct Rule {
   T rate, beta, epsilon_1, epsilon_2, clip_threshold;
+  bool placeholders;  // of small variables
 };
 
 template <class T>
@@ -88,6 +89,7 @@ void update_variable(const Update& update, const UpdateItem& item,
                      const Rule<training::compute_t<S>>& rule) {
   using T = training::compute_t<S>;
   const std::size_t rank = item.shape.rank();
+  const std::size_t velocity = rank >= 2 || rule.placeholders ? 2 : 0;  // its slot
   std::vector<T> w = loaded<S, T>(item.value, item.size);
   std::vector<T> g(w.size()), squares(w.size());
   training::load_gradient<S>(kernels::gradient_rule<T>(update, item), item, 0, item.size, g.data());
@@ -102,14 +104,13 @@ void update_variable(const Update& update, const UpdateItem& item,
     const std::int64_t columns = item.shape[-1], rows = item.shape[-2];
     v = factored<S>(rule, item, squares, {item.size / (rows * columns), rows, columns});
   } else {
-    keep_placeholder(item.slots[0]);
-    keep_placeholder(item.slots[1]);
-    v = loaded<S, T>(item.slots[2], item.size);
+    for (std::size_t k = 0; k < velocity; ++k) keep_placeholder(item.slots[k]);
+    v = loaded<S, T>(item.slots[velocity], item.size);
     for (std::size_t i = 0; i < v.size(); ++i) {
       v[i] = rule.beta * v[i] + (T(1) - rule.beta) * squares[i];
     }
   }
-  training::store<S>(v.data(), 0, item.size, item.slots[2]);
+  training::store<S>(v.data(), 0, item.size, item.slots[velocity]);
   const T alpha = std::max(rule.epsilon_2, root_mean_square(w)) * rule.rate;
   for (std::size_t i = 0; i < g.size(); ++i) g[i] /= std::sqrt(v[i]);
   const T clip = std::max(T(1), root_mean_square(g) / rule.clip_threshold);
@@ -153,15 +154,19 @@ class AdafactorOptimizer : public Optimizer {
   void step_variable(const Update& update, const UpdateItem& item) const;
 
   AdafactorOptions o_;
+  bool placeholders_ = true;
 };
 
 void AdafactorOptimizer::create_slots() {
+  // Keras counts them among the variables but where a LossScaleOptimizer builds it.
+  placeholders_ = !scaled();
   for (std::size_t i = 0; i < trainable_variables().size(); ++i) {
     const Variable& variable = *trainable_variables()[i];
     std::vector<std::int64_t> rows = variable.shape().dims(), columns = rows;
     if (rows.size() < 2) {
-      add_slot(i, "r", {}, DType::kInt32);
-      add_slot(i, "c", {}, DType::kInt32);
+      for (const char* name : {"r", "c"}) {
+        if (placeholders_) add_slot(i, name, {}, DType::kInt32);
+      }
     } else {
       rows.pop_back();
       columns.erase(columns.end() - 2);
@@ -194,8 +199,11 @@ void AdafactorOptimizer::step_variable(const Update& update, const UpdateItem& i
     using T = training::compute_t<S>;
     const T local_step = T(update.iteration + 1);
     const Rule<T> rule{std::min(T(update.learning_rate), T(1) / std::sqrt(local_step)),
-                       T(1) - std::pow(local_step, T(o_.beta_2_decay)), T(o_.epsilon_1),
-                       T(o_.epsilon_2), T(o_.clip_threshold)};
+                       T(1) - std::pow(local_step, T(o_.beta_2_decay)),
+                       T(o_.epsilon_1),
+                       T(o_.epsilon_2),
+                       T(o_.clip_threshold),
+                       placeholders_};
     item.gradient == nullptr ? keep_variable<S>(update, item)
                              : update_variable<S>(update, item, rule);
   });

@@ -67,6 +67,7 @@ LossScaleOptimizer::LossScaleOptimizer(optimizers::LossScaleOptimizerOptions opt
 }
 
 void LossScaleOptimizer::build(const std::vector<VariablePtr>& trainable_variables) {
+  inner_->scaled_ = true;
   inner_->build(trainable_variables);
   if (!built()) {
     step_counter_ = add_variable("step_counter", {}, DType::kInt32, 0);

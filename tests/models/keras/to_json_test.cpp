@@ -200,6 +200,18 @@ TEST(ToJson, KeepsWhatInputsAndOutputsWereNestedIn) {
   expect_copied(*model);
 }
 
+TEST(ToJson, GivesADictToAModelThatWasMadeWithOne) {
+  json original = read_json("nested.json");
+  const ModelPtr model = Model::from_json_text(original.dump());
+  json config = written(*model);
+  const auto given = [](json& text, const char* layer) {
+    return layer_named(text, layer)["inbound_nodes"][0]["args"][0];
+  };
+  EXPECT_EQ(given(config, "made_with_dict"), given(original, "made_with_dict"));
+  EXPECT_TRUE(given(config, "made_with_list").is_array());
+  expect_copied(*model);
+}
+
 TEST(ToJson, CopiesSequentialModelsBuiltOrNot) {
   const auto model = Sequential::create({dense(2, "d"), layers::ReLU(), dense(3, "e")});
   EXPECT_FALSE(written(*model)["config"].contains("build_input_shape"));

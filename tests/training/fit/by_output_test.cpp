@@ -1,6 +1,8 @@
 // Losses, their weights and metrics by the outputs' names: Keras's dictionaries.
 #include <gmock/gmock.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/training/fit_helpers.h"
 
 namespace lamina {
@@ -62,6 +64,46 @@ TEST_F(ByOutput, NamesInAnyOrderAreTheListInThatOfTheOutputs) {
   EXPECT_TRUE(train(by_name).contains("kind_top"));
   (void)train(by_place);
   expect_same_bits(*by_place, *by_name);
+}
+
+TEST_F(ByOutput, ADictOfOutputsHasItsKeys) {
+  const ModelPtr listed = model();
+  nlohmann::json config = nlohmann::json::parse(listed->to_json());
+  config["config"]["output_layers"] = {{"sort", {"kind", 0, 0}}, {"count", {"number", 0, 0}}};
+  const auto keyed = [&] {
+    const ModelPtr made = Model::from_json_text(config.dump());
+    for (const char* name : {"kind", "number"}) {
+      made->get_layer(name)->set_weights(listed->get_layer(name)->get_weights());
+    }
+    return made;
+  };
+  const ModelPtr by_key = keyed();
+  listed->compile({.optimizer = "sgd",
+                   .loss = {kClasses, "mae"},
+                   .metrics = {"acc", "mse"},
+                   .loss_weights = {0.5, 2.0}});
+  by_key->compile({.optimizer = "sgd",
+                   .loss = {{"sort", kClasses}, {"count", "mae"}},
+                   .metrics = {{"count", {"mse"}}, {"sort", {"acc"}}},
+                   .loss_weights = {{"sort", 0.5}, {"count", 2.0}}});
+  for (int step = 0; step < 3; ++step) {
+    const Logs logs = train(listed);
+    const Logs expected = {{"loss", logs.at("loss")},
+                           {"sort_loss", logs.at("kind_loss")},
+                           {"sort_acc", logs.at("kind_acc")},
+                           {"count_loss", logs.at("number_loss")},
+                           {"count_mse", logs.at("number_mse")}};
+    const Logs got = by_key->train_on_batch(x_, {y_[1], y_[0]});  // sorted by their keys
+    ASSERT_EQ(got.size(), expected.size());
+    for (const auto& [name, value] : expected) EXPECT_NEAR(got.at(name), value, 1e-5) << name;
+  }
+  const ModelPtr refusing = keyed();
+  refusing->compile({.optimizer = "sgd", .loss = {{"kind", kClasses}, {"number", "mae"}}});
+  EXPECT_THAT(message_of([&] {
+                (void)refusing->train_on_batch(x_, {y_[1], y_[0]});
+              }),
+              HasSubstr("Expected keys ['count', 'sort'] in loss dict, but found "
+                        "loss.keys()=['kind', 'number']"));
 }
 
 TEST_F(ByOutput, MetricsMayBeOfSomeOutputs) {

@@ -56,6 +56,44 @@ TEST(LossScaleOptimizer, CountsTheUpdatesOfAnInnerOneThatAccumulates) {
   EXPECT_EQ(optimizer->iterations(), 5);
 }
 
+// As in Keras, which tracks them where Adafactor is built by itself.
+TEST(LossScaleOptimizer, CountsNoPlaceholdersOfAdafactor) {
+  Random random;
+  const auto pair = [&random] {
+    auto bias = std::make_shared<Variable>("bias", random.tensor({40}));
+    bias->set_path("dense/bias");
+    return std::vector<VariablePtr>{bias, variable(random)};
+  };
+  const std::vector<VariablePtr> plain = pair(), scaled = pair();
+  for (std::size_t i = 0; i < plain.size(); ++i) scaled[i]->assign(plain[i]->value().clone());
+  const OptimizerPtr reference = optimizers::Adafactor({.learning_rate = 0.1}),
+                     inner = optimizers::Adafactor({.learning_rate = 0.1}),
+                     optimizer = optimizers::LossScaleOptimizer(
+                         {.inner_optimizer = inner, .initial_scale = 1024});
+  reference->build(plain);
+  optimizer->build(scaled);
+  std::vector<std::string> names;
+  for (const VariablePtr& each : inner->variables()) names.push_back(each->name());
+  EXPECT_THAT(names,
+              ::testing::ElementsAre("iteration", "learning_rate", "dense_bias_velocity",
+                                     "dense_kernel_r", "dense_kernel_c", "dense_kernel_velocity"));
+  EXPECT_EQ(reference->variables().size(), names.size() + 2);
+  EXPECT_EQ(optimizer->variables().size(), names.size() + 4);
+  for (int step = 0; step < 3; ++step) {
+    const Tensor bias = random.tensor({40}), kernel = random.tensor({3, 1500});
+    reference->apply({bias, kernel});
+    optimizer->apply({times(bias, 1024), times(kernel, 1024)});
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+      EXPECT_TRUE(bitwise_equal(plain[i]->value(), scaled[i]->value())) << step;
+    }
+  }
+  // One that had been built before keeps what it has.
+  EXPECT_EQ(reference->variables().size(), names.size() + 2);
+  optimizers::LossScaleOptimizer({.inner_optimizer = reference})->build(plain);
+  EXPECT_EQ(reference->variables().size(), names.size() + 2);
+  reference->apply({random.tensor({40}), random.tensor({3, 1500})});
+}
+
 TEST(LossScaleOptimizer, SkipsAStepAndHalvesTheScaleWhenAGradientIsNotFinite) {
   Random random;
   const VariablePtr kernel = variable(random);
