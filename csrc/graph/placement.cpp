@@ -8,10 +8,13 @@ namespace lamina::graph {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
-constexpr int kAttempts = 12;  // for each order; more hardly ever help
+constexpr std::size_t kAttempts = 12;  // for each order; more hardly ever help
+/// Each attempt compares every pair of values: those of a recurrence, step after step, are many.
+constexpr std::size_t kMostComparisons = std::size_t{1} << 29;
 
 struct Block {
   std::size_t begin, end;
+  std::size_t first, last;  ///< when it is in use
 };
 
 std::size_t aligned(std::size_t bytes) {
@@ -20,10 +23,14 @@ std::size_t aligned(std::size_t bytes) {
 
 using Order = std::vector<std::size_t>;
 
-/// Where `bytes` go between `blocks` (sorted by begin): the tightest gap, or just the first.
-std::size_t find_gap(const std::vector<Block>& blocks, std::size_t bytes, bool tightest) {
-  std::size_t free_from = 0, best = 0, best_gap = std::numeric_limits<std::size_t>::max();
-  for (const Block& block : blocks) {
+/// Where a value goes between those `placed` (sorted by begin) that are in use at the same time:
+/// the tightest gap, or just the first.
+std::size_t find_gap(const std::vector<Block>& placed, const Lifetime& life, bool tightest) {
+  constexpr std::size_t kNoGap = std::numeric_limits<std::size_t>::max();
+  const std::size_t bytes = aligned(life.bytes);
+  std::size_t free_from = 0, best = 0, best_gap = kNoGap;
+  for (const Block& block : placed) {
+    if (block.last < life.first || life.last < block.first) continue;
     if (block.begin >= free_from + bytes && block.begin - free_from < best_gap) {
       best = free_from;
       best_gap = block.begin - free_from;
@@ -31,27 +38,22 @@ std::size_t find_gap(const std::vector<Block>& blocks, std::size_t bytes, bool t
     }
     free_from = std::max(free_from, block.end);
   }
-  return best_gap == std::numeric_limits<std::size_t>::max() ? free_from : best;
+  return best_gap == kNoGap ? free_from : best;
 }
 
 Placement place_in_order(const std::vector<Lifetime>& lifetimes, const Order& order,
                          bool tightest) {
   Placement placement{std::vector<std::size_t>(lifetimes.size(), 0), 0};
-  std::vector<Block> meeting;
-  for (std::size_t position = 0; position < order.size(); ++position) {
-    const Lifetime& life = lifetimes[order[position]];
-    meeting.clear();
-    for (std::size_t before = 0; before < position; ++before) {
-      const Lifetime& other = lifetimes[order[before]];
-      if (other.last < life.first || life.last < other.first) continue;
-      const std::size_t begin = placement.offsets[order[before]];
-      meeting.push_back({begin, begin + aligned(other.bytes)});
-    }
-    std::sort(meeting.begin(), meeting.end(),
-              [](const Block& a, const Block& b) { return a.begin < b.begin; });
-    const std::size_t offset = find_gap(meeting, aligned(life.bytes), tightest);
-    placement.offsets[order[position]] = offset;
-    placement.bytes = std::max(placement.bytes, offset + aligned(life.bytes));
+  std::vector<Block> placed;
+  placed.reserve(order.size());
+  for (const std::size_t i : order) {
+    const Lifetime& life = lifetimes[i];
+    const std::size_t begin = find_gap(placed, life, tightest);
+    const Block block{begin, begin + aligned(life.bytes), life.first, life.last};
+    const auto before = [](const Block& a, const Block& b) { return a.begin < b.begin; };
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), block, before), block);
+    placement.offsets[i] = begin;
+    placement.bytes = std::max(placement.bytes, block.end);
   }
   return placement;
 }
@@ -109,8 +111,11 @@ Placement place(const std::vector<Lifetime>& lifetimes) {
   const std::size_t bound = most_alive(lifetimes);
   Placement best{{}, std::numeric_limits<std::size_t>::max()};
   std::vector<Order> orders = promising_orders(lifetimes);
+  const std::size_t values = std::max<std::size_t>(1, orders.front().size());
+  const std::size_t attempts =
+      std::clamp<std::size_t>(kMostComparisons / (values * values), 1, kAttempts);
   for (Order& order : orders) {
-    for (int attempt = 0; attempt < kAttempts && best.bytes > bound; ++attempt) {
+    for (std::size_t attempt = 0; attempt < attempts && best.bytes > bound; ++attempt) {
       Placement placement = place_in_order(lifetimes, order, attempt % 2 == 0);
       promote_highest(order, placement, lifetimes);
       if (placement.bytes < best.bytes) best = std::move(placement);

@@ -17,7 +17,7 @@ struct Placement {
 /// Places each lifetime so that no two that meet in time meet in memory: one after the other, each
 /// into a gap among those placed before that it meets. The order decides how well that goes: a few
 /// are tried (by bytes, by bytes times steps, by steps), each again with what found no room moved
-/// to the front, until no arena could be smaller. Deterministic.
+/// to the front, until no arena could be smaller; of many thousands less often. Deterministic.
 [[nodiscard]] Placement place(const std::vector<Lifetime>& lifetimes);
 
 }  // namespace lamina::graph

@@ -53,10 +53,12 @@ struct Given {
 };
 
 /// The arguments that are masks, where the call does not give them: those of the tensors that they
-/// are named for, or of the only one.
+/// are named for, or of the only one. So the call of an LSTM that is given an `initial_state` has
+/// no `mask` but by name.
 void fill_masks(const Builder& builder, Given& given, const std::optional<ValueId>& noted) {
-  if (given.lists() && given.call.tensors.empty()) {
-    if (!given.lacks("mask") || given.inputs.size() != 1) return;
+  const bool several = given.inputs.size() > 1;
+  if ((given.lists() || !several) && given.call.tensors.empty()) {
+    if (!given.lacks("mask") || several) return;
     const std::optional<ValueId> mask = noted ? noted : builder.mask(given.inputs[0]);
     if (mask) given.call.tensors["mask"] = *mask;
     return;
@@ -69,8 +71,9 @@ void fill_masks(const Builder& builder, Given& given, const std::optional<ValueI
   const std::map<std::string, ValueId, std::less<>> tensors = given.call.tensors;
   for (const auto& [name, value] : tensors) fill(name, value);
   if (given.lists()) return;
-  for (std::size_t i = 0; i < given.inputs.size(); ++i) {
-    fill(given.signature.inputs.at(i), given.inputs[i]);
+  const std::vector<std::string>& names = given.signature.inputs;
+  for (std::size_t i = 0; i < std::min(names.size(), given.inputs.size()); ++i) {
+    fill(names[i], given.inputs[i]);
   }
 }
 
@@ -89,10 +92,16 @@ Access::Places Access::places(const Layer& layer, std::size_t count, const CallF
       if (!has(signature.tensors, name)) {
         refuse(layer, "got an unexpected keyword argument '" + name + "'.");
       }
-      places.tensors[name] = i;
+      if (!places.tensors.emplace(name, i).second) {
+        refuse(layer, "takes one tensor, and no list, as its argument '" + name + "'.");
+      }
       continue;
     }
-    const auto at = static_cast<std::size_t>(input - signature.inputs.begin());
+    auto at = static_cast<std::size_t>(input - signature.inputs.begin());
+    const bool goes_on = i > by_place && form.keywords[i - by_place - 1] == name;
+    if (goes_on && signature.ends_in_list && at + 1 == signature.inputs.size()) {
+      at = places.inputs.size();
+    }
     if (at >= places.inputs.size()) places.inputs.resize(at + 1, kMissing);
     if (places.inputs[at] != kMissing) {
       refuse(layer, "got multiple values for argument '" + name + "'.");

@@ -34,6 +34,9 @@ layers::CallForm form_of(const CallArguments& arguments, SymbolicTensors& tensor
     if (const auto* tensor = std::get_if<SymbolicTensor>(&value)) {
       tensors.push_back(*tensor);
       form.keywords.push_back(name);
+    } else if (const auto* list = std::get_if<SymbolicTensors>(&value)) {
+      tensors.insert(tensors.end(), list->begin(), list->end());
+      form.keywords.insert(form.keywords.end(), list->size(), name);
     } else if (std::get<bool>(value)) {
       form.flags.insert(name);
     }

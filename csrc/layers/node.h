@@ -17,8 +17,9 @@ inline std::uint64_t next_node_serial() noexcept {
 
 /// How a call gives what it gives.
 struct CallForm {
-  std::vector<std::string> keywords;  ///< of the last of its tensors, sorted
-  std::set<std::string> flags;        ///< those that are true
+  /// Of the last of its tensors, sorted; those of a list have one name.
+  std::vector<std::string> keywords;
+  std::set<std::string> flags;  ///< those that are true
 };
 
 /// One call of a layer: the edge set of the graph. Layers hold their nodes by weak pointers, so a

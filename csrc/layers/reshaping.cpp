@@ -126,6 +126,33 @@ class PermuteLayer final : public MovingLayer<PermuteOptions> {
   }
 };
 
+class RepeatVectorLayer final : public MovingLayer<RepeatVectorOptions> {
+ public:
+  explicit RepeatVectorLayer(RepeatVectorOptions options)
+      : MovingLayer("RepeatVector", std::move(options)) {
+    if (options_.n <= 0) {
+      fail("Argument `n` should be a positive integer. Received: n=" + std::to_string(options_.n));
+    }
+    input_spec_.ndim = 2;
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
+    return {{inputs.at(0)[0], options_.n, inputs[0][1]}};
+  }
+
+ protected:
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    const Shape shape = builder.shape(inputs.at(0));
+    const ValueId one = builder.reshape(inputs[0], {shape[0], 1, shape[1]});
+    const Ids all(static_cast<std::size_t>(options_.n), one);
+    ops::Concat op;
+    op.xs.assign(all.size(), builder.spec(one));
+    op.y = {compute_output_shape({shape})[0], builder.dtype(one)};
+    op.axis = 1;
+    return {builder.emit(std::move(op), all)};
+  }
+};
+
 }  // namespace
 
 LayerRef Reshape(ReshapeOptions options) {
@@ -136,6 +163,9 @@ LayerRef Flatten(FlattenOptions options) {
 }
 LayerRef Permute(PermuteOptions options) {
   return make_layer<PermuteLayer>(std::move(options));
+}
+LayerRef RepeatVector(RepeatVectorOptions options) {
+  return make_layer<RepeatVectorLayer>(std::move(options));
 }
 
 void describe(Config& config, ReshapeOptions& options) {
@@ -152,6 +182,11 @@ void describe(Config& config, FlattenOptions& options) {
 void describe(Config& config, PermuteOptions& options) {
   config.required({"dims"});
   config.integers("dims", options.dims);
+}
+
+void describe(Config& config, RepeatVectorOptions& options) {
+  config.required({"n"});
+  config.integer("n", options.n);
 }
 
 }  // namespace lamina::layers

@@ -65,9 +65,9 @@ class SymbolicTensor {
 
 using SymbolicTensors = std::vector<SymbolicTensor>;
 
-/// What a layer is given by name where it is called, as Keras's keyword arguments: tensors, and
-/// what is true or false. `layer(x, {{"mask", mask}})`.
-using CallArguments = std::map<std::string, std::variant<bool, SymbolicTensor>>;
+/// What a layer is given by name where it is called, as Keras's keyword arguments: tensors, lists
+/// of them, and what is true or false. `layer(x, {{"mask", mask}})`.
+using CallArguments = std::map<std::string, std::variant<bool, SymbolicTensor, SymbolicTensors>>;
 
 /// What the arguments of a layer's `call` are named in Keras.
 struct CallSignature {
@@ -75,6 +75,8 @@ struct CallSignature {
   std::vector<std::string> inputs = {"inputs"};
   /// How many of these have to be there.
   std::size_t required = 1;
+  /// Whether the last of several names is that of a list: of all inputs from its place on.
+  bool ends_in_list = false;
   /// Other tensors that may be given by name, in Keras's order.
   std::vector<std::string> tensors = {};
   /// What may be true.

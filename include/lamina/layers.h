@@ -7,6 +7,7 @@
 #include <lamina/layers/normalization.h>
 #include <lamina/layers/pooling.h>
 #include <lamina/layers/preprocessing.h>
+#include <lamina/layers/recurrent.h>
 #include <lamina/layers/reshaping.h>
 #include <lamina/layers/types.h>
 

@@ -255,6 +255,38 @@ def _attention(random, shape, calm):
         "sliding_window": random.choice([None, None, random.randint(1, 3)]) if len(shape) == 2 else None}
 
 
+def _recurrent(random, shape, calm):
+    """What all recurrent layers have. JAX has no orthogonal matrices in 16 bits."""
+    return {"units": random.randint(1, 5), "activation": random.choice(["sigmoid", "softsign", "elu", "softmax", "relu"]),
+            "use_bias": random.random() < 0.7, "bias_initializer": random.choice(["zeros", "ones"]),
+            "recurrent_initializer": random.choice(INITIALIZERS), "return_sequences": random.random() < 0.5,
+            "go_backwards": random.random() < 0.3, "unroll": random.random() < 0.2,
+            "dropout": random.choice([0.0, 0.3]), "recurrent_dropout": random.choice([0.0, 0.0, 0.3])}
+
+
+def _gated(random, shape, calm):
+    options = _recurrent(random, shape, calm)
+    # In float64 Keras 3.15's tanh (on JAX) gives float32, which a SimpleRNN cannot hand on to the next step.
+    return options | {"activation": random.choice(["tanh", options["activation"]]),
+                      "recurrent_activation": random.choice(["sigmoid", "hard_sigmoid", "softmax"])}
+
+
+def _lstm(random, shape, calm):
+    return _gated(random, shape, calm) | {"unit_forget_bias": random.random() < 0.5}
+
+
+def _gru(random, shape, calm):
+    options = _gated(random, shape, calm) | {"reset_after": random.random() < 0.5}
+    # Keras 3.15 (on JAX) takes zeros of the widest type for the bias that is not there; a loop then refuses the state.
+    return options | ({"unroll": True} if options["reset_after"] and not options["use_bias"] else {})
+
+
+def _bidirectional(random, shape, calm):
+    name, draw = random.choice([("SimpleRNN", _recurrent), ("LSTM", _lstm), ("GRU", _gru)])
+    layer = getattr(keras.layers, name)(**draw(random, shape, calm) | {"go_backwards": False})
+    return {"layer": layer, "merge_mode": random.choice(["concat", "sum", "ave", "mul"])}
+
+
 def _embedding(random, shape, calm):
     return {"input_dim": 10, "output_dim": random.randint(1, 5)}
 
@@ -266,6 +298,10 @@ KINDS = {
     "Dense": Kind(_dense, _ANY),
     "EinsumDense": Kind(_einsum_dense, _ANY),
     "MultiHeadAttention": Kind(_attention, (2, 2, 3), "attention"),
+    "SimpleRNN": Kind(_recurrent, (2,)),
+    "LSTM": Kind(_lstm, (2,)),
+    "GRU": Kind(_gru, (2,)),
+    "Bidirectional": Kind(_bidirectional, (2,)),
     "Conv1D": Kind(_conv, (2,)),
     "Conv2D": Kind(_conv, (3,)),
     "DepthwiseConv2D": Kind(_depthwise, (3,)),
@@ -293,6 +329,7 @@ KINDS = {
     "Reshape": Kind(_reshape, _ANY),
     "Flatten": Kind(lambda random, shape, calm: {"data_format": _data_format(random)}, _ANY),
     "Permute": Kind(_permute, _ANY),
+    "RepeatVector": Kind(lambda random, shape, calm: {"n": random.randint(1, 5)}, (1,)),
     "Add": Kind(_NOTHING, _ANY, "many"),
     "Subtract": Kind(_NOTHING, _ANY, "two"),
     "Multiply": Kind(_NOTHING, _ANY, "many"),

@@ -58,6 +58,14 @@ def transformer():
     return keras.Model(inputs, layers.Dense(4)(layers.GlobalAveragePooling1D()(y)))
 
 
+def recurrent():
+    x = keras.Input((7, 5))
+    y = layers.Bidirectional(layers.LSTM(4, return_sequences=True), merge_mode="ave")(x)
+    y, state = layers.GRU(3, return_sequences=True, return_state=True)(y)
+    z = layers.GRU(3, reset_after=False, go_backwards=True, use_bias=False)(y, initial_state=state)
+    return keras.Model(x, layers.Dense(4)(layers.Concatenate()([layers.SimpleRNN(4)(y), z])))
+
+
 def efficientnet():
     return keras.applications.EfficientNetV2B0(weights=None, input_shape=(64, 64, 3), classes=10,
                                                classifier_activation=None)
@@ -88,7 +96,7 @@ def distance(ours, theirs, scale):
 # it. That of a key's bias is nothing but rounding: it moves all scores of a target alike. EfficientNetV2B0's
 # passes through some two hundred layers, half of them normalisations.
 @pytest.mark.parametrize("make, tolerance", [(mlp, 2e-6), (convnet, 5e-6), (partly_frozen, 5e-6), (embedding, 2e-6),
-                                             (transformer, 1e-4), (efficientnet, 2e-3)])
+                                             (transformer, 1e-4), (recurrent, 1e-5), (efficientnet, 2e-3)])
 def test_gradients(make, tolerance, rng, lamina, tmp_path):
     model = make()
     if make is efficientnet:

@@ -70,6 +70,35 @@ def tagger():
     return keras.Model(ids, layers.Dense(CLASSES)(layers.Dense(WIDTH, activation="tanh")(x)))
 
 
+def recurrences():
+    """Each recurrent layer; sequences take the mask on."""
+    ids, x = words()
+    x = layers.Bidirectional(layers.LSTM(5, return_sequences=True))(x)
+    there, back = layers.Bidirectional(layers.GRU(4, return_sequences=True), merge_mode=None)(x)
+    x = layers.Add()([there, back])
+    for options in ({"zero_output_for_mask": True}, {"go_backwards": True}, {"unroll": True}):
+        x = layers.SimpleRNN(6, return_sequences=True, **options)(x)
+    return keras.Model(ids, layers.Dense(CLASSES)(layers.LSTM(5)(x)))
+
+
+def recurrent_tagger():
+    ids, x = words()
+    return keras.Model(ids, layers.Dense(CLASSES)(layers.LSTM(WIDTH, return_sequences=True)(x)))
+
+
+def states():
+    """Calls that are given states have no mask but by name; what they return has it all the same."""
+    inputs, state, ids = keras.Input((LENGTH, 3)), keras.Input((4,)), keras.Input((LENGTH,), dtype="int32")
+    x, mask = layers.Masking()(inputs), ops.not_equal(ids, 0)
+    encoded, h, c = layers.LSTM(4, return_sequences=True, return_state=True)(x)
+    decoded = layers.LSTM(4, return_sequences=True)(x, initial_state=[h, c])
+    last = layers.GRU(4)(decoded, initial_state=state, mask=mask)
+    both = layers.Bidirectional(layers.GRU(3, return_sequences=True))(encoded, mask=mask)
+    ways = layers.Bidirectional(layers.SimpleRNN(4), merge_mode="mul")(both, initial_state=[h, state])
+    means = [layers.GlobalAveragePooling1D()(y) for y in (decoded, both)]
+    return keras.Model([inputs, state, ids], layers.Dense(CLASSES)(layers.Concatenate()([last, ways, *means])))
+
+
 def given_masks():
     """One layer called twice, with other arguments each time; masks of integers and made by operations."""
     x, y = keras.Input((LENGTH, WIDTH)), keras.Input((5, WIDTH))
@@ -83,7 +112,8 @@ def given_masks():
     return keras.Model([x, y, mask, ids], layers.Dense(CLASSES)(scores))
 
 
-MODELS = [text_classifier, transformer, normalized_first, merged, nested, tagger, given_masks]
+MODELS = [text_classifier, transformer, normalized_first, merged, nested, tagger, recurrences, recurrent_tagger, states,
+          given_masks]
 
 
 def padded(rng, model, rows):
@@ -132,7 +162,7 @@ def test_both_ways(make, rng, lamina, tmp_path):
         assert without_nothing(one["inbound_nodes"]) == without_nothing(other["inbound_nodes"]), one["name"]
 
 
-@pytest.mark.parametrize("make", [text_classifier, transformer, tagger])
+@pytest.mark.parametrize("make", [text_classifier, transformer, tagger, recurrences])
 def test_the_comparison_is_not_blind(make, rng, lamina, tmp_path):
     """Without masks a model gives, or is judged to give, something else."""
     model, ours = pair(make, rng, lamina, tmp_path)
@@ -155,7 +185,8 @@ def test_the_comparison_is_not_blind(make, rng, lamina, tmp_path):
     assert abs(losses[0] - losses[1]) > 1e-3 * abs(losses[0])
 
 
-@pytest.mark.parametrize("make, tolerance", [(text_classifier, 5e-6), (transformer, 1e-4), (merged, 2e-5)])
+@pytest.mark.parametrize("make, tolerance", [(text_classifier, 5e-6), (transformer, 1e-4), (merged, 2e-5),
+                                             (recurrences, 5e-5)])
 def test_gradients(make, tolerance, rng, lamina, tmp_path):
     model, ours = pair(make, rng, lamina, tmp_path)
     inputs = padded(rng, model, 6)
@@ -177,12 +208,12 @@ def test_gradients(make, tolerance, rng, lamina, tmp_path):
             np.testing.assert_allclose(mine, variable, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("make", [text_classifier, tagger])
+@pytest.mark.parametrize("make", [text_classifier, tagger, recurrent_tagger])
 def test_training_stays_together(make, rng, lamina, tmp_path):
-    """Of the tagger the mask enters loss and metrics: padding is no label."""
+    """Of the taggers the mask enters loss and metrics: padding is no label."""
     model, ours = compiled_pair(lambda: remade(make().to_json()), "Adam", {"learning_rate": 0.02}, rng, lamina, tmp_path)
     x = padded(rng, model, 16 * 30)[0]
-    y = x % CLASSES if make is tagger else x.max(axis=1) % CLASSES
+    y = x % CLASSES if make in (tagger, recurrent_tagger) else x.max(axis=1) % CLASSES
     drift, theirs = train_both(model, ours, x, y, 16)
     print(f"{make.__name__}: drift {drift.max():.1e}, loss {theirs[:5].mean():.3f} -> {theirs[-5:].mean():.3f}")
     assert theirs[-5:].mean() < theirs[:5].mean(), "nothing was learnt"

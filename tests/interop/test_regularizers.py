@@ -122,6 +122,9 @@ LAYERS = [
     (layers.EinsumDense, {"equation": "abc,cde->abde", "output_shape": (6, 2, 4), "bias_axes": "de"}, ["kernel", "bias"],
      (6, 3)),
     (layers.MultiHeadAttention, {"num_heads": 2, "key_dim": 4}, ["kernel", "bias"], (6, 3)),
+    # Not SimpleRNN, whose activity_regularizer Keras forgets.
+    (layers.LSTM, {"units": 4}, ["kernel", "recurrent", "bias"], (6, 3)),
+    (layers.GRU, {"units": 4, "return_sequences": True}, ["kernel", "recurrent", "bias"], (6, 3)),
 ]
 
 

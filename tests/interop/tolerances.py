@@ -9,10 +9,12 @@ import numpy as np
 # Compute dtype: tolerance of one layer.
 LAYER = {"float32": 4e-6, "float64": 1e-13, "float16": 3e-3, "bfloat16": 2.4e-2}
 
+RECURRENT = {"SimpleRNN", "LSTM", "GRU", "Bidirectional"}
+
 # Keras computes means in `result_type(x, "float32")`, which is float32 for float64 too, and so the softmax of
-# attention; Lamina computes these in float64.
+# attention and the tanh of recurrent layers; Lamina computes these in float64.
 SINGLE_IN_KERAS = {"BatchNormalization", "LayerNormalization", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
-                   "MultiHeadAttention"}
+                   "MultiHeadAttention", *RECURRENT}
 
 # (layer, dtype): where one layer needs more, and why.
 LAYER_EXCEPTIONS = {(name, "float64"): 2e-6 for name in SINGLE_IN_KERAS}
@@ -21,6 +23,10 @@ LAYER_EXCEPTIONS["LayerNormalization", "float64"] = 2e-5
 # Four products in a row; Keras rounds the scores and each step of the softmax where it drops.
 LAYER_EXCEPTIONS["MultiHeadAttention", "float16"] = 8e-3
 LAYER_EXCEPTIONS["MultiHeadAttention", "bfloat16"] = 6e-2
+# What a step rounds the next ones go on with.
+for _name in RECURRENT:
+    LAYER_EXCEPTIONS |= {(_name, "float64"): 1e-5, (_name, "float32"): 1e-5, (_name, "float16"): 1e-2,
+                         (_name, "bfloat16"): 8e-2}
 
 # Whole random models: errors of up to some thirty layers pile up.
 MODEL = {"float32": 2e-4, "float64": 1e-11, "float16": 6e-2, "bfloat16": 3e-1}

@@ -31,6 +31,9 @@ json settled(json config) {
     activation["config"].erase("trainable");
   }
   if (activation.is_null()) config.erase("activation");
+  for (const char* option : {"layer", "backward_layer"}) {  // built with the one that holds them
+    if (config.contains(option)) config[option].erase("build_config");
+  }
   return config;
 }
 

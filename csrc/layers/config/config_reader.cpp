@@ -4,6 +4,7 @@
 
 #include "layers/activation_function.h"
 #include "layers/config/object_config.h"
+#include "layers/config/registry.h"
 
 namespace lamina::layers {
 namespace {
@@ -156,6 +157,7 @@ void ConfigReader::string(std::string_view option, std::string& value) {
 }
 
 void ConfigReader::optional_string(std::string_view option, std::string& value) {
+  if (const json* found = find(option); found != nullptr && found->is_null()) value.clear();
   string(option, value);
 }
 
@@ -316,6 +318,18 @@ void ConfigReader::constraint(std::string_view option, Constraint& value) {
   std::optional<Constraint> result = constraint_from_config(*found);
   if (!result) training_only({option});
   value = std::move(result).value_or(Constraint());
+}
+
+void ConfigReader::layer(std::string_view option, LayerPtr& value, bool optional) {
+  const json* found = find(option);
+  if (optional && (found == nullptr || found->is_null())) return;
+  if (found == nullptr || !found->is_object() || is_foreign(*found)) unsupported(option);
+  const std::string class_name = text_or_empty(*found, "class_name");
+  value = layer_from_config(class_name, found->value("config", json::object()));
+  if (!value) {
+    throw UnsupportedError(
+        named(option).append(": the class '").append(class_name).append("' is not supported."));
+  }
 }
 
 Regularizer ConfigReader::activity_regularizer() {

@@ -40,6 +40,7 @@ class ConfigReader final : public Config {
   /// One that Lamina lacks is none for prediction and one of `training_options`.
   void regularizer(std::string_view option, Regularizer& value) override;
   void constraint(std::string_view option, Constraint& value) override;
+  void layer(std::string_view option, LayerPtr& value, bool optional) override;
   void names_activity_regularizer() override {}
   void dtype_policy(std::string& name) override;
   void dtype(std::string& name) override;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "layers/config/object_config.h"
+#include "layers/config/registry.h"
 #include "layers/naming.h"
 
 namespace lamina::layers {
@@ -160,6 +161,18 @@ void ConfigWriter::regularizer(std::string_view option, Regularizer& value) {
 
 void ConfigWriter::constraint(std::string_view option, Constraint& value) {
   set(option, constraint_to_config(value, inside(option)));
+}
+
+void ConfigWriter::layer(std::string_view option, LayerPtr& value, bool) {
+  if (!value) {
+    set(option, nullptr);
+    return;
+  }
+  json config = layer_to_config(*value);
+  if (config.is_null()) {
+    inside(option).fail("is " + in_words(*value) + ", which no configuration holds.");
+  }
+  set(option, object_to_config("keras.layers", value->class_name(), std::move(config)));
 }
 
 void ConfigWriter::names_activity_regularizer() {

@@ -34,6 +34,7 @@ class ConfigWriter final : public Config {
   void activation(std::string_view option, ActivationFunction& value) override;
   void regularizer(std::string_view option, Regularizer& value) override;
   void constraint(std::string_view option, Constraint& value) override;
+  void layer(std::string_view option, LayerPtr& value, bool optional) override;
   void names_activity_regularizer() override;
   void dtype_policy(std::string& name) override;
   void dtype(std::string& name) override;

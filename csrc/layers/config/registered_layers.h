@@ -23,6 +23,10 @@
   X(Softmax, SoftmaxOptions)                               \
   X(Dropout, DropoutOptions)                               \
   X(MultiHeadAttention, MultiHeadAttentionOptions)         \
+  X(SimpleRNN, SimpleRNNOptions)                           \
+  X(LSTM, LSTMOptions)                                     \
+  X(GRU, GRUOptions)                                       \
+  X(Bidirectional, BidirectionalOptions)                   \
   X(MaxPooling1D, MaxPooling1DOptions)                     \
   X(MaxPooling2D, MaxPooling2DOptions)                     \
   X(AveragePooling1D, AveragePooling1DOptions)             \
@@ -36,6 +40,7 @@
   X(Reshape, ReshapeOptions)                               \
   X(Flatten, FlattenOptions)                               \
   X(Permute, PermuteOptions)                               \
+  X(RepeatVector, RepeatVectorOptions)                     \
   X(Add, MergeOptions)                                     \
   X(Subtract, MergeOptions)                                \
   X(Multiply, MergeOptions)                                \

@@ -1,6 +1,7 @@
 #include <lamina/layers.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <unordered_map>
 
@@ -159,6 +160,9 @@ class FunctionalReader {
   void add_arguments(const Entry& entry, Call& call, const json& args, const json& keywords) {
     const CallSignature signature = entry.layer ? entry.layer->call_signature() : CallSignature{};
     const bool listed = signature.inputs.size() == 1;  // one argument, which may be a list
+    const auto is_list = [&](const std::string& name) {
+      return signature.ends_in_list && name == signature.inputs.back();
+    };
     std::vector<std::string> taken;
     for (std::size_t i = 0; i < args.size(); ++i) {
       if (args[i].is_null()) continue;
@@ -167,7 +171,7 @@ class FunctionalReader {
       } else {
         const std::string what = "argument " + std::to_string(i);
         if (i >= signature.inputs.size()) unsupported(entry, what + " of its call");
-        add_tensor(entry, call, args[i], what);
+        add_tensors(entry, call, args[i], what, is_list(signature.inputs[i]));
         taken.push_back(signature.inputs[i]);
       }
     }
@@ -183,9 +187,11 @@ class FunctionalReader {
     for (const std::string& key : given) {
       const json& value = keywords.at(key);
       if (has(signature.inputs, key) || has(signature.tensors, key)) {
-        if (has(taken, key) || !value.is_object()) refuse_keyword(entry, key);
-        add_tensor(entry, call, value, "argument '" + key + "'");
-        call.keywords.push_back(key);
+        const bool fits = value.is_object() || (value.is_array() && is_list(key));
+        if (has(taken, key) || !fits) refuse_keyword(entry, key);
+        const std::size_t count =
+            add_tensors(entry, call, value, "argument '" + key + "'", is_list(key));
+        call.keywords.insert(call.keywords.end(), count, key);
       } else {
         if (value != json(true) || !has(signature.flags, key)) refuse_keyword(entry, key);
         call.flags.push_back(key);
@@ -193,12 +199,16 @@ class FunctionalReader {
     }
   }
 
-  void add_tensor(const Entry& entry, Call& call, const json& value, const std::string& what) {
+  // One tensor, or where `many` any number of them. Returns how many.
+  std::size_t add_tensors(const Entry& entry, Call& call, const json& value,
+                          const std::string& what, bool many) {
     const std::size_t before = call.inputs.size();
     add_argument(entry, call, value, 0);
-    if (call.inputs.size() != before + 1) {
+    const std::size_t count = call.inputs.size() - before;
+    if (count != 1 && (count == 0 || !many)) {
       unsupported(entry, what + " of its call, no tensor,");
     }
+    return count;
   }
 
   // Null and false, and the masks of several inputs of which none has one.
@@ -280,12 +290,13 @@ class FunctionalReader {
 
   void make_call(Entry& entry, const Call& call) {
     SymbolicTensors inputs;
-    CallArguments arguments;
+    std::map<std::string, SymbolicTensors> named;
     const std::size_t by_place = call.inputs.size() - call.keywords.size();
     for (std::size_t i = 0; i < by_place; ++i) inputs.push_back(tensor(call.inputs[i]));
     for (std::size_t i = 0; i < call.keywords.size(); ++i) {
-      arguments[call.keywords[i]] = tensor(call.inputs[by_place + i]);
+      named[call.keywords[i]].push_back(tensor(call.inputs[by_place + i]));
     }
+    CallArguments arguments(named.begin(), named.end());
     for (const std::string& flag : call.flags) arguments[flag] = true;
     LayerPtr layer = entry.layer;
     if (!layer) {

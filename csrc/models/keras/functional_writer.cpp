@@ -56,11 +56,19 @@ class FunctionalWriter {
   json node(const layers::Node& call) const {
     json args = json::array(), keywords = json::object();
     const std::vector<std::string>& names = call.form.keywords;
+    const CallSignature signature = call.layer->call_signature();
     const std::size_t by_place = call.inputs.size() - names.size();
     if (is_operation(*call.layer)) {
       put_operands(call, args);
-    } else if (call.layer->call_signature().inputs.size() > 1) {
-      for (std::size_t i = 0; i < by_place; ++i) args.push_back(tensor(call.inputs[i]));
+    } else if (signature.inputs.size() > 1) {
+      const std::size_t single = signature.ends_in_list ? signature.inputs.size() - 1 : by_place;
+      for (std::size_t i = 0; i < by_place; ++i) {
+        if (i < single) {
+          args.push_back(tensor(call.inputs[i]));
+        } else {
+          put_named(signature.inputs.back(), tensor(call.inputs[i]), keywords);
+        }
+      }
     } else if (const auto* nested = taking_dictionary(call)) {
       json by_key = nested->nesting().inputs;
       for (json& item : by_key) item = tensor(call.inputs.at(item.get<std::size_t>()));
@@ -73,7 +81,7 @@ class FunctionalWriter {
       args.push_back(tensor(call.inputs.front()));
     }
     for (std::size_t i = 0; i < names.size(); ++i) {
-      keywords[names[i]] = tensor(call.inputs[by_place + i]);
+      put_named(names[i], tensor(call.inputs[by_place + i]), keywords);
     }
     for (const std::string& flag : call.form.flags) keywords[flag] = true;
     return {{"args", std::move(args)}, {"kwargs", std::move(keywords)}};
@@ -106,6 +114,17 @@ class FunctionalWriter {
     const bool model = dynamic_cast<const Model*>(call.layer.get()) != nullptr;
     const std::size_t by_place = call.inputs.size() - call.form.keywords.size();
     return by_place > 1 || (!model && layers::Access::takes_list(*call.layer));
+  }
+
+  // Tensors of one name are a list.
+  static void put_named(const std::string& name, json tensor, json& keywords) {
+    json& value = keywords[name];
+    if (value.is_null()) {
+      value = std::move(tensor);
+      return;
+    }
+    if (value.is_object()) value = json::array({json(std::move(value))});
+    value.push_back(std::move(tensor));
   }
 
   json tensor(const SymbolicTensor& tensor) const {

@@ -94,14 +94,20 @@ json sequential_to_object(const Sequential& model, WrittenLayers& written) {
 json build_config(const Layer& layer) {
   const std::vector<Shape>& shapes = layers::Access::build_shapes(layer);
   if (shapes.empty()) return nullptr;
-  if (const std::vector<std::string> names = layer.call_signature().inputs; names.size() > 1) {
+  const CallSignature signature = layer.call_signature();
+  const std::vector<std::string>& names = signature.inputs;
+  if (names.size() > 1 && shapes.size() > 1) {
     json by_name;
+    const bool several = signature.ends_in_list && shapes.size() > names.size();
     for (std::size_t i = 0; i < shapes.size(); ++i) {
-      by_name[names.at(i) + "_shape"] = layers::shape_to_config(shapes[i]);
+      const std::size_t at = std::min(i, names.size() - 1);
+      json& place = by_name[names[at] + "_shape"];
+      const bool listed = several && at + 1 == names.size();
+      (listed ? place.emplace_back() : place) = layers::shape_to_config(shapes[i]);
     }
     return {{"shapes_dict", std::move(by_name)}};
   }
-  if (!layers::Access::takes_list(layer)) {
+  if (names.size() > 1 || !layers::Access::takes_list(layer)) {
     return {{"input_shape", layers::shape_to_config(shapes.front())}};
   }
   json list = json::array();

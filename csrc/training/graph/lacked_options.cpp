@@ -34,7 +34,7 @@ void refuse_lacked_options(const Model& model) {
     const auto* options = dynamic_cast<const layers::UnusedOptions*>(layer.get());
     if (options == nullptr) continue;
     bool trains = false;
-    for (const VariablePtr& variable : layer->own_variables()) {
+    for (const VariablePtr& variable : layer->variables()) {
       trains |= trained.contains(variable);
     }
     for (const layers::TrainingOption& lacked : options->lacked()) {

@@ -58,4 +58,13 @@ struct PermuteOptions {
 };
 [[nodiscard]] LayerRef Permute(PermuteOptions options);
 
+/// (batch, features) -> (batch, n, features), each the input.
+struct RepeatVectorOptions {
+  std::int64_t n = 0;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef RepeatVector(RepeatVectorOptions options);
+
 }  // namespace lamina::layers

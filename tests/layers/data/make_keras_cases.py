@@ -62,6 +62,8 @@ def case(layer, *shapes, dtype="float32", numbers=True, **flags):
     def apply(xs):
         if isinstance(layer, L.MultiHeadAttention):
             return layer(*xs, **flags)
+        if isinstance(layer, (L.RNN, L.Bidirectional)) and len(xs) > 1:
+            return layer(xs[0], initial_state=xs[1:])
         return layer(xs if len(xs) > 1 else xs[0])
 
     inputs = [L.Input(batch_shape=s, dtype=dtype) for s in shapes]
@@ -284,9 +286,41 @@ def masks():
     yield case(L.Masking(0.5, dtype="mixed_bfloat16"), (None, 2, 3, 4), numbers=False)
 
 
+def recurrent():
+    global rng
+    rng = np.random.default_rng(20261130)
+    SEQUENCE, OPEN = (None, 6, 3), (None, None, 3)
+    for cls in (L.SimpleRNN, L.LSTM, L.GRU):
+        yield case(cls(4), SEQUENCE)
+        yield case(cls(3, return_sequences=True, go_backwards=True), OPEN)
+        yield case(cls(2, use_bias=False, activation="relu", dropout=0.3, unroll=True), SEQUENCE)
+        yield case(cls(2, go_backwards=True, recurrent_dropout=0.2, return_sequences=True), (None, 1, 3))
+    yield case(L.LSTM(3, recurrent_activation="hard_sigmoid", unit_forget_bias=False), SEQUENCE)
+    yield case(L.LSTM(3, activation="softmax", recurrent_activation="softmax"), SEQUENCE)
+    yield case(L.GRU(3, reset_after=False, return_sequences=True), SEQUENCE)
+    yield case(L.GRU(3, reset_after=False, use_bias=False, recurrent_activation="softmax"), SEQUENCE)
+    yield case(L.SimpleRNN(4, return_sequences=True), SEQUENCE, (None, 4))
+    yield case(L.LSTM(4, return_sequences=True), SEQUENCE, (None, 4), (None, 4))
+    yield case(L.GRU(4, go_backwards=True), SEQUENCE, (None, 4))
+    for mode in ("concat", "sum", "ave", "mul"):
+        yield case(L.Bidirectional(L.LSTM(3, return_sequences=True), merge_mode=mode), SEQUENCE)
+    yield case(L.Bidirectional(L.GRU(3)), OPEN)
+    yield case(L.Bidirectional(L.SimpleRNN(2), backward_layer=L.GRU(2, go_backwards=True)), SEQUENCE)
+    backwards = L.SimpleRNN(2, go_backwards=True, return_sequences=True)
+    yield case(L.Bidirectional(backwards, backward_layer=L.GRU(2, return_sequences=True)), SEQUENCE)
+    yield case(L.Bidirectional(L.GRU(2, return_sequences=True)), SEQUENCE, (None, 2), (None, 2))
+    yield case(L.RepeatVector(3), (None, 4))
+    yield case(L.RepeatVector(2), (3, 5), dtype="int32")
+    for policy in ("bfloat16", "mixed_bfloat16", "float16", "mixed_float16"):
+        for cls in (L.SimpleRNN, L.LSTM, L.GRU):
+            # JAX has no orthogonal matrices of these types.
+            yield case(cls(3, recurrent_initializer="glorot_uniform", dtype=policy), SEQUENCE, numbers=False)
+
+
 def main():
     keras.config.set_floatx("float32")
-    groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow, attention, masks)
+    groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow, attention, masks,
+              recurrent)
     cases = [c for group in groups for c in group()]
     path = pathlib.Path(__file__).with_name("keras_cases.json")
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)

@@ -88,6 +88,27 @@ TEST(LackedOptions, OfLayersThatAreBuiltLaterAreFoundBeforeAnythingIsTrained) {
               refusal);
 }
 
+// Whose variables are of layers inside.
+TEST(LackedOptions, OfRecurrentLayersAreRefused) {
+  const std::string lstm =
+      R"({"module": "keras.layers", "class_name": "LSTM", "registered_name": null,
+          "config": {"name": "memory", "units": 2, "recurrent_regularizer": "mine"}})";
+  for (const std::string& layer :
+       {lstm, R"({"module": "keras.layers", "class_name": "Bidirectional", "registered_name": null,
+                  "config": {"name": "both", "layer": )" +
+                  lstm + "}}"}) {
+    const ModelPtr model = Model::from_json_text(
+        R"({"module": "keras", "class_name": "Sequential", "registered_name": null,
+            "config": {"name": "s", "layers": [
+              {"module": "keras.layers", "class_name": "InputLayer", "registered_name": null,
+               "config": {"name": "in", "batch_shape": [null, 3, 4]}}, )" +
+        layer + "]}}");
+    EXPECT_THAT(message_of([&] { compile(*model); }),
+                AllOf(HasSubstr("memory' (LSTM): recurrent_regularizer mine"),
+                      HasSubstr("is not supported in training")));
+  }
+}
+
 TEST(LackedOptions, DoNotMatterWhereTheyAreNullOrTheirVariablesAreNotTrained) {
   Random random;
   const Tensor x = random.tensor({6, 4}), y = random.tensor({6, 2});

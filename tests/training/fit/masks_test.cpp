@@ -28,9 +28,11 @@ struct Sequences {
   }
 };
 
-ModelPtr tagger() {
+ModelPtr tagger(bool recurrent = false) {
   const SymbolicTensor x = layers::Input({.shape = {5, 2}});
-  SymbolicTensor y = layers::Dense({.units = 4, .activation = "tanh"})(layers::Masking()(x));
+  const LayerRef steps = layers::Dense({.units = 4, .activation = "tanh"}),
+                 course = layers::LSTM({.units = 4, .return_sequences = true});
+  const SymbolicTensor y = (recurrent ? course : steps)(layers::Masking()(x));
   return Functional::create(x, layers::Dense({.units = 3})(y));
 }
 
@@ -45,11 +47,13 @@ std::vector<double> errors(const Tensor& y, const Tensor& p) {
   return out;
 }
 
-TEST(MasksInTraining, LossesAndMeansAreOfWhatIsNotMasked) {
+class MasksInTrainingOf : public ::testing::TestWithParam<bool> {};
+
+TEST_P(MasksInTrainingOf, LossesAndMeansAreOfWhatIsNotMasked) {
   Random random;
   const Sequences data(random, 6, 5, 2);
   const Tensor y = random.tensor({6, 5, 3}), weights = random.tensor({6, 5}, 0.5, 2);
-  const ModelPtr model = tagger();
+  const ModelPtr model = tagger(GetParam());
   const MetricPtr root = metrics::RootMeanSquaredError();
   model->compile({.optimizer = optimizers::SGD({.learning_rate = 0}),
                   .loss = losses::MeanSquaredError(),
@@ -71,6 +75,8 @@ TEST(MasksInTraining, LossesAndMeansAreOfWhatIsNotMasked) {
   }
   EXPECT_NEAR(model->test_on_batch(data.x, y, weights).at("loss"), weighed / count, 1e-5);
 }
+
+INSTANTIATE_TEST_SUITE_P(StepsAndRecurrences, MasksInTrainingOf, ::testing::Bool());
 
 TEST(MasksInTraining, AMaskedRowHasNoPartInALoss) {
   Random random;
@@ -171,6 +177,21 @@ TEST(MasksInTraining, GradientsPassWhatIsNotMasked) {
   training::testkit::randomize(*model, *random);
   Tensor given = training::testkit::random_ids({4, 5}, 4, DType::kInt32, *random);
   for (std::size_t row = 0; row < 4; ++row) given.data<std::int32_t>()[row * 5] = 1;
+  training::testkit::expect_gradients(*model, {given}, *random);
+  set_dtype_policy("float32");
+}
+
+TEST(MasksInTraining, GradientsPassOverStepsThatAreMasked) {
+  training::testkit::Seeded random;
+  SCOPED_TRACE(random.note());
+  set_dtype_policy("float64");
+  const SymbolicTensor ids = layers::Input({.dtype = "int32", .batch_shape = Shape{4, 5}});
+  SymbolicTensor y = layers::Embedding({.input_dim = 3, .output_dim = 3, .mask_zero = true})(ids);
+  y = layers::Bidirectional({.layer = layers::LSTM({.units = 2, .return_sequences = true})})(y);
+  y = layers::GRU({.units = 2, .return_sequences = true, .go_backwards = true})(y);
+  const auto model = Functional::create(ids, layers::SimpleRNN({.units = 3})(y));
+  training::testkit::randomize(*model, *random);
+  const Tensor given = training::testkit::random_ids({4, 5}, 3, DType::kInt32, *random);
   training::testkit::expect_gradients(*model, {given}, *random);
   set_dtype_policy("float32");
 }

@@ -248,6 +248,57 @@ Case attention(Random& random) {
   return {layers::MultiHeadAttention(options), inputs};
 }
 
+/// What all recurrent layers have; smooth activations, for a kink comes back at every step.
+template <class Options>
+Options recurrent_options(Random& random) {
+  Options options;
+  options.units = pick(random, 1, 3);
+  options.activation = one_of<std::string>(random, {"tanh", "sigmoid", "silu", "softmax"});
+  if constexpr (requires { options.recurrent_activation; }) {
+    options.recurrent_activation = one_of<std::string>(random, {"sigmoid", "tanh", "softmax"});
+  }
+  options.use_bias = coin(random);
+  options.dropout = coin(random) ? 0.3 : 0;
+  options.recurrent_dropout = coin(random) ? 0.3 : 0;
+  options.return_sequences = coin(random);
+  options.return_state = coin(random);
+  options.go_backwards = coin(random);
+  return options;
+}
+
+/// A sequence, and perhaps so many initial states.
+std::vector<Shape> sequence(Random& random, std::int64_t units, std::size_t states) {
+  const std::int64_t batch = pick(random, 1, 3);
+  std::vector<Shape> inputs{{batch, pick(random, 1, 7), pick(random, 1, 3)}};
+  if (coin(random)) inputs.resize(1 + states, Shape{batch, units});
+  return inputs;
+}
+
+Case simple_rnn(Random& random) {
+  const auto options = recurrent_options<layers::SimpleRNNOptions>(random);
+  return {layers::SimpleRNN(options), sequence(random, options.units, 1)};
+}
+
+Case lstm(Random& random) {
+  const auto options = recurrent_options<layers::LSTMOptions>(random);
+  return {layers::LSTM(options), sequence(random, options.units, 2)};
+}
+
+Case gru(Random& random) {
+  auto options = recurrent_options<layers::GRUOptions>(random);
+  options.reset_after = coin(random);
+  return {layers::GRU(options), sequence(random, options.units, 1)};
+}
+
+Case bidirectional(Random& random) {
+  auto options = recurrent_options<layers::GRUOptions>(random);
+  options.go_backwards = false;
+  return {layers::Bidirectional(
+              {.layer = layers::GRU(options),
+               .merge_mode = one_of<std::string>(random, {"concat", "sum", "ave", "mul", ""})}),
+          sequence(random, options.units, 2)};
+}
+
 Case prelu(Random& random) {
   return {layers::PReLU({.shared_axes = one_of<layers::Axes>(random, {{}, {1}, {1, 2}, {3}})}),
           {{2, 3, 4, 5}}};
@@ -287,6 +338,10 @@ std::vector<Row> rows() {
       {"PReLU", prelu},
       {"EinsumDense", einsum_dense},
       {"MultiHeadAttention", attention},
+      {"SimpleRNN", simple_rnn},
+      {"LSTM", lstm},
+      {"GRU", gru},
+      {"Bidirectional", bidirectional},
       {"GlobalAveragePooling1D",
        [](Random& random) { return global_1d(random, GlobalAveragePooling1D); }},
       {"GlobalMaxPooling1D", [](Random& random) { return global_1d(random, GlobalMaxPooling1D); }},
@@ -299,6 +354,10 @@ std::vector<Row> rows() {
       {"Permute", plain([] {
          return Permute({.dims = {3, 1, 2}});
        })},
+      {"RepeatVector",
+       [](Random& random) {
+         return Case{layers::RepeatVector({.n = pick(random, 1, 4)}), {{3, pick(random, 1, 5)}}};
+       }},
       {"Dropout", plain([] { return Dropout({.rate = 0.4}); })},
       {"Masking", plain([] { return Masking({.mask_value = 0.5}); })},
       {"Rescaling", plain([] { return Rescaling({.scale = 0.3, .offset = 1.0}); })},

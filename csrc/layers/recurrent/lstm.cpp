@@ -1,0 +1,45 @@
+#include "layers/recurrent/recurrent_layer.h"
+
+namespace lamina::layers {
+namespace {
+
+class LSTMLayer final : public RecurrentLayer<LSTMOptions> {
+ public:
+  explicit LSTMLayer(const LSTMOptions& options)
+      : RecurrentLayer({"LSTM", "LSTMCell", "lstm_cell", 4, 2}, options) {}
+
+ protected:
+  [[nodiscard]] Step step(Builder& builder, std::int64_t batch) override {
+    const GateProduct product = recurrent_product(
+        builder, value_of(builder, cell().recurrent_kernel()), state_masks(builder, batch), 0, 4);
+    return [this, &builder, product](ValueId x, const States& before) {
+      const ValueId sums = builder.binary(ops::Binary::kAdd, x, product(before[0]));
+      const auto open = [&](std::int64_t i) {
+        return lower_activation(builder, gate(builder, sums, i), options_.recurrent_activation);
+      };
+      const auto times = [&](ValueId a, ValueId b) {
+        return builder.binary(ops::Binary::kMultiply, a, b);
+      };
+      const ValueId kept = times(open(1), before[1]);
+      const ValueId news = lower_activation(builder, gate(builder, sums, 2), options_.activation);
+      const ValueId carry = builder.binary(ops::Binary::kAdd, kept, times(open(0), news));
+      const ValueId output = times(open(3), lower_activation(builder, carry, options_.activation));
+      return States{output, carry};
+    };
+  }
+};
+
+}  // namespace
+
+LayerRef LSTM(LSTMOptions options) {
+  return make_layer<LSTMLayer>(options);
+}
+
+void describe(Config& config, LSTMOptions& options) {
+  config.unused("seed", nullptr);
+  describe_recurrent(config, options);
+  config.activation("recurrent_activation", options.recurrent_activation);
+  config.boolean("unit_forget_bias", options.unit_forget_bias);
+}
+
+}  // namespace lamina::layers

@@ -1,0 +1,174 @@
+"""Recurrent layers in whole models: their files, archives and configurations both ways, states that go from one layer to
+another, and training step by step."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, regularizers
+
+import random_models
+import tolerances
+import values
+from h5_compare import checkpoint_differences, file_differences
+from lamina_driver import LaminaError
+from test_attention import inputs_of
+from test_fit import compiled_pair, train_both
+from test_mixed_precision import set_policy
+from test_random_models import assert_same_weights, remade
+from test_to_json import assert_written
+
+WORDS, LENGTH, CLASSES = 20, 9, 4
+
+
+def tagger():
+    ids = keras.Input((LENGTH,), dtype="int32")
+    x = layers.Embedding(WORDS, 8)(ids)
+    x = layers.Bidirectional(layers.LSTM(8, return_sequences=True, recurrent_regularizer=regularizers.L2(1e-3),
+                                         activity_regularizer=regularizers.L2(1e-3)))(x)
+    x = layers.GRU(12, return_sequences=True, kernel_regularizer="l2", bias_constraint="max_norm")(x)
+    x = layers.GRU(10, reset_after=False, return_sequences=True, go_backwards=True)(x)
+    return keras.Model(ids, layers.Dense(CLASSES)(layers.SimpleRNN(8)(x)), name="tagger")
+
+
+def encoder_and_decoder():
+    """Two inputs, one of an open length; states of one layer for others, one shared layer, two outputs of one."""
+    source, target = keras.Input((None, 6)), keras.Input((5, 6))
+    x, h, c = layers.LSTM(7, return_sequences=True, return_state=True)(source)
+    y = layers.LSTM(7, return_sequences=True)(target, initial_state=[h, c])
+    shared = layers.GRU(7, return_sequences=True)
+    y = shared(sequences=shared(shared(y), initial_state=h), initial_state=c)
+    there, back, *states = layers.Bidirectional(layers.GRU(3, return_state=True), merge_mode=None)(y)
+    z = layers.Bidirectional(layers.GRU(3, unroll=True), merge_mode="mul")(y, initial_state=states)
+    return keras.Model([source, target], [layers.SimpleRNN(4)(x), there, layers.Concatenate()([back, z])])
+
+
+MODELS = [tagger, encoder_and_decoder]
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("make", MODELS)
+def test_both_ways(make, policy, rng, lamina, tmp_path):
+    """Keras's archive and weights are read, what Lamina writes is Keras's file, and Keras reads it back."""
+    keras.config.set_dtype_policy(policy)
+    model = remade(make().to_json())
+    values.randomize(model, rng)
+    model.save(tmp_path / "model.keras")
+    ours = lamina.load_archive(tmp_path / "model.keras")
+    for folder in ("keras", "lamina"):
+        (tmp_path / folder).mkdir()
+    for name, options in [("m.weights.h5", {}), ("m.weights.json", {"max_shard_size": 3000 / 1024**3})]:
+        model.save_weights(tmp_path / "keras" / name, **options)
+        ours.load_weights(tmp_path / "keras" / name)
+        ours.save_weights(tmp_path / "lamina" / name, **options)
+    assert checkpoint_differences(tmp_path / "keras", tmp_path / "lamina") == []
+    ours.save(tmp_path / "ours.keras")
+    assert_same_weights(model, keras.models.load_model(tmp_path / "ours.keras"))
+    inputs = inputs_of(model, rng)
+    distance = tolerances.worst(ours.predict(inputs), random_models.outputs(model, inputs))
+    print(f"distance {make.__name__} {policy} {distance:.2e}")
+    assert distance <= tolerances.MODEL[tolerances.compute_dtype(policy)]
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_paths(make, lamina):
+    model = make()
+    assert [path for path, _, _ in lamina.from_json(model.to_json()).weights()] == [v.path for v in model.weights]
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_configurations(make, rng, lamina, tmp_path):
+    assert_written(remade(make().to_json()), rng, lamina, tmp_path)
+
+
+@pytest.mark.parametrize("options", [{}, {"go_backwards": True, "return_sequences": True},
+                                     {"use_bias": False, "unroll": True}])
+@pytest.mark.parametrize("name", ["SimpleRNN", "LSTM", "GRU"])
+def test_predictions_and_states(name, options, rng, lamina, tmp_path):
+    """With Keras's defaults, which random options seldom are: each output, and the states behind the last step."""
+    x = keras.Input((23, 4))
+    model = keras.Model(x, list(getattr(layers, name)(16, return_state=True, **options)(x)))
+    values.randomize(model, rng)
+    model.save_weights(tmp_path / "m.weights.h5")
+    ours = lamina.from_json(model.to_json())
+    ours.load_weights(tmp_path / "m.weights.h5")
+    inputs = inputs_of(model, rng)
+    assert tolerances.worst(ours.predict(inputs), random_models.outputs(model, inputs)) <= 1e-5
+
+
+def test_states_by_their_place(rng, lamina, tmp_path):
+    x, h, c = keras.Input((4, 3)), keras.Input((5,)), keras.Input((5,))
+    model = keras.Model([x, h, c], layers.GRU(5)(layers.LSTM(5, return_sequences=True)(x, [h, c]), [c]))
+    values.randomize(model, rng)
+    model.save_weights(tmp_path / "m.weights.h5")
+    ours = lamina.from_json(model.to_json())
+    ours.load_weights(tmp_path / "m.weights.h5")
+    inputs = inputs_of(model, rng)
+    theirs = random_models.outputs(model, inputs)
+    assert tolerances.worst(ours.predict(inputs), theirs) <= 1e-5
+    twin = remade(ours.to_json())
+    twin.load_weights(tmp_path / "m.weights.h5")
+    assert tolerances.worst(random_models.outputs(twin, inputs), theirs) == 0
+
+
+def learnable(rng, batch, steps):
+    """Sentences, and a class that hangs on their first word and on which half has the largest."""
+    x = rng.integers(0, WORDS, (batch * steps, LENGTH)).astype("int32")
+    return x, ((x[:, 0] % 2) * 2 + (np.argmax(x, axis=1) > LENGTH // 2)).astype("int64")
+
+
+@pytest.mark.parametrize("name, options", [("SGD", {"learning_rate": 0.05, "momentum": 0.9}), ("Adam", {"learning_rate": 0.005})])
+def test_training_stays_together(name, options, rng, lamina, tmp_path):
+    """Steps of a tagger, then its file, optimizer state and all, read by Keras, and on from there."""
+    model, ours = compiled_pair(lambda: remade(tagger().to_json()), name, options, rng, lamina, tmp_path)
+    x, y = learnable(rng, 16, 60)
+    drift, theirs = train_both(model, ours, x, y, 16)
+    print(f"{name}: drift {drift.max():.1e}, loss {theirs[:5].mean():.3f} -> {theirs[-5:].mean():.3f}")
+    assert theirs[-5:].mean() < theirs[:5].mean(), "nothing was learnt"
+    assert drift.max() <= tolerances.TRAINING["float32"], int(drift.argmax())
+    ours.save_weights(tmp_path / "ours.weights.h5")
+    model.load_weights(tmp_path / "ours.weights.h5")
+    model.save_weights(tmp_path / "theirs.weights.h5")
+    assert file_differences(tmp_path / "ours.weights.h5", tmp_path / "theirs.weights.h5") == []
+    drift, _ = train_both(model, ours, x[:320], y[:320], 16)
+    assert drift.max() <= tolerances.TRAINING["float32"]
+
+
+def test_mixed_precision_stays_near(rng, lamina, tmp_path):
+    policy = "mixed_bfloat16"
+    set_policy(policy, lamina)
+    model, ours = compiled_pair(tagger, "SGD", {"learning_rate": 0.02}, rng, lamina, tmp_path)
+    x, y = learnable(rng, 16, 15)
+    drift, theirs = train_both(model, ours, x, y, 16)
+    print(f"{policy}: drift {drift.max():.1e}, loss {theirs[0]:.3f} -> {theirs[-1]:.3f}")
+    assert drift.max() <= 2 * tolerances.TRAINING[policy]
+
+
+@pytest.mark.parametrize("options", [{"dropout": 0.5}, {"recurrent_dropout": 0.5}])
+@pytest.mark.parametrize("name", ["SimpleRNN", "LSTM", "GRU"])
+def test_dropout_inside_drops_in_training_alone(name, options, rng, lamina, tmp_path):
+    x = keras.Input((LENGTH, 6))
+    model = keras.Model(x, getattr(layers, name)(8, **options)(x))
+    values.randomize(model, rng)
+    model.save_weights(tmp_path / "m.weights.h5")
+    ours = lamina.from_json(model.to_json())
+    ours.load_weights(tmp_path / "m.weights.h5")
+    inputs = inputs_of(model, rng)
+    theirs = random_models.outputs(model, inputs)
+    assert tolerances.worst(ours.predict(inputs), theirs) <= 1e-5
+    outputs, _ = ours.differentiate(inputs, [np.ones_like(theirs[0])])
+    assert tolerances.worst(outputs, theirs) > 1e-2
+
+
+def refused(lamina, output, *inputs):
+    with pytest.raises(LaminaError) as caught:
+        lamina.from_json(keras.Model(list(inputs), output).to_json())
+    assert caught.value.kind == "UnsupportedError"
+    return caught.value.message
+
+
+def test_what_is_lacking_is_refused_by_name(lamina):
+    x = keras.Input(batch_shape=(2, 5, 6))
+    message = refused(lamina, layers.LSTM(3, stateful=True, name="memory")(x), x)
+    assert "'memory' (LSTM)" in message and "'stateful'" in message
+    cell = layers.RNN(layers.LSTMCell(3), name="cells")
+    assert "'RNN' is not supported" in refused(lamina, cell(x), x)
