@@ -197,7 +197,8 @@ std::vector<graph::ValueId> Layer::on_lower(graph::Builder& builder,
   }
   const layers::Trace traced =
       layers::trace(shapes, dtypes, [this](const SymbolicTensors& x) { return call(x); });
-  return layers::lower_graph(builder, traced.inputs, traced.outputs, inputs);
+  return layers::lower_graph(builder, traced.inputs, traced.outputs, inputs,
+                             layers::MasksOfCalls::kNone, layers::calls_as_made(traced.outputs));
 }
 
 std::vector<VariablePtr> Layer::own_variables() const {

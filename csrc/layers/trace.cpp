@@ -2,7 +2,9 @@
 
 #include <lamina/layers.h>
 
+#include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "layers/access.h"
 
@@ -22,6 +24,15 @@ class Lowering {
       std::vector<graph::ValueId>& slots = values_[Access::node(inputs[i]).get()];
       slots.resize(std::max(slots.size(), Access::index(inputs[i]) + 1), kUnset);
       slots[Access::index(inputs[i])] = values.at(i);
+    }
+  }
+
+  void lower(const Calls& calls) {
+    for (const std::shared_ptr<Node>& node : calls) {
+      const SymbolicTensors& inputs = node->inputs;
+      const bool ready = std::all_of(inputs.begin(), inputs.end(),
+                                     [this](const SymbolicTensor& input) { return has(input); });
+      if (ready && !inputs.empty()) emit(*node);
     }
   }
 
@@ -105,11 +116,28 @@ Trace trace(const std::vector<Shape>& shapes, const std::vector<DType>& dtypes,
   return result;
 }
 
+Calls calls_as_made(const SymbolicTensors& outputs) {
+  Calls calls;
+  std::unordered_set<const Node*> seen;
+  const auto enter = [&](const SymbolicTensors& tensors) {
+    for (const SymbolicTensor& tensor : tensors) {
+      const std::shared_ptr<Node>& node = Access::node(tensor);
+      if (seen.insert(node.get()).second) calls.push_back(node);
+    }
+  };
+  enter(outputs);
+  for (std::size_t i = 0; i < calls.size(); ++i) enter(calls[i]->inputs);
+  std::sort(calls.begin(), calls.end(),
+            [](const auto& a, const auto& b) { return a->serial < b->serial; });
+  return calls;
+}
+
 std::vector<graph::ValueId> lower_graph(graph::Builder& builder, const SymbolicTensors& inputs,
                                         const SymbolicTensors& outputs,
                                         const std::vector<graph::ValueId>& values,
-                                        MasksOfCalls masks) {
+                                        MasksOfCalls masks, const Calls& first) {
   Lowering lowering(builder, inputs, values, masks);
+  lowering.lower(first);
   std::vector<graph::ValueId> results;
   for (const SymbolicTensor& output : outputs) results.push_back(lowering.value(output));
   return results;

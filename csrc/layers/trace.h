@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "graph/builder.h"
@@ -25,12 +26,21 @@ struct Trace {
 /// runs. MultiHeadAttention, which has none as such an argument, takes away those of its inputs.
 enum class MasksOfCalls : std::uint8_t { kKept, kNone };
 
-/// Lowers the nodes between `inputs` and `outputs`, producers first; `values` stand for the inputs.
-/// Throws ValueError naming the layer when an output depends on a placeholder that is not an input.
+/// Calls, each behind those whose outputs it needs.
+using Calls = std::vector<std::shared_ptr<Node>>;
+
+/// All calls that `outputs` come from, in the order in which they were made.
+[[nodiscard]] Calls calls_as_made(const SymbolicTensors& outputs);
+
+/// Lowers the nodes between `inputs` and `outputs`; `values` stand for the inputs. `first` of these
+/// nodes are lowered in this order, which tells where one takes away a mask that others read; all
+/// others when an output needs them. Throws ValueError naming the layer when an output depends on a
+/// placeholder that is not an input.
 [[nodiscard]] std::vector<graph::ValueId> lower_graph(graph::Builder& builder,
                                                       const SymbolicTensors& inputs,
                                                       const SymbolicTensors& outputs,
                                                       const std::vector<graph::ValueId>& values,
-                                                      MasksOfCalls masks = MasksOfCalls::kNone);
+                                                      MasksOfCalls masks = MasksOfCalls::kNone,
+                                                      const Calls& first = {});
 
 }  // namespace lamina::layers

@@ -151,7 +151,7 @@ class Layer : public std::enable_shared_from_this<Layer> {
   SymbolicTensor operator()(const SymbolicTensors& inputs, const CallArguments& arguments = {});
   /// The same for a layer with several outputs.
   SymbolicTensors apply(const SymbolicTensors& inputs, const CallArguments& arguments = {});
-  /// The names by which it can be given something.
+  /// What it can be given by name. All but the inputs is for the library's layers: `call` has none.
   [[nodiscard]] virtual CallSignature call_signature() const { return {}; }
   /// Whether what the layer gives has the mask of what it is given, or one that it makes (Keras's
   /// attribute of this name). A mask that reaches a layer that says false ends there, with a

@@ -56,6 +56,15 @@ def merged():
     return keras.Model(inputs, layers.Dense(CLASSES)(layers.GlobalAveragePooling1D()(z)))
 
 
+def ordered():
+    """The first attention takes away the words' mask before others are given it: Keras runs what is deeper first."""
+    ids, x = words()
+    y = layers.Dense(WIDTH)(x)
+    y = layers.MultiHeadAttention(2, 4)(y, y)
+    z = layers.Dense(WIDTH)(layers.Dense(WIDTH, activation="tanh")(layers.MultiHeadAttention(2, 4)(x, x)))
+    return keras.Model(ids, layers.Dense(CLASSES)(layers.GlobalAveragePooling1D()(layers.Add()([y, z]))))
+
+
 def nested():
     ids, x = words()
     inside = keras.Input((LENGTH, WIDTH))
@@ -112,8 +121,8 @@ def given_masks():
     return keras.Model([x, y, mask, ids], layers.Dense(CLASSES)(scores))
 
 
-MODELS = [text_classifier, transformer, normalized_first, merged, nested, tagger, recurrences, recurrent_tagger, states,
-          given_masks]
+MODELS = [text_classifier, transformer, normalized_first, ordered, merged, nested, tagger, recurrences,
+          recurrent_tagger, states, given_masks]
 
 
 def padded(rng, model, rows):

@@ -174,15 +174,20 @@ TEST_F(Masks, EndWithAWarningWhereALayerKnowsNothingOfThem) {
 }
 
 TEST_F(Masks, GoThroughModelsWithinModels) {
-  lamina::testing::CapturedWarnings warnings;
-  const SymbolicTensor inside = input({kNone, 5, 2});
-  const auto inner = Functional::create(inside, L::GlobalAveragePooling1D()(L::ReLU()(inside)));
-  const SymbolicTensor ids = input({3, 5}, "int32");
-  const SymbolicTensor x = L::Embedding({.input_dim = 7, .output_dim = 2, .mask_zero = true})(ids);
-  const auto outer = Functional::create(ids, (*inner)(x));
-  const auto same = Functional::create(ids, L::GlobalAveragePooling1D()(L::ReLU()(x)));
-  randomize(*outer);
-  const Tensor given = sentences(3, 5);
-  EXPECT_TRUE(bitwise_equal(outer->predict(given), same->predict(given)));
-  EXPECT_EQ(warnings.all.size(), 1u) << "Keras has it too, of the inner model";
+  for (const char* dtype : {"float64", "float32"}) {  // of the inner one's input: it casts to that
+    SCOPED_TRACE(dtype);
+    lamina::testing::CapturedWarnings warnings;
+    const SymbolicTensor inside = input({kNone, 5, 2}, dtype);
+    const auto inner = Functional::create(inside, L::GlobalAveragePooling1D()(L::ReLU()(inside)));
+    const SymbolicTensor ids = input({3, 5}, "int32");
+    const SymbolicTensor x =
+        L::Embedding({.input_dim = 7, .output_dim = 2, .mask_zero = true})(ids);
+    const auto outer = Functional::create(ids, (*inner)(x));
+    const auto same = Functional::create(ids, L::GlobalAveragePooling1D()(L::ReLU()(x)));
+    randomize(*outer);
+    const Tensor given = sentences(3, 5);
+    expect_near(outer->predict(given), same->predict(given),
+                inside.dtype() == DType::kFloat64 ? 0 : 1e-6);
+    EXPECT_EQ(warnings.all.size(), 1u) << "Keras has it too, of the inner model";
+  }
 }

@@ -253,6 +253,15 @@ TEST_F(RecurrentLayers, GiveTheLastStepUnlessSequencesAreAskedFor) {
   }
 }
 
+TEST_F(RecurrentLayers, TakeStatesThatAreIntegers) {
+  const LayerRef layer = layers::GRU({.units = 2, .dtype = "float64"});
+  const Tensor x = tensor({2, 3, 2}), h = Tensor::from<std::int32_t>({1, -2, 3, 0}, {2, 2});
+  layer->build({x.shape()});
+  randomized(*layer);
+  EXPECT_TRUE(bitwise_equal(lamina::testing::execute(*layer, {x, h})[0],
+                            lamina::testing::execute(*layer, {x, h.cast(DType::kFloat64)})[0]));
+}
+
 TEST_F(RecurrentLayers, BidirectionalMergesBothWays) {
   const Tensor x = tensor({2, 6, 3});
   for (const char* mode : {"concat", "sum", "ave", "mul", ""}) {

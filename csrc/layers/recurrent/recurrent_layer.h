@@ -90,12 +90,15 @@ class RecurrentLayer : public SequenceLayer<Options>, public Recurrent {
     check_mask(builder, call.tensor("mask"), {batch, steps});
     Recurrence recurrence{.inputs = finished(builder, projected(builder, x)),
                           .steps = steps,
-                          .initial = States(inputs.begin() + 1, inputs.end()),
+                          .initial = {},
                           .go_backwards = this->options_.go_backwards,
                           .return_sequences = this->options_.return_sequences,
                           .zero_output_for_mask = zero_output_for_mask_,
                           .flipped = call.flag(kFlipped),
                           .mask = call.tensor("mask")};
+    for (std::size_t i = 1; i < inputs.size(); ++i) {
+      recurrence.initial.push_back(this->computable(builder, inputs[i]));
+    }
     if (recurrence.initial.empty()) {
       recurrence.initial.assign(form_.states, constant(builder, {batch, units()}, 0));
     }

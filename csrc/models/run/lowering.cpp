@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "layers/access.h"
-#include "layers/trace.h"
 
 namespace lamina::models {
 namespace {
@@ -43,12 +42,14 @@ graph::Program lower_model(Model& model, const std::vector<ops::TensorSpec>& inp
 
 std::vector<graph::ValueId> lower_between(graph::Builder& builder, const SymbolicTensors& inputs,
                                           const SymbolicTensors& outputs,
-                                          const std::vector<graph::ValueId>& values) {
+                                          const std::vector<graph::ValueId>& values,
+                                          const layers::Calls& first) {
   std::vector<graph::ValueId> cast;
   for (std::size_t i = 0; i < values.size(); ++i) {
     cast.push_back(builder.cast(values[i], inputs.at(i).dtype()));
+    builder.set_mask(cast.back(), builder.mask(values[i]));
   }
-  return layers::lower_graph(builder, inputs, outputs, cast, layers::MasksOfCalls::kKept);
+  return layers::lower_graph(builder, inputs, outputs, cast, layers::MasksOfCalls::kKept, first);
 }
 
 }  // namespace lamina::models

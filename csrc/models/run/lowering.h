@@ -3,6 +3,7 @@
 
 #include "graph/builder.h"
 #include "graph/program.h"
+#include "layers/trace.h"
 
 namespace lamina::models {
 
@@ -14,10 +15,12 @@ namespace lamina::models {
     Model& model, const std::vector<ops::TensorSpec>& inputs,
     graph::Builder::Mode mode = graph::Builder::Mode::kInference);
 
-/// Lowers a model's graph in place: values are cast to the placeholders' dtypes first.
+/// Lowers a model's graph in place: values are cast to the placeholders' dtypes first, and keep
+/// their masks. `first`: see `layers::lower_graph`.
 [[nodiscard]] std::vector<graph::ValueId> lower_between(graph::Builder& builder,
                                                         const SymbolicTensors& inputs,
                                                         const SymbolicTensors& outputs,
-                                                        const std::vector<graph::ValueId>& values);
+                                                        const std::vector<graph::ValueId>& values,
+                                                        const layers::Calls& first = {});
 
 }  // namespace lamina::models

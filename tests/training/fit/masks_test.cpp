@@ -47,6 +47,33 @@ std::vector<double> errors(const Tensor& y, const Tensor& p) {
   return out;
 }
 
+LayerRef attention() {
+  return layers::MultiHeadAttention({.num_heads = 1, .key_dim = 2});
+}
+
+/// Gives what attends to steps, and steps; one after the other or the other way round.
+class Attending : public Layer {
+ public:
+  explicit Attending(bool first) : Layer({}), first_(first) {
+    dense_ = track("dense", layers::Dense({.units = 2}));
+    attention_ = track("attention", attention());
+  }
+  [[nodiscard]] std::string class_name() const override { return "Attending"; }
+  [[nodiscard]] SymbolicTensors call(const SymbolicTensors& inputs) override {
+    const SymbolicTensor& x = inputs.at(0);
+    if (!first_) {
+      const SymbolicTensor steps = (*dense_)(x);
+      return {(*attention_)({x, x}), steps};
+    }
+    const SymbolicTensor attended = (*attention_)({x, x});
+    return {attended, (*dense_)(x)};
+  }
+
+ private:
+  bool first_;
+  LayerPtr dense_, attention_;
+};
+
 class MasksInTrainingOf : public ::testing::TestWithParam<bool> {};
 
 TEST_P(MasksInTrainingOf, LossesAndMeansAreOfWhatIsNotMasked) {
@@ -125,6 +152,33 @@ TEST(MasksInTraining, ATapeGivesThem) {
   GradientTape other(*plain);
   (void)other.forward({data.x});
   EXPECT_FALSE(other.output_masks().at(0).defined());
+}
+
+// Attention takes away the masks of what it is given: for all calls that come behind it.
+TEST(MasksInTraining, AreThereUntilAnAttentionInKerasOrder) {
+  Random random;
+  const Sequences data(random, 3, 5, 2);
+  const SymbolicTensor x = layers::Input({.shape = {5, 2}}), masked = layers::Masking()(x);
+  const auto given = [&](const SymbolicTensors& outputs) {
+    const auto model = Functional::create({x}, outputs);
+    GradientTape tape(*model);
+    (void)tape.forward({data.x});
+    std::vector<bool> has;
+    for (const Tensor& mask : tape.output_masks()) has.push_back(mask.defined());
+    return has;
+  };
+  using Has = std::vector<bool>;
+  const SymbolicTensor steps = layers::Dense({.units = 2})(masked),
+                       attended = attention()({masked, masked}),
+                       deeper = layers::Dense({.units = 3})(attended);
+  EXPECT_EQ(given({steps, deeper}), (Has{false, true})) << "what is deeper comes first";
+  EXPECT_EQ(given({deeper, steps}), (Has{true, false}));
+  EXPECT_EQ(given({steps, attended}), (Has{false, true})) << "or the last of one depth";
+  EXPECT_EQ(given({attended, steps}), (Has{true, true}));
+  for (const bool first : {false, true}) {
+    const LayerRef layer(std::make_shared<Attending>(first));
+    EXPECT_EQ(given(layer->apply({masked})), (Has{true, !first})) << "or as `call` has it";
+  }
 }
 
 TEST(MasksInTraining, BatchNormalizationHasTheStatisticsOfWhatIsNotMasked) {
