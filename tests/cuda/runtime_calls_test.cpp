@@ -217,6 +217,7 @@ TEST(AnErrorForGood, LeavesTheHostAtWorkAndSaysWhatIsLost) {
   {
     const ModelPtr there = small_model();
     there->to(Device::cuda(0));
+    there->set_weights(here->get_weights());
     cuda.fail_for_good(cudaErrorIllegalAddress);
     for (int attempt = 0; attempt < 2; ++attempt) {
       try {
