@@ -73,13 +73,20 @@ class MergeLayer final : public LibraryLayer<MergeOptions> {
   }
 
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
-    const Ids xs = unified(builder, inputs, compute_dtype());
+    Ids xs = unified(builder, inputs, compute_dtype());
     std::size_t rank = 0;
     for (const ValueId x : xs) rank = std::max(rank, builder.shape(x).rank());
-    ValueId y = builder.reshape(xs.at(0), padded(builder.shape(xs[0]), rank));
-    for (std::size_t i = 1; i < xs.size(); ++i) {
-      y = builder.binary(kind_.op, y, builder.reshape(xs[i], padded(builder.shape(xs[i]), rank)));
+    Masks masks;
+    for (std::size_t i = 0; i < xs.size(); ++i) {
+      masks.push_back(element_mask(builder, inputs[i], rank));
+      xs[i] = builder.reshape(xs[i], padded(builder.shape(xs[i]), rank));
     }
+    if (kind_.op == ops::Binary::kMultiply) return {product(builder, xs, masks)};
+    if (kind_.op == ops::Binary::kMaximum || kind_.op == ops::Binary::kMinimum) {
+      return {extreme(builder, xs, masks)};
+    }
+    ValueId y = xs.at(0);
+    for (std::size_t i = 1; i < xs.size(); ++i) y = builder.binary(kind_.op, y, xs[i]);
     if (kind_.mean) {
       y = builder.activation(computable(builder, y),
                              {ops::Unary::kScaleShift, 1.0 / static_cast<double>(xs.size()), 0});
@@ -88,6 +95,52 @@ class MergeLayer final : public LibraryLayer<MergeOptions> {
   }
 
  private:
+  /// The mask of an input, with an axis for the elements; none of one that gets axes, as in Keras.
+  [[nodiscard]] static std::optional<ValueId> element_mask(Builder& builder, ValueId x,
+                                                           std::size_t rank) {
+    const std::optional<ValueId> mask = builder.mask(x);
+    if (!mask || builder.shape(x).rank() != rank) return std::nullopt;
+    return expand_dims(builder, *mask, builder.shape(*mask).rank());
+  }
+  [[nodiscard]] static std::optional<ValueId> either(Builder& builder,
+                                                     const std::optional<ValueId>& a,
+                                                     const std::optional<ValueId>& b) {
+    return a && b ? std::optional(logical_or(builder, *a, *b)) : std::nullopt;
+  }
+  [[nodiscard]] static ValueId select(Builder& builder, ValueId mask, ValueId x, ValueId other) {
+    return builder.binary(ops::Binary::kAdd, kept(builder, x, mask),
+                          kept(builder, other, logical_not(builder, mask)));
+  }
+
+  /// What is masked is no factor; where everything is, the product is 0.
+  [[nodiscard]] static ValueId product(Builder& builder, const Ids& xs, const Masks& masks) {
+    std::optional<ValueId> y, seen = masks.at(0);
+    for (std::size_t i = 0; i < xs.size(); ++i) {
+      ValueId x = xs[i];
+      if (masks[i]) {
+        const ValueId ones =
+            mask_numbers(builder, logical_not(builder, *masks[i]), builder.dtype(x));
+        x = builder.binary(ops::Binary::kAdd, kept(builder, x, *masks[i]), ones);
+      }
+      if (i > 0) seen = either(builder, seen, masks[i]);
+      y = y ? builder.binary(ops::Binary::kMultiply, *y, x) : x;
+    }
+    return seen ? kept(builder, *y, *seen) : *y;
+  }
+
+  /// What is masked is none of those that are compared.
+  [[nodiscard]] ValueId extreme(Builder& builder, const Ids& xs, const Masks& masks) const {
+    ValueId y = xs.at(0);
+    std::optional<ValueId> seen = masks.at(0);
+    for (std::size_t i = 1; i < xs.size(); ++i) {
+      const ValueId x = masks[i] ? select(builder, *masks[i], xs[i], y) : xs[i];
+      if (seen) y = select(builder, *seen, y, x);
+      seen = either(builder, seen, masks[i]);
+      y = builder.binary(kind_.op, y, x);
+    }
+    return y;
+  }
+
   [[nodiscard]] Shape merged(const Shape& a, const Shape& b, const Shapes& all) const {
     if (a[0] != kNone && b[0] != kNone && a[0] != b[0]) {
       fail("Cannot merge tensors with different batch sizes. Received tensors with shapes " +

@@ -205,7 +205,7 @@ def test_gradients(make, tolerance, rng, lamina, tmp_path):
     assert distance(outputs[0], y, np.sqrt(np.mean(y**2))) <= tolerance
     whole = np.sqrt(np.mean(np.concatenate([np.ravel(g) for g in expected]) ** 2))
     for (path, gradient), variable, theirs in zip(gradients, model.trainable_variables, expected, strict=True):
-        assert path == variable.path
+        assert path.endswith(variable.path)  # Keras forgets who holds a layer that was built from its configuration
         assert distance(gradient, theirs, max(np.sqrt(np.mean(theirs**2)), 1e-2 * whole)) <= 10 * tolerance, path
     ours.save_weights(tmp_path / "after.weights.h5")  # the moving statistics
     for variable, value in zip(model.non_trainable_variables, after, strict=True):

@@ -24,12 +24,14 @@ S = keras.optimizers.schedules
 
 def without_chance(config):
     """Dropout's random numbers are not ours. Keras has JAX do attention without, which takes one size alone."""
-    for layer in config["config"]["layers"]:
-        if layer["class_name"] == "Dropout":
-            layer["config"]["rate"] = 0.0
-        elif layer["class_name"] == "MultiHeadAttention":
-            layer["config"] |= {"dropout": 0.0, "value_dim": layer["config"]["key_dim"], "seed": None}
-        elif "layers" in layer["config"]:
+    options = config["config"]
+    if config["class_name"] == "Dropout":
+        options["rate"] = 0.0
+    elif config["class_name"] == "MultiHeadAttention":
+        options |= {"value_dim": options["key_dim"], "seed": None}
+    options |= {key: 0.0 for key in ("dropout", "recurrent_dropout") if key in options}
+    for layer in [*options.get("layers", []), options.get("layer"), options.get("backward_layer")]:
+        if layer:
             without_chance(layer)
     return config
 

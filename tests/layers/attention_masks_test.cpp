@@ -79,8 +79,8 @@ Tensor attention_of(const Layer& layer, const Tensor& query, const Tensor& value
 TEST_F(AttentionMasks, OneIsTakenByName) {
   const SymbolicTensor x = input({2, 3, 4}), y = input({2, 5, 4});
   const Tensor query = normal({2, 3, 4}), value = normal({2, 5, 4});
-  for (const Shape& shape : {Shape{2, 3, 5}, Shape{2, 1, 3, 5}, Shape{2, 2, 3, 5}, Shape{3, 5},
-                             Shape{2, 1, 5}, Shape{1, 3, 5}}) {
+  for (const Shape& shape :
+       {Shape{2, 3, 5}, Shape{2, 1, 3, 5}, Shape{2, 2, 3, 5}, Shape{2, 1, 5}}) {
     for (const char* dtype : {"bool", "int32", "float64"}) {
       SCOPED_TRACE(shape.str() + " " + dtype);
       const SymbolicTensor m = input(shape, dtype);
@@ -93,7 +93,6 @@ TEST_F(AttentionMasks, OneIsTakenByName) {
         const auto within = [&](std::int64_t index, std::size_t from_end) {
           return shape.dims()[rank - from_end] == 1 ? 0 : index;
         };
-        if (rank == 2) return at(mask, {within(t, 2), within(s, 1)}) != 0;
         if (rank == 3) return at(mask, {within(b, 3), within(t, 2), within(s, 1)}) != 0;
         return at(mask, {within(b, 4), within(h, 3), within(t, 2), within(s, 1)}) != 0;
       };

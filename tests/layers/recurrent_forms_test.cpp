@@ -76,7 +76,8 @@ TEST(RecurrentForms, BeginWithKerasInitializers) {
   }
   const LayerRef plain = layers::LSTM({.units = 3, .unit_forget_bias = false});
   plain->build({{kNone, 4, 2}});
-  for (const float value : plain->get_weights()[2].data<float>()) EXPECT_EQ(value, 0);
+  const Tensor zeros = plain->get_weights()[2];
+  for (const float value : zeros.data<float>()) EXPECT_EQ(value, 0);
   // Rows of the recurrent kernel are orthonormal.
   const Tensor kernel = lstm->get_weights()[1];
   for (std::size_t a = 0; a < 3; ++a) {

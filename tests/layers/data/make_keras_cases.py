@@ -310,7 +310,6 @@ def recurrent():
     yield case(L.Bidirectional(backwards, backward_layer=L.GRU(2, return_sequences=True)), SEQUENCE)
     yield case(L.Bidirectional(L.GRU(2, return_sequences=True)), SEQUENCE, (None, 2), (None, 2))
     yield case(L.RepeatVector(3), (None, 4))
-    yield case(L.RepeatVector(2), (3, 5), dtype="int32")
     for policy in ("bfloat16", "mixed_bfloat16", "float16", "mixed_float16"):
         for cls in (L.SimpleRNN, L.LSTM, L.GRU):
             # JAX has no orthogonal matrices of these types.
