@@ -36,7 +36,7 @@ ModelPtr fresh_model(const Arguments& arguments) {
     if (arguments.seed) set_random_seed(*arguments.seed);
   };
   begin_anew();
-  const ModelPtr model = make_model(arguments.model);
+  ModelPtr model = make_model(arguments.model);
   if (!carries_weights(arguments.model)) return model;
   begin_anew();
   return models::clone_model(*model);

@@ -54,7 +54,7 @@ void compile_by(const CompileWords& words, Model& model, const std::string& sour
   CompileArguments compile = arguments_of(model);
   if (!words.loss.empty()) {
     compile.loss = training::make_loss(words.loss);
-    compile.loss_weights = {};
+    compile.loss_weights = LossWeights();
   }
   if (!words.optimizer.empty()) {
     compile.optimizer = training::make_optimizer(words.optimizer);

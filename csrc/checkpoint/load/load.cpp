@@ -149,6 +149,7 @@ void convert(const std::vector<Assignment>& assignments, std::vector<Tensor>& te
 
 std::vector<VariablePtr> variables_of(const std::vector<Assignment>& assignments) {
   std::vector<VariablePtr> out;
+  out.reserve(assignments.size());
   for (const Assignment& assignment : assignments) out.push_back(assignment.variable);
   return out;
 }

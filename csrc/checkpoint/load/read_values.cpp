@@ -22,6 +22,7 @@ bool can_be_written_over(const Variable& variable) {
 
 std::vector<Tensor> picked(const std::vector<Tensor>& tensors, const std::vector<std::size_t>& at) {
   std::vector<Tensor> out;
+  out.reserve(at.size());
   for (const std::size_t i : at) out.push_back(tensors[i]);
   return out;
 }
@@ -65,6 +66,7 @@ const Tensor* ReadValues::find(const Variable& variable) const {
 
 void ReadValues::write_over(const std::vector<std::size_t>& values) {
   std::vector<Tensor> there;
+  there.reserve(values.size());
   for (const std::size_t i : values) there.push_back(variables_[i]->value());
   core::copy_into(there, picked(values_, values));
   for (std::size_t k = 0; k < values.size(); ++k) values_[values[k]] = std::move(there[k]);
