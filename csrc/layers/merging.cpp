@@ -76,14 +76,12 @@ class MergeLayer final : public LibraryLayer<MergeOptions> {
     Ids xs = unified(builder, inputs, compute_dtype());
     std::size_t rank = 0;
     for (const ValueId x : xs) rank = std::max(rank, builder.shape(x).rank());
-    Masks masks;
-    for (std::size_t i = 0; i < xs.size(); ++i) {
-      masks.push_back(element_mask(builder, inputs[i], rank));
-      xs[i] = builder.reshape(xs[i], padded(builder.shape(xs[i]), rank));
+    for (ValueId& x : xs) x = builder.reshape(x, padded(builder.shape(x), rank));
+    if (kind_.op == ops::Binary::kMultiply) {
+      return {product(builder, xs, element_masks(builder, inputs, rank))};
     }
-    if (kind_.op == ops::Binary::kMultiply) return {product(builder, xs, masks)};
     if (kind_.op == ops::Binary::kMaximum || kind_.op == ops::Binary::kMinimum) {
-      return {extreme(builder, xs, masks)};
+      return {extreme(builder, xs, element_masks(builder, inputs, rank))};
     }
     ValueId y = xs.at(0);
     for (std::size_t i = 1; i < xs.size(); ++i) y = builder.binary(kind_.op, y, xs[i]);
@@ -95,12 +93,17 @@ class MergeLayer final : public LibraryLayer<MergeOptions> {
   }
 
  private:
-  /// The mask of an input, with an axis for the elements; none of one that gets axes, as in Keras.
-  [[nodiscard]] static std::optional<ValueId> element_mask(Builder& builder, ValueId x,
-                                                           std::size_t rank) {
-    const std::optional<ValueId> mask = builder.mask(x);
-    if (!mask || builder.shape(x).rank() != rank) return std::nullopt;
-    return expand_dims(builder, *mask, builder.shape(*mask).rank());
+  /// The inputs' masks, each with an axis for the elements; none of one that gets axes, as in
+  /// Keras.
+  [[nodiscard]] static Masks element_masks(Builder& builder, const Ids& inputs, std::size_t rank) {
+    Masks masks;
+    for (const ValueId x : inputs) {
+      std::optional<ValueId> mask = builder.mask(x);
+      if (mask && builder.shape(x).rank() != rank) mask.reset();
+      if (mask) mask = expand_dims(builder, *mask, builder.shape(*mask).rank());
+      masks.push_back(mask);
+    }
+    return masks;
   }
   [[nodiscard]] static std::optional<ValueId> either(Builder& builder,
                                                      const std::optional<ValueId>& a,
