@@ -30,21 +30,11 @@ void initialise(const Model& model) {
   }
 }
 
-/// The model without the weights that a file may hold beside it.
-ModelPtr fresh_model(const Arguments& arguments) {
-  const auto begin_anew = [&] {
-    if (arguments.seed) set_random_seed(*arguments.seed);
-  };
-  begin_anew();
-  ModelPtr model = make_model(arguments.model);
-  if (!carries_weights(arguments.model)) return model;
-  begin_anew();
-  return models::clone_model(*model);
-}
-
 void init(const Arguments& arguments) {
   require_place_for_model(arguments.weights, arguments.max_shard_size.has_value());
-  const ModelPtr model = fresh_model(arguments);
+  // Weights alone come without an optimizer that has yet to begin.
+  const auto compiled = is_archive(arguments.weights) ? Compiled::kAsSaved : Compiled::kNot;
+  const ModelPtr model = make_fresh_model(arguments.model, compiled, arguments.seed);
   require_savable(*model, arguments.weights);
   initialise(*model);
   save_model(*model, arguments.weights,

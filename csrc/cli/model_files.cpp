@@ -9,15 +9,15 @@
 namespace lamina::cli {
 namespace {
 
-bool is_archive(const std::string& out) {
-  return out.ends_with(".keras");
-}
-
 auto reports_to(core::TerminalProgress& bar) {
   return [&bar](std::uint64_t done, std::uint64_t total) { bar.update(done, total); };
 }
 
 }  // namespace
+
+bool is_archive(const std::string& out) {
+  return out.ends_with(".keras");
+}
 
 void save_model(const Model& model, const std::string& out, SaveOptions options) {
   core::TerminalProgress bar("save", 0, core::TerminalProgress::Style::kBytes);

@@ -5,6 +5,9 @@
 
 namespace lamina::cli {
 
+/// Whether `out` names an archive, which holds the whole model rather than its weights.
+[[nodiscard]] bool is_archive(const std::string& out);
+
 // Both show on standard error how far they are, in the place of `options.progress`.
 
 /// Writes the whole model where `out` ends in `.keras`, else its weights.

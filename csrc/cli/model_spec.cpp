@@ -143,4 +143,16 @@ ModelPtr make_model(const std::string& spec, Compiled compiled) {
       fmt::join(known, ", ")));
 }
 
+ModelPtr make_fresh_model(const std::string& spec, Compiled compiled,
+                          std::optional<std::uint64_t> seed) {
+  const auto begin_anew = [&] {
+    if (seed) set_random_seed(*seed);
+  };
+  begin_anew();
+  ModelPtr model = make_model(spec, compiled);
+  if (!carries_weights(spec)) return model;
+  begin_anew();
+  return models::clone_model(*model);
+}
+
 }  // namespace lamina::cli

@@ -2,6 +2,8 @@
 #include <lamina/applications.h>
 #include <lamina/model.h>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace lamina::cli {
@@ -27,5 +29,10 @@ enum class Compiled : bool { kNot, kAsSaved };
 /// The model that `spec` names. Throws ValueError for a name that is neither an application nor a
 /// .json or .keras path, and what reading the file throws.
 [[nodiscard]] ModelPtr make_model(const std::string& spec, Compiled compiled = Compiled::kNot);
+
+/// The same with fresh weights, of this seed where there is one, and an optimizer that begins,
+/// whatever `spec` holds of both.
+[[nodiscard]] ModelPtr make_fresh_model(const std::string& spec, Compiled compiled,
+                                        std::optional<std::uint64_t> seed = {});
 
 }  // namespace lamina::cli

@@ -1,6 +1,6 @@
 #include <lamina/error.h>
 
-#include <map>
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,7 +50,7 @@ weights::WeightTree read_tree(const StoredWeights& stored) {
 }
 
 void reshard_as_written(const Arguments& arguments) {
-  if (arguments.out.ends_with(".keras")) {
+  if (is_archive(arguments.out)) {
     throw ValueError("A .keras file holds a model and its weights: give the model by --model. " +
                      std::string("Received: OUT=") + arguments.out);
   }
@@ -68,9 +68,23 @@ void reshard_as_written(const Arguments& arguments) {
   checkpoint::save(tree, arguments.out, request);
 }
 
+/// Whether there is a state of an optimizer, which a model has to be compiled to take.
+bool holds_optimizer(const std::string& in) {
+  return std::ranges::any_of(StoredWeights(in).groups(), [](const StoredGroup& group) {
+    return group.path.starts_with("/optimizer/") && !group.variables.empty();
+  });
+}
+
+/// What the model says of its own weights and its own optimizer's state does not go with those that
+/// are loaded.
+ModelPtr model_for(const Arguments& arguments) {
+  const bool compiled = is_archive(arguments.out) || holds_optimizer(arguments.in);
+  return make_fresh_model(arguments.model, compiled ? Compiled::kAsSaved : Compiled::kNot);
+}
+
 void reshard_through_model(const Arguments& arguments) {
   require_place_for_model(arguments.out, arguments.max_shard_size.has_value());
-  const ModelPtr model = make_model(arguments.model);
+  const ModelPtr model = model_for(arguments);
   require_savable(*model, arguments.out);
   load_weights(*model, arguments.in);
   save_model(*model, arguments.out,

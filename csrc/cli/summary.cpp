@@ -16,7 +16,7 @@ void add_summary(CLI::App& app) {
   command->add_option("MODEL", *model, kModelHelp)->required();
   command->add_flag("--json", *as_json, "print Keras's configuration (model.to_json()) instead");
   command->callback([model, as_json] {
-    const ModelPtr made = make_model(*model);
+    const ModelPtr made = make_model(*model, *as_json ? Compiled::kAsSaved : Compiled::kNot);
     fmt::print("{}", *as_json ? made->to_json() + "\n" : made->summary());
   });
 }

@@ -6,7 +6,8 @@ namespace lamina::core {
 
 /// Uninitialised host memory: 64-byte aligned, and from 2 MiB on page-aligned with huge pages asked
 /// for (a quarter of the page faults' cost when a large weight is first touched).
-/// Throws OutOfMemoryError.
+/// Throws OutOfMemoryError, also for more than there is at all: systems may promise that, and end
+/// the process when it is used.
 [[nodiscard]] std::shared_ptr<void> allocate_host(std::size_t bytes);
 
 /// True of memory that has so many holders, as a shared_ptr counts them, when there is only one,

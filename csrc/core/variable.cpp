@@ -37,7 +37,11 @@ void Variable::require_value() const {
 const Tensor& Variable::value() const {
   if (!value_.defined()) {
     require_value();
-    value_ = first_->get();
+    try {
+      value_ = first_->get();
+    } catch (const OutOfMemoryError& error) {
+      throw OutOfMemoryError("The first value of '" + path_ + "', of shape " + shape_.str(), error);
+    }
     if (value_.defined()) first_ = nullptr;
   }
   return value_;

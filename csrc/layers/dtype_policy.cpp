@@ -3,6 +3,7 @@
 
 #include <mutex>
 
+#include "core/forked_along.h"
 #include "layers/dtype_policy.h"
 
 namespace lamina {
@@ -14,8 +15,7 @@ struct GlobalPolicy {
 };
 
 GlobalPolicy& global_policy() {
-  static GlobalPolicy global;
-  return global;
+  return core::ForkedAlong<GlobalPolicy>::get();
 }
 
 }  // namespace

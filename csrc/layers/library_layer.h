@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "graph/builder.h"
+#include "layers/activation_layer.h"
 #include "layers/call_values.h"
 #include "layers/config/described.h"
 #include "layers/config/unused_options.h"
@@ -37,8 +38,14 @@ class LibraryLayer : public Layer, public Described<Options>, public UnusedOptio
  protected:
   LibraryLayer(std::string class_name, Options options)
       : Layer({options.name, options.dtype, options.trainable}),
-        options_(std::move(options)),
+        options_(with_activation_layers(std::move(options))),
         class_name_(std::move(class_name)) {
+    if constexpr (requires { options_.activation; }) {
+      hold_activation("activation", options_.activation);
+    }
+    if constexpr (requires { options_.recurrent_activation; }) {
+      hold_activation("recurrent_activation", options_.recurrent_activation);
+    }
     if constexpr (requires { options_.activity_regularizer; }) {
       set_activity_regularizer(options_.activity_regularizer);
     }
@@ -76,6 +83,20 @@ class LibraryLayer : public Layer, public Described<Options>, public UnusedOptio
   const Options options_;
 
  private:
+  static Options with_activation_layers(Options options) {
+    if constexpr (requires { options.activation; }) {
+      options.activation = with_layer_config(std::move(options.activation), options.dtype);
+    }
+    if constexpr (requires { options.recurrent_activation; }) {
+      options.recurrent_activation =
+          with_layer_config(std::move(options.recurrent_activation), options.dtype);
+    }
+    return options;
+  }
+  void hold_activation(const char* attribute, const ActivationFunction& activation) {
+    if (LayerPtr layer = make_activation_layer(activation)) track(attribute, std::move(layer));
+  }
+
   std::string class_name_;
 };
 

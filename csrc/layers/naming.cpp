@@ -2,6 +2,7 @@
 
 #include <mutex>
 
+#include "core/forked_along.h"
 #include "core/naming.h"
 
 namespace lamina {
@@ -13,8 +14,7 @@ struct NameCounters {
 };
 
 NameCounters& name_counters() {
-  static NameCounters counters;
-  return counters;
+  return core::ForkedAlong<NameCounters>::get();
 }
 
 }  // namespace

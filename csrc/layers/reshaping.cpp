@@ -143,13 +143,29 @@ class RepeatVectorLayer final : public MovingLayer<RepeatVectorOptions> {
  protected:
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
     const Shape shape = builder.shape(inputs.at(0));
-    const ValueId one = builder.reshape(inputs[0], {shape[0], 1, shape[1]});
-    const Ids all(static_cast<std::size_t>(options_.n), one);
+    return {repeated(builder, builder.reshape(inputs[0], {shape[0], 1, shape[1]}), options_.n)};
+  }
+
+ private:
+  /// Of many blocks of as many: a configuration may ask for any number.
+  static ValueId repeated(Builder& builder, ValueId one, std::int64_t n) {
+    constexpr std::int64_t kParts = 64;
+    if (n <= kParts) return joined(builder, Ids(static_cast<std::size_t>(n), one));
+    Ids parts(static_cast<std::size_t>(kParts), repeated(builder, one, n / kParts));
+    if (n % kParts != 0) parts.push_back(repeated(builder, one, n % kParts));
+    return joined(builder, parts);
+  }
+  /// One after the other along time.
+  static ValueId joined(Builder& builder, const Ids& parts) {
     ops::Concat op;
-    op.xs.assign(all.size(), builder.spec(one));
-    op.y = {compute_output_shape({shape})[0], builder.dtype(one)};
+    op.y = builder.spec(parts.front());
+    op.y.shape[1] = 0;
+    for (const ValueId part : parts) {
+      op.xs.push_back(builder.spec(part));
+      op.y.shape[1] += op.xs.back().shape[1];
+    }
     op.axis = 1;
-    return {builder.emit(std::move(op), all)};
+    return builder.emit(std::move(op), parts);
   }
 };
 

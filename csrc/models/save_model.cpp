@@ -3,8 +3,6 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "models/keras/compile_config.h"
-#include "models/keras/keras_config.h"
 #include "models/weights/model_weights.h"
 
 // `.keras` archives, written; models/keras/keras_archive.cpp reads them.
@@ -25,19 +23,13 @@ std::string metadata() {
   return json{{"keras_version", kKerasVersion}, {"date_saved", date}}.dump();
 }
 
-std::string configuration(const Model& model) {
-  json object = models::model_to_object(model);
-  object["compile_config"] = models::compile_config_of(model);
-  return models::text_of_object(object, model);
-}
-
 }  // namespace
 
 void Model::save(const std::filesystem::path& path, const SaveModelOptions& options) const {
   models::save_and_wait(
       *this, path,
       {.overwrite = options.overwrite, .progress = options.progress, .seal = options.seal},
-      {{"metadata.json", metadata()}, {"config.json", configuration(*this)}});
+      {{"metadata.json", metadata()}, {"config.json", to_json()}});
 }
 
 }  // namespace lamina

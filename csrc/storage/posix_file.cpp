@@ -21,18 +21,6 @@ constexpr std::size_t kLargestCall = std::size_t{1} << 30;  // Linux moves at mo
 constexpr std::size_t kShown = std::size_t{256} << 10;      // stays in a core's own cache
 constexpr std::uint64_t kSamples = 16;  // pages to look at of what is to be read
 
-/// True when the bytes can go between the memory and the disk without the page cache.
-bool is_aligned(std::uint64_t offset, const std::byte* memory, std::size_t size) {
-  return size >= kSmallestDirect && offset % kDirectAlignment == 0 &&
-         reinterpret_cast<std::uintptr_t>(memory) % kDirectAlignment == 0;
-}
-
-/// 64 KiB on some machines.
-std::size_t cache_page() {
-  static const auto page = static_cast<std::size_t>(std::max(::sysconf(_SC_PAGESIZE), 1L));
-  return std::max(page, kDirectAlignment);
-}
-
 // O_NONBLOCK: a pipe of that name must not hang us before it is refused. With it a file that is
 // leased, as by a server of files for its clients, cannot be opened before the lease is given back,
 // which the system then asks for, and sees to after its `lease-break-time`.
@@ -118,9 +106,9 @@ bool PosixReadableFile::open_direct() const {
     const bool same = direct && ::fstat(direct.get(), &there) == 0 && is_same_file(there, opened_);
     if (same) {
       direct_ = std::move(direct);
-    } else {
-      direct_usable_ = false;
+      direct_rules_ = direct_rules(direct_.get());
     }
+    if (!same || !direct_rules_.possible) direct_usable_ = false;
   });
   return direct_usable_;
 }
@@ -151,7 +139,7 @@ bool PosixReadableFile::is_cached(std::uint64_t offset, std::uint64_t size) cons
 }
 
 std::size_t PosixReadableFile::read_direct(std::uint64_t offset, std::span<std::byte> out) const {
-  const std::size_t whole = out.size() / kDirectAlignment * kDirectAlignment;
+  const std::size_t whole = out.size() / direct_rules_.file * direct_rules_.file;
   std::size_t done = 0;
   while (done < whole) {
     const ssize_t n =
@@ -160,7 +148,7 @@ std::size_t PosixReadableFile::read_direct(std::uint64_t offset, std::span<std::
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno != EINVAL) raise_posix("pread", path_, errno);
     if (n > 0) done += static_cast<std::size_t>(n);
-    if (n <= 0 || static_cast<std::uint64_t>(n) % kDirectAlignment != 0) {
+    if (n <= 0 || static_cast<std::uint64_t>(n) % direct_rules_.file != 0) {
       // The device wants another alignment, or the file has become shorter: use the cache.
       direct_usable_ = false;
       break;
@@ -171,8 +159,9 @@ std::size_t PosixReadableFile::read_direct(std::uint64_t offset, std::span<std::
 
 std::size_t PosixReadableFile::read_past_cache(std::uint64_t offset,
                                                std::span<std::byte> out) const {
-  const bool possible = direct_usable_ && is_aligned(offset, out.data(), out.size());
-  return possible && !is_cached(offset, out.size()) && open_direct() ? read_direct(offset, out) : 0;
+  const bool possible = direct_usable_ && is_aligned(offset, out, DirectRules());
+  if (!possible || is_cached(offset, out.size()) || !open_direct()) return 0;
+  return is_aligned(offset, out, direct_rules_) ? read_direct(offset, out) : 0;
 }
 
 void PosixReadableFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {
@@ -206,21 +195,14 @@ void PosixReadableFile::read_cached(std::uint64_t offset, std::span<std::byte> o
   }
 }
 
-DirectPart direct_part(std::uint64_t offset, std::span<const std::byte> bytes, std::size_t page) {
-  const auto begin = static_cast<std::size_t>((page - offset % page) % page);
-  if (bytes.size() <= begin) return {};
-  const std::size_t size = (bytes.size() - begin) / page * page;
-  if (!is_aligned(offset + begin, bytes.data() + begin, size)) return {};
-  return {begin, size};
-}
-
 PosixWritableFile::PosixWritableFile(Path path) : path_(std::move(path)) {
   fd_ = Descriptor(checked("open", path_, [&] {
     return ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   }));
   // Not every file system has O_DIRECT; without it everything goes through the cache.
   direct_ = Descriptor(::open(path_.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC));
-  direct_usable_ = static_cast<bool>(direct_);
+  if (direct_) direct_rules_ = direct_rules(direct_.get());
+  direct_usable_ = direct_ && direct_rules_.possible;
 }
 
 void PosixWritableFile::resize(std::uint64_t size) {
@@ -244,7 +226,7 @@ bool PosixWritableFile::try_direct(std::uint64_t offset, std::span<const std::by
   while (!bytes.empty()) {
     const ssize_t n = write_some(direct_.get(), offset, bytes);
     if (n < 0 && n != -EINVAL) raise_posix("pwrite", path_, static_cast<int>(-n));
-    if (n <= 0 || static_cast<std::uint64_t>(n) % kDirectAlignment != 0) {
+    if (n <= 0 || static_cast<std::uint64_t>(n) % direct_rules_.file != 0) {
       // The device wants another alignment, or stopped in the middle of a block: use the cache.
       direct_usable_ = false;
       return false;
@@ -256,7 +238,7 @@ bool PosixWritableFile::try_direct(std::uint64_t offset, std::span<const std::by
 }
 
 void PosixWritableFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
-  const DirectPart part = direct_usable_ ? direct_part(offset, bytes, cache_page()) : DirectPart();
+  const DirectPart part = direct_usable_ ? direct_part(offset, bytes, direct_rules_) : DirectPart();
   std::size_t done = 0;
   if (part.size > 0 && try_direct(offset + part.begin, bytes.subspan(part.begin, part.size))) {
     write_all(fd_.get(), offset, bytes.first(part.begin));

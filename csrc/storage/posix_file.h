@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "storage/posix_call.h"
+#include "storage/posix_direct.h"
 #include "storage/storage.h"
 
 namespace lamina::storage {
@@ -36,23 +37,11 @@ class PosixReadableFile final : public ReadableFile {
   Descriptor fd_;
   mutable std::once_flag direct_once_;
   mutable Descriptor direct_;
+  mutable DirectRules direct_rules_;
   mutable std::atomic<bool> direct_usable_ = false;
   std::uint64_t size_ = 0;
   struct stat opened_ {};
 };
-
-/// A part of the bytes of one write.
-struct DirectPart {
-  std::size_t begin = 0, size = 0;
-};
-
-/// What of `bytes`, which are to be written at `offset`, goes past a page cache whose pages have
-/// `page` bytes, a multiple of core::kDirectAlignment: whole pages alone. Of one of which a part is
-/// written past the cache while another thread writes the rest through it, the cache may keep what
-/// was there before, and the sync fail. Nothing where the memory is not aligned there as well, or
-/// where it is not worth it.
-[[nodiscard]] DirectPart direct_part(std::uint64_t offset, std::span<const std::byte> bytes,
-                                     std::size_t page);
 
 /// Writes through the page cache, and past it (O_DIRECT) what is large and aligned: the copy into
 /// the cache and the flush out of it cost more than the write itself.
@@ -72,6 +61,7 @@ class PosixWritableFile final : public WritableFile {
   Path path_;
   Descriptor fd_;
   Descriptor direct_;
+  DirectRules direct_rules_;
   std::atomic<bool> direct_usable_ = false;
 };
 

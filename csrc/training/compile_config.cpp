@@ -142,10 +142,20 @@ MetricArgument entry_argument(const json& config) {
   return entry;
 }
 
+/// Each has thresholds or classes of its own, of which a short text may ask for many.
+void require_few_metrics(const json& config) {
+  constexpr std::size_t kMost = 1000;
+  std::size_t count = 0;
+  for (const json& entry : config) count += entry.is_array() ? entry.size() : 1;
+  if (count <= kMost) return;
+  throw UnsupportedError(fmt::format("it has {} metrics; at most {} are compiled", count, kMost));
+}
+
 std::vector<MetricArgument> metrics_argument(const json& config) {
   std::vector<MetricArgument> metrics;
   if (config.is_null()) return metrics;
   if (is_one(config)) return {entry_argument(config)};
+  require_few_metrics(config);
   for (const auto& [output, entry] : config.items()) {
     metrics.push_back(entry_argument(entry));
     if (config.is_object()) metrics.back().output = output;

@@ -37,7 +37,7 @@ void take_count(Fields& fields, const char* key, Count& count, std::int64_t most
     fields.fail(key, std::to_string(number()), fmt::format("at most {}", most));
   }
 }
-constexpr std::int64_t kMostThresholds = 1'000'000;
+constexpr std::int64_t kMostThresholds = 100'000;
 constexpr std::int64_t kMostClasses = 4096;  // which a matrix is made of
 
 /// Options of one class.

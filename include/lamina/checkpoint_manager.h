@@ -20,7 +20,7 @@ struct CheckpointManagerOptions {
   /// when the manager is made.
   std::filesystem::path directory;
   /// How many of the newest checkpoints stay; 0: all. An older one goes once the next one is there:
-  /// the disk needs room for one more.
+  /// the disk needs room for one more. Those beyond a limit that was lowered go before that.
   std::size_t max_to_keep = 5;
   /// Checkpoints of steps that this divides stay as well, for good; 0: none.
   std::int64_t keep_every_n = 0;

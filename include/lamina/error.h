@@ -65,6 +65,9 @@ class OutOfMemoryError : public Error {
   explicit OutOfMemoryError(std::size_t bytes)
       : Error("Out of memory: " + std::to_string(bytes) + " bytes of host memory were asked for.") {
   }
+  /// The same, saying what for.
+  OutOfMemoryError(const std::string& wanted, const OutOfMemoryError& error)
+      : Error(wanted + ": " + error.what()) {}
 };
 
 /// A compute library (oneDNN, CUDA, cuDNN, cuBLAS) reported a failure.

@@ -119,10 +119,10 @@ class Model : public Layer {
   [[nodiscard]] static ModelPtr from_json_text(std::string_view json,
                                                const std::string& source = "JSON text");
   /// Writes what Keras's `model.to_json()` writes: `keras.models.model_from_json` and
-  /// `from_json_text` make the same model of it. What was compiled is not part of it. Throws
-  /// UnsupportedError, naming the layer, for subclassed models, classes of one's own and
-  /// initializers that are functions; and for layers with variables that models within the model
-  /// share, of which Keras would make one for each.
+  /// `from_json_text` make the same model of it, compiled alike; of losses, metrics and optimizers
+  /// of one's own it says, with a warning, nothing. Throws UnsupportedError, naming the layer, for
+  /// subclassed models, classes of one's own and initializers that are functions; and for layers
+  /// with variables that models within the model share, of which Keras would make one for each.
   [[nodiscard]] std::string to_json() const;
   /// Reads a `.keras` archive: configuration and weights, and how the model was compiled, with the
   /// optimizer's variables, so that training goes on. A model that was compiled with what Lamina
@@ -131,11 +131,10 @@ class Model : public Layer {
                                      const LoadModelOptions& options = {});
 
   /// Writes a `.keras` archive, as Keras's `model.save`: the configuration that `to_json` gives,
-  /// how the model was compiled, and the weights with the optimizer's variables, for `load` here
+  /// and the weights with the optimizer's variables, for `load` here
   /// and `keras.models.load_model` there. The archive takes the old one's place when it is complete
-  /// and on stable storage. Of losses, metrics and optimizers of one's own it says, with a warning,
-  /// nothing. Throws ValueError for a name that does not end in `.keras` and for a model that is
-  /// not built; what `to_json` and `save_weights` throw.
+  /// and on stable storage. Throws ValueError for a name that does not end in `.keras` and for a
+  /// model that is not built; what `to_json` and `save_weights` throw.
   void save(const std::filesystem::path& path, const SaveModelOptions& options = {}) const;
   /// Writes the weights as Keras 3 does; `path` ends in `.weights.h5`, or in `.weights.json` with
   /// `max_shard_size`. Nothing is replaced before the new checkpoint is complete and on stable

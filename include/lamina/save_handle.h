@@ -38,7 +38,8 @@ struct SaveProgress {
 /// save run on, and the end of the process waits for it; where another process keeps the
 /// checkpoint's lock, half a minute at most: then the save is given up, with a warning, and the old
 /// checkpoint stays. Every member is safe to call from any thread, at any time; an empty handle
-/// stands for a save that is over.
+/// stands for a save that is over. In a child that was forked while the save was under way it has
+/// become one of a save that nobody can wait for.
 class SaveHandle {
  public:
   SaveHandle() = default;
@@ -51,7 +52,8 @@ class SaveHandle {
   /// Returns when the checkpoint is in its place, on stable storage. Throws what made the save
   /// fail, unless the model's next save has thrown it already: a failure is thrown once, and warned
   /// of when nobody is left to whom it could be thrown, or when the process ends. Throws
-  /// CancelledError after a `cancel` that came in time.
+  /// CancelledError after a `cancel` that came in time, and Error in a child that was forked
+  /// meanwhile: the save is its parent's.
   void wait();
   /// True when `wait` would return or throw at once.
   [[nodiscard]] bool done() const;

@@ -229,6 +229,21 @@ def test_a_configuration_compiles_the_model(name, rng, lamina):
     assert clone.compile_config() == plain(keras.models.clone_model(model).get_compile_config()) == config
 
 
+def test_a_model_writes_how_it_was_compiled(lamina):
+    x = keras.Input((6,))
+    inner = mlp()
+    outer = keras.Model(x, inner(x))
+    written = json.loads(lamina.from_json(outer.to_json()).to_json())
+    assert written["compile_config"] == json.loads(outer.to_json())["compile_config"] == {}
+    assert written["config"]["layers"][1]["compile_config"] == {}
+    for name, (build, arguments) in compilations().items():
+        model = build()
+        model.compile(**arguments)
+        theirs = keras.models.model_from_json(model.to_json()).to_json()
+        assert (json.loads(lamina.from_json(theirs).to_json())["compile_config"]
+                == json.loads(theirs)["compile_config"]), name
+
+
 def test_a_configuration_with_what_lamina_lacks_leaves_the_model_uncompiled(lamina):
     model = mlp()
     model.compile("adam", Mine())

@@ -37,8 +37,6 @@ def _settled(value):
         value["config"]["axis"] = axes[0] if len(axes) == 1 else axes
     if value.get("class_name") == "Identity":
         value.pop("config")  # Keras forgets the gain
-    if isinstance(value.get("activation"), dict):
-        value["activation"]["config"].pop("name")  # which Keras makes
     if "kwargs" in value:
         value["kwargs"] = {key: item for key, item in value["kwargs"].items() if item not in (None, False)}
     return value

@@ -293,6 +293,36 @@ TEST(LayerConfig, ActivationsAreNamesFunctionsOrLayers) {
             "-1.00 1.000 9.000 ");
 }
 
+// As Keras's archives have them; their numbers are of no use in what is made of the layer.
+TEST(LayerConfig, ActivationsThatAreLayersKeepTheirNamesAndNoSharedIds) {
+  const json policy = {{"module", "keras"},
+                       {"class_name", "DTypePolicy"},
+                       {"config", {{"name", "float32"}}},
+                       {"registered_name", nullptr}};
+  json shared = policy;
+  shared["shared_object_id"] = 7;
+  json activation = {{"module", "keras.layers"},
+                     {"class_name", "LeakyReLU"},
+                     {"config", {{"name", "slope"}, {"negative_slope", 0.5}, {"dtype", shared}}},
+                     {"registered_name", nullptr},
+                     {"shared_object_id", 9}};
+  const LayerPtr layer =
+      layers::layer_from_config("Dense", {{"units", 2}, {"activation", activation}});
+  ASSERT_EQ(layer->sublayers().size(), 1U);
+  EXPECT_EQ(layer->sublayers()[0]->name(), "slope");
+  activation.erase("shared_object_id");
+  activation["config"]["dtype"] = policy;
+  EXPECT_EQ(layers::layer_to_config(*layer)["activation"], activation);
+  activation["config"]["activity_regularizer"] = {{"module", "keras.regularizers"},
+                                                  {"class_name", "L2"},
+                                                  {"config", {{"l2", 0.5}}},
+                                                  {"registered_name", nullptr}};
+  const auto refused = [&] {
+    (void)layers::layer_from_config("Dense", {{"units", 2}, {"activation", activation}});
+  };
+  EXPECT_THROW(refused(), UnsupportedError);
+}
+
 TEST(LayerConfig, ArraysMayBeNumPys) {
   const auto scaled = [](const char* scale) {
     const json config = {{"name", "r"}, {"scale", json::parse(scale)}};

@@ -1,11 +1,12 @@
 // Calls that move a part of the bytes, are interrupted, find the disk full, or no way past the page
 // cache: what a kernel may do at any time, and hardly ever does. This program's own open, flock,
-// pread, pwrite, fallocate and fstatfs stand before the C library's.
+// pread, pwrite, statx, fallocate and fstatfs stand before the C library's.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <lamina/error.h>
 #include <lamina/tensor.h>
 #include <linux/magic.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -126,6 +127,43 @@ class EverythingOnNfs {
   static inline std::atomic<bool> is_so = false;
 };
 
+/// While it lives files have blocks of so many bytes, and past the page cache move in whole ones
+/// alone. Counts what went well, and what was refused.
+class LargeBlocks {
+ public:
+  explicit LargeBlocks(std::uint32_t bytes) { moved_ = 0, refused_ = 0, block_ = bytes; }
+  ~LargeBlocks() { block_ = 0; }
+  LargeBlocks(const LargeBlocks&) = delete;
+  LargeBlocks& operator=(const LargeBlocks&) = delete;
+
+  [[nodiscard]] static bool refuses(int fd, std::uint64_t offset, std::size_t size) {
+    if (block_ == 0 || (::fcntl(fd, F_GETFL) & O_DIRECT) == 0) return false;
+    const bool whole = offset % block_ == 0 && size % block_ == 0;
+    ++(whole ? moved_ : refused_);
+    if (!whole) errno = EINVAL;
+    return !whole;
+  }
+  static void describe(struct statx& status) {
+    if (block_ == 0) return;
+    status.stx_blksize = block_;
+#ifdef STATX_DIOALIGN
+    status.stx_mask |= STATX_DIOALIGN;
+    status.stx_dio_offset_align = block_;
+    status.stx_dio_mem_align = 512;
+#endif
+  }
+  [[nodiscard]] std::size_t moved() const {
+    return moved_;
+  }
+  [[nodiscard]] std::size_t refused() const {
+    return refused_;
+  }
+
+ private:
+  static inline std::atomic<std::uint32_t> block_ = 0;
+  static inline std::atomic<std::size_t> moved_ = 0, refused_ = 0;
+};
+
 /// Makes the call, on a descriptor without O_DIRECT when it is cut short: that takes no part of a
 /// block.
 template <class Call>
@@ -160,12 +198,14 @@ __attribute__((visibility("default"))) int open(const char* path, int flags, ...
 }
 __attribute__((visibility("default"))) ssize_t pread(int fd, void* bytes, std::size_t size,
                                                      off_t offset) {
+  if (LargeBlocks::refuses(fd, static_cast<std::uint64_t>(offset), size)) return -1;
   return judged(fd, O_RDONLY, size, [&](int file, std::size_t n) {
     return ::syscall(SYS_pread64, file, bytes, n, offset);
   });
 }
 __attribute__((visibility("default"))) ssize_t pwrite(int fd, const void* bytes, std::size_t size,
                                                       off_t offset) {
+  if (LargeBlocks::refuses(fd, static_cast<std::uint64_t>(offset), size)) return -1;
   return judged(fd, O_WRONLY, size, [&](int file, std::size_t n) {
     return ::syscall(SYS_pwrite64, file, bytes, n, offset);
   });
@@ -193,6 +233,12 @@ __attribute__((visibility("default"))) int fallocate(int fd, int mode, off_t off
     return -1;
   }
   return static_cast<int>(::syscall(SYS_fallocate, fd, mode, offset, size));
+}
+__attribute__((visibility("default"))) int statx(int fd, const char* path, int flags, unsigned mask,
+                                                 struct statx* status) noexcept {
+  const int result = static_cast<int>(::syscall(SYS_statx, fd, path, flags, mask, status));
+  if (result == 0) LargeBlocks::describe(*status);
+  return result;
 }
 __attribute__((visibility("default"))) int fstatfs(int fd, struct statfs* system) noexcept {
   const int result = static_cast<int>(::syscall(SYS_fstatfs, fd, system));
@@ -377,6 +423,29 @@ TEST_F(Calls, GoPastThePageCacheBetweenTheEndsOfWhatBeginsWithinAPage) {
     GTEST_SKIP() << "nothing goes past the page cache on this file system";
   }
   EXPECT_EQ(direct, 1);
+}
+
+// Of XFS, say: what lies within a block goes through the cache, what is whole ones past it.
+TEST_F(Calls, KeepToTheBlocksOfTheFileSystemPastThePageCache) {
+  if (calls_past_cache([&] { expect_back(directory_ / "f"); }) == 0) {
+    GTEST_SKIP() << "nothing goes past the page cache on this file system";
+  }
+  for (const std::uint32_t block : {8192U, 16384U, 65536U}) {
+    SCOPED_TRACE(block);
+    const LargeBlocks blocks(block);
+    expect_back(directory_ / "f");
+    EXPECT_GT(blocks.moved(), 0U);
+    EXPECT_EQ(blocks.refused(), 0U);
+    const std::size_t before = blocks.moved();
+    const std::uint64_t offset = 4096 * (1 + random_() % 15);
+    const Tensor bytes = random_bytes(2 * kMiB);
+    write(directory_ / "g", bytes.bytes(), offset);
+    EXPECT_EQ(blocks.moved(), before + 1);
+    EXPECT_EQ(blocks.refused(), 0U);
+    Tensor read = random_bytes(2 * kMiB);
+    posix().open(directory_ / "g")->read_at(offset, read.bytes());
+    EXPECT_TRUE(bitwise_equal(read, bytes));
+  }
 }
 
 // As where a disk wants another alignment: at the first call, or after some bytes went well.

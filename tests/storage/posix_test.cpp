@@ -167,7 +167,7 @@ TEST(DirectPart, IsAllWholePagesOfTheFileFromAlignedMemory) {
     const std::uint64_t end = std::max(begin, (offset + size) / page * page);
     const bool aligned =
         (reinterpret_cast<std::uintptr_t>(bytes.data()) + (begin - offset)) % kBlock == 0;
-    const DirectPart part = direct_part(offset, bytes, page);
+    const DirectPart part = direct_part(offset, bytes, {.page = page});
     SCOPED_TRACE(std::to_string(size) + " bytes at " + std::to_string(offset) + " from " +
                  std::to_string(at) + ", pages of " + std::to_string(page));
     if (!aligned || end - begin < kWorthIt) {

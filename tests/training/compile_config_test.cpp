@@ -13,6 +13,7 @@
 #include "models/weights/access.h"
 #include "tests/fakes/bytes.h"
 #include "tests/fakes/captured_warnings.h"
+#include "tests/fakes/cost_of.h"
 #include "training/object_config.h"
 
 namespace lamina {
@@ -217,6 +218,32 @@ TEST(CompileConfig, OfSizesBeyondMeasureLeavesTheModel) {
       EXPECT_THAT(warnings.all, ElementsAre(AllOf(HasSubstr("m.keras"), HasSubstr(option))));
     }
   }
+}
+
+// A metric counts from its first batch on.
+TEST(CompileConfig, OfManyMetricsOfTheLargestSizesNeedsNoMemory) {
+  const ModelPtr compiled = classifier();
+  compiled->compile({.optimizer = "adam", .loss = "mse"});
+  json config = compile_config_of(*compiled);
+  json list = json::array();
+  for (int i = 0; i < 20; ++i) list.push_back(training::metric_object(*metrics::MeanIoU(4096)));
+  for (int i = 0; i < 20; ++i) {
+    list.push_back(training::metric_object(*metrics::AUC({.num_thresholds = 100'000})));
+  }
+  config["metrics"] = json::array({list});
+  const ModelPtr model = classifier();
+  const CapturedWarnings warnings;
+  testing::expect_at_most(testing::cost_of([&] { compile_from_config(*model, config, "m"); }),
+                          testing::kMostForBadInput);
+  EXPECT_TRUE(model->optimizer());
+  EXPECT_THAT(warnings.all, IsEmpty());
+
+  config["metrics"] = json::array({json::array()});
+  for (int i = 0; i < 1001; ++i) config["metrics"][0].push_back("mae");
+  const ModelPtr other = classifier();
+  compile_from_config(*other, config, "m.keras");
+  EXPECT_FALSE(other->optimizer());
+  EXPECT_THAT(warnings.all, ElementsAre(AllOf(HasSubstr("m.keras"), HasSubstr("1001 metrics"))));
 }
 
 TEST(CompileConfig, OfOneMetricOrFunctionsIsReadAsWell) {

@@ -55,9 +55,21 @@ TEST_F(CompiledJson, MakesAModelThatTrains) {
   EXPECT_THAT(warnings.all, IsEmpty());
 }
 
+TEST_F(CompiledJson, IsWhatTheModelWrites) {
+  const json written = json::parse(model_->to_json());
+  EXPECT_EQ(written.at("compile_config"), compile_config_of(*model_));
+  EXPECT_EQ(Model::from_json_text(written.dump())->to_json(), written.dump(-1, ' ', true));
+  // Of models within it too, as Keras writes them; {} for one that was not compiled.
+  const auto x = layers::Input({.shape = {4}});
+  const json nested = json::parse(Functional::create(x, (*model_)(x))->to_json());
+  EXPECT_EQ(nested.at("compile_config"), json::object());
+  EXPECT_EQ(nested.at("config").at("layers").at(1).at("compile_config"),
+            written.at("compile_config"));
+}
+
 TEST_F(CompiledJson, OfAModelThatWasNotCompiledLeavesItSo) {
   const CapturedWarnings warnings;
-  EXPECT_FALSE(Model::from_json_text(model_->to_json())->optimizer());
+  EXPECT_FALSE(Model::from_json_text(classifier(7, 0.0)->to_json())->optimizer());
   for (const json& none : {json(nullptr), json::object()}) {
     EXPECT_FALSE(Model::from_json_text(text(none))->optimizer());
   }

@@ -32,7 +32,7 @@ bool is_cancellation(const std::exception_ptr& failure) {
 }  // namespace
 
 SaveState::~SaveState() {
-  tell_failure();
+  if (!is_of_parent()) tell_failure();
 }
 
 void SaveState::tell_failure() noexcept {
@@ -104,6 +104,12 @@ void SaveState::finish(std::exception_ptr failure) {
   copied_ = true;
   stage_ = Stage::kDone;
   changed_.notify_all();
+}
+
+bool SaveState::is_lost() const {
+  if (!is_of_parent()) return false;
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  return !lock || stage_ != Stage::kDone;
 }
 
 void SaveState::wait() const {

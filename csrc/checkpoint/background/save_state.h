@@ -4,11 +4,14 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <exception>
 #include <filesystem>
 #include <memory>
 #include <mutex>
 #include <utility>
+
+#include "core/per_process_member.h"
 
 namespace lamina::checkpoint {
 
@@ -52,6 +55,7 @@ class SaveState {
   void wait() const;
   void wait_until_copied() const;
   [[nodiscard]] bool done() const;
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   /// Throws CancelledError when the save was cancelled, else its failure, which it then has no
   /// more.
   void throw_failure();
@@ -62,6 +66,9 @@ class SaveState {
   void require_saved();
   [[nodiscard]] SaveProgress progress() const;
   void cancel();
+  /// In a child that was forked, of a save that was under way in its parent: nobody here will ever
+  /// hear of it, and a thread that is not here may hold its mutex.
+  [[nodiscard]] bool is_lost() const;
 
   // The end of the process.
 
@@ -74,7 +81,10 @@ class SaveState {
  private:
   enum class Stage { kWaiting, kWriting, kCommitting, kDone };
 
+  [[nodiscard]] bool is_of_parent() const { return process_ != core::Forks::count(); }
+
   const std::filesystem::path path_;
+  const std::uint64_t process_ = core::Forks::count();
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   Stage stage_ = Stage::kWaiting;

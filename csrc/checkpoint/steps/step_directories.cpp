@@ -7,13 +7,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
-#include <mutex>
 #include <optional>
 #include <unordered_set>
 
 #include "checkpoint/commit/hidden_names.h"
+#include "checkpoint/steps/read_back.h"
 #include "checkpoint/steps/step_names.h"
-#include "checkpoint/verify/soundness.h"
 
 // How a step's directory comes and goes. Hidden directories lie beside it: ".STEP.SAVE.making" is
 // the one to come, ".STEP.SAVE.replaced" the one whose place it takes, ".STEP.SAVE.removed" one
@@ -23,6 +22,8 @@
 //      holder dies, so hidden directories that are there now were left by the dead: put a replaced
 //      one back whose step has no directory, and remove the others. A replaced one is hidden as
 //      removed for that, as in 6, and likewise after 5.
+//      Then remove, as in 7, what was not to be kept before this save either, as after a limit was
+//      lowered: the disk may be full of it.
 //   2. Write the checkpoint into a hidden directory: its files and the directory are durable when
 //      that is done (fresh_directory.h).
 //   3. If the step has a directory, have the two change places, so that who looks always sees one,
@@ -36,7 +37,9 @@
 //      that was to be read could be: an error that tells no damage keeps everything. Where one
 //      cannot be hidden, the others go all the same. An overlay gives no other name to a directory
 //      of a lower layer, such as a container's image: of those the index, or the single file, is
-//      removed first, durably, which leaves what is no checkpoint. Such a step cannot be replaced.
+//      removed first, durably, which leaves what is no checkpoint. Such a step cannot be replaced
+//      before that; what an end at that moment leaves is seen by nobody, and goes when its step is
+//      saved again.
 //
 // Nothing is removed, here or in 1, before the parent directory is synced: of the renames and of
 // the removals within the directories a power cut may keep the latter alone, and a step must never
@@ -51,14 +54,6 @@ namespace lamina::checkpoint {
 namespace {
 
 using std::filesystem::path;
-
-std::vector<std::int64_t> unwanted(std::vector<std::int64_t> steps, const KeepRule& keep) {
-  if (keep.newest == 0 || steps.size() <= keep.newest) return {};
-  steps.resize(steps.size() - keep.newest);
-  std::erase_if(steps,
-                [&](std::int64_t step) { return keep.every_n > 0 && step % keep.every_n == 0; });
-  return steps;
-}
 
 /// What a checkpoint is called where shards are turned on, or off: "model.weights.json" and
 /// "model.weights.h5". Keras loads no single file whose name has nothing before its "weights.h5".
@@ -82,13 +77,6 @@ struct StepDirectories::Attempt {
   std::int64_t step;
   path making, replaced, removed;  // the last: the replaced one on its way
   bool exchanged = false;          // `making` holds the replaced one
-};
-
-/// The layout of which a checkpoint was last read again after it was written: what laid this one
-/// out right does so again, and a loop that saves at every step need not wait for the disk to tell.
-struct StepDirectories::ReadBack {
-  std::mutex mutex;
-  std::weak_ptr<const void> layout;
 };
 
 StepDirectories::StepDirectories(path directory, std::string file_name, storage::Storage& storage)
@@ -203,6 +191,7 @@ void StepDirectories::save(std::int64_t step, const Write& write, const KeepRule
                   directory_ / hidden_step(step, name, Hidden::kReplaced),
                   directory_ / hidden_step(step, name, Hidden::kRemoved)};
   Saved saved{step, nullptr};
+  const std::exception_ptr hindrance = prune_before(step, keep);
   try {
     storage_.create_directory(attempt.making);
     saved.layout = write(attempt.making / file_name_);
@@ -210,6 +199,10 @@ void StepDirectories::save(std::int64_t step, const Write& write, const KeepRule
   } catch (...) {
     quietly([&] {
       if (!attempt.exchanged && storage_.exists(attempt.making)) remove_hidden({attempt.making});
+    });
+    // Else the one that comes now finds what was in the way, and says so.
+    quietly([&] {
+      if (hindrance) std::rethrow_exception(hindrance);
     });
     throw;
   }
@@ -237,6 +230,18 @@ bool StepDirectories::change_places(Attempt& attempt) const {
 }
 
 void StepDirectories::put_in_place(Attempt& attempt) const {
+  try {
+    replace(attempt);
+  } catch (const StorageError& error) {
+    // An end in the middle of 7 may have left a directory that has no other name.
+    const bool is_rest = error.code() == EXDEV && !find_file(attempt.step);
+    if (!is_rest || !storage_.exists(at(attempt.step))) throw;
+    remove_hidden({at(attempt.step)});
+    replace(attempt);
+  }
+}
+
+void StepDirectories::replace(Attempt& attempt) const {
   const path place = at(attempt.step);
   if (storage_.exists(place) && change_places(attempt)) return;
   bool placed = false;
@@ -267,7 +272,24 @@ void StepDirectories::clean(Recovery& done) const {
   if (std::none_of(names.begin(), names.end(), is_left)) return;
   const auto lock = storage_.try_lock(lock_file);  // which takes its file along when it goes
   if (!lock) done.in_use.push_back(lock_place(directory_).name);
-  if (lock && lock->exclusive()) clean_locked(done);
+  if (lock && lock->exclusive()) {
+    clean_locked(done);
+  } else if (lock) {
+    tell_of_replaced(names, done);
+  }
+}
+
+/// Where there are no locks nobody knows whether their saves are at work, but whoever asks here.
+void StepDirectories::tell_of_replaced(const std::vector<std::string>& names,
+                                       Recovery& done) const {
+  for (const std::string& name : names) {
+    const auto hidden = parse_hidden_step(name);
+    if (!hidden || hidden->kind != Hidden::kReplaced || storage_.exists(at(hidden->step))) continue;
+    done.problems.push_back(fmt::format(
+        "'{}' is the checkpoint of step {}, which a save was replacing, and the file system has no "
+        "locks to tell whether that save is still at work. If it is not, rename it to '{}'.",
+        (directory_ / name).string(), hidden->step, step_name(hidden->step)));
+  }
 }
 
 void StepDirectories::clean_locked(Recovery& done) const {
@@ -307,74 +329,6 @@ void StepDirectories::clean_locked(Recovery& done) const {
 void StepDirectories::remove_hidden(const std::vector<path>& directories) const {
   storage_.sync_directory(directory_);
   for (const path& directory : directories) storage::remove_all(directory, storage_);
-}
-
-bool StepDirectories::is_good(std::int64_t step, const Saved& saved) const {
-  if (step != saved.step) return is_sound(file(step), storage_);
-  // Written, and synced, by this save: its tensors need not be read again, and what else is in its
-  // files only once of a layout.
-  {
-    const std::lock_guard lock(read_back_->mutex);
-    if (saved.layout && saved.layout == read_back_->layout.lock()) return true;
-  }
-  if (!is_readable(file(step), storage_)) return false;
-  const std::lock_guard lock(read_back_->mutex);
-  read_back_->layout = saved.layout;
-  return true;
-}
-
-void StepDirectories::warn_of_newer(std::int64_t newest, const KeepRule& keep,
-                                    const Saved& saved) const {
-  warn(fmt::format(
-      "'{}' holds newer steps than {}, which was saved just now: restoring the latest restores "
-      "step {}, and as only the newest {} stay, the next save removes step {}. To go on from the "
-      "older step, remove the newer ones.",
-      directory_.string(), saved.step, newest, keep.newest, saved.step));
-}
-
-void StepDirectories::prune(const KeepRule& keep, const Saved& saved) const {
-  const std::vector<std::int64_t> all = steps();
-  std::vector<std::int64_t> going = unwanted(all, keep);
-  // What was saved just now is there when the save returns.
-  const bool is_older = std::erase(going, saved.step) > 0;
-  remove_but_for_newest(all, std::move(going), saved);
-  if (is_older) warn_of_newer(all.back(), keep, saved);
-}
-
-void StepDirectories::remove_but_for_newest(const std::vector<std::int64_t>& all,
-                                            std::vector<std::int64_t> going,
-                                            const Saved& saved) const {
-  if (going.empty()) return;
-  // Whatever the rule says, the newest one that verifies stays, and nothing goes without it.
-  const auto newest = std::find_if(all.rbegin(), all.rend(),
-                                   [&](std::int64_t step) { return is_good(step, saved); });
-  if (newest == all.rend()) return;
-  std::erase(going, *newest);
-  if (going.empty()) return;
-  std::vector<path> hidden;
-  std::exception_ptr hindrance;
-  for (const std::int64_t step : going) {
-    try {
-      hidden.push_back(hide(step));
-    } catch (const StorageError&) {
-      if (!hindrance) hindrance = std::current_exception();
-    }
-  }
-  remove_hidden(hidden);
-  if (hindrance) std::rethrow_exception(hindrance);
-}
-
-path StepDirectories::hide(std::int64_t step) const {
-  path hidden = directory_ / hidden_step(step, make_save_name(), Hidden::kRemoved);
-  try {
-    storage_.rename(at(step), hidden);
-    return hidden;
-  } catch (const StorageError& error) {
-    if (error.code() != EXDEV) throw;
-  }
-  while (const auto file = find_file(step)) storage_.remove(*file);
-  storage_.sync_directory(at(step));
-  return at(step);
 }
 
 }  // namespace lamina::checkpoint

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -46,8 +47,10 @@ class StepDirectories {
 
   /// Has `write` make the checkpoint in a new directory which then becomes that of the step;
   /// removes what `keep` does not want, but never this one nor the newest checkpoint that verifies.
-  /// After an exception the checkpoints are those there were; if undoing failed as well, the step's
-  /// may be the new one. `waiting` may end the waiting for other saves, see `lock_checkpoint`.
+  /// After an exception the checkpoints are those there were, but for what `keep` did not want of
+  /// those: that goes first, but never the newest that verifies, nor the step before this one. If
+  /// undoing failed as well, the step's may be the new one. `waiting` may end the waiting for other
+  /// saves, see `lock_checkpoint`.
   void save(std::int64_t step, const Write& write, const KeepRule& keep,
             const Waiting& waiting = {}) const;
   /// Puts back and removes what saves that died have left, unless one is at work. Adds to `done`
@@ -71,11 +74,16 @@ class StepDirectories {
   /// Returns what stands in the way of that.
   [[nodiscard]] std::string put_back() const;
   void clean_locked(Recovery& done) const;
+  void tell_of_replaced(const std::vector<std::string>& names, Recovery& done) const;
   /// Makes durable that they are hidden, then removes them.
   void remove_hidden(const std::vector<std::filesystem::path>& directories) const;
   [[nodiscard]] bool change_places(Attempt& attempt) const;
   void put_in_place(Attempt& attempt) const;
+  void replace(Attempt& attempt) const;
   void prune(const KeepRule& keep, const Saved& saved) const;
+  /// Returns what stood in the way.
+  [[nodiscard]] std::exception_ptr prune_before(std::int64_t step,
+                                                const KeepRule& keep) const noexcept;
   void remove_but_for_newest(const std::vector<std::int64_t>& all, std::vector<std::int64_t> going,
                              const Saved& saved) const;
   /// Has the step be none any more. Returns the directory that it leaves, which is to be removed.

@@ -28,11 +28,10 @@ json nested(const ArrayLike& array, std::size_t axis, std::size_t& at) {
 
 }  // namespace
 
-ConfigWriter::ConfigWriter(const Layer& layer)
-    : ConfigWriter(in_words(layer), layer.dtype_policy().name) {}
+ConfigWriter::ConfigWriter(const Layer& layer) : ConfigWriter(in_words(layer)) {}
 
 ConfigWriter ConfigWriter::inside(std::string_view option) const {
-  return {std::string(where_).append(": the option '").append(option).append("'"), policy_};
+  return ConfigWriter(std::string(where_).append(": the option '").append(option).append("'"));
 }
 
 void ConfigWriter::fail(const std::string& why) const {

@@ -48,18 +48,15 @@ class ConfigWriter final : public Config {
   [[nodiscard]] ConfigWriter inside(std::string_view option) const;
   /// Throws UnsupportedError: "Layer 'd' (Dense): the option 'activation' `why`".
   [[noreturn]] void fail(const std::string& why) const;
-  /// The layer's dtype policy.
-  [[nodiscard]] const std::string& policy() const noexcept { return policy_; }
 
   void set(std::string_view option, nlohmann::json value);
   [[nodiscard]] nlohmann::json take() && { return std::move(config_); }
 
  private:
-  ConfigWriter(std::string where, std::string policy)
-      : where_(std::move(where)), policy_(std::move(policy)) {}
+  explicit ConfigWriter(std::string where) : where_(std::move(where)) {}
   void check_finite(std::string_view option, double value) const;
 
-  std::string where_, policy_;
+  std::string where_;
   nlohmann::json config_ = nlohmann::json::object();
 };
 

@@ -98,15 +98,6 @@ std::optional<ActivationFunction> read_activation_layer(const std::string& class
   return std::nullopt;
 }
 
-/// The layer that is the function, of the policy of the layer that it is a part of.
-template <class Options>
-json activation_layer(const char* class_name, Options options, ConfigWriter&& writer) {
-  options.dtype = writer.policy();
-  describe(writer, options);
-  writer.dtype_policy(options.dtype);
-  return object_to_config("keras.layers", class_name, std::move(writer).take());
-}
-
 std::optional<ActivationFunction> named_activation(const std::string& name) {
   try {
     check_activation(name);
@@ -114,6 +105,15 @@ std::optional<ActivationFunction> named_activation(const std::string& name) {
     return std::nullopt;
   }
   return ActivationFunction(name);
+}
+
+/// Without the numbers by which an archive tells that objects are shared: in another they may mean
+/// others.
+json without_shared_ids(json value) {
+  if (!value.is_structured()) return value;
+  if (value.is_object()) value.erase("shared_object_id");
+  for (json& item : value) item = without_shared_ids(std::move(item));
+  return value;
 }
 
 /// As Keras calls the function.
@@ -166,29 +166,19 @@ std::optional<ActivationFunction> activation_from_config(const json& value) {
   const std::string class_name = text_or_empty(value, "class_name");
   const json config = value.value("config", json());
   if (class_name == "function" && config.is_string()) return named_activation(config);
-  return config.is_object() ? read_activation_layer(class_name, config) : std::nullopt;
+  if (!config.is_object()) return std::nullopt;
+  std::optional<ActivationFunction> function = read_activation_layer(class_name, config);
+  if (function) {
+    function->layer_config =
+        object_to_config("keras.layers", class_name, without_shared_ids(config)).dump();
+  }
+  return function;
 }
 
 json activation_to_config(const ActivationFunction& value, ConfigWriter&& writer) {
+  if (!value.layer_config.empty()) return json::parse(value.layer_config);
   const std::vector<double>& given = value.parameters;
   if (given.empty()) return keras_name(value.name);
-  if (value.name == "relu") {
-    ReLUOptions options{.negative_slope = given.at(0), .threshold = given.at(2)};
-    if (given[1] != kInfinity) options.max_value = given[1];
-    return activation_layer("ReLU", std::move(options), std::move(writer));
-  }
-  if (value.name == "leaky_relu") {
-    return activation_layer("LeakyReLU", LeakyReLUOptions{.negative_slope = given[0]},
-                            std::move(writer));
-  }
-  if (value.name == "elu") {
-    return activation_layer("ELU", ELUOptions{.alpha = given[0]}, std::move(writer));
-  }
-  if (value.name == "softmax") {
-    return activation_layer(
-        "Softmax", SoftmaxOptions{.axis = std::vector<std::int64_t>(given.begin(), given.end())},
-        std::move(writer));
-  }
   if (value.name == "gelu" && given[0] == 0) return "gelu";
   writer.fail(std::string("is a form of '")
                   .append(value.name)

@@ -40,6 +40,9 @@ using States = std::vector<graph::ValueId>;
 /// The states behind a step, of its input (batch, gates * units) and the states in front of it.
 using Step = std::function<States(graph::ValueId, const States&)>;
 
+/// Each is some ten operations of a program.
+inline constexpr std::int64_t kMostSteps = std::int64_t{1} << 17;
+
 struct Recurrence {
   graph::ValueId inputs;  ///< (time * batch, gates * units)
   std::int64_t steps;

@@ -3,6 +3,8 @@
 
 #include <cstring>
 #include <utility>
+#include <variant>
+#include <vector>
 
 namespace lamina::layers {
 
@@ -20,6 +22,10 @@ class RecurrentCell final : public Layer {
       : Layer({form.name, policy, options.trainable}), form_(std::move(form)), options_(options) {}
 
   [[nodiscard]] std::string class_name() const override { return form_.class_name; }
+  /// What the layer that has the cell holds too: the layers that its activations are.
+  void hold(const std::vector<Attribute>& shared) {
+    for (const Attribute& each : shared) track(each.name, std::get<LayerPtr>(each.value));
+  }
 
   [[nodiscard]] const VariablePtr& kernel() const noexcept { return kernel_; }
   [[nodiscard]] const VariablePtr& recurrent_kernel() const noexcept { return recurrent_kernel_; }

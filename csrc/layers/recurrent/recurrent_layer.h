@@ -71,6 +71,7 @@ class RecurrentLayer : public SequenceLayer<Options>, public Recurrent {
     cell_ = std::make_shared<Cell>(
         typename Cell::Form{form_.cell_class, form_.cell, form_.gates, form_.two_biases},
         this->options_, this->dtype_policy().name);
+    cell_->hold(this->attributes());
     this->track("cell", cell_);
   }
 
@@ -87,6 +88,10 @@ class RecurrentLayer : public SequenceLayer<Options>, public Recurrent {
     const ValueId x = time_first(builder, this->computable(builder, inputs.at(0)));
     const std::int64_t steps = builder.shape(x)[0], batch = builder.shape(x)[1];
     if (steps == 0) this->fail("Received a sequence without steps.");
+    if (steps > kMostSteps) {
+      this->fail("Received a sequence of " + std::to_string(steps) + " steps; at most " +
+                 std::to_string(kMostSteps) + " can be computed.");
+    }
     check_mask(builder, call.tensor("mask"), {batch, steps});
     Recurrence recurrence{.inputs = finished(builder, projected(builder, x)),
                           .steps = steps,

@@ -10,6 +10,7 @@
 #include <numbers>
 #include <random>
 
+#include "core/forked_along.h"
 #include "kernels/philox.h"
 
 namespace lamina {
@@ -23,8 +24,7 @@ struct GlobalGenerator {
 };
 
 GlobalGenerator& global_generator() {
-  static GlobalGenerator generator;
-  return generator;
+  return core::ForkedAlong<GlobalGenerator>::get();
 }
 
 constexpr std::size_t kBlock = 4096;  // elements made at a time; a multiple of 4

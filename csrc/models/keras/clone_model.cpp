@@ -3,14 +3,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "models/keras/compile_config.h"
 #include "models/keras/keras_config.h"
 
 namespace lamina {
 
 ModelPtr models::clone_model(const Model& model) {
   const std::string where = fmt::format("the clone of model '{}'", model.name());
-  return compiled_model(model_to_object(model), compile_config_of(model), where);
+  const nlohmann::json object = model_to_object(model);
+  return compiled_model(object, compile_config_in(object), where);
 }
 
 }  // namespace lamina

@@ -73,11 +73,18 @@ const Class* exactly(const Layer& layer) {
   return is_one ? static_cast<const Class*>(&layer) : nullptr;
 }
 
+// As Keras writes it: {} for a model that was not compiled.
+json compiled_object(const Model& model) {
+  json config = compile_config_of(model);
+  return config.is_null() ? json::object() : config;
+}
+
 json functional_to_object(const Functional& model, WrittenLayers& written) {
   json object = layers::object_to_config("keras.src.models.functional", "Functional",
                                          functional_to_config(model, written));
   object["registered_name"] = "Functional";
   object["build_config"] = {{"input_shape", nullptr}};
+  object["compile_config"] = compiled_object(model);
   return object;
 }
 
@@ -87,6 +94,7 @@ json sequential_to_object(const Sequential& model, WrittenLayers& written) {
   if (config.contains("build_input_shape")) {
     object["build_config"] = {{"input_shape", config["build_input_shape"]}};
   }
+  object["compile_config"] = compiled_object(model);
   return object;
 }
 

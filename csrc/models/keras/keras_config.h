@@ -34,9 +34,9 @@ namespace lamina::models {
 [[nodiscard]] ModelPtr sequential_from_config(const nlohmann::json& config,
                                               const std::string& where);
 
-/// Keras's serialised object of a model, without what was compiled: {"module", "class_name",
-/// "config", "registered_name", "build_config"}. Throws UnsupportedError naming what Keras could
-/// not make again.
+/// Keras's serialised object of a model: {"module", "class_name", "config", "registered_name",
+/// "build_config", "compile_config"}. Throws UnsupportedError naming what Keras could not make
+/// again; of what was compiled there is a warning instead.
 [[nodiscard]] nlohmann::json model_to_object(const Model& model);
 /// The text of such an object of the model's, in ASCII as Keras's. Throws ValueError, naming the
 /// model, for names that are no UTF-8.

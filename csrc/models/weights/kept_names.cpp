@@ -3,19 +3,22 @@
 namespace lamina::models {
 
 std::shared_ptr<const NamedWeights> KeptNames::get(const Model& model) {
-  const std::lock_guard lock(mutex_);
-  if (!names_ || !structure_.is_of(model)) {
+  Kept& kept = kept_.get();
+  const std::lock_guard lock(kept.mutex);
+  if (!kept.names || !kept.structure.is_of(model)) {
     Structure structure(model);
-    names_ = std::make_shared<const NamedWeights>(name_weights(model, TrainingState::kIncluded));
-    structure_ = std::move(structure);
+    kept.names =
+        std::make_shared<const NamedWeights>(name_weights(model, TrainingState::kIncluded));
+    kept.structure = std::move(structure);
   }
-  return names_;
+  return kept.names;
 }
 
 void KeptNames::forget() {
-  const std::lock_guard lock(mutex_);
-  names_ = nullptr;
-  structure_ = {};
+  Kept& kept = kept_.get();
+  const std::lock_guard lock(kept.mutex);
+  kept.names = nullptr;
+  kept.structure = {};
 }
 
 }  // namespace lamina::models

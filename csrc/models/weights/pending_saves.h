@@ -1,18 +1,18 @@
 #pragma once
-#include <sys/types.h>
-
 #include <memory>
 #include <mutex>
 #include <vector>
 
 #include "checkpoint/background/save_state.h"
+#include "core/per_process_member.h"
 #include "models/weights/kept_names.h"
 
 namespace lamina::models {
 
 /// What a model remembers from save to save: those in the background, for the next save to hear of
 /// their failures, and its names. Safe from several threads. A child that was forked forgets those
-/// of its parent: their threads are not there to be waited for, and the values are its own.
+/// of its parent, whose failures are not its own either: their threads are not there to be waited
+/// for, and the values are its own.
 class PendingSaves {
  public:
   void add(std::shared_ptr<checkpoint::SaveState> state);
@@ -25,13 +25,11 @@ class PendingSaves {
   KeptNames names;
 
  private:
-  void leave_parents();
-
-  std::mutex mutex_;
-  pid_t process_ = 0;
-  std::vector<std::shared_ptr<checkpoint::SaveState>> states_;
-  std::vector<std::shared_ptr<checkpoint::SaveState>>
-      parents_;  // in a child: their destructors would warn of what is not its own
+  struct Pending {
+    std::mutex mutex;
+    std::vector<std::shared_ptr<checkpoint::SaveState>> states;
+  };
+  core::PerProcessMember<Pending> pending_;
 };
 
 }  // namespace lamina::models

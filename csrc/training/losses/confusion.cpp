@@ -54,9 +54,7 @@ Confusion::Confusion(std::string name, std::optional<Direction> direction, Thres
       direction_(direction),
       thresholds_(std::move(thresholds)),
       elements_(elements),
-      result_(std::move(result)),
-      positives_(thresholds_.values.size() + 1),
-      negatives_(thresholds_.values.size() + 1) {}
+      result_(std::move(result)) {}
 
 void Confusion::update_state(const Tensor& y_true, const Tensor& y_pred,
                              const Tensor& sample_weight) {
@@ -78,6 +76,8 @@ void Confusion::update_state(const Tensor& y_true, const Tensor& y_pred,
   const std::vector<float> weights =
       element_weights(sample_weight, prediction.shape(), rows, classes);
   const Row all_true = truth.data<float>(), all_pred = prediction.data<float>();
+  positives_.resize(places());
+  negatives_.resize(places());
   for (std::size_t at = 0; at < all_pred.size(); at += classes) {
     add_row(all_true.subspan(at, classes), all_pred.subspan(at, classes),
             Row(weights).subspan(at, classes));
@@ -115,6 +115,7 @@ Confusion::Matrix Confusion::matrix() const {
   all.false_positives.resize(n);
   all.true_negatives.resize(n);
   all.false_negatives.resize(n);
+  if (positives_.empty()) return all;
   double true_above = 0, false_above = 0;
   for (std::size_t k = n; k-- > 0;) {
     all.true_positives[k] = true_above += positives_[k + 1];
@@ -134,16 +135,17 @@ void Confusion::reset_state() {
 }
 
 std::vector<double> Confusion::state() const {
+  if (positives_.empty()) return std::vector<double>(2 * places());
   std::vector<double> state = positives_;
   state.insert(state.end(), negatives_.begin(), negatives_.end());
   return state;
 }
 
 void Confusion::set_state(const std::vector<double>& state) {
-  require_state(*this, state, positives_.size() + negatives_.size());
-  const auto middle = state.begin() + static_cast<std::ptrdiff_t>(positives_.size());
-  std::copy(state.begin(), middle, positives_.begin());
-  std::copy(middle, state.end(), negatives_.begin());
+  require_state(*this, state, 2 * places());
+  const auto middle = state.begin() + static_cast<std::ptrdiff_t>(places());
+  positives_.assign(state.begin(), middle);
+  negatives_.assign(middle, state.end());
 }
 
 void require_thresholds(std::span<const double> thresholds) {

@@ -52,6 +52,8 @@ class Confusion : public Metric {
 
  private:
   [[nodiscard]] Matrix matrix() const;
+  /// How many thresholds a prediction can have passed: none to all.
+  [[nodiscard]] std::size_t places() const { return thresholds_.values.size() + 1; }
   void add_row(std::span<const float> y_true, std::span<const float> y_pred,
                std::span<const float> weights);
   /// How many thresholds are below a prediction.
@@ -61,7 +63,8 @@ class Confusion : public Metric {
   Thresholds thresholds_;
   Elements elements_;
   Result result_;
-  std::vector<double> positives_, negatives_;  // labels' weights, by what predictions passed
+  // Labels' weights, by what predictions passed; empty: none yet.
+  std::vector<double> positives_, negatives_;
 };
 
 /// Throws ValueError naming those that are not in [0, 1].

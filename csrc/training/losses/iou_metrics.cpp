@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <new>
 #include <numeric>
 #include <utility>
 
@@ -26,7 +27,7 @@ struct Rule {
   double threshold = 0;
 };
 
-/// A file may ask for any number, and each pair of classes is counted.
+/// A file may ask for any number, and each pair of classes is counted: from the first one on.
 void require_classes(std::int64_t n) {
   constexpr std::int64_t kMost = 1 << 15;
   if (n < 1) throw ValueError(fmt::format("`num_classes` must be positive; received {}.", n));
@@ -44,7 +45,6 @@ class IoUMetric : public Metric {
       throw ValueError(
           fmt::format("Target class id {} is out of range, which is [0, {}).", target, n));
     }
-    counts_.resize(static_cast<std::size_t>(n * n));
   }
   std::optional<Direction> direction() const override { return Direction::kUp; }
 
@@ -59,6 +59,7 @@ class IoUMetric : public Metric {
                                       {static_cast<std::int64_t>(labels.size())});
     }
     const auto fits = [this](std::int64_t k) { return k >= 0 && k < rule_.num_classes; };
+    make_counts();
     for (std::size_t i = 0; i < labels.size(); ++i) {
       if (!fits(labels[i]) || !fits(predictions[i]) || labels[i] == rule_.ignore_class) continue;
       const double weight = weights.empty() ? 1.0 : std::trunc(weights[i]);
@@ -67,6 +68,7 @@ class IoUMetric : public Metric {
   }
 
   double result() const override {
+    if (counts_.empty()) return 0;
     const auto n = static_cast<std::size_t>(rule_.num_classes);
     double sum = 0, valid = 0;
     for (const std::int64_t target : rule_.targets) {
@@ -80,13 +82,27 @@ class IoUMetric : public Metric {
     return sum / (valid + kEpsilon);
   }
   void reset_state() override { std::fill(counts_.begin(), counts_.end(), 0.0); }
-  std::vector<double> state() const override { return counts_; }
+  std::vector<double> state() const override {
+    return counts_.empty() ? std::vector<double>(pairs()) : counts_;
+  }
   void set_state(const std::vector<double>& state) override {
-    require_state(*this, state, counts_.size());
+    require_state(*this, state, pairs());
     counts_ = state;
   }
 
  private:
+  [[nodiscard]] std::size_t pairs() const {
+    return static_cast<std::size_t>(rule_.num_classes * rule_.num_classes);
+  }
+  void make_counts() {
+    if (!counts_.empty()) return;
+    try {
+      counts_.resize(pairs());
+    } catch (const std::bad_alloc&) {
+      throw OutOfMemoryError(fmt::format("Metric '{}' of {} classes", name(), rule_.num_classes),
+                             OutOfMemoryError(pairs() * sizeof(double)));
+    }
+  }
   [[nodiscard]] std::vector<std::int64_t> classes(Given given, const Tensor& values) const {
     if (given == Given::kOneHot) return greatest(values);
     const Tensor numbers = values.cast(DType::kFloat32);
@@ -116,7 +132,7 @@ class IoUMetric : public Metric {
   }
 
   Rule rule_;
-  std::vector<double> counts_;  // weights, by label and then prediction
+  std::vector<double> counts_;  // weights, by label and then prediction; empty: none yet
 };
 
 std::vector<std::int64_t> all_classes(std::int64_t count) {

@@ -54,6 +54,10 @@ struct ActivationFunction {
 
   std::string name;
   std::vector<double> parameters;  ///< as the factories above set them; empty: Keras's defaults
+  /// Of one that is a layer of Keras's, as a configuration may have it, what that says: a layer
+  /// that is made with this activation then holds that one, as Keras's does. With parameters it is
+  /// found by itself.
+  std::string layer_config = {};
 };
 
 /// A shape that may be left out: `{28, 28, 1}` or a Shape. `{}` is "not given"; `Shape{}` is a

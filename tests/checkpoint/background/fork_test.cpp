@@ -1,5 +1,6 @@
 // A child that is forked while its parent saves in the background.
 #include <gtest/gtest.h>
+#include <lamina/error.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -72,6 +73,40 @@ class Forks : public ::testing::Test {
   TreeBuilder builder_;
   GatedStorage gate_;
 };
+
+TEST_F(Forks, AChildIsToldThatItCannotWaitForItsParentsSaves) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "ThreadSanitizer lets no child of a process with threads go on";
+#endif
+  SaveHandle over = SaveState::handle(submit("second.weights.h5", storage::posix()));
+  over.wait();
+  gate_.close_gate();
+  SaveHandle under_way = SaveState::handle(submit("first.weights.h5", gate_));
+  gate_.wait_for_writer();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(20);  // ends a child that waits for its parent's threads
+    over.wait();
+    under_way.wait_until_copied();
+    under_way.cancel();
+    if (!under_way.done()) ::_exit(1);
+    try {
+      under_way.wait();
+      ::_exit(2);
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      ::_exit(text.find("first.weights.h5") != text.npos && text.find("forked") != text.npos ? 0
+                                                                                             : 3);
+    }
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_FALSE(under_way.done());
+  gate_.open_gate();
+  under_way.wait();
+  EXPECT_TRUE(is_stored("first.weights.h5"));
+}
 
 TEST_F(Forks, AChildSavesAndLeavesItsParentsSavesAlone) {
 #ifdef __SANITIZE_THREAD__

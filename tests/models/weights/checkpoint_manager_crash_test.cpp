@@ -42,10 +42,10 @@ class ManagerCrash : public ::testing::TestWithParam<bool> {
     before_ = storage.disk();
   }
 
-  static CheckpointManagerOptions options() {
+  static CheckpointManagerOptions options(std::size_t max_to_keep = 2) {
     CheckpointManagerOptions out;
     out.directory = "d/run";
-    out.max_to_keep = 2;
+    out.max_to_keep = max_to_keep;
     if (GetParam()) {
       out.file_name = "model.weights.json";
       out.save.save.max_shard_size = 70.0 / (1U << 30);
@@ -94,12 +94,12 @@ class ManagerCrash : public ::testing::TestWithParam<bool> {
 
   /// What is done to the disk when a step is saved. One that is there is replaced by one change of
   /// its directory, or without `exchanges` by two.
-  std::vector<Operation> operations_of_a_save(std::int64_t step, float value,
-                                              bool exchanges = true) {
+  std::vector<Operation> operations_of_a_save(std::int64_t step, float value, bool exchanges = true,
+                                              std::size_t max_to_keep = 2) {
     CrashStorage storage(before_);
     FaultyStorage limited(storage);
     if (!exchanges) limited.forbid_exchanges();
-    TestingCheckpointManager manager(options(), limited);
+    TestingCheckpointManager manager(options(max_to_keep), limited);
     save(manager, step, value);
     const std::vector<Operation> log = storage.log();
     EXPECT_EQ(restored(storage), Found(step, value));
@@ -171,6 +171,11 @@ class ManagerCrash : public ::testing::TestWithParam<bool> {
 
 TEST_P(ManagerCrash, AtAnyOperationOfASaveThatPrunesLeavesWholeCheckpoints) {
   cut_anywhere(3, 3, operations_of_a_save(3, 3));
+}
+
+// What a limit that was lowered leaves no room for goes before the new one is written.
+TEST_P(ManagerCrash, AtAnyOperationOfASaveWithALowerLimitLeavesWholeCheckpoints) {
+  cut_anywhere(3, 3, operations_of_a_save(3, 3, true, 1));
 }
 
 TEST_P(ManagerCrash, AtAnyOperationOfASaveThatReplacesAStepLeavesWholeCheckpoints) {

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "checkpoint/commit/hidden_names.h"
+#include "checkpoint/steps/recover_directory.h"
 #include "core/free_memory.h"
 #include "tests/fakes/captured_warnings.h"
 #include "tests/fakes/fake_gpu.h"
@@ -274,6 +275,26 @@ TEST_P(ManagerRestore, SaysOfAStepWhoseSaveDiedThatItCannotBePutBack) {
   EXPECT_THAT(warnings.all,
               ElementsAre(AllOf(HasSubstr("step 100 "), HasSubstr("Permission denied"),
                                 HasSubstr("lamina recover " + (directory_ / "run").string()))));
+}
+
+// Where there are no locks a recovery must not guess, nor say that there is nothing to recover.
+TEST_P(ManagerRestore, WithoutLocksARecoverySaysWhichDirectoryIsTheStepThatWasReplaced) {
+  struct NoLocks final : PassingStorage {
+    struct Nobodys final : storage::Lock {
+      [[nodiscard]] bool exclusive() const override { return false; }
+    };
+    std::unique_ptr<storage::Lock> try_lock(const Path&) override {
+      return std::make_unique<Nobodys>();
+    }
+  } storage;
+  (void)save_steps_and_another();
+  const std::filesystem::path hidden = hidden_as_replaced(step_100());
+  std::filesystem::rename(step_100(), hidden);
+  std::filesystem::create_directory(hidden_as_replaced(directory_ / "run" / "step_00000030"));
+  const checkpoint::Recovery done = checkpoint::recover_directory(directory_ / "run", storage);
+  EXPECT_THAT(done.problems, ElementsAre(AllOf(HasSubstr(hidden.string()), HasSubstr("step 100,"),
+                                               HasSubstr("rename it to 'step_00000100'"))));
+  EXPECT_TRUE(std::filesystem::exists(hidden));
 }
 
 // Nobody is replacing it, so there is nothing to wait for but for a moment.

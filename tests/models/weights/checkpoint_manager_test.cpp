@@ -330,7 +330,7 @@ TEST_P(Manager, RemovesNothingWhenACheckpointCannotBeRead) {
   for (std::int64_t step = 1; step <= 3; ++step) save(all, step);
   for (const std::int64_t saved : {2, 4}) {
     ExhaustedStorage storage(saved == 2 ? "step_00000003" : "step_00000004");
-    TestingCheckpointManager manager(options(1), storage);
+    TestingCheckpointManager manager(options(saved == 2 ? 1 : 3), storage);
     const std::vector<std::int64_t> before = manager.steps();
     CapturedWarnings warnings;
     save(manager, saved);
@@ -340,7 +340,7 @@ TEST_P(Manager, RemovesNothingWhenACheckpointCannotBeRead) {
     storage.recover();
     warnings.all.clear();
     save(manager, 5);
-    EXPECT_THAT(manager.steps(), ElementsAre(5));
+    EXPECT_THAT(manager.steps(), ElementsAre(3, 4, 5));
     EXPECT_THAT(warnings.all, IsEmpty());
   }
 }
@@ -493,7 +493,7 @@ TEST_P(Manager, RefusesBadArguments) {
 TEST_P(Manager, AFailureInTheBackgroundIsThrownByTheNextSave) {
   FaultyStorage storage;
   TestingCheckpointManager manager(options(), storage);
-  storage.fail_at(8);
+  storage.fail_at(9);  // its directory cannot be made
   set(1);
   SaveHandle handle = manager.save_async(1, *model_);
   while (!handle.done()) std::this_thread::yield();

@@ -2,7 +2,12 @@
 
 #include <lamina/optimizers.h>
 #include <lamina/training.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <thread>
+
+#include "models/weights/pending_saves.h"
 #include "tests/models/helpers.h"
 
 namespace lamina {
@@ -46,6 +51,35 @@ TEST(KeptNames, AreKeptAsLongAsTheModelIsTheSame) {
   EXPECT_EQ(text_of(first->tree), text_of(models::name_weights(*model).tree));
   for (const VariablePtr& v : model->variables()) v->assign(Tensor::zeros(v->shape()));
   EXPECT_EQ(names.get(*model), first);
+}
+
+// Which the threads of its parent hold most of the time.
+TEST(KeptNames, OfAChildWaitForNoThreadOfItsParent) {
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "a sanitizer's own locks may be held when the child is forked";
+#endif
+  models::KeptNames names;
+  models::PendingSaves saves;
+  const auto model =
+      Sequential::create({layers::InputLayer({.shape = Shape{4}}), layers::Dense({.units = 2})});
+  const std::shared_ptr<const models::NamedWeights> kept = names.get(*model);
+  const std::jthread busy([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      (void)names.get(*model);
+      (void)saves.under_way();
+    }
+  });
+  for (int i = 0; i < 30; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::alarm(20);
+      const bool named = names.get(*model)->tree.nodes.size() == kept->tree.nodes.size();
+      ::_exit(named && saves.under_way().empty() ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0);
+  }
 }
 
 TEST(KeptNames, AreMadeAgainForALayerOnTop) {

@@ -71,6 +71,29 @@ TEST(KerasPaths, SequentialLeavesItsInputLayerOut) {
   EXPECT_EQ(groups(*model), (Names{"/vars", "/layers/dense/vars"}));
 }
 
+// As Keras's walk has them: LSTM shows its cell's activation, the cell alone the other one.
+TEST(KerasPaths, ActivationsThatAreLayersStandUnderTheirAttributes) {
+  using layers::ActivationFunction;
+  const auto model = Sequential::create(
+      {layers::InputLayer({.shape = Shape{5, 4}}),
+       layers::LSTM({.units = 2,
+                     .activation = ActivationFunction::leaky_relu(0.1),
+                     .recurrent_activation = ActivationFunction::relu(0, 1)}),
+       layers::Activation({.activation = ActivationFunction::elu(0.5)}),
+       layers::Dense({.units = 2, .activation = "relu"}),
+       layers::Dense({.units = 2, .activation = ActivationFunction::gelu(false)})});
+  EXPECT_EQ(
+      groups(*model),
+      (Names{"/vars", "/layers/lstm/vars", "/layers/lstm/activation/vars", "/layers/lstm/cell/vars",
+             "/layers/lstm/cell/recurrent_activation/vars", "/layers/activation/vars",
+             "/layers/activation/activation/vars", "/layers/dense/vars", "/layers/dense_1/vars"}));
+  const ModelPtr read = Model::from_json_text(model->to_json());
+  EXPECT_EQ(groups(*read), groups(*model));
+  EXPECT_EQ(read->to_json(), model->to_json());
+  EXPECT_EQ(models::name_weights(*read).tree.nodes[2].name,
+            models::name_weights(*model).tree.nodes[2].name);
+}
+
 TEST(KerasPaths, DeferredSequentialHasTheSameFile) {
   const auto model = Sequential::create({plain_dense(), plain_dense()});
   model->build({{kNone, 3}});

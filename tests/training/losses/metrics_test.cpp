@@ -2,6 +2,7 @@
 #include <lamina/metrics.h>
 
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "tests/training/helpers.h"
@@ -313,6 +314,28 @@ TEST(Metrics, OfClassesCountEachOrAllTogether) {
   EXPECT_THROW((void)metrics::IoU(2, {2}), ValueError);
   EXPECT_THROW((void)metrics::FBetaScore(metrics::Average::kMacro, {.beta = 0}), ValueError);
   EXPECT_THROW((void)metrics::FBetaScore(metrics::Average::kMacro, {.beta = kNaN}), ValueError);
+}
+
+TEST(Metrics, ThatHaveCountedNothingYetHaveTheStateOfNothing) {
+  const Tensor y = Tensor::from<float>({0, 1, 1}, {3, 1}),
+               p = Tensor::from<float>({0, 1, 0}, {3, 1});
+  for (const auto& make : std::vector<std::function<MetricPtr()>>{
+           [] { return metrics::MeanIoU(3); }, [] { return metrics::AUC(); },
+           [] { return metrics::Precision(); }}) {
+    const MetricPtr fresh = make(), used = make(), reset = make();
+    EXPECT_EQ(fresh->result(), 0);
+    used->update_state(y, p);
+    EXPECT_GT(used->result(), 0);
+    EXPECT_EQ(used->state().size(), fresh->state().size());
+    reset->update_state(y, p);
+    reset->reset_state();
+    EXPECT_EQ(reset->state(), fresh->state());
+    fresh->set_state(used->state());
+    EXPECT_EQ(fresh->result(), used->result());
+    fresh->update_state(y, p);
+    used->update_state(y, p);
+    EXPECT_EQ(fresh->state(), used->state());
+  }
 }
 
 TEST(Metrics, OfIntersectionsCutOffWeightsOfAnySize) {
