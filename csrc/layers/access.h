@@ -8,8 +8,11 @@
 #include <vector>
 
 #include "layers/node.h"
+#include "ops/spec.h"
 
 namespace lamina::layers {
+
+struct Trace;
 
 /// What the library's own files reach of layers and of the tensors between them, and nobody else.
 class Access {
@@ -42,10 +45,20 @@ class Access {
   /// Of a call that gives so many tensors. Throws ValueError naming the layer for a name that its
   /// signature lacks or that is given twice, and where an input is missing before another one.
   [[nodiscard]] static Places places(const Layer& layer, std::size_t count, const CallForm& form);
-  /// The shapes of the inputs among those of all tensors of a call.
-  [[nodiscard]] static std::vector<Shape> input_shapes(const Layer& layer,
-                                                       const std::vector<Shape>& all,
-                                                       const CallForm& form);
+  /// What a call's outputs are, for all tensors that it is given; what its `call` or its
+  /// `compute_output_shape` throws.
+  [[nodiscard]] static std::vector<ops::TensorSpec> output_specs(
+      Layer& layer, const std::vector<ops::TensorSpec>& given, const CallForm& form);
+  /// The call as the layer takes it, floating tensors in its compute dtype (see Layer::autocast).
+  [[nodiscard]] static CallSpecs call_specs(const Layer& layer,
+                                            const std::vector<ops::TensorSpec>& given,
+                                            const CallForm& form);
+  /// Runs the layer's `call` on placeholders, which are the trace's inputs: of the call's inputs,
+  /// its tensors by name and its masks, in this order. Throws ValueError naming the layer for an
+  /// output that is undefined, and what `call` throws.
+  [[nodiscard]] static Trace trace_call(Layer& layer, const CallSpecs& call);
+  /// The same for the call that the layer is being built for, or one on such inputs alone.
+  [[nodiscard]] static Trace trace_build(Layer& layer, const std::vector<Shape>& input_shapes);
 
   /// What Keras notes down of masks when a graph is made, beside those that values carry when it
   /// runs: a call's argument `mask` is that of then (see `lower_graph`).
@@ -61,6 +74,11 @@ class Access {
                                                          const std::vector<graph::ValueId>& tensors,
                                                          const CallForm& form = {},
                                                          NotedMasks* noted = nullptr);
+
+  /// Lowers what the layer's `call` gives.
+  [[nodiscard]] static std::vector<graph::ValueId> lower_traced(
+      Layer& layer, graph::Builder& builder, const std::vector<graph::ValueId>& inputs,
+      const CallValues& given);
 
   /// The input shapes that the layer was built with; none when it is not, and of layers that need
   /// no building.
@@ -84,6 +102,14 @@ class Access {
     return i < trainable ? layer.trainable_variables_[i]
                          : layer.non_trainable_variables_[i - trainable];
   }
+
+ private:
+  /// Without tensors, which are yet to be made.
+  [[nodiscard]] static CallContext context_of(const Layer& layer, const CallSpecs& call);
+  /// Lowers the masks that the layer's `compute_mask` gives placeholders.
+  [[nodiscard]] static Masks traced_masks(Layer& layer, graph::Builder& builder,
+                                          const std::vector<graph::ValueId>& inputs,
+                                          const Masks& previous);
 };
 
 }  // namespace lamina::layers

@@ -118,13 +118,6 @@ Access::Places Access::places(const Layer& layer, std::size_t count, const CallF
   return places;
 }
 
-std::vector<Shape> Access::input_shapes(const Layer& layer, const std::vector<Shape>& all,
-                                        const CallForm& form) {
-  std::vector<Shape> shapes;
-  for (const std::size_t at : places(layer, all.size(), form).inputs) shapes.push_back(all[at]);
-  return shapes;
-}
-
 std::vector<ValueId> Access::lower(Layer& layer, Builder& builder,
                                    const std::vector<ValueId>& tensors, const CallForm& form,
                                    NotedMasks* noted) {
@@ -158,9 +151,13 @@ std::vector<ValueId> Access::lower(Layer& layer, Builder& builder,
     for (const ValueId output : outputs) penalize(builder, output, layer.activity_regularizer_);
   }
 
+  const auto masks_after = [&](const Masks& before) {
+    return layer.traces_call() ? traced_masks(layer, builder, given.inputs, before)
+                               : layer.compute_mask(builder, given.inputs, before);
+  };
   Masks made;
   if (layer.supports_masking()) {
-    made = layer.compute_mask(builder, given.inputs, previous);
+    made = masks_after(previous);
     for (std::size_t i = 0; i < std::min(outputs.size(), made.size()); ++i) {
       if (made[i] && !builder.mask(outputs[i])) builder.set_mask(outputs[i], made[i]);
     }
@@ -177,19 +174,13 @@ std::vector<ValueId> Access::lower(Layer& layer, Builder& builder,
       for (const std::size_t at : places.inputs) before.push_back(noted->inputs[at]);
       before = given.first(std::move(before));
     }
-    noted->outputs = before == previous ? made : layer.compute_mask(builder, given.inputs, before);
+    noted->outputs = before == previous ? made : masks_after(before);
   }
   builder.set_layer(outer);
   return outputs;
 }
 
 }  // namespace layers
-
-std::vector<graph::ValueId> Layer::on_lower_call(graph::Builder& builder,
-                                                 const std::vector<graph::ValueId>& inputs,
-                                                 const layers::CallValues&) {
-  return on_lower(builder, inputs);
-}
 
 layers::Masks Layer::compute_mask(graph::Builder&, const std::vector<graph::ValueId>&,
                                   const layers::Masks& previous) {

@@ -2,6 +2,7 @@
 #include <lamina/layer.h>
 
 #include <mutex>
+#include <utility>
 
 #include "core/forked_along.h"
 #include "layers/dtype_policy.h"
@@ -18,6 +19,8 @@ GlobalPolicy& global_policy() {
   return core::ForkedAlong<GlobalPolicy>::get();
 }
 
+thread_local const DTypePolicy* policy_of_call = nullptr;
+
 }  // namespace
 
 DTypePolicy DTypePolicy::from_name(std::string_view name) {
@@ -33,7 +36,15 @@ DTypePolicy DTypePolicy::from_name(std::string_view name) {
   }
 }
 
+layers::PolicyOfCall::PolicyOfCall(const DTypePolicy* policy) noexcept
+    : outer_(std::exchange(policy_of_call, policy)) {}
+
+layers::PolicyOfCall::~PolicyOfCall() {
+  policy_of_call = outer_;
+}
+
 DTypePolicy layers::current_dtype_policy() {
+  if (policy_of_call != nullptr) return *policy_of_call;
   GlobalPolicy& global = global_policy();
   const std::lock_guard lock(global.mutex);
   return global.policy;

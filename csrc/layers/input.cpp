@@ -55,6 +55,8 @@ class InputLayerImpl final : public Layer, public Described<InputOptions> {
   [[nodiscard]] bool autocast() const override { return false; }
 
  private:
+  [[nodiscard]] bool traces_call() const override { return false; }
+
   Shape batch_shape_;
   DType dtype_;
 };

@@ -21,17 +21,18 @@ std::vector<Shape> shapes_of(const SymbolicTensors& tensors) {
   return shapes;
 }
 
-std::vector<DType> dtypes_of(const SymbolicTensors& tensors) {
-  std::vector<DType> dtypes;
-  for (const SymbolicTensor& tensor : tensors) dtypes.push_back(tensor.dtype());
-  return dtypes;
+std::vector<ops::TensorSpec> specs_of(const SymbolicTensors& tensors) {
+  std::vector<ops::TensorSpec> specs;
+  for (const SymbolicTensor& tensor : tensors) specs.push_back({tensor.shape(), tensor.dtype()});
+  return specs;
 }
 
-/// What is given by name; its tensors go behind `tensors`.
+/// What is given by name; its tensors go behind `tensors`. An undefined one is Python's None.
 layers::CallForm form_of(const CallArguments& arguments, SymbolicTensors& tensors) {
   layers::CallForm form;
   for (const auto& [name, value] : arguments) {
     if (const auto* tensor = std::get_if<SymbolicTensor>(&value)) {
+      if (!tensor->defined()) continue;
       tensors.push_back(*tensor);
       form.keywords.push_back(name);
     } else if (const auto* list = std::get_if<SymbolicTensors>(&value)) {
@@ -43,6 +44,20 @@ layers::CallForm form_of(const CallArguments& arguments, SymbolicTensors& tensor
   }
   return form;
 }
+
+/// Tells the building of a layer for which call it is.
+class BuildingFor {
+ public:
+  BuildingFor(const layers::CallSpecs*& place, const layers::CallSpecs& call) : place_(place) {
+    place_ = &call;
+  }
+  ~BuildingFor() { place_ = nullptr; }
+  BuildingFor(const BuildingFor&) = delete;
+  BuildingFor& operator=(const BuildingFor&) = delete;
+
+ private:
+  const layers::CallSpecs*& place_;
+};
 
 using SeenLists = std::unordered_set<const AttributeList*>;
 
@@ -109,8 +124,10 @@ void Layer::build(const std::vector<Shape>& input_shapes) {
                     attributes = attributes_.size();
   const InputSpec spec = input_spec_;
   const Regularizer activity = activity_regularizer_;
+  const layers::PolicyOfCall not_of_a_call(nullptr);
   try {
     on_build(input_shapes);
+    if (traces_call()) finish_build(input_shapes);
   } catch (...) {
     shorten(trainable_variables_, trained);
     shorten(non_trainable_variables_, others);
@@ -155,51 +172,27 @@ SymbolicTensors Layer::apply(const SymbolicTensors& inputs, const CallArguments&
   const std::vector<Shape> shapes = shapes_of(taken);
   (void)name();
   check_inputs(shapes);
-  build(shapes);
-  std::vector<Shape> output_shapes = compute_output_shape(shapes);
-  for (const Shape& shape : output_shapes) {
-    for (const std::int64_t dim : shape) {
-      if (dim > layers::kLargestDim) fail("Its output " + shape.str() + " is too large.");
-    }
+  const std::vector<ops::TensorSpec> specs = specs_of(given);
+  if (!built_) {
+    const layers::CallSpecs call = layers::Access::call_specs(*this, specs, form);
+    const BuildingFor building(building_call_, call);
+    build(shapes);
   }
-  std::vector<DType> output_dtypes = compute_output_dtype(dtypes_of(taken));
-  if (output_dtypes.size() == 1) output_dtypes.resize(output_shapes.size(), output_dtypes.front());
+  std::vector<Shape> output_shapes;
+  std::vector<DType> output_dtypes;
+  for (ops::TensorSpec& output : layers::Access::output_specs(*this, specs, form)) {
+    for (const std::int64_t dim : output.shape) {
+      if (dim > layers::kLargestDim) fail("Its output " + output.shape.str() + " is too large.");
+    }
+    output_shapes.push_back(std::move(output.shape));
+    output_dtypes.push_back(output.dtype);
+  }
   return layers::Access::outputs(layers::Access::make_node(shared_from_this(), std::move(given),
                                                            form, std::move(output_shapes),
                                                            std::move(output_dtypes)));
 }
 
-SymbolicTensors Layer::call(const SymbolicTensors&) {
-  fail("does not define what it computes: override `call`.");
-}
-
-std::vector<Shape> Layer::compute_output_shape(const std::vector<Shape>& inputs) {
-  const std::vector<DType> dtypes(inputs.size(), policy_.compute);
-  return shapes_of(
-      layers::trace(inputs, dtypes, [this](const SymbolicTensors& x) { return call(x); }).outputs);
-}
-
-std::vector<DType> Layer::compute_output_dtype(const std::vector<DType>&) {
-  return {policy_.compute};
-}
-
-void Layer::on_build(const std::vector<Shape>& input_shapes) {
-  if (!attributes_.empty()) (void)compute_output_shape(input_shapes);
-}
-
-std::vector<graph::ValueId> Layer::on_lower(graph::Builder& builder,
-                                            const std::vector<graph::ValueId>& inputs) {
-  std::vector<Shape> shapes;
-  std::vector<DType> dtypes;
-  for (const graph::ValueId id : inputs) {
-    shapes.push_back(builder.shape(id));
-    dtypes.push_back(builder.dtype(id));
-  }
-  const layers::Trace traced =
-      layers::trace(shapes, dtypes, [this](const SymbolicTensors& x) { return call(x); });
-  return layers::lower_graph(builder, traced.inputs, traced.outputs, inputs,
-                             layers::MasksOfCalls::kNone, layers::calls_as_made(traced.outputs));
-}
+void Layer::on_build(const std::vector<Shape>&) {}
 
 std::vector<VariablePtr> Layer::own_variables() const {
   std::vector<VariablePtr> all = trainable_variables_;
@@ -259,37 +252,6 @@ void Layer::set_activity_regularizer(Regularizer regularizer) {
                            "of weights.");
   }
   activity_regularizer_ = std::move(regularizer);
-}
-
-VariablePtr Layer::add_weight(std::string name, Shape shape, Variable::Initializer initializer,
-                              bool trainable) {
-  return add_weight(std::move(name), std::move(shape), std::move(initializer), trainable,
-                    policy_.variable);
-}
-
-VariablePtr Layer::add_weight(std::string name, Shape shape, Variable::Initializer initializer,
-                              bool trainable, DType dtype) {
-  const std::string path = this->name() + "/" + name;
-  if (!shape.is_known()) {
-    fail(
-        "Shapes used to initialize variables must be fully-defined (no `None` dimensions). "
-        "Received: "
-        "shape=" +
-        shape.str() + " for variable path='" + path + "'");
-  }
-  auto variable = std::make_shared<Variable>(std::move(name), std::move(shape), dtype,
-                                             std::move(initializer), trainable);
-  variable->set_path(path);
-  (trainable ? trainable_variables_ : non_trainable_variables_).push_back(variable);
-  return variable;
-}
-
-VariablePtr Layer::add_weight(std::string name, Shape shape, Variable::Initializer initializer,
-                              WeightRules rules) {
-  VariablePtr variable = add_weight(std::move(name), std::move(shape), std::move(initializer));
-  variable->set_regularizer(std::move(rules.regularizer));
-  variable->set_constraint(rules.constraint);  // moved, GCC 12 calls it uninitialised
-  return variable;
 }
 
 LayerPtr Layer::track(std::string attribute, LayerPtr layer) {

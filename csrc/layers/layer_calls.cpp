@@ -45,7 +45,7 @@ LayerRef::LayerRef(const SymbolicTensor& placeholder) {
   };
   if (!placeholder.defined()) refuse("an undefined tensor.");
   const layers::Node& node = *layers::Access::node(placeholder);
-  if (!node.inputs.empty()) refuse("what layer '" + node.layer->name() + "' gives.");
+  if (!layers::is_placeholder(node)) refuse("what layer '" + node.layer->name() + "' gives.");
   layer_ = node.layer;
 }
 

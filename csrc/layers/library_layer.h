@@ -97,6 +97,8 @@ class LibraryLayer : public Layer, public Described<Options>, public UnusedOptio
     if (LayerPtr layer = make_activation_layer(activation)) track(attribute, std::move(layer));
   }
 
+  [[nodiscard]] bool traces_call() const final { return false; }
+
   std::string class_name_;
 };
 

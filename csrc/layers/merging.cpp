@@ -145,13 +145,14 @@ class MergeLayer final : public LibraryLayer<MergeOptions> {
   }
 
   [[nodiscard]] Shape merged(const Shape& a, const Shape& b, const Shapes& all) const {
-    if (a[0] != kNone && b[0] != kNone && a[0] != b[0]) {
+    // A batch of 1 broadcasts, as a weight does that has an axis for it.
+    if (a[0] != kNone && b[0] != kNone && a[0] != b[0] && a[0] != 1 && b[0] != 1) {
       fail("Cannot merge tensors with different batch sizes. Received tensors with shapes " +
            list(all));
     }
     const std::size_t rank = std::max(a.rank(), b.rank());
     const Shape x = padded(a, rank), y = padded(b, rank);
-    Shape out{x[0] == kNone ? y[0] : x[0]};
+    Shape out{x[0] == 1 || (x[0] == kNone && y[0] != 1) ? y[0] : x[0]};
     for (std::size_t i = 1; i < rank; ++i) {
       const std::int64_t dx = x.dims()[i], dy = y.dims()[i];
       // A missing axis (padded) gives way; two axes of which one is unknown stay unknown, as in

@@ -38,4 +38,10 @@ struct Node {
   std::uint64_t serial = next_node_serial();
 };
 
+/// Whether a call gives what is to be fed: that of an InputLayer, which lacks its input. Variables'
+/// values have none either, and need none.
+[[nodiscard]] inline bool is_placeholder(const Node& node) {
+  return node.inputs.empty() && node.layer->call_signature().required > 0;
+}
+
 }  // namespace lamina::layers

@@ -32,7 +32,7 @@ class Lowering {
       const SymbolicTensors& inputs = node->inputs;
       const bool ready = std::all_of(inputs.begin(), inputs.end(),
                                      [this](const SymbolicTensor& input) { return has(input); });
-      if (ready && !inputs.empty()) emit(*node);
+      if (ready && !is_placeholder(*node)) emit(*node);
     }
   }
 
@@ -65,7 +65,7 @@ class Lowering {
   }
 
   void emit(const Node& node) {
-    if (node.inputs.empty()) {
+    if (is_placeholder(node)) {
       throw ValueError("The graph depends on the placeholder '" + node.layer->name() +
                        "', which is not among its inputs.");
     }

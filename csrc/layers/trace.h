@@ -3,7 +3,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "graph/builder.h"
@@ -13,6 +16,15 @@ namespace lamina::layers {
 /// A graph between placeholders, recorded by running `call` once.
 struct Trace {
   SymbolicTensors inputs, outputs;
+};
+
+/// What a layer is called with, shapes known in part or in full.
+struct CallSpecs {
+  std::vector<ops::TensorSpec> inputs = {};
+  std::map<std::string, ops::TensorSpec> tensors = {};  ///< given by name
+  std::map<std::size_t, ops::TensorSpec> masks = {};    ///< that inputs carry, by their places
+  std::set<std::string> flags = {};
+  bool training = false;
 };
 
 /// Runs `call` on placeholders of these shapes (batch first) and dtypes. The placeholders' layers

@@ -27,10 +27,13 @@ class ShapeWalk {
     for (std::size_t i = 0; i < inputs.size(); ++i) set(graph.inputs[i], inputs[i]);
     for (const models::NodePtr& node : graph.nodes()) {
       if (node->inputs.empty()) continue;
-      std::vector<Shape> shapes;
-      for (const SymbolicTensor& input : node->inputs) shapes.push_back(get(input));
-      known_[node.get()] = node->layer->compute_output_shape(
-          layers::Access::input_shapes(*node->layer, shapes, node->form));
+      std::vector<ops::TensorSpec> given;
+      for (const SymbolicTensor& input : node->inputs) given.push_back({get(input), input.dtype()});
+      std::vector<Shape>& shapes = known_[node.get()];
+      for (const ops::TensorSpec& output :
+           layers::Access::output_specs(*node->layer, given, node->form)) {
+        shapes.push_back(output.shape);
+      }
     }
   }
 

@@ -40,7 +40,7 @@ struct Rewired {
 
 /// True for what `Input` returns: a tensor that no call computes.
 [[nodiscard]] inline bool is_placeholder(const SymbolicTensor& tensor) {
-  return layers::Access::node(tensor)->inputs.empty();
+  return layers::is_placeholder(*layers::Access::node(tensor));
 }
 
 }  // namespace lamina::models

@@ -1,5 +1,6 @@
 #include <lamina/model.h>
 
+#include "layers/access.h"
 #include "layers/trace.h"
 #include "models/graph_order.h"
 #include "models/sublayers.h"
@@ -12,12 +13,11 @@ SubclassedModel::SubclassedModel(Options options)
 
 SubclassedModel::~SubclassedModel() = default;
 
-void SubclassedModel::on_build(const std::vector<Shape>& input_shapes) {
-  const std::vector<DType> dtypes(input_shapes.size(), dtype_policy().compute);
-  layers::Trace traced =
-      layers::trace(input_shapes, dtypes, [this](const SymbolicTensors& x) { return call(x); });
+void SubclassedModel::finish_build(const std::vector<Shape>& input_shapes) {
+  layers::Trace traced = layers::Access::trace_build(*this, input_shapes);
   auto graph = std::make_unique<models::Graph>();
   graph->nodes_by_depth = {models::topological_order(traced.inputs, traced.outputs)};
+  traced.inputs.resize(input_shapes.size());  // behind them is what it was given by name
   graph->inputs = std::move(traced.inputs);
   graph->outputs = std::move(traced.outputs);
   graph_ = std::move(graph);

@@ -1,6 +1,7 @@
 #pragma once
 #include <lamina/tensor.h>
 #include <lamina/variable.h>
+#include <lamina/weight_options.h>
 
 #include <atomic>
 #include <cstdint>
@@ -35,6 +36,7 @@ struct DTypePolicy {
 
 namespace layers {
 class Access;
+struct CallSpecs;
 struct CallValues;
 struct Node;
 /// The masks of some values, none for those without.
@@ -66,7 +68,8 @@ class SymbolicTensor {
 using SymbolicTensors = std::vector<SymbolicTensor>;
 
 /// What a layer is given by name where it is called, as Keras's keyword arguments: tensors, lists
-/// of them, and what is true or false. `layer(x, {{"mask", mask}})`.
+/// of them, and what is true or false. `layer(x, {{"mask", mask}})`. A tensor that is undefined is
+/// Keras's None: as if it were not given.
 using CallArguments = std::map<std::string, std::variant<bool, SymbolicTensor, SymbolicTensors>>;
 
 /// What the arguments of a layer's `call` are named in Keras.
@@ -83,6 +86,38 @@ struct CallSignature {
   std::vector<std::string> flags = {};
   /// Those of them that are true in each call of this very layer.
   std::vector<std::string> always = {};
+};
+
+/// What `Layer::call` is given beside its inputs: the arguments of Keras's `call` that have
+/// defaults, `call(self, x, scale=None, causal=False, mask=None, training=False)`.
+class CallContext {
+ public:
+  /// Of a call on inputs alone.
+  CallContext() = default;
+
+  /// The argument of this name; undefined, where Python has None, if the call was not given it. One
+  /// that is a mask ("mask", "value_mask") is then the one that the tensor it is named for carries,
+  /// once the model is lowered. Throws ValueError naming the layer when its `call_signature` has no
+  /// such tensor.
+  [[nodiscard]] const SymbolicTensor& tensor(const std::string& name) const;
+  /// Whether the argument is true. Throws likewise.
+  [[nodiscard]] bool flag(const std::string& name) const;
+  /// The mask of an input: the argument `mask`, if the call has it, else what the input carries
+  /// (see `Layer::supports_masking`); undefined where there is none. Shapes are found before masks
+  /// are known but for those given by name: they must not depend on whether there is one, and what
+  /// is only called with one has to be built in `on_build`.
+  [[nodiscard]] SymbolicTensor mask(std::size_t input = 0) const;
+  /// Whether the call is part of a step of training. Shapes and sublayers are those of one that is
+  /// not.
+  [[nodiscard]] bool training() const noexcept { return training_; }
+
+ private:
+  friend class layers::Access;
+  std::string layer_ = "Layer";  ///< in words
+  std::map<std::string, SymbolicTensor> tensors_;
+  std::map<std::string, bool> flags_;
+  SymbolicTensors masks_;
+  bool training_ = false;
 };
 
 /// Something that a layer holds under an attribute name, as Keras's walk sees it: a layer, or a
@@ -108,9 +143,22 @@ struct InputSpec {
 /// A unit of a model: variables, sublayers and what they compute. Held by shared_ptr; applying one
 /// layer several times shares its variables. Building graphs is for one thread at a time.
 ///
-/// To write one, derive, make sublayers in the constructor and `track` each under the name that a
-/// Keras class would give its attribute, and override `call` to say what is computed in terms of
-/// them; shapes and lowering then follow by tracing `call` on placeholders.
+/// To write one, derive, and say what Keras's class says:
+///
+///   - in the constructor (`__init__`): make sublayers, and `track` each under the name of Keras's
+///     attribute; one that is called on several inputs sets `input_spec_.count`;
+///   - in `on_build` (`build`): make weights of its own with `add_weight`, whose order is that of
+///     the class in Keras;
+///   - in `call`: what it computes, said with other layers and with `weight`, the placeholders of
+///     variables. Of the two forms override one, the second for a layer that reads masks, arguments
+///     given by name or whether it is being trained;
+///   - in `call_signature`: what those arguments are named;
+///   - in `supports_masking`: whether it passes masks on; which, in `compute_mask`.
+///
+/// Shapes, dtypes, gradients and operations on any device follow by tracing `call` on placeholders:
+/// when the layer is applied, and whenever a model is lowered for shapes it has not yet seen. So it
+/// has to do the same each time, and assign to nothing; layers with weights are made outside of it.
+/// Those that it makes without a dtype have the policy of its own layer.
 class Layer : public std::enable_shared_from_this<Layer> {
  public:
   Layer(const Layer&) = delete;
@@ -151,13 +199,20 @@ class Layer : public std::enable_shared_from_this<Layer> {
   SymbolicTensor operator()(const SymbolicTensors& inputs, const CallArguments& arguments = {});
   /// The same for a layer with several outputs.
   SymbolicTensors apply(const SymbolicTensors& inputs, const CallArguments& arguments = {});
-  /// What it can be given by name. All but the inputs is for the library's layers: `call` has none.
+  /// What it can be given by name, which `call` finds in its context.
   [[nodiscard]] virtual CallSignature call_signature() const { return {}; }
   /// Whether what the layer gives has the mask of what it is given, or one that it makes (Keras's
   /// attribute of this name). A mask that reaches a layer that says false ends there, with a
   /// warning, the first time. Masks are made by `Embedding` and `Masking`, and carried along when a
   /// model is lowered, as Keras does when it runs: they are no tensors of the graph.
   [[nodiscard]] virtual bool supports_masking() const { return false; }
+  /// The masks of the outputs, in terms of other layers, of a layer that supports masking and
+  /// overrides `call`; none for outputs where they are undefined, and for those behind the last.
+  /// `inputs`: as `call` has them; `previous`: the argument `mask` where the call has it, or else
+  /// the masks of the first argument, one for each tensor of a list, undefined where there is none.
+  /// What an output has from within `call` stays. Default: `previous`.
+  [[nodiscard]] virtual SymbolicTensors compute_mask(const SymbolicTensors& inputs,
+                                                     const SymbolicTensors& previous);
   /// What the layer was applied to, and what that gave: the first time, of the calls that a tensor
   /// or a model still holds. Empty when there is none; calls that another layer's `call` makes do
   /// not count. A model's are those of its own graph.
@@ -169,12 +224,18 @@ class Layer : public std::enable_shared_from_this<Layer> {
   [[nodiscard]] SymbolicTensor input() const;
   [[nodiscard]] SymbolicTensor output() const;
 
-  /// What the layer computes, said with other layers: outputs for placeholders. Layers of the
-  /// library write operations instead; for one that does neither this throws ValueError.
+  /// What the layer computes, said with other layers: outputs for placeholders, of which floating
+  /// ones have the policy's compute dtype. Layers of the library write operations instead; for one
+  /// that does neither this throws ValueError.
   [[nodiscard]] virtual SymbolicTensors call(const SymbolicTensors& inputs);
-  /// Output shapes for input shapes, unknown dimensions included. Default: traces `call`.
+  /// The same for a layer that needs to know more of a call. Default: leaves it at the inputs.
+  [[nodiscard]] virtual SymbolicTensors call(const SymbolicTensors& inputs,
+                                             const CallContext& context);
+  /// Output shapes for input shapes, unknown dimensions included. Default: traces `call` on inputs
+  /// alone; a layer that overrides `call` need not override this, and is not asked when applied.
   [[nodiscard]] virtual std::vector<Shape> compute_output_shape(const std::vector<Shape>& inputs);
-  /// Output dtypes; by default the policy's compute dtype. One element stands for every output.
+  /// Output dtypes, of a layer that does not override `call`; by default the policy's compute
+  /// dtype. One element stands for every output.
   [[nodiscard]] virtual std::vector<DType> compute_output_dtype(const std::vector<DType>& inputs);
 
   /// This layer's own variables: trainable first, then the others, each in creation order; that is
@@ -218,9 +279,14 @@ class Layer : public std::enable_shared_from_this<Layer> {
   };
   explicit Layer(Base base);
 
-  /// Creates the variables. `input_shapes` as given to `build()`. Default: builds the sublayers, if
-  /// there are any, by tracing `call`.
+  /// Creates the variables. `input_shapes` as given to `build()`. Sublayers that are not built then
+  /// are built by tracing `call`, so that a layer without weights of its own has nothing to do
+  /// here.
   virtual void on_build(const std::vector<Shape>& input_shapes);
+  /// Creates a variable with the path "<layer>/<name>"; where an exception leaves `build`, it is
+  /// forgotten. Throws ValueError naming the layer when the shape is not fully known, and for what
+  /// Initializer throws it; ValueError for a dtype that is none.
+  VariablePtr add_weight(WeightOptions options);
   /// Creates a variable with the path "<layer>/<name>" of the policy's variable dtype (or `dtype`);
   /// an Initializer's function is its `bind()`. Throws ValueError when the shape is not fully
   /// known.
@@ -236,13 +302,20 @@ class Layer : public std::enable_shared_from_this<Layer> {
   /// A trainable one with such rules.
   VariablePtr add_weight(std::string name, Shape shape, Variable::Initializer initializer,
                          WeightRules rules);
+  /// A placeholder for the value of a variable, for `call`: one of the layer's own, or another
+  /// one's, with which it is then shared. It has no axis for the batch: its shape is the
+  /// variable's (merging layers take {1, ...}). As Keras's autocast has it, a floating one has the
+  /// compute dtype where the policy is a mixed one, any other its own; gradients are cast back.
+  /// Integers are exact up to 2^53. Throws ValueError naming the layer for a variable that is null.
+  [[nodiscard]] SymbolicTensor weight(const VariablePtr& variable) const;
   /// Registers a sublayer (or a list) under the attribute's name and returns it. Throws ValueError
   /// for a sublayer that is null.
   LayerPtr track(std::string attribute, LayerPtr layer);
   void track(std::string attribute, AttributeList list);
 
   /// Writes the operations of a call, with what the call was given by name, and the masks that are
-  /// arguments of it: of a layer whose `call_signature` has such. Default: what writes them for
+  /// arguments of it: of a layer whose `call_signature` has such. Default: traces `call` on
+  /// placeholders of these shapes and lowers that; of a layer that does not, what writes them for
   /// inputs alone.
   [[nodiscard]] virtual std::vector<graph::ValueId> on_lower_call(
       graph::Builder& builder, const std::vector<graph::ValueId>& inputs,
@@ -256,12 +329,15 @@ class Layer : public std::enable_shared_from_this<Layer> {
 
  private:
   friend class layers::Access;
-  /// Writes the operations. Default: traces `call` on placeholders of these shapes and lowers that.
+  /// Whether `call` says what the layer computes. False of those of the library that write
+  /// operations: they say their shapes and dtypes themselves.
+  [[nodiscard]] virtual bool traces_call() const { return true; }
+  /// What is left to do of a build once the variables are there. Default: builds the sublayers.
+  virtual void finish_build(const std::vector<Shape>& input_shapes);
+  /// Writes the operations, of a layer whose `call` is not traced.
   [[nodiscard]] virtual std::vector<graph::ValueId> on_lower(
       graph::Builder& builder, const std::vector<graph::ValueId>& inputs);
-  /// The outputs' masks, of a layer that supports masking; outputs without one, and those behind
-  /// the last, have none. `previous`: the argument `mask` where the call has it, or else the masks
-  /// of the first argument, one for each tensor of a list. Default: `previous`.
+  /// As the other one, of a layer whose `call` is not traced.
   [[nodiscard]] virtual layers::Masks compute_mask(graph::Builder& builder,
                                                    const std::vector<graph::ValueId>& inputs,
                                                    const layers::Masks& previous);
@@ -276,6 +352,7 @@ class Layer : public std::enable_shared_from_this<Layer> {
   std::vector<VariablePtr> trainable_variables_, non_trainable_variables_;
   std::vector<Attribute> attributes_;
   std::vector<Shape> build_shapes_;
+  const layers::CallSpecs* building_call_ = nullptr;  ///< while the layer is built for a call of it
   std::vector<std::weak_ptr<layers::Node>> calls_;
   std::atomic<bool> dropped_mask_ = false;  ///< and has warned of it
 };

@@ -341,6 +341,7 @@ class Functional : public Model {
   [[nodiscard]] std::vector<graph::ValueId> on_lower(
       graph::Builder& builder, const std::vector<graph::ValueId>& inputs) final;
   [[nodiscard]] bool autocast() const final { return false; }
+  [[nodiscard]] bool traces_call() const final { return false; }
 
   std::unique_ptr<models::Graph> graph_;
   std::vector<LayerPtr> layers_;
@@ -389,20 +390,21 @@ class Sequential : public Model {
   [[nodiscard]] std::vector<graph::ValueId> on_lower(
       graph::Builder& builder, const std::vector<graph::ValueId>& inputs) final;
   [[nodiscard]] bool autocast() const final { return false; }
+  [[nodiscard]] bool traces_call() const final { return false; }
   void push(const LayerPtr& layer);
   void build_if_possible();
   void build_on(const LayerPtr& input_layer);
   std::unique_ptr<Stack> stack_;
 };
 
-/// The base of models written by hand: derive, `track` sublayers in the constructor under the names
-/// that a Keras class would give its attributes, override `call`. Until it is applied to
-/// placeholders or data (or `build` is called), it has no variables and cannot be saved.
+/// The base of models written by hand, as layers are (see Layer): derive, `track` sublayers in the
+/// constructor under the names that a Keras class would give its attributes, override `call`. Until
+/// it is applied to placeholders or data (or `build` is called), it has no variables but those made
+/// in the constructor, and cannot be saved.
 class SubclassedModel : public Model {
  public:
   ~SubclassedModel() override;
 
-  [[nodiscard]] SymbolicTensors call(const SymbolicTensors& inputs) override = 0;
   /// Tracked sublayers in the order in which they were tracked, lists flattened.
   [[nodiscard]] std::vector<LayerPtr> layers() const override;
   [[nodiscard]] SymbolicTensors inputs() const override;
@@ -416,9 +418,9 @@ class SubclassedModel : public Model {
   };
   SubclassedModel();
   explicit SubclassedModel(Options options);
-  void on_build(const std::vector<Shape>& input_shapes) override;
 
  private:
+  void finish_build(const std::vector<Shape>& input_shapes) final;
   [[nodiscard]] const models::Graph* graph() const final { return graph_.get(); }
 
   std::unique_ptr<models::Graph> graph_;

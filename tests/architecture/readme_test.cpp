@@ -47,6 +47,12 @@ TEST(Readme, ShowsTheExampleOfSavingWhileTraining) {
   EXPECT_NE(content(kRoot / "README.md").find("```cpp\n" + program + "```"), std::string::npos);
 }
 
+TEST(Readme, ShowsTheExampleOfALayerOfOnesOwn) {
+  const std::string program = content(kRoot / "csrc/examples/own_layer.cpp");
+  ASSERT_FALSE(program.empty());
+  EXPECT_NE(content(kRoot / "README.md").find("```cpp\n" + program + "```"), std::string::npos);
+}
+
 TEST(Readme, NamesTheRegisteredLayersAndNoOthers) {
   const auto layers = lamina::layers::registered_layers();
   EXPECT_EQ(row("layers"), std::set<std::string>(layers.begin(), layers.end()));

@@ -23,7 +23,7 @@ def test_both_ways(name, policy, rng, lamina, tmp_path):
     model = zoo.make(name)
     values.randomize(model, rng)
     ours = lamina.hand_written(name, policy)
-    _assert_same_files(model, ours, tmp_path)
+    assert_same_files(model, ours, tmp_path)
     keras.utils.clear_session()
     keras.config.set_dtype_policy(policy)
     twin = zoo.make(name)
@@ -34,7 +34,7 @@ def test_both_ways(name, policy, rng, lamina, tmp_path):
     assert distance <= tolerances.MODEL[policy]
 
 
-def _assert_same_files(model, ours, tmp_path):
+def assert_same_files(model, ours, tmp_path):
     """Single, and in shards from the largest variable's size upwards."""
     for folder in ("keras", "lamina"):
         (tmp_path / folder).mkdir()

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "hand_written.h"
+#include "own_layers.h"
 
 namespace lamina::interop::zoo {
 namespace {
@@ -303,6 +304,10 @@ ModelPtr unbuilt(std::string_view name) {
       {"WeirdModel", weird_model},
       {"BlocksBefore315", blocks_before_315},
       {"Collision", collision},
+      {"LayersWithWeights", layers_with_weights},
+      {"WeightsInFunctional", weights_in_functional},
+      {"OwnMasks", own_masks},
+      {"OwnArguments", own_arguments},
   };
   const auto found = makers.find(name);
   if (found == makers.end())

@@ -352,6 +352,135 @@ class Collision(keras.Model):
         return x
 
 
+class Affine(layers.Layer):
+    """Weights of its own, used by `call`; the files' order is by trainable flag."""
+
+    def build(self, shape):
+        self.calls = self.add_weight(shape=(), dtype="int32", trainable=False, name="calls")
+        self.scale = self.add_weight(shape=(1, shape[-1]), initializer="ones", regularizer=keras.regularizers.L2(0.05),
+                                     name="scale")
+        self.shift = self.add_weight(shape=(1, shape[-1]), constraint="non_neg", name="shift")
+
+    def call(self, x):
+        return x * self.scale + self.shift
+
+
+class Residual(layers.Layer):
+    """A weight beside sublayers, one of them frozen."""
+
+    def __init__(self):
+        super().__init__()
+        self.zz, self.frozen = dense(activation="tanh"), dense(trainable=False)
+
+    def build(self, shape):
+        self.gain = self.add_weight(shape=(1, shape[-1]), name="gain")
+        self.zz.build(shape)
+        self.frozen.build(shape)
+
+    def call(self, x):
+        return x + self.frozen(self.zz(x)) * self.gain
+
+
+class LayersWithWeights(keras.Model):
+    """Its own weight, one layer called twice, and another one."""
+
+    def __init__(self):
+        super().__init__()
+        self.residual, self.affine, self.end = Residual(), Affine(), dense(2)
+
+    def build(self, shape):
+        self.gate = self.add_weight(shape=(1, 2), initializer="ones", name="gate")
+        self.residual.build(shape)
+        self.affine.build(shape)
+        self.end.build(shape)
+
+    def call(self, x, training=None):
+        x = self.affine(self.residual(self.affine(x)))
+        return self.end(x) * self.gate
+
+
+def WeightsInFunctional():
+    x, outer = keras.Input((4,)), keras.Input((4,))
+    inner = keras.Model(x, Affine()(dense()(x)))
+    return keras.Model(outer, dense(2)(Residual()(inner(Residual()(outer)))))
+
+
+class Marked(layers.Layer):
+    """Reads the mask that its input carries, and passes it on."""
+
+    def __init__(self):
+        super().__init__()
+        self.supports_masking = True
+
+    def build(self, shape):
+        self.mark = self.add_weight(shape=(1, 1, shape[-1]), name="mark")
+
+    def call(self, x, mask=None):
+        if mask is None:
+            return x
+        return x + keras.ops.cast(keras.ops.expand_dims(mask, -1), x.dtype) * self.mark
+
+
+class Halves(layers.Layer):
+    """Each step in two halves, and a mask for them."""
+
+    def __init__(self):
+        super().__init__()
+        self.supports_masking = True
+
+    def call(self, x):
+        return keras.ops.reshape(x, (-1, 2 * x.shape[1], x.shape[2] // 2))
+
+    def compute_mask(self, inputs, mask=None):
+        return None if mask is None else keras.ops.repeat(mask, 2, axis=1)
+
+
+class OwnMasks(keras.Model):
+    """Of ids."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.marked, self.halves = layers.Embedding(11, 6, mask_zero=True), Marked(), Halves()
+        self.end, self.pool, self.plain = dense(2), layers.GlobalAveragePooling1D(), Marked()
+
+    def call(self, ids, training=None):
+        x = self.halves(self.marked(self.words(ids)))
+        return self.pool(self.end(self.plain(x)))
+
+
+class Blend(layers.Layer):
+    """Arguments by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = dense()
+
+    def build(self, shape):
+        self.share = self.add_weight(shape=(1, shape[-1]), name="share")
+        self.inner.build(shape)
+
+    def call(self, x, other=None, twice=False, training=False):
+        y = self.inner(x)
+        if other is not None:
+            y = y + other * self.share
+        if training:
+            y = y + y
+        return y + y if twice else y
+
+
+class OwnArguments(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.blend, self.end = Blend(), dense(2)
+
+    def call(self, x, training=None):
+        y = self.blend(x, other=x, twice=True, training=training)
+        return self.end(self.blend(y, other=self.blend(x, training=training), training=training))
+
+
+# Layers with weights, masks and arguments of their own: test_own_layers.py.
+OWN = [LayersWithWeights, WeightsInFunctional, OwnMasks, OwnArguments]
+
 SAVABLE = [AttributeAlphabet, NestedContainers, DeepContainers, ListOfTuples, CyclicContainer, SharedEverywhere,
            PlainLayers, BlockInFunctional, FunctionalWithAttributes, ModelsInside, SequentialOfWritten, CellPaths,
            PropertyAliases, RenamedLate, RenamedEarly, NonAsciiAttributes, OwnWeights, AllTypes, NeverCalled, TwoDigits, Task,

@@ -150,6 +150,10 @@ TEST(Apply, RefusesMergesThatDoNotBroadcast) {
         (void)L::Add()({two, three});
       },
       "Cannot merge tensors with different batch sizes");
+  const SymbolicTensor one = L::Input({.batch_shape = {1, 4}});
+  EXPECT_EQ(L::Add()({one, two}).shape(), (Shape{2, 4}));
+  EXPECT_EQ(L::Add()({two, one}).shape(), (Shape{2, 4}));
+  EXPECT_EQ(L::Add()({one, L::Input({.shape = {4}})}).shape(), (Shape{kNone, 4}));
 }
 
 TEST(Apply, RefusesOutputsBeyondCounting) {

@@ -37,6 +37,8 @@ class OperationLayer : public Layer {
   }
 
  private:
+  [[nodiscard]] bool traces_call() const final { return false; }
+
   std::string class_name_;
   nlohmann::json config_;
   std::vector<Scalar> scalars_;

@@ -105,8 +105,9 @@ class Collector {
 // as they are, since its placeholders are only a guess.
 DType Model::input_dtype(std::size_t index, DType given) const {
   const DType expected = inputs().at(index).dtype();
-  const bool guess = dynamic_cast<const SubclassedModel*>(this) != nullptr;
-  return guess && !is_floating(given) ? given : expected;
+  if (dynamic_cast<const SubclassedModel*>(this) == nullptr) return expected;
+  if (!is_floating(given)) return given;
+  return is_floating(expected) ? expected : dtype_policy().compute;
 }
 
 std::vector<Tensor> Model::standardize(const std::vector<Tensor>& inputs) {

@@ -7,8 +7,8 @@
 namespace lamina::layers {
 
 // Merging: applied to a list of tensors that broadcast against each other (lower ranks gain axes of
-// size 1 after the batch). Where all inputs carry masks the output's mask is true where any of
-// theirs is.
+// size 1 after the batch; a batch of 1 broadcasts, as a weight {1, ...} does). Where all inputs
+// carry masks the output's mask is true where any of theirs is.
 
 struct MergeOptions {
   std::string name = {};
