@@ -25,14 +25,23 @@ struct Options {
   std::size_t rows = 0;
 };
 
+/// A recurrent layer on `size` steps of 32 features, or a model of images.
+ModelPtr model_of(const std::string& name, std::int64_t size) {
+  if (name != "lstm" && name != "gru") return bench::trained_model(name, size);
+  const auto x = layers::Input({.shape = {size, 32}});
+  return Functional::create(
+      x, name == "lstm" ? layers::LSTM({.units = 64})(x) : layers::GRU({.units = 64})(x));
+}
+
 void measure(const Options& options) {
   set_dtype_policy(options.policy);
   const Device device = Device::from_name(options.device);
-  const ModelPtr model = bench::trained_model(options.name, options.size);
+  const ModelPtr model = model_of(options.name, options.size);
   model->to(device);
-  training::TrainGraph graph(*model, {{options.batch, options.size, options.size, 3}}, device,
-                             {.inputs = {}, .profile = options.rows > 0});
-  const Tensor images = bench::random_tensor({options.batch, options.size, options.size, 3});
+  Shape shape = model->inputs()[0].shape();
+  shape[0] = options.batch;
+  training::TrainGraph graph(*model, {shape}, device, {.inputs = {}, .profile = options.rows > 0});
+  const Tensor images = bench::random_tensor(shape);
   const Tensor seed = bench::random_tensor({options.batch, model->outputs()[0].shape()[1]})
                           .cast(model->outputs()[0].dtype());
   std::vector<double> forward, step;
@@ -67,9 +76,10 @@ void measure(const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app("Times forward and backward of a model in training mode.");
-  app.add_option("model", options.name, "convnet, or an application's name")->capture_default_str();
+  app.add_option("model", options.name, "convnet, lstm, gru, or an application's name")
+      ->capture_default_str();
   app.add_option("--batch", options.batch)->capture_default_str();
-  app.add_option("--size", options.size)->capture_default_str();
+  app.add_option("--size", options.size, "Of images, or steps of sequences")->capture_default_str();
   app.add_option("--runs", options.runs)->capture_default_str();
   app.add_option("--profile", options.rows, "Print this many of the slowest operations");
   app.add_option("--device", options.device, "cpu or cuda:0")->capture_default_str();

@@ -24,6 +24,11 @@ def convnet(size):
     return keras.Model(x, layers.Dense(10)(y))
 
 
+def recurrent(layer, steps):
+    x = keras.Input((steps, 32))
+    return keras.Model(x, layer(64)(x))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("model", nargs="?", default="EfficientNetV2B0")
@@ -33,11 +38,13 @@ def main():
     options = parser.parse_args()
     if options.model == "convnet":
         model = convnet(options.size)
+    elif options.model in ("lstm", "gru"):
+        model = recurrent({"lstm": layers.LSTM, "gru": layers.GRU}[options.model], options.size)
     else:
         model = getattr(keras.applications, options.model)(
             weights=None, input_shape=(options.size, options.size, 3), classifier_activation=None)
     images = jax.numpy.asarray(np.random.default_rng(7).normal(
-        size=(options.batch, options.size, options.size, 3)).astype("float32"))
+        size=(options.batch, *model.inputs[0].shape[1:])).astype("float32"))
     seed = jax.numpy.ones((options.batch, model.outputs[0].shape[-1]), "float32")
 
     def loss(trainable, others, x):

@@ -11,10 +11,6 @@
 namespace lamina::graph {
 namespace {
 
-double elements(const ops::TensorSpec& spec) {
-  return static_cast<double>(spec.shape.size());
-}
-
 std::string size_text(const ops::Conv2D& op) {
   std::string text = fmt::format(" {}x{}", op.kernel[0], op.kernel[1]);
   if (op.strides != ops::Pair{1, 1}) text += fmt::format("/{}", op.strides[0]);
@@ -24,25 +20,6 @@ std::string size_text(const ops::Conv2D& op) {
 template <class Spec>
 std::string size_text(const Spec&) {
   return {};
-}
-
-double flops_of(const ops::Conv2D& op) {
-  return 2 * elements(op.y) * static_cast<double>(op.kernel[0] * op.kernel[1]) *
-         static_cast<double>(op.x.shape[-1]) / static_cast<double>(op.groups);
-}
-double flops_of(const ops::Conv2DTranspose& op) {
-  return 2 * elements(op.x) * static_cast<double>(op.kernel[0] * op.kernel[1]) *
-         static_cast<double>(op.y.shape[-1]);
-}
-double flops_of(const ops::Dense& op) {
-  return 2 * elements(op.y) * static_cast<double>(op.x.shape[-1]);
-}
-double flops_of(const ops::MatMul& op) {
-  return 2 * elements(op.y) * static_cast<double>(ops::MatMulSizes(op).depth);
-}
-template <class Spec>
-double flops_of(const Spec&) {
-  return 0;
 }
 
 std::string kind_of(const Op& op) {
@@ -85,7 +62,7 @@ ProfileRow profile_row(const Op& op) {
   }
   row.shapes += " -> " + ops::output_spec(op.spec).shape.str();
   row.bytes += ops::output_spec(op.spec).nbytes();
-  row.flops = std::visit([](const auto& spec) { return flops_of(spec); }, op.spec);
+  row.flops = ops::flops(op.spec);
   return row;
 }
 

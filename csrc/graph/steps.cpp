@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "core/denormals.h"
+
 namespace lamina::graph {
 
 Steps::Steps(const Program& program, std::shared_ptr<ops::Backend> backend, bool timed)
@@ -86,6 +88,7 @@ void Steps::run_timed(Step& step, const std::vector<Tensor>& inputs, std::vector
 
 void Steps::run(std::size_t first, std::size_t last, const std::vector<Tensor>& inputs,
                 std::vector<Tensor>& outputs) {
+  const core::FlushDenormals flush(backend_->flushes_denormals());
   for (Step& step : steps_) {
     if (step.op < first || step.op >= last) continue;
     if (timed_) {

@@ -13,6 +13,9 @@ Derivative derivative_of(Program program, const Wanted& wanted, bool optimized) 
   program =
       optimized ? optimize_for_training(std::move(program)) : separate_outputs(std::move(program));
   Derivative derivative = differentiate(std::move(program), wanted);
+  if (optimized) {  // and so without anything dead in front of the gradients
+    derivative.program = join_pads(std::move(derivative.program), derivative.forward_ops);
+  }
   derivative.program = separate_outputs(std::move(derivative.program));
   verify(derivative.program);
   return derivative;

@@ -56,6 +56,8 @@ class Backend {
   /// be recorded.
   [[nodiscard]] virtual std::unique_ptr<Replay> record(const std::function<void()>& work);
   [[nodiscard]] virtual KernelPtr make(const OpSpec& spec) = 0;
+  /// Whether kernels are to run with denormal numbers flushed to zero (core/denormals.h).
+  [[nodiscard]] virtual bool flushes_denormals() const { return false; }
 };
 
 /// The backend of a device, made for the caller. Throws ValueError when this build has none for it.

@@ -1,5 +1,6 @@
 #include <lamina/error.h>
 
+#include "core/denormals.h"
 #include "ops/backend.h"
 #include "ops/cpu/cpu_backend.h"
 #include "ops/cuda/cuda_backend.h"
@@ -25,7 +26,10 @@ std::shared_ptr<Backend> make_cuda_backend(Device device) {
 JobRunner::Run runner_on(Device device) {
   switch (device.kind) {
     case Device::Kind::kCpu:
-      return jobs::run_on_host;
+      return [](const kernels::Job& job) {
+        const core::FlushDenormals flush;
+        jobs::run_on_host(job);
+      };
     case Device::Kind::kCuda: {
       std::shared_ptr<runtime::DeviceContext> context = runtime::devices().get(device);
       std::shared_ptr<cuda::Engine> engine = cuda::engine_of(context);

@@ -64,6 +64,35 @@ struct InputSpecs {
   }
 };
 
+double elements(const TensorSpec& spec) {
+  return static_cast<double>(spec.shape.size());
+}
+
+double flops_of(const Conv2D& op) {
+  return 2 * elements(op.y) * static_cast<double>(op.kernel[0] * op.kernel[1]) *
+         static_cast<double>(op.x.shape[-1]) / static_cast<double>(op.groups);
+}
+double flops_of(const Conv2DTranspose& op) {
+  return 2 * elements(op.x) * static_cast<double>(op.kernel[0] * op.kernel[1]) *
+         static_cast<double>(op.y.shape[-1]);
+}
+double flops_of(const Dense& op) {
+  return 2 * elements(op.y) * static_cast<double>(op.x.shape[-1]);
+}
+double flops_of(const MatMul& op) {
+  return 2 * elements(op.y) * static_cast<double>(MatMulSizes(op).depth);
+}
+double flops_of(const Conv2DKernelGradient& op) {
+  return flops_of(op.of);
+}
+double flops_of(const DenseKernelGradient& op) {
+  return flops_of(op.of);
+}
+template <class Spec>
+double flops_of(const Spec&) {
+  return 0;
+}
+
 }  // namespace
 
 std::string_view op_name(const OpSpec& spec) {
@@ -76,6 +105,10 @@ std::vector<TensorSpec> input_specs(const OpSpec& spec) {
 
 const TensorSpec& output_spec(const OpSpec& spec) {
   return std::visit([](const auto& op) -> const TensorSpec& { return op.y; }, spec);
+}
+
+double flops(const OpSpec& spec) {
+  return std::visit([](const auto& op) { return flops_of(op); }, spec);
 }
 
 std::string describe(const TensorSpec& spec) {

@@ -16,6 +16,9 @@ namespace lamina::ops {
 /// The spec of an operation's output.
 [[nodiscard]] const TensorSpec& output_spec(const OpSpec& spec);
 
+/// Multiplications and additions of convolutions and products, and of their gradients; 0 of others.
+[[nodiscard]] double flops(const OpSpec& spec);
+
 /// "(1, 8, 8, 3) float32": for messages.
 [[nodiscard]] std::string describe(const TensorSpec& spec);
 

@@ -67,7 +67,8 @@ class Loss {
       : name_(std::move(name)), reduction_(reduction) {}
 
   /// The loss of one row. Where `gradient` is not empty, it is as long as `y_pred` and receives the
-  /// derivative. Called from several threads; must not throw.
+  /// derivative. Called from several threads, in which denormal numbers count as zeros on x86-64;
+  /// must not throw.
   [[nodiscard]] virtual float row(std::span<const float> y_true, std::span<const float> y_pred,
                                   std::span<float> gradient) const = 0;
   /// Labels that belong to a row of `classes` predictions.

@@ -69,6 +69,34 @@ class Passes : public ::testing::Test {
   ValueId x;
 };
 
+/// Cuts `x` up along `axis`, and puts each piece back where it was, among zeros.
+class Pieces {
+ public:
+  Pieces(Builder& builder, ValueId x, std::size_t axis) : builder_(builder), x_(x), axis_(axis) {}
+  ValueId operator()(std::int64_t begin, std::int64_t count) const {
+    const ops::TensorSpec whole = builder_.spec(x_);
+    ops::Pad cut{whole, whole, std::vector<std::int64_t>(whole.shape.rank(), 0), {}};
+    cut.y.shape[static_cast<std::int64_t>(axis_)] = count;
+    cut.after = cut.before;
+    cut.before[axis_] = -begin;
+    cut.after[axis_] = begin + count - whole.shape.dims()[axis_];
+    const ValueId piece = builder_.emit(cut, {x_});
+    ops::Pad back{cut.y, whole, cut.before, cut.after};
+    for (std::int64_t& amount : back.before) amount = -amount;
+    for (std::int64_t& amount : back.after) amount = -amount;
+    return builder_.emit(back, {builder_.activation(piece, {ops::Unary::kTanh})});
+  }
+
+ private:
+  Builder& builder_;
+  ValueId x_;
+  std::size_t axis_;
+};
+
+Program join_all_pads(Program program) {
+  return join_pads(std::move(program), 0);
+}
+
 }  // namespace
 
 TEST_F(Passes, FoldBatchNormIntoConvolution) {
@@ -246,6 +274,42 @@ TEST_F(Passes, SinkReshapesLeavesNormalisationOfAnotherAxis) {
   EXPECT_EQ(op_names(applied(sink_reshapes, {y})), "Conv2D Reshape BatchNorm");
 }
 
+TEST_F(Passes, JoinPadsThatFillTheirSum) {
+  const Pieces rows(builder, x, 1), channels(builder, x, 3);
+  const ValueId a = add(add(rows(3, 1), rows(0, 1)), rows(1, 2));
+  const ValueId b = add(channels(2, 1), channels(0, 2));
+  EXPECT_EQ(op_names(applied(join_all_pads, {a, b})),
+            "Pad Unary Pad Unary Pad Unary Concat Pad Unary Pad Unary Concat");
+}
+
+TEST_F(Passes, JoinPadsLeavesOtherSums) {
+  const Pieces rows(builder, x, 1), channels(builder, x, 3);
+  const ValueId gap = add(rows(0, 1), rows(2, 2));
+  const ValueId twice = add(rows(0, 3), rows(2, 2));
+  const ValueId crossed = add(rows(0, 2), channels(2, 1));
+  const ValueId more = add(add(rows(0, 2), rows(2, 2)), silu(x));
+  const ValueId read = rows(0, 2);
+  const ValueId elsewhere = add(read, rows(2, 2));
+  const Program after = applied(join_all_pads, {gap, twice, crossed, more, read, elsewhere});
+  // Of the fourth the sum within is of pieces alone.
+  EXPECT_EQ(after.ops.size(), program.ops.size() - 2) << op_names(after);
+}
+
+TEST_F(Passes, JoinPadsLeavesPiecesAmongOtherNumbersThanZero) {
+  const Pieces rows(builder, x, 1);
+  const ValueId sum = add(rows(0, 2), rows(2, 2));
+  std::get<ops::Pad>(program.ops[program.ops.size() - 2].spec).value = 0.5;
+  EXPECT_EQ(op_names(applied(join_all_pads, {sum})), "Pad Unary Pad Pad Unary Pad Binary");
+}
+
+TEST_F(Passes, JoinPadsLeavesWhatIsInFront) {
+  const Pieces rows(builder, x, 1);
+  program.outputs = {add(rows(0, 2), rows(2, 2))};
+  const std::size_t last = program.ops.size() - 1;
+  EXPECT_EQ(op_names(join_pads(program, last)), op_names(program));
+  EXPECT_NE(op_names(join_pads(program, 0)), op_names(program));
+}
+
 TEST_F(Passes, DropDeadKeepsWhatOutputsNeed) {
   const ValueId used = silu(x);
   (void)conv(used);
@@ -261,9 +325,9 @@ TEST_F(Passes, SeparateOutputsCopiesInputsAndDuplicates) {
 TEST(RandomPasses, EachPassAndAllTogetherComputeTheSame) {
   std::mt19937_64 rng(testkit::fresh_seed());
   ops::ReferenceBackend backend;
-  const std::vector<Pass> passes{drop_identities, drop_dead,        sink_reshapes,
-                                 fold_padding,    fold_batch_norm,  fuse_activations,
-                                 fuse_residuals,  separate_outputs, optimize};
+  const std::vector<Pass> passes{
+      drop_identities,  drop_dead,      sink_reshapes,    fold_padding, fold_batch_norm,
+      fuse_activations, fuse_residuals, separate_outputs, optimize,     join_all_pads};
   for (int round = 0; round < 100; ++round) {
     const Program program = testkit::random_program(1 + rng() % 30, DType::kFloat64, rng);
     verify(program);

@@ -35,6 +35,10 @@ namespace lamina::graph {
 /// before the convolution or Dense.
 [[nodiscard]] Program fuse_residuals(Program program);
 
+/// Sums of nothing but pieces in zeros, which fill them, become what joins the pieces: gradients of
+/// what was cut up and is all of use. Changes only operations from `first` on.
+[[nodiscard]] Program join_pads(Program program, std::size_t first);
+
 /// Gives every output of the program a value of its own that is not an input of it.
 [[nodiscard]] Program separate_outputs(Program program);
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/denormals.h"
 #include "ops/cpu/blocks.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/parallel.h"
@@ -30,8 +31,10 @@ std::int64_t part_begin(const Matrix& matrix, std::int64_t part) {
 template <class F>
 void for_each_part(const Matrix& matrix, const F& f) {
   const std::int64_t elements = matrix.rows * matrix.channels;
+  const core::ParallelRegion region;
 #pragma omp parallel for schedule(static) if (elements >= 2 * kParallelElements)
   for (std::int64_t part = 0; part < kParts; ++part) {
+    const core::SameFlushing same(region);
     f(part, part_begin(matrix, part), part_begin(matrix, part + 1));
   }
 }

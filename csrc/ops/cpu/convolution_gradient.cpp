@@ -85,7 +85,7 @@ class KernelGradient final : public Kernel {
       }
       primitive_.set(DNNL_ARG_SRC, x);
       primitive_.set(DNNL_ARG_DIFF_DST, args.inputs[1]);
-      primitive_.execute(args.workspace);
+      primitive_.execute_together(args.workspace);
       primitive_.store(DNNL_ARG_DIFF_WEIGHTS, kernel_desc(op_.of), args.outputs[0]);
     });
   }

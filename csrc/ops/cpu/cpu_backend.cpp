@@ -3,6 +3,7 @@
 #include <lamina/error.h>
 
 #include "ops/cpu/kernels.h"
+#include "ops/cpu/one_thread.h"
 #include "ops/cpu/onednn.h"
 #include "ops/op_info.h"
 #include "ops/supported.h"
@@ -37,7 +38,10 @@ KernelPtr arithmetic(ReferenceBackend& reference, const Op& op, F&& make) {
   const Op wide = std::get<Op>(cpu::widened(op));
   const bool half = input_specs(wide) != input_specs(op) || wide.y != op.y;
   if (wide.y.dtype != DType::kFloat32 || op.y.shape.size() == 0) return reference.make(op);
-  KernelPtr kernel = implemented(op, [&] { return make(wide); });
+  KernelPtr kernel = implemented(op, [&] {
+    const cpu::OneThread alone(cpu::is_small(wide));
+    return make(wide);
+  });
   if (kernel == nullptr) return reference.make(op);
   return half ? cpu::make_half_adapter(op, std::move(kernel)) : std::move(kernel);
 }

@@ -13,6 +13,8 @@ class CpuBackend final : public Backend {
   /// Throws BackendError when oneDNN has no CPU engine.
   CpuBackend();
   [[nodiscard]] Device device() const override { return Device::cpu(); }
+  /// Of every dtype, as XLA does, also where the reference computes.
+  [[nodiscard]] bool flushes_denormals() const override { return true; }
   [[nodiscard]] KernelPtr make(const OpSpec& spec) override;
 
  private:

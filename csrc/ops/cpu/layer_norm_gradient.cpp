@@ -1,6 +1,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/denormals.h"
 #include "ops/cpu/blocks.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/parallel.h"
@@ -89,8 +90,10 @@ class SumsKernel final : public Kernel {
     const auto size = static_cast<std::size_t>(2 * blocks_.middle);
     std::vector<std::vector<double>> parts(static_cast<std::size_t>(kParts),
                                            std::vector<double>(size, 0.0));
+    const core::ParallelRegion region;
 #pragma omp parallel for schedule(static) if (blocks_.size() >= 2 * kParallelElements)
     for (std::int64_t part = 0; part < kParts; ++part) {
+      const core::SameFlushing same(region);
       for (std::int64_t i = blocks_.outer * part / kParts; i < blocks_.outer * (part + 1) / kParts;
            ++i) {
         add(x + i * blocks_.middle, dy + i * blocks_.middle, parts[static_cast<std::size_t>(part)]);

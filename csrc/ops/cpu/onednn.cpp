@@ -2,8 +2,12 @@
 
 #include <lamina/error.h>
 
+#include <algorithm>
 #include <cmath>
+#include <exception>
+#include <thread>
 
+#include "core/denormals.h"
 #include "ops/op_info.h"
 
 namespace lamina::ops::cpu {
@@ -109,6 +113,7 @@ bool append_activation(dnnl::post_ops& ops, const Activation& activation) {
 
 void Primitive::reorder(int argument, const dnnl::memory::desc& desc, void* data, Way way) {
   const bool packs = way == Way::kIn;
+  const OneThread alone(threads_ == 1 && !packs);  // kernels may be large where little is computed
   dnnl::memory& packed = arguments_.at(argument);
   const auto [found, first] = reorders_.try_emplace(argument);
   auto& [user, primitive] = found->second;
@@ -117,8 +122,8 @@ void Primitive::reorder(int argument, const dnnl::memory::desc& desc, void* data
     primitive = packs ? dnnl::reorder(user, packed) : dnnl::reorder(packed, user);
   }
   user.set_data_handle(data);
-  primitive.execute(stream_, packs ? user : packed, packs ? packed : user);
-  stream_.wait();
+  execute(primitive,
+          {{DNNL_ARG_FROM, packs ? user : packed}, {DNNL_ARG_TO, packs ? packed : user}});
   // For prediction parameters are packed once: what would only be of use again is not kept.
   if (first) found->second = {};
 }
@@ -134,10 +139,32 @@ void Primitive::store(int argument, const dnnl::memory::desc& to, void* data) {
   reorder(argument, to, data, Way::kOut);
 }
 
-void Primitive::execute(void* workspace) {
-  if (scratchpad_bytes_ != 0) set(DNNL_ARG_SCRATCHPAD, workspace);
-  primitive_.execute(stream_, arguments_);
+void Primitive::execute(const dnnl::primitive& primitive,
+                        const std::unordered_map<int, dnnl::memory>& arguments) {
+  const int threads = std::max(threads_, omp_get_max_threads());
+  if (threads > 1) core::FlushDenormals::in_pool(threads);
+  primitive.execute(stream_, arguments);
   stream_.wait();
+}
+
+void Primitive::execute(void* workspace) {
+  const OneThread alone(threads_ == 1);
+  if (scratchpad_bytes_ != 0) set(DNNL_ARG_SCRATCHPAD, workspace);
+  execute(primitive_, arguments_);
+}
+
+void Primitive::execute_together(void* workspace) {
+  if (threads_ == 1 || omp_in_parallel() == 0) return execute(workspace);
+  std::exception_ptr failure;
+  std::thread other([&] {  // treats denormal numbers as this one does, and so do its own
+    try {
+      execute(workspace);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  });
+  other.join();
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace lamina::ops::cpu

@@ -5,6 +5,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "ops/cpu/one_thread.h"
 #include "ops/spec.h"
 
 namespace lamina::ops::cpu {
@@ -68,19 +69,30 @@ class Primitive {
   void set(int argument, const void* data) {
     arguments_.at(argument).set_data_handle(const_cast<void*>(data));
   }
+  /// By one thread where it was made for one (see OneThread).
   void execute(void* workspace);
+  /// The same for a primitive whose threads wait for each other. Within a parallel region of the
+  /// user's oneDNN takes one thread, which would wait for ever: there another thread runs it.
+  void execute_together(void* workspace);
   [[nodiscard]] std::size_t scratchpad_bytes() const { return scratchpad_bytes_; }
 
  private:
   Primitive(dnnl::primitive primitive, const dnnl::engine& engine)
-      : engine_(engine), stream_(engine), primitive_(std::move(primitive)) {}
+      : engine_(engine),
+        stream_(engine),
+        primitive_(std::move(primitive)),
+        threads_(omp_get_max_threads()) {}
 
   dnnl::engine engine_;
   dnnl::stream stream_;
   dnnl::primitive primitive_;
+  int threads_;  ///< that it was made for
   enum class Way : bool { kIn, kOut };
   /// Copies the user's `data`, laid out as `desc`, into an argument's memory or out of it.
   void reorder(int argument, const dnnl::memory::desc& desc, void* data, Way way);
+  /// With denormal numbers flushed by all threads, if they are by this one.
+  void execute(const dnnl::primitive& primitive,
+               const std::unordered_map<int, dnnl::memory>& arguments);
 
   /// A change of layout. Kept from the second time on, when it is likely to be made again and
   /// again.

@@ -1,6 +1,7 @@
 #include <array>
 #include <limits>
 
+#include "core/denormals.h"
 #include "ops/cpu/blocks.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/parallel.h"
@@ -70,8 +71,10 @@ class ReduceKernel final : public Kernel {
   void reduce_in_parts(const F& f, const float* x, float* y) const {
     const std::int64_t columns = blocks_.inner;
     std::array<std::array<float, kColumnsAtOnce>, kParts> totals;
+    const core::ParallelRegion region;
 #pragma omp parallel for schedule(static)
     for (std::int64_t part = 0; part < kParts; ++part) {
+      const core::SameFlushing same(region);
       const std::int64_t begin = blocks_.middle * part / kParts;
       combine_rows(f, x, begin, blocks_.middle * (part + 1) / kParts, columns,
                    totals[static_cast<std::size_t>(part)].data());

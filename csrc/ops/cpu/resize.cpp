@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/denormals.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/parallel.h"
 #include "ops/resize_weights.h"
@@ -31,9 +32,11 @@ class ResizeKernel final : public Kernel {
     const std::int64_t image = op_.x.shape[1] * row_size_;
     const std::int64_t out_row = op_.y.shape[2] * op_.y.shape[3];
     const std::int64_t lines = op_.y.shape[0] * height;
+    const core::ParallelRegion region;
 #pragma omp parallel for schedule(static) \
     num_threads(threads_) if (lines * out_row > kParallelElements)
     for (std::int64_t i = 0; i < lines; ++i) {
+      const core::SameFlushing same(region);
       float* blended = scratch + omp_get_thread_num() * row_size_;
       const ResizeTaps& taps = rows_[static_cast<std::size_t>(i % height)];
       blend(taps, x + i / height * image, row_size_, row_size_, blended);
@@ -85,9 +88,11 @@ class ResizeGradientKernel final : public Kernel {
     auto* scratch = static_cast<float*>(args.workspace);
     const std::int64_t in_image = op_.x.shape[1] * row_size_;
     const std::int64_t out_row = op_.y.shape[2] * op_.y.shape[3];
+    const core::ParallelRegion region;
 #pragma omp parallel for schedule(static) \
     num_threads(threads_) if (op_.y.shape.size() > kParallelElements)
     for (std::int64_t n = 0; n < op_.x.shape[0]; ++n) {
+      const core::SameFlushing same(region);
       float* const gathered = scratch + omp_get_thread_num() * row_size_;
       float* const image = dx + n * in_image;
       std::fill_n(image, in_image, 0.0F);

@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "core/denormals.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/winograd_tiles.h"
 #include "ops/params.h"
@@ -200,8 +201,10 @@ void WinogradKernel::run_group(std::int64_t first, const KernelArgs& args, float
 
 void WinogradKernel::run(const KernelArgs& args) {
   auto* const memory = static_cast<float*>(args.workspace);
+  const core::ParallelRegion region;
 #pragma omp parallel for schedule(static, 1) num_threads(static_cast <int>(threads_))
   for (std::int64_t first = 0; first < tiles_; first += group_) {
+    const core::SameFlushing same(region);
     run_group(first, args, memory + omp_get_thread_num() * floats_a_thread());
   }
 }

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <vector>
 
+#include "core/denormals.h"
 #include "core/parallel_ranges.h"
 #include "kernels/losses.h"
 #include "training/losses/labels.h"
@@ -36,6 +37,7 @@ struct Rows : training::LossRows {
   /// Calls f(row) for each, in parallel.
   template <class F>
   void for_each(const F& f) const {
+    const core::FlushDenormals flush;
     core::parallel_ranges(shape.size(), classes * 8, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) f(static_cast<std::size_t>(i));
     });

@@ -181,8 +181,10 @@ void AdafactorOptimizer::create_slots() {
 void AdafactorOptimizer::step(Update& update) const {
   const auto count = static_cast<std::int64_t>(update.items.size());
   std::exception_ptr failure;  // memory may run out, and nothing may leave a parallel region
+  const core::ParallelRegion region;
 #pragma omp parallel for schedule(dynamic)
   for (std::int64_t i = 0; i < count; ++i) {
+    const core::SameFlushing same(region);
     try {
       step_variable(update, update.items[static_cast<std::size_t>(i)]);
     } catch (...) {

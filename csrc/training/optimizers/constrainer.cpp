@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/denormals.h"
 #include "ops/jobs/layouts.h"
 
 namespace lamina::training {
@@ -103,8 +104,12 @@ void Constrainer::run(const std::vector<kernels::ConstrainJob>& jobs) const {
     return;
   }
   const auto count = static_cast<std::int64_t>(jobs.size());
+  const core::ParallelRegion region;
 #pragma omp parallel for schedule(dynamic) if (count > 1)
-  for (std::int64_t i = 0; i < count; ++i) runner_.run(jobs[static_cast<std::size_t>(i)]);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const core::SameFlushing same(region);
+    runner_.run(jobs[static_cast<std::size_t>(i)]);
+  }
 }
 
 }  // namespace lamina::training

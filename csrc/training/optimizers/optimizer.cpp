@@ -5,6 +5,7 @@
 #include <regex>
 #include <utility>
 
+#include "core/denormals.h"
 #include "layers/naming.h"
 #include "training/optimizers/constrainer.h"
 #include "training/optimizers/device_update.h"
@@ -341,6 +342,7 @@ void Optimizer::open_item(Application& application, std::size_t i, const Tensor&
 
 void Optimizer::run(Application& application) {
   training::Update& update = application.update;
+  const core::FlushDenormals flush(application.computes == Device::cpu());
   if (!application.updates) {
     training::accumulate(update);
   } else {

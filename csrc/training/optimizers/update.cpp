@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "core/denormals.h"
+
 namespace lamina::training {
 namespace {
 
@@ -14,8 +16,10 @@ std::vector<double> squared_norms(Update& update) {
   const std::vector<Chunk> chunks = chunks_of(update.items);
   std::vector<double> sums(chunks.size(), 0.0);
   const auto count = static_cast<std::int64_t>(chunks.size());
+  const core::ParallelRegion region;
 #pragma omp parallel for schedule(static) if (count > 1)
   for (std::int64_t c = 0; c < count; ++c) {
+    const core::SameFlushing same(region);
     const Chunk& chunk = chunks[static_cast<std::size_t>(c)];
     if (chunk.item->gradient == nullptr) continue;
     with_floating(chunk.item->dtype, [&]<class S>(S) {
@@ -92,8 +96,10 @@ void accumulate(Update& update) {
   if (update.device != nullptr) return update.device->accumulate(update);
   const std::vector<Chunk> chunks = chunks_of(update.items);
   const auto count = static_cast<std::int64_t>(chunks.size());
+  const core::ParallelRegion region;
 #pragma omp parallel for schedule(static) if (count > 1)
   for (std::int64_t c = 0; c < count; ++c) {
+    const core::SameFlushing same(region);
     const Chunk& chunk = chunks[static_cast<std::size_t>(c)];
     with_floating(chunk.item->dtype,
                   [&]<class S>(S) { accumulate_chunk<S>(update, *chunk.item, chunk); });

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/denormals.h"
 #include "kernels/updates.h"
 #include "training/optimizers/device_update.h"
 
@@ -141,8 +142,10 @@ void run_step(Update& update, const Make& make) {
   if (update.device != nullptr) return update.device->step(update, {make(float{}), make(double{})});
   const std::vector<Chunk> chunks = chunks_of(update.items);
   const auto count = static_cast<std::int64_t>(chunks.size());
+  const core::ParallelRegion region;
 #pragma omp parallel for schedule(static) if (count > 1)
   for (std::int64_t c = 0; c < count; ++c) {
+    const core::SameFlushing same(region);
     const Chunk& chunk = chunks[static_cast<std::size_t>(c)];
     with_floating(chunk.item->dtype, [&]<class S>(S) {
       const auto rule = make(compute_t<S>{});
