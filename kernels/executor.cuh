@@ -25,6 +25,35 @@ __global__ void __launch_bounds__(kThreads) for_each_kernel(std::int64_t n, F f)
   }
 }
 
+/// The threads of a block, as a team.
+struct BlockTeam {
+  template <class A, class Element, class Combine>
+  [[nodiscard]] __device__ A reduce(std::int64_t size, const A& first, const Element& element,
+                                    const Combine& combine) const {
+    using Reduce = cub::BlockReduce<A, kThreads>;
+    __shared__ typename Reduce::TempStorage storage;
+    alignas(A) __shared__ unsigned char memory[sizeof(A)];
+    A* const all = reinterpret_cast<A*>(memory);
+    A mine = first;
+    for (std::int64_t i = threadIdx.x; i < size; i += kThreads) mine = combine(mine, element(i));
+    const A reduced = Reduce(storage).Reduce(mine, combine);
+    if (threadIdx.x == 0) *all = reduced;
+    __syncthreads();
+    const A out = *all;
+    __syncthreads();  // before the next one takes storage and memory
+    return out;
+  }
+  template <class F>
+  __device__ void each(std::int64_t size, const F& f) const {
+    for (std::int64_t i = threadIdx.x; i < size; i += kThreads) f(i);
+  }
+};
+
+template <class F>
+__global__ void __launch_bounds__(kThreads) for_each_team_kernel(std::int64_t n, F f) {
+  for (std::int64_t i = blockIdx.x; i < n; i += gridDim.x) f(i, BlockTeam{});
+}
+
 template <int N, class F>
 __global__ void __launch_bounds__(kThreads) for_each_pack_kernel(std::int64_t n, F f) {
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
@@ -182,6 +211,11 @@ struct DeviceExecutor {
     } else {
       run(for_each_kernel<F>, blocks(up(n, kThreads)), n, f);
     }
+  }
+
+  template <class F>
+  void for_each_team(std::int64_t n, const F& f) {
+    if (n > 0) run(for_each_team_kernel<F>, blocks(n), n, f);
   }
 
   template <class F>

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/host_device.h"
+
 namespace lamina::kernels {
 
 /// How a reduction of `groups` groups of `size` elements is cut up, so that a GPU is busy.
@@ -35,6 +37,24 @@ struct Columns {
   std::int64_t outer = 0, rows = 0, columns = 0;
 };
 
+/// A thread by itself, as a team. What teams have in common: what one thread calls of its team, all
+/// do; element i is the same thread's in each call, which may go on with what it wrote.
+struct Alone {
+  /// `first`, which changes no result that it is combined with, combined with element(i) for i in
+  /// [0, size): for all threads of the team.
+  template <class A, class Element, class Combine>
+  [[nodiscard]] LAMINA_HOST_DEVICE A reduce(std::int64_t size, const A& first,
+                                            const Element& element, const Combine& combine) const {
+    A all = first;
+    for (std::int64_t i = 0; i < size; ++i) all = combine(all, element(i));
+    return all;
+  }
+  template <class F>
+  LAMINA_HOST_DEVICE void each(std::int64_t size, const F& f) const {
+    for (std::int64_t i = 0; i < size; ++i) f(i);
+  }
+};
+
 struct HostExecutor {
   /// f(i) for i in [0, n), or f.at.
   template <class F>
@@ -48,6 +68,12 @@ struct HostExecutor {
     } else {
       for (std::int64_t i = 0; i < n; ++i) f(i);
     }
+  }
+
+  /// f(i, team) for i in [0, n): a team each.
+  template <class F>
+  void for_each_team(std::int64_t n, const F& f) const {
+    for (std::int64_t i = 0; i < n; ++i) f(i, Alone{});
   }
 
   /// f.at<N>(i, f.prepare<N>(i % channels)): a thread keeps what it prepared. f.in_packs() only

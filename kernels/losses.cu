@@ -3,5 +3,6 @@
 namespace lamina::kernels {
 
 LAMINA_LAUNCH(LossGradientJob)
+LAMINA_LAUNCH(LossDivisorJob)
 
 }  // namespace lamina::kernels

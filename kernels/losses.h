@@ -22,16 +22,48 @@ struct LossBatch {
   const float *y_true, *y_pred;
   const float* weights;        ///< one a row; null: all 1
   const std::uint8_t* counts;  ///< one a row: 0 where it takes no part; null: all do
+  const bool* mask;            ///< the same of the model; null: all do
   LossWeighting weighting;     ///< a divisor of 0: no row takes part
+  const float* divisor;        ///< of a LossDivisorJob; null: that of `weighting`
   float* gradient;
 
-  [[nodiscard]] LAMINA_HOST_DEVICE bool takes_part(std::int64_t row) const {
-    return weighting.divisor != 0 && (counts == nullptr || counts[row] != 0);
+  [[nodiscard]] LAMINA_HOST_DEVICE bool counted(std::int64_t row) const {
+    return (counts == nullptr || counts[row] != 0) && (mask == nullptr || mask[row]);
   }
-  [[nodiscard]] LAMINA_HOST_DEVICE float weighted(std::int64_t row, float slope) const {
-    return weighting(slope, weights == nullptr ? 1.0F : weights[row]);
+  [[nodiscard]] LAMINA_HOST_DEVICE float weight(std::int64_t row) const {
+    return weights == nullptr ? 1.0F : weights[row];
+  }
+  [[nodiscard]] LAMINA_HOST_DEVICE LossWeighting how() const {
+    return {divisor == nullptr ? weighting.divisor : *divisor, weighting.scale};
   }
 };
+
+/// divisor[0]: how many rows are counted, or what they weigh together.
+struct LossDivisorJob {
+  LossBatch batch;
+  bool by_weight;
+  float* divisor;
+};
+
+/// In float64, as the host does.
+struct SumLossWeights {
+  LossDivisorJob job;
+  [[nodiscard]] LAMINA_HOST_DEVICE double zero() const { return 0; }
+  [[nodiscard]] LAMINA_HOST_DEVICE double combine(double a, double b) const { return a + b; }
+  [[nodiscard]] LAMINA_HOST_DEVICE double element(std::int64_t, std::int64_t row) const {
+    if (!job.batch.counted(row)) return 0;
+    return job.by_weight ? static_cast<double>(job.batch.weight(row)) : 1;
+  }
+  LAMINA_HOST_DEVICE void finish(std::int64_t, double sum) const {
+    *job.divisor = static_cast<float>(sum);
+  }
+};
+
+template <class Executor>
+bool execute(const LossDivisorJob& job, Executor& executor) {
+  executor.reduce(1, job.batch.rows, Slices{1, true}, nullptr, SumLossWeights{job});
+  return true;
+}
 
 /// The derivatives of the reduced loss by the predictions.
 struct LossGradientJob {
@@ -45,9 +77,10 @@ struct LossGradientOfElement {
   LossBatch batch;
   LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
     const std::int64_t row = i / batch.classes;
+    const LossWeighting how = batch.how();
     batch.gradient[i] =
-        batch.takes_part(row)
-            ? batch.weighted(row, f.slope_of(batch.y_true[i], batch.y_pred[i], batch.classes))
+        how.divisor != 0 && batch.counted(row)
+            ? how(f.slope_of(batch.y_true[i], batch.y_pred[i], batch.classes), batch.weight(row))
             : 0.0F;
   }
 };
@@ -56,18 +89,23 @@ template <class F>
 struct LossGradientOfRow {
   F f;
   LossBatch batch;
-  LAMINA_HOST_DEVICE void operator()(std::int64_t row) const {
+  LAMINA_FOR_TEAMS template <class Team = Alone>
+  LAMINA_HOST_DEVICE void operator()(std::int64_t row, const Team& team = {}) const {
     const LossSlopes slopes{batch.gradient + row * batch.classes, batch.classes};
-    const bool takes_part = batch.takes_part(row);
-    if (takes_part) {
-      (void)f(LossRow{batch.y_true + row * batch.labels, batch.labels},
-              LossRow{batch.y_pred + row * batch.classes, batch.classes}, slopes);
+    const LossWeighting how = batch.how();
+    if (how.divisor == 0 || !batch.counted(row)) {
+      team.each(slopes.size, [&](std::int64_t i) { slopes[i] = 0.0F; });
+      return;
     }
-    for (std::int64_t i = 0; i < slopes.size; ++i) {
-      slopes[i] = takes_part ? batch.weighted(row, slopes[i]) : 0.0F;
-    }
+    (void)f(LossRow{batch.y_true + row * batch.labels, batch.labels},
+            LossRow{batch.y_pred + row * batch.classes, batch.classes}, slopes, team);
+    const float weight = batch.weight(row);
+    team.each(slopes.size, [&](std::int64_t i) { slopes[i] = how(slopes[i], weight); });
   }
 };
+
+/// From so many classes on a row is worth a block of threads.
+inline constexpr std::int64_t kLongLossRow = 128;
 
 /// Each element by itself where what it loses depends on nothing else; else row by row.
 template <class Executor>
@@ -77,8 +115,10 @@ bool execute(const LossGradientJob& job, Executor& executor) {
         if constexpr (requires { f.slope_of(0.0F, 0.0F, std::int64_t{1}); }) {
           executor.for_each(job.batch.rows * job.batch.classes,
                             LossGradientOfElement<F>{f, job.batch});
-        } else {
+        } else if (job.batch.classes < kLongLossRow) {
           executor.for_each(job.batch.rows, LossGradientOfRow<F>{f, job.batch});
+        } else {
+          executor.for_each_team(job.batch.rows, LossGradientOfRow<F>{f, job.batch});
         }
       },
       job.loss);

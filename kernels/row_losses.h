@@ -1,12 +1,16 @@
 // What one row of predictions loses in Keras's losses: each functor gives the loss and fills the
 // derivatives, if they are wanted. The host's losses are made of these, and devices compute
 // gradients by them.
+//
+// Sums over a row are a team's: of one thread, which adds up in order, as the host does; or of a
+// block of them, each with its part of the row, whose sums are rounded in another order.
 #pragma once
 #include <cmath>
 #include <cstdint>
 #include <variant>
 
 #include "kernels/element_losses.h"
+#include "kernels/executor.h"
 
 namespace lamina::kernels {
 
@@ -19,6 +23,25 @@ struct NumbersOfRow {
 };
 using LossRow = NumbersOfRow<const float>;
 using LossSlopes = NumbersOfRow<float>;  ///< without elements where no derivatives are wanted
+
+/// So many sums at once.
+template <int N>
+struct LossSums {
+  float of[N];
+};
+template <int N>
+struct AddLossSums {
+  LAMINA_HOST_DEVICE LossSums<N> operator()(LossSums<N> a, const LossSums<N>& b) const {
+    for (int k = 0; k < N; ++k) a.of[k] += b.of[k];
+    return a;
+  }
+};
+/// element(i) gives what is added.
+LAMINA_FOR_TEAMS template <int N, class Team, class Element>
+LAMINA_HOST_DEVICE LossSums<N> sums_of_row(const Team& team, std::int64_t size,
+                                           const Element& element) {
+  return team.reduce(size, LossSums<N>{}, element, AddLossSums<N>{});
+}
 
 /// The mean of what the elements lose.
 template <class F>
@@ -42,68 +65,75 @@ struct MeanOfRow {
   }
 };
 
-[[nodiscard]] LAMINA_HOST_DEVICE inline float greatest_of(LossRow x) {
-  float max = x[0];
-  for (std::int64_t i = 1; i < x.size; ++i) max = max < x[i] ? x[i] : max;
-  return max;
+struct GreaterLoss {
+  LAMINA_HOST_DEVICE float operator()(float a, float b) const { return a < b ? b : a; }
+};
+LAMINA_FOR_TEAMS template <class Team>
+LAMINA_HOST_DEVICE float greatest_of(const Team& team, LossRow x) {
+  return team.reduce(
+      x.size, x[0], [&](std::int64_t i) { return x[i]; }, GreaterLoss{});
 }
 
 /// -sum(y log(softmax(x))), y being a function of the class.
-template <class Labels>
-LAMINA_HOST_DEVICE float entropy_of_logits(const Labels& y, LossRow x, LossSlopes slopes) {
-  const float max = greatest_of(x);
-  float sum = 0;
-  for (std::int64_t i = 0; i < x.size; ++i) sum += std::exp(x[i] - max);
+LAMINA_FOR_TEAMS template <class Team, class Labels>
+LAMINA_HOST_DEVICE float entropy_of_logits(const Team& team, const Labels& y, LossRow x,
+                                           LossSlopes slopes) {
+  const float max = greatest_of(team, x);
+  const float sum = sums_of_row<1>(team, x.size, [&](std::int64_t i) {
+                      return LossSums<1>{{std::exp(x[i] - max)}};
+                    }).of[0];
   const float log = std::log(sum);
-  float loss = 0, total = 0;
-  for (std::int64_t i = 0; i < x.size; ++i) {
-    loss -= y(i) == 0 ? 0.0F : y(i) * (x[i] - max - log);
-    total += y(i);
-  }
-  for (std::int64_t i = 0; i < slopes.size; ++i) {
-    slopes[i] = std::exp(x[i] - max - log) * total - y(i);
-  }
-  return loss;
+  const LossSums<2> sums = sums_of_row<2>(team, x.size, [&](std::int64_t i) {
+    return LossSums<2>{{y(i) == 0 ? 0.0F : -(y(i) * (x[i] - max - log)), y(i)}};
+  });
+  team.each(slopes.size,
+            [&](std::int64_t i) { slopes[i] = std::exp(x[i] - max - log) * sums.of[1] - y(i); });
+  return sums.of[0];
 }
 
 /// -sum(y log(p / sum(p))), likewise.
-template <class Labels>
-LAMINA_HOST_DEVICE float entropy_of_probabilities(const Labels& y, LossRow p, LossSlopes slopes) {
-  float sum = 0;
-  for (std::int64_t i = 0; i < p.size; ++i) sum += p[i];
-  float loss = 0, mean = 0;  // mean: of the derivatives by the normalised probabilities
-  for (std::int64_t i = 0; i < p.size; ++i) {
+LAMINA_FOR_TEAMS template <class Team, class Labels>
+LAMINA_HOST_DEVICE float entropy_of_probabilities(const Team& team, const Labels& y, LossRow p,
+                                                  LossSlopes slopes) {
+  const float sum =
+      sums_of_row<1>(team, p.size, [&](std::int64_t i) { return LossSums<1>{{p[i]}}; }).of[0];
+  // The loss, and the mean of the derivatives by the normalised probabilities.
+  const LossSums<2> sums = sums_of_row<2>(team, p.size, [&](std::int64_t i) {
     const ClippedProbability q = clip_probability(p[i] / sum);
-    loss -= y(i) == 0 ? 0.0F : y(i) * std::log(q.value);
-    if (q.inside) mean -= y(i) / q.value * (p[i] / sum);
-  }
-  for (std::int64_t i = 0; i < slopes.size; ++i) {
+    return LossSums<2>{{y(i) == 0 ? 0.0F : -(y(i) * std::log(q.value)),
+                        q.inside ? -(y(i) / q.value * (p[i] / sum)) : 0.0F}};
+  });
+  team.each(slopes.size, [&](std::int64_t i) {
     const ClippedProbability q = clip_probability(p[i] / sum);
-    slopes[i] = ((q.inside ? -y(i) / q.value : 0.0F) - mean) / sum;
-  }
-  return loss;
+    slopes[i] = ((q.inside ? -y(i) / q.value : 0.0F) - sums.of[1]) / sum;
+  });
+  return sums.of[0];
 }
 
 struct CategoricalEntropy {
   bool from_logits;
   float smoothing;
-  LAMINA_HOST_DEVICE float operator()(LossRow y, LossRow p, LossSlopes slopes) const {
+  LAMINA_FOR_TEAMS template <class Team = Alone>
+  LAMINA_HOST_DEVICE float operator()(LossRow y, LossRow p, LossSlopes slopes,
+                                      const Team& team = {}) const {
     const float keep = 1.0F - smoothing, floor = smoothing / static_cast<float>(p.size);
     const auto label = [&](std::int64_t i) { return y[i] * keep + floor; };
-    return from_logits ? entropy_of_logits(label, p, slopes)
-                       : entropy_of_probabilities(label, p, slopes);
+    return from_logits ? entropy_of_logits(team, label, p, slopes)
+                       : entropy_of_probabilities(team, label, p, slopes);
   }
 };
 
 /// One label a row: the number of its class.
 struct SparseEntropy {
   bool from_logits;
-  LAMINA_HOST_DEVICE float operator()(LossRow y, LossRow p, LossSlopes slopes) const {
+  LAMINA_FOR_TEAMS template <class Team = Alone>
+  LAMINA_HOST_DEVICE float operator()(LossRow y, LossRow p, LossSlopes slopes,
+                                      const Team& team = {}) const {
     const auto label = [at = static_cast<std::int64_t>(y[0])](std::int64_t i) {
       return i == at ? 1.0F : 0.0F;
     };
-    return from_logits ? entropy_of_logits(label, p, slopes)
-                       : entropy_of_probabilities(label, p, slopes);
+    return from_logits ? entropy_of_logits(team, label, p, slopes)
+                       : entropy_of_probabilities(team, label, p, slopes);
   }
 };
 
@@ -112,54 +142,54 @@ struct SparseEntropy {
 struct CategoricalFocalEntropy {
   bool from_logits;
   float alpha, gamma, smoothing;
-  LAMINA_HOST_DEVICE float operator()(LossRow y, LossRow x, LossSlopes slopes) const {
-    const float max = from_logits ? greatest_of(x) : 0.0F;
+  LAMINA_FOR_TEAMS template <class Team = Alone>
+  LAMINA_HOST_DEVICE float operator()(LossRow y, LossRow x, LossSlopes slopes,
+                                      const Team& team = {}) const {
+    const float max = from_logits ? greatest_of(team, x) : 0.0F;
     const auto share = [&](std::int64_t i) { return from_logits ? std::exp(x[i] - max) : x[i]; };
-    float sum = 0;
-    for (std::int64_t i = 0; i < x.size; ++i) sum += share(i);
+    const float sum =
+        sums_of_row<1>(team, x.size, [&](std::int64_t i) { return LossSums<1>{{share(i)}}; }).of[0];
     const float keep = 1.0F - smoothing, floor = smoothing / static_cast<float>(x.size);
-    float loss = 0, mean = 0;  // mean: of the derivatives by probabilities
-    for (std::int64_t i = 0; i < x.size; ++i) {
+    // The loss, and the mean of the derivatives by probabilities.
+    const LossSums<2> sums = sums_of_row<2>(team, x.size, [&](std::int64_t i) {
       const float label = y[i] * keep + floor, p = share(i) / sum;
       const ClippedProbability q = clip_probability(p);
       const FocusPower focus = focus_power(1.0F - q.value, gamma);
-      const float log = std::log(q.value);
-      loss -= alpha * focus.value * label * log;
-      if (slopes.size == 0) continue;
+      const float log = std::log(q.value), lost = -(alpha * focus.value * label * log);
+      if (slopes.size == 0) return LossSums<2>{{lost, 0.0F}};
       slopes[i] = q.inside ? alpha * label * (focus.slope * log - focus.value / q.value) : 0.0F;
-      mean += slopes[i] * p;
-    }
+      return LossSums<2>{{lost, slopes[i] * p}};
+    });
     // Derivatives by p become those by what p was made of: times p for softmax(x), over sum(x) for
     // x / sum(x).
-    for (std::int64_t i = 0; i < slopes.size; ++i) {
-      slopes[i] = (slopes[i] - mean) * (from_logits ? share(i) / sum : 1.0F / sum);
-    }
-    return loss;
+    team.each(slopes.size, [&](std::int64_t i) {
+      slopes[i] = (slopes[i] - sums.of[1]) * (from_logits ? share(i) / sum : 1.0F / sum);
+    });
+    return sums.of[0];
   }
 };
 
-[[nodiscard]] LAMINA_HOST_DEVICE inline float dot_of(LossRow a, LossRow b) {
-  float sum = 0;
-  for (std::int64_t i = 0; i < a.size; ++i) sum += a[i] * b[i];
-  return sum;
-}
-
 struct NegativeCosine {
-  LAMINA_HOST_DEVICE float operator()(LossRow y, LossRow p, LossSlopes slopes) const {
-    const float of_true = inverse_norm(y), of_pred = inverse_norm(p);
-    const float cosine = dot_of(y, p) * of_true * of_pred;
+  LAMINA_FOR_TEAMS template <class Team = Alone>
+  LAMINA_HOST_DEVICE float operator()(LossRow y, LossRow p, LossSlopes slopes,
+                                      const Team& team = {}) const {
+    const LossSums<3> dots = sums_of_row<3>(team, p.size, [&](std::int64_t i) {
+      return LossSums<3>{{y[i] * y[i], p[i] * p[i], y[i] * p[i]}};
+    });
+    const float of_true = inverse_norm(dots.of[0]), of_pred = inverse_norm(dots.of[1]);
+    const float cosine = dots.of[2] * of_true * of_pred;
     // A factor that is clipped does not depend on the predictions.
     const float through = of_pred < 1.0F / kLossEpsilon ? cosine : 0.0F;
-    for (std::int64_t i = 0; i < slopes.size; ++i) {
+    team.each(slopes.size, [&](std::int64_t i) {
       slopes[i] = -(y[i] * of_true - p[i] * of_pred * through) * of_pred;
-    }
+    });
     return -cosine;
   }
 
  private:
   /// By what Keras multiplies a row to normalize it.
-  [[nodiscard]] static LAMINA_HOST_DEVICE float inverse_norm(LossRow row) {
-    const float inverse = 1.0F / std::sqrt(dot_of(row, row)), most = 1.0F / kLossEpsilon;
+  [[nodiscard]] static LAMINA_HOST_DEVICE float inverse_norm(float squares) {
+    const float inverse = 1.0F / std::sqrt(squares), most = 1.0F / kLossEpsilon;
     return most < inverse ? most : inverse;
   }
 };
@@ -170,9 +200,13 @@ struct Divergence {
     for (std::int64_t i = 0; i < y_pred.size; ++i) {
       const float y = clamped(y_true[i]), p = clamped(y_pred[i]);
       sum += y * std::log(y / p);
-      if (slopes.size != 0) slopes[i] = p == y_pred[i] ? -y / p : 0.0F;
+      if (slopes.size != 0) slopes[i] = slope_of(y_true[i], y_pred[i], y_pred.size);
     }
     return sum;
+  }
+  /// The derivative by one element.
+  [[nodiscard]] LAMINA_HOST_DEVICE float slope_of(float y, float p, std::int64_t) const {
+    return clamped(p) == p ? -clamped(y) / p : 0.0F;
   }
 
  private:
@@ -182,25 +216,40 @@ struct Divergence {
 };
 
 struct CategoricalHingeOfRow {
-  LAMINA_HOST_DEVICE float operator()(LossRow y, LossRow p, LossSlopes slopes) const {
-    float right = 0, wrong = 0, greatest = 0;  // greatest: how many are `wrong`
-    for (std::int64_t i = 0; i < p.size; ++i) {
-      right += y[i] * p[i];
-      const float other = (1.0F - y[i]) * p[i];
-      if (i == 0 || other > wrong) {
-        wrong = other;
-        greatest = 0;
-      }
-      if (other == wrong) ++greatest;
-    }
-    const float short_of = wrong - right + 1.0F, loss = short_of < 0.0F ? 0.0F : short_of;
-    for (std::int64_t i = 0; i < slopes.size; ++i) {
-      const float other = 1.0F - y[i];
-      const float share = other * p[i] == wrong ? other / greatest : 0.0F;  // as JAX has it
+  LAMINA_FOR_TEAMS template <class Team = Alone>
+  LAMINA_HOST_DEVICE float operator()(LossRow y, LossRow p, LossSlopes slopes,
+                                      const Team& team = {}) const {
+    const auto other = [&](std::int64_t i) { return (1.0F - y[i]) * p[i]; };
+    const Answers all = team.reduce(
+        p.size, Answers{0, p.size == 0 ? 0.0F : other(0), 0},
+        [&](std::int64_t i) {
+          return Answers{y[i] * p[i], other(i), 1};
+        },
+        Greatest{});
+    const float short_of = all.wrong - all.right + 1.0F, loss = short_of < 0.0F ? 0.0F : short_of;
+    team.each(slopes.size, [&](std::int64_t i) {
+      const float share = other(i) == all.wrong ? (1.0F - y[i]) / all.greatest : 0.0F;  // as in JAX
       slopes[i] = loss == 0 ? 0.0F : -y[i] + share;
-    }
+    });
     return loss;
   }
+
+ private:
+  struct Answers {
+    float right, wrong, greatest;  ///< greatest: how many are `wrong`
+  };
+  struct Greatest {
+    LAMINA_HOST_DEVICE Answers operator()(Answers a, const Answers& b) const {
+      a.right += b.right;
+      if (b.wrong > a.wrong) {
+        a.wrong = b.wrong;
+        a.greatest = b.greatest;
+      } else if (b.wrong == a.wrong) {
+        a.greatest += b.greatest;
+      }
+      return a;
+    }
+  };
 };
 
 using RowLoss =

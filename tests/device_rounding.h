@@ -24,7 +24,8 @@ inline void PrintTo(const Rounding& rounding, std::ostream* out) {
 }
 
 namespace roundings {
-// Sums in another order, and Winograd's algorithm. Deep models are not tried in float64.
+// Sums in another order, those of losses' long rows among them, and Winograd's algorithm. Deep
+// models are not tried in float64.
 inline constexpr Rounding kFloat64{"float64", DType::kFloat64, "float64", Float32Precision::kStrict,
                                    10,        1e-11,           0};
 inline constexpr Rounding kFloat32{

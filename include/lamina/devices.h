@@ -27,8 +27,8 @@ struct CudaDevices {
 [[nodiscard]] CudaDevices cuda_devices();
 
 /// The page-locked memory by which weights travel between a device and files, allocated at the
-/// first transfer and kept. Batches and other tensors have 16 MiB of their own, or twice
-/// `slot_bytes` if that is less.
+/// first transfer and kept. Other tensors have 16 MiB of their own, or twice `slot_bytes` if that
+/// is less; training has twice what its largest batch takes.
 struct TransferMemory {
   std::size_t slots = 8;  ///< at least one; two overlap copying and storage, more write at once
   std::size_t slot_bytes = std::size_t{16} << 20;  ///< rounded up to a multiple of 4096

@@ -85,6 +85,8 @@ class Loss {
   friend struct training::LossRows;
   LossResult compute(const Tensor& y_true, const Tensor& y_pred, const Tensor& sample_weight,
                      const Tensor& mask, std::optional<double> gradient_scale) const;
+  LossResult reduced(const training::LossRows& rows, const Tensor& y_pred,
+                     std::optional<double> gradient_scale) const;
 
   std::string name_;
   Reduction reduction_;

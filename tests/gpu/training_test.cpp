@@ -39,6 +39,8 @@ TEST(GpuTraining, InMixedPrecision) {
   }
 }
 
+// Not to the bit: a GPU contracts products and sums, has functions of its own, and adds up the
+// parts of a long row in another order.
 TEST(GpuTraining, HasTheGradientsOfLosses) {
   LAMINA_NEED_GPU();
   Random random;

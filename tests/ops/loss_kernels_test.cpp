@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <lamina/tensor.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <random>
 
 #include "kernels/jobs.h"
@@ -85,6 +88,100 @@ TEST(LossKernels, GiveTheSameBitsInBlocksOfThreads) {
       if (scene.counts.data<std::uint8_t>()[row] == 0) {
         EXPECT_EQ(slope, 0.0F) << i;
       }
+    }
+  }
+}
+
+/// Within what another order of sums changes.
+void expect_near(const Tensor& got, const Tensor& wanted) {
+  float largest = 0;
+  for (const float x : wanted.data<float>()) largest = std::max(largest, std::abs(x));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(wanted.size()); ++i) {
+    const float x = got.data<float>()[i], y = wanted.data<float>()[i];
+    ASSERT_LE(std::abs(x - y), 1e-5F * (std::abs(y) + largest)) << i << ": " << x << ", " << y;
+  }
+}
+
+TEST(LossKernels, GiveLongRowsABlockOfThreadsEach) {
+  const unsigned seed = lamina::test::fresh_seed();
+  SCOPED_TRACE("LAMINA_TEST_SEED=" + std::to_string(seed));
+  Random random(seed);
+  for (kernels::RowLoss loss : each_of(static_cast<const kernels::RowLoss*>(nullptr))) {
+    SCOPED_TRACE(loss.index());
+    if (auto* focal = std::get_if<kernels::CategoricalFocalEntropy>(&loss)) {
+      *focal = {pick(random, 0, 1) == 1, 0.25F, 2, 0.1F};
+    }
+    if (auto* entropy = std::get_if<kernels::CategoricalEntropy>(&loss)) {
+      *entropy = {pick(random, 0, 1) == 1, 0.1F};
+    }
+    const Scene scene(random, pick(random, 1, 9), kernels::kLongLossRow + pick(random, 0, 900));
+    Tensor here = untouched(scene.y_pred.shape()), there = here.clone(), again = here.clone();
+    jobs::run_on_host(scene.job(loss, here));
+    run_in_blocks(scene.job(loss, there));
+    run_in_blocks(scene.job(loss, again));
+    EXPECT_TRUE(bitwise_equal(there, again)) << "whichever thread comes first";
+    expect_near(there, here);
+    EXPECT_EQ(launches_of(scene.job(loss, there)), 1);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(here.size()); ++i) {
+      const auto row = i / static_cast<std::size_t>(scene.y_pred.shape()[1]);
+      if (scene.counts.data<std::uint8_t>()[row] == 0) {
+        ASSERT_EQ(there.data<float>()[i], 0.0F) << i;
+      }
+    }
+  }
+}
+
+// What no number is stays none in all of its row, and the largest ones are no more than others.
+TEST(LossKernels, TakeExtremesInLongRowsAsInShortOnes) {
+  Random random(lamina::test::fresh_seed());
+  const kernels::RowLoss loss = kernels::CategoricalEntropy{true, 0};
+  Scene scene(random, 3, kernels::kLongLossRow + pick(random, 0, 900));
+  const auto classes = static_cast<std::size_t>(scene.y_pred.shape()[1]);
+  Tensor pred = scene.y_pred;  // the same memory
+  pred.data<float>()[pick(random, 0, static_cast<int>(classes) - 1)] = std::nanf("");
+  pred.data<float>()[classes + 5] = 3e38F;
+  pred.data<float>()[classes + 6] = -std::numeric_limits<float>::infinity();
+  Tensor here = untouched(scene.y_pred.shape()), there = here.clone();
+  std::fill_n(scene.counts.data<std::uint8_t>().begin(), 3, std::uint8_t{1});
+  jobs::run_on_host(scene.job(loss, here));
+  run_in_blocks(scene.job(loss, there));
+  for (std::size_t i = 0; i < 3 * classes; ++i) {
+    const float x = there.data<float>()[i], y = here.data<float>()[i];
+    if (std::isnan(y)) {
+      ASSERT_TRUE(std::isnan(x)) << i;
+    } else {
+      ASSERT_NEAR(x, y, 1e-4F * (1 + std::abs(y))) << i;
+    }
+    ASSERT_EQ(std::isnan(y), i < classes) << i;
+  }
+}
+
+TEST(LossKernels, CountWhatMasksLeave) {
+  Random random(lamina::test::fresh_seed());
+  for (const bool by_weight : {false, true}) {
+    const std::int64_t rows = pick(random, 1, 2000);
+    const Scene scene(random, rows, 3);
+    Tensor mask = Tensor::empty({rows}, DType::kBool), unused = untouched({rows, 3});
+    for (bool& each : mask.data<bool>()) each = pick(random, 0, 2) != 0;
+    kernels::LossGradientJob job = scene.job(kernels::MeanOfRow<kernels::SquaredError>{}, unused);
+    job.batch.mask = mask.data<bool>().data();
+    float divisor = kUntouched;
+    run_in_blocks(kernels::LossDivisorJob{job.batch, by_weight, &divisor});
+    double wanted = 0;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(rows); ++i) {
+      if (!mask.data<bool>()[i] || scene.counts.data<std::uint8_t>()[i] == 0) continue;
+      wanted += by_weight ? scene.weights.data<float>()[i] : 1.0F;
+    }
+    EXPECT_NEAR(divisor, wanted, 1e-6 * wanted);
+    job.batch.divisor = &divisor;
+    run_in_blocks(job);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(rows); ++i) {
+      const bool counts = mask.data<bool>()[i] && scene.counts.data<std::uint8_t>()[i] != 0;
+      const float p = scene.y_pred.data<float>()[3 * i], y = scene.y_true.data<float>()[3 * i];
+      const float slope = 2.0F * (p - y) / 3.0F;
+      EXPECT_NEAR(unused.data<float>()[3 * i],
+                  counts ? slope * (scene.weights.data<float>()[i] / divisor) * 2.0F : 0.0F, 1e-6)
+          << i;
     }
   }
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -19,11 +20,14 @@ struct Origin {
   [[nodiscard]] std::string sample(std::int64_t i) const;
 };
 
+struct SentBatch;
+
 /// What one step is made of.
 struct Batch {
   std::vector<Tensor> x, y;
   Tensor weight;  ///< undefined: all 1
   Origin origin = {};
+  std::shared_ptr<SentBatch> sent = {};  ///< what has been done for the step ahead of it
   [[nodiscard]] std::int64_t rows() const { return x.empty() ? 0 : x.front().shape()[0]; }
 };
 

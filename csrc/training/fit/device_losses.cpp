@@ -1,9 +1,5 @@
 #include "training/fit/device_losses.h"
 
-#include <utility>
-
-#include "training/losses/labels.h"
-#include "training/losses/loss_rows.h"
 #include "training/losses/rows.h"
 
 namespace lamina::training {
@@ -15,8 +11,22 @@ const losses::KernelLoss* kernel_loss(const Loss& loss) {
 
 /// Addresses on the device.
 template <class T>
-const T* numbers_of(std::span<const Tensor> arrays, const std::optional<std::size_t>& at) {
+const T* numbers_of(std::span<const Tensor> arrays, const BatchLabels::Place& at) {
   return at ? static_cast<const T*>(arrays[*at].raw()) : nullptr;
+}
+
+/// Without predictions, gradients and what is known of masks.
+kernels::LossBatch batch_of(const BatchLabels::Output& output, std::span<const Tensor> arrays,
+                            double scale) {
+  kernels::LossBatch batch{};
+  batch.rows = output.rows.shape.size();
+  batch.classes = output.rows.classes;
+  batch.labels = output.rows.labels;
+  batch.y_true = numbers_of<float>(arrays, output.y_true);
+  batch.weights = numbers_of<float>(arrays, output.weights);
+  batch.counts = numbers_of<std::uint8_t>(arrays, output.counts);
+  batch.weighting = {output.rows.divisor(output.loss->reduction()), static_cast<float>(scale)};
+  return batch;
 }
 
 }  // namespace
@@ -25,49 +35,30 @@ bool DeviceLosses::computes(const Loss& loss, DType predictions) {
   return kernel_loss(loss) != nullptr && is_floating(predictions);
 }
 
-void DeviceLosses::begin() {
-  added_.clear();
-  arrays_.clear();
-}
-
-std::size_t DeviceLosses::put(Tensor array) {
-  arrays_.push_back(std::move(array));
-  return arrays_.size() - 1;
-}
-
-void DeviceLosses::add(const Loss& loss, const Tensor& y_true, const Tensor& sample_weight,
-                       const Shape& predictions, double scale) {
-  const losses::KernelLoss& of_keras = *kernel_loss(loss);
-  const LossRows rows(loss, y_true, predictions);
-  std::vector<float> weights;
-  if (sample_weight.defined()) weights = row_weights(sample_weight, rows.shape);
-  Added added{of_keras.kernel(), {}, {}, {}, {}};
-  added.batch.rows = rows.shape.size();
-  added.batch.classes = rows.classes;
-  added.batch.labels = rows.labels;
-  added.batch.weighting = {rows.divisor(loss.reduction(), weights), static_cast<float>(scale)};
-  const Shape one_a_row{added.batch.rows};
-  added.y_true = put(rows.y_true);
-  if (sample_weight.defined()) added.weights = put(Tensor::from(weights, one_a_row));
-  if (of_keras.ignores()) added.counts = put(Tensor::from(rows.counts, one_a_row));
-  added_.push_back(added);
-}
-
-void DeviceLosses::compute(std::span<const Tensor> arrays, std::span<const Tensor> predictions,
-                           std::vector<Tensor> gradients) {
-  for (std::size_t i = 0; i < added_.size(); ++i) {
-    const Added& added = added_[i];
+void DeviceLosses::compute(const BatchLabels& labels, const Batch& batch,
+                           std::span<const double> scales, std::vector<Tensor> gradients) {
+  const std::vector<BatchLabels::Output>& outputs = labels.outputs();
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const BatchLabels::Output& output = outputs[i];
     Tensor& gradient = gradients[i];
     if (gradient.size() == 0) continue;  // a launch of nothing is an error
+    kernels::LossBatch of_output = batch_of(output, batch.arrays, scales[i]);
+    const Reduction reduction = output.loss->reduction();
+    if (output.masked) {
+      of_output.mask = static_cast<const bool*>(batch.masks[i].raw());
+      if (reduction != Reduction::kSum) {  // how many rows there are the device alone knows
+        const bool by_weight = reduction == Reduction::kMeanWithSampleWeight;
+        float* const divisor =
+            room(divisors_, static_cast<std::int64_t>(outputs.size()), device()) + i;
+        runner_.run(kernels::LossDivisorJob{of_output, by_weight, divisor});
+        of_output.divisor = divisor;
+      }
+    }
     const bool wide_enough = gradient.dtype() == DType::kFloat32;
-    kernels::LossGradientJob job{added.loss, added.batch};
-    job.batch.y_true = numbers_of<float>(arrays, added.y_true);
-    job.batch.weights = numbers_of<float>(arrays, added.weights);
-    job.batch.counts = numbers_of<std::uint8_t>(arrays, added.counts);
-    job.batch.y_pred = as_float(predictions[i]);
-    job.batch.gradient = wide_enough ? static_cast<float*>(gradient.raw())
+    of_output.y_pred = as_float(batch.predictions[i]);
+    of_output.gradient = wide_enough ? static_cast<float*>(gradient.raw())
                                      : room(slopes_, gradient.size(), device());
-    runner_.run(job);
+    runner_.run(kernels::LossGradientJob{kernel_loss(*output.loss)->kernel(), of_output});
     if (wide_enough) continue;
     runner_.run(kernels::CastJob{DType::kFloat32, gradient.dtype(), slopes_.raw(), gradient.raw(),
                                  gradient.size()});

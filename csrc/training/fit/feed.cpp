@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 #include "training/fit/read_ahead.h"
 
@@ -22,11 +23,15 @@ class ArrayFeed : public Feed {
   Batch sample(std::uint64_t) override {
     return data_.slice(0, std::min(batch_size_, data_.rows()));
   }
-  void begin(std::uint64_t seed, std::int64_t pass, std::int64_t first, std::int64_t) override {
+
+ protected:
+  void start(std::uint64_t seed, std::int64_t pass, std::int64_t first, std::int64_t end) override {
     if (shuffle_) order_ = shuffled(data_.rows(), seed, pass);
     next_ = first;
+    end_ = end;
   }
-  Batch next() override {
+  bool is_ready() override { return next_ < end_; }
+  Batch take() override {
     const std::int64_t begin = next_++ * batch_size_;
     const std::int64_t count = std::min(batch_size_, data_.rows() - begin);
     if (order_.empty()) return data_.slice(begin, count);
@@ -38,7 +43,7 @@ class ArrayFeed : public Feed {
   Data data_;
   std::int64_t batch_size_;
   bool shuffle_;
-  std::int64_t next_ = 0;
+  std::int64_t next_ = 0, end_ = 0;
   std::vector<std::int64_t> order_;
 };
 
@@ -63,22 +68,25 @@ class LoaderFeed : public Feed {
   std::int64_t batch_size() const override { return 0; }
   std::int64_t batches() const override { return batches_; }
   Batch sample(std::uint64_t seed) override {
-    ahead_.reset();
+    reader_.reset();
     return checked(loader_->batch(0, 0, seed), 0);
   }
-  void begin(std::uint64_t seed, std::int64_t pass, std::int64_t first, std::int64_t end) override {
-    ahead_.reset();  // it may be in the loader: calls do not overlap
+
+ protected:
+  void start(std::uint64_t seed, std::int64_t pass, std::int64_t first, std::int64_t end) override {
+    reader_.reset();  // it may be in the loader: calls do not overlap
     if (shuffle_) order_ = shuffled(batches_, seed, pass);
     next_ = first;
-    ahead_ = std::make_unique<ReadAhead>(first, end, [=, this](std::int64_t place) {
+    reader_ = std::make_unique<ReadAhead>(first, end, [=, this](std::int64_t place) {
       return loader_->batch(pass, index_at(place), seed);
     });
   }
-  Batch next() override {
-    DataSet set = ahead_->next();
+  bool is_ready() override { return reader_->has_next(); }
+  Batch take() override {
+    DataSet set = reader_->next();
     return checked(std::move(set), index_at(next_++));
   }
-  void end() override { ahead_.reset(); }
+  void stop() override { reader_.reset(); }
 
  private:
   /// Which of the loader's batches comes at a place of the pass.
@@ -99,11 +107,45 @@ class LoaderFeed : public Feed {
   std::map<std::int64_t, double> class_weight_;
   std::int64_t batches_, next_ = 0;
   bool shuffle_ = false;
-  std::vector<std::int64_t> order_;   // of this pass, when shuffled
-  std::unique_ptr<ReadAhead> ahead_;  // last: it reads the rest
+  std::vector<std::int64_t> order_;    // of this pass, when shuffled
+  std::unique_ptr<ReadAhead> reader_;  // last: it reads the rest
 };
 
 }  // namespace
+
+void Feed::begin(std::uint64_t seed, std::int64_t pass, std::int64_t first, std::int64_t end) {
+  forget_ahead();
+  start(seed, pass, first, end);
+}
+
+Batch Feed::next() {
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  if (!ahead_) return take();
+  Batch out = std::move(*ahead_);
+  ahead_.reset();
+  return out;
+}
+
+Batch* Feed::ahead() noexcept {
+  if (!ahead_ && !failure_) {
+    try {
+      if (is_ready()) ahead_ = take();
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
+  }
+  return ahead_ ? &*ahead_ : nullptr;
+}
+
+void Feed::end() {
+  forget_ahead();
+  stop();
+}
+
+void Feed::forget_ahead() {
+  ahead_.reset();
+  failure_ = nullptr;
+}
 
 std::unique_ptr<Feed> array_feed(Data data, std::int64_t batch_size, bool shuffle) {
   return std::make_unique<ArrayFeed>(std::move(data), batch_size, shuffle);

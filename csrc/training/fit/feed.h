@@ -1,6 +1,7 @@
 #pragma once
 #include <lamina/data_loader.h>
 
+#include <exception>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,11 +24,27 @@ class Feed {
   /// A batch to prepare for.
   [[nodiscard]] virtual Batch sample(std::uint64_t seed) = 0;
   /// The batches [first, end) of this pass are asked for next, in order.
-  virtual void begin(std::uint64_t seed, std::int64_t pass, std::int64_t first,
-                     std::int64_t end) = 0;
-  [[nodiscard]] virtual Batch next() = 0;
+  void begin(std::uint64_t seed, std::int64_t pass, std::int64_t first, std::int64_t end);
+  [[nodiscard]] Batch next();
+  /// What next() will give, where it is there without waiting for it; null also where making it
+  /// failed, which next() throws. Stays the feed's.
+  [[nodiscard]] Batch* ahead() noexcept;
   /// No more of them is wanted: returns when nothing is being read ahead.
-  virtual void end() {}
+  void end();
+
+ protected:
+  virtual void start(std::uint64_t seed, std::int64_t pass, std::int64_t first,
+                     std::int64_t end) = 0;
+  virtual void stop() {}
+  /// The next batch, and whether there is one that need not be waited for.
+  [[nodiscard]] virtual Batch take() = 0;
+  [[nodiscard]] virtual bool is_ready() = 0;
+
+ private:
+  void forget_ahead();
+
+  std::optional<Batch> ahead_;
+  std::exception_ptr failure_;  ///< of making it
 };
 
 /// Of arrays, in their order or a new one each pass.

@@ -142,7 +142,7 @@ void FitLoop::run_batches(std::int64_t end, ProgressBar& bar) {
   while (position_.batch < end && !stopped_) {
     const std::int64_t batch = position_.batch;
     call_all([&](Callback& callback) { callback.on_train_batch_begin(*this, batch); });
-    trainer_.train(feed_->next());
+    trainer_.train(feed_->next(), [this] { return feed_->ahead(); });
     ++position_.batch;
     last_logs_ = trainer_.logs();
     refresh_state();

@@ -41,6 +41,11 @@ void ReadAhead::run(std::int64_t first, std::int64_t end) {
   }
 }
 
+bool ReadAhead::has_next() {
+  const std::lock_guard lock(mutex_);
+  return !ready_.empty();
+}
+
 DataSet ReadAhead::next() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return !ready_.empty() || failure_; });

@@ -23,6 +23,8 @@ class ReadAhead {
 
   /// The next batch. Throws what making it threw.
   [[nodiscard]] DataSet next();
+  /// Whether that need not wait for it, and throws nothing.
+  [[nodiscard]] bool has_next();
 
  private:
   void run(std::int64_t first, std::int64_t end);

@@ -112,30 +112,32 @@ void Trainer::require_same_trainable() {
       model_.name()));
 }
 
-double Trainer::total_loss(const Batch& batch, const Predictions& predicted,
-                           std::vector<Tensor>* gradients) {
-  const std::vector<Tensor>& outputs = predicted.outputs;
+double Trainer::total_loss(const Batch& batch, const std::function<double(std::size_t)>& value_of) {
   double total = 0;
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const Loss& loss = *losses_[i];
-    const double weight = loss_weights_[i];
-    double value = 0;
-    if (gradients != nullptr) {
-      LossResult result = naming_samples(batch, batch.y[i], [&] {
-        return loss.value_and_gradient(batch.y[i], outputs[i], batch.weight,
-                                       weight * optimizer().loss_scale(), predicted.masks[i]);
-      });
-      gradients->push_back(std::move(result.gradient));
-      value = result.value;
-    } else {
-      value = naming_samples(batch, batch.y[i], [&] {
-        return loss(batch.y[i], outputs[i], batch.weight, predicted.masks[i]);
-      });
-    }
+  for (std::size_t i = 0; i < losses_.size(); ++i) {
+    const double value = value_of(i);
     if (!output_losses_.empty()) output_losses_[i].update(value, static_cast<double>(batch.rows()));
-    total += value * weight;
+    total += value * loss_weights_[i];
   }
   return total;
+}
+
+double Trainer::total_loss(const Batch& batch, const Predictions& predicted,
+                           std::vector<Tensor>* gradients) {
+  return total_loss(batch, [&](std::size_t i) {
+    const Loss& loss = *losses_[i];
+    const Tensor& output = predicted.outputs[i];
+    return naming_samples(batch, batch.y[i], [&]() -> double {
+      if (gradients == nullptr) {
+        return loss(batch.y[i], output, batch.weight, predicted.masks[i]);
+      }
+      LossResult result =
+          loss.value_and_gradient(batch.y[i], output, batch.weight,
+                                  loss_weights_[i] * optimizer().loss_scale(), predicted.masks[i]);
+      gradients->push_back(std::move(result.gradient));
+      return result.value;
+    });
+  });
 }
 
 void Trainer::gather(const Batch& batch, const Predictions& predicted, double loss) {
@@ -154,31 +156,55 @@ void Trainer::lose() {
 }
 
 bool Trainer::has_device_losses(const TrainGraph& graph) const {
-  // How many rows take part is known before the step only where no mask says.
-  if (graph.device() == Device::cpu() || graph.has_output_masks()) return false;
-  const std::vector<ops::TensorSpec> outputs = graph.output_specs();
+  if (graph.device() == Device::cpu()) return false;
+  const std::vector<ops::TensorSpec>& outputs = graph.output_specs();
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (!DeviceLosses::computes(*losses_[i], outputs[i].dtype)) return false;
   }
   return true;
 }
 
-void Trainer::place_labels(const TrainGraph& graph, const Batch& batch) {
-  if (!device_losses_ || device_losses_->device() != graph.device()) {
-    device_losses_.emplace(graph.device());
+std::shared_ptr<SentBatch> Trainer::send(TrainGraph& graph, const Batch& batch,
+                                         RandomState random) const {
+  auto out = std::make_shared<SentBatch>();
+  std::vector<Tensor> beside;
+  if (has_device_losses(graph)) {
+    BatchLabels& labels = out->labels.emplace();
+    for (std::size_t i = 0; i < losses_.size(); ++i) {
+      naming_samples(batch, batch.y.at(i), [&] {
+        labels.add(*losses_[i], batch.y[i], batch.weight, graph.output_specs()[i].shape,
+                   graph.mask_shapes()[i]);
+      });
+    }
+    beside = labels.arrays();
   }
-  device_losses_->begin();
-  const std::vector<ops::TensorSpec> outputs = graph.output_specs();
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    naming_samples(batch, batch.y[i], [&] {
-      device_losses_->add(*losses_[i], batch.y[i], batch.weight, outputs[i].shape,
-                          loss_weights_[i] * optimizer().loss_scale());
-    });
+  out->inputs = graph.send(batch.x, random, beside);
+  return out;
+}
+
+void Trainer::send_ahead(TrainGraph& graph, const Ahead& ahead) const {
+  if (!ahead || graph.device() == Device::cpu()) return;
+  Batch* const batch = ahead();
+  if (batch == nullptr || batch->y.size() != losses_.size() || !graphs_.again(batch->x)) return;
+  try {
+    batch->sent = send(graph, *batch, random_at(step() + 1));
+  } catch (const std::exception&) {
+    // It is tried again when its step begins, which says what is wrong.
   }
 }
 
-double Trainer::step_with_host(TrainGraph& graph, const Batch& batch, RandomState random) {
-  const std::vector<Tensor>& outputs = graph.forward(batch.x, random);
+double Trainer::step(TrainGraph& graph, const Batch& batch, const Ahead& ahead) {
+  const RandomState random = random_at(step());
+  const bool is_there = batch.sent && graph.holds(*batch.sent->inputs, random);
+  const std::shared_ptr<SentBatch> ready = is_there ? batch.sent : send(graph, batch, random);
+  graph.begin_forward(*ready->inputs);
+  return ready->labels ? finish_without_host(graph, batch, *ready->labels, ahead)
+                       : finish_with_host(graph, batch, ahead);
+}
+
+double Trainer::finish_with_host(TrainGraph& graph, const Batch& batch, const Ahead& ahead) {
+  send_ahead(graph, ahead);
+  const std::vector<Tensor>& outputs = graph.finish_forward();
   const Predictions predicted{outputs, graph.output_masks()};
   std::vector<Tensor> gradients;
   const double loss = total_loss(batch, predicted, &gradients) + graph.penalty();
@@ -187,29 +213,38 @@ double Trainer::step_with_host(TrainGraph& graph, const Batch& batch, RandomStat
   return loss;
 }
 
-double Trainer::step_without_host(TrainGraph& graph, const Batch& batch, RandomState random) {
-  place_labels(graph, batch);
-  graph.begin_forward(batch.x, random, device_losses_->arrays());
-  device_losses_->compute(graph.beside(), graph.device_outputs(), graph.output_gradients());
+double Trainer::finish_without_host(TrainGraph& graph, const Batch& batch, BatchLabels& labels,
+                                    const Ahead& ahead) {
+  if (!device_losses_ || device_losses_->device() != graph.device()) {
+    device_losses_.emplace(graph.device());
+  }
+  std::vector<double> scales;
+  for (const double weight : loss_weights_) scales.push_back(weight * optimizer().loss_scale());
+  device_losses_->compute(labels,
+                          {graph.beside(), graph.device_outputs(), graph.device_output_masks()},
+                          scales, graph.output_gradients());
   const std::vector<Tensor>& gradients = graph.backward_of_device(optimizer().loss_scale());
+  send_ahead(graph, ahead);
   const std::vector<Tensor>& outputs = graph.finish_forward();
   const Predictions predicted{outputs, graph.output_masks()};
-  const double loss = total_loss(batch, predicted, nullptr) + graph.penalty();
+  const double loss = total_loss(batch,
+                                 [&](std::size_t i) -> double {
+                                   return labels.value(i, outputs[i], predicted.masks[i]);
+                                 }) +
+                      graph.penalty();
   gather(batch, predicted, loss);
   optimizer().apply(gradients);
   return loss;
 }
 
-void Trainer::train(const Batch& batch) {
+void Trainer::train(const Batch& batch, const Ahead& ahead) {
   prepare(batch);
   TrainGraph& graph = graphs_.get(batch.x);
-  const RandomState random{seed_, static_cast<std::uint64_t>(step())};
   const std::vector<double> metrics = metric_state();
   const std::int64_t steps = optimizer().steps();
   double loss = 0;
   try {
-    loss = has_device_losses(graph) ? step_without_host(graph, batch, random)
-                                    : step_with_host(graph, batch, random);
+    loss = step(graph, batch, ahead);
   } catch (...) {
     try {
       set_metric_state(metrics);

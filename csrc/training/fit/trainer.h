@@ -2,6 +2,7 @@
 #include <lamina/training.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,16 +17,26 @@
 
 namespace lamina::training {
 
+/// What of a batch is done ahead of its step.
+struct SentBatch {
+  std::shared_ptr<SentInputs> inputs;
+  std::optional<BatchLabels> labels;  ///< where the device computes the losses' gradients
+};
+
 /// What `compile` makes of a model: its losses, metrics and optimizer, and graphs for the batches'
 /// shapes. Lives in the model.
 class Trainer {
  public:
   Trainer(Model& model, CompileArguments arguments);
 
+  /// The batch that comes next, if it is there; null if not. Throws nothing.
+  using Ahead = std::function<Batch*()>;
   /// Forward, backward, update; the metrics gather the batch. All or nothing: throws ValueError for
   /// data that do not suit the model, the losses or the metrics, and OutOfMemoryError, before
-  /// weights, moving averages and metrics have changed.
-  void train(const Batch& batch);
+  /// weights, moving averages and metrics have changed. Where a device computes, the batch `ahead`
+  /// travels to it meanwhile, if it is of this one's shapes; of what that fails nothing is said
+  /// before its own step.
+  void train(const Batch& batch, const Ahead& ahead = {});
   /// Forward as in prediction; the metrics gather the batch.
   void test(const Batch& batch);
 
@@ -74,15 +85,25 @@ class Trainer {
   };
 
   void make_metrics(const Batch& batch);
-  /// What of a step may fail; gives the loss. With the losses' gradients computed on the host, and
-  /// on the device, which then does not wait for the host between forward and backward.
-  double step_with_host(TrainGraph& graph, const Batch& batch, RandomState random);
-  double step_without_host(TrainGraph& graph, const Batch& batch, RandomState random);
+  /// What of a step may fail; gives the loss.
+  double step(TrainGraph& graph, const Batch& batch, const Ahead& ahead);
+  /// Its parts, once forward is begun: with the losses' gradients computed on the host, and on the
+  /// device, which then does not wait for the host between forward and backward.
+  double finish_with_host(TrainGraph& graph, const Batch& batch, const Ahead& ahead);
+  double finish_without_host(TrainGraph& graph, const Batch& batch, BatchLabels& labels,
+                             const Ahead& ahead);
   /// Whether the latter can be.
   [[nodiscard]] bool has_device_losses(const TrainGraph& graph) const;
-  /// Has the labels made ready for the graph's device.
-  void place_labels(const TrainGraph& graph, const Batch& batch);
-  /// The weighted sum of the outputs' losses; with `gradients`, their derivatives as well.
+  /// Has a batch made ready, and sent where the graph computes. Throws for labels that do not fit.
+  [[nodiscard]] std::shared_ptr<SentBatch> send(TrainGraph& graph, const Batch& batch,
+                                                RandomState random) const;
+  void send_ahead(TrainGraph& graph, const Ahead& ahead) const;
+  [[nodiscard]] RandomState random_at(std::int64_t step) const {
+    return {seed_, static_cast<std::uint64_t>(step)};
+  }
+  /// The weighted sum of the outputs' losses, which `value_of` gives.
+  double total_loss(const Batch& batch, const std::function<double(std::size_t)>& value_of);
+  /// The same on the host alone; with `gradients`, their derivatives as well.
   double total_loss(const Batch& batch, const Predictions& predicted,
                     std::vector<Tensor>* gradients);
   /// The run is lost: from this batch on its loss is NaN.

@@ -18,6 +18,8 @@ class GraphCache {
   /// The graph for inputs like these; valid until the next call. Throws what TrainGraph
   /// throws.
   [[nodiscard]] TrainGraph& get(const std::vector<Tensor>& x);
+  /// Whether inputs like these have the graph that was last asked for.
+  [[nodiscard]] bool again(const std::vector<Tensor>& x) const;
 
  private:
   struct Cached {
@@ -25,15 +27,18 @@ class GraphCache {
     Device device;
     std::unique_ptr<TrainGraph> graph;
   };
-  /// Whether `graph` takes data of the dtypes of `x` as the model does.
-  [[nodiscard]] bool suits(const TrainGraph& graph, const std::vector<Tensor>& x) const;
+  /// Whether it is the graph for inputs of these shapes, and takes their dtypes as the model does.
+  [[nodiscard]] bool suits(const Cached& cached, const std::vector<Tensor>& x) const;
+  /// What graphs on the device send their inputs by; null for the host's.
+  [[nodiscard]] std::shared_ptr<runtime::UploadStage> stage_on(Device device);
 
   static constexpr std::size_t kGraphs = 3;
 
   Model& model_;
   TrainGraph::Mode mode_;
   models::GraphWatch watch_;
-  std::list<Cached> graphs_;  // the one used last in front
+  std::shared_ptr<runtime::UploadStage> stage_;  // of all graphs: one runs at a time
+  std::list<Cached> graphs_;                     // the one used last in front
 };
 
 }  // namespace lamina::training

@@ -8,6 +8,7 @@
 #include "ops/backend.h"
 #include "runtime/devices.h"
 #include "runtime/marked_tensors.h"
+#include "training/graph/placed_tensors.h"
 #include "training/optimizers/scalars.h"
 
 namespace lamina::training {
@@ -53,9 +54,9 @@ TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Dev
                        const Options& options)
     : backend_(ops::make_backend(device)),
       runner_(device),
-      staged_inputs_(device),
       staged_gradients_(device),
       staged_scales_(device),
+      stage_(options.stage),
       variables_(built_for(model, input_shapes).trainable_variables()),
       penalties_(options.mode == Mode::kTraining ? variables_ : std::vector<VariablePtr>(),
                  device) {
@@ -81,24 +82,41 @@ TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Dev
   plan_ = std::make_unique<graph::TrainingPlan>(
       std::move(program), wanted, backend_,
       graph::PlanOptions{.optimize = options.optimize, .profile = options.profile});
+  note_outputs(plan_->program());
+  if (device != Device::cpu() && !stage_) {
+    stage_ = std::make_shared<runtime::UploadStage>(runtime::devices().get(device));
+  }
+}
+
+void TrainGraph::note_outputs(const graph::Program& program) {
+  for (std::size_t i = 0; i < outputs_count_; ++i) {
+    output_specs_.push_back(program.values[program.outputs[i]]);
+  }
+  for (const std::optional<std::size_t>& mask : mask_outputs_) {
+    std::optional<Shape> shape;
+    if (mask) shape = program.values[program.outputs[*mask]].shape;
+    mask_shapes_.push_back(std::move(shape));
+  }
 }
 
 const std::vector<Tensor>& TrainGraph::Staged::place(const std::vector<Tensor>& tensors) {
   if (device_ == Device::cpu()) return there_ = tensors;
   there_.resize(tensors.size());
-  std::vector<Tensor> here;
+  std::vector<Tensor> here, to;
+  std::vector<runtime::Copy> within;  // of what is on the device already
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    if (!tensors[i].defined()) {
-      throw ValueError("Number " + std::to_string(i) + " of the tensors given is undefined.");
-    }
-    here.push_back(tensors[i].to(Device::cpu()));
-    const Tensor& given = here.back();
-    if (!there_[i].defined() || there_[i].shape() != given.shape() ||
-        there_[i].dtype() != given.dtype()) {
-      there_[i] = Tensor::empty(given.shape(), given.dtype(), device_);
+    const Tensor& given = tensors[i];
+    require_defined(given, i);
+    make_place(there_[i], given.shape(), given.dtype(), device_);
+    if (given.device() == device_) {
+      within.push_back(copy_of(given, there_[i]));
+    } else {
+      here.push_back(given.to(Device::cpu()));
+      to.push_back(there_[i]);
     }
   }
-  core::copy_into(there_, here);
+  core::copy_into(to, here);
+  copy_within(device_, within);
   return there_;
 }
 
@@ -137,23 +155,24 @@ const std::vector<Tensor>& TrainGraph::forward(const std::vector<Tensor>& inputs
 
 void TrainGraph::begin_forward(const std::vector<Tensor>& inputs, RandomState state,
                                const std::vector<Tensor>& beside) {
+  begin_forward(*send(inputs, state, beside));
+}
+
+void TrainGraph::begin_forward(const SentInputs& sent) {
   pending_averages_.clear();
   computed_ = false;
-  std::vector<Tensor> given = inputs;
-  for (std::size_t i = 0; i < std::min(given.size(), input_dtypes_.size()); ++i) {
-    given[i] = given[i].cast(input_dtypes_[i]);
-  }
-  if (plan_->draws()) given.push_back(graph::tensor_of(state));
-  given.insert(given.end(), beside.begin(), beside.end());
-  const std::vector<Tensor>& placed = staged_inputs_.place(given);  // one passage for all
-  const auto behind = placed.begin() + static_cast<std::ptrdiff_t>(inputs.size());
-  beside_.assign(placed.end() - static_cast<std::ptrdiff_t>(beside.size()), placed.end());
+  const std::vector<Tensor>& placed = arrived(sent);
+  const auto behind = placed.begin() + static_cast<std::ptrdiff_t>(sent.inputs_);
+  beside_.assign(placed.end() - static_cast<std::ptrdiff_t>(sent.beside_), placed.end());
   const std::vector<Tensor>& all =
       plan_->forward({placed.begin(), behind}, plan_->draws() ? *behind : Tensor());
   const std::span<const Tensor> own(all.data(), outputs_count_ + penalty_dtypes_.size());
   device_outputs_.assign(own.begin(), own.end());
-  for (const std::optional<std::size_t>& mask : mask_outputs_) {
-    if (mask) device_outputs_.push_back(all[*mask]);
+  device_masks_.assign(outputs_count_, Tensor());
+  for (std::size_t i = 0; i < mask_outputs_.size(); ++i) {
+    if (!mask_outputs_[i]) continue;
+    device_masks_[i] = all[*mask_outputs_[i]];
+    device_outputs_.push_back(device_masks_[i]);
   }
   device_outputs_.push_back(penalties_.sums());  // one passage, and one wait, for all
   if (device() != Device::cpu()) mark_outputs();
@@ -181,19 +200,10 @@ const std::vector<Tensor>& TrainGraph::finish_forward() {
   return outputs_;
 }
 
-std::vector<ops::TensorSpec> TrainGraph::output_specs() const {
-  const graph::Program& program = plan_->program();
-  std::vector<ops::TensorSpec> specs;
-  for (std::size_t i = 0; i < outputs_count_; ++i) {
-    specs.push_back(program.values[program.outputs[i]]);
-  }
-  return specs;
-}
-
 const std::vector<Tensor>& TrainGraph::output_gradients() {
   if (output_gradients_.empty()) {
     std::vector<Tensor> places;
-    for (const ops::TensorSpec& spec : output_specs()) {
+    for (const ops::TensorSpec& spec : output_specs_) {
       places.push_back(Tensor::empty(spec.shape, spec.dtype, device()));
     }
     output_gradients_ = std::move(places);

@@ -10,12 +10,11 @@
 #include "graph/training_plan.h"
 #include "ops/jobs/job_runner.h"
 #include "runtime/device_context.h"
+#include "training/graph/sent_inputs.h"
 #include "training/optimizers/penalties.h"
 #include "training/optimizers/step_memory.h"
 
 namespace lamina::training {
-
-using graph::RandomState;
 
 /// A model lowered in training mode for one set of input shapes (batch normalisation on the batch's
 /// statistics, with moving averages updated; dropout active), with its gradients. Reads the
@@ -38,6 +37,9 @@ class TrainGraph {
     bool profile = false;
     /// Fuse (see optimize_for_training). Without it each operation runs as the layers wrote it.
     bool optimize = true;
+    /// By which inputs go to the device: graphs of which one runs at a time may share it. Null: one
+    /// of its own.
+    std::shared_ptr<runtime::UploadStage> stage = {};
   };
 
   /// `input_shapes`: batch first, all known; a model that is not built yet is built for them.
@@ -47,6 +49,9 @@ class TrainGraph {
   TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Device device = Device::cpu());
   TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Device device,
              const Options& options);
+  ~TrainGraph();
+  TrainGraph(const TrainGraph&) = delete;
+  TrainGraph& operator=(const TrainGraph&) = delete;
 
   /// Runs forward; no variable changes. Inputs are cast to `input_dtypes()`. `state` drives
   /// dropout: use another counter at each step. The outputs of the model, on the host, valid until
@@ -81,14 +86,26 @@ class TrainGraph {
   //     graph.finish_forward();
 
   /// forward() without waiting for the outputs: a device has been given the work. Arrays of the
-  /// host `beside` the inputs come to the device with them.
+  /// host `beside` the inputs come to the device with them. Nothing is waited for either, but for
+  /// room where no inputs were as large before.
   void begin_forward(const std::vector<Tensor>& inputs, RandomState state,
                      const std::vector<Tensor>& beside = {});
+  /// The first half of that, which may be done before what was begun is finished: the inputs travel
+  /// while the device computes, and what is on it already stays there. Only what was sent last is
+  /// there to be begun with. Throws ValueError for an undefined tensor, DeviceError.
+  [[nodiscard]] std::shared_ptr<SentInputs> send(const std::vector<Tensor>& inputs,
+                                                 RandomState state,
+                                                 const std::vector<Tensor>& beside = {});
+  /// Whether the second half can be done with it: once.
+  [[nodiscard]] bool holds(const SentInputs& sent, RandomState state) const;
+  void begin_forward(const SentInputs& sent);
   /// On the graph's device, valid until the next forward: the arrays, and the model's outputs.
   [[nodiscard]] const std::vector<Tensor>& beside() const { return beside_; }
   [[nodiscard]] std::span<const Tensor> device_outputs() const {
     return std::span(device_outputs_).first(outputs_count_);
   }
+  /// Their masks, bool; undefined for those without one.
+  [[nodiscard]] const std::vector<Tensor>& device_output_masks() const { return device_masks_; }
   /// Places on the graph's device, of the outputs' shapes and dtypes, always the same.
   [[nodiscard]] const std::vector<Tensor>& output_gradients();
   /// backward() of what lies there.
@@ -98,7 +115,11 @@ class TrainGraph {
   const std::vector<Tensor>& finish_forward();
 
   [[nodiscard]] Device device() const { return runner_.device(); }
-  [[nodiscard]] std::vector<ops::TensorSpec> output_specs() const;
+  [[nodiscard]] const std::vector<ops::TensorSpec>& output_specs() const { return output_specs_; }
+  /// The shapes of their masks; none for those without one.
+  [[nodiscard]] const std::vector<std::optional<Shape>>& mask_shapes() const {
+    return mask_shapes_;
+  }
   [[nodiscard]] const std::vector<DType>& input_dtypes() const { return input_dtypes_; }
   /// The model's trainable variables when this was made.
   [[nodiscard]] const std::vector<VariablePtr>& variables() const { return variables_; }
@@ -129,6 +150,10 @@ class TrainGraph {
     const Average* average;
     Tensor statistics, next;
   };
+  void note_outputs(const graph::Program& program);
+  /// The tensors on the graph's device, always at the same places, as recordings need it.
+  [[nodiscard]] const std::vector<Tensor>& arrived(const SentInputs& sent);
+  void take_to_places(const SentInputs& sent);
   void mark_outputs();
   /// Penalties and masks leave the outputs, with which they came to the host.
   void take_penalties();
@@ -141,7 +166,9 @@ class TrainGraph {
 
   std::shared_ptr<ops::Backend> backend_;
   ops::JobRunner runner_;
-  Staged staged_inputs_, staged_gradients_, staged_scales_;
+  Staged staged_gradients_, staged_scales_;
+  std::shared_ptr<runtime::UploadStage> stage_;  ///< null on the host
+  std::vector<Tensor> input_places_;
   StepMemory average_memory_;
   std::vector<DType> input_dtypes_;
   std::vector<VariablePtr> variables_;
@@ -158,7 +185,9 @@ class TrainGraph {
   std::vector<Tensor> beside_, output_gradients_, placed_scales_;
   std::optional<double> placed_scale_;                    ///< what these hold
   std::vector<std::optional<std::size_t>> mask_outputs_;  ///< of the plan, for each output
-  std::vector<Tensor> outputs_, output_masks_;
+  std::vector<ops::TensorSpec> output_specs_;
+  std::vector<std::optional<Shape>> mask_shapes_;
+  std::vector<Tensor> outputs_, output_masks_, device_masks_;
 };
 
 /// Whether outputs of the model have masks, for data of such shapes and dtypes.

@@ -9,19 +9,16 @@
 #include "core/denormals.h"
 #include "core/parallel_ranges.h"
 #include "kernels/losses.h"
-#include "training/losses/labels.h"
 #include "training/losses/loss_rows.h"
 
 namespace lamina {
 namespace {
 
 /// Labels and predictions as float32 rows.
-struct Rows : training::LossRows {
-  Rows(const Loss& loss, const Tensor& labels_of_rows, const Tensor& predictions)
-      : LossRows(loss, labels_of_rows, predictions.shape()),
-        predicted(predictions.reshape(y_pred).cast(DType::kFloat32)) {}
-
-  Tensor predicted;
+class Rows {
+ public:
+  Rows(const training::LossRows& all, const Tensor& predictions)
+      : all_(all), predicted_(predictions.reshape(all.y_pred).cast(DType::kFloat32)) {}
 
   template <class T>
   static std::span<T> of(std::span<T> all, std::size_t row, std::int64_t width) {
@@ -29,26 +26,33 @@ struct Rows : training::LossRows {
     return all.subspan(row * size, size);
   }
   [[nodiscard]] std::span<const float> truth(std::size_t row) const {
-    return of(y_true.data<float>(), row, labels);
+    return of(all_.y_true.data<float>(), row, all_.labels);
   }
   [[nodiscard]] std::span<const float> prediction(std::size_t row) const {
-    return of(predicted.data<float>(), row, classes);
+    return of(predicted_.data<float>(), row, all_.classes);
   }
   /// Calls f(row) for each, in parallel.
   template <class F>
   void for_each(const F& f) const {
     const core::FlushDenormals flush;
-    core::parallel_ranges(shape.size(), classes * 8, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) f(static_cast<std::size_t>(i));
-    });
+    core::parallel_ranges(all_.shape.size(), all_.classes * 8,
+                          [&](std::int64_t begin, std::int64_t end) {
+                            for (std::int64_t i = begin; i < end; ++i) {
+                              f(static_cast<std::size_t>(i));
+                            }
+                          });
   }
+
+ private:
+  const training::LossRows& all_;
+  const Tensor predicted_;
 };
 
-Rows rows_of(const Loss& loss, const Tensor& y_true, const Tensor& y_pred) {
+training::LossRows rows_of(const Loss& loss, const Tensor& y_true, const Tensor& y_pred) {
   if (y_true.defined() && !y_pred.defined()) {
     throw ValueError(fmt::format("Loss '{}': `y_pred` is undefined.", loss.name()));
   }
-  return {loss, y_true, y_pred};
+  return {loss, y_true, y_pred.shape()};
 }
 
 }  // namespace
@@ -65,11 +69,12 @@ LossResult Loss::value_and_gradient(const Tensor& y_true, const Tensor& y_pred,
 }
 
 RowLosses Loss::row_losses(const Tensor& y_true, const Tensor& y_pred) const {
-  const Rows rows = rows_of(*this, y_true, y_pred);
-  RowLosses out{Tensor::zeros(rows.shape), Tensor::zeros(rows.shape)};
+  const training::LossRows all = rows_of(*this, y_true, y_pred);
+  const Rows rows(all, y_pred);
+  RowLosses out{Tensor::zeros(all.shape), Tensor::zeros(all.shape)};
   const std::span<float> values = out.values.data<float>(), counts = out.counts.data<float>();
   rows.for_each([&](std::size_t i) {
-    if (rows.counts[i] == 0) return;
+    if (all.counts[i] == 0) return;
     values[i] = row(rows.truth(i), rows.prediction(i), {});
     counts[i] = 1;
   });
@@ -78,24 +83,29 @@ RowLosses Loss::row_losses(const Tensor& y_true, const Tensor& y_pred) const {
 
 LossResult Loss::compute(const Tensor& y_true, const Tensor& y_pred, const Tensor& sample_weight,
                          const Tensor& mask, std::optional<double> gradient_scale) const {
-  const bool with_gradient = gradient_scale.has_value();
-  Rows rows = rows_of(*this, y_true, y_pred);
+  training::LossRows rows = rows_of(*this, y_true, y_pred);
   if (mask.defined()) rows.leave_out(*this, mask);
-  std::vector<float> weights;
-  if (sample_weight.defined()) weights = training::row_weights(sample_weight, rows.shape);
-  const float divisor = rows.divisor(reduction_, weights);
+  rows.weigh(sample_weight);
+  return reduced(rows, y_pred, gradient_scale);
+}
+
+LossResult Loss::reduced(const training::LossRows& all, const Tensor& y_pred,
+                         std::optional<double> gradient_scale) const {
+  const bool with_gradient = gradient_scale.has_value();
+  const Rows rows(all, y_pred);
+  const float divisor = all.divisor(reduction_);
   const kernels::LossWeighting weighting{divisor, static_cast<float>(gradient_scale.value_or(1))};
 
-  Tensor gradient = with_gradient ? Tensor::empty(rows.y_pred) : Tensor();
-  std::vector<float> losses(rows.counts.size(), 0.0F);
+  Tensor gradient = with_gradient ? Tensor::empty(all.y_pred) : Tensor();
+  std::vector<float> losses(all.counts.size(), 0.0F);
   rows.for_each([&](std::size_t i) {
     std::span<float> slope;
-    if (with_gradient) slope = Rows::of(gradient.data<float>(), i, rows.classes);
-    if (rows.counts[i] == 0 || divisor == 0) {
+    if (with_gradient) slope = Rows::of(gradient.data<float>(), i, all.classes);
+    if (all.counts[i] == 0 || divisor == 0) {
       std::fill(slope.begin(), slope.end(), 0.0F);
       return;
     }
-    const float weight = weights.empty() ? 1.0F : weights[i];
+    const float weight = all.weights.empty() ? 1.0F : all.weights[i];
     losses[i] = row(rows.truth(i), rows.prediction(i), slope) * weight;
     for (float& x : slope) x = weighting(x, weight);
   });

@@ -42,20 +42,32 @@ void LossRows::require_fit(const Loss& loss, const Shape& given, const Shape& pr
                   loss.name(), given.str(), predictions.str(), expected.str()));
 }
 
-void LossRows::leave_out(const Loss& loss, const Tensor& mask) {
-  Shape of_mask = mask.shape();
+void LossRows::require_mask(const Loss& loss, const Shape& mask) const {
+  Shape of_mask = mask;
   while (of_mask.rank() > shape.rank() && of_mask[-1] == 1) of_mask = without_last(of_mask);
-  if (of_mask != shape) {
-    throw ValueError(fmt::format("Loss '{}': the mask of shape {} does not fit losses of shape {}.",
-                                 loss.name(), mask.shape().str(), shape.str()));
-  }
+  if (of_mask == shape) return;
+  throw ValueError(fmt::format("Loss '{}': the mask of shape {} does not fit losses of shape {}.",
+                               loss.name(), mask.str(), shape.str()));
+}
+
+void LossRows::leave_out(const Loss& loss, const Tensor& mask) {
+  require_mask(loss, mask.shape());
   const Tensor kept = mask.cast(DType::kBool);
   for (std::size_t i = 0; i < counts.size(); ++i) {
     if (!kept.data<bool>()[i]) counts[i] = 0;
   }
 }
 
-float LossRows::divisor(Reduction reduction, const std::vector<float>& weights) const {
+void LossRows::weigh(const Tensor& sample_weight) {
+  weights.clear();
+  if (sample_weight.defined()) weights = row_weights(sample_weight, shape);
+}
+
+float LossRows::loss_of(const Loss& loss, const Tensor& predictions) const {
+  return loss.reduced(*this, predictions, {}).value;
+}
+
+float LossRows::divisor(Reduction reduction) const {
   double counted = 0, weighted = 0;
   for (std::size_t i = 0; i < counts.size(); ++i) {
     counted += counts[i];

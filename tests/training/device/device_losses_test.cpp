@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/fakes/fake_gpu.h"
+#include "tests/flushing.h"
 #include "tests/training/device/loss_scene.h"
 
 namespace lamina {
@@ -51,7 +52,18 @@ std::vector<std::size_t> waits_of_a_step(const FakeGpu& gpu, Model& model, const
   return out;
 }
 
+/// What is made while it lives treats denormal numbers as the CPU backend does: a device's threads,
+/// which are the host's here.
+class Flushing {
+ public:
+  Flushing() { lamina::testing::set_flushing(true); }
+  ~Flushing() { lamina::testing::set_flushing(false); }
+  Flushing(const Flushing&) = delete;
+  Flushing& operator=(const Flushing&) = delete;
+};
+
 TEST(DeviceLosses, GiveTheBitsOfTheHost) {
+  const Flushing flushing;
   Random random;
   const FakeGpu gpu({.seed = static_cast<unsigned>(random.integer(0, 1 << 20))}, {2, 1 << 16});
   for_losses_on(kGpu, random, [](const Tensor& got, const Tensor& wanted, const std::string& what) {
@@ -64,7 +76,7 @@ TEST(DeviceLosses, OfRowsThatAreAllIgnoredOrWeighNothingAreZeros) {
   Random random;
   const FakeGpu gpu;
   training::DeviceLosses losses(kGpu);
-  const Tensor p = random.tensor({3, 4}), zeros = Tensor::zeros({3, 4});
+  const Tensor p = random.tensor({3, 4}), y = random.tensor({3, 4}), zeros = Tensor::zeros({3, 4});
   const Tensor none = Tensor::from<std::int64_t>({-1, -1, -1}, {3});
   EXPECT_TRUE(bitwise_equal(
       device_gradient(losses,
@@ -77,6 +89,11 @@ TEST(DeviceLosses, OfRowsThatAreAllIgnoredOrWeighNothingAreZeros) {
           {"", losses::MeanSquaredError({.reduction = Reduction::kMeanWithSampleWeight}), zeros, p},
           Tensor::zeros({3}), 1),
       zeros));
+  for (const LossPtr& loss : {losses::MeanSquaredError(), losses::CosineSimilarity()}) {
+    const Tensor none_of_all = Tensor::zeros({3}, DType::kBool);
+    EXPECT_TRUE(
+        bitwise_equal(device_gradient(losses, {"", loss, y, p, none_of_all}, {}, 1), zeros));
+  }
 }
 
 TEST(DeviceLosses, AreThoseOfKerasAlone) {
@@ -85,9 +102,8 @@ TEST(DeviceLosses, AreThoseOfKerasAlone) {
   EXPECT_FALSE(training::DeviceLosses::computes(OwnSquaredError(), DType::kFloat32));
 }
 
-// The inputs with all that belongs to them; the outputs, while backward goes on; and whether the
-// weights are finite.
-TEST(DeviceLosses, LetAStepWaitThreeTimesAndNotBetweenForwardAndBackward) {
+// The outputs, while backward goes on; and whether the weights are finite.
+TEST(DeviceLosses, LetAStepWaitTwiceAndNotBetweenForwardAndBackward) {
   Random random;
   const FakeGpu gpu({}, {2, 1 << 16});
   const Tensor x = random.tensor({5, 8, 8, 3}), y = random.classes({5}, 3);
@@ -95,28 +111,87 @@ TEST(DeviceLosses, LetAStepWaitThreeTimesAndNotBetweenForwardAndBackward) {
     const ModelPtr model = convnet(6);  // with dropout, penalties and constraints
     compile(model, optimizers::Adam());
     model->to(kGpu);
-    EXPECT_THAT(waits_of_a_step(gpu, *model, x, y), ElementsAre(0, 2, 2));
+    EXPECT_THAT(waits_of_a_step(gpu, *model, x, y), ElementsAre(2, 2));
   }
   {
     const ModelPtr model = convnet(6, "mixed_float16");
     compile(model, optimizers::LossScaleOptimizer(
                        {.inner_optimizer = optimizers::SGD(), .initial_scale = 8}));
     model->to(kGpu);
-    EXPECT_THAT(waits_of_a_step(gpu, *model, x, y), ElementsAre(0, 2, 2, 2))
+    EXPECT_THAT(waits_of_a_step(gpu, *model, x, y), ElementsAre(2, 2, 2))
         << "and whether the gradients are finite";
   }
   {
     const ModelPtr model = convnet(6);
     compile(model, optimizers::SGD({.clipnorm = 1e-3}));
     model->to(kGpu);
-    EXPECT_THAT(waits_of_a_step(gpu, *model, x, y), ElementsAre(0, 2, 2, 2, 2))
+    EXPECT_THAT(waits_of_a_step(gpu, *model, x, y), ElementsAre(2, 2, 2, 2))
         << "and for the norms of gradients, and for what they are clipped by to be there";
   }
   const ModelPtr model = convnet(6);
   model->compile({.optimizer = optimizers::SGD(), .loss = own_loss()});
   model->to(kGpu);
-  EXPECT_THAT(waits_of_a_step(gpu, *model, x, random.tensor({5, 3})), ElementsAre(0, 1, 1, 2))
+  EXPECT_THAT(waits_of_a_step(gpu, *model, x, random.tensor({5, 3})), ElementsAre(1, 1, 2))
       << "a loss that the device does not know";
+}
+
+/// Of sequences, whose steps of zeros are masked.
+ModelPtr tagger(const LossPtr& loss, std::uint64_t seed) {
+  set_random_seed(seed);
+  const auto x = layers::Input({.shape = {5, 2}});
+  const auto steps = layers::Dense({.units = 4, .activation = "tanh"})(layers::Masking()(x));
+  const ModelPtr model = Functional::create(x, layers::Dense({.units = 3})(steps));
+  model->compile(
+      {.optimizer = optimizers::SGD({.learning_rate = 0.1}), .loss = loss, .metrics = {"mse"}});
+  return model;
+}
+
+/// The last steps of each are 0.
+Tensor sequences(Random& random, std::int64_t rows) {
+  Tensor x = random.tensor({rows, 5, 2}, 0.1, 1);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const auto length = static_cast<std::size_t>(2 * random.integer(1, 5));
+    const std::span<float> mine = x.data<float>().subspan(static_cast<std::size_t>(row) * 10, 10);
+    std::fill(mine.begin() + static_cast<std::ptrdiff_t>(length), mine.end(), 0.0F);
+  }
+  return x;
+}
+
+TEST(DeviceLosses, OfOutputsWithMasksAreOfWhatIsNotMasked) {
+  Random random;
+  const FakeGpu gpu({.seed = static_cast<unsigned>(random.integer(0, 1 << 20))}, {2, 1 << 16});
+  for (const Reduction reduction :
+       {Reduction::kSumOverBatchSize, Reduction::kSum, Reduction::kMeanWithSampleWeight}) {
+    const auto seed = static_cast<std::uint64_t>(random.integer(0, 1000));
+    const LossPtr loss = losses::MeanSquaredError({.reduction = reduction});
+    const ModelPtr here = tagger(loss, seed), there = tagger(loss, seed);
+    there->to(kGpu);
+    for (int step = 0; step < 4; ++step) {
+      const Tensor x = sequences(random, 6), y = random.tensor({6, 5, 3});
+      const Tensor weights = step % 2 == 0 ? Tensor() : random.tensor({6, 5}, 0.1, 2);
+      const Logs cpu = here->train_on_batch(x, y, weights),
+                 device = there->train_on_batch(x, y, weights);
+      for (const auto& [name, value] : cpu) {
+        EXPECT_NEAR(device.at(name), value, 1e-5 * (1 + value)) << name;
+      }
+    }
+    expect_near(there->variables(), here->variables(), 1e-4);
+    const Tensor x = sequences(random, 6), y = random.tensor({6, 5, 3});
+    EXPECT_THAT(waits_of_a_step(gpu, *there, x, y), ElementsAre(2, 2));
+  }
+  EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
+}
+
+TEST(DeviceLosses, RefuseMasksThatSayNothingOfTheirRowsAsOnTheCpu) {
+  Random random;
+  const FakeGpu gpu({}, {2, 1 << 16});
+  training::BatchLabels labels;
+  const LossPtr loss = losses::MeanSquaredError();
+  const Tensor y = random.tensor({4, 5, 3}), mask = Tensor::zeros({4}, DType::kBool);
+  const std::string message =
+      message_of([&] { labels.add(*loss, y, {}, y.shape(), mask.shape()); });
+  EXPECT_THAT(message, HasSubstr("the mask of shape (4,) does not fit losses of shape (4, 5)"));
+  EXPECT_EQ(message, message_of([&] { (void)(*loss)(y, y, {}, mask); }));
 }
 
 TEST(DeviceLosses, OfUsersTrainOnTheDeviceAsOnTheCpu) {

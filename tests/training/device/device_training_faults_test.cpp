@@ -119,5 +119,55 @@ TEST_P(DeviceTrainingFaults, OfAnyCallOfAStepAreThrownOrDoNoHarm) {
   EXPECT_GT(failures, 10);
 }
 
+// Of batches on their way beside a step nothing is said, or it is said at a step: either the run
+// ends with the weights of one that nothing disturbed, or it says that it failed.
+TEST_P(DeviceTrainingFaults, OfAnyCallOfARunAreThrownOrDoNoHarm) {
+  const Tensor x = random_.tensor({12, 6, 6, 2}), y = random_.classes({12}, 3);
+  const auto fit = [&](const ModelPtr& model) {
+    (void)model->fit(x, y, {.batch_size = 4, .verbose = Verbose::kSilent, .seed = 1});
+  };
+  std::vector<Tensor> after;
+  {
+    const FakeGpu gpu({.seed = seed_}, {2, 1 << 12});
+    const ModelPtr model = small_net();
+    fit(model);
+    after = state_of(*model);
+  }
+  int failures = 0;
+  bool reached = true;
+  for (std::size_t n = 0; reached && n < 5000;
+       n += static_cast<std::size_t>(random_.integer(1, 4))) {
+    SCOPED_TRACE(n);
+    const FakeGpu gpu({.seed = seed_ + static_cast<unsigned>(n)}, {2, 1 << 12});
+    {
+      const ModelPtr model = small_net();
+      gpu->fail_at(n, "cudaErrorLaunchFailure", GetParam());
+      bool failed = false;
+      try {
+        fit(model);
+      } catch (const DeviceError& error) {
+        failed = true;
+        EXPECT_THAT(error.what(), HasSubstr("injected fault"));
+      }
+      reached = gpu->calls() > n;
+      gpu->fail_never();
+      failures += failed ? 1 : 0;
+      try {
+        if (!failed) {
+          EXPECT_TRUE(equal(state_of(*model), after));
+        }
+      } catch (const DeviceError& error) {
+        // Of what the last step leaves to be done behind its end it is said here first.
+        EXPECT_EQ(GetParam(), FakeRuntime::Fault::kLater) << error.what();
+      }
+    }
+    EXPECT_EQ(gpu->used(), 0U);
+    EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
+    ASSERT_FALSE(HasFailure());
+  }
+  EXPECT_FALSE(reached);
+  EXPECT_GT(failures, 10);
+}
+
 }  // namespace
 }  // namespace lamina

@@ -1,6 +1,7 @@
 // Gradients of losses that a device computes against those of the host: for a fake device and for a
 // real one.
 #pragma once
+#include "kernels/losses.h"
 #include "tests/training/device/device_scene.h"
 #include "training/fit/device_losses.h"
 
@@ -11,6 +12,7 @@ struct LossCase {
   std::string what;
   LossPtr loss;
   Tensor y_true, y_pred;
+  Tensor mask = {};  ///< one a row
 };
 
 /// One a row, each with its likelihood.
@@ -36,9 +38,8 @@ inline Tensor row_certainties(Random& random, std::int64_t rows, std::int64_t cl
 }
 
 /// All of Keras's losses, with options that change what they compute.
-inline std::vector<LossCase> loss_cases(Random& random) {
+inline std::vector<LossCase> loss_cases(Random& random, std::int64_t rows, std::int64_t classes) {
   namespace l = losses;
-  const std::int64_t rows = random.integer(1, 40), classes = random.integer(2, 12);
   const Tensor numbers = random.tensor({rows, classes}, -2, 2);
   const Tensor part = random.tensor({rows, classes}, 0, 1),
                bits = random.classes({rows, classes}, 2);
@@ -108,41 +109,66 @@ inline std::vector<LossCase> loss_cases(Random& random) {
 inline Tensor device_gradient(training::DeviceLosses& losses, const LossCase& given,
                               const Tensor& weights, double scale) {
   const Device device = losses.device();
-  losses.begin();
-  losses.add(*given.loss, given.y_true, weights, given.y_pred.shape(), scale);
+  training::BatchLabels labels;
+  std::optional<Shape> of_mask;
+  if (given.mask.defined()) of_mask = given.mask.shape();
+  labels.add(*given.loss, given.y_true, weights, given.y_pred.shape(), of_mask);
   std::vector<Tensor> arrays;
-  for (const Tensor& array : losses.arrays()) arrays.push_back(array.to(device));
-  const Tensor predictions = given.y_pred.to(device);
+  for (const Tensor& array : labels.arrays()) arrays.push_back(array.to(device));
+  const Tensor predictions = given.y_pred.to(device), mask = given.mask.to(device);
   const Tensor gradient = Tensor::empty(given.y_pred.shape(), given.y_pred.dtype(), device);
-  losses.compute(arrays, std::span(&predictions, 1), {gradient});
+  losses.compute(labels, {arrays, std::span(&predictions, 1), std::span(&mask, 1)},
+                 std::span(&scale, 1), {gradient});
+  // What the host makes of the same labels is what it makes of all at once.
+  const float value = labels.value(0, given.y_pred, given.mask);
+  const float at_once = (*given.loss)(given.y_true, given.y_pred, weights, given.mask);
+  EXPECT_TRUE(value == at_once || (std::isnan(value) && std::isnan(at_once))) << given.what;
   return gradient.to(Device::cpu());
 }
 
-/// Calls compare(got, wanted, what) for each loss, dtype, and with and without weights.
+/// One a row, of which some take no part.
+inline Tensor row_mask(Random& random, const Shape& predictions) {
+  std::vector<std::int64_t> dims = predictions.dims();
+  dims.pop_back();
+  return random.classes(Shape(dims), 2).cast(DType::kBool);
+}
+
+/// Calls compare(got, wanted, what) for each loss, dtype, and with and without weights and masks;
+/// for rows that one thread of a device has, and for those that have a block of them.
 template <class F>
 void for_losses_on(Device device, Random& random, const F& compare) {
   training::DeviceLosses losses(device);
-  for (const LossCase& each : loss_cases(random)) {
+  std::vector<LossCase> all = loss_cases(random, random.integer(1, 40), random.integer(2, 12));
+  for (LossCase& each :
+       loss_cases(random, random.integer(1, 6), kernels::kLongLossRow + random.integer(0, 700))) {
+    each.what += ", long rows";
+    all.push_back(std::move(each));
+  }
+  for (const LossCase& each : all) {
     for (const DType dtype :
          {DType::kFloat32, DType::kFloat64, DType::kFloat16, DType::kBFloat16}) {
       for (const bool weighted : {false, true}) {
         LossCase given = each;
         given.y_pred = each.y_pred.cast(dtype);
         ASSERT_TRUE(training::DeviceLosses::computes(*given.loss, dtype));
+        const std::vector<std::int64_t>& dims = given.y_pred.shape().dims();
+        if (dims.back() != 1 && random.integer(0, 1) == 1) {
+          given.mask = row_mask(random, given.y_pred.shape());
+        }
         Tensor weights;
         if (weighted) {
-          const std::vector<std::int64_t>& dims = given.y_pred.shape().dims();
           const bool of_pixels = dims.size() == 4 && random.integer(0, 1) == 1;
           weights =
               random.tensor(of_pixels ? Shape{dims[0], dims[1], dims[2]} : Shape{dims[0]}, 0, 2);
         }
         const double scale = random.uniform(0.5, 8);
         const Tensor wanted =
-            given.loss->value_and_gradient(given.y_true, given.y_pred, weights, scale).gradient;
+            given.loss->value_and_gradient(given.y_true, given.y_pred, weights, scale, given.mask)
+                .gradient;
         const Tensor got = device_gradient(losses, given, weights, scale);
-        compare(
-            got, wanted,
-            given.what + ", " + std::string(dtype_name(dtype)) + (weighted ? ", weighted" : ""));
+        compare(got, wanted,
+                given.what + ", " + std::string(dtype_name(dtype)) +
+                    (weighted ? ", weighted" : "") + (given.mask.defined() ? ", masked" : ""));
       }
     }
   }

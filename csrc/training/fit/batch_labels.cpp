@@ -1,0 +1,36 @@
+#include "training/fit/batch_labels.h"
+
+#include <utility>
+
+#include "training/losses/rows.h"
+
+namespace lamina::training {
+
+std::size_t BatchLabels::put(Tensor array) {
+  arrays_.push_back(std::move(array));
+  return arrays_.size() - 1;
+}
+
+void BatchLabels::add(const Loss& loss, const Tensor& y_true, const Tensor& sample_weight,
+                      const Shape& predictions, const std::optional<Shape>& mask) {
+  Output output{&loss, {loss, y_true, predictions}, {}, {}, {}, mask.has_value()};
+  LossRows& rows = output.rows;
+  if (mask) rows.require_mask(loss, *mask);
+  rows.weigh(sample_weight);
+  const Shape one_a_row{rows.shape.size()};
+  output.y_true = put(rows.y_true);
+  if (!rows.weights.empty()) output.weights = put(Tensor::from(rows.weights, one_a_row));
+  if (dynamic_cast<const losses::KernelLoss&>(loss).ignores()) {
+    output.counts = put(Tensor::from(rows.counts, one_a_row));
+  }
+  outputs_.push_back(std::move(output));
+}
+
+float BatchLabels::value(std::size_t output, const Tensor& y_pred, const Tensor& mask) {
+  const Loss& loss = *outputs_[output].loss;
+  LossRows& rows = outputs_[output].rows;
+  if (mask.defined()) rows.leave_out(loss, mask);
+  return rows.loss_of(loss, y_pred);
+}
+
+}  // namespace lamina::training
