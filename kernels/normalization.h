@@ -318,17 +318,21 @@ bool execute(const BatchNormGradientJob& job, Executor& executor) {
 struct LayerNumbers {
   const void *mean, *variance, *gamma, *beta;
   double epsilon;
-  bool rms;  ///< the mean is not subtracted
+  bool rms;  ///< of the mean square, as if the mean were 0
 };
 
 template <class C>
 struct Layer {
-  C mean, origin, scale;
+  C mean, scale;
   LAMINA_HOST_DEVICE Layer(const LayerNumbers& numbers, std::int64_t g)
       : mean(static_cast<const C*>(numbers.mean)[g]),
-        origin(numbers.rms ? C(0) : mean),
-        scale(C(1) / std::sqrt(static_cast<const C*>(numbers.variance)[g] +
-                               static_cast<C>(numbers.epsilon))) {}
+        scale(static_cast<const C*>(numbers.variance)[g] + static_cast<C>(numbers.epsilon)) {
+    if (numbers.rms) {
+      scale += mean * mean;
+      mean = C(0);
+    }
+    scale = C(1) / std::sqrt(scale);
+  }
 };
 
 template <class C>
@@ -352,7 +356,7 @@ struct LayerNormMap {
     const std::int64_t g = i / job.groups.size, k = i % job.groups.size;
     const std::int64_t at = job.groups.at(g, k);
     const Layer<C> layer(job.numbers, g);
-    const C value = (widen(static_cast<const T*>(job.x)[at]) - layer.origin) * layer.scale;
+    const C value = (widen(static_cast<const T*>(job.x)[at]) - layer.mean) * layer.scale;
     static_cast<T*>(job.y)[at] = narrow<T>(value * number_or(job.numbers.gamma, k, C(1)) +
                                            number_or(job.numbers.beta, k, C(0)));
   }
@@ -365,7 +369,7 @@ bool execute(const LayerNormJob& job, Executor& executor) {
   });
 }
 
-/// With h = dy * gamma: `sums` holds those of h and of h * (x - origin) for each group.
+/// With h = dy * gamma: `sums` holds those of h and of h * (x - mean) for each group.
 struct LayerNormGradientJob {
   DType dtype;
   LayerNumbers numbers;
@@ -386,7 +390,7 @@ struct LayerNormGradientSums {
     const std::int64_t at = job.groups.at(g, k);
     const C h = widen(static_cast<const T*>(job.dy)[at]) * number_or(job.numbers.gamma, k, C(1));
     const Layer<C> layer(job.numbers, g);
-    return {h, h * (widen(static_cast<const T*>(job.x)[at]) - layer.origin)};
+    return {h, h * (widen(static_cast<const T*>(job.x)[at]) - layer.mean)};
   }
   LAMINA_HOST_DEVICE void finish(std::int64_t g, Two<C> all) const {
     static_cast<Two<C>*>(job.sums)[g] = all;
@@ -443,7 +447,7 @@ struct LayerNormSums {
     const std::int64_t at = job.groups.at(g, place);
     const Layer<C> layer(job.numbers, g);
     const C d = widen(static_cast<const T*>(job.dy)[at]);
-    return {d, d * (widen(static_cast<const T*>(job.x)[at]) - layer.origin) * layer.scale};
+    return {d, d * (widen(static_cast<const T*>(job.x)[at]) - layer.mean) * layer.scale};
   }
   LAMINA_HOST_DEVICE void finish(std::int64_t place, Two<C> all) const {
     static_cast<C*>(job.y)[place] = all.first;

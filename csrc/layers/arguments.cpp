@@ -15,6 +15,12 @@ constexpr std::int64_t kLargest = std::int64_t{1} << 20;
 
 }  // namespace
 
+std::string in_list(const std::vector<Shape>& shapes) {
+  std::string text = "[";
+  for (const Shape& shape : shapes) text += (text.size() > 1 ? ", " : "") + shape.str();
+  return text + "]";
+}
+
 void check_pair(std::string_view argument, IntPair pair, std::int64_t minimum) {
   if (pair.first >= minimum && pair.second >= minimum && pair.first < kLargest &&
       pair.second < kLargest) {

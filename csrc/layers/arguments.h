@@ -22,6 +22,9 @@ inline constexpr std::int64_t kLargestDim = std::int64_t{1} << 40;
   return {pair.first, pair.second};
 }
 
+/// "[(2, 3), (None, 4)]"
+[[nodiscard]] std::string in_list(const std::vector<Shape>& shapes);
+
 /// Both members at least `minimum`.
 void check_pair(std::string_view argument, IntPair pair, std::int64_t minimum);
 /// "valid" or "same" ("causal" too, if allowed); any case. Returns lower case.

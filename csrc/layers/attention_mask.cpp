@@ -5,9 +5,6 @@
 namespace lamina::layers {
 namespace {
 
-/// Added to a score, it leaves nothing of it.
-constexpr double kMasked = -0.7 * 3.4028234663852886e38;
-
 /// (targets, sources): `inside` where the reach includes the source, else `outside`.
 ValueId reach_values(Builder& builder, const Reach& reach, const ops::TensorSpec& spec,
                      double inside, double outside) {
@@ -28,13 +25,14 @@ ValueId reach_values(Builder& builder, const Reach& reach, const ops::TensorSpec
 }  // namespace
 
 MaskedScores masked_scores(Builder& builder, ValueId scores, const Reach& reach,
-                           const std::vector<ValueId>& masks) {
+                           const std::vector<ValueId>& masks, const WhereMasked& where) {
+  const double addend = where.addend;
   const DType dtype = builder.dtype(scores);
   const ops::TensorSpec places{{builder.shape(scores)[2], builder.shape(scores)[3]}, dtype};
   if (masks.empty()) {
     if (!reach.limited()) return {scores, {}};
-    const ValueId addend = reach_values(builder, reach, places, 0, kMasked);
-    return {builder.binary(ops::Binary::kAdd, scores, addend), {}};
+    const ValueId addends = reach_values(builder, reach, places, 0, addend);
+    return {builder.binary(ops::Binary::kAdd, scores, addends), {}};
   }
   ValueId seen = mask_numbers(builder, masks[0], dtype);
   for (std::size_t i = 1; i < masks.size(); ++i) {
@@ -43,9 +41,10 @@ MaskedScores masked_scores(Builder& builder, ValueId scores, const Reach& reach,
   if (reach.limited()) {
     seen = builder.binary(ops::Binary::kMultiply, seen, reach_values(builder, reach, places, 1, 0));
   }
-  const ValueId addend =
-      builder.activation(seen, {ops::Unary::kScaleShift, -kMasked, kMasked});  // 0 where seen
-  return {builder.binary(ops::Binary::kAdd, scores, addend), seen};
+  const ValueId addends =
+      builder.activation(seen, {ops::Unary::kScaleShift, -addend, addend});  // 0 where seen
+  if (where.replaces) scores = builder.binary(ops::Binary::kKeep, scores, seen);
+  return {builder.binary(ops::Binary::kAdd, scores, addends), seen};
 }
 
 }  // namespace lamina::layers

@@ -45,6 +45,13 @@ struct Given {
   [[nodiscard]] bool lacks(const std::string& name) const {
     return has(signature.tensors, name) && !call.tensor(name);
   }
+  /// The argument `mask`, which may be a list; nothing where it is not given.
+  [[nodiscard]] Masks mask_argument() const {
+    if (const std::optional<ValueId> mask = call.tensor("mask")) return {mask};
+    Masks masks;
+    for (const std::string& name : signature.mask_list) masks.push_back(call.tensor(name));
+    return any(masks) ? masks : Masks{};
+  }
   /// The masks of the first argument, of those of all inputs.
   [[nodiscard]] Masks first(Masks masks) const {
     if (!lists() && masks.size() > 1) masks.resize(1);
@@ -58,6 +65,11 @@ struct Given {
 void fill_masks(const Builder& builder, Given& given, const std::optional<ValueId>& noted) {
   const bool several = given.inputs.size() > 1;
   if ((given.lists() || !several) && given.call.tensors.empty()) {
+    const std::vector<std::string>& listed = given.signature.mask_list;
+    for (std::size_t i = 0; i < std::min(listed.size(), given.inputs.size()); ++i) {
+      const std::optional<ValueId> mask = builder.mask(given.inputs[i]);
+      if (mask) given.call.tensors[listed[i]] = *mask;
+    }
     if (!given.lacks("mask") || several) return;
     const std::optional<ValueId> mask = noted ? noted : builder.mask(given.inputs[0]);
     if (mask) given.call.tensors["mask"] = *mask;
@@ -140,12 +152,13 @@ std::vector<ValueId> Access::lower(Layer& layer, Builder& builder,
   Given given{layer.call_signature(), {}, {{}, form.flags}};
   for (const std::size_t at : places.inputs) given.inputs.push_back(converted(at));
   for (const auto& [name, at] : places.tensors) given.call.tensors[name] = converted(at);
-  const bool explicit_mask = given.call.tensor("mask").has_value();
+  const bool explicit_mask = !given.mask_argument().empty();
   fill_masks(builder, given,
              noted != nullptr && noted->argument ? noted->inputs.at(0) : std::nullopt);
 
-  const std::optional<ValueId> argument = given.call.tensor("mask");
-  const Masks previous = argument ? Masks{argument} : given.first(masks_of(builder, given.inputs));
+  const Masks argument = given.mask_argument();
+  const Masks previous =
+      !argument.empty() ? argument : given.first(masks_of(builder, given.inputs));
   std::vector<ValueId> outputs = layer.on_lower_call(builder, given.inputs, given.call);
   if (layer.activity_regularizer_ && builder.penalizes()) {
     for (const ValueId output : outputs) penalize(builder, output, layer.activity_regularizer_);
@@ -168,7 +181,7 @@ std::vector<ValueId> Access::lower(Layer& layer, Builder& builder,
          "the mask.");
   }
   if (noted != nullptr && layer.supports_masking()) {
-    Masks before{argument};
+    Masks before = argument;
     if (!explicit_mask) {
       before.clear();
       for (const std::size_t at : places.inputs) before.push_back(noted->inputs[at]);

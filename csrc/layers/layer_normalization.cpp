@@ -16,7 +16,7 @@ class LayerNormalizationLayer final : public LibraryLayer<LayerNormalizationOpti
   }
 
   [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
-    (void)indices(inputs.at(0));
+    (void)axis_indices(inputs.at(0), axes_);
     return inputs;
   }
   [[nodiscard]] bool supports_masking() const override { return true; }
@@ -46,7 +46,7 @@ class LayerNormalizationLayer final : public LibraryLayer<LayerNormalizationOpti
     ops::LayerNorm op;
     op.x = builder.spec(x);
     op.y = op.x;
-    op.axes = indices(op.x.shape);
+    op.axes = axis_indices(op.x.shape, axes_);
     op.epsilon = options_.epsilon;
     op.scale = options_.scale;
     op.center = options_.center;
@@ -61,16 +61,6 @@ class LayerNormalizationLayer final : public LibraryLayer<LayerNormalizationOpti
   }
 
  private:
-  [[nodiscard]] std::vector<std::size_t> indices(const Shape& shape) const {
-    std::vector<std::size_t> result;
-    for (const std::int64_t axis : axes_) result.push_back(axis_index(shape, axis));
-    std::sort(result.begin(), result.end());
-    if (std::adjacent_find(result.begin(), result.end()) != result.end()) {
-      fail("The argument 'axis' names one axis of " + shape.str() + " twice.");
-    }
-    return result;
-  }
-
   std::vector<std::int64_t> axes_;
   VariablePtr gamma_, beta_;
 };

@@ -1,6 +1,8 @@
 #pragma once
+#include <lamina/error.h>
 #include <lamina/layers.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -11,6 +13,7 @@
 #include "layers/call_values.h"
 #include "layers/config/described.h"
 #include "layers/config/unused_options.h"
+#include "layers/naming.h"
 
 namespace lamina::layers {
 
@@ -28,7 +31,7 @@ class LibraryLayer : public Layer, public Described<Options>, public UnusedOptio
     Options options = options_;
     options.name = name();
     options.dtype = dtype_policy().name;
-    options.trainable = trainable();
+    if constexpr (requires { options.trainable; }) options.trainable = trainable();
     if constexpr (requires { options.activity_regularizer; }) {
       options.activity_regularizer = activity_regularizer();
     }
@@ -37,7 +40,7 @@ class LibraryLayer : public Layer, public Described<Options>, public UnusedOptio
 
  protected:
   LibraryLayer(std::string class_name, Options options)
-      : Layer({options.name, options.dtype, options.trainable}),
+      : Layer({options.name, options.dtype, trainable_of(options)}),
         options_(with_activation_layers(std::move(options))),
         class_name_(std::move(class_name)) {
     if constexpr (requires { options_.activation; }) {
@@ -75,6 +78,23 @@ class LibraryLayer : public Layer, public Described<Options>, public UnusedOptio
     return shape.index(axis);
   }
 
+  /// The same of several, sorted; none of them twice.
+  [[nodiscard]] std::vector<std::size_t> axis_indices(const Shape& shape,
+                                                      const std::vector<std::int64_t>& axes) const {
+    std::vector<std::size_t> result;
+    for (const std::int64_t axis : axes) result.push_back(axis_index(shape, axis));
+    std::sort(result.begin(), result.end());
+    if (std::adjacent_find(result.begin(), result.end()) != result.end()) {
+      this->fail("The argument 'axis' names one axis of " + shape.str() + " twice.");
+    }
+    return result;
+  }
+
+  /// Throws UnsupportedError naming the layer.
+  [[noreturn]] void unsupported(const std::string& what) const {
+    throw UnsupportedError(in_words(*this).append(": ").append(what));
+  }
+
   /// The input cast to the compute dtype: integers too, which autocast leaves alone.
   [[nodiscard]] ValueId computable(Builder& builder, ValueId x) const {
     return builder.cast(x, compute_dtype());
@@ -98,6 +118,12 @@ class LibraryLayer : public Layer, public Described<Options>, public UnusedOptio
   }
 
   [[nodiscard]] bool traces_call() const final { return false; }
+
+  /// A few layers have no such option, in Keras either.
+  [[nodiscard]] static bool trainable_of([[maybe_unused]] const Options& options) {
+    if constexpr (requires { options.trainable; }) return options.trainable;
+    return true;
+  }
 
   std::string class_name_;
 };

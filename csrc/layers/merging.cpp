@@ -9,12 +9,6 @@
 namespace lamina::layers {
 namespace {
 
-std::string list(const Shapes& shapes) {
-  std::string text = "[";
-  for (const Shape& shape : shapes) text += (text.size() > 1 ? ", " : "") + shape.str();
-  return text + "]";
-}
-
 // `narrow` with axes of size 1 after the batch, up to `rank`.
 Shape padded(const Shape& shape, std::size_t rank) {
   std::vector<std::int64_t> dims(shape.begin(), shape.end());
@@ -51,7 +45,7 @@ class MergeLayer final : public LibraryLayer<MergeOptions> {
   [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
     if (kind_.inputs && inputs.size() != *kind_.inputs) {
       fail("A `" + class_name() + "` layer should be called on exactly " +
-           std::to_string(*kind_.inputs) + " inputs. Received: " + list(inputs));
+           std::to_string(*kind_.inputs) + " inputs. Received: " + in_list(inputs));
     }
     Shape out = inputs.at(0);
     for (std::size_t i = 1; i < inputs.size(); ++i) out = merged(out, inputs[i], inputs);
@@ -148,7 +142,7 @@ class MergeLayer final : public LibraryLayer<MergeOptions> {
     // A batch of 1 broadcasts, as a weight does that has an axis for it.
     if (a[0] != kNone && b[0] != kNone && a[0] != b[0] && a[0] != 1 && b[0] != 1) {
       fail("Cannot merge tensors with different batch sizes. Received tensors with shapes " +
-           list(all));
+           in_list(all));
     }
     const std::size_t rank = std::max(a.rank(), b.rank());
     const Shape x = padded(a, rank), y = padded(b, rank);
@@ -253,7 +247,7 @@ class ConcatenateLayer final : public LibraryLayer<ConcatenateOptions> {
         "A `Concatenate` layer requires inputs with matching shapes except for the concatenation "
         "axis. "
         "Received: input_shape=" +
-        list(inputs));
+        in_list(inputs));
   }
 };
 

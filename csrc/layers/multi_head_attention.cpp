@@ -1,14 +1,8 @@
-#include <lamina/error.h>
-
-#include <algorithm>
 #include <cmath>
 #include <numeric>
 
-#include "layers/access.h"
-#include "layers/attention_mask.h"
-#include "layers/axes.h"
 #include "layers/config/registered_layers.h"
-#include "layers/library_layer.h"
+#include "layers/heads_layer.h"
 
 namespace lamina::layers {
 namespace {
@@ -20,10 +14,10 @@ std::string letters(char first, std::size_t count) {
   return out;
 }
 
-class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOptions> {
+class MultiHeadAttentionLayer final : public HeadsLayer<MultiHeadAttentionOptions> {
  public:
   explicit MultiHeadAttentionLayer(MultiHeadAttentionOptions options)
-      : LibraryLayer("MultiHeadAttention", std::move(options)) {
+      : HeadsLayer("MultiHeadAttention", std::move(options)) {
     require_positive("num_heads", options_.num_heads);
     require_positive("key_dim", options_.key_dim);
     if (options_.value_dim) require_positive("value_dim", *options_.value_dim);
@@ -41,7 +35,7 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
   }
 
   [[nodiscard]] MultiHeadAttentionOptions current_options() const override {
-    MultiHeadAttentionOptions options = LibraryLayer::current_options();
+    MultiHeadAttentionOptions options = HeadsLayer::current_options();
     if (query_) options.activity_regularizer = query_->activity_regularizer();
     return options;
   }
@@ -54,7 +48,6 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
             .always = options_.use_causal_mask ? std::vector<std::string>{"use_causal_mask"}
                                                : std::vector<std::string>{}};
   }
-  [[nodiscard]] bool supports_masking() const override { return true; }
 
  protected:
   // Sublayers are made here, in Keras's order, since their names count from when they are made.
@@ -71,10 +64,7 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
       gate_ = to_heads("_gate_dense", "gate", query, value_dim(), activity, "sigmoid");
     }
     value_ = to_heads("_value_dense", "value", value, value_dim(), activity);
-    const std::string policy = dtype_policy().name;
-    (void)track("_softmax", layers::Softmax({.axis = -1, .dtype = policy}));
-    dropout_ =
-        track("_dropout_layer", layers::Dropout({.rate = options_.dropout, .dtype = policy}));
+    make_softmax_and_dropout();
     Shape given(std::vector<std::int64_t>(query.begin(), query.end() - 1));
     given.push_back(heads);
     given.push_back(value_dim());
@@ -96,8 +86,14 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
     const ValueId q = heads_first(builder, lowered(builder, query_, query));
     const ValueId k = heads_first(builder, lowered(builder, key_, inputs.back()));
     const ValueId v = heads_first(builder, lowered(builder, value_, inputs.at(1)));
-    const ValueId weights = attention(builder, q, k, reach, masks);
-    ValueId y = builder.transpose(builder.matmul(weights, v, {}, compute_dtype()), {0, 2, 1, 3});
+    ops::MatMul product;
+    product.transpose_x1 = true;
+    product.scale = 1 / std::sqrt(static_cast<double>(options_.key_dim));
+    const ValueId scores =
+        builder.matmul(q, k, std::move(product), statistics_dtype(compute_dtype()));
+    const ValueId attended =
+        builder.matmul(attention_weights(builder, scores, reach, masks), v, {}, compute_dtype());
+    ValueId y = builder.transpose(attended, {0, 2, 1, 3});
     Shape spread(
         std::vector<std::int64_t>(builder.shape(query).begin(), builder.shape(query).end() - 1));
     spread.push_back(options_.num_heads);
@@ -108,20 +104,6 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
   }
 
  private:
-  void require_positive(const char* option, std::int64_t value) const {
-    if (value > 0) return;
-    fail(std::string("Received an invalid value for argument `")
-             .append(option)
-             .append("`, expected a positive integer. Received: ")
-             .append(option)
-             .append("=")
-             .append(std::to_string(value)));
-  }
-  [[noreturn]] void unsupported(const std::string& what) const {
-    throw UnsupportedError(
-        std::string("Layer '").append(name()).append("' (MultiHeadAttention): ").append(what));
-  }
-
   [[nodiscard]] std::int64_t value_dim() const {
     return options_.value_dim.value_or(options_.key_dim);
   }
@@ -143,19 +125,8 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
             inputs[0].str() + " and " + input.str() + ".");
       }
     }
-    const Shape &value = inputs[1], &key = inputs.back();
-    for (const Shape& input : inputs) {
-      if (input[0] == kNone || value[0] == kNone || input[0] == value[0]) continue;
-      fail("Cannot attend between batches of different sizes. Received tensors with shapes " +
-           input.str() + " and " + value.str() + ".");
-    }
-    for (std::size_t i = 1; i + 1 < value.rank(); ++i) {
-      if (value.dims()[i] == key.dims()[i]) continue;
-      fail(
-          "All dimensions of `value` and `key`, except the last one, must be equal. Received: "
-          "value_shape=" +
-          value.str() + " and key_shape=" + key.str());
-    }
+    require_one_batch(inputs);
+    require_key_of_value(inputs[1], inputs.back());
   }
   /// The axes that are attended to are all between batch and features.
   void check_axes(std::size_t rank) const {
@@ -198,109 +169,22 @@ class MultiHeadAttentionLayer final : public LibraryLayer<MultiHeadAttentionOpti
     for (const std::int64_t dim : features) output.push_back(dim);
     return project("_output_dense", "attention_output",
                    front + bound + "," + bound + back + "->" + front + back, std::move(output),
-                   back, input, activity, {});
-  }
-  [[nodiscard]] LayerPtr project(const char* attribute, const char* sublayer, std::string equation,
-                                 Shape output, const std::string& bias_axes, const Shape& input,
-                                 const Regularizer& activity, ActivationFunction activation) {
-    const LayerRef dense =
-        layers::EinsumDense({.equation = std::move(equation),
-                             .output_shape = std::move(output),
-                             .activation = std::move(activation),
-                             .bias_axes = options_.use_bias ? bias_axes : std::string(),
-                             .kernel_initializer = options_.kernel_initializer,
-                             .bias_initializer = options_.bias_initializer,
-                             .kernel_regularizer = options_.kernel_regularizer,
-                             .bias_regularizer = options_.bias_regularizer,
-                             .activity_regularizer = activity,
-                             .kernel_constraint = options_.kernel_constraint,
-                             .bias_constraint = options_.bias_constraint,
-                             .name = sublayer,
-                             .dtype = dtype_policy().name});
-    dense->build({input});
-    for (const VariablePtr& variable : dense->own_variables()) {
-      variable->set_path(name() + "/" + variable->path());
-    }
-    return track(attribute, dense);
-  }
-
-  [[nodiscard]] static ValueId lowered(Builder& builder, const LayerPtr& layer, ValueId x) {
-    return Access::lower(*layer, builder, {x}).at(0);
-  }
-  /// (batch, places..., heads, features) -> (batch, heads, places, features).
-  [[nodiscard]] static ValueId heads_first(Builder& builder, ValueId x) {
-    const Shape shape = builder.shape(x);
-    std::int64_t places = 1;
-    for (std::size_t i = 1; i + 2 < shape.rank(); ++i) places *= shape.dims()[i];
-    x = builder.reshape(x, {shape[0], places, shape[-2], shape[-1]});
-    return builder.transpose(x, {0, 2, 1, 3});
+                   back, input, activity);
   }
 
   /// The masks of the inputs, which lose them, and the one that the call is given; each as of
   /// scores. Keras takes the query's from the query alone, whatever `query_mask` is.
   [[nodiscard]] Ids taken_masks(Builder& builder, const Ids& inputs, const CallValues& call) const {
     Ids masks;
-    const auto take = [&](const std::optional<ValueId>& mask, std::size_t axis) {
-      if (!mask) return;
-      const Shape shape = builder.shape(*mask);
-      if (shape.rank() != 2) fail("Its inputs' masks have two axes. Received: " + shape.str());
-      Shape of_scores{shape[0], 1, 1, 1};
-      of_scores[static_cast<std::int64_t>(axis)] = shape[1];
-      masks.push_back(builder.reshape(*mask, std::move(of_scores)));
-    };
-    take(builder.mask(inputs.at(0)), 2);
-    take(call.tensor("value_mask"), 3);
-    take(call.tensor("key_mask"), 3);
-    if (const std::optional<ValueId> mask = call.tensor("attention_mask")) {
-      std::vector<std::int64_t> dims = builder.shape(*mask).dims();
-      while (dims.size() < 3) dims.insert(dims.begin(), 1);
-      if (dims.size() == 3) dims.insert(dims.begin() + 1, 1);
-      masks.push_back(builder.reshape(*mask, Shape(std::move(dims))));
-    }
+    add_mask(builder, masks, builder.mask(inputs.at(0)), 2);
+    add_mask(builder, masks, call.tensor("value_mask"), 3);
+    add_mask(builder, masks, call.tensor("key_mask"), 3);
+    add_attention_mask(builder, masks, call);
     for (const ValueId input : inputs) builder.set_mask(input, std::nullopt);
     return masks;
   }
-  /// How much each target attends to each source: (batch, heads, targets, sources).
-  [[nodiscard]] ValueId attention(Builder& builder, ValueId q, ValueId k, const Reach& reach,
-                                  const Ids& masks) const {
-    const DType wide = statistics_dtype(compute_dtype());
-    ops::MatMul product;
-    product.transpose_x1 = true;
-    product.scale = 1 / std::sqrt(static_cast<double>(options_.key_dim));
-    const ValueId scores = builder.matmul(q, k, std::move(product), wide);
-    require_fit(builder, scores, reach, masks);
-    const MaskedScores masked = masked_scores(builder, scores, reach, masks);
-    const ops::TensorSpec spec = builder.spec(masked.scores);
-    ValueId weights = builder.emit(ops::Softmax{spec, spec, {3}, false}, {masked.scores});
-    // Keras's Softmax, by which scores go where there is dropout, gives what is masked nothing even
-    // where everything is.
-    if (options_.dropout > 0 && masked.seen) {
-      weights = builder.binary(ops::Binary::kKeep, weights, *masked.seen);
-    }
-    return lowered(builder, dropout_, builder.cast(weights, compute_dtype()));
-  }
-  void require_fit(const Builder& builder, ValueId scores, const Reach& reach,
-                   const Ids& masks) const {
-    const Shape& shape = builder.shape(scores);
-    const std::int64_t targets = shape[2], sources = shape[3];
-    if (reach.window && targets >= sources + *reach.window) {
-      unsupported("`sliding_window` leaves the last of " + std::to_string(targets) +
-                  " targets none of " + std::to_string(sources) +
-                  " sources, which is not supported.");
-    }
-    for (const ValueId mask : masks) {
-      const Shape& dims = builder.shape(mask);
-      bool fits = dims.rank() == shape.rank();
-      for (std::size_t i = 0; fits && i < shape.rank(); ++i) {
-        fits = dims.dims()[i] == 1 || dims.dims()[i] == shape.dims()[i];
-      }
-      if (fits) continue;
-      fail("A mask of the shape " + dims.str() + " does not broadcast to scores of the shape " +
-           shape.str() + " (batch, heads, targets, sources).");
-    }
-  }
 
-  LayerPtr query_, key_, gate_, value_, dropout_, output_;
+  LayerPtr query_, key_, gate_, value_, output_;
 };
 
 }  // namespace

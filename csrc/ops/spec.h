@@ -137,7 +137,7 @@ struct BatchNorm {
 };
 
 /// inputs: x; params: [gamma,] [beta] with the sizes of `axes` (sorted) in order. Biased variance.
-/// `rms` is Keras's rms_scaling: x / sqrt(variance + epsilon) [* gamma], the mean not subtracted.
+/// `rms`: x / sqrt(mean square + epsilon) [* gamma], as if the mean were 0.
 struct LayerNorm {
   TensorSpec x, y;
   std::vector<std::size_t> axes;

@@ -86,6 +86,9 @@ struct CallSignature {
   std::vector<std::string> flags = {};
   /// Those of them that are true in each call of this very layer.
   std::vector<std::string> always = {};
+  /// Those of `tensors` that Keras takes as one list, its argument `mask`: the inputs' masks, in
+  /// the order of the inputs.
+  std::vector<std::string> mask_list = {};
 };
 
 /// What `Layer::call` is given beside its inputs: the arguments of Keras's `call` that have

@@ -28,6 +28,8 @@ class Kind:
     draw: Callable
     ranks: tuple
     # "one"; "two" or "many": equal shapes, or shapes that broadcast; "attention": query, value and perhaps key.
+    # "weighed": the same, where query and value, or key and query, have as many features; "dotted": two of one size
+    # along the axes that are drawn.
     inputs: str = "one"
     dtype: str = "float"
 
@@ -139,6 +141,34 @@ def _layer_normalization(random, shape, calm):
         return None
     return {"axis": axis, "epsilon": random.choice([1e-3, 1e-2]) if calm else random.choice([1e-3, 1e-5]),
             "center": random.random() < 0.7, "scale": random.random() < 0.7}
+
+
+def _rms_normalization(random, shape, calm):
+    """Of the last axes, which are those that Keras multiplies by the scale."""
+    rank, count = len(shape) + 1, random.randint(1, len(shape))
+    if calm and math.prod(shape[-count:]) < 4:
+        return None
+    axes = list(range(-count, 0)) if random.random() < 0.5 else list(range(rank - count, rank))
+    return {"axis": -1 if count == 1 else axes, "epsilon": random.choice([1e-6, 1e-3])}
+
+
+def _group_normalization(random, shape, calm):
+    rank = len(shape) + 1
+    axis = random.choice([-1, random.randint(1, rank - 1), -random.randint(1, rank - 1)])
+    channels = ((1,) + shape)[axis]
+    groups = random.choice([-1] + [g for g in range(1, channels + 1) if channels % g == 0])
+    # A few values may be nearly equal: their normal form is noise over epsilon.
+    if math.prod(shape) // (channels if groups == -1 else groups) < 6:
+        return None
+    return {"groups": groups, "axis": axis, "epsilon": random.choice([1e-3, 1e-2]),
+            "center": random.random() < 0.7, "scale": random.random() < 0.7}
+
+
+def _unit_normalization(random, shape, calm):
+    if calm:  # of zeros, which relu leaves, Keras's gradient is NaN, and in float16 its value
+        return None
+    axes = _some_axes(random, len(shape) + 1)
+    return {"axis": axes if len(axes) > 1 else axes[0]}
 
 
 def _relu(random, shape, calm):
@@ -255,6 +285,36 @@ def _attention(random, shape, calm):
         "sliding_window": random.choice([None, None, random.randint(1, 3)]) if len(shape) == 2 else None}
 
 
+def _group_query_attention(random, shape, calm):
+    # Without dropout Keras has JAX do it, which takes no float16 on the CPU.
+    dropped = keras.config.dtype_policy().compute_dtype == "float16" or random.random() < 0.5
+    groups = random.randint(1, 3)
+    return ({"dropout": 0.4} if dropped else {}) | {
+        "head_dim": random.randint(1, 5), "num_query_heads": groups * random.randint(1, 3),
+        "num_key_value_heads": groups, "use_bias": random.random() < 0.7, "use_gate": random.random() < 0.3,
+        "sliding_window": random.choice([None, None, random.randint(1, 3)])}
+
+
+def _plain_attention(random, shape, calm):
+    return {"use_scale": random.random() < 0.5, "score_mode": random.choice(["dot", "concat"]),
+            "dropout": random.choice([0.0, 0.3])}
+
+
+def _additive_attention(random, shape, calm):
+    return {"use_scale": random.random() < 0.7, "dropout": random.choice([0.0, 0.3])}
+
+
+def _dot(random, shape, calm):
+    """The second input, in test_layers, has the first one's size along the second of the axes, which is its last."""
+    first = random.randint(1, len(shape))
+    return {"axes": (random.choice([first, first - len(shape) - 1]), -1), "normalize": random.random() < 0.5}
+
+
+def _alpha_dropout(random, shape, calm):
+    noise = random.choice([None, tuple(random.choice([None, 1]) for _ in range(len(shape) + 1))])
+    return {"rate": random.uniform(0, 0.9), "noise_shape": noise}
+
+
 def _recurrent(random, shape, calm):
     """What all recurrent layers have. JAX has no orthogonal matrices in 16 bits."""
     return {"units": random.randint(1, 5), "activation": random.choice(["sigmoid", "softsign", "elu", "softmax", "relu"]),
@@ -298,6 +358,10 @@ KINDS = {
     "Dense": Kind(_dense, _ANY),
     "EinsumDense": Kind(_einsum_dense, _ANY),
     "MultiHeadAttention": Kind(_attention, (2, 2, 3), "attention"),
+    "GroupQueryAttention": Kind(_group_query_attention, (2,), "weighed"),
+    "Attention": Kind(_plain_attention, (2,), "weighed"),
+    "AdditiveAttention": Kind(_additive_attention, (2,), "weighed"),
+    "Dot": Kind(_dot, (1, 2, 3), "dotted"),
     "SimpleRNN": Kind(_recurrent, (2,)),
     "LSTM": Kind(_lstm, (2,)),
     "GRU": Kind(_gru, (2,)),
@@ -309,6 +373,9 @@ KINDS = {
     "Conv2DTranspose": Kind(_conv_transpose, (3,)),
     "BatchNormalization": Kind(_batch_normalization, _ANY),
     "LayerNormalization": Kind(_layer_normalization, _ANY),
+    "RMSNormalization": Kind(_rms_normalization, _ANY),
+    "GroupNormalization": Kind(_group_normalization, _ANY),
+    "UnitNormalization": Kind(_unit_normalization, _ANY),
     "Activation": Kind(lambda random, shape, calm: {"activation": _activation(random, calm) or "linear"}, _ANY),
     "ReLU": Kind(_relu, _ANY),
     "LeakyReLU": Kind(lambda random, shape, calm: {"negative_slope": random.uniform(0, 1)}, _ANY),
@@ -316,6 +383,13 @@ KINDS = {
     "ELU": Kind(lambda random, shape, calm: {"alpha": random.uniform(0.1, 2)}, _ANY),
     "Softmax": Kind(_softmax, _ANY),
     "Dropout": Kind(lambda random, shape, calm: {"rate": random.uniform(0, 0.9)}, _ANY),
+    "SpatialDropout1D": Kind(lambda random, shape, calm: {"rate": random.uniform(0, 0.9)}, (2,)),
+    "SpatialDropout2D": Kind(lambda random, shape, calm: {"rate": random.uniform(0, 0.9),
+                                                          "data_format": _data_format(random)}, (3,)),
+    "AlphaDropout": Kind(_alpha_dropout, _ANY),
+    "ActivityRegularization": Kind(lambda random, shape, calm: {"l1": random.uniform(0, 0.1),
+                                                                "l2": random.uniform(0, 0.1)}, _ANY),
+    "Identity": Kind(_NOTHING, _ANY),
     "MaxPooling1D": Kind(_pool, (2,)),
     "MaxPooling2D": Kind(_pool, (3,)),
     "AveragePooling1D": Kind(_pool, (2,)),
@@ -342,9 +416,15 @@ KINDS = {
     "Embedding": Kind(_embedding, (1, 2), dtype="int32"),
 }
 
+# Keras writes the dtype of these layers' variables as that of the layer: a mixed policy is lost.
+FORGETTING = {"SpatialDropout1D", "SpatialDropout2D"}
+
+
 def call(random, layer, inputs):
     """The layer applied to its inputs, with random arguments of the call where it has some."""
-    if type(layer).__name__ != "MultiHeadAttention":
+    if type(layer).__name__ in ("Attention", "AdditiveAttention"):
+        return layer(inputs, **({"use_causal_mask": True} if random.random() < 0.4 else {}))
+    if type(layer).__name__ not in ("MultiHeadAttention", "GroupedQueryAttention"):
         return layer(inputs)
     names = ("query", "value", "key")[:len(inputs)]
     by_place = random.randint(0, len(inputs))

@@ -7,11 +7,12 @@ import jax
 import keras
 import numpy as np
 
-from layer_options import KINDS, call, draw_options, random_shape
+from layer_options import FORGETTING, KINDS, call, draw_options, random_shape
 
 POLICIES = ["float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16"]
 NAMES = ["kopf", "schicht_\u00e4\u00f6", "\u5c42", "a.b", "with space", "UPPER", "_private", "layers", "vars", "0"]
-SINGLE = [name for name, kind in KINDS.items() if kind.inputs == "one" and kind.dtype == "float"]
+SINGLE = [name for name, kind in KINDS.items()
+          if kind.inputs == "one" and kind.dtype == "float" and name not in FORGETTING]
 MERGING = [name for name, kind in KINDS.items() if kind.inputs in ("two", "many")]
 MAX_SIZE = 4000  # elements of one tensor of a sample
 

@@ -43,13 +43,27 @@ def encoder_and_decoder():
     return keras.Model([source, target], layers.EinsumDense("abcd,cde->abe", (None, 5), bias_axes="e")(y))
 
 
+def decoder():
+    """As of today's language models."""
+    ids = keras.Input((LENGTH,), dtype="int32")
+    x = layers.Embedding(WORDS, WIDTH)(ids)
+    for groups in (1, 2, 4):
+        y = layers.RMSNormalization()(x)
+        heads = layers.GroupQueryAttention(4, 4, groups, use_bias=False, sliding_window=5 if groups == 2 else None)
+        x = layers.Add()([x, heads(y, y, use_causal_mask=True)])
+        y = layers.RMSNormalization(epsilon=1e-5)(x)
+        gate = layers.Multiply()([layers.Dense(24, activation="silu", use_bias=False)(y), layers.Dense(24, use_bias=False)(y)])
+        x = layers.Add()([x, layers.Dense(WIDTH, use_bias=False)(gate)])
+    return keras.Model(ids, layers.Dense(CLASSES)(layers.GlobalAveragePooling1D()(layers.RMSNormalization()(x))))
+
+
 def inputs_of(model, rng, rows=3):
     return [values.random_input(rng, (rows, *(size or 6 for size in x.shape[1:])), x.dtype) for x in model.inputs]
 
 
 # JAX has no attention in float16 on the CPU, without which Keras's has none either unless it drops: see test_layers.
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-@pytest.mark.parametrize("make", [classifier, encoder_and_decoder])
+@pytest.mark.parametrize("make", [classifier, encoder_and_decoder, decoder])
 def test_both_ways(make, policy, rng, lamina, tmp_path):
     """Keras's archive and weights are read, what Lamina writes is Keras's file, and Keras reads it back."""
     keras.config.set_dtype_policy(policy)
@@ -94,14 +108,15 @@ def learnable(rng, batch, steps):
     return x, y.astype("int64")
 
 
-@pytest.mark.parametrize("name, options", [("SGD", {"learning_rate": 0.05, "momentum": 0.9}), ("Adam", {}),
-                                           ("AdamW", {"weight_decay": 0.01})])
-def test_training_stays_together(name, options, rng, lamina, tmp_path):
+@pytest.mark.parametrize("make, name, options", [
+    (classifier, "SGD", {"learning_rate": 0.05, "momentum": 0.9}), (classifier, "Adam", {}),
+    (classifier, "AdamW", {"weight_decay": 0.01}), (decoder, "AdamW", {"weight_decay": 0.01})])
+def test_training_stays_together(make, name, options, rng, lamina, tmp_path):
     """Steps of a classifier, then its file, optimizer state and all, read by Keras, and on from there."""
-    model, ours = compiled_pair(lambda: remade(classifier().to_json()), name, options, rng, lamina, tmp_path)
+    model, ours = compiled_pair(lambda: remade(make().to_json()), name, options, rng, lamina, tmp_path)
     x, y = learnable(rng, 16, 60)
     drift, theirs = train_both(model, ours, x, y, 16)
-    print(f"{name}: drift {drift.max():.1e}, loss {theirs[:5].mean():.3f} -> {theirs[-5:].mean():.3f}")
+    print(f"{make.__name__} {name}: drift {drift.max():.1e}, loss {theirs[:5].mean():.3f} -> {theirs[-5:].mean():.3f}")
     assert theirs[-5:].mean() < theirs[:5].mean(), "nothing was learnt"
     assert drift.max() <= tolerances.TRAINING["float32"], int(drift.argmax())
     ours.save_weights(tmp_path / "ours.weights.h5")

@@ -58,6 +58,29 @@ def transformer():
     return keras.Model(inputs, layers.Dense(4)(layers.GlobalAveragePooling1D()(y)))
 
 
+def grouped_transformer():
+    """As of today's decoders: root mean squares, heads that share keys and values; and attention of older kinds."""
+    x = inputs = keras.Input((7, 12))
+    for groups in (1, 3):
+        y = layers.RMSNormalization()(x)
+        x = layers.Add()([x, layers.GroupQueryAttention(4, 6, groups, use_bias=False)(y, y, use_causal_mask=True)])
+        y = layers.RMSNormalization(axis=[1, 2])(x)
+        x = layers.Add()([x, layers.Dense(12)(layers.Dense(24, activation="silu")(y))])
+    y = layers.Attention(use_scale=True, score_mode="concat")([layers.Attention(use_scale=True)([x, x]), x])
+    y = layers.GroupNormalization(3)(layers.AdditiveAttention()([y, x], use_causal_mask=True))
+    y = layers.GroupNormalization(7, axis=1)(layers.UnitNormalization()(layers.Dense(8)(y)))
+    y = layers.Dot(axes=(1, 1), normalize=True)([layers.SpatialDropout1D(0.0)(y), layers.Identity()(x)])
+    return keras.Model(inputs, layers.Dense(4)(layers.Flatten()(layers.AlphaDropout(0.0)(y))))
+
+
+def group_normalized():
+    x = keras.Input((9, 8, 4))
+    y = layers.Conv2D(12, 3, padding="same")(x)
+    y = layers.Activation("silu")(layers.GroupNormalization(4)(y))
+    y = layers.GroupNormalization(-1, axis=1, center=False)(layers.Permute((3, 1, 2))(y))
+    return keras.Model(x, layers.Dense(4)(layers.GlobalAveragePooling2D()(layers.GroupNormalization(1)(y))))
+
+
 def recurrent():
     x = keras.Input((7, 5))
     y = layers.Bidirectional(layers.LSTM(4, return_sequences=True), merge_mode="ave")(x)
@@ -96,7 +119,8 @@ def distance(ours, theirs, scale):
 # it. That of a key's bias is nothing but rounding: it moves all scores of a target alike. EfficientNetV2B0's
 # passes through some two hundred layers, half of them normalisations.
 @pytest.mark.parametrize("make, tolerance", [(mlp, 2e-6), (convnet, 5e-6), (partly_frozen, 5e-6), (embedding, 2e-6),
-                                             (transformer, 1e-4), (recurrent, 1e-5), (efficientnet, 2e-3)])
+                                             (transformer, 1e-4), (grouped_transformer, 1e-4),
+                                             (group_normalized, 2e-5), (recurrent, 1e-5), (efficientnet, 2e-3)])
 def test_gradients(make, tolerance, rng, lamina, tmp_path):
     model = make()
     if make is efficientnet:

@@ -9,12 +9,12 @@ import random_models
 import tolerances
 import values
 from h5_compare import checkpoint_differences
-from layer_options import KINDS, call, draw_options, random_shape
+from layer_options import FORGETTING, KINDS, call, draw_options, random_shape
 
 SAMPLES = 3  # for each policy
 
 
-def _inputs(draw, name, shape):
+def _inputs(draw, name, shape, options):
     """Placeholders for one layer: equal shapes, or for merging some that broadcast."""
     kind = KINDS[name]
     dtype = draw.choice(["int32", "int32", "float32", "uint8"]) if kind.dtype == "int32" else None
@@ -23,6 +23,11 @@ def _inputs(draw, name, shape):
         return first
     if kind.inputs == "attention":
         return _attended(draw, first)
+    if kind.inputs == "weighed":
+        return _weighed(draw, first, name)
+    if kind.inputs == "dotted":
+        size = first.shape[options["axes"][0]]
+        return [first, keras.Input((*random_shape(draw, (1, 2, 3))[:-1], size))]
     count = 2 if kind.inputs == "two" else draw.randint(2, 4)
     others = [shape] * (count - 1)
     if name != "Concatenate":
@@ -38,14 +43,25 @@ def _attended(draw, query):
     return [query] + [keras.Input((*places, draw.randint(1, 6))) for _ in range(draw.randint(1, 2))]
 
 
+def _weighed(draw, query, name):
+    """Query and value, and perhaps a key: with heads the value, else the key has the query's features."""
+    if draw.random() < 0.3:
+        return [query, query]
+    places, features = query.shape[1] + draw.randint(0, 2), query.shape[2]
+    like_query, other = keras.Input((places, features)), keras.Input((places, draw.randint(1, 6)))
+    if draw.random() < 0.5:
+        return [query, like_query]
+    return [query, like_query, other] if name == "GroupQueryAttention" else [query, other, like_query]
+
+
 def _model(draw, name, policy):
     """The layer in a model of its own; None where Keras refuses the options."""
-    keras.config.set_dtype_policy(policy)
+    keras.config.set_dtype_policy(policy.removeprefix("mixed_") if name in FORGETTING else policy)
     shape = random_shape(draw, KINDS[name].ranks)
     options = draw_options(draw, name, shape)
     if options is None:
         return None
-    inputs = _inputs(draw, name, shape)
+    inputs = _inputs(draw, name, shape, options)
     output = call(draw, getattr(keras.layers, name)(**options), inputs)
     distinct = {id(x): x for x in keras.tree.flatten(inputs)}
     return keras.Model(list(distinct.values()), output)

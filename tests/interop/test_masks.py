@@ -74,6 +74,29 @@ def nested():
     return keras.Model(ids, stack(inner(x)))
 
 
+def grouped_transformer():
+    """Unlike MultiHeadAttention these leave their inputs the masks."""
+    ids, x = words()
+    for causal in (False, True):
+        y = layers.GroupQueryAttention(3, 4, 2)(x, x, use_causal_mask=causal)
+        x = layers.GroupNormalization(2)(layers.Add()([x, y]))
+        x = layers.Add()([x, layers.UnitNormalization()(layers.Dense(WIDTH, activation="tanh")(x))])
+    return keras.Model(ids, layers.Dense(CLASSES)(layers.GlobalAveragePooling1D()(x)))
+
+
+def attended():
+    """Masks that are carried, that are given in lists with and without holes, and that a call hands on."""
+    ids, x = words()
+    y = layers.Attention(use_scale=True)([x, x])
+    other, mask = keras.Input((5, WIDTH)), keras.Input((5,), dtype="int32")
+    seen = ops.not_equal(mask, 0)
+    z = layers.AdditiveAttention()([y, other], mask=[ops.not_equal(ids, 0), seen])
+    z = layers.Attention(score_mode="concat")([z, other], mask=[None, seen], use_causal_mask=True)
+    sums = [layers.GlobalAveragePooling1D()(layers.Identity()(one)) for one in (y, z)]
+    dot = layers.Dot(axes=1)([x, z])
+    return keras.Model([ids, other, mask], layers.Dense(CLASSES)(layers.Concatenate()([*sums, layers.Flatten()(dot)])))
+
+
 def tagger():
     ids, x = words()
     return keras.Model(ids, layers.Dense(CLASSES)(layers.Dense(WIDTH, activation="tanh")(x)))
@@ -122,7 +145,7 @@ def given_masks():
 
 
 MODELS = [text_classifier, transformer, normalized_first, ordered, merged, nested, tagger, recurrences,
-          recurrent_tagger, states, given_masks]
+          recurrent_tagger, states, given_masks, grouped_transformer, attended]
 
 
 def padded(rng, model, rows):
@@ -195,7 +218,7 @@ def test_the_comparison_is_not_blind(make, rng, lamina, tmp_path):
 
 
 @pytest.mark.parametrize("make, tolerance", [(text_classifier, 5e-6), (transformer, 1e-4), (merged, 2e-5),
-                                             (recurrences, 5e-5)])
+                                             (recurrences, 5e-5), (grouped_transformer, 1e-4)])
 def test_gradients(make, tolerance, rng, lamina, tmp_path):
     model, ours = pair(make, rng, lamina, tmp_path)
     inputs = padded(rng, model, 6)

@@ -54,6 +54,15 @@ def expect_near(model, ours, tmp_path, relative=1e-3):
         assert np.linalg.norm(got - theirs) <= relative * max(np.linalg.norm(theirs), 1e-2), theirs.shape
 
 
+def penalized():
+    """What layers give that have penalties of their own, or are nothing else."""
+    x = keras.Input((12,))
+    y = layers.ActivityRegularization(l1=0.003, l2=0.002)(layers.Dense(16, activation="tanh")(x))
+    y = layers.ActivityRegularization(l2=0.01)(layers.Reshape((4, 4))(y))
+    y = layers.Dot(axes=2, activity_regularizer=regularizers.L2(0.002))([y, layers.RMSNormalization()(y)])
+    return keras.Model(x, layers.Dense(5)(layers.Flatten()(y)), name="penalized")
+
+
 def evaluated(model, ours, x, y, batch):
     """Relative difference of the losses of evaluation."""
     theirs = model.evaluate(x, y, batch_size=batch, verbose=0, return_dict=True)["loss"]
@@ -67,7 +76,7 @@ OPTIMIZERS = [("SGD", {"learning_rate": 0.05, "momentum": 0.9}), ("Adam", {}),
 
 
 @pytest.mark.parametrize("name,options", OPTIMIZERS, ids=["SGD", "Adam", "average", "accumulation"])
-@pytest.mark.parametrize("make", [mlp, convnet])
+@pytest.mark.parametrize("make", [mlp, convnet, penalized])
 def test_training_stays_together(make, name, options, rng, lamina, tmp_path):
     model, ours = compiled_pair(make, name, options, rng, lamina, tmp_path)
     x, y = learnable(model, rng, 16, STEPS)
@@ -118,10 +127,13 @@ LAYERS = [
     (layers.Conv2DTranspose, {"filters": 4, "kernel_size": 2}, ["kernel", "bias"], (4, 4, 3)),
     (layers.BatchNormalization, {}, ["beta", "gamma"], (6, 3)),
     (layers.LayerNormalization, {}, ["beta", "gamma"], (6, 3)),
+    (layers.GroupNormalization, {"groups": 2}, ["beta", "gamma"], (6, 4)),
     (layers.PReLU, {}, ["alpha"], (6, 3)),
     (layers.EinsumDense, {"equation": "abc,cde->abde", "output_shape": (6, 2, 4), "bias_axes": "de"}, ["kernel", "bias"],
      (6, 3)),
     (layers.MultiHeadAttention, {"num_heads": 2, "key_dim": 4}, ["kernel", "bias"], (6, 3)),
+    (layers.GroupQueryAttention, {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}, ["kernel", "bias"],
+     (6, 3)),
     # Not SimpleRNN, whose activity_regularizer Keras forgets.
     (layers.LSTM, {"units": 4}, ["kernel", "recurrent", "bias"], (6, 3)),
     (layers.GRU, {"units": 4, "return_sequences": True}, ["kernel", "recurrent", "bias"], (6, 3)),
@@ -143,7 +155,7 @@ def test_every_layer_has_its_own(layer, arguments, parts, shape, rng, draw, lami
         print(options)
         x = keras.Input(shape, dtype="int32" if layer is layers.Embedding else "float32")
         made = layer(**arguments, **options, activity_regularizer=draw.choice(PENALTIES), name="layer")
-        y = made(x, x) if layer is layers.MultiHeadAttention else made(x)
+        y = made(x, x) if layer in (layers.MultiHeadAttention, layers.GroupQueryAttention) else made(x)
         return keras.Model(x, layers.Dense(5)(layers.Flatten()(y)))
 
     model, ours = compiled_pair(make, "SGD", {"learning_rate": 0.05}, rng, lamina, tmp_path)

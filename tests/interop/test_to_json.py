@@ -30,12 +30,12 @@ def _settled(value):
     if not isinstance(value, dict):
         return value
     value = {key: _settled(item) for key, item in value.items() if key not in ("compile_config", "build_config")}
-    if value.get("class_name") == "MultiHeadAttention" and "inbound_nodes" in value:
+    if value.get("class_name") in ("MultiHeadAttention", "GroupQueryAttention") and "inbound_nodes" in value:
         value["inbound_nodes"] = [_by_name(node) for node in value["inbound_nodes"]]
     if value.get("class_name") == "Softmax" and isinstance(value["config"]["axis"], list):
         axes = value["config"]["axis"]
         value["config"]["axis"] = axes[0] if len(axes) == 1 else axes
-    if value.get("class_name") == "Identity":
+    if value.get("class_name") == "Identity" and value["module"] == "keras.initializers":
         value.pop("config")  # Keras forgets the gain
     if "kwargs" in value:
         value["kwargs"] = {key: item for key, item in value["kwargs"].items() if item not in (None, False)}

@@ -14,15 +14,18 @@ RECURRENT = {"SimpleRNN", "LSTM", "GRU", "Bidirectional"}
 # Keras computes means in `result_type(x, "float32")`, which is float32 for float64 too, and so the softmax of
 # attention and the tanh of recurrent layers; Lamina computes these in float64.
 SINGLE_IN_KERAS = {"BatchNormalization", "LayerNormalization", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
-                   "MultiHeadAttention", *RECURRENT}
+                   "RMSNormalization", "GroupNormalization", "MultiHeadAttention", "GroupQueryAttention",
+                   "GroupedQueryAttention", "Attention", "AdditiveAttention", *RECURRENT}
 
 # (layer, dtype): where one layer needs more, and why.
 LAYER_EXCEPTIONS = {(name, "float64"): 2e-6 for name in SINGLE_IN_KERAS}
 # Nearly equal values over an epsilon of 1e-5 magnify what Keras rounds to float32.
 LAYER_EXCEPTIONS["LayerNormalization", "float64"] = 2e-5
 # Four products in a row; Keras rounds the scores and each step of the softmax where it drops.
-LAYER_EXCEPTIONS["MultiHeadAttention", "float16"] = 8e-3
-LAYER_EXCEPTIONS["MultiHeadAttention", "bfloat16"] = 6e-2
+for _name in ("MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"):
+    LAYER_EXCEPTIONS |= {(_name, "float16"): 8e-3, (_name, "bfloat16"): 6e-2}
+# Keras adds up the scaled value and the scaled mean, each of which is rounded.
+LAYER_EXCEPTIONS["GroupNormalization", "float32"] = 2e-5
 # What a step rounds the next ones go on with.
 for _name in RECURRENT:
     LAYER_EXCEPTIONS |= {(_name, "float64"): 1e-5, (_name, "float32"): 1e-5, (_name, "float16"): 1e-2,

@@ -25,7 +25,8 @@ struct LayerCase {
 };
 
 std::string policy_of(const json& c) {
-  return c.at("config").at("dtype").at("config").at("name");
+  const json& dtype = c.at("config").at("dtype");
+  return dtype.is_string() ? dtype : dtype.at("config").at("name");
 }
 
 bool has_kernel(const json& c) {

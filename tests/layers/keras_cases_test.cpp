@@ -51,7 +51,7 @@ TEST_P(KerasCase, HasItsShapeAndVariables) {
   EXPECT_EQ(output.shape().str(), to_shape(c["output_shape"]).str());
   EXPECT_EQ(dtype_name(output.dtype()), c["output_dtype"].get<std::string>());
   EXPECT_EQ(layer->name(), c["config"]["name"].get<std::string>());
-  EXPECT_EQ(layer->class_name(), c["class_name"].get<std::string>());
+  EXPECT_EQ(layers::exported_name(*layer), c["class_name"].get<std::string>());
   const auto variables = layer->variables();
   ASSERT_EQ(variables.size(), c["variables"].size());
   for (std::size_t i = 0; i < variables.size(); ++i) {

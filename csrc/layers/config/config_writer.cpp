@@ -171,7 +171,7 @@ void ConfigWriter::layer(std::string_view option, LayerPtr& value, bool) {
   if (config.is_null()) {
     inside(option).fail("is " + in_words(*value) + ", which no configuration holds.");
   }
-  set(option, object_to_config("keras.layers", value->class_name(), std::move(config)));
+  set(option, object_to_config("keras.layers", exported_name(*value), std::move(config)));
 }
 
 void ConfigWriter::names_activity_regularizer() {

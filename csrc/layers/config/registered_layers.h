@@ -15,6 +15,9 @@
   X(Conv2DTranspose, Conv2DTransposeOptions)               \
   X(BatchNormalization, BatchNormalizationOptions)         \
   X(LayerNormalization, LayerNormalizationOptions)         \
+  X(RMSNormalization, RMSNormalizationOptions)             \
+  X(GroupNormalization, GroupNormalizationOptions)         \
+  X(UnitNormalization, UnitNormalizationOptions)           \
   X(Activation, ActivationOptions)                         \
   X(ReLU, ReLUOptions)                                     \
   X(LeakyReLU, LeakyReLUOptions)                           \
@@ -22,7 +25,15 @@
   X(ELU, ELUOptions)                                       \
   X(Softmax, SoftmaxOptions)                               \
   X(Dropout, DropoutOptions)                               \
+  X(SpatialDropout1D, SpatialDropout1DOptions)             \
+  X(SpatialDropout2D, SpatialDropout2DOptions)             \
+  X(AlphaDropout, AlphaDropoutOptions)                     \
+  X(ActivityRegularization, ActivityRegularizationOptions) \
+  X(Identity, IdentityOptions)                             \
   X(MultiHeadAttention, MultiHeadAttentionOptions)         \
+  X(GroupQueryAttention, GroupQueryAttentionOptions)       \
+  X(Attention, AttentionOptions)                           \
+  X(AdditiveAttention, AdditiveAttentionOptions)           \
   X(SimpleRNN, SimpleRNNOptions)                           \
   X(LSTM, LSTMOptions)                                     \
   X(GRU, GRUOptions)                                       \
@@ -48,6 +59,7 @@
   X(Maximum, MergeOptions)                                 \
   X(Minimum, MergeOptions)                                 \
   X(Concatenate, ConcatenateOptions)                       \
+  X(Dot, DotOptions)                                       \
   X(Rescaling, RescalingOptions)                           \
   X(Normalization, NormalizationOptions)
 

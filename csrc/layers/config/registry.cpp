@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <type_traits>
 
 #include "layers/config/config_reader.h"
 #include "layers/config/config_writer.h"
@@ -29,15 +30,25 @@ void describe_layer(Config& config, Options& options) {
   }
 }
 
+template <class Options>
+concept HasTrainable = requires(Options options) {
+  options.trainable;
+};
+/// Whether the layer may be given an activity regularizer: InputLayer and those of spatial dropout
+/// may not, and ActivityRegularization makes its own.
+template <class Options>
+constexpr bool kTakesActivity =
+    HasTrainable<Options> && !std::is_same_v<Options, ActivityRegularizationOptions>;
+
 template <class Options, LayerRef (*factory)(Options)>
 LayerPtr make_layer_of(ConfigReader& config) {
   Options options;
   describe_layer(config, options);
   Regularizer activity;
-  if constexpr (requires { options.trainable; }) activity = config.activity_regularizer();
+  if constexpr (kTakesActivity<Options>) activity = config.activity_regularizer();
   config.finish();
   const LayerRef layer = factory(std::move(options));
-  layer->set_activity_regularizer(std::move(activity));
+  if constexpr (kTakesActivity<Options>) layer->set_activity_regularizer(std::move(activity));
   if (auto* unused = dynamic_cast<UnusedOptions*>(&*layer)) {
     unused->keep(config.unused_options(), config.training_options());
   }
@@ -51,7 +62,8 @@ json write_layer_of(const Layer& layer) {
   Options options = described->current_options();
   ConfigWriter config(layer);
   describe_layer(config, options);
-  Regularizer activity = layer.activity_regularizer();
+  Regularizer activity;
+  if constexpr (kTakesActivity<Options>) activity = layer.activity_regularizer();
   if constexpr (requires { options.activity_regularizer; }) activity = options.activity_regularizer;
   if (activity) config.regularizer("activity_regularizer", activity);
   if (const auto* kept = dynamic_cast<const UnusedOptions*>(&layer)) {
@@ -82,8 +94,13 @@ LayerPtr layer_from_config(const std::string& class_name, const json& config) {
   return it->second.make(reader);
 }
 
+std::string exported_name(const Layer& layer) {
+  std::string name = layer.class_name();
+  return name == "GroupedQueryAttention" ? "GroupQueryAttention" : name;
+}
+
 json layer_to_config(const Layer& layer) {
-  const auto it = registry().find(layer.class_name());
+  const auto it = registry().find(exported_name(layer));
   return it == registry().end() ? json() : it->second.write(layer);
 }
 

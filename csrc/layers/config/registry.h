@@ -14,6 +14,10 @@ namespace lamina::layers {
 [[nodiscard]] LayerPtr layer_from_config(const std::string& class_name,
                                          const nlohmann::json& config);
 
+/// The name under which Keras exports a layer's class, which configurations have: its class name
+/// but for GroupedQueryAttention, by which weights files call that one.
+[[nodiscard]] std::string exported_name(const Layer& layer);
+
 /// The `config` object of such a layer as it is now, which Keras's class and `layer_from_config`
 /// make one like it of. Null for any other. Throws UnsupportedError naming the layer and an option
 /// that no configuration can hold.

@@ -186,7 +186,9 @@ class FunctionalReader {
     }
     for (const std::string& key : given) {
       const json& value = keywords.at(key);
-      if (has(signature.inputs, key) || has(signature.tensors, key)) {
+      if (key == "mask" && !signature.mask_list.empty()) {
+        add_mask_list(entry, call, value, signature.mask_list);
+      } else if (has(signature.inputs, key) || has(signature.tensors, key)) {
         const bool fits = value.is_object() || (value.is_array() && is_list(key));
         if (has(taken, key) || !fits) refuse_keyword(entry, key);
         const std::size_t count =
@@ -196,6 +198,18 @@ class FunctionalReader {
         if (value != json(true) || !has(signature.flags, key)) refuse_keyword(entry, key);
         call.flags.push_back(key);
       }
+    }
+  }
+
+  // A list of tensors, or null for those that are not given.
+  void add_mask_list(const Entry& entry, Call& call, const json& value,
+                     const std::vector<std::string>& names) {
+    if (!value.is_array()) refuse_keyword(entry, "mask");
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      if (value[i].is_null()) continue;
+      if (i >= names.size() || !value[i].is_object()) refuse_keyword(entry, "mask");
+      add_tensors(entry, call, value[i], "argument 'mask'", false);
+      call.keywords.push_back(names[i]);
     }
   }
 

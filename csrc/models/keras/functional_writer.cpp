@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <unordered_map>
 
 #include "layers/access.h"
@@ -81,7 +82,7 @@ class FunctionalWriter {
       args.push_back(tensor(call.inputs.front()));
     }
     for (std::size_t i = 0; i < names.size(); ++i) {
-      put_named(names[i], tensor(call.inputs[by_place + i]), keywords);
+      put_keyword(signature, names[i], tensor(call.inputs[by_place + i]), keywords);
     }
     for (const std::string& flag : call.form.flags) keywords[flag] = true;
     return {{"args", std::move(args)}, {"kwargs", std::move(keywords)}};
@@ -114,6 +115,16 @@ class FunctionalWriter {
     const bool model = dynamic_cast<const Model*>(call.layer.get()) != nullptr;
     const std::size_t by_place = call.inputs.size() - call.form.keywords.size();
     return by_place > 1 || (!model && layers::Access::takes_list(*call.layer));
+  }
+
+  static void put_keyword(const CallSignature& signature, const std::string& name, json tensor,
+                          json& keywords) {
+    const std::vector<std::string>& listed = signature.mask_list;
+    const auto place = std::find(listed.begin(), listed.end(), name);
+    if (place == listed.end()) return put_named(name, std::move(tensor), keywords);
+    json& list = keywords["mask"];
+    if (list.is_null()) list = json(listed.size(), json());
+    list[static_cast<std::size_t>(place - listed.begin())] = std::move(tensor);
   }
 
   // Tensors of one name are a list.

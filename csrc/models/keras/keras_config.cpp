@@ -181,7 +181,8 @@ json layer_to_object(const Layer& layer, WrittenLayers& written) {
                            " cannot be written to a configuration: it is of a class of one's own, "
                            "and Keras has only those of Lamina's layers and models.");
   }
-  json object = layers::object_to_config("keras.layers", layer.class_name(), std::move(config));
+  json object =
+      layers::object_to_config("keras.layers", layers::exported_name(layer), std::move(config));
   json built = build_config(layer);
   if (!built.is_null()) object["build_config"] = std::move(built);
   return object;

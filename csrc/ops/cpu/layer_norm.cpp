@@ -39,16 +39,17 @@ class LayerNormKernel final : public Kernel {
   void normalise(const float* x, float* y) const {
     const std::int64_t size = blocks_.middle;
     float sum = 0;
+    if (!op_.rms) {
 #pragma omp simd reduction(+ : sum)
-    for (std::int64_t i = 0; i < size; ++i) sum += x[i];
+      for (std::int64_t i = 0; i < size; ++i) sum += x[i];
+    }
     const float mean = sum / static_cast<float>(size);
     float squares = 0;
 #pragma omp simd reduction(+ : squares)
     for (std::int64_t i = 0; i < size; ++i) squares += (x[i] - mean) * (x[i] - mean);
     const float variance = squares / static_cast<float>(size);
     const float scale = 1.0F / std::sqrt(variance + static_cast<float>(op_.epsilon));
-    const float origin = op_.rms ? 0.0F : mean;
-    for (std::int64_t i = 0; i < size; ++i) y[i] = (x[i] - origin) * scale * gamma_[i] + beta_[i];
+    for (std::int64_t i = 0; i < size; ++i) y[i] = (x[i] - mean) * scale * gamma_[i] + beta_[i];
   }
 
   LayerNorm op_;

@@ -13,21 +13,22 @@ namespace {
 /// Sums do not depend on the number of threads: the rows are cut into this many parts.
 constexpr std::int64_t kParts = 16;
 
-/// y = (x - origin) * scale [* gamma + beta] along one row.
+/// y = (x - mean) * scale [* gamma + beta] along one row.
 struct Row {
-  float mean, origin, scale;
+  float mean, scale;
 
   Row(const LayerNorm& op, const float* x, std::int64_t size) {
     float sum = 0;
+    if (!op.rms) {
 #pragma omp simd reduction(+ : sum)
-    for (std::int64_t i = 0; i < size; ++i) sum += x[i];
+      for (std::int64_t i = 0; i < size; ++i) sum += x[i];
+    }
     mean = sum / static_cast<float>(size);
     float squares = 0;
 #pragma omp simd reduction(+ : squares)
     for (std::int64_t i = 0; i < size; ++i) squares += (x[i] - mean) * (x[i] - mean);
     const float variance = squares / static_cast<float>(size);
     scale = 1.0F / std::sqrt(variance + static_cast<float>(op.epsilon));
-    origin = op.rms ? 0.0F : mean;
   }
 };
 
@@ -64,7 +65,7 @@ class GradientKernel final : public Kernel {
     for (std::int64_t i = 0; i < size; ++i) {
       const float h = dy[i] * gamma_[static_cast<std::size_t>(i)];
       sum += h;
-      weighted += h * (x[i] - row.origin);
+      weighted += h * (x[i] - row.mean);
     }
     const float share = 1.0F / static_cast<float>(size);
     const float slope = weighted * row.scale * row.scale * row.scale * share;
@@ -114,7 +115,7 @@ class SumsKernel final : public Kernel {
     double* const weighted = plain + size;
     for (std::int64_t i = 0; i < size; ++i) {
       plain[i] += dy[i];
-      weighted[i] += dy[i] * (x[i] - row.origin) * row.scale;
+      weighted[i] += dy[i] * (x[i] - row.mean) * row.scale;
     }
   }
 

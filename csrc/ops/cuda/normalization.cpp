@@ -8,8 +8,7 @@
 // does statistics and values in one, for multiples of so many channels, and hands out
 // 1 / sqrt(variance + epsilon), where Lamina's are two, the first giving the biased variance that
 // Keras's moving average follows. Gradients ask for statistics that Lamina's layer norm does not
-// keep; rms norm is of the mean square, Keras's rms_scaling of the variance. See
-// tests/cudnn/engines.md.
+// keep. See tests/cudnn/engines.md.
 namespace lamina::ops::cuda {
 namespace {
 
@@ -158,8 +157,7 @@ struct LayerMoments {
   }
 };
 
-/// Of a library, which has rows of memory with both parameters, and no rms_scaling (Keras's takes
-/// the variance, not the mean square).
+/// Of a library, which has rows of memory with both parameters; rms norm is not asked of it.
 std::shared_ptr<LibraryPlan> library_plan(Engine& engine, const LayerNorm& op) {
   const std::vector<std::int64_t>& dims = op.x.shape.dims();
   const std::size_t first = dims.size() - op.axes.size();

@@ -41,11 +41,11 @@ void evaluate(const LayerNorm& op, const Operands& operands) {
     for_each_offset(split.kept_dims, split.kept_strides, [&](std::int64_t base) {
       const T* x = operands.input<T>(0) + base;
       T* y = operands.output<T>() + base;
-      const Moments<C> m = moments(x, split);
+      const Moments<C> m = moments(x, split, op.rms);
       const C scale = C(1) / std::sqrt(m.variance + static_cast<C>(op.epsilon));
       std::int64_t i = 0;
       for_each_offset(split.reduced_dims, split.reduced_strides, [&](std::int64_t offset) {
-        C value = (widen(x[offset]) - (op.rms ? C(0) : m.mean)) * scale;
+        C value = (widen(x[offset]) - m.mean) * scale;
         if (at.gamma) value *= operands.param<C>(*at.gamma)[i];
         if (at.beta) value += operands.param<C>(*at.beta)[i];
         y[offset] = narrow<T>(value);

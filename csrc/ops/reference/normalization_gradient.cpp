@@ -9,18 +9,16 @@
 namespace lamina::ops::reference {
 namespace {
 
-/// The origin and scale of one normalised group of elements.
+/// The mean and scale of one normalised group of elements.
 template <class T>
 struct Group {
   using C = compute_t<T>;
-  C origin, scale;
+  C mean, scale;
   Group(const LayerNorm& op, const T* x, const AxisSplit& split) {
-    const Moments<C> m = moments(x, split);
-    origin = op.rms ? C(0) : m.mean;
+    const Moments<C> m = moments(x, split, op.rms);
     mean = m.mean;
     scale = C(1) / std::sqrt(m.variance + static_cast<C>(op.epsilon));
   }
-  C mean;
 };
 
 }  // namespace
@@ -35,8 +33,7 @@ void evaluate(const LayerNormGradient& op, const Operands& operands) {
       const T* dy = operands.input<T>(1) + base;
       T* dx = operands.output<T>() + base;
       const Group<T> group(op.of, x, split);
-      // With h = dy * gamma: sums of h and of h * (x - origin), as y = (x - origin) * scale *
-      // gamma.
+      // With h = dy * gamma: sums of h and of h * (x - mean), as y = (x - mean) * scale * gamma.
       const auto each = [&](auto f) {
         std::int64_t i = 0;
         for_each_offset(split.reduced_dims, split.reduced_strides, [&](std::int64_t at) {
@@ -48,7 +45,7 @@ void evaluate(const LayerNormGradient& op, const Operands& operands) {
       C sum = 0, weighted = 0;
       each([&](std::int64_t at, C h) {
         sum += h;
-        weighted += h * (widen(x[at]) - group.origin);
+        weighted += h * (widen(x[at]) - group.mean);
       });
       const C slope = weighted * group.scale * group.scale * group.scale / count;
       const C shift = op.of.rms ? C(0) : sum * group.scale / count;
@@ -73,7 +70,7 @@ void evaluate(const LayerNormSums& op, const Operands& operands) {
       std::int64_t i = 0;
       for_each_offset(split.reduced_dims, split.reduced_strides, [&](std::int64_t at) {
         y[i] += widen(dy[at]);
-        y[size + i] += widen(dy[at]) * (widen(x[at]) - group.origin) * group.scale;
+        y[size + i] += widen(dy[at]) * (widen(x[at]) - group.mean) * group.scale;
         ++i;
       });
     });

@@ -74,4 +74,80 @@ struct MultiHeadAttentionOptions {
 };
 [[nodiscard]] LayerRef MultiHeadAttention(MultiHeadAttentionOptions options);
 
+/// Attention of `num_query_heads` heads that share `num_key_value_heads` keys and values, as many
+/// heads each (Ainslie et al. 2023, "GQA"); with one it is multi-query attention. Applied to
+/// {query, value} or {query, value, key}:
+///
+///     auto y = layers::GroupQueryAttention(
+///         {.head_dim = 16, .num_query_heads = 8, .num_key_value_heads = 2})({x, x});
+///
+/// query (batch, targets, features), value (batch, sources, features) and key (batch, sources,
+/// features of its own) -> as query. All that MultiHeadAttention's comment says of softmax, masks
+/// and `sliding_window` holds, with two differences, which are Keras's: `query_mask` is an argument
+/// like the others, and inputs keep the masks that they carry. Throws ValueError for heads that do
+/// not divide.
+///
+/// Sublayers, each an EinsumDense: query, with a kernel (features, num_query_heads, head_dim); key
+/// and value (features, num_key_value_heads, head_dim); with `use_gate` gate, as query; and
+/// attention_output (num_query_heads, head_dim, features). Regularizers and constraints are of each
+/// of these, the `activity_regularizer` too, which is of the output besides.
+struct GroupQueryAttentionOptions {
+  std::int64_t head_dim = 0;
+  std::int64_t num_query_heads = 0;
+  std::int64_t num_key_value_heads = 0;
+  double dropout = 0;
+  bool use_bias = true;
+  std::optional<std::int64_t> sliding_window = {};
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer = {};
+  Regularizer bias_regularizer = {};
+  Regularizer activity_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint bias_constraint = {};
+  bool use_gate = false;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef GroupQueryAttention(GroupQueryAttentionOptions options);
+
+/// Attention without heads and projections (Luong et al. 2015), applied to {query, value} or
+/// {query, value, key}; without a key the value is the key too. query (batch, targets, features),
+/// value (batch, sources, width), key (batch, sources, features) -> (batch, targets, width):
+///
+///     softmax(scores) value
+///
+/// With `score_mode` "dot" a score is query key^T [* scale]; with "concat" it is
+/// concat_score_weight * sum over features of tanh([scale *] (query + key)). The softmax is
+/// computed in float32 at least. `dropout` drops what it gives. Variables: scale (with
+/// `use_scale`), concat_score_weight (with "concat"), one number each.
+///
+/// Masks are those that query and value carry, or what the call is given by name instead, each
+/// floating, integer or bool: `query_mask` (batch, targets), where the output is then 0, and
+/// `value_mask` (batch, sources), which says what is attended to; in Keras they are one list, the
+/// argument `mask`. `use_causal_mask`: a target attends to the sources up to its own place. The
+/// output carries the query's mask. Inputs of other than three axes throw UnsupportedError; scores
+/// are not returned.
+struct AttentionOptions {
+  bool use_scale = false;
+  std::string score_mode = "dot";
+  double dropout = 0;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Attention(AttentionOptions options = {});
+
+/// The same with other scores (Bahdanau et al. 2014): the sum over features of scale * tanh(query +
+/// key). Variables: scale (features), with `use_scale`.
+struct AdditiveAttentionOptions {
+  bool use_scale = true;
+  double dropout = 0;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef AdditiveAttention(AdditiveAttentionOptions options = {});
+
 }  // namespace lamina::layers

@@ -108,4 +108,53 @@ struct DropoutOptions {
 };
 [[nodiscard]] LayerRef Dropout(DropoutOptions options);
 
+/// Dropout of whole channels: (batch, steps, channels), where one draw decides for all steps.
+struct SpatialDropout1DOptions {
+  double rate = -1;  ///< in [0, 1]; has to be given
+  std::string name = {};
+  std::string dtype = {};
+};
+[[nodiscard]] LayerRef SpatialDropout1D(SpatialDropout1DOptions options);
+
+/// The same of images, (batch, height, width, channels) or with the channels first.
+struct SpatialDropout2DOptions {
+  double rate = -1;  ///< in [0, 1]; has to be given
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+};
+[[nodiscard]] LayerRef SpatialDropout2D(SpatialDropout2DOptions options);
+
+/// For networks of "selu" (Klambauer et al. 2017): the identity in prediction; in training elements
+/// are set, with probability `rate`, to the value that selu tends to, and all then scaled and
+/// shifted so that a mean of 0 and a variance of 1 stay. `noise_shape` is Dropout's. A rate of 1
+/// throws ValueError in training.
+struct AlphaDropoutOptions {
+  double rate = -1;  ///< in [0, 1]; has to be given
+  OptionalShape noise_shape = {};
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef AlphaDropout(AlphaDropoutOptions options);
+
+/// The identity, which adds l1 * sum(|x|) + l2 * sum(x^2) to the loss, divided by the number of
+/// samples in the batch.
+struct ActivityRegularizationOptions {
+  double l1 = 0;
+  double l2 = 0;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef ActivityRegularization(ActivityRegularizationOptions options = {});
+
+/// The identity, of one tensor.
+struct IdentityOptions {
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Identity(IdentityOptions options = {});
+
 }  // namespace lamina::layers

@@ -1,4 +1,5 @@
 #pragma once
+#include <lamina/axes.h>
 #include <lamina/layer.h>
 
 #include <cstdint>
@@ -32,5 +33,18 @@ struct ConcatenateOptions {
   bool trainable = true;
 };
 [[nodiscard]] LayerRef Concatenate(ConcatenateOptions options = {});
+
+/// Of two inputs, sample by sample, the sums of products along an axis of each: one of `axes` for
+/// both, or one each; neither is the batch. (batch, a..., b...) of what other axes these have, or
+/// (batch, 1) where there are none. `normalize` divides what is summed by its length first, which
+/// gives cosines. Masks end here.
+struct DotOptions {
+  Axes axes = {};  ///< has to be given
+  bool normalize = false;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Dot(DotOptions options);
 
 }  // namespace lamina::layers

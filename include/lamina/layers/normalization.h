@@ -60,4 +60,50 @@ struct LayerNormalizationOptions {
 };
 [[nodiscard]] LayerRef LayerNormalization(LayerNormalizationOptions options = {});
 
+/// scale * x / sqrt(mean of x^2 over `axis` + epsilon), computed in float32 at least. Variables:
+/// scale, with the sizes of the axes in the order of the sorted option. As in Keras it multiplies
+/// the last axes, whatever `axis` is: ValueError when the layer is lowered where it does not fit.
+/// Masks end here.
+struct RMSNormalizationOptions {
+  Axes axis = -1;
+  double epsilon = 1e-6;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef RMSNormalization(RMSNormalizationOptions options = {});
+
+/// Normalises each sample's groups of channels, `groups` of equal size along `axis`, with all
+/// places of these: gamma * (x - mean) / sqrt(variance + epsilon) + beta, computed in float32 at
+/// least. `groups` -1: as many as channels (instance normalisation); 1: all of the sample.
+/// Variables, each of the size of `axis`: gamma (if scale), beta (if center). ValueError when the
+/// groups do not divide the channels; UnsupportedError for the batch as `axis`.
+struct GroupNormalizationOptions {
+  std::int64_t groups = 32;
+  std::int64_t axis = -1;
+  double epsilon = 1e-3;
+  bool center = true;
+  bool scale = true;
+  Initializer beta_initializer = "zeros";
+  Initializer gamma_initializer = "ones";
+  Regularizer beta_regularizer = {};
+  Regularizer gamma_regularizer = {};
+  Constraint beta_constraint = {};
+  Constraint gamma_constraint = {};
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef GroupNormalization(GroupNormalizationOptions options = {});
+
+/// x divided by its length (the root of the sum of its squares) along `axis`, one or several, or by
+/// 1e-12 where that is larger.
+struct UnitNormalizationOptions {
+  Axes axis = -1;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef UnitNormalization(UnitNormalizationOptions options = {});
+
 }  // namespace lamina::layers

@@ -60,8 +60,10 @@ def case(layer, *shapes, dtype="float32", numbers=True, **flags):
     """Applies `layer` to inputs of `shapes` (batch first); `flags`: arguments of its call."""
 
     def apply(xs):
-        if isinstance(layer, L.MultiHeadAttention):
+        if isinstance(layer, (L.MultiHeadAttention, L.GroupQueryAttention)):
             return layer(*xs, **flags)
+        if isinstance(layer, L.Attention):
+            return layer(xs, **flags)
         if isinstance(layer, (L.RNN, L.Bidirectional)) and len(xs) > 1:
             return layer(xs[0], initial_state=xs[1:])
         return layer(xs if len(xs) > 1 else xs[0])
@@ -316,10 +318,72 @@ def recurrent():
             yield case(cls(3, recurrent_initializer="glorot_uniform", dtype=policy), SEQUENCE, numbers=False)
 
 
+def more_normalizations():
+    global rng
+    rng = np.random.default_rng(20261201)
+    yield case(L.RMSNormalization(), (None, 3, 4))
+    yield case(L.RMSNormalization(axis=[2, 1], epsilon=0.1), (None, 3, 4))
+    # Keras multiplies the last axes, whatever those are that it normalises.
+    yield case(L.RMSNormalization(axis=1), (None, 4, 4))
+    yield case(L.RMSNormalization(axis=[-1, 1]), (None, 3, 3))
+    yield case(L.GroupNormalization(2), (None, 5, 4))
+    yield case(L.GroupNormalization(2, axis=1, epsilon=0.01), FIRST)
+    yield case(L.GroupNormalization(-1), IMAGE)
+    yield case(L.GroupNormalization(1, center=False), IMAGE)
+    yield case(L.GroupNormalization(3, axis=-2, scale=False), (None, 5, 6, 2))
+    yield case(L.GroupNormalization(2, center=False, scale=False), (None, 8))
+    yield case(L.UnitNormalization(), (None, 3, 4))
+    yield case(L.UnitNormalization(axis=1), (None, 3, 4))
+    yield case(L.UnitNormalization(axis=[1, -1]), (None, 3, 2, 4))
+    for policy in ("bfloat16", "mixed_bfloat16", "float16", "mixed_float16"):
+        yield case(L.RMSNormalization(dtype=policy), (None, 4), numbers=False)
+        yield case(L.GroupNormalization(2, dtype=policy), (None, 8), numbers=False)
+        yield case(L.UnitNormalization(dtype=policy), (None, 4), numbers=False)
+
+
+def more_attention():
+    global rng
+    rng = np.random.default_rng(20261202)
+    QUERY, VALUE, KEY = (None, 5, 6), (None, 4, 6), (None, 4, 3)
+    yield case(L.GroupQueryAttention(3, 4, 2), QUERY, QUERY)
+    yield case(L.GroupQueryAttention(2, 4, 1, use_gate=True), QUERY, VALUE, KEY)
+    yield case(L.GroupQueryAttention(2, 3, 3, use_bias=False), QUERY, QUERY, use_causal_mask=True)
+    yield case(L.GroupQueryAttention(2, 4, 2, sliding_window=2, dropout=0.3), QUERY, QUERY, use_causal_mask=True)
+    for options in ({}, {"use_scale": True, "dropout": 0.2}, {"score_mode": "concat"},
+                    {"score_mode": "concat", "use_scale": True}):
+        yield case(L.Attention(**options), QUERY, VALUE)
+        yield case(L.Attention(**options), QUERY, KEY, VALUE, use_causal_mask=True)
+    yield case(L.AdditiveAttention(), QUERY, VALUE)
+    yield case(L.AdditiveAttention(), QUERY, KEY, VALUE, use_causal_mask=True)
+    yield case(L.AdditiveAttention(use_scale=False), QUERY, VALUE)
+    for policy in ("bfloat16", "mixed_bfloat16", "float16", "mixed_float16"):
+        yield case(L.GroupQueryAttention(3, 4, 2, dtype=policy), QUERY, QUERY, numbers=False)
+        yield case(L.Attention(dtype=policy), QUERY, VALUE, numbers=False)
+        yield case(L.AdditiveAttention(dtype=policy), QUERY, VALUE, numbers=False)
+
+
+def more_core():
+    global rng
+    rng = np.random.default_rng(20261203)
+    yield case(L.Identity(), (None, 3, 4))
+    yield case(L.Identity(), (None, 5), dtype="int32")
+    yield case(L.ActivityRegularization(l1=0.1, l2=0.2), (None, 3))
+    yield case(L.SpatialDropout1D(0.3), (None, 3, 4))
+    yield case(L.SpatialDropout2D(0.3, seed=1), IMAGE)
+    yield case(L.SpatialDropout2D(0.3, data_format="channels_first"), FIRST)
+    yield case(L.AlphaDropout(0.3, noise_shape=(2, 1)), (2, 6))
+    yield case(L.Dot(axes=1), (None, 4), (None, 4))
+    yield case(L.Dot(axes=(2, 2), normalize=True), (None, 3, 4), (None, 5, 4))
+    yield case(L.Dot(axes=(1, 2)), (None, 3, 4), (None, 5, 3))
+    yield case(L.Dot(axes=(2, 1)), (None, 3, 4), (None, 4))
+    yield case(L.Dot(axes=-1, normalize=True), (None, 4), (None, 2, 3, 4))
+    yield case(L.Dot(axes=(2, 2)), (None, 2, 3, 4), (None, 5, 3, 2))
+
+
 def main():
     keras.config.set_floatx("float32")
     groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow, attention, masks,
-              recurrent)
+              recurrent, more_normalizations, more_attention, more_core)
     cases = [c for group in groups for c in group()]
     path = pathlib.Path(__file__).with_name("keras_cases.json")
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)

@@ -146,6 +146,29 @@ Case layer_normalization(Random& random) {
           {{2, 3, 4, 5}}};
 }
 
+Case rms_normalization(Random& random) {
+  if (coin(random)) return {layers::RMSNormalization({.axis = 1}), {{2, 4, 4}}};
+  return {layers::RMSNormalization(
+              {.axis = one_of<layers::Axes>(random, {{-1}, {2, 3}, {1, 2, 3}, {3, -2}}),
+               .epsilon = 0.01}),
+          {{2, 3, 4, 5}}};
+}
+
+Case group_normalization(Random& random) {
+  return {layers::GroupNormalization({.groups = one_of<std::int64_t>(random, {-1, 1, 2, 3}),
+                                      .axis = one_of<std::int64_t>(random, {1, 2, -1}),
+                                      .epsilon = 0.01,
+                                      .center = coin(random),
+                                      .scale = coin(random)}),
+          {{2, 6, 6, 6}}};
+}
+
+Case unit_normalization(Random& random) {
+  return {layers::UnitNormalization(
+              {.axis = one_of<layers::Axes>(random, {{-1}, {1}, {1, 2}, {3, -2}})}),
+          {{2, 3, 4, 5}}};
+}
+
 template <class Options>
 Options window(Random& random) {
   return {.pool_size = pair(random, 1, 3),
@@ -248,6 +271,58 @@ Case attention(Random& random) {
   return {layers::MultiHeadAttention(options), inputs};
 }
 
+Case group_query_attention(Random& random) {
+  const std::int64_t batch = pick(random, 1, 3), groups = pick(random, 1, 3);
+  const bool windowed = coin(random);
+  layers::GroupQueryAttentionOptions options{.head_dim = pick(random, 1, 4),
+                                             .num_query_heads = groups * pick(random, 1, 3),
+                                             .num_key_value_heads = groups,
+                                             .dropout = coin(random) ? 0.3 : 0.0,
+                                             .use_bias = coin(random),
+                                             .use_gate = coin(random)};
+  if (windowed) options.sliding_window = pick(random, 2, 3);
+  const std::int64_t targets = pick(random, 2, 5), sources = windowed ? 4 : pick(random, 2, 5);
+  std::vector<Shape> inputs{{batch, targets, 4}, {batch, sources, 4}};
+  if (coin(random)) inputs.push_back({batch, sources, 3});
+  return {layers::GroupQueryAttention(options), inputs};
+}
+
+/// Query, value, and perhaps a key.
+std::vector<Shape> attended(Random& random) {
+  const std::int64_t batch = pick(random, 1, 3), sources = pick(random, 2, 5);
+  std::vector<Shape> inputs{{batch, pick(random, 2, 5), 4}, {batch, sources, 4}};
+  if (coin(random)) inputs.insert(inputs.begin() + 1, Shape{batch, sources, 3});
+  return inputs;
+}
+
+Case plain_attention(Random& random) {
+  return {layers::Attention({.use_scale = coin(random),
+                             .score_mode = one_of<std::string>(random, {"dot", "concat"}),
+                             .dropout = coin(random) ? 0.3 : 0.0}),
+          attended(random)};
+}
+
+Case additive_attention(Random& random) {
+  return {
+      layers::AdditiveAttention({.use_scale = coin(random), .dropout = coin(random) ? 0.3 : 0.0}),
+      attended(random)};
+}
+
+Case dot(Random& random) {
+  struct Inputs {
+    layers::Axes axes;
+    Shape first, second;
+  };
+  const Inputs chosen = one_of<Inputs>(random, {{{1}, {3, 4}, {3, 4}},
+                                                {{2, 2}, {2, 3, 4}, {2, 5, 4}},
+                                                {{1, 1}, {2, 4, 3}, {2, 4, 5}},
+                                                {{2, 1}, {2, 3, 4}, {2, 4}},
+                                                {{-1}, {2, 5}, {2, 3, 4, 5}},
+                                                {{2, 2}, {2, 3, 4, 5}, {2, 5, 4, 3}}});
+  return {layers::Dot({.axes = chosen.axes, .normalize = coin(random)}),
+          {chosen.first, chosen.second}};
+}
+
 /// What all recurrent layers have; smooth activations, for a kink comes back at every step.
 template <class Options>
 Options recurrent_options(Random& random) {
@@ -328,6 +403,9 @@ std::vector<Row> rows() {
       {"Conv2DTranspose", transposed},
       {"BatchNormalization", batch_normalization},
       {"LayerNormalization", layer_normalization},
+      {"RMSNormalization", rms_normalization},
+      {"GroupNormalization", group_normalization},
+      {"UnitNormalization", unit_normalization},
       {"MaxPooling2D", max_pooling},
       {"AveragePooling2D", average_pooling},
       {"MaxPooling1D", max_pooling_1d},
@@ -338,6 +416,10 @@ std::vector<Row> rows() {
       {"PReLU", prelu},
       {"EinsumDense", einsum_dense},
       {"MultiHeadAttention", attention},
+      {"GroupQueryAttention", group_query_attention},
+      {"Attention", plain_attention},
+      {"AdditiveAttention", additive_attention},
+      {"Dot", dot},
       {"SimpleRNN", simple_rnn},
       {"LSTM", lstm},
       {"GRU", gru},
@@ -359,6 +441,15 @@ std::vector<Row> rows() {
          return Case{layers::RepeatVector({.n = pick(random, 1, 4)}), {{3, pick(random, 1, 5)}}};
        }},
       {"Dropout", plain([] { return Dropout({.rate = 0.4}); })},
+      {"SpatialDropout1D",
+       [](Random&) {
+         return Case{layers::SpatialDropout1D({.rate = 0.4}), {{3, 4, 5}}};
+       }},
+      {"SpatialDropout2D", plain([] { return SpatialDropout2D({.rate = 0.4}); })},
+      {"AlphaDropout", plain([] { return AlphaDropout({.rate = 0.4}); })},
+      {"ActivityRegularization",
+       plain([] { return ActivityRegularization({.l1 = 0.1, .l2 = 0.2}); })},
+      {"Identity", plain([] { return Identity(); })},
       {"Masking", plain([] { return Masking({.mask_value = 0.5}); })},
       {"Rescaling", plain([] { return Rescaling({.scale = 0.3, .offset = 1.0}); })},
       {"Normalization", plain([] { return Normalization(); })},
@@ -421,7 +512,7 @@ TEST(GradientOfALayer, EveryLayerHasARow) {
   Seeded random;
   // The first has no gradient, the second takes no floats: its test is the next one.
   std::set<std::string> seen{"InputLayer", "Embedding"};
-  for (const Row& row : rows()) seen.insert(row.make(*random).layer->class_name());
+  for (const Row& row : rows()) seen.insert(layers::exported_name(*row.make(*random).layer));
   for (const std::string& name : layers::registered_layers()) {
     EXPECT_TRUE(seen.contains(name)) << name;
   }

@@ -1,5 +1,7 @@
 // Whole models: how gradients meet, what is frozen, what a step leaves behind.
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "models/keras/operation.h"
@@ -216,6 +218,84 @@ TEST_F(GradientOfAModel, DropoutWithANoiseShapeKeepsOrDropsWholeSamples) {
   EXPECT_LT(kept, 56);
   expect_gradients(*model, {data}, random);
   EXPECT_THROW((void)layers::Dropout({.rate = 0.5, .noise_shape = {0, 1}}), ValueError);
+}
+
+TEST_F(GradientOfAModel, SpatialDropoutKeepsOrDropsWholeChannels) {
+  struct Kind {
+    LayerRef layer;
+    Shape shape;
+    std::int64_t inner;  // elements behind the channels
+  };
+  for (const Kind& kind :
+       {Kind{layers::SpatialDropout1D({.rate = 0.5}), {16, 3, 8}, 1},
+        Kind{layers::SpatialDropout2D({.rate = 0.5}), {16, 3, 2, 8}, 1},
+        Kind{layers::SpatialDropout2D({.rate = 0.5, .data_format = "channels_first"}),
+             {16, 8, 3, 2},
+             6}}) {
+    SCOPED_TRACE(kind.layer->class_name() + kind.shape.str());
+    const auto x = input(kind.shape);
+    const auto model = Functional::create(x, kind.layer(x));
+    const Tensor data = random_normal(kind.shape, DType::kFloat64, random);
+    TrainGraph graph(*model, {kind.shape});
+    const auto y = graph.forward({data}, {5, 5})[0].data<double>();
+    std::map<std::int64_t, bool> keeps;  // by sample and channel
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const auto at = static_cast<std::int64_t>(i);
+      const std::int64_t sample = at / (kind.shape.size() / 16), channel = at / kind.inner % 8;
+      const bool kept = keeps.emplace(sample * 8 + channel, y[i] != 0).first->second;
+      ASSERT_EQ(y[i], kept ? 2 * data.data<double>()[i] : 0) << i;
+    }
+    ASSERT_EQ(keeps.size(), 128u);
+    const auto kept =
+        std::count_if(keeps.begin(), keeps.end(), [](const auto& one) { return one.second; });
+    EXPECT_NEAR(static_cast<double>(kept), 64, 40);  // seven standard deviations
+    expect_gradients(*model, {data}, random);
+  }
+}
+
+TEST_F(GradientOfAModel, AlphaDropoutKeepsMeanAndVariance) {
+  const auto x = input({200, 100});
+  const double rate = 0.3, limit = -1.0507009873554805 * 1.6732632423543772;
+  const double a = 1 / std::sqrt((1 - rate) * (1 + rate * limit * limit)), b = -a * limit * rate;
+  const Tensor data = random_normal({200, 100}, DType::kFloat64, random);
+  const auto model = Functional::create(x, layers::AlphaDropout({.rate = rate})(x));
+  TrainGraph graph(*model, {{200, 100}});
+  const auto y = graph.forward({data}, {5, 5})[0].data<double>();
+  double sum = 0, squares = 0, dropped = 0;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const bool kept = std::abs(y[i] - (a * data.data<double>()[i] + b)) < 1e-12;
+    ASSERT_NEAR(y[i], kept ? y[i] : a * limit + b, 1e-12) << i;
+    dropped += kept ? 0 : 1;
+    sum += y[i];
+    squares += y[i] * y[i];
+  }
+  const double count = 20000;
+  EXPECT_NEAR(dropped / count, rate, 0.025);
+  EXPECT_NEAR(sum / count, 0, 0.06);
+  EXPECT_NEAR(squares / count, 1, 0.1);
+  const auto rows =
+      Functional::create(x, layers::AlphaDropout({.rate = rate, .noise_shape = {kNone, 1}})(x));
+  TrainGraph by_rows(*rows, {{200, 100}});
+  const auto z = by_rows.forward({data}, {5, 5})[0].data<double>();
+  for (std::size_t row = 0; row < 200; ++row) {
+    const bool kept = std::abs(z[100 * row] - (a * data.data<double>()[100 * row] + b)) < 1e-12;
+    for (std::size_t i = 100 * row; i < 100 * (row + 1); ++i) {
+      ASSERT_NEAR(z[i], kept ? a * data.data<double>()[i] + b : a * limit + b, 1e-12) << i;
+    }
+  }
+  const auto all = Functional::create(x, layers::AlphaDropout({.rate = 1})(x));
+  EXPECT_THROW(TrainGraph(*all, {{200, 100}}), ValueError);
+  EXPECT_TRUE(bitwise_equal(all->predict(data), data));
+}
+
+TEST_F(GradientOfAModel, UnitNormalizationOfNothingHasAGradient) {
+  const auto x = input({1, 3});
+  const auto y = layers::Dense({.units = 3, .use_bias = false})(x);
+  const auto model = Functional::create(x, layers::UnitNormalization()(y));
+  GradientTape tape(*model);
+  (void)tape.forward({Tensor::zeros({1, 3}, DType::kFloat64)});
+  const auto& gradients = tape.gradients({Tensor::from<double>({1, 2, 3}, {1, 3})});
+  for (const double value : gradients.at(0).data<double>()) EXPECT_EQ(value, 0);  // and not NaN
 }
 
 TEST_F(GradientOfAModel, RefusesWhatDoesNotFit) {
