@@ -69,11 +69,13 @@ class Access {
   };
   /// Writes the layer's operations for concrete tensors of a call, floating ones cast to the
   /// compute dtype first (see Layer::autocast), and gives the outputs their masks: Keras's
-  /// `Layer.__call__`.
+  /// `Layer.__call__`. Unless it is `penalized`, the layer's own activity regularizer adds nothing,
+  /// as where Keras uses `Layer.call`.
   [[nodiscard]] static std::vector<graph::ValueId> lower(Layer& layer, graph::Builder& builder,
                                                          const std::vector<graph::ValueId>& tensors,
                                                          const CallForm& form = {},
-                                                         NotedMasks* noted = nullptr);
+                                                         NotedMasks* noted = nullptr,
+                                                         bool penalized = true);
 
   /// Lowers what the layer's `call` gives.
   [[nodiscard]] static std::vector<graph::ValueId> lower_traced(

@@ -11,6 +11,9 @@
 // Keras's argument checks and size rules. All throw ValueError in Keras's words, without the layer.
 namespace lamina::layers {
 
+/// keras.config.epsilon(): the least that is divided by.
+inline constexpr double kEpsilon = 1e-7;
+
 /// No dimension of a layer's output may be larger.
 inline constexpr std::int64_t kLargestDim = std::int64_t{1} << 40;
 

@@ -1,6 +1,8 @@
 #include "layers/axes.h"
 
 #include <algorithm>
+#include <cstring>
+#include <span>
 
 namespace lamina::layers {
 namespace {
@@ -65,6 +67,20 @@ graph::Param constant_param(std::vector<double> values, DType dtype) {
       {}, [values = std::move(values), dtype] {
         return Tensor::from<double>(values, {static_cast<std::int64_t>(values.size())}).cast(dtype);
       }};
+}
+
+graph::ValueId filled(graph::Builder& builder, const ops::TensorSpec& spec, double value) {
+  graph::Param param{{}, [spec, value] {
+                       const Tensor one = Tensor::from<double>({value}, {1}).cast(spec.dtype);
+                       Tensor all = Tensor::empty(spec.shape, spec.dtype);
+                       const std::size_t size = one.nbytes();
+                       const std::span<std::byte> bytes = all.bytes();
+                       for (std::size_t at = 0; at < bytes.size(); at += size) {
+                         std::memcpy(&bytes[at], one.bytes().data(), size);
+                       }
+                       return all;
+                     }};
+  return builder.emit(ops::ParamValue{spec}, {}, {std::move(param)});
 }
 
 std::vector<double> rounded(const std::vector<double>& values, DType dtype) {

@@ -35,6 +35,10 @@ struct ColumnAffine {
 /// A parameter that never changes.
 [[nodiscard]] graph::Param constant_param(std::vector<double> values, DType dtype);
 
+/// A value that is `value` everywhere and never changes; made when the program is run.
+[[nodiscard]] graph::ValueId filled(graph::Builder& builder, const ops::TensorSpec& spec,
+                                    double value);
+
 /// The dtype of statistics of values of `dtype`: floating, and wide.
 [[nodiscard]] inline DType statistics_dtype(DType dtype) {
   return is_floating(dtype) ? core::compute_dtype(dtype) : DType::kFloat32;

@@ -1,3 +1,4 @@
+#include "layers/arguments.h"
 #include "layers/axes.h"
 #include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
@@ -115,9 +116,9 @@ class BatchNormalizationLayer final : public LibraryLayer<BatchNormalizationOpti
       if (i != axis) others.push_back(i);
     }
     const ValueId kept_numbers = broadcast_numbers(builder, mask, in, dtype);
-    // Keras's epsilon(), where everything is masked.
+    // Epsilon is for where everything is masked.
     const ValueId count = builder.activation(builder.sum(kept_numbers, others, channels),
-                                             {ops::Unary::kScaleShift, 1, 1e-7});
+                                             {ops::Unary::kScaleShift, 1, kEpsilon});
     const auto mean_of = [&](ValueId value) {
       const ValueId left = builder.binary(ops::Binary::kKeep, value, kept_numbers);
       return builder.binary(ops::Binary::kDivide, builder.sum(left, others, channels), count);

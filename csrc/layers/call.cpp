@@ -132,7 +132,7 @@ Access::Places Access::places(const Layer& layer, std::size_t count, const CallF
 
 std::vector<ValueId> Access::lower(Layer& layer, Builder& builder,
                                    const std::vector<ValueId>& tensors, const CallForm& form,
-                                   NotedMasks* noted) {
+                                   NotedMasks* noted, bool penalized) {
   const Places places = Access::places(layer, tensors.size(), form);
   const std::string outer = builder.set_layer(layer.name());
   // A value keeps its mask where it is cast.
@@ -160,7 +160,7 @@ std::vector<ValueId> Access::lower(Layer& layer, Builder& builder,
   const Masks previous =
       !argument.empty() ? argument : given.first(masks_of(builder, given.inputs));
   std::vector<ValueId> outputs = layer.on_lower_call(builder, given.inputs, given.call);
-  if (layer.activity_regularizer_ && builder.penalizes()) {
+  if (penalized && layer.activity_regularizer_ && builder.penalizes()) {
     for (const ValueId output : outputs) penalize(builder, output, layer.activity_regularizer_);
   }
 

@@ -72,22 +72,13 @@ class PlainConv final : public ConvLayer<Options> {
 }  // namespace
 
 LayerRef Conv1D(Conv1DOptions options) {
-  ConvGeometry geometry{1,
-                        {1, options.kernel_size},
-                        {1, options.strides},
-                        {1, options.dilation_rate},
-                        options.padding,
-                        options.data_format};
+  ConvGeometry geometry = geometry_of(options);
+  geometry.may_be_causal = true;
   return make_layer<PlainConv<Conv1DOptions>>("Conv1D", std::move(options), std::move(geometry));
 }
 
 LayerRef Conv2D(Conv2DOptions options) {
-  ConvGeometry geometry{2,
-                        options.kernel_size,
-                        options.strides,
-                        options.dilation_rate,
-                        options.padding,
-                        options.data_format};
+  ConvGeometry geometry = geometry_of(options);
   return make_layer<PlainConv<Conv2DOptions>>("Conv2D", std::move(options), std::move(geometry));
 }
 
@@ -103,21 +94,18 @@ void describe_conv(Config& config, Options& options) {
   config.integer("groups", options.groups);
   config.kernel_and_bias(options);
   config.names_activity_regularizer();
+  describe_along(config, "kernel_size", options.kernel_size);
+  describe_along(config, "strides", options.strides);
+  describe_along(config, "dilation_rate", options.dilation_rate);
 }
 }  // namespace
 
 void describe(Config& config, Conv1DOptions& options) {
   describe_conv(config, options);
-  config.single("kernel_size", options.kernel_size);
-  config.single("strides", options.strides);
-  config.single("dilation_rate", options.dilation_rate);
 }
 
 void describe(Config& config, Conv2DOptions& options) {
   describe_conv(config, options);
-  config.pair("kernel_size", options.kernel_size);
-  config.pair("strides", options.strides);
-  config.pair("dilation_rate", options.dilation_rate);
 }
 
 }  // namespace lamina::layers

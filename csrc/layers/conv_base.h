@@ -1,8 +1,11 @@
 #pragma once
 #include <string>
+#include <string_view>
+#include <type_traits>
 
 #include "layers/activation_function.h"
 #include "layers/arguments.h"
+#include "layers/config/config.h"
 #include "layers/data_format.h"
 #include "layers/library_layer.h"
 
@@ -13,10 +16,38 @@ struct ConvGeometry {
   std::size_t rank = 2;  ///< spatial axes
   IntPair kernel_size, strides, dilation_rate;
   std::string padding, data_format;
+  bool may_be_causal = false;
 
   [[nodiscard]] bool channels_first() const { return data_format == kChannelsFirst; }
   [[nodiscard]] std::int64_t channel_axis() const { return channels_first() ? 1 : -1; }
 };
+
+/// A 1D layer's number beside that of its one row.
+[[nodiscard]] inline IntPair in_plane(std::int64_t along, std::int64_t across = 1) {
+  return {across, along};
+}
+[[nodiscard]] inline IntPair in_plane(IntPair both, std::int64_t = 1) {
+  return both;
+}
+
+template <class Options>
+[[nodiscard]] ConvGeometry geometry_of(const Options& options) {
+  constexpr bool kPlane = std::is_same_v<decltype(options.kernel_size), IntPair>;
+  return {kPlane ? std::size_t{2} : std::size_t{1},
+          in_plane(options.kernel_size),
+          in_plane(options.strides),
+          in_plane(options.dilation_rate),
+          options.padding,
+          options.data_format};
+}
+
+/// Numbers along axes, in configurations.
+inline void describe_along(Config& config, std::string_view option, std::int64_t& value) {
+  config.single(option, value);
+}
+inline void describe_along(Config& config, std::string_view option, IntPair& value) {
+  config.pair(option, value);
+}
 
 /// Base of the convolutions: checks, shapes, and the way of an image into and out of NHWC.
 template <class Options>
@@ -43,7 +74,7 @@ class ConvLayer : public LibraryLayer<Options> {
       : LibraryLayer<Options>(std::move(class_name), std::move(options)),
         geometry_(std::move(geometry)) {
     this->checked([&] {
-      geometry_.padding = check_padding(geometry_.padding, geometry_.rank == 1);
+      geometry_.padding = check_padding(geometry_.padding, geometry_.may_be_causal);
       check_pair("kernel_size", geometry_.kernel_size, 1);
       check_pair("strides", geometry_.strides, 1);
       check_pair("dilation_rate", geometry_.dilation_rate, 1);

@@ -4,16 +4,6 @@
 namespace lamina::layers {
 namespace {
 
-template <class Options>
-ConvGeometry geometry_of(const Options& options) {
-  return {2,
-          options.kernel_size,
-          options.strides,
-          options.dilation_rate,
-          options.padding,
-          options.data_format};
-}
-
 /// What starts with one filter (or `depth_multiplier` filters) for each input channel.
 template <class Options>
 class DepthwiseBase : public ConvLayer<Options> {
@@ -53,68 +43,79 @@ class DepthwiseBase : public ConvLayer<Options> {
   VariablePtr depthwise_kernel_;
 };
 
-class DepthwiseConv2DLayer final : public DepthwiseBase<DepthwiseConv2DOptions> {
+template <class Options>
+class DepthwiseLayer final : public DepthwiseBase<Options> {
  public:
-  explicit DepthwiseConv2DLayer(DepthwiseConv2DOptions options)
-      : DepthwiseBase("DepthwiseConv2D", std::move(options)) {}
+  DepthwiseLayer(const char* class_name, Options options)
+      : DepthwiseBase<Options>(class_name, std::move(options)) {}
 
  protected:
   [[nodiscard]] std::int64_t out_channels(const Shape& input) const override {
-    return expanded(channels(input));
+    return this->expanded(this->channels(input));
   }
 
   void on_build(const Shapes& inputs) override {
-    add_depthwise_kernel("kernel", inputs.at(0));
-    if (options_.use_bias) {
-      bias_ = add_weight("bias", {out_channels(inputs[0])}, options_.bias_initializer.bind(),
-                         {options_.bias_regularizer, options_.bias_constraint});
+    const Options& o = this->options_;
+    this->add_depthwise_kernel("kernel", inputs.at(0));
+    if (o.use_bias) {
+      bias_ = this->add_weight("bias", {out_channels(inputs[0])}, o.bias_initializer.bind(),
+                               {o.bias_regularizer, o.bias_constraint});
     }
   }
 
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
-    return finish(builder, depthwise(builder, to_nhwc(builder, inputs.at(0)), bias_));
+    const ValueId x = this->to_nhwc(builder, inputs.at(0));
+    return this->finish(builder, this->depthwise(builder, x, bias_));
   }
 
  private:
   VariablePtr bias_;
 };
 
-class SeparableConv2DLayer final : public DepthwiseBase<SeparableConv2DOptions> {
+template <class Options>
+class SeparableLayer final : public DepthwiseBase<Options> {
  public:
-  explicit SeparableConv2DLayer(SeparableConv2DOptions options)
-      : DepthwiseBase("SeparableConv2D", std::move(options)) {
-    if (options_.filters <= 0) {
-      fail(
+  SeparableLayer(const char* class_name, Options options)
+      : DepthwiseBase<Options>(class_name, std::move(options)) {
+    if (this->options_.filters <= 0) {
+      this->fail(
           "Invalid value for argument `filters`. Expected a strictly positive value. Received "
           "filters=" +
-          std::to_string(options_.filters) + ".");
+          std::to_string(this->options_.filters) + ".");
     }
   }
 
  protected:
-  [[nodiscard]] std::int64_t out_channels(const Shape&) const override { return options_.filters; }
+  [[nodiscard]] std::int64_t out_channels(const Shape&) const override {
+    return this->options_.filters;
+  }
 
   void on_build(const Shapes& inputs) override {
-    add_depthwise_kernel("depthwise_kernel", inputs.at(0));
-    pointwise_kernel_ =
-        add_weight("pointwise_kernel", {1, 1, expanded(channels(inputs[0])), options_.filters},
-                   options_.pointwise_initializer.bind(),
-                   {options_.pointwise_regularizer, options_.pointwise_constraint});
-    if (options_.use_bias) {
-      bias_ = add_weight("bias", {options_.filters}, options_.bias_initializer.bind(),
-                         {options_.bias_regularizer, options_.bias_constraint});
+    const Options& o = this->options_;
+    this->add_depthwise_kernel("depthwise_kernel", inputs.at(0));
+    const std::int64_t middle = this->expanded(this->channels(inputs[0]));
+    const Shape kernel =
+        this->geometry_.rank == 1 ? Shape{1, middle, o.filters} : Shape{1, 1, middle, o.filters};
+    pointwise_kernel_ = this->add_weight("pointwise_kernel", kernel, o.pointwise_initializer.bind(),
+                                         {o.pointwise_regularizer, o.pointwise_constraint});
+    if (o.use_bias) {
+      bias_ = this->add_weight("bias", {o.filters}, o.bias_initializer.bind(),
+                               {o.bias_regularizer, o.bias_constraint});
     }
   }
 
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
-    const ValueId middle = depthwise(builder, to_nhwc(builder, inputs.at(0)), nullptr);
+    const std::int64_t filters = this->options_.filters;
+    const ValueId middle = this->depthwise(builder, this->to_nhwc(builder, inputs.at(0)), nullptr);
     ops::Conv2D op;
     op.x = builder.spec(middle);
     op.y = op.x;
-    op.y.shape[-1] = options_.filters;
-    const ValueId y = emit_with_bias(builder, std::move(op), middle,
-                                     graph::Param::of(pointwise_kernel_, compute_dtype()), bias_);
-    return finish(builder, y);
+    op.y.shape[-1] = filters;
+    const Shape kernel{1, 1, op.x.shape[-1], filters};
+    const ValueId y = this->emit_with_bias(
+        builder, std::move(op), middle,
+        graph::Param::of(pointwise_kernel_, this->compute_dtype(), kernel), bias_);
+    return this->finish(builder, y);
   }
 
  private:
@@ -124,11 +125,11 @@ class SeparableConv2DLayer final : public DepthwiseBase<SeparableConv2DOptions> 
 template <class Options>
 void describe_depthwise(Config& config, Options& options) {
   config.required({"kernel_size"});
-  config.pair("kernel_size", options.kernel_size);
-  config.pair("strides", options.strides);
+  describe_along(config, "kernel_size", options.kernel_size);
+  describe_along(config, "strides", options.strides);
   config.string("padding", options.padding);
   config.data_format(options.data_format);
-  config.pair("dilation_rate", options.dilation_rate);
+  describe_along(config, "dilation_rate", options.dilation_rate);
   config.integer("depth_multiplier", options.depth_multiplier);
   config.activation("activation", options.activation);
   config.boolean("use_bias", options.use_bias);
@@ -139,14 +140,36 @@ void describe_depthwise(Config& config, Options& options) {
   config.names_activity_regularizer();
 }
 
+template <class Options>
+void describe_separable(Config& config, Options& options) {
+  config.required({"filters"});
+  config.integer("filters", options.filters);
+  config.weights({{"pointwise", options.pointwise_initializer, options.pointwise_regularizer,
+                   options.pointwise_constraint}});
+  describe_depthwise(config, options);
+}
+
 }  // namespace
 
+LayerRef DepthwiseConv1D(DepthwiseConv1DOptions options) {
+  return make_layer<DepthwiseLayer<DepthwiseConv1DOptions>>("DepthwiseConv1D", std::move(options));
+}
+
 LayerRef DepthwiseConv2D(DepthwiseConv2DOptions options) {
-  return make_layer<DepthwiseConv2DLayer>(std::move(options));
+  return make_layer<DepthwiseLayer<DepthwiseConv2DOptions>>("DepthwiseConv2D", std::move(options));
+}
+
+LayerRef SeparableConv1D(SeparableConv1DOptions options) {
+  return make_layer<SeparableLayer<SeparableConv1DOptions>>("SeparableConv1D", std::move(options));
 }
 
 LayerRef SeparableConv2D(SeparableConv2DOptions options) {
-  return make_layer<SeparableConv2DLayer>(std::move(options));
+  return make_layer<SeparableLayer<SeparableConv2DOptions>>("SeparableConv2D", std::move(options));
+}
+
+void describe(Config& config, DepthwiseConv1DOptions& options) {
+  config.training_only({"pointwise_regularizer", "pointwise_constraint"});
+  describe_depthwise(config, options);
 }
 
 void describe(Config& config, DepthwiseConv2DOptions& options) {
@@ -154,12 +177,12 @@ void describe(Config& config, DepthwiseConv2DOptions& options) {
   describe_depthwise(config, options);
 }
 
+void describe(Config& config, SeparableConv1DOptions& options) {
+  describe_separable(config, options);
+}
+
 void describe(Config& config, SeparableConv2DOptions& options) {
-  config.required({"filters"});
-  config.integer("filters", options.filters);
-  config.weights({{"pointwise", options.pointwise_initializer, options.pointwise_regularizer,
-                   options.pointwise_constraint}});
-  describe_depthwise(config, options);
+  describe_separable(config, options);
 }
 
 }  // namespace lamina::layers

@@ -6,9 +6,6 @@
 namespace lamina::layers {
 namespace {
 
-// keras.backend.epsilon(): the least length that normalizing divides by.
-constexpr double kEpsilon = 1e-7;
-
 std::string text_of(std::int64_t dim) {
   return dim == kNone ? "None" : std::to_string(dim);
 }

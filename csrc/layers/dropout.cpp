@@ -37,11 +37,7 @@ class DroppingLayer : public MovingLayer<Options> {
 
   /// Ones, of which some are dropped and the others scaled.
   [[nodiscard]] ValueId noise(Builder& builder, const ops::TensorSpec& spec) const {
-    graph::Param ones = constant_param(
-        std::vector<double>(static_cast<std::size_t>(spec.shape.size()), 1), spec.dtype);
-    ones.value = [value = ones.value, shape = spec.shape] { return value().reshape(shape); };
-    const ValueId all = builder.emit(ops::ParamValue{spec}, {}, {std::move(ones)});
-    return builder.dropout(all, this->options_.rate);
+    return builder.dropout(filled(builder, spec, 1), this->options_.rate);
   }
 
   void check_noise_shape(const OptionalShape& given) const {

@@ -1,4 +1,4 @@
-// Layers that change an image's size without variables: ZeroPadding2D, UpSampling2D.
+// Layers that repeat what there is: UpSampling1D, UpSampling2D.
 #include <optional>
 #include <string_view>
 
@@ -13,46 +13,6 @@ namespace {
 std::int64_t first_spatial_axis(const std::string& data_format) {
   return data_format == kChannelsFirst ? 2 : 1;
 }
-
-class ZeroPadding2DLayer final : public MovingLayer<ZeroPadding2DOptions> {
- public:
-  explicit ZeroPadding2DLayer(ZeroPadding2DOptions options)
-      : MovingLayer("ZeroPadding2D", std::move(options)) {
-    checked([&] {
-      check_pair("1st entry of padding", options_.padding.height, 0);
-      check_pair("2nd entry of padding", options_.padding.width, 0);
-      check_data_format(options_.data_format);
-    });
-    input_spec_.ndim = 4;
-  }
-
-  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
-    Shape out = inputs.at(0);
-    std::int64_t axis = first_spatial_axis(options_.data_format);
-    for (const IntPair& pad : {options_.padding.height, options_.padding.width}) {
-      if (out[axis] != kNone) out[axis] += pad.first + pad.second;
-      ++axis;
-    }
-    return {out};
-  }
-
- protected:
-  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
-    const ValueId x = inputs.at(0);
-    const ops::TensorSpec spec = builder.spec(x);
-    ops::Pad op;
-    op.x = spec;
-    op.y = {compute_output_shape({spec.shape})[0], spec.dtype};
-    op.before.assign(4, 0);
-    op.after.assign(4, 0);
-    auto axis = static_cast<std::size_t>(first_spatial_axis(options_.data_format));
-    for (const IntPair& pad : {options_.padding.height, options_.padding.width}) {
-      op.before[axis] = pad.first;
-      op.after[axis++] = pad.second;
-    }
-    return {builder.emit(std::move(op), {x})};
-  }
-};
 
 using Kind = ops::Resize2D::Kind;
 
@@ -79,6 +39,41 @@ ValueId repeated(Builder& builder, ValueId x, std::size_t axis, std::int64_t cou
   shape[static_cast<std::int64_t>(axis)] *= count;
   return builder.reshape(builder.emit(std::move(op), Ids(copies, one)), std::move(shape));
 }
+
+class UpSampling1DLayer final : public MovingLayer<UpSampling1DOptions> {
+ public:
+  explicit UpSampling1DLayer(UpSampling1DOptions options)
+      : MovingLayer("UpSampling1D", std::move(options)) {
+    constexpr std::int64_t kLargest = std::int64_t{1} << 20;  // as of a pair
+    if (options_.size <= 0 || options_.size >= kLargest) {
+      fail("Argument `size` should be a positive integer. Received: size=" +
+           std::to_string(options_.size));
+    }
+    input_spec_.ndim = 3;
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
+    Shape out = inputs.at(0);
+    if (out[1] != kNone) out[1] *= options_.size;
+    return {out};
+  }
+
+ protected:
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    const Shape shape = builder.shape(inputs.at(0));
+    if (!is_floating(builder.dtype(inputs[0]))) {
+      return {repeated(builder, inputs[0], 1, options_.size)};
+    }
+    ops::Resize2D op;
+    op.kind = Kind::kNearest;
+    const ValueId x = builder.reshape(inputs[0], {shape[0], shape[1], 1, shape[2]});
+    op.x = builder.spec(x);
+    op.y = op.x;
+    op.y.shape[1] *= options_.size;
+    const ValueId y = builder.emit(std::move(op), {x});
+    return {builder.reshape(y, compute_output_shape({shape})[0])};
+  }
+};
 
 class UpSampling2DLayer final : public MovingLayer<UpSampling2DOptions> {
  public:
@@ -131,17 +126,16 @@ class UpSampling2DLayer final : public MovingLayer<UpSampling2DOptions> {
 
 }  // namespace
 
-LayerRef ZeroPadding2D(ZeroPadding2DOptions options) {
-  return make_layer<ZeroPadding2DLayer>(std::move(options));
+LayerRef UpSampling1D(UpSampling1DOptions options) {
+  return make_layer<UpSampling1DLayer>(std::move(options));
 }
 
 LayerRef UpSampling2D(UpSampling2DOptions options) {
   return make_layer<UpSampling2DLayer>(std::move(options));
 }
 
-void describe(Config& config, ZeroPadding2DOptions& options) {
-  config.padding2d("padding", options.padding);
-  config.data_format(options.data_format);
+void describe(Config& config, UpSampling1DOptions& options) {
+  config.integer("size", options.size);
 }
 
 void describe(Config& config, UpSampling2DOptions& options) {

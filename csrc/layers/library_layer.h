@@ -43,11 +43,13 @@ class LibraryLayer : public Layer, public Described<Options>, public UnusedOptio
       : Layer({options.name, options.dtype, trainable_of(options)}),
         options_(with_activation_layers(std::move(options))),
         class_name_(std::move(class_name)) {
-    if constexpr (requires { options_.activation; }) {
-      hold_activation("activation", options_.activation);
-    }
-    if constexpr (requires { options_.recurrent_activation; }) {
-      hold_activation("recurrent_activation", options_.recurrent_activation);
+    if constexpr (!requires { options_.return_sequences; }) {  // those hold their cells'
+      if constexpr (requires { options_.activation; }) {
+        hold_activation("activation", options_.activation);
+      }
+      if constexpr (requires { options_.recurrent_activation; }) {
+        hold_activation("recurrent_activation", options_.recurrent_activation);
+      }
     }
     if constexpr (requires { options_.activity_regularizer; }) {
       set_activity_regularizer(options_.activity_regularizer);

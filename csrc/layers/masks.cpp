@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "layers/axes.h"
+
 namespace lamina::layers {
 namespace {
 
@@ -61,13 +63,7 @@ ValueId any(Builder& builder, ValueId mask, std::vector<std::size_t> axes, bool 
 }
 
 ValueId constant_mask(Builder& builder, const Shape& shape, bool value) {
-  const ops::TensorSpec spec{shape, kLogic};
-  const graph::Param param{{}, [spec, value] {
-                             Tensor out = Tensor::zeros(spec.shape, spec.dtype);
-                             for (float& x : out.data<float>()) x = value ? 1.0F : 0.0F;
-                             return out;
-                           }};
-  return truth(builder, builder.emit(ops::ParamValue{spec}, {}, {param}));
+  return truth(builder, filled(builder, {shape, kLogic}, value ? 1 : 0));
 }
 
 ValueId expand_dims(Builder& builder, ValueId mask, std::size_t axis) {

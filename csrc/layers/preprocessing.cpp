@@ -1,15 +1,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "layers/arguments.h"
 #include "layers/axes.h"
 #include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
 
 namespace lamina::layers {
 namespace {
-
-// keras.backend.epsilon(): the least standard deviation that Normalization divides by.
-constexpr double kEpsilon = 1e-7;
 
 /// `array` repeated to the sizes of `shape` (of equal or higher rank), or nothing when it does not
 /// fit.

@@ -80,6 +80,9 @@ struct CallSignature {
   std::size_t required = 1;
   /// Whether the last of several names is that of a list: of all inputs from its place on.
   bool ends_in_list = false;
+  /// How many tensors each list has where that list is one of lists in Keras; empty where it is
+  /// none.
+  std::vector<std::size_t> parts = {};
   /// Other tensors that may be given by name, in Keras's order.
   std::vector<std::string> tensors = {};
   /// What may be true.

@@ -109,7 +109,7 @@ def _conv_transpose(random, shape, calm):
     options = _window(random, spatial)
     if options is None or math.prod(shape) > 600:
         return None
-    strides = _numbers(options.get("strides", 1), 2)
+    strides = _numbers(options.get("strides", 1), len(spatial))
     if random.random() < 0.4:
         options["output_padding"] = tuple(random.randint(0, s - 1) for s in strides)
     return options | _common_conv(random, calm) | {"filters": random.randint(1, 4), "data_format": data_format}
@@ -203,6 +203,25 @@ def _global_pool(random, shape, calm):
 def _zero_padding(random, shape, calm):
     pair = lambda: (random.randint(0, 2), random.randint(0, 2))
     return {"padding": random.choice([random.randint(0, 2), pair(), (pair(), pair())]), "data_format": _data_format(random)}
+
+
+def _zero_padding_1d(random, shape, calm):
+    return {"padding": random.choice([random.randint(0, 2), (random.randint(0, 2), random.randint(0, 2))]),
+            "data_format": _data_format(random)}
+
+
+def _cropped(random, size):
+    first = random.randint(0, min(2, size - 1))
+    return first, random.randint(0, min(2, size - 1 - first))
+
+
+def _cropping_1d(random, shape, calm):
+    return {"cropping": _cropped(random, shape[0])}
+
+
+def _cropping_2d(random, shape, calm):
+    data_format = _data_format(random)
+    return {"cropping": tuple(_cropped(random, size) for size in _split(shape, data_format)[0]), "data_format": data_format}
 
 
 def _up_sampling(random, shape, calm):
@@ -341,10 +360,35 @@ def _gru(random, shape, calm):
     return options | ({"unroll": True} if options["reset_after"] and not options["use_bias"] else {})
 
 
+def _rnn(random, shape, calm):
+    """One cell or several. Without its bias a GRU's loop refuses its state, see `_gru`."""
+    def cell():
+        name, draw = random.choice([("SimpleRNN", _recurrent), ("LSTM", _lstm), ("GRU", _gru)])
+        options = draw(random, shape, calm)
+        for key in ("return_sequences", "go_backwards", "unroll"):
+            options.pop(key, None)
+        if name == "GRU":
+            options["use_bias"] = True
+        return getattr(keras.layers, name + "Cell")(**options)
+    cells = cell() if random.random() < 0.5 else [cell() for _ in range(random.randint(2, 3))]
+    return {"cell": cells, "return_sequences": random.random() < 0.5, "go_backwards": random.random() < 0.3,
+            "unroll": random.random() < 0.2}
+
+
 def _bidirectional(random, shape, calm):
     name, draw = random.choice([("SimpleRNN", _recurrent), ("LSTM", _lstm), ("GRU", _gru)])
     layer = getattr(keras.layers, name)(**draw(random, shape, calm) | {"go_backwards": False})
     return {"layer": layer, "merge_mode": random.choice(["concat", "sum", "ave", "mul"])}
+
+
+def _time_distributed(random, shape, calm):
+    """Around a layer that suits what a step is."""
+    names = {1: ["Dense", "BatchNormalization", "LayerNormalization", "Dropout", "RepeatVector", "PReLU"],
+             2: ["Conv1D", "LSTM", "GlobalAveragePooling1D", "Permute", "Dense", "MaxPooling1D"],
+             3: ["Conv2D", "BatchNormalization", "Flatten", "UpSampling2D", "DepthwiseConv2D"]}[len(shape) - 1]
+    name = random.choice(names)
+    options = KINDS[name].draw(random, shape[1:], calm)
+    return options and {"layer": getattr(keras.layers, name)(**options)}
 
 
 def _embedding(random, shape, calm):
@@ -365,11 +409,16 @@ KINDS = {
     "SimpleRNN": Kind(_recurrent, (2,)),
     "LSTM": Kind(_lstm, (2,)),
     "GRU": Kind(_gru, (2,)),
+    "RNN": Kind(_rnn, (2,)),
     "Bidirectional": Kind(_bidirectional, (2,)),
+    "TimeDistributed": Kind(_time_distributed, (2, 3, 4)),
     "Conv1D": Kind(_conv, (2,)),
     "Conv2D": Kind(_conv, (3,)),
+    "DepthwiseConv1D": Kind(_depthwise, (2,)),
     "DepthwiseConv2D": Kind(_depthwise, (3,)),
+    "SeparableConv1D": Kind(_separable, (2,)),
     "SeparableConv2D": Kind(_separable, (3,)),
+    "Conv1DTranspose": Kind(_conv_transpose, (2,)),
     "Conv2DTranspose": Kind(_conv_transpose, (3,)),
     "BatchNormalization": Kind(_batch_normalization, _ANY),
     "LayerNormalization": Kind(_layer_normalization, _ANY),
@@ -398,7 +447,11 @@ KINDS = {
     "GlobalAveragePooling2D": Kind(_global_pool, (3,)),
     "GlobalMaxPooling1D": Kind(_global_pool, (2,)),
     "GlobalMaxPooling2D": Kind(_global_pool, (3,)),
+    "ZeroPadding1D": Kind(_zero_padding_1d, (2,)),
     "ZeroPadding2D": Kind(_zero_padding, (3,)),
+    "Cropping1D": Kind(_cropping_1d, (2,)),
+    "Cropping2D": Kind(_cropping_2d, (3,)),
+    "UpSampling1D": Kind(lambda random, shape, calm: {"size": random.randint(1, 3)}, (2,)),
     "UpSampling2D": Kind(_up_sampling, (3,)),
     "Reshape": Kind(_reshape, _ANY),
     "Flatten": Kind(lambda random, shape, calm: {"data_format": _data_format(random)}, _ANY),

@@ -40,7 +40,7 @@ class ModelMaker:
         name = self.name()
         if name:
             options["name"] = name
-        if self.random.random() < 0.1:
+        if self.random.random() < 0.1 and class_name != "TimeDistributed":  # what it gives has its layer's, in Keras
             options["dtype"] = self.random.choice(POLICIES[:2]) if self.policy in POLICIES[:2] else self.policy
         layer = getattr(keras.layers, class_name)(**options)
         layer.trainable = self.random.random() > 0.2

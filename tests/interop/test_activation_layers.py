@@ -36,6 +36,10 @@ MODELS = {
     "simple rnn": lambda: sequence(layers.SimpleRNN(2, activation=layers.ReLU(1.0))),
     "lstm": lambda: sequence(layers.LSTM(2, activation=layers.LeakyReLU(), recurrent_activation=layers.ReLU(1.0))),
     "gru": lambda: sequence(layers.GRU(2, recurrent_activation=layers.ReLU(1.0))),
+    "rnn": lambda: sequence(
+        layers.RNN(layers.LSTMCell(2, activation=layers.LeakyReLU(), recurrent_activation=layers.ReLU(1.0)))),
+    "rnn of several cells": lambda: sequence(
+        layers.RNN([layers.GRUCell(3, activation=layers.ELU()), layers.SimpleRNNCell(2, activation=layers.ReLU(1.0))])),
     "bidirectional": lambda: sequence(
         layers.Bidirectional(layers.GRU(2, activation=layers.ELU(), recurrent_activation=layers.ReLU(1.0)))),
     "shared": shared,

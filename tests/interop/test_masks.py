@@ -113,6 +113,14 @@ def recurrences():
     return keras.Model(ids, layers.Dense(CLASSES)(layers.LSTM(5)(x)))
 
 
+def cells():
+    """Cells on top of each other: the last one's output stands where a step is masked."""
+    ids, x = words()
+    for options in ({}, {"zero_output_for_mask": True}, {"go_backwards": True}):
+        x = layers.RNN([layers.GRUCell(4), layers.LSTMCell(6)], return_sequences=True, **options)(x)
+    return keras.Model(ids, layers.Dense(CLASSES)(layers.RNN([layers.LSTMCell(5), layers.GRUCell(4)])(x)))
+
+
 def recurrent_tagger():
     ids, x = words()
     return keras.Model(ids, layers.Dense(CLASSES)(layers.LSTM(WIDTH, return_sequences=True)(x)))
@@ -144,7 +152,7 @@ def given_masks():
     return keras.Model([x, y, mask, ids], layers.Dense(CLASSES)(scores))
 
 
-MODELS = [text_classifier, transformer, normalized_first, ordered, merged, nested, tagger, recurrences,
+MODELS = [text_classifier, transformer, normalized_first, ordered, merged, nested, tagger, recurrences, cells,
           recurrent_tagger, states, given_masks, grouped_transformer, attended]
 
 
@@ -218,7 +226,7 @@ def test_the_comparison_is_not_blind(make, rng, lamina, tmp_path):
 
 
 @pytest.mark.parametrize("make, tolerance", [(text_classifier, 5e-6), (transformer, 1e-4), (merged, 2e-5),
-                                             (recurrences, 5e-5), (grouped_transformer, 1e-4)])
+                                             (recurrences, 5e-5), (cells, 5e-5), (grouped_transformer, 1e-4)])
 def test_gradients(make, tolerance, rng, lamina, tmp_path):
     model, ours = pair(make, rng, lamina, tmp_path)
     inputs = padded(rng, model, 6)

@@ -32,7 +32,8 @@ def without_chance(config):
     elif config["class_name"] == "MultiHeadAttention":
         options |= {"value_dim": options["key_dim"], "seed": None}
     options |= {key: 0.0 for key in ("dropout", "recurrent_dropout") if key in options}
-    for layer in [*options.get("layers", []), options.get("layer"), options.get("backward_layer")]:
+    held = [options.get(name) for name in ("layer", "backward_layer", "cell")]
+    for layer in [*options.get("layers", []), *options.get("cells", []), *held]:
         if layer:
             without_chance(layer)
     return config

@@ -42,7 +42,23 @@ def encoder_and_decoder():
     return keras.Model([source, target], [layers.SimpleRNN(4)(x), there, layers.Concatenate()([back, z])])
 
 
-MODELS = [tagger, encoder_and_decoder]
+def cells_on_cells():
+    """RNN of one cell and of several, states of one for the other, Bidirectional over them, and cells by themselves."""
+    x, v = keras.Input((None, 6)), keras.Input((6,))
+    cells = lambda: [layers.LSTMCell(5), layers.GRUCell(4, reset_after=False), layers.SimpleRNNCell(3)]
+    y, *states = layers.RNN(cells(), return_sequences=True, return_state=True)(x)
+    z = layers.RNN(layers.StackedRNNCells(cells()), go_backwards=True)(
+        x, initial_state=[states[0], [states[1]], [states[2]]])
+    y = layers.Bidirectional(layers.RNN([layers.GRUCell(4), layers.LSTMCell(3)], return_sequences=True))(y)
+    y, h, c = layers.RNN(layers.LSTMCell(5, unit_forget_bias=False, kernel_regularizer="l2"), return_state=True)(y)
+    out, (h, c) = layers.LSTMCell(5)(v, states=[h, c])
+    out, h = layers.GRUCell(5)(out, states=h)
+    stack = layers.StackedRNNCells([layers.SimpleRNNCell(5), layers.LSTMCell(4)])
+    out, _ = stack(out, states=[[h], [states[1], states[1]]])
+    return keras.Model([x, v], layers.Dense(CLASSES)(layers.Concatenate()([z, y, out])))
+
+
+MODELS = [tagger, encoder_and_decoder, cells_on_cells]
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
@@ -170,5 +186,6 @@ def test_what_is_lacking_is_refused_by_name(lamina):
     x = keras.Input(batch_shape=(2, 5, 6))
     message = refused(lamina, layers.LSTM(3, stateful=True, name="memory")(x), x)
     assert "'memory' (LSTM)" in message and "'stateful'" in message
-    cell = layers.RNN(layers.LSTMCell(3), name="cells")
-    assert "'RNN' is not supported" in refused(lamina, cell(x), x)
+    cell = layers.RNN(layers.LSTMCell(3, activity_regularizer="l2", name="one"), name="cells")
+    message = refused(lamina, cell(x), x)
+    assert "'cells' (RNN)" in message and "'one' (LSTMCell)" in message

@@ -58,7 +58,9 @@ def penalized():
     """What layers give that have penalties of their own, or are nothing else."""
     x = keras.Input((12,))
     y = layers.ActivityRegularization(l1=0.003, l2=0.002)(layers.Dense(16, activation="tanh")(x))
-    y = layers.ActivityRegularization(l2=0.01)(layers.Reshape((4, 4))(y))
+    y = layers.ActivityRegularization(l2=0.03)(layers.Reshape((4, 4))(y))
+    # Keras calls this one past its regularizer.
+    y = layers.TimeDistributed(layers.Dense(4, activation="tanh", activity_regularizer=regularizers.L2(0.5)))(y)
     y = layers.Dot(axes=2, activity_regularizer=regularizers.L2(0.002))([y, layers.RMSNormalization()(y)])
     return keras.Model(x, layers.Dense(5)(layers.Flatten()(y)), name="penalized")
 

@@ -9,7 +9,7 @@ import numpy as np
 # Compute dtype: tolerance of one layer.
 LAYER = {"float32": 4e-6, "float64": 1e-13, "float16": 3e-3, "bfloat16": 2.4e-2}
 
-RECURRENT = {"SimpleRNN", "LSTM", "GRU", "Bidirectional"}
+RECURRENT = {"SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional", "TimeDistributed"}  # the last may be around one
 
 # Keras computes means in `result_type(x, "float32")`, which is float32 for float64 too, and so the softmax of
 # attention and the tanh of recurrent layers; Lamina computes these in float64.
@@ -30,6 +30,8 @@ LAYER_EXCEPTIONS["GroupNormalization", "float32"] = 2e-5
 for _name in RECURRENT:
     LAYER_EXCEPTIONS |= {(_name, "float64"): 1e-5, (_name, "float32"): 1e-5, (_name, "float16"): 1e-2,
                          (_name, "bfloat16"): 8e-2}
+
+LAYER_EXCEPTIONS["TimeDistributed", "float64"] = 2e-5  # or around a LayerNormalization
 
 # Whole random models: errors of up to some thirty layers pile up.
 MODEL = {"float32": 2e-4, "float64": 1e-11, "float16": 6e-2, "bfloat16": 3e-1}

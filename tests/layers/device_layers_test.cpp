@@ -62,7 +62,8 @@ ModelPtr model_of(const json& c, const Rounding& rounding) {
   if (policy_of(c) == "float32") config["dtype"] = rounding.policy;
   const LayerPtr layer = test::layer_of(c, config);
   const SymbolicTensors inputs = test::placeholders(c);
-  ModelPtr model = Functional::create(inputs, {(*layer)(inputs, test::arguments_of(c))});
+  ModelPtr model =
+      Functional::create(inputs, {layer->apply(inputs, test::arguments_of(c)).front()});
   test::assign_variables(c, *layer);
   return model;
 }

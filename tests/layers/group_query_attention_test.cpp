@@ -1,9 +1,8 @@
 // GroupQueryAttention: as MultiHeadAttention whose heads have equal keys and values.
 #include <lamina/error.h>
 
-#include <functional>
-
 #include "layers/config/registry.h"
+#include "tests/layers/expect_words.h"
 #include "tests/layers/mask_scene.h"
 
 using namespace lamina;
@@ -66,16 +65,6 @@ class GroupedHeads : public MaskScene {
     expect_near(out[0], out[1]);
   }
 };
-
-void expect_words(const std::function<void()>& make, const std::string& words) {
-  std::string text = "nothing was thrown";
-  try {
-    make();
-  } catch (const Error& error) {
-    text = error.what();
-  }
-  EXPECT_NE(text.find(words), std::string::npos) << text;
-}
 
 }  // namespace
 

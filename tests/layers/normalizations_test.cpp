@@ -2,11 +2,11 @@
 #include <lamina/error.h>
 
 #include <cmath>
-#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "layers/config/registry.h"
 #include "tests/fakes/captured_warnings.h"
+#include "tests/layers/expect_words.h"
 #include "tests/layers/mask_scene.h"
 
 using namespace lamina;
@@ -15,20 +15,6 @@ using namespace lamina::test;
 namespace {
 
 using Normalizations = MaskScene;
-
-std::string words_of(const std::function<void()>& make) {
-  try {
-    make();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
-void expect_words(const std::function<void()>& make, const std::string& words) {
-  const std::string text = words_of(make);
-  EXPECT_NE(text.find(words), std::string::npos) << text;
-}
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "tests/layers/expect_words.h"
 #include "tests/layers/mask_scene.h"
 
 using namespace lamina;
@@ -79,16 +80,6 @@ const char* const kKinds[] = {"dot",           "scaled dot", "concat",
                               "scaled concat", "additive",   "plain additive"};
 
 const auto kAll = [](auto...) { return true; };
-
-void expect_words(const std::function<void()>& make, const std::string& words) {
-  std::string text = "nothing was thrown";
-  try {
-    make();
-  } catch (const Error& error) {
-    text = error.what();
-  }
-  EXPECT_NE(text.find(words), std::string::npos) << text;
-}
 
 }  // namespace
 

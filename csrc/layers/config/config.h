@@ -68,8 +68,10 @@ class Config {
   virtual void activation(std::string_view option, ActivationFunction& value) = 0;
   virtual void regularizer(std::string_view option, Regularizer& value) = 0;
   virtual void constraint(std::string_view option, Constraint& value) = 0;
-  /// A layer inside: Keras's serialised object; null only where it is `optional`.
+  /// A layer inside, or a model: Keras's serialised object; null only where it is `optional`.
   virtual void layer(std::string_view option, LayerPtr& value, bool optional) = 0;
+  /// A list of such objects; has to be there.
+  virtual void layers(std::string_view option, std::vector<LayerPtr>& value) = 0;
   /// That any layer may have an activity regularizer needs no description; this is of those for
   /// which Keras writes null when they have none.
   virtual void names_activity_regularizer() = 0;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "layers/activation_function.h"
+#include "layers/config/held_model.h"
 #include "layers/config/object_config.h"
 #include "layers/config/registry.h"
 
@@ -320,16 +321,28 @@ void ConfigReader::constraint(std::string_view option, Constraint& value) {
   value = std::move(result).value_or(Constraint());
 }
 
+LayerPtr ConfigReader::to_layer(std::string_view option, const json& value) const {
+  if (!value.is_object() || is_foreign(value)) unsupported(option);
+  const std::string class_name = text_or_empty(value, "class_name");
+  LayerPtr layer = layer_from_config(class_name, value.value("config", json::object()));
+  if (!layer) layer = held_model_from_object(value, named(option));
+  if (layer) return layer;
+  throw UnsupportedError(
+      named(option).append(": the class '").append(class_name).append("' is not supported."));
+}
+
 void ConfigReader::layer(std::string_view option, LayerPtr& value, bool optional) {
   const json* found = find(option);
   if (optional && (found == nullptr || found->is_null())) return;
-  if (found == nullptr || !found->is_object() || is_foreign(*found)) unsupported(option);
-  const std::string class_name = text_or_empty(*found, "class_name");
-  value = layer_from_config(class_name, found->value("config", json::object()));
-  if (!value) {
-    throw UnsupportedError(
-        named(option).append(": the class '").append(class_name).append("' is not supported."));
-  }
+  if (found == nullptr) unsupported(option);
+  value = to_layer(option, *found);
+}
+
+void ConfigReader::layers(std::string_view option, std::vector<LayerPtr>& value) {
+  const json* found = find(option);
+  if (found == nullptr || !found->is_array()) unsupported(option);
+  value.clear();
+  for (const json& item : *found) value.push_back(to_layer(option, item));
 }
 
 Regularizer ConfigReader::activity_regularizer() {

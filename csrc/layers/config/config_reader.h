@@ -41,6 +41,7 @@ class ConfigReader final : public Config {
   void regularizer(std::string_view option, Regularizer& value) override;
   void constraint(std::string_view option, Constraint& value) override;
   void layer(std::string_view option, LayerPtr& value, bool optional) override;
+  void layers(std::string_view option, std::vector<LayerPtr>& value) override;
   void names_activity_regularizer() override {}
   void dtype_policy(std::string& name) override;
   void dtype(std::string& name) override;
@@ -75,6 +76,7 @@ class ConfigReader final : public Config {
   [[nodiscard]] std::int64_t to_single(std::string_view option, const nlohmann::json& value) const;
   [[nodiscard]] IntPair to_pair(std::string_view option, const nlohmann::json& value) const;
   [[nodiscard]] Shape to_shape(std::string_view option, const nlohmann::json& value) const;
+  [[nodiscard]] LayerPtr to_layer(std::string_view option, const nlohmann::json& value) const;
   void keep(std::string_view option);
 
   std::string class_name_;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "layers/config/held_model.h"
 #include "layers/config/object_config.h"
 #include "layers/config/registry.h"
 #include "layers/naming.h"
@@ -162,16 +163,26 @@ void ConfigWriter::constraint(std::string_view option, Constraint& value) {
   set(option, constraint_to_config(value, inside(option)));
 }
 
+json ConfigWriter::object_of(std::string_view option, const Layer& layer) const {
+  json config = layer_to_config(layer);
+  if (!config.is_null()) {
+    return object_to_config("keras.layers", exported_name(layer), std::move(config));
+  }
+  json model = held_model_to_object(layer);
+  if (model.is_null()) {
+    inside(option).fail("is " + in_words(layer) + ", which no configuration holds.");
+  }
+  return model;
+}
+
 void ConfigWriter::layer(std::string_view option, LayerPtr& value, bool) {
-  if (!value) {
-    set(option, nullptr);
-    return;
-  }
-  json config = layer_to_config(*value);
-  if (config.is_null()) {
-    inside(option).fail("is " + in_words(*value) + ", which no configuration holds.");
-  }
-  set(option, object_to_config("keras.layers", exported_name(*value), std::move(config)));
+  set(option, value ? object_of(option, *value) : json());
+}
+
+void ConfigWriter::layers(std::string_view option, std::vector<LayerPtr>& value) {
+  json objects = json::array();
+  for (const LayerPtr& layer : value) objects.push_back(object_of(option, *layer));
+  set(option, std::move(objects));
 }
 
 void ConfigWriter::names_activity_regularizer() {

@@ -35,6 +35,7 @@ class ConfigWriter final : public Config {
   void regularizer(std::string_view option, Regularizer& value) override;
   void constraint(std::string_view option, Constraint& value) override;
   void layer(std::string_view option, LayerPtr& value, bool optional) override;
+  void layers(std::string_view option, std::vector<LayerPtr>& value) override;
   void names_activity_regularizer() override;
   void dtype_policy(std::string& name) override;
   void dtype(std::string& name) override;
@@ -54,6 +55,7 @@ class ConfigWriter final : public Config {
 
  private:
   explicit ConfigWriter(std::string where) : where_(std::move(where)) {}
+  [[nodiscard]] nlohmann::json object_of(std::string_view option, const Layer& layer) const;
   void check_finite(std::string_view option, double value) const;
 
   std::string where_;

@@ -10,8 +10,11 @@
   X(Masking, MaskingOptions)                               \
   X(Conv1D, Conv1DOptions)                                 \
   X(Conv2D, Conv2DOptions)                                 \
+  X(DepthwiseConv1D, DepthwiseConv1DOptions)               \
   X(DepthwiseConv2D, DepthwiseConv2DOptions)               \
+  X(SeparableConv1D, SeparableConv1DOptions)               \
   X(SeparableConv2D, SeparableConv2DOptions)               \
+  X(Conv1DTranspose, Conv1DTransposeOptions)               \
   X(Conv2DTranspose, Conv2DTransposeOptions)               \
   X(BatchNormalization, BatchNormalizationOptions)         \
   X(LayerNormalization, LayerNormalizationOptions)         \
@@ -37,7 +40,13 @@
   X(SimpleRNN, SimpleRNNOptions)                           \
   X(LSTM, LSTMOptions)                                     \
   X(GRU, GRUOptions)                                       \
+  X(RNN, RNNOptions)                                       \
+  X(SimpleRNNCell, SimpleRNNCellOptions)                   \
+  X(LSTMCell, LSTMCellOptions)                             \
+  X(GRUCell, GRUCellOptions)                               \
+  X(StackedRNNCells, StackedRNNCellsOptions)               \
   X(Bidirectional, BidirectionalOptions)                   \
+  X(TimeDistributed, TimeDistributedOptions)               \
   X(MaxPooling1D, MaxPooling1DOptions)                     \
   X(MaxPooling2D, MaxPooling2DOptions)                     \
   X(AveragePooling1D, AveragePooling1DOptions)             \
@@ -46,7 +55,11 @@
   X(GlobalAveragePooling2D, GlobalAveragePooling2DOptions) \
   X(GlobalMaxPooling1D, GlobalMaxPooling1DOptions)         \
   X(GlobalMaxPooling2D, GlobalMaxPooling2DOptions)         \
+  X(ZeroPadding1D, ZeroPadding1DOptions)                   \
   X(ZeroPadding2D, ZeroPadding2DOptions)                   \
+  X(Cropping1D, Cropping1DOptions)                         \
+  X(Cropping2D, Cropping2DOptions)                         \
+  X(UpSampling1D, UpSampling1DOptions)                     \
   X(UpSampling2D, UpSampling2DOptions)                     \
   X(Reshape, ReshapeOptions)                               \
   X(Flatten, FlattenOptions)                               \

@@ -8,6 +8,7 @@
 #include "layers/config/registered_layers.h"
 #include "layers/config/registry.h"
 #include "layers/naming.h"
+#include "layers/recurrent/build_within.h"
 #include "layers/recurrent/recurrent.h"
 #include "layers/recurrent/sequence_layer.h"
 
@@ -63,6 +64,15 @@ class BidirectionalLayer final : public SequenceLayer<BidirectionalOptions> {
     return out;
   }
 
+  [[nodiscard]] CallSignature call_signature() const override {
+    CallSignature signature = SequenceLayer::call_signature();
+    for (const LayerPtr& layer : {forward_, backward_}) {
+      const std::vector<std::size_t> parts = layer->call_signature().parts;
+      signature.parts.insert(signature.parts.end(), parts.begin(), parts.end());
+    }
+    return signature;
+  }
+
   /// States are of the layers' own.
   [[nodiscard]] std::vector<DType> compute_output_dtype(const std::vector<DType>&) override {
     std::vector<DType> out(options_.merge_mode.empty() ? 2 : 1, compute_dtype());
@@ -76,8 +86,8 @@ class BidirectionalLayer final : public SequenceLayer<BidirectionalOptions> {
  protected:
   void on_build(const Shapes& inputs) override {
     const Halves<Shape> halves(inputs, *this);
-    build(*forward_, halves.there);
-    build(*backward_, halves.back);
+    build_within(*this, *forward_, halves.there);
+    build_within(*this, *backward_, halves.back);
   }
 
   [[nodiscard]] Ids on_lower_call(Builder& builder, const Ids& inputs,
@@ -131,7 +141,7 @@ class BidirectionalLayer final : public SequenceLayer<BidirectionalOptions> {
         in_words(*this)
             .append(": ")
             .append(in_words(layer))
-            .append(" is none of those that are supported: SimpleRNN, LSTM and GRU."));
+            .append(" is none of those that are supported: RNN, SimpleRNN, LSTM and GRU."));
   }
   [[nodiscard]] Recurrent::Way way() const { return recurrent(*forward_).way(); }
 
@@ -166,14 +176,6 @@ class BidirectionalLayer final : public SequenceLayer<BidirectionalOptions> {
              .append("\" for forward layer and \"")
              .append(text(back))
              .append("\" for backward layer"));
-  }
-
-  void build(Layer& layer, const Shapes& inputs) const {
-    if (layer.built()) return;
-    layer.build(inputs);
-    for (const VariablePtr& variable : layer.variables()) {
-      variable->set_path(name() + "/" + variable->path());
-    }
   }
 
   [[nodiscard]] static Ids lowered(Builder& builder, Layer& layer, Ids inputs,

@@ -1,25 +1,26 @@
+#include "layers/recurrent/recurrent_cell.h"
 #include "layers/recurrent/recurrent_layer.h"
 
 namespace lamina::layers {
 namespace {
 
-class GRULayer final : public RecurrentLayer<GRUOptions> {
+class GRUCellLayer final : public RecurrentCell<GRUCellOptions> {
  public:
-  explicit GRULayer(const GRUOptions& options)
-      : RecurrentLayer({"GRU", "GRUCell", "gru_cell", 3, 1, options.reset_after}, options) {}
+  explicit GRUCellLayer(const GRUCellOptions& options)
+      : RecurrentCell({"GRUCell", "inputs", 3, 1, options.reset_after}, options) {}
 
  protected:
   /// With `reset_after` a row of the bias, whose other row the steps add.
   [[nodiscard]] const VariablePtr& input_bias() const override {
-    return options_.reset_after ? none_ : cell().bias();
+    return options_.reset_after ? none_ : bias();
   }
   [[nodiscard]] ValueId finished(Builder& builder, ValueId products) const override {
-    if (!options_.reset_after || !cell().bias()) return products;
+    if (!options_.reset_after || !bias()) return products;
     return plus(builder, products, bias_row(builder, 0));
   }
 
   [[nodiscard]] Step step(Builder& builder, std::int64_t batch) override {
-    const ValueId kernel = value_of(builder, cell().recurrent_kernel());
+    const ValueId kernel = value_of(builder, recurrent_kernel());
     const auto masks = state_masks(builder, batch);
     return options_.reset_after ? reset_after(builder, kernel, masks, batch)
                                 : reset_before(builder, kernel, masks);
@@ -51,12 +52,12 @@ class GRULayer final : public RecurrentLayer<GRUOptions> {
   }
 
   [[nodiscard]] ValueId bias_row(Builder& builder, std::int64_t row) const {
-    return slice(builder, value_of(builder, cell().bias()), 0, row, 1);
+    return slice(builder, value_of(builder, bias()), 0, row, 1);
   }
   /// What is added to each step's products, with rows for the batch: so its gradients are added up
   /// over the steps before they are over the batch.
   [[nodiscard]] std::optional<ValueId> repeated_bias(Builder& builder, std::int64_t batch) const {
-    if (!cell().bias()) return std::nullopt;
+    if (!bias()) return std::nullopt;
     const ValueId zeros = constant(builder, {batch, 3 * units()}, 0);
     return plus(builder, zeros, bias_row(builder, 1));
   }
@@ -91,17 +92,26 @@ class GRULayer final : public RecurrentLayer<GRUOptions> {
   const VariablePtr none_ = nullptr;
 };
 
+using GRULayer = LayerOfCell<GRUOptions, GRUCellLayer, GRUCellOptions>;
+
 }  // namespace
 
+LayerRef GRUCell(GRUCellOptions options) {
+  return make_layer<GRUCellLayer>(options);
+}
+
 LayerRef GRU(GRUOptions options) {
-  return make_layer<GRULayer>(options);
+  return make_layer<GRULayer>("GRU", "gru_cell", std::move(options));
+}
+
+void describe(Config& config, GRUCellOptions& options) {
+  config.unused("seed", nullptr);
+  describe_cell(config, options);
 }
 
 void describe(Config& config, GRUOptions& options) {
   config.unused("seed", nullptr);
   describe_recurrent(config, options);
-  config.activation("recurrent_activation", options.recurrent_activation);
-  config.boolean("reset_after", options.reset_after);
 }
 
 }  // namespace lamina::layers

@@ -1,17 +1,18 @@
+#include "layers/recurrent/recurrent_cell.h"
 #include "layers/recurrent/recurrent_layer.h"
 
 namespace lamina::layers {
 namespace {
 
-class LSTMLayer final : public RecurrentLayer<LSTMOptions> {
+class LSTMCellLayer final : public RecurrentCell<LSTMCellOptions> {
  public:
-  explicit LSTMLayer(const LSTMOptions& options)
-      : RecurrentLayer({"LSTM", "LSTMCell", "lstm_cell", 4, 2}, options) {}
+  explicit LSTMCellLayer(LSTMCellOptions options)
+      : RecurrentCell({"LSTMCell", "inputs", 4, 2}, std::move(options)) {}
 
  protected:
   [[nodiscard]] Step step(Builder& builder, std::int64_t batch) override {
-    const GateProduct product = recurrent_product(
-        builder, value_of(builder, cell().recurrent_kernel()), state_masks(builder, batch), 0, 4);
+    const GateProduct product = recurrent_product(builder, value_of(builder, recurrent_kernel()),
+                                                  state_masks(builder, batch), 0, 4);
     return [this, &builder, product](ValueId x, const States& before) {
       const ValueId sums = builder.binary(ops::Binary::kAdd, x, product(before[0]));
       const auto open = [&](std::int64_t i) {
@@ -29,17 +30,26 @@ class LSTMLayer final : public RecurrentLayer<LSTMOptions> {
   }
 };
 
+using LSTMLayer = LayerOfCell<LSTMOptions, LSTMCellLayer, LSTMCellOptions>;
+
 }  // namespace
 
+LayerRef LSTMCell(LSTMCellOptions options) {
+  return make_layer<LSTMCellLayer>(std::move(options));
+}
+
 LayerRef LSTM(LSTMOptions options) {
-  return make_layer<LSTMLayer>(options);
+  return make_layer<LSTMLayer>("LSTM", "lstm_cell", std::move(options));
+}
+
+void describe(Config& config, LSTMCellOptions& options) {
+  config.unused("seed", nullptr);
+  describe_cell(config, options);
 }
 
 void describe(Config& config, LSTMOptions& options) {
   config.unused("seed", nullptr);
   describe_recurrent(config, options);
-  config.activation("recurrent_activation", options.recurrent_activation);
-  config.boolean("unit_forget_bias", options.unit_forget_bias);
 }
 
 }  // namespace lamina::layers

@@ -1,6 +1,7 @@
 #include "layers/recurrent/recurrence.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "layers/masks.h"
@@ -49,21 +50,6 @@ class Masking {
   ValueId keeps_ = 0, masks_ = 0;
 };
 
-/// (batch, units) each -> (batch, time, units).
-ValueId joined(Builder& builder, const std::vector<ValueId>& outputs) {
-  const ops::TensorSpec each = builder.spec(outputs.front());
-  const auto steps = static_cast<std::int64_t>(outputs.size());
-  const std::int64_t batch = each.shape[0], units = each.shape[1];
-  ValueId all = outputs.front();
-  if (steps > 1) {
-    ops::Concat join;
-    join.xs.assign(outputs.size(), each);
-    join.y = {{steps * batch, units}, each.dtype};
-    all = builder.emit(std::move(join), outputs);
-  }
-  return builder.transpose(builder.reshape(all, {steps, batch, units}), {1, 0, 2});
-}
-
 }  // namespace
 
 ValueId slice(Builder& builder, ValueId x, std::size_t axis, std::int64_t begin,
@@ -83,7 +69,33 @@ ValueId slice(Builder& builder, ValueId x, std::size_t axis, std::int64_t begin,
 }
 
 ValueId time_first(Builder& builder, ValueId x) {
-  return builder.transpose(x, {1, 0, 2});
+  std::vector<std::size_t> perm(builder.shape(x).rank());
+  std::iota(perm.begin(), perm.end(), std::size_t{0});
+  std::swap(perm.at(0), perm.at(1));
+  return builder.transpose(x, std::move(perm));
+}
+
+ValueId in_rows(Builder& builder, ValueId x) {
+  const std::vector<std::int64_t> dims = builder.shape(x).dims();
+  Shape rows{dims.at(0) * dims.at(1)};
+  for (std::size_t i = 2; i < dims.size(); ++i) rows.push_back(dims[i]);
+  return builder.reshape(x, std::move(rows));
+}
+
+ValueId joined(Builder& builder, const std::vector<ValueId>& outputs) {
+  const ops::TensorSpec each = builder.spec(outputs.front());
+  const auto steps = static_cast<std::int64_t>(outputs.size());
+  ValueId all = outputs.front();
+  if (steps > 1) {
+    ops::Concat join;
+    join.xs.assign(outputs.size(), each);
+    join.y = each;
+    join.y.shape[0] *= steps;
+    all = builder.emit(std::move(join), outputs);
+  }
+  Shape by_step{steps};
+  for (const std::int64_t dim : each.shape) by_step.push_back(dim);
+  return builder.reshape(all, std::move(by_step));
 }
 
 Steps::Steps(Builder& builder, ValueId whole, std::int64_t count)

@@ -13,16 +13,21 @@ namespace lamina::layers {
 [[nodiscard]] graph::ValueId slice(graph::Builder& builder, graph::ValueId x, std::size_t axis,
                                    std::int64_t begin, std::int64_t count);
 
-/// (batch, time, features) -> (time, batch, features).
+/// (batch, time, ...) -> (time, batch, ...).
 [[nodiscard]] graph::ValueId time_first(graph::Builder& builder, graph::ValueId x);
+/// (time, batch, ...) -> (time * batch, ...).
+[[nodiscard]] graph::ValueId in_rows(graph::Builder& builder, graph::ValueId x);
+/// What steps give, (batch, ...) each -> (time, batch, ...).
+[[nodiscard]] graph::ValueId joined(graph::Builder& builder,
+                                    const std::vector<graph::ValueId>& outputs);
 
-/// The steps of (time * batch, features), to be read in order or in reverse. They are cut out of
-/// parts of parts: the gradient of a part is as large as what it was cut out of, and those of
-/// single steps from the whole would cost the square of their number.
+/// The steps of (time * batch, ...), to be read in order or in reverse. They are cut out of parts
+/// of parts: the gradient of a part is as large as what it was cut out of, and those of single
+/// steps from the whole would cost the square of their number.
 class Steps {
  public:
   Steps(graph::Builder& builder, graph::ValueId whole, std::int64_t count);
-  /// (batch, features).
+  /// (batch, ...).
   [[nodiscard]] graph::ValueId at(std::int64_t step);
 
  private:
@@ -57,7 +62,7 @@ struct Recurrence {
 };
 
 struct Unrolled {
-  graph::ValueId output;  ///< (batch, units), or of sequences (batch, time, units)
+  graph::ValueId output;  ///< (batch, units), or of sequences (time, batch, units)
   States states;
 };
 [[nodiscard]] Unrolled unroll(graph::Builder& builder, const Recurrence& recurrence,

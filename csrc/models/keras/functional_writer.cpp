@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 #include <unordered_map>
 
 #include "layers/access.h"
@@ -85,6 +86,8 @@ class FunctionalWriter {
       put_keyword(signature, names[i], tensor(call.inputs[by_place + i]), keywords);
     }
     for (const std::string& flag : call.form.flags) keywords[flag] = true;
+    const auto list = keywords.find(signature.inputs.back());
+    if (list != keywords.end()) nest(*list, signature.parts);
     return {{"args", std::move(args)}, {"kwargs", std::move(keywords)}};
   }
 
@@ -136,6 +139,18 @@ class FunctionalWriter {
     }
     if (value.is_object()) value = json::array({json(std::move(value))});
     value.push_back(std::move(tensor));
+  }
+
+  // A list of tensors, as lists of so many each.
+  static void nest(json& tensors, const std::vector<std::size_t>& parts) {
+    const json all = tensors.is_array() ? tensors : json::array({tensors});
+    if (std::accumulate(parts.begin(), parts.end(), std::size_t{0}) != all.size()) return;
+    tensors = json::array();
+    auto next = all.begin();
+    for (const std::size_t count : parts) {
+      json& part = tensors.emplace_back(json::array());
+      for (std::size_t i = 0; i < count; ++i) part.push_back(*next++);
+    }
   }
 
   json tensor(const SymbolicTensor& tensor) const {

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <typeinfo>
+#include <vector>
 
 #include "layers/access.h"
 #include "layers/config/object_config.h"
 #include "layers/config/registry.h"
 #include "layers/naming.h"
+#include "layers/recurrent/cell.h"
 #include "models/keras/compile_config.h"
 #include "models/keras/json_text.h"
 #include "models/keras/nested_functional.h"
@@ -42,13 +44,19 @@ bool is_operation_class(const json& object, const std::string& where) {
 // How many calls of layers a model makes when those that it nests are written out, each as often as
 // it is called: a short text can nest what no machine walks through.
 double calls_written_out(const json& object) {
-  static const json::json_pointer kLayers("/config/layers");
-  if (!object.is_object() || !object.contains(kLayers)) return 1;
+  const auto config = object.is_object() ? object.find("config") : object.end();
+  if (!object.is_object() || config == object.end() || !config->is_object()) return 1;
   double calls = 1;
-  for (const json& layer : object.at(kLayers)) {
-    const auto nodes = layer.is_object() ? layer.find("inbound_nodes") : layer.end();
-    const std::size_t times = layer.is_object() && nodes != layer.end() ? nodes->size() : 0;
-    calls += static_cast<double>(std::max<std::size_t>(1, times)) * calls_written_out(layer);
+  for (const char* held : {"layer", "backward_layer", "cell"}) {
+    if (config->contains(held)) calls += calls_written_out(config->at(held));
+  }
+  for (const char* list : {"layers", "cells"}) {
+    if (!config->contains(list)) continue;
+    for (const json& layer : config->at(list)) {
+      const auto nodes = layer.is_object() ? layer.find("inbound_nodes") : layer.end();
+      const std::size_t times = layer.is_object() && nodes != layer.end() ? nodes->size() : 0;
+      calls += static_cast<double>(std::max<std::size_t>(1, times)) * calls_written_out(layer);
+    }
   }
   return calls;
 }
@@ -104,7 +112,8 @@ json build_config(const Layer& layer) {
   if (shapes.empty()) return nullptr;
   const CallSignature signature = layer.call_signature();
   const std::vector<std::string>& names = signature.inputs;
-  if (names.size() > 1 && shapes.size() > 1) {
+  const bool by_input = dynamic_cast<const layers::Cells*>(&layer) != nullptr;  // Keras's cells
+  if (names.size() > 1 && shapes.size() > 1 && !by_input) {
     json by_name;
     const bool several = signature.ends_in_list && shapes.size() > names.size();
     for (std::size_t i = 0; i < shapes.size(); ++i) {
@@ -121,6 +130,27 @@ json build_config(const Layer& layer) {
   json list = json::array();
   for (const Shape& shape : shapes) list.push_back(layers::shape_to_config(shape));
   return {{"input_shape", std::move(list)}};
+}
+
+// Takes a layer for written; refuses it where that would make two of one.
+void note_written(const Layer& layer, WrittenLayers& written) {
+  const auto has_state = [&layer] { return !layer.built() || !layer.variables().empty(); };
+  if (written.insert(&layer).second || !has_state()) return;
+  throw UnsupportedError(layers::in_words(layer) +
+                         " is shared by several models of the configuration, of which Keras would "
+                         "give each one of its own.");
+}
+
+// The same of all that stands in the layer's own configuration, where what is held `beside` it
+// stands already: an LSTM holds its cell's activations as well.
+void note_held(const Layer& layer, WrittenLayers& written,
+               const std::vector<LayerPtr>& beside = {}) {
+  const std::vector<LayerPtr> all = layer.sublayers();
+  for (const LayerPtr& held : all) {
+    if (std::find(beside.begin(), beside.end(), held) != beside.end()) continue;
+    note_written(*held, written);
+    note_held(*held, written, all);
+  }
 }
 
 /// The message, with what was read where it does not say that.
@@ -165,13 +195,7 @@ ModelPtr model_from_object(const json& object, const std::string& where) {
 }
 
 json layer_to_object(const Layer& layer, WrittenLayers& written) {
-  const auto has_state = [&layer] { return !layer.built() || !layer.variables().empty(); };
-  if (!written.insert(&layer).second && has_state()) {
-    throw UnsupportedError(
-        layers::in_words(layer) +
-        " is shared by several models of the configuration, of which Keras would "
-        "give each one of its own.");
-  }
+  note_written(layer, written);
   if (const auto* model = exactly<Functional>(layer)) return functional_to_object(*model, written);
   if (const auto* model = exactly<Sequential>(layer)) return sequential_to_object(*model, written);
   if (is_operation(layer)) return operation_to_object(layer);
@@ -181,6 +205,7 @@ json layer_to_object(const Layer& layer, WrittenLayers& written) {
                            " cannot be written to a configuration: it is of a class of one's own, "
                            "and Keras has only those of Lamina's layers and models.");
   }
+  note_held(layer, written);
   json object =
       layers::object_to_config("keras.layers", layers::exported_name(layer), std::move(config));
   json built = build_config(layer);

@@ -6,9 +6,13 @@
 #include <lamina/regularizers.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
+#include <utility>
+#include <vector>
 
-/// Layers that go through a sequence step by step. What SimpleRNN, LSTM and GRU have in common:
+/// Layers that go through a sequence step by step. What RNN, SimpleRNN, LSTM and GRU have in
+/// common:
 ///
 /// Sequences (batch, time, features) -> the last step's output (batch, units) or, with
 /// `return_sequences`, all of them (batch, time, units). `return_state` gives the states behind the
@@ -141,7 +145,126 @@ struct GRUOptions {
 };
 [[nodiscard]] LayerRef GRU(GRUOptions options);
 
-/// A SimpleRNN, LSTM or GRU, once from the first step to the last and once back:
+/// The cells that go one step, of the layers of their names; RNN has them go through sequences.
+/// Applied themselves, to {x, states...}, they give {output, states...}: x (batch, features),
+/// states and output (batch, units), of LSTMCell two states, the output and the carry.
+///
+///     auto next = layers::LSTMCell({.units = 8})->apply({x, h, c});
+///
+/// Options are as of the layers.
+struct SimpleRNNCellOptions {
+  std::int64_t units = 0;
+  ActivationFunction activation = "tanh";
+  bool use_bias = true;
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer recurrent_initializer = "orthogonal";
+  Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer = {};
+  Regularizer recurrent_regularizer = {};
+  Regularizer bias_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint recurrent_constraint = {};
+  Constraint bias_constraint = {};
+  double dropout = 0;
+  double recurrent_dropout = 0;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef SimpleRNNCell(SimpleRNNCellOptions options);
+
+struct LSTMCellOptions {
+  std::int64_t units = 0;
+  ActivationFunction activation = "tanh";
+  ActivationFunction recurrent_activation = "sigmoid";
+  bool use_bias = true;
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer recurrent_initializer = "orthogonal";
+  Initializer bias_initializer = "zeros";
+  bool unit_forget_bias = true;
+  Regularizer kernel_regularizer = {};
+  Regularizer recurrent_regularizer = {};
+  Regularizer bias_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint recurrent_constraint = {};
+  Constraint bias_constraint = {};
+  double dropout = 0;
+  double recurrent_dropout = 0;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef LSTMCell(LSTMCellOptions options);
+
+struct GRUCellOptions {
+  std::int64_t units = 0;
+  ActivationFunction activation = "tanh";
+  ActivationFunction recurrent_activation = "sigmoid";
+  bool use_bias = true;
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer recurrent_initializer = "orthogonal";
+  Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer = {};
+  Regularizer recurrent_regularizer = {};
+  Regularizer bias_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint recurrent_constraint = {};
+  Constraint bias_constraint = {};
+  double dropout = 0;
+  double recurrent_dropout = 0;
+  bool reset_after = true;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef GRUCell(GRUCellOptions options);
+
+/// Cells of which each reads what the one before it gives, as one. Their states follow each other;
+/// all compute in one dtype (UnsupportedError). Sublayers: cells, a list of those that are given
+/// ("rnn/stacked_rnn_cells/lstm_cell/kernel"). The factory throws ValueError without a cell and for
+/// what is none of the three.
+struct StackedRNNCellsOptions {
+  std::vector<LayerPtr> cells = {};
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef StackedRNNCells(StackedRNNCellsOptions options);
+
+/// A cell, or several on top of each other, that goes through sequences as the layers above do:
+///
+///     auto y = layers::RNN({.cell = {layers::LSTMCell({.units = 8}), layers::GRUCell({.units =
+///     4})},
+///                           .return_sequences = true})(x);
+///
+/// `units` is that of the last cell, whose first state stands for the output where steps are
+/// masked. States, given and returned, are those of all cells. Sublayer: cell, which is the one
+/// that is given. The factory throws ValueError for a layer that is no such cell, UnsupportedError
+/// for one with an activity regularizer.
+struct RNNOptions {
+  struct Cell {
+    Cell() = default;
+    Cell(LayerPtr one) : layer(std::move(one)) {}  // NOLINT: implicit on purpose
+    Cell(const LayerRef& one) : layer(one) {}      // NOLINT
+    Cell(std::vector<LayerRef> cells);             // NOLINT: StackedRNNCells
+    Cell(std::initializer_list<LayerRef> cells)    // NOLINT
+        : Cell(std::vector<LayerRef>(cells)) {}
+    LayerPtr layer;
+  };
+  Cell cell = {};
+  bool return_sequences = false;
+  bool return_state = false;
+  bool go_backwards = false;
+  bool stateful = false;
+  bool unroll = false;
+  bool zero_output_for_mask = false;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef RNN(RNNOptions options);
+
+/// An RNN, SimpleRNN, LSTM or GRU, once from the first step to the last and once back:
 ///
 ///     auto y = layers::Bidirectional({.layer = layers::LSTM({.units = 8})})(x);
 ///
@@ -154,7 +277,7 @@ struct GRUOptions {
 /// the name "forward_<name>", and backward_layer, which is the one given or made likewise.
 /// Variables: theirs ("bidirectional/forward_lstm/lstm_cell/kernel"). The factory throws ValueError
 /// for another merge mode and for layers that do not go together, UnsupportedError for a layer that
-/// is none of the three and for one that no configuration holds.
+/// is none of the four and for one that no configuration holds.
 struct BidirectionalOptions {
   LayerPtr layer = nullptr;
   std::string merge_mode = "concat";
@@ -164,5 +287,28 @@ struct BidirectionalOptions {
   bool trainable = true;
 };
 [[nodiscard]] LayerRef Bidirectional(BidirectionalOptions options);
+
+/// A layer or a model with one input and one output, applied to each step by itself:
+///
+///     auto frames = layers::TimeDistributed({.layer = layers::Conv2D({.filters = 8,
+///                                                                     .kernel_size = 3})})(video);
+///
+/// (batch, time, ...) -> (batch, time, ...), where the dots are what `layer` takes and gives. All
+/// steps share its variables; in training BatchNormalization within has the statistics of each step
+/// alone, which the moving ones follow step by step, and Dropout drops of each step anew. A mask
+/// (batch, time, ...) goes, step by step, to a layer whose call has an argument `mask`, and to a
+/// model; the output has the mask of the input. As in Keras, `layer` is the layer that is given,
+/// and no copy, and its own activity regularizer adds nothing; those of layers in a model do.
+///
+/// Sublayer: layer. Variables: its own ("time_distributed/dense/kernel"). The factory throws
+/// ValueError for a layer that is null, building it for one with several inputs or outputs and for
+/// an input of fewer than three dimensions.
+struct TimeDistributedOptions {
+  LayerPtr layer = nullptr;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef TimeDistributed(TimeDistributedOptions options);
 
 }  // namespace lamina::layers

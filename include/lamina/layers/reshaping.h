@@ -9,6 +9,17 @@
 
 namespace lamina::layers {
 
+/// (batch, steps, channels) -> (batch, before + steps + behind, channels), zeros around. `padding`:
+/// one number, or {before, behind}.
+struct ZeroPadding1DOptions {
+  IntPair padding = 1;
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef ZeroPadding1D(ZeroPadding1DOptions options = {});
+
 /// (batch, rows, cols, channels) -> (batch, top + rows + bottom, left + cols + right, channels).
 struct ZeroPadding2DOptions {
   Padding2D padding = 1;
@@ -18,6 +29,36 @@ struct ZeroPadding2DOptions {
   bool trainable = true;
 };
 [[nodiscard]] LayerRef ZeroPadding2D(ZeroPadding2DOptions options = {});
+
+/// Without the first and the last steps, as many as `cropping` says: one number, or {first, last}.
+/// (batch, steps, channels) -> (batch, steps', channels). Throws ValueError where none are left, as
+/// Cropping2D does.
+struct Cropping1DOptions {
+  IntPair cropping = 1;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Cropping1D(Cropping1DOptions options = {});
+
+/// (batch, rows, cols, channels) -> (batch, rows - top - bottom, cols - left - right, channels).
+struct Cropping2DOptions {
+  Padding2D cropping = 0;
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Cropping2D(Cropping2DOptions options = {});
+
+/// (batch, steps, channels) -> (batch, steps * size, channels), each step `size` times.
+struct UpSampling1DOptions {
+  std::int64_t size = 2;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef UpSampling1D(UpSampling1DOptions options = {});
 
 /// (batch, rows, cols, channels) -> (batch, rows * size, cols * size, channels). `interpolation`:
 /// "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".

@@ -56,6 +56,14 @@ def randomise(layer):
     return values
 
 
+def states(cell, xs):
+    """As the cell nests them."""
+    if not isinstance(cell, L.StackedRNNCells):
+        return xs
+    counts = [len(keras.tree.flatten(c.state_size)) for c in cell.cells]
+    return [[xs.pop(0) for _ in range(count)] for count in counts]
+
+
 def case(layer, *shapes, dtype="float32", numbers=True, **flags):
     """Applies `layer` to inputs of `shapes` (batch first); `flags`: arguments of its call."""
 
@@ -65,12 +73,15 @@ def case(layer, *shapes, dtype="float32", numbers=True, **flags):
         if isinstance(layer, L.Attention):
             return layer(xs, **flags)
         if isinstance(layer, (L.RNN, L.Bidirectional)) and len(xs) > 1:
-            return layer(xs[0], initial_state=xs[1:])
+            return layer(xs[0], initial_state=states(getattr(layer, "cell", None), xs[1:]))
+        if hasattr(layer, "state_size") and not isinstance(layer, L.RNN):
+            return layer(xs[0], states(layer, xs[1:]))
         return layer(xs if len(xs) > 1 else xs[0])
 
     inputs = [L.Input(batch_shape=s, dtype=dtype) for s in shapes]
-    output = apply(inputs)
-    config = json.loads(keras.Model(inputs, output).to_json())
+    outputs = keras.tree.flatten(apply(inputs))
+    output = outputs[0]
+    config = json.loads(keras.Model(inputs, outputs).to_json())
     entry = next(c for c in config["config"]["layers"] if c["config"]["name"] == layer.name)
     variables = randomise(layer)
     result = {
@@ -82,11 +93,13 @@ def case(layer, *shapes, dtype="float32", numbers=True, **flags):
         "output_dtype": str(output.dtype),
         "variables": variables,
     }
+    if len(outputs) > 1:
+        result["outputs"] = len(outputs)
     if flags:
         result["flags"] = sorted(flags)
     if numbers:
         xs = [random_input(s, dtype) for s in shapes]
-        y = apply(xs)
+        y = keras.tree.flatten(apply(xs))[0]
         result["inputs"] = [tensor(x) for x in xs]
         result["output"] = tensor(np.asarray(y).astype("float32") if "bfloat16" in str(y.dtype) else y)
     return result
@@ -380,10 +393,76 @@ def more_core():
     yield case(L.Dot(axes=(2, 2)), (None, 2, 3, 4), (None, 5, 3, 2))
 
 
+def time_distributed():
+    global rng
+    rng = np.random.default_rng(20261201)
+    yield case(L.TimeDistributed(L.Dense(3, activation="tanh")), (None, 4, 2))
+    yield case(L.TimeDistributed(L.Conv2D(2, 3, padding="same")), (None, 3, 4, 3, 2))
+    yield case(L.TimeDistributed(L.BatchNormalization()), (2, 3, 4))
+    yield case(L.TimeDistributed(L.GRU(2)), (None, None, 4, 3))
+    yield case(L.TimeDistributed(L.TimeDistributed(L.Embedding(4, 3))), (None, 3, 2, 2), dtype="int32")
+    yield case(L.TimeDistributed(L.Bidirectional(L.SimpleRNN(2))), (None, 2, 3, 3))
+    for policy in ("bfloat16", "mixed_bfloat16", "float16", "mixed_float16"):
+        yield case(L.TimeDistributed(L.Dense(3, dtype=policy), dtype=policy), (None, 4, 2), numbers=False)
+
+
+def cells():
+    global rng
+    rng = np.random.default_rng(20261202)
+    SEQUENCE = (None, 5, 3)
+    yield case(L.SimpleRNNCell(4), (None, 3), (None, 4))
+    yield case(L.LSTMCell(4, activation="relu", recurrent_activation="hard_sigmoid"), (None, 3), (None, 4), (None, 4))
+    yield case(L.GRUCell(4), (None, 3), (None, 4))
+    yield case(L.GRUCell(2, reset_after=False, use_bias=False, dropout=0.2), (None, 3), (None, 2))
+    yield case(L.StackedRNNCells([L.LSTMCell(3), L.GRUCell(2)]), (None, 4), (None, 3), (None, 3), (None, 2))
+    yield case(L.RNN(L.SimpleRNNCell(3), return_sequences=True), SEQUENCE)
+    yield case(L.RNN(L.LSTMCell(3, recurrent_dropout=0.1), go_backwards=True), (None, None, 3))
+    yield case(L.RNN(L.GRUCell(3), return_sequences=True, unroll=True), SEQUENCE, (None, 3))
+    stack = lambda: [L.LSTMCell(3), L.GRUCell(4), L.SimpleRNNCell(2)]
+    yield case(L.RNN(stack(), return_sequences=True, return_state=True, zero_output_for_mask=True), SEQUENCE)
+    yield case(L.RNN(stack(), go_backwards=True, return_sequences=True), SEQUENCE)
+    yield case(L.RNN(L.StackedRNNCells(stack())), SEQUENCE, (None, 3), (None, 3), (None, 4), (None, 2))
+    yield case(L.Bidirectional(L.RNN([L.GRUCell(2), L.LSTMCell(3)], return_sequences=True)), SEQUENCE)
+    for policy in ("bfloat16", "mixed_bfloat16", "float16", "mixed_float16"):
+        cell = L.GRUCell(3, recurrent_initializer="glorot_uniform", dtype=policy)
+        yield case(L.RNN(cell, dtype=policy), SEQUENCE, numbers=False)
+
+
+def one_dimension():
+    global rng
+    rng = np.random.default_rng(20261203)
+    STEPS, FIRST_STEPS = (None, 7, 3), (None, 3, 7)
+    for padding in ("valid", "same"):
+        yield case(L.DepthwiseConv1D(3, strides=2, padding=padding, depth_multiplier=2), STEPS)
+        yield case(L.SeparableConv1D(4, 3, strides=2, padding=padding, depth_multiplier=2), STEPS)
+        for kernel, strides in ((3, 1), (3, 2), (2, 3), (1, 2)):
+            yield case(L.Conv1DTranspose(2, kernel, strides=strides, padding=padding), STEPS)
+        yield case(L.Conv1DTranspose(2, 3, strides=2, padding=padding, output_padding=1), STEPS)
+        yield case(L.Conv1DTranspose(2, 3, padding=padding, dilation_rate=2), STEPS)
+    yield case(L.DepthwiseConv1D(2, dilation_rate=3, use_bias=False, activation="silu"), (None, None, 3))
+    yield case(L.DepthwiseConv1D(3, padding="same", data_format="channels_first"), FIRST_STEPS)
+    yield case(L.SeparableConv1D(2, 2, dilation_rate=2, use_bias=False, activation="softmax"), STEPS)
+    yield case(L.SeparableConv1D(2, 3, padding="same", data_format="channels_first"), FIRST_STEPS)
+    yield case(L.Conv1DTranspose(2, 3, strides=2, data_format="channels_first", activation="elu"), FIRST_STEPS)
+    yield case(L.ZeroPadding1D(2), STEPS)
+    yield case(L.ZeroPadding1D((0, 3), data_format="channels_first"), FIRST_STEPS)
+    yield case(L.Cropping1D(), (None, None, 3))
+    yield case(L.Cropping1D((2, 0)), STEPS)
+    yield case(L.Cropping2D(), IMAGE)
+    yield case(L.Cropping2D(((1, 2), (0, 3))), IMAGE)
+    yield case(L.Cropping2D((1, 2), data_format="channels_first"), FIRST)
+    yield case(L.UpSampling1D(), (None, None, 3))
+    yield case(L.UpSampling1D(3), STEPS)
+    for policy in ("bfloat16", "mixed_bfloat16", "float16", "mixed_float16"):
+        yield case(L.Conv1DTranspose(2, 3, dtype=policy), STEPS, numbers=False)
+        yield case(L.UpSampling1D(dtype=policy), STEPS, numbers=False)
+
+
 def main():
     keras.config.set_floatx("float32")
     groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow, attention, masks,
-              recurrent, more_normalizations, more_attention, more_core)
+              recurrent, more_normalizations, more_attention, more_core, time_distributed,
+              cells, one_dimension)
     cases = [c for group in groups for c in group()]
     path = pathlib.Path(__file__).with_name("keras_cases.json")
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)

@@ -283,6 +283,34 @@ TEST(ToJson, RefusesClassesOfOnesOwnByName) {
   expect_words(refusal(*derived), "Layer 'own' (Functional) cannot be written");
 }
 
+// An activation that is a layer is held by the layer of the sequence and by its cell.
+TEST(ToJson, WritesRecurrentLayersWhoseActivationsAreLayers) {
+  const auto activation = layers::ActivationFunction::leaky_relu(0.25);
+  const auto gate = layers::ActivationFunction::relu(0, 1);
+  const auto model = Sequential::create(
+      {layers::InputLayer({.shape = {4, 3}}),
+       layers::LSTM({.units = 2,
+                     .activation = activation,
+                     .recurrent_activation = gate,
+                     .return_sequences = true}),
+       layers::Bidirectional({.layer = layers::GRU({.units = 2,
+                                                    .activation = activation,
+                                                    .recurrent_activation = gate,
+                                                    .return_sequences = true})}),
+       layers::RNN({.cell = layers::LSTMCell({.units = 2, .activation = activation}),
+                    .return_sequences = true}),
+       layers::SimpleRNN({.units = 2, .activation = activation})});
+  expect_copied(*model);
+}
+
+TEST(ToJson, RefusesACellThatTwoLayersHold) {
+  const LayerRef cell = layers::LSTMCell({.units = 3, .name = "shared"});
+  const auto model = Sequential::create({layers::InputLayer({.shape = {4, 3}}),
+                                         layers::RNN({.cell = cell, .return_sequences = true}),
+                                         layers::RNN({.cell = cell})});
+  expect_words(refusal(*model), "Layer 'shared' (LSTMCell) is shared by several models");
+}
+
 TEST(ToJson, RefusesLayersThatKerasWouldMakeTwice) {
   const SymbolicTensor x = input(3, "x"), y = input(3, "y");
   const LayerRef shared = dense(3, "shared");

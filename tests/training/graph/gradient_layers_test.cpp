@@ -103,6 +103,40 @@ Case depthwise(Random& random) {
           {image(random, 3, false)}};
 }
 
+Case depthwise_1d(Random& random) {
+  const bool strided = coin(random);
+  return {layers::DepthwiseConv1D({.kernel_size = pick(random, 1, 3),
+                                   .strides = strided ? pick(random, 1, 3) : 1,
+                                   .padding = padding(random),
+                                   .depth_multiplier = pick(random, 1, 2),
+                                   .dilation_rate = strided ? 1 : pick(random, 1, 2),
+                                   .activation = activation(random)}),
+          {{pick(random, 1, 3), pick(random, 6, 9), 3}}};
+}
+
+Case separable_1d(Random& random) {
+  return {layers::SeparableConv1D({.filters = 4,
+                                   .kernel_size = pick(random, 1, 3),
+                                   .strides = pick(random, 1, 2),
+                                   .padding = padding(random),
+                                   .depth_multiplier = pick(random, 1, 2),
+                                   .activation = activation(random)}),
+          {{pick(random, 1, 3), pick(random, 6, 9), 3}}};
+}
+
+Case transposed_1d(Random& random) {
+  const bool strided = coin(random);
+  layers::Conv1DTransposeOptions options{.filters = pick(random, 1, 3),
+                                         .kernel_size = pick(random, 1, 4),
+                                         .strides = strided ? pick(random, 1, 3) : 1,
+                                         .padding = padding(random),
+                                         .dilation_rate = strided ? 1 : pick(random, 1, 2),
+                                         .activation = activation(random),
+                                         .use_bias = coin(random)};
+  if (coin(random)) options.output_padding = pick(random, 0, options.strides - 1);
+  return {layers::Conv1DTranspose(options), {{2, pick(random, 3, 6), 2}}};
+}
+
 Case separable(Random& random) {
   return {layers::SeparableConv2D({.filters = 4,
                                    .kernel_size = pair(random, 1, 3),
@@ -218,6 +252,19 @@ Case zero_padding(Random& random) {
           {image(random, 2, false)}};
 }
 
+Case cropping(Random& random) {
+  return {layers::Cropping2D({.cropping = {pair(random, 0, 1), pair(random, 0, 1)}}),
+          {image(random, 2, false)}};
+}
+
+/// A layer on (batch, steps, channels).
+template <class Options>
+std::function<Case(Random&)> of_steps(LayerRef (*make)(Options), Options options) {
+  return [make, options](Random& random) {
+    return Case{make(options), {{pick(random, 1, 3), pick(random, 4, 7), pick(random, 1, 3)}}};
+  };
+}
+
 Case merge(Random& random, LayerRef (*layer)(layers::MergeOptions)) {
   const bool broadcast = coin(random);
   return {layer({}), {{2, 3, 4, 5}, broadcast ? Shape{2, 1, 4, 1} : Shape{2, 3, 4, 5}}};
@@ -323,7 +370,8 @@ Case dot(Random& random) {
           {chosen.first, chosen.second}};
 }
 
-/// What all recurrent layers have; smooth activations, for a kink comes back at every step.
+/// What all recurrent layers and cells have; smooth activations, for a kink comes back at every
+/// step.
 template <class Options>
 Options recurrent_options(Random& random) {
   Options options;
@@ -335,9 +383,11 @@ Options recurrent_options(Random& random) {
   options.use_bias = coin(random);
   options.dropout = coin(random) ? 0.3 : 0;
   options.recurrent_dropout = coin(random) ? 0.3 : 0;
-  options.return_sequences = coin(random);
-  options.return_state = coin(random);
-  options.go_backwards = coin(random);
+  if constexpr (requires { options.return_sequences; }) {
+    options.return_sequences = coin(random);
+    options.return_state = coin(random);
+    options.go_backwards = coin(random);
+  }
   return options;
 }
 
@@ -365,6 +415,56 @@ Case gru(Random& random) {
   return {layers::GRU(options), sequence(random, options.units, 1)};
 }
 
+template <class Options>
+Case cell(Random& random, LayerRef (*make)(Options), std::size_t states) {
+  const auto options = recurrent_options<Options>(random);
+  const std::int64_t batch = pick(random, 1, 3);
+  std::vector<Shape> inputs(1 + states, Shape{batch, options.units});
+  inputs[0] = {batch, pick(random, 1, 3)};
+  return {make(options), inputs};
+}
+Case simple_rnn_cell(Random& random) {
+  return cell(random, layers::SimpleRNNCell, 1);
+}
+Case lstm_cell(Random& random) {
+  return cell(random, layers::LSTMCell, 2);
+}
+Case gru_cell(Random& random) {
+  return cell(random, layers::GRUCell, 1);
+}
+
+/// Two cells, and the sizes of their states.
+struct Stack {
+  std::vector<LayerPtr> cells;
+  std::vector<std::int64_t> sizes;
+};
+Stack stack(Random& random) {
+  const auto first = recurrent_options<layers::LSTMCellOptions>(random);
+  auto second = recurrent_options<layers::GRUCellOptions>(random);
+  second.reset_after = coin(random);
+  return {{layers::LSTMCell(first), layers::GRUCell(second)},
+          {first.units, first.units, second.units}};
+}
+Case stacked_cells(Random& random) {
+  const Stack made = stack(random);
+  const std::int64_t batch = pick(random, 1, 3);
+  std::vector<Shape> inputs{{batch, pick(random, 1, 3)}};
+  for (const std::int64_t size : made.sizes) inputs.push_back({batch, size});
+  return {layers::StackedRNNCells({.cells = made.cells}), inputs};
+}
+Case rnn(Random& random) {
+  const Stack made = stack(random);
+  std::vector<Shape> inputs = sequence(random, 1, 0);
+  if (coin(random)) {
+    for (const std::int64_t size : made.sizes) inputs.push_back({inputs[0][0], size});
+  }
+  return {layers::RNN({.cell = LayerPtr(layers::StackedRNNCells({.cells = made.cells})),
+                       .return_sequences = coin(random),
+                       .return_state = coin(random),
+                       .go_backwards = coin(random)}),
+          inputs};
+}
+
 Case bidirectional(Random& random) {
   auto options = recurrent_options<layers::GRUOptions>(random);
   options.go_backwards = false;
@@ -372,6 +472,16 @@ Case bidirectional(Random& random) {
               {.layer = layers::GRU(options),
                .merge_mode = one_of<std::string>(random, {"concat", "sum", "ave", "mul", ""})}),
           sequence(random, options.units, 2)};
+}
+
+Case time_distributed(Random& random) {
+  const std::int64_t batch = pick(random, 2, 4), steps = pick(random, 1, 6);
+  const LayerPtr layer = one_of<LayerPtr>(
+      random, {layers::Dense({.units = 3, .activation = "tanh"}), layers::BatchNormalization(),
+               layers::GRU({.units = 2}), layers::Dropout({.rate = 0.4}),
+               Sequential::create({layers::Conv1D({.filters = 3, .kernel_size = 2}),
+                                   layers::BatchNormalization()})});
+  return {layers::TimeDistributed({.layer = layer}), {{batch, steps, 4, 3}}};
 }
 
 Case prelu(Random& random) {
@@ -412,6 +522,13 @@ std::vector<Row> rows() {
       {"AveragePooling1D", average_pooling_1d},
       {"UpSampling2D", up_sampling},
       {"ZeroPadding2D", zero_padding},
+      {"ZeroPadding1D", of_steps<ZeroPadding1DOptions>(ZeroPadding1D, {.padding = {1, 2}})},
+      {"Cropping2D", cropping},
+      {"Cropping1D", of_steps<Cropping1DOptions>(Cropping1D, {.cropping = {2, 1}})},
+      {"UpSampling1D", of_steps<UpSampling1DOptions>(UpSampling1D, {.size = 3})},
+      {"DepthwiseConv1D", depthwise_1d},
+      {"SeparableConv1D", separable_1d},
+      {"Conv1DTranspose", transposed_1d},
       {"Concatenate", concatenate},
       {"PReLU", prelu},
       {"EinsumDense", einsum_dense},
@@ -423,7 +540,13 @@ std::vector<Row> rows() {
       {"SimpleRNN", simple_rnn},
       {"LSTM", lstm},
       {"GRU", gru},
+      {"SimpleRNNCell", simple_rnn_cell},
+      {"LSTMCell", lstm_cell},
+      {"GRUCell", gru_cell},
+      {"StackedRNNCells", stacked_cells},
+      {"RNN", rnn},
       {"Bidirectional", bidirectional},
+      {"TimeDistributed", time_distributed},
       {"GlobalAveragePooling1D",
        [](Random& random) { return global_1d(random, GlobalAveragePooling1D); }},
       {"GlobalMaxPooling1D", [](Random& random) { return global_1d(random, GlobalMaxPooling1D); }},

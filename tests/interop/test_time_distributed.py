@@ -1,0 +1,142 @@
+"""TimeDistributed around layers and models, against Keras: predictions, masks, files and configurations both ways, and
+training, where batch normalization within has the statistics of each step by itself."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import random_models
+import tolerances
+import values
+from h5_compare import checkpoint_differences
+from test_fit import compiled_pair, train_both
+from test_gradients import distance, step_of_keras
+from test_masks import padded
+from test_random_models import assert_same_weights, remade
+from test_to_json import assert_written
+
+CLASSES = 4
+
+
+def frames():
+    """A small convnet of each frame: layers by themselves, a Functional and a Sequential."""
+    x = keras.Input((5, 8, 7, 3))
+    y = layers.TimeDistributed(layers.Conv2D(6, 3, activation="relu"))(x)
+    y = layers.TimeDistributed(layers.BatchNormalization(momentum=0.8), name="norms")(y)
+    image = keras.Input((6, 5, 6))
+    z = layers.BatchNormalization(momentum=0.9)(layers.DepthwiseConv2D(3)(image))
+    y = layers.TimeDistributed(keras.Model(image, layers.Dropout(0.0)(layers.Activation("silu")(z)), name="inner"))(y)
+    y = layers.TimeDistributed(keras.Sequential([layers.GlobalAveragePooling2D(), layers.Dense(7, activation="tanh")]))(y)
+    return keras.Model(x, layers.Dense(CLASSES)(layers.LSTM(6)(y)), name="frames")
+
+
+def sentences():
+    """Words of sentences: the mask goes to the LSTM step by step, and is the output's still."""
+    ids = keras.Input((3, 6), dtype="int32")
+    x = layers.Embedding(20, 8, mask_zero=True)(ids)
+    x = layers.TimeDistributed(layers.LSTM(5))(x)
+    return keras.Model(ids, layers.Dense(CLASSES)(layers.Flatten()(layers.TimeDistributed(layers.Dense(6))(x))))
+
+
+def steps():
+    """A mask of steps: of batch normalization's samples, and carried on to the layer behind."""
+    x = keras.Input((6, 5))
+    y = layers.TimeDistributed(layers.Dense(4))(layers.Masking()(x))
+    y = layers.TimeDistributed(layers.BatchNormalization(momentum=0.7))(y)
+    return keras.Model(x, layers.Dense(CLASSES)(layers.GRU(5)(y)))
+
+
+def nested():
+    """One within the other, ids as they are, an open number of steps."""
+    ids = keras.Input((None, 2, 3), dtype="int32")
+    x = layers.TimeDistributed(layers.TimeDistributed(layers.Embedding(20, 4)))(ids)
+    x = layers.TimeDistributed(layers.TimeDistributed(layers.Conv1D(5, 2)))(x)
+    return keras.Model(ids, layers.TimeDistributed(layers.Dense(CLASSES))(layers.TimeDistributed(layers.Flatten())(x)))
+
+
+MODELS = [frames, sentences, steps, nested]
+pytestmark = pytest.mark.filterwarnings("ignore:.*does not support masking")
+
+
+def pair(make, rng, lamina, tmp_path):
+    """(Keras's model, ours), with equal weights."""
+    model = remade(make().to_json())
+    values.randomize(model, rng)
+    ours = lamina.from_json(model.to_json())
+    model.save_weights(tmp_path / "m.weights.h5")
+    ours.load_weights(tmp_path / "m.weights.h5")
+    return model, ours
+
+
+def given(model, rng, rows=4):
+    if len(model.inputs[0].shape) == 3:
+        return padded(rng, model, rows)
+    shape = (rows, *(5 if size is None else size for size in model.inputs[0].shape[1:]))
+    if "int" not in model.inputs[0].dtype:
+        return [rng.normal(size=shape).astype("float32")]
+    ids = rng.integers(1, 20, shape).astype("int32")
+    ids[..., 1:] *= rng.integers(0, 2, ids[..., 1:].shape)
+    return [ids]
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("make", MODELS)
+def test_both_ways(make, policy, rng, lamina, tmp_path):
+    keras.config.set_dtype_policy(policy)
+    model, ours = pair(make, rng, lamina, tmp_path)
+    for folder in ("keras", "lamina"):
+        (tmp_path / folder).mkdir()
+    for name, options in [("m.weights.h5", {}), ("m.weights.json", {"max_shard_size": 2000 / 1024**3})]:
+        model.save_weights(tmp_path / "keras" / name, **options)
+        ours.load_weights(tmp_path / "keras" / name)
+        ours.save_weights(tmp_path / "lamina" / name, **options)
+    assert checkpoint_differences(tmp_path / "keras", tmp_path / "lamina") == []
+    ours.save(tmp_path / "ours.keras")
+    assert_same_weights(model, keras.models.load_model(tmp_path / "ours.keras"))
+    inputs = given(model, rng)
+    distance = tolerances.worst(ours.predict(inputs), random_models.outputs(model, inputs))
+    print(f"distance {make.__name__} {policy} {distance:.2e}")
+    assert distance <= tolerances.MODEL[tolerances.compute_dtype(policy)]
+
+
+@pytest.mark.parametrize("make", [frames, steps])
+def test_configurations(make, rng, lamina, tmp_path):
+    assert_written(remade(make().to_json()), rng, lamina, tmp_path)
+
+
+@pytest.mark.parametrize("make, tolerance", [(frames, 5e-5), (sentences, 2e-5), (steps, 2e-5)])
+def test_gradients_and_statistics(make, tolerance, rng, lamina, tmp_path):
+    model, ours = pair(make, rng, lamina, tmp_path)
+    inputs = given(model, rng, 6)
+    seeds = [rng.normal(size=(6, CLASSES)).astype("float32")]
+    outputs, gradients = ours.differentiate(inputs, seeds)
+    y, expected, after = step_of_keras(model, inputs, seeds)
+    assert distance(outputs[0], y, np.sqrt(np.mean(y**2))) <= tolerance
+    whole = np.sqrt(np.mean(np.concatenate([np.ravel(g) for g in expected]) ** 2))
+    for (path, gradient), theirs in zip(gradients, expected, strict=True):
+        assert gradient.shape == theirs.shape, path
+        assert distance(gradient, theirs, max(np.sqrt(np.mean(theirs**2)), 1e-2 * whole)) <= 10 * tolerance, path
+    ours.save_weights(tmp_path / "after.weights.h5")  # the moving statistics
+    for variable, value in zip(model.non_trainable_variables, after, strict=True):
+        variable.assign(value)
+    twin = remade(model.to_json())
+    twin.load_weights(tmp_path / "after.weights.h5")
+    for mine, variable in zip(twin.non_trainable_variables, model.non_trainable_variables, strict=True):
+        if "moving" in variable.path:
+            np.testing.assert_allclose(mine, variable, rtol=1e-4, atol=1e-5)
+
+
+def test_training_stays_together(rng, lamina, tmp_path):
+    model, ours = compiled_pair(lambda: remade(steps().to_json()), "Adam", {"learning_rate": 0.02}, rng, lamina, tmp_path)
+    x = padded(rng, model, 16 * 30)[0]
+    y = (x.sum(axis=(1, 2)) > 0).astype("int32")
+    drift, theirs = train_both(model, ours, x, y, 16)
+    print(f"drift {drift.max():.1e}, loss {theirs[:5].mean():.3f} -> {theirs[-5:].mean():.3f}")
+    assert theirs[-5:].mean() < theirs[:5].mean(), "nothing was learnt"
+    assert drift.max() <= tolerances.TRAINING["float32"], int(drift.argmax())
+
+
+def test_paths(lamina):
+    model = steps()
+    assert [path for path, _, _ in lamina.from_json(model.to_json()).weights()] == [v.path for v in model.weights]
