@@ -115,8 +115,7 @@ template <class T>
   case BinaryKind::enumerator:                                                      \
     if constexpr (!std::is_integral_v<T>) {                                         \
       return functor{}(x, y);                                                       \
-    } else if constexpr (BinaryKind::enumerator == BinaryKind::kMaximum ||          \
-                         BinaryKind::enumerator == BinaryKind::kMinimum) {          \
+    } else if constexpr (needs_signs(BinaryKind::enumerator)) {                     \
       return static_cast<T>(functor{}(x, y));                                       \
     } else if constexpr (BinaryKind::enumerator == BinaryKind::kDivide) {           \
       return T(0); /* refused before it comes here: integers have no division */    \

@@ -125,6 +125,18 @@ LAMINA_UNARY_FUNCTOR(ScaleShift, x* a + b, a)
 LAMINA_UNARY_FUNCTOR(InverseRoot, T(1) / std::sqrt(std::fabs(x) + a),
                      (x < T(0) ? T(0.5) : T(-0.5)) /
                          ((std::fabs(x) + a) * std::sqrt(std::fabs(x) + a)))
+LAMINA_UNARY_FUNCTOR(Absolute, std::fabs(x), x > T(0) ? T(1) : (x < T(0) ? T(-1) : T(0)))
+LAMINA_UNARY_FUNCTOR(Square, x* x, T(2) * x)
+LAMINA_UNARY_FUNCTOR(Sin, std::sin(x), std::cos(x))
+LAMINA_UNARY_FUNCTOR(Cos, std::cos(x), -std::sin(x))
+LAMINA_UNARY_FUNCTOR(Expm1, std::expm1(x), std::exp(x))
+// NaN where there is no such number.
+LAMINA_UNARY_FUNCTOR(Log, std::log(x), T(1) / x)
+LAMINA_UNARY_FUNCTOR(Log1p, std::log1p(x), T(1) / (T(1) + x))
+LAMINA_UNARY_FUNCTOR(Sqrt, std::sqrt(x), T(0.5) / std::sqrt(x))
+LAMINA_UNARY_FUNCTOR(Rsqrt, T(1) / std::sqrt(x), T(-0.5) / (x * std::sqrt(x)))
+/// a = the exponent
+LAMINA_UNARY_FUNCTOR(Power, std::pow(x, a), a == T(0) ? T(0) : a * std::pow(x, a - T(1)))
 #undef LAMINA_UNARY_FUNCTOR
 
 template <class T>
@@ -200,6 +212,10 @@ LAMINA_BINARY_FUNCTOR(MinimumOp, (x != x || x < y) ? x : y,
                       x<y ? d : (x == y ? d / T(2) : T(0)), x> y ? d : (x == y ? d / T(2) : T(0)))
 // x where the mask y is not 0, else 0, whatever x is there. A mask has no gradient.
 LAMINA_BINARY_FUNCTOR(KeepOp, y != T(0) ? x : T(0), y != T(0) ? d : T(0), T(0))
+// 1 where it is so, else 0; nothing is so of NaN.
+LAMINA_BINARY_FUNCTOR(EqualOp, x == y ? T(1) : T(0), T(0), T(0))
+LAMINA_BINARY_FUNCTOR(GreaterOp, x > y ? T(1) : T(0), T(0), T(0))
+LAMINA_BINARY_FUNCTOR(GreaterEqualOp, x >= y ? T(1) : T(0), T(0), T(0))
 #undef LAMINA_BINARY_FUNCTOR
 
 }  // namespace lamina::kernels

@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/host_device.h"
+
 namespace lamina::kernels {
 
 enum class UnaryKind : std::uint8_t {
@@ -15,5 +17,11 @@ enum class BinaryKind : std::uint8_t {
 #include "kernels/elementwise.def"
 #undef LAMINA_BINARY
 };
+
+/// Whether a function of integers needs their signs; of others, wrapping bits are enough.
+LAMINA_HOST_DEVICE constexpr bool needs_signs(BinaryKind kind) {
+  return kind == BinaryKind::kMaximum || kind == BinaryKind::kMinimum ||
+         kind == BinaryKind::kGreater || kind == BinaryKind::kGreaterEqual;
+}
 
 }  // namespace lamina::kernels

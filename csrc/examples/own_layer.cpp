@@ -13,7 +13,7 @@ using namespace lamina;
 //           super().__init__()
 //           self.dense = keras.layers.Dense(units, activation="tanh")
 //       def build(self, input_shape):
-//           self.scale = self.add_weight(shape=(1, input_shape[-1]), initializer="ones",
+//           self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones",
 //                                        constraint="non_neg", name="scale")
 //           self.dense.build(input_shape)
 //       def call(self, x):
@@ -25,13 +25,12 @@ class ScaledResidual : public Layer {
   }
   std::string class_name() const override { return "ScaledResidual"; }
   SymbolicTensors call(const SymbolicTensors& inputs) override {
-    const SymbolicTensor scaled = layers::Multiply()({(*dense_)(inputs[0]), weight(scale_)});
-    return {layers::Add()({inputs[0], scaled})};
+    return {inputs[0] + (*dense_)(inputs[0]) * weight(scale_)};
   }
 
  protected:
   void on_build(const std::vector<Shape>& input_shapes) override {
-    scale_ = add_weight({.shape = {1, input_shapes[0][-1]},
+    scale_ = add_weight({.shape = {input_shapes[0][-1]},
                          .initializer = "ones",
                          .constraint = "non_neg",
                          .name = "scale"});

@@ -26,10 +26,15 @@ const std::array kAliases{
     Elementwise{"hard_swish", {Unary::kHardSilu}},
 };
 
-/// Keras names none of them by itself: one is gelu with an option, one a layer of its own, one a
-/// part of normalisation.
+/// Those that Keras has no activation of the name of: gelu with an option, a layer of its own, a
+/// part of normalisation, and what only its operations are.
+constexpr std::array kUnnamed{
+    Unary::kGeluTanh, Unary::kScaleShift, Unary::kInverseRoot, Unary::kAbsolute, Unary::kSquare,
+    Unary::kSin,      Unary::kCos,        Unary::kExpm1,       Unary::kLog,      Unary::kLog1p,
+    Unary::kSqrt,     Unary::kRsqrt,      Unary::kPower};
+
 bool is_named(Unary kind) {
-  return kind != Unary::kGeluTanh && kind != Unary::kScaleShift && kind != Unary::kInverseRoot;
+  return std::find(kUnnamed.begin(), kUnnamed.end(), kind) == kUnnamed.end();
 }
 
 /// With Keras's defaults for the parameters.

@@ -5,8 +5,8 @@
 #include <unordered_set>
 
 #include "layers/access.h"
+#include "layers/operations/operations.h"
 #include "models/graph_order.h"
-#include "models/keras/operation.h"
 #include "models/run/input_check.h"
 #include "models/run/lowering.h"
 
@@ -69,7 +69,7 @@ Functional::Functional(SymbolicTensors inputs, SymbolicTensors outputs, Options 
     : Model({std::move(options.name), {}, options.trainable}),
       graph_(std::make_unique<models::Graph>(make_graph(inputs, outputs))) {
   for (const LayerPtr& layer : graph_->operations) {
-    if (!models::is_operation(*layer)) layers_.push_back(layer);
+    if (!layers::is_operation(*layer)) layers_.push_back(layer);
   }
   built_ = true;
 }

@@ -18,6 +18,7 @@
 #include <lamina/metrics.h>
 #include <lamina/model.h>
 #include <lamina/npy.h>
+#include <lamina/ops.h>
 #include <lamina/optimizers.h>
 #include <lamina/regularizers.h>
 #include <lamina/save_handle.h>

@@ -58,6 +58,17 @@ TEST(Readme, NamesTheRegisteredLayersAndNoOthers) {
   EXPECT_EQ(row("layers"), std::set<std::string>(layers.begin(), layers.end()));
 }
 
+TEST(Readme, NamesTheOperationsAndNoOthers) {
+  static const std::regex kFunction("\nSymbolicTensor (\\w+)\\(");
+  const std::string header = content(kRoot / "include/lamina/ops.h");
+  std::set<std::string> names;
+  for (std::sregex_iterator it(header.begin(), header.end(), kFunction), end; it != end; ++it) {
+    names.insert((*it)[1]);
+  }
+  EXPECT_GE(names.size(), 60U);
+  EXPECT_EQ(row("operations"), names);
+}
+
 TEST(Readme, LinksLeadSomewhere) {
   static const std::regex kLink("\\]\\(([^)#:]+)\\)");
   const std::string readme = content(kRoot / "README.md");

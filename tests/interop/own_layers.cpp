@@ -16,13 +16,12 @@ class Affine : public Layer {
   Affine() : Layer(Base{}) {}
   [[nodiscard]] std::string class_name() const override { return "Affine"; }
   [[nodiscard]] SymbolicTensors call(const SymbolicTensors& inputs) override {
-    const SymbolicTensor scaled = layers::Multiply()({inputs.at(0), weight(scale_)});
-    return {layers::Add()({scaled, weight(shift_)})};
+    return {inputs.at(0) * weight(scale_) + weight(shift_)};
   }
 
  protected:
   void on_build(const Shapes& inputs) override {
-    const Shape shape{1, inputs.at(0)[-1]};
+    const Shape shape{inputs.at(0)[-1]};
     add_weight({.dtype = "int32", .trainable = false, .name = "calls"});
     scale_ = add_weight({.shape = shape,
                          .initializer = "ones",
@@ -43,8 +42,7 @@ class Residual : public Layer {
   }
   [[nodiscard]] std::string class_name() const override { return "Residual"; }
   [[nodiscard]] SymbolicTensors call(const SymbolicTensors& inputs) override {
-    const SymbolicTensor inner = (*frozen_)((*zz_)(inputs.at(0)));
-    return {layers::Add()({inputs[0], layers::Multiply()({inner, weight(gain_)})})};
+    return {inputs.at(0) + (*frozen_)((*zz_)(inputs[0])) * weight(gain_)};
   }
 
  protected:
@@ -67,7 +65,7 @@ class LayersWithWeights : public SubclassedModel {
   [[nodiscard]] std::string class_name() const override { return "LayersWithWeights"; }
   [[nodiscard]] SymbolicTensors call(const SymbolicTensors& inputs) override {
     const SymbolicTensor x = (*affine_)((*residual_)((*affine_)(inputs.at(0))));
-    return {layers::Multiply()({(*end_)(x), weight(gate_)})};
+    return {(*end_)(x)*weight(gate_)};
   }
 
  protected:
@@ -89,14 +87,13 @@ class Marked : public Layer {
                                      const CallContext& context) override {
     const SymbolicTensor mask = context.mask();
     if (!mask.defined()) return inputs;
-    const SymbolicTensor steps =
-        layers::Reshape({.target_shape = {inputs.at(0).shape()[1], 1}})(mask);
-    return {layers::Add()({inputs[0], layers::Multiply()({steps, weight(mark_)})})};
+    const SymbolicTensor steps = ops::cast(ops::expand_dims(mask, -1), inputs.at(0).dtype());
+    return {inputs[0] + steps * weight(mark_)};
   }
 
  protected:
   void on_build(const Shapes& inputs) override {
-    mark_ = add_weight({.shape = {1, 1, inputs.at(0)[-1]}, .name = "mark"});
+    mark_ = add_weight({.shape = {inputs.at(0)[-1]}, .name = "mark"});
   }
 
  private:
@@ -110,15 +107,13 @@ class Halves : public Layer {
   [[nodiscard]] bool supports_masking() const override { return true; }
   [[nodiscard]] SymbolicTensors call(const SymbolicTensors& inputs) override {
     const Shape& shape = inputs.at(0).shape();
-    return {layers::Reshape({.target_shape = {2 * shape[1], shape[2] / 2}})(inputs[0])};
+    return {ops::reshape(inputs[0], {-1, 2 * shape[1], shape[2] / 2})};
   }
   [[nodiscard]] SymbolicTensors compute_mask(const SymbolicTensors& inputs,
                                              const SymbolicTensors& previous) override {
     if (!previous.at(0).defined()) return {};
-    const std::int64_t steps = inputs.at(0).shape()[1];
-    const SymbolicTensor mask = layers::Reshape({.target_shape = {steps, 1}})(previous[0]);
-    const SymbolicTensor both = layers::Concatenate()({mask, mask});
-    return {layers::Reshape({.target_shape = {2 * steps}})(both)};
+    const SymbolicTensor both = ops::stack({previous[0], previous[0]}, -1);
+    return {ops::reshape(both, {-1, 2 * inputs.at(0).shape()[1]})};
   }
 };
 
@@ -154,16 +149,14 @@ class Blend : public Layer {
                                      const CallContext& context) override {
     SymbolicTensor y = (*inner_)(inputs.at(0));
     const SymbolicTensor& other = context.tensor("other");
-    if (other.defined()) {
-      y = layers::Add()({y, layers::Multiply()({other, weight(share_)})});
-    }
-    if (context.training()) y = layers::Add()({y, y});
-    return {context.flag("twice") ? layers::Add()({y, y}) : y};
+    if (other.defined()) y = y + other * weight(share_);
+    if (context.training()) y = y + y;
+    return {context.flag("twice") ? y + y : y};
   }
 
  protected:
   void on_build(const Shapes& inputs) override {
-    share_ = add_weight({.shape = {1, inputs.at(0)[-1]}, .name = "share"});
+    share_ = add_weight({.shape = {inputs.at(0)[-1]}, .name = "share"});
   }
 
  private:

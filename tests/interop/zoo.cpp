@@ -1,5 +1,7 @@
 #include "zoo.h"
 
+#include <lamina/ops.h>
+
 #include <map>
 
 #include "hand_written.h"
@@ -277,6 +279,42 @@ ModelPtr collision() {
   return written("Collision", {list("items", {item(a), item(b), item(c)})}, chain({a, b, c}));
 }
 
+/// A statement an operation where C++ leaves open which of several is made first, and so named.
+ModelPtr operators() {
+  const SymbolicTensor x = layers::Input({.shape = {4}});
+  const SymbolicTensor h = dense()(x);
+  const SymbolicTensor n = h / ops::sqrt(ops::mean(ops::square(h), -1, true) + 1e-3);
+  const SymbolicTensor gate = ops::sigmoid(dense()(n));
+  const SymbolicTensor left = gate * n, open = 1 - gate, right = open * ops::gelu(-h);
+  SymbolicTensor y = left + right;
+  const SymbolicTensor chosen = ops::where(x > 0.25, x, 2.0), clipped = ops::clip(h, -1, 0.5);
+  y = ops::concatenate({y, chosen, clipped}, 1);
+  const SymbolicTensor rows = ops::reshape(y, {-1, 3, 4});
+  const SymbolicTensor columns = ops::transpose(rows, std::vector<std::int64_t>{0, 2, 1});
+  const SymbolicTensor mixed = ops::matmul(ops::softmax(ops::matmul(rows, columns) * 0.5), rows);
+  const SymbolicTensor first = ops::get_item(mixed, {ops::Slice{}, 0});
+  const SymbolicTensor last = ops::take(mixed, 2, 1);
+  const SymbolicTensor odd =
+      ops::get_item(mixed, {ops::Slice{}, ops::Slice{.start = 1, .step = 2}});
+  return Functional::create(x, dense(2)(ops::stack({first, last, ops::max(odd, 1)}, 1)));
+}
+
+/// A layer of one's own that computes with operations.
+LayerRef root_mean_square() {
+  const LayerRef d = dense();
+  return std::make_shared<HandWrittenLayer>(
+      "RootMeanSquare", Attributes{{"dense", d}}, [d](const SymbolicTensor& x) {
+        const SymbolicTensor h = d(x);
+        return x + 2 * h / ops::sqrt(1e-3 + ops::mean(h * h, -1, true));
+      });
+}
+
+ModelPtr operators_in_a_layer() {
+  const SymbolicTensor x = layers::Input({.shape = {4}});
+  const LayerRef end = dense(2), outer = root_mean_square(), inner = root_mean_square();
+  return Functional::create(x, end(ops::abs(outer(inner(x)))));
+}
+
 ModelPtr unbuilt(std::string_view name) {
   static const std::map<std::string_view, std::function<ModelPtr()>> makers = {
       {"AttributeAlphabet", attribute_alphabet},
@@ -308,6 +346,8 @@ ModelPtr unbuilt(std::string_view name) {
       {"WeightsInFunctional", weights_in_functional},
       {"OwnMasks", own_masks},
       {"OwnArguments", own_arguments},
+      {"Operators", operators},
+      {"OperatorsInALayer", operators_in_a_layer},
   };
   const auto found = makers.find(name);
   if (found == makers.end())

@@ -3,7 +3,7 @@ way. zoo.cpp holds the same models under the same names; each takes (batch, 4)."
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
           "float16", "bfloat16", "float32", "float64"]
@@ -357,9 +357,9 @@ class Affine(layers.Layer):
 
     def build(self, shape):
         self.calls = self.add_weight(shape=(), dtype="int32", trainable=False, name="calls")
-        self.scale = self.add_weight(shape=(1, shape[-1]), initializer="ones", regularizer=keras.regularizers.L2(0.05),
+        self.scale = self.add_weight(shape=(shape[-1],), initializer="ones", regularizer=keras.regularizers.L2(0.05),
                                      name="scale")
-        self.shift = self.add_weight(shape=(1, shape[-1]), constraint="non_neg", name="shift")
+        self.shift = self.add_weight(shape=(shape[-1],), constraint="non_neg", name="shift")
 
     def call(self, x):
         return x * self.scale + self.shift
@@ -413,7 +413,7 @@ class Marked(layers.Layer):
         self.supports_masking = True
 
     def build(self, shape):
-        self.mark = self.add_weight(shape=(1, 1, shape[-1]), name="mark")
+        self.mark = self.add_weight(shape=(shape[-1],), name="mark")
 
     def call(self, x, mask=None):
         if mask is None:
@@ -456,7 +456,7 @@ class Blend(layers.Layer):
         self.inner = dense()
 
     def build(self, shape):
-        self.share = self.add_weight(shape=(1, shape[-1]), name="share")
+        self.share = self.add_weight(shape=(shape[-1],), name="share")
         self.inner.build(shape)
 
     def call(self, x, other=None, twice=False, training=False):
@@ -481,10 +481,42 @@ class OwnArguments(keras.Model):
 # Layers with weights, masks and arguments of their own: test_own_layers.py.
 OWN = [LayersWithWeights, WeightsInFunctional, OwnMasks, OwnArguments]
 
+
+def Operators():
+    x = keras.Input((4,))
+    h = dense()(x)
+    n = h / ops.sqrt(ops.mean(ops.square(h), axis=-1, keepdims=True) + 1e-3)
+    gate = ops.sigmoid(dense()(n))
+    left = gate * n
+    right = (1 - gate) * ops.gelu(-h)
+    y = left + right
+    y = ops.concatenate([y, ops.where(x > 0.25, x, 2.0), ops.clip(h, -1, 0.5)], axis=1)
+    rows = ops.reshape(y, (-1, 3, 4))
+    seen = ops.softmax(ops.matmul(rows, ops.transpose(rows, (0, 2, 1))) * 0.5)
+    mixed = ops.matmul(seen, rows)
+    parts = ops.stack([mixed[:, 0], ops.take(mixed, 2, axis=1), ops.max(mixed[:, 1::2], axis=1)], axis=1)
+    return keras.Model(x, dense(2)(parts))
+
+
+class RootMeanSquare(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.dense = dense()
+
+    def call(self, x):
+        h = self.dense(x)
+        return x + 2 * h / ops.sqrt(1e-3 + ops.mean(h * h, axis=-1, keepdims=True))
+
+
+def OperatorsInALayer():
+    x = keras.Input((4,))
+    return keras.Model(x, dense(2)(ops.abs(RootMeanSquare()(RootMeanSquare()(x)))))
+
+
 SAVABLE = [AttributeAlphabet, NestedContainers, DeepContainers, ListOfTuples, CyclicContainer, SharedEverywhere,
            PlainLayers, BlockInFunctional, FunctionalWithAttributes, ModelsInside, SequentialOfWritten, CellPaths,
            PropertyAliases, RenamedLate, RenamedEarly, NonAsciiAttributes, OwnWeights, AllTypes, NeverCalled, TwoDigits, Task,
-           WeirdModel, BlocksBefore315]
+           WeirdModel, BlocksBefore315, Operators, OperatorsInALayer]
 
 
 def make(name):

@@ -1,6 +1,7 @@
 // Weights of layers that users write, and what `call` makes of them.
 #include <gmock/gmock.h>
 #include <lamina/gradient_tape.h>
+#include <lamina/ops.h>
 #include <lamina/optimizers.h>
 #include <lamina/training.h>
 
@@ -163,6 +164,83 @@ TEST_F(Weights, AreCastAsMixedPoliciesSay) {
     EXPECT_EQ(layer->seen(), seen) << policy;
     EXPECT_EQ(y.dtype(), seen) << policy;  // of layers that `call` makes
     EXPECT_EQ(layer->own_variables()[kScale]->dtype(), DType::kFloat32) << policy;
+  }
+}
+
+/// x * features + steps - 2 * scalar, of weights without an axis for the batch.
+class Broadcast final : public Layer {
+ public:
+  explicit Broadcast(const std::string& dtype = {}, std::optional<DType> result = {})
+      : Layer({{}, dtype, true}), result_(result) {}
+  [[nodiscard]] std::string class_name() const override { return "Broadcast"; }
+  [[nodiscard]] SymbolicTensors call(const SymbolicTensors& x) override {
+    const SymbolicTensor y = x.at(0) * weight(features) + weight(steps) - 2 * weight(scalar);
+    return {result_ ? ops::cast(y, *result_) : y};
+  }
+  VariablePtr features, steps, scalar;
+
+ protected:
+  void on_build(const std::vector<Shape>& shapes) override {
+    features = add_weight({.shape = {shapes.at(0)[-1]}, .name = "features"});
+    steps = add_weight({.shape = {shapes[0][1], 1}, .name = "steps"});
+    scalar = add_weight({.name = "scalar"});
+  }
+
+ private:
+  std::optional<DType> result_;
+};
+
+TEST_F(Weights, BroadcastUnderOperatorsAndSoDoTheirGradients) {
+  const auto layer = std::make_shared<Broadcast>();
+  const SymbolicTensor x = input({kNone, 4, 3}), y = (*layer)(x);
+  EXPECT_EQ(y.shape(), (Shape{kNone, 4, 3}));
+  const auto model = Functional::create(x, y);
+  randomize(*model);
+  for (const std::int64_t rows : {5, 1}) {
+    const Tensor data = normal({rows, 4, 3}), seed = normal({rows, 4, 3});
+    GradientTape tape(*model);
+    const Tensor out = tape.forward({data})[0];
+    const std::vector<Tensor>& gradients = tape.gradients({seed});
+    ASSERT_EQ(gradients.size(), 3U);
+    Tensor features = Tensor::zeros({3}, DType::kFloat64),
+           steps = Tensor::zeros({4, 1}, DType::kFloat64),
+           scalar = Tensor::zeros({}, DType::kFloat64);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (std::int64_t t = 0; t < 4; ++t) {
+        for (std::int64_t f = 0; f < 3; ++f) {
+          const double dy = at(seed, {row, t, f}), element = at(data, {row, t, f});
+          EXPECT_NEAR(at(out, {row, t, f}),
+                      element * at(layer->features->value(), {f}) +
+                          at(layer->steps->value(), {t, 0}) - 2 * at(layer->scalar->value(), {}),
+                      1e-13);
+          features.data<double>()[static_cast<std::size_t>(f)] += dy * element;
+          steps.data<double>()[static_cast<std::size_t>(t)] += dy;
+          scalar.data<double>()[0] -= 2 * dy;
+        }
+      }
+    }
+    expect_near(gradients[0], features);
+    expect_near(gradients[1], steps);
+    expect_near(gradients[2], scalar);
+  }
+}
+
+// Variables and inputs are cast, operations are not.
+TEST_F(Weights, UnderOperatorsGiveTheDtypeThatIsComputedIn) {
+  for (const auto& [policy, computed] :
+       {std::pair("mixed_bfloat16", DType::kBFloat16), std::pair("mixed_float16", DType::kFloat16),
+        std::pair("float16", DType::kFloat16), std::pair("float32", DType::kFloat32)}) {
+    const SymbolicTensor x = input({kNone, 4, 3}, "float32");
+    const SymbolicTensor y = (*std::make_shared<Broadcast>(policy))(x);
+    EXPECT_EQ(y.dtype(), computed) << policy;
+    const SymbolicTensor wide = (*std::make_shared<Broadcast>(policy, DType::kFloat32))(x);
+    EXPECT_EQ(wide.dtype(), DType::kFloat32) << policy;
+    const auto model = Functional::create({x}, {y, wide, y + wide});
+    const std::vector<Tensor> out =
+        model->predict(std::vector<Tensor>{normal({2, 4, 3}).cast(DType::kFloat32)});
+    EXPECT_EQ(out[0].dtype(), computed) << policy;
+    EXPECT_EQ(out[1].dtype(), DType::kFloat32) << policy;
+    EXPECT_EQ(out[2].dtype(), DType::kFloat32) << policy;
   }
 }
 

@@ -156,6 +156,20 @@ struct InputFor {
     const KernelPtr kernel = reference.make(op);
     return run(reference, *kernel, op, given);
   }
+  /// Not near 0; with the signs that it has, or without.
+  [[nodiscard]] Tensor away_from_zero(bool positive) const {
+    Tensor values = random_tensor(spec().shape, DType::kFloat64, random);
+    for (double& value : values.data<double>()) {
+      value += std::copysign(0.5, value);
+      if (positive) value = std::abs(value);
+    }
+    return values.cast(spec().dtype);
+  }
+  [[nodiscard]] Tensor argument_of(Unary kind) const {
+    return before.empty() && is_of_positives(kind) ? away_from_zero(true) : any();
+  }
+  Tensor operator()(const UnaryOp& op) const { return argument_of(op.activation.kind); }
+  Tensor operator()(const UnaryGradient& op) const { return argument_of(op.of.activation.kind); }
   [[nodiscard]] Tensor statistics() const {
     return before.size() == 1 ? random_statistics(spec(), random) : any();
   }
@@ -172,10 +186,7 @@ struct InputFor {
   }
   /// A divisor is not near 0.
   Tensor operator()(const BinaryGradient& op) const {
-    if (op.of.kind != Binary::kDivide || before.size() != 1) return any();
-    Tensor values = random_tensor(spec().shape, DType::kFloat64, random);
-    for (double& value : values.data<double>()) value += std::copysign(0.5, value);
-    return values.cast(spec().dtype);
+    return op.of.kind == Binary::kDivide && before.size() == 1 ? away_from_zero(false) : any();
   }
   /// Of anything else than a softmax the sums grow with its length, and their rounding with them.
   Tensor operator()(const SoftmaxGradient& op) const {
@@ -343,6 +354,11 @@ Tensor run(Backend& backend, Kernel& kernel, const OpSpec& spec,
   return output.to(Device::cpu());
 }
 
+bool is_of_positives(Unary kind) {
+  return kind == Unary::kLog || kind == Unary::kLog1p || kind == Unary::kSqrt ||
+         kind == Unary::kRsqrt || kind == Unary::kPower;
+}
+
 Activation random_activation(Random& random) {
   switch (one_of<int>(random, {0, 1, 2, 3})) {
     case 0:
@@ -353,11 +369,12 @@ Activation random_activation(Random& random) {
     case 2:
       return {Unary::kSilu};
     default: {
-      const auto kinds = std::vector<Unary>{
+      auto kinds = std::vector<Unary>{
 #define LAMINA_UNARY(enumerator, name, functor) Unary::enumerator,
 #include "kernels/elementwise.def"
 #undef LAMINA_UNARY
       };
+      std::erase_if(kinds, is_of_positives);
       const Unary kind = one_of(random, kinds);
       return kind == Unary::kRelu ? relu() : Activation{kind, 0.7, 0.3, 0};
     }

@@ -190,11 +190,51 @@ TEST(Definitions, ActivationsFollowTheirFormulas) {
        {-0.1040957, -0.3034014, -0.129927, 0, 0.3752452, 0.8650985, 1.943959, 3.997413}},
       {{Unary::kScaleShift, 2, 3}, {-4, 1, 2.5, 3, 4, 5, 7, 11}},
       {{Unary::kInverseRoot, 0.25},
-       {0.5163978, 0.8944272, 1.414214, 2, 1.154701, 0.8944272, 0.6666667, 0.4850713}}};
+       {0.5163978, 0.8944272, 1.414214, 2, 1.154701, 0.8944272, 0.6666667, 0.4850713}},
+      {{Unary::kAbsolute}, {3.5, 1, 0.25, 0, 0.5, 1, 2, 4}},
+      {{Unary::kSquare}, {12.25, 1, 0.0625, 0, 0.25, 1, 4, 16}},
+      {{Unary::kSin},
+       {0.3507832, -0.841471, -0.247404, 0, 0.4794255, 0.841471, 0.9092974, -0.7568025}},
+      {{Unary::kCos},
+       {-0.9364567, 0.5403023, 0.9689124, 1, 0.8775826, 0.5403023, -0.4161468, -0.6536436}},
+      {{Unary::kExpm1},
+       {-0.9698026, -0.6321206, -0.2211992, 0, 0.6487213, 1.718282, 6.389056, 53.59815}},
+      {{Unary::kPower, 3}, {-42.875, -1, -0.015625, 0, 0.125, 1, 8, 64}}};
   for (const auto& [activation, wanted] : cases) {
     SCOPED_TRACE(static_cast<int>(activation.kind));
     expect_values(UnaryOp{{{8}}, {{8}}, activation}, {x}, {}, wanted);
   }
+}
+
+TEST(Definitions, FunctionsOfPositiveNumbersFollowTheirFormulas) {
+  const Floats x{0.25, 0.5, 1, 2, 4, 9};
+  const std::vector<std::pair<Activation, Floats>> cases{
+      {{Unary::kLog}, {-1.386294, -0.6931472, 0, 0.6931472, 1.386294, 2.197225}},
+      {{Unary::kLog1p}, {0.2231436, 0.4054651, 0.6931472, 1.098612, 1.609438, 2.302585}},
+      {{Unary::kSqrt}, {0.5, 0.7071068, 1, 1.414214, 2, 3}},
+      {{Unary::kRsqrt}, {2, 1.414214, 1, 0.7071068, 0.5, 0.3333333}},
+      {{Unary::kPower, -1.5}, {8, 2.828427, 1, 0.3535534, 0.125, 0.03703704}}};
+  for (const auto& [activation, wanted] : cases) {
+    SCOPED_TRACE(static_cast<int>(activation.kind));
+    expect_values(UnaryOp{{{6}}, {{6}}, activation}, {x}, {}, wanted);
+  }
+  // x ** 0 does not bend at 0.
+  const UnaryOp one{{{2}}, {{2}}, {Unary::kPower, 0}};
+  expect_values(UnaryGradient{one, false, {{2}}}, {{0, 3}, {5, 7}}, {}, {0, 0});
+}
+
+TEST(Definitions, ComparisonsAreOneWhereTheyHold) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const TensorSpec spec{{5}}, one{{1}};
+  const auto expect = [&](Binary kind, const Floats& wanted) {
+    const BinaryOp op{kind, spec, one, spec, {}};
+    const Floats x{-1, 2, 3, nan, 2.5}, y{2};
+    expect_values(op, {x, y}, {}, wanted);
+    expect_values(BinaryGradient{op, 0, spec}, {x, y, {1, 2, 3, 4, 5}}, {}, {0, 0, 0, 0, 0});
+  };
+  expect(Binary::kEqual, {0, 1, 0, 0, 0});
+  expect(Binary::kGreater, {0, 0, 1, 0, 1});
+  expect(Binary::kGreaterEqual, {0, 1, 1, 0, 1});
 }
 
 TEST(Definitions, SoftmaxAndItsLogarithmFollowTheirFormulas) {
@@ -262,6 +302,8 @@ void expect_wrapping(Backend& backend) {
   EXPECT_EQ(apply(Binary::kAdd), (std::vector<std::int64_t>{-most - 1, 1}));
   EXPECT_EQ(apply(Binary::kMultiply), (std::vector<std::int64_t>{most, -12}));
   EXPECT_EQ(apply(Binary::kMaximum), (std::vector<std::int64_t>{most, 4}));
+  EXPECT_EQ(apply(Binary::kGreater), (std::vector<std::int64_t>{1, 0}));
+  EXPECT_EQ(apply(Binary::kEqual), (std::vector<std::int64_t>{0, 0}));
   const BinaryOp divide{Binary::kDivide, spec, spec, spec, {}};
   EXPECT_THROW((void)backend.make(divide), UnsupportedError);
 }

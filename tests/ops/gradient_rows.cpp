@@ -159,6 +159,15 @@ OpSpec unary_gradient(Random& random) {
   return UnaryGradient{op, from_output, op.x};
 }
 
+/// Of a function that has values of positive numbers alone.
+OpSpec positive_gradient(Random& random) {
+  auto op = forward<UnaryOp>(pointwise_rows(), random);
+  const Unary kind = one_of<Unary>(
+      random, {Unary::kLog, Unary::kLog1p, Unary::kSqrt, Unary::kRsqrt, Unary::kPower});
+  op.activation = {kind, 0.7};
+  return UnaryGradient{op, false, op.x};
+}
+
 OpSpec binary_gradient(Random& random) {
   auto op = forward<BinaryOp>(pointwise_rows(), random);
   op.activation = {};
@@ -217,6 +226,7 @@ std::vector<Row> gradient_rows() {
           {"ReduceSum", reduce_sum},
           {"BiasGradient", bias_gradient},
           {"UnaryGradient", unary_gradient},
+          {"PositiveGradient", positive_gradient},
           {"BinaryGradient", binary_gradient},
           {"DivideGradient", divide_gradient},
           {"LayerNormGradient", layer_norm_gradient},

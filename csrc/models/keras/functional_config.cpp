@@ -7,10 +7,10 @@
 
 #include "layers/access.h"
 #include "layers/input.h"
+#include "layers/operations/operations.h"
 #include "models/keras/json_text.h"
 #include "models/keras/keras_config.h"
 #include "models/keras/nested_functional.h"
-#include "models/keras/operation.h"
 
 namespace lamina::models {
 namespace {
@@ -29,7 +29,7 @@ struct Call {
   std::vector<Reference> inputs;      // by places, then by names
   std::vector<std::string> keywords;  // these names
   std::vector<std::string> flags;     // what is true
-  std::vector<Scalar> scalars;
+  json operands;                      // of an operation: its arguments, tensors by number
 };
 
 struct Entry {
@@ -113,7 +113,13 @@ class FunctionalReader {
       Call call;
       const json& args = array_member(node, "args", where_);
       const json& keywords = member(node, "kwargs", where_);
-      add_arguments(entry, call, args, keywords);
+      if (entry.layer) {
+        add_arguments(entry, call, args, keywords);
+      } else {
+        const std::set<std::string> given = set_keywords(entry, keywords);
+        if (!given.empty()) refuse_keyword(entry, *given.begin());
+        call.operands = operands(entry, call, args);
+      }
       entry.calls.push_back(std::move(call));
     }
     if (!entry.made.empty() && !entry.calls.empty()) {
@@ -121,15 +127,24 @@ class FunctionalReader {
     }
   }
 
-  // A tensor, a list or a dict of tensors, or for an operation a number.
+  // What an operation is called with, each tensor by its number among the call's.
+  json operands(const Entry& entry, Call& call, const json& value) {
+    if (value.is_array()) {
+      json list = json::array();
+      for (const json& item : value) list.push_back(operands(entry, call, item));
+      return list;
+    }
+    if (!value.is_object()) return value;
+    if (string_member(value, "class_name", where_) != "__keras_tensor__") return value;
+    add_argument(entry, call, value, 0);
+    return layers::tensor_argument(call.inputs.size() - 1);
+  }
+
+  // A tensor, a list or a dict of tensors.
   void add_argument(const Entry& entry, Call& call, const json& value, std::size_t position) {
     if (value.is_null()) return;
     if (value.is_array()) {
       for (const json& item : value) add_argument(entry, call, item, position);
-      return;
-    }
-    if (value.is_number() && !entry.layer) {
-      call.scalars.push_back({position, value.get<double>(), value.is_number_integer()});
       return;
     }
     if (value.is_object() && !value.contains("class_name") && !entry.input_keys.empty()) {
@@ -158,7 +173,7 @@ class FunctionalReader {
 
   // By their places, and by names in Keras's order, which is that of a set.
   void add_arguments(const Entry& entry, Call& call, const json& args, const json& keywords) {
-    const CallSignature signature = entry.layer ? entry.layer->call_signature() : CallSignature{};
+    const CallSignature signature = entry.layer->call_signature();
     const bool listed = signature.inputs.size() == 1;  // one argument, which may be a list
     const auto is_list = [&](const std::string& name) {
       return signature.ends_in_list && name == signature.inputs.back();
@@ -166,7 +181,7 @@ class FunctionalReader {
     std::vector<std::string> taken;
     for (std::size_t i = 0; i < args.size(); ++i) {
       if (args[i].is_null()) continue;
-      if (listed && (i == 0 || !entry.layer)) {
+      if (listed && i == 0) {
         add_argument(entry, call, args[i], i);
       } else {
         const std::string what = "argument " + std::to_string(i);
@@ -315,8 +330,8 @@ class FunctionalReader {
     LayerPtr layer = entry.layer;
     if (!layer) {
       if (!entry.made.empty()) invalid("the operation '" + entry.name + "' is called twice.");
-      layer = make_operation({entry.class_name, entry.name, entry.config}, call.inputs.size(),
-                             call.scalars);
+      layer = layers::make_operation(
+          {entry.class_name, entry.name, entry.config, call.operands, call.inputs.size()});
       if (!layer) unsupported(entry, "this operation of keras.ops");
       entry.layer = layer;
     }

@@ -4,10 +4,10 @@
 
 #include "layers/access.h"
 #include "layers/config/object_config.h"
+#include "layers/operations/operation.h"
 #include "models/keras/keras_config.h"
 #include "models/keras/model_parts.h"
 #include "models/keras/nested_functional.h"
-#include "models/keras/operation.h"
 
 namespace lamina::models {
 namespace {
@@ -60,8 +60,8 @@ class FunctionalWriter {
     const std::vector<std::string>& names = call.form.keywords;
     const CallSignature signature = call.layer->call_signature();
     const std::size_t by_place = call.inputs.size() - names.size();
-    if (is_operation(*call.layer)) {
-      put_operands(call, args);
+    if (const auto* operation = dynamic_cast<const layers::Operation*>(call.layer.get())) {
+      args = operands(operation->form().args, call);
     } else if (signature.inputs.size() > 1) {
       const std::size_t single = signature.ends_in_list ? signature.inputs.size() - 1 : by_place;
       for (std::size_t i = 0; i < by_place; ++i) {
@@ -91,21 +91,15 @@ class FunctionalWriter {
     return {{"args", std::move(args)}, {"kwargs", std::move(keywords)}};
   }
 
-  void put_operands(const layers::Node& call, json& args) const {
-    json tensors = json::array();
-    for (const SymbolicTensor& input : call.inputs) tensors.push_back(tensor(input));
-    if (takes_list_of_operands(*call.layer)) {
-      args.push_back(std::move(tensors));
-    } else {
-      args = std::move(tensors);
+  /// The arguments of an operation with its tensors in their places.
+  json operands(const json& value, const layers::Node& call) const {
+    if (layers::is_tensor_argument(value)) {
+      return tensor(call.inputs.at(value.at("tensor").get<std::size_t>()));
     }
-    for (const Scalar& scalar : scalars_of(*call.layer)) put_scalar(scalar, args);
-  }
-
-  static void put_scalar(const Scalar& scalar, json& args) {
-    json value = scalar.value;
-    if (scalar.integer) value = static_cast<std::int64_t>(scalar.value);
-    args.insert(args.begin() + static_cast<std::ptrdiff_t>(scalar.position), std::move(value));
+    if (!value.is_array()) return value;
+    json list = json::array();
+    for (const json& item : value) list.push_back(operands(item, call));
+    return list;
   }
 
   // Keras warns where such a model is given a list.

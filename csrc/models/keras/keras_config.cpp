@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <typeinfo>
 #include <vector>
 
@@ -10,11 +11,11 @@
 #include "layers/config/object_config.h"
 #include "layers/config/registry.h"
 #include "layers/naming.h"
+#include "layers/operations/operations.h"
 #include "layers/recurrent/cell.h"
 #include "models/keras/compile_config.h"
 #include "models/keras/json_text.h"
 #include "models/keras/nested_functional.h"
-#include "models/keras/operation.h"
 #include "storage/storage.h"
 #include "storage/text_file.h"
 
@@ -38,7 +39,7 @@ std::string describe(const json& object, const std::string& where) {
 }
 
 bool is_operation_class(const json& object, const std::string& where) {
-  return optional_string(object, "module", where).starts_with("keras.src.ops.");
+  return layers::is_module_of_operations(optional_string(object, "module", where));
 }
 
 // How many calls of layers a model makes when those that it nests are written out, each as often as
@@ -103,6 +104,25 @@ json sequential_to_object(const Sequential& model, WrittenLayers& written) {
     object["build_config"] = {{"input_shape", config["build_input_shape"]}};
   }
   object["compile_config"] = compiled_object(model);
+  return object;
+}
+
+// JSON has no such numbers.
+bool has_infinite(const json& value) {
+  if (value.is_structured()) return std::any_of(value.begin(), value.end(), has_infinite);
+  return value.is_number_float() && !std::isfinite(value.get<double>());
+}
+
+json operation_to_object(const layers::Operation& operation) {
+  if (has_infinite(operation.form().config) || has_infinite(operation.form().args)) {
+    throw UnsupportedError(layers::in_words(operation) +
+                           " cannot be written to a configuration: a number is not finite.");
+  }
+  json config = operation.form().config;
+  config["name"] = operation.name();
+  json object = layers::object_to_config(layers::module_of(operation), operation.class_name(),
+                                         std::move(config));
+  object["registered_name"] = operation.class_name();
   return object;
 }
 
@@ -198,7 +218,9 @@ json layer_to_object(const Layer& layer, WrittenLayers& written) {
   note_written(layer, written);
   if (const auto* model = exactly<Functional>(layer)) return functional_to_object(*model, written);
   if (const auto* model = exactly<Sequential>(layer)) return sequential_to_object(*model, written);
-  if (is_operation(layer)) return operation_to_object(layer);
+  if (const auto* operation = dynamic_cast<const layers::Operation*>(&layer)) {
+    return operation_to_object(*operation);
+  }
   json config = layers::layer_to_config(layer);
   if (config.is_null()) {
     throw UnsupportedError(layers::in_words(layer) +

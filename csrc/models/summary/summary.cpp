@@ -8,8 +8,8 @@
 #include "core/keras_bits.h"
 #include "core/readable_size.h"
 #include "layers/access.h"
+#include "layers/operations/operations.h"
 #include "models/graph_order.h"
-#include "models/keras/operation.h"
 #include "models/sublayers.h"
 #include "models/summary/text_table.h"
 #include "models/weights/access.h"
@@ -36,7 +36,7 @@ std::string with_commas(std::int64_t number) {
 }
 
 std::string params_text(const Layer& layer) {
-  if (is_operation(layer)) return "0";
+  if (layers::is_operation(layer)) return "0";
   if (!layer.built()) return "0 (unbuilt)";
   return with_commas(layer.count_params());
 }

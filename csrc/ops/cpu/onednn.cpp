@@ -100,6 +100,16 @@ bool append_activation(dnnl::post_ops& ops, const Activation& activation) {
       return append(algorithm::eltwise_soft_relu);
     case Unary::kSoftsign:
     case Unary::kInverseRoot:
+    case Unary::kAbsolute:
+    case Unary::kSquare:
+    case Unary::kSin:
+    case Unary::kCos:
+    case Unary::kExpm1:
+    case Unary::kLog:
+    case Unary::kLog1p:
+    case Unary::kSqrt:
+    case Unary::kRsqrt:
+    case Unary::kPower:
       return false;
     case Unary::kExponential:
       return append(algorithm::eltwise_exp);

@@ -16,7 +16,7 @@ T apply(Binary kind, T x, T y) {
   return with_binary(kind, [&](auto op) {
     if constexpr (!std::is_integral_v<T>)
       return op(x, y);
-    else if (kind == Binary::kMaximum || kind == Binary::kMinimum)
+    else if (kernels::needs_signs(kind))
       return static_cast<T>(op(x, y));
     else
       return static_cast<T>(op(static_cast<std::uint64_t>(x), static_cast<std::uint64_t>(y)));

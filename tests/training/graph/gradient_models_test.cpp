@@ -2,9 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <nlohmann/json.hpp>
 
-#include "models/keras/operation.h"
 #include "tests/training/graph/gradient_check.h"
 
 namespace lamina::training {
@@ -89,26 +87,6 @@ TEST_F(GradientOfAModel, AnOutputThatIsAlsoReadAndOneThatIsAnInput) {
   const auto model = Functional::create({x}, {hidden, layers::Dense({.units = 2})(hidden), hidden});
   randomize(*model, random);
   expect_gradients(*model, {random_normal({3, 4}, DType::kFloat64, random)}, random);
-}
-
-TEST_F(GradientOfAModel, OfOperationsOnTwoTensorsAndOnANumber) {
-  const nlohmann::json kNamed = {{"name", "of_keras"}};
-  Tensor divisor = random_normal({3, 1, 2}, DType::kFloat64, random);
-  for (double& value : divisor.data<double>()) value += std::copysign(0.5, value);
-  const Tensor data = random_normal({3, 4, 2}, DType::kFloat64, random);
-  for (const char* name : {"Add", "Subtract", "Multiply", "Divide", "Maximum", "Minimum"}) {
-    SCOPED_TRACE(name);
-    const auto a = input({3, 4, 2}), b = input({3, 1, 2});
-    const LayerPtr both = models::make_operation({name, "both", kNamed}, 2, {});
-    const SymbolicTensor y = (*both)(SymbolicTensors{a, b});
-    expect_gradients(*Functional::create({a, b}, SymbolicTensors{y}), {data, divisor}, random);
-  }
-  for (const char* name : {"Add", "Subtract", "Multiply", "Divide"}) {
-    SCOPED_TRACE(name);
-    const auto a = input({3, 4, 2});
-    const LayerPtr by_number = models::make_operation({name, "by_number", kNamed}, 1, {{1, 2.5}});
-    expect_gradients(*Functional::create(a, (*by_number)(a)), {data}, random);
-  }
 }
 
 TEST_F(GradientOfAModel, FrozenLayersAreLeftAloneAndPassedThrough) {

@@ -1,0 +1,157 @@
+// Comparisons, what is said of bools, and the choice by them.
+#include "layers/masks.h"
+#include "layers/operations/operations.h"
+#include "layers/operations/promotion.h"
+
+namespace lamina::layers {
+namespace {
+
+using ops::Binary;
+
+class Comparison final : public Operation {
+ public:
+  /// What is asked of the operands, or of these in the other order, and whether for its contrary.
+  struct Kind {
+    Binary of;
+    bool swapped = false, inverse = false;
+  };
+  Comparison(OperationForm form, Kind kind)
+      : Operation(std::move(form), Operands::kTwo, {}), kind_(kind) {}
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override {
+    return x.size() == 1 ? x[0] : broadcast(x[0], x[1]);
+  }
+  [[nodiscard]] DType dtype(const DTypes&) const override { return DType::kBool; }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    DTypes dtypes;
+    for (const ValueId id : x) dtypes.push_back(builder.dtype(id));
+    const DType common = promoted_operands(form().args, dtypes);
+    Ids values =
+        as_values(builder, form().args, x, common == DType::kBool ? DType::kFloat32 : common);
+    if (kind_.swapped) std::swap(values[0], values[1]);
+    const ValueId y = builder.cast(builder.binary(kind_.of, values[0], values[1]), DType::kBool);
+    return kind_.inverse ? logical_not(builder, y) : y;
+  }
+
+ private:
+  Kind kind_;
+};
+
+/// LogicalNot, LogicalAnd, LogicalOr.
+class Logic final : public Operation {
+ public:
+  using TwoMasks = ValueId (*)(Builder&, ValueId, ValueId);
+  /// Null: not.
+  Logic(OperationForm form, TwoMasks of)
+      : Operation(std::move(form), of == nullptr ? Operands::kTensor : Operands::kTwo, {}),
+        of_(of) {
+    if (this->form().tensors != this->form().args.size()) unsupported("a number");
+  }
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override {
+    return x.size() == 1 ? x[0] : broadcast(x[0], x[1]);
+  }
+  [[nodiscard]] DType dtype(const DTypes&) const override { return DType::kBool; }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    return of_ == nullptr ? logical_not(builder, x[0]) : of_(builder, x[0], x[1]);
+  }
+
+ private:
+  TwoMasks of_;
+};
+
+class Where final : public Operation {
+ public:
+  explicit Where(OperationForm form) : Operation(std::move(form), Operands::kOthers, {}) {
+    const nlohmann::json& args = this->form().args;
+    bool good = args.size() == 3 && is_tensor_argument(args[0]);
+    for (std::size_t i = 1; good && i < 3; ++i) {
+      good = is_tensor_argument(args[i]) || args[i].is_number();
+    }
+    if (!good) unsupported("what it is called with");
+  }
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override {
+    Shape out = x.at(0);
+    for (std::size_t i = 1; i < x.size(); ++i) out = broadcast(out, x[i]);
+    return out;
+  }
+  /// Two numbers: what they are to each other.
+  [[nodiscard]] DType dtype(const DTypes& x) const override {
+    if (x.size() == 1) return promoted_operands(choices(), {DType::kBool});
+    return promoted_operands(choices(), {x.begin() + 1, x.end()});
+  }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    const DType dtype = result(builder, x).dtype;
+    const DType computed = dtype == DType::kBool ? DType::kFloat32 : dtype;
+    const Ids values = as_values(builder, choices(), {x.begin() + 1, x.end()}, computed);
+    const ValueId y = builder.binary(Binary::kAdd, kept(builder, values[0], x[0]),
+                                     kept(builder, values[1], logical_not(builder, x[0])));
+    return builder.cast(y, dtype);
+  }
+
+ private:
+  [[nodiscard]] nlohmann::json choices() const {
+    return nlohmann::json::array({form().args[1], form().args[2]});
+  }
+};
+
+}  // namespace
+
+OperationRows logic_operations() {
+  const auto row = [](std::string_view name, Comparison::Kind kind) {
+    return operation_row<Comparison>(name, kNumpyOps, kind);
+  };
+  return {row("Equal", {Binary::kEqual}),
+          row("NotEqual", {Binary::kEqual, false, true}),
+          row("Greater", {Binary::kGreater}),
+          row("GreaterEqual", {Binary::kGreaterEqual}),
+          row("Less", {Binary::kGreater, true}),
+          row("LessEqual", {Binary::kGreaterEqual, true}),
+          operation_row<Logic>("LogicalNot", kNumpyOps, Logic::TwoMasks{}),
+          operation_row<Logic>("LogicalAnd", kNumpyOps, Logic::TwoMasks{logical_and}),
+          operation_row<Logic>("LogicalOr", kNumpyOps, Logic::TwoMasks{logical_or}),
+          operation_row<Where>("Where", kNumpyOps)};
+}
+
+}  // namespace lamina::layers
+
+namespace lamina::ops {
+
+using layers::call_on_operands;
+
+SymbolicTensor equal(const Operand& x1, const Operand& x2) {
+  return call_on_operands("Equal", {x1, x2});
+}
+SymbolicTensor not_equal(const Operand& x1, const Operand& x2) {
+  return call_on_operands("NotEqual", {x1, x2});
+}
+SymbolicTensor greater(const Operand& x1, const Operand& x2) {
+  return call_on_operands("Greater", {x1, x2});
+}
+SymbolicTensor greater_equal(const Operand& x1, const Operand& x2) {
+  return call_on_operands("GreaterEqual", {x1, x2});
+}
+SymbolicTensor less(const Operand& x1, const Operand& x2) {
+  return call_on_operands("Less", {x1, x2});
+}
+SymbolicTensor less_equal(const Operand& x1, const Operand& x2) {
+  return call_on_operands("LessEqual", {x1, x2});
+}
+SymbolicTensor logical_and(const SymbolicTensor& x1, const SymbolicTensor& x2) {
+  return call_on_operands("LogicalAnd", {x1, x2});
+}
+SymbolicTensor logical_or(const SymbolicTensor& x1, const SymbolicTensor& x2) {
+  return call_on_operands("LogicalOr", {x1, x2});
+}
+SymbolicTensor logical_not(const SymbolicTensor& x) {
+  return layers::call_operation("LogicalNot", x);
+}
+SymbolicTensor where(const SymbolicTensor& condition, const Operand& x1, const Operand& x2) {
+  return call_on_operands("Where", {condition, x1, x2});
+}
+
+}  // namespace lamina::ops

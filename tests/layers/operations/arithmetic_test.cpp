@@ -1,0 +1,292 @@
+// Operations element by element: values, dtypes, broadcasting.
+#include <functional>
+
+#include "tests/layers/operations/elements.h"
+
+namespace lamina {
+namespace {
+
+using test::at;
+using test::expect_elements;
+using test::Place;
+
+class Arithmetic : public test::OperationTest {};
+
+struct OfTwo {
+  const char* name;
+  std::function<SymbolicTensor(const ops::Operand&, const ops::Operand&)> make;
+  std::function<double(double, double)> wanted;
+};
+
+const std::vector<OfTwo> kOfTwo{
+    {"add", ops::add, [](double a, double b) { return a + b; }},
+    {"subtract", ops::subtract, [](double a, double b) { return a - b; }},
+    {"multiply", ops::multiply, [](double a, double b) { return a * b; }},
+    {"divide", ops::divide, [](double a, double b) { return a / b; }},
+    {"true_divide", ops::true_divide, [](double a, double b) { return a / b; }},
+    {"maximum", ops::maximum, [](double a, double b) { return std::max(a, b); }},
+    {"minimum", ops::minimum, [](double a, double b) { return std::min(a, b); }},
+    {"equal", ops::equal, [](double a, double b) { return a == b ? 1.0 : 0.0; }},
+    {"not_equal", ops::not_equal, [](double a, double b) { return a != b ? 1.0 : 0.0; }},
+    {"greater", ops::greater, [](double a, double b) { return a > b ? 1.0 : 0.0; }},
+    {"greater_equal", ops::greater_equal, [](double a, double b) { return a >= b ? 1.0 : 0.0; }},
+    {"less", ops::less, [](double a, double b) { return a < b ? 1.0 : 0.0; }},
+    {"less_equal", ops::less_equal, [](double a, double b) { return a <= b ? 1.0 : 0.0; }}};
+
+TEST_F(Arithmetic, TakesTensorsThatBroadcastAndNumbersOnEitherSide) {
+  const Shape shape{3, 2, 4};
+  for (const OfTwo& each : kOfTwo) {
+    SCOPED_TRACE(each.name);
+    for (const Shape& other : {Shape{3, 2, 4}, Shape{3, 1, 4}, Shape{3, 2, 1}}) {
+      const auto x = input(shape), y = input(other);
+      // Few values, of which some are equal; none is 0.
+      const Tensor a = integers(shape, 1, 5), b = integers(other, 1, 5);
+      expect_elements(value({x, y}, each.make(x, y), {a, b}), shape,
+                      [&](const Place& place) { return each.wanted(at(a, place), at(b, place)); });
+    }
+    const auto x = input(shape);
+    const Tensor a = integers(shape, 1, 5);
+    const double number = static_cast<double>(test::pick(random(), 1, 5)) + 0.5;
+    expect_elements(value(x, each.make(x, number), a), shape,
+                    [&](const Place& place) { return each.wanted(at(a, place), number); });
+    expect_elements(value(x, each.make(3, x), a), shape,
+                    [&](const Place& place) { return each.wanted(3, at(a, place)); });
+  }
+}
+
+TEST_F(Arithmetic, OperatorsAreTheOperations) {
+  const auto x = input({2, 3}), y = input({2, 3});
+  const Tensor a = numbers({2, 3}, 0.5, 2), b = numbers({2, 3}, 0.5, 2);
+  const SymbolicTensor z = (2.0 * x + y / 4 - 1) / (3 - x * y) * -x + 1 / y;
+  expect_elements(
+      value({x, y}, z, {a, b}), {2, 3},
+      [&](const Place& place) {
+        const double p = at(a, place), q = at(b, place);
+        return (2 * p + q / 4 - 1) / (3 - p * q) * -p + 1 / q;
+      },
+      1e-4);
+  expect_elements(value({x, y}, ops::where(x > y, x >= 1.0, 1 < y), {a, b}), {2, 3},
+                  [&](const Place& place) {
+                    const double p = at(a, place), q = at(b, place);
+                    return (p > q ? p >= 1 : 1 < q) ? 1.0 : 0.0;
+                  });
+}
+
+struct OfOne {
+  const char* name;
+  std::function<SymbolicTensor(const SymbolicTensor&)> make;
+  std::function<double(double)> wanted;
+  double low = -3, high = 3;
+};
+
+double sigmoid(double x) {
+  return 1 / (1 + std::exp(-x));
+}
+double relu(double x, double slope = 0) {
+  return x > 0 ? x : slope * x;
+}
+double hard_sigmoid(double x) {
+  return std::min(1.0, std::max(0.0, x / 6 + 0.5));
+}
+double gelu(double x) {
+  return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+}
+double gelu_tanh(double x) {
+  return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+}
+double selu(double x) {
+  return 1.0507009873554805 * (x > 0 ? x : 1.6732632423543772 * std::expm1(x));
+}
+
+const std::vector<OfOne>& of_one() {
+  using X = const SymbolicTensor&;
+  const auto f = [](double (*function)(double)) { return function; };
+  static const std::vector<OfOne> all{
+      {"absolute", [](X x) { return ops::absolute(x); }, f(std::fabs)},
+      {"abs", [](X x) { return ops::abs(x); }, f(std::fabs)},
+      {"negative", [](X x) { return -x; }, [](double x) { return -x; }},
+      {"square", [](X x) { return ops::square(x); }, [](double x) { return x * x; }},
+      {"exp", [](X x) { return ops::exp(x); }, f(std::exp)},
+      {"expm1", [](X x) { return ops::expm1(x); }, f(std::expm1)},
+      {"log", [](X x) { return ops::log(x); }, f(std::log), 0.1, 9},
+      {"log1p", [](X x) { return ops::log1p(x); }, f(std::log1p), -0.9, 9},
+      {"sqrt", [](X x) { return ops::sqrt(x); }, f(std::sqrt), 0, 9},
+      {"sqrt of negative numbers", [](X x) { return ops::sqrt(x); }, f(std::sqrt), -9, -1},
+      {"rsqrt", [](X x) { return ops::rsqrt(x); }, [](double x) { return 1 / std::sqrt(x); }, 0.1,
+       9},
+      {"sin", [](X x) { return ops::sin(x); }, f(std::sin)},
+      {"cos", [](X x) { return ops::cos(x); }, f(std::cos)},
+      {"tanh", [](X x) { return ops::tanh(x); }, f(std::tanh)},
+      {"power 2", [](X x) { return ops::power(x, 2); }, [](double x) { return x * x; }},
+      {"power 3", [](X x) { return ops::power(x, 3); }, [](double x) { return x * x * x; }},
+      {"power -0.7", [](X x) { return ops::power(x, -0.7); },
+       [](double x) { return std::pow(x, -0.7); }, 0.1, 9},
+      {"clip", [](X x) { return ops::clip(x, -1, 0.5); },
+       [](double x) { return std::min(0.5, std::max(-1.0, x)); }},
+      {"relu", [](X x) { return ops::relu(x); }, [](double x) { return relu(x); }},
+      {"relu6", [](X x) { return ops::relu6(x); }, [](double x) { return std::min(6.0, relu(x)); },
+       -9, 9},
+      {"leaky_relu", [](X x) { return ops::leaky_relu(x); }, [](double x) { return relu(x, 0.2); }},
+      {"leaky_relu 0.3", [](X x) { return ops::leaky_relu(x, 0.3); },
+       [](double x) { return relu(x, 0.3); }},
+      {"elu", [](X x) { return ops::elu(x); }, [](double x) { return x > 0 ? x : std::expm1(x); }},
+      {"elu 0.5", [](X x) { return ops::elu(x, 0.5); },
+       [](double x) { return x > 0 ? x : 0.5 * std::expm1(x); }},
+      {"selu", [](X x) { return ops::selu(x); }, selu},
+      {"gelu", [](X x) { return ops::gelu(x); }, gelu_tanh},
+      {"gelu exact", [](X x) { return ops::gelu(x, false); }, gelu},
+      {"sigmoid", [](X x) { return ops::sigmoid(x); }, sigmoid},
+      {"log_sigmoid", [](X x) { return ops::log_sigmoid(x); },
+       [](double x) { return std::log(sigmoid(x)); }},
+      {"hard_sigmoid", [](X x) { return ops::hard_sigmoid(x); }, hard_sigmoid, -5, 5},
+      {"silu", [](X x) { return ops::silu(x); }, [](double x) { return x * sigmoid(x); }},
+      {"swish", [](X x) { return ops::swish(x); }, [](double x) { return x * sigmoid(x); }},
+      {"hard_silu", [](X x) { return ops::hard_silu(x); },
+       [](double x) { return x * hard_sigmoid(x); }, -5, 5},
+      {"hard_swish", [](X x) { return ops::hard_swish(x); },
+       [](double x) { return x * hard_sigmoid(x); }, -5, 5},
+      {"softplus", [](X x) { return ops::softplus(x); },
+       [](double x) { return std::log1p(std::exp(x)); }},
+      {"softsign", [](X x) { return ops::softsign(x); },
+       [](double x) { return x / (1 + std::fabs(x)); }},
+      {"zeros_like", [](X x) { return ops::zeros_like(x); }, [](double) { return 0.0; }},
+      {"ones_like", [](X x) { return ops::ones_like(x); }, [](double) { return 1.0; }}};
+  return all;
+}
+
+TEST_F(Arithmetic, FunctionsOfOneTensorHaveTheirValues) {
+  for (const OfOne& each : of_one()) {
+    SCOPED_TRACE(each.name);
+    const auto x = input({3, 5, 2});
+    const Tensor a = numbers({3, 5, 2}, each.low, each.high);
+    expect_elements(
+        value(x, each.make(x), a), {3, 5, 2},
+        [&](const Place& place) { return each.wanted(at(a, place)); }, 2e-5);
+  }
+}
+
+TEST_F(Arithmetic, ChoosesByAConditionWhateverLiesWhereItDoesNotLook) {
+  const auto x = input({4, 3}), y = input({4, 1});
+  const Tensor a = numbers({4, 3}, -1, 1), b = numbers({4, 1});
+  // Of negative numbers the root is none.
+  const SymbolicTensor chosen = ops::where(x > 0, ops::sqrt(x), y);
+  expect_elements(value({x, y}, chosen, {a, b}), {4, 3}, [&](const Place& place) {
+    return at(a, place) > 0 ? std::sqrt(at(a, place)) : at(b, place);
+  });
+  const SymbolicTensor numbered = ops::where(ops::logical_not(x > 0), 2, 0.5);
+  EXPECT_EQ(numbered.dtype(), DType::kFloat32);
+  expect_elements(value(x, numbered, a), {4, 3},
+                  [&](const Place& place) { return at(a, place) > 0 ? 0.5 : 2; });
+  EXPECT_EQ(ops::where(x > 0, 1, 2).dtype(), DType::kInt32);
+}
+
+TEST_F(Arithmetic, LogicIsThatOfWhatIsNotZero) {
+  const auto x = input({4, 3}), y = input({4, 3}, "int32");
+  const Tensor a = integers({4, 3}, -1, 1), b = integers({4, 3}, 0, 1);
+  const auto expect = [&](const SymbolicTensor& z, const std::function<bool(bool, bool)>& wanted) {
+    ASSERT_EQ(z.dtype(), DType::kBool);
+    expect_elements(value({x, y}, z, {a, b}), {4, 3}, [&](const Place& place) {
+      return wanted(at(a, place) != 0, at(b, place) != 0) ? 1.0 : 0.0;
+    });
+  };
+  expect(ops::logical_and(x, y), [](bool p, bool q) { return p && q; });
+  expect(ops::logical_or(x, y), [](bool p, bool q) { return p || q; });
+  expect(ops::logical_and(ops::logical_not(x), y), [](bool p, bool q) { return !p && q; });
+}
+
+TEST_F(Arithmetic, OfIntegersIsExact) {
+  for (const char* dtype : {"int8", "uint8", "int32", "int64"}) {
+    SCOPED_TRACE(dtype);
+    const bool is_signed = dtype[0] == 'i';
+    const auto x = input({5, 3}, dtype), y = input({5, 3}, dtype);
+    const Tensor a = integers({5, 3}, is_signed ? -9 : 0, 9), b = integers({5, 3}, 1, 5);
+    const auto expect = [&](const SymbolicTensor& z, const std::function<double(double, double)>& f,
+                            const std::string& of = {}) {
+      EXPECT_EQ(dtype_name(z.dtype()), of.empty() ? dtype : of);
+      expect_elements(
+          value({x, y}, z, {a, b}), {5, 3},
+          [&](const Place& place) { return f(at(a, place), at(b, place)); }, 1e-6);
+    };
+    expect(x * y + 2, [](double p, double q) { return p * q + 2; });
+    expect(ops::maximum(x, 3) + ops::minimum(y, 3),
+           [](double p, double q) { return std::max(p, 3.0) + std::min(q, 3.0); });
+    expect(ops::abs(x) + ops::square(y), [](double p, double q) { return std::fabs(p) + q * q; });
+    expect(ops::clip(x, 1, 4) * y,
+           [](double p, double q) { return std::min(4.0, std::max(1.0, p)) * q; });
+    expect(
+        x > y, [](double p, double q) { return p > q ? 1.0 : 0.0; }, "bool");
+    expect(
+        x < 0.5, [](double p, double) { return p < 0.5 ? 1.0 : 0.0; }, "bool");
+    expect(
+        x + 0.5, [](double p, double) { return p + 0.5; }, "float32");
+    expect(
+        x / y, [](double p, double q) { return p / q; }, "float32");
+    expect(
+        ops::exp(x), [](double p, double) { return std::exp(p); }, "float32");
+    if (is_signed) expect(-x, [](double p, double) { return -p; });
+  }
+}
+
+TEST_F(Arithmetic, NumbersThatIntegersDoNotHoldWrapAsKeras) {
+  const auto x = input({1, 3}, "uint8");
+  const Tensor a = Tensor::from<double>({0, 255, 7}, {1, 3});
+  const auto expect = [&](const SymbolicTensor& y, const std::vector<double>& wanted) {
+    expect_elements(value(x, y, a), {1, 3},
+                    [&](const Place& place) { return wanted[static_cast<std::size_t>(place[1])]; });
+  };
+  expect(x + -1, {255, 254, 6});
+  expect(x * 300, {0, 212, 52});
+  expect(ops::maximum(x, -1), {255, 255, 255});
+  expect(ops::equal(x, -1), {0, 1, 0});
+  expect(ops::where(x > 6, x, -2), {254, 255, 7});
+  EXPECT_EQ(ops::where(x > 6, x, -2).dtype(), DType::kUInt8);
+}
+
+// Python's True is a bool to Keras, and no number.
+static_assert(!std::is_constructible_v<ops::Operand, bool>);
+static_assert(std::is_constructible_v<ops::Operand, int>);
+
+// Of keras.backend.result_type.
+TEST_F(Arithmetic, PromotesDTypesAsKeras) {
+  const std::vector<std::array<const char*, 3>> cases{
+      {"float16", "bfloat16", "float32"}, {"float16", "float32", "float32"},
+      {"bfloat16", "int32", "bfloat16"},  {"int8", "uint8", "int16"},
+      {"int8", "uint16", "int32"},        {"uint16", "int32", "int32"},
+      {"uint8", "uint16", "uint16"},      {"int16", "int32", "int32"},
+      {"bool", "uint8", "uint8"},         {"bool", "float16", "float16"},
+      {"bool", "bool", "bool"},           {"float32", "float32", "float32"}};
+  for (const auto& [a, b, wanted] : cases) {
+    EXPECT_EQ(dtype_name((input({1, 2}, a) + input({1, 2}, b)).dtype()), wanted) << a << " " << b;
+    EXPECT_EQ(dtype_name((input({1, 2}, b) * input({1, 2}, a)).dtype()), wanted) << a << " " << b;
+  }
+  EXPECT_EQ((input({1, 2}, "bool") + 1).dtype(), DType::kInt32);
+  EXPECT_EQ((input({1, 2}, "uint8") + 1).dtype(), DType::kUInt8);
+  EXPECT_EQ((input({1, 2}, "uint8") * 1.0).dtype(), DType::kFloat32);
+  EXPECT_EQ((input({1, 2}, "bfloat16") * 1.0).dtype(), DType::kBFloat16);
+}
+
+TEST_F(Arithmetic, RoundsNumbersToTheDTypeOfHalves) {
+  for (const char* dtype : {"float16", "bfloat16"}) {
+    const auto x = input({3, 7}, dtype);
+    const Tensor a = numbers({3, 7}).cast(x.dtype()).cast(DType::kFloat64);
+    const double number =
+        Tensor::from<double>({0.1}, {1}).cast(x.dtype()).cast(DType::kFloat64).data<double>()[0];
+    for (const SymbolicTensor& y : {x * 0.1, 0.1 * x}) {
+      const Tensor wanted = [&] {
+        Tensor out = Tensor::empty({3, 7}, DType::kFloat64);
+        for (std::size_t i = 0; i < 21; ++i) out.data<double>()[i] = a.data<double>()[i] * number;
+        return out.cast(x.dtype());
+      }();
+      EXPECT_TRUE(bitwise_equal(value(x, y, a), wanted)) << dtype;
+    }
+  }
+  // Where 1.3 itself would be four units in the last place away.
+  const auto x = input({3, 7}, "bfloat16");
+  const Tensor a = numbers({3, 7}, 60, 100).cast(x.dtype()).cast(DType::kFloat64);
+  expect_elements(
+      value(x, ops::power(x, 1.3), a), {3, 7},
+      [&](const Place& place) { return std::pow(at(a, place), 1.296875); }, 1.0 / 256);
+}
+
+}  // namespace
+}  // namespace lamina

@@ -1,0 +1,42 @@
+// Operations on a device, as the CPU computes them. Also a part of test_gpu.
+#include <functional>
+
+#include "tests/device_rounding.h"
+#include "tests/fakes/tested_gpu.h"
+#include "tests/layers/operations/elements.h"
+
+namespace lamina {
+namespace {
+
+class DeviceOperations : public test::OperationTest {
+ protected:
+  /// A model of a layer, whose weights go to the device, and of what is made of that.
+  void expect_alike(const std::function<SymbolicTensor(const SymbolicTensor&)>& make) {
+    const testing::TestedGpu gpu({.seed = test::fresh_seed()});
+    const auto x = input({3, 4, 2});
+    const auto model = Functional::create(x, make(layers::Dense({.units = 6})(x)));
+    const Tensor a = numbers({3, 4, 2}).cast(DType::kFloat32);
+    const Tensor here = model->predict_on_batch(a);
+    model->to(Device::cuda(0));
+    test::expect_within(model->predict_on_batch(a), here, test::roundings::kFloat32.layer);
+    gpu.expect_order();
+  }
+};
+
+using X = const SymbolicTensor&;
+
+TEST_F(DeviceOperations, HaveTheValuesThatTheCpuGives) {
+  LAMINA_NEED_TESTED_GPU();
+  expect_alike([](X x) { return (2 * x + 1) / (1.5 + ops::abs(x)) - ops::maximum(x, 0.1); });
+  expect_alike([](X x) { return ops::sqrt(ops::square(x) + 0.5) * ops::sin(x) + ops::cos(x); });
+  expect_alike([](X x) { return ops::log(ops::exp(x) + 1) + ops::expm1(x) * ops::log1p(x * x); });
+  expect_alike([](X x) { return ops::rsqrt(1 + x * x) + ops::power(ops::abs(x) + 0.5, 0.7); });
+  expect_alike([](X x) { return ops::where(x > 0.2, x, ops::cast(x <= -0.2, DType::kFloat32)); });
+  expect_alike([](X x) { return ops::softmax(x - ops::mean(x, 1, true)); });
+  expect_alike([](X x) { return ops::concatenate({ops::min(x, 1), ops::var(x, 1)}, -1); });
+  expect_alike([](X x) { return ops::matmul(x, ops::swapaxes(x, 1, 2)); });
+  expect_alike([](X x) { return ops::get_item(x, {ops::Slice{}, ops::Slice{.step = 2}, -1}); });
+}
+
+}  // namespace
+}  // namespace lamina

@@ -1,0 +1,156 @@
+// Every operation's gradients against central differences in float64, with fresh random values.
+#include <cmath>
+#include <functional>
+
+#include "tests/training/graph/gradient_check.h"
+
+namespace lamina::training {
+namespace {
+
+using namespace testkit;
+using ops::Slice;
+
+SymbolicTensor input(const Shape& shape) {
+  return layers::Input({.dtype = "float64", .batch_shape = shape});
+}
+
+class GradientOfAnOperation : public ::testing::Test {
+ protected:
+  void SetUp() override { set_dtype_policy("float64"); }
+  void TearDown() override {
+    set_dtype_policy("float32");
+    if (HasFailure()) std::printf("%s\n", seeded.note().c_str());
+  }
+
+  /// Between 0.3 and 3, of both signs unless `positive`: away from kinks and poles at 0.
+  Tensor numbers(const Shape& shape, bool positive) {
+    Tensor out = random_normal(shape, DType::kFloat64, random);
+    for (double& value : out.data<double>()) {
+      const double size = 0.3 + std::fmod(std::abs(value), 2.7);
+      value = positive ? size : std::copysign(size, value);
+    }
+    return out;
+  }
+  void expect(const std::function<SymbolicTensor(const SymbolicTensor&)>& make,
+              bool positive = false) {
+    const Shape shape{3, 4, 2};
+    const auto x = input(shape);
+    expect_gradients(*Functional::create(x, make(x)), {numbers(shape, positive)}, random);
+  }
+  void expect_of_two(
+      const std::function<SymbolicTensor(const SymbolicTensor&, const SymbolicTensor&)>& make,
+      const Shape& first, const Shape& second) {
+    const auto x = input(first), y = input(second);
+    expect_gradients(*Functional::create({x, y}, SymbolicTensors{make(x, y)}),
+                     {numbers(first, false), numbers(second, false)}, random);
+  }
+
+  Seeded seeded;
+  Random& random = *seeded;
+};
+
+using X = const SymbolicTensor&;
+
+TEST_F(GradientOfAnOperation, OfTwoOperandsThatBroadcast) {
+  const std::vector<
+      std::pair<const char*, SymbolicTensor (*)(const ops::Operand&, const ops::Operand&)>>
+      operations{{"add", ops::add},       {"subtract", ops::subtract}, {"multiply", ops::multiply},
+                 {"divide", ops::divide}, {"maximum", ops::maximum},   {"minimum", ops::minimum}};
+  for (const auto& [name, operation] : operations) {
+    SCOPED_TRACE(name);
+    for (const Shape& other : {Shape{3, 4, 2}, Shape{3, 1, 2}, Shape{3, 4, 1}}) {
+      expect_of_two(operation, {3, 4, 2}, other);
+    }
+    const auto of = operation;  // no structured binding in a lambda
+    expect([of](X x) { return of(x, 1.7); });
+    expect([of](X x) { return of(-2, x); });
+  }
+}
+
+TEST_F(GradientOfAnOperation, OfOneTensor) {
+  const std::vector<std::pair<const char*, SymbolicTensor (*)(X)>> everywhere{
+      {"absolute", ops::absolute},
+      {"negative", ops::negative},
+      {"square", ops::square},
+      {"exp", ops::exp},
+      {"expm1", ops::expm1},
+      {"sin", ops::sin},
+      {"cos", ops::cos},
+      {"tanh", ops::tanh},
+      {"relu", ops::relu},
+      {"relu6", ops::relu6},
+      {"selu", ops::selu},
+      {"sigmoid", ops::sigmoid},
+      {"silu", ops::silu},
+      {"hard_silu", ops::hard_silu},
+      {"softplus", ops::softplus},
+      {"softsign", ops::softsign},
+      {"log_sigmoid", ops::log_sigmoid}};
+  for (const auto& [name, operation] : everywhere) {
+    SCOPED_TRACE(name);
+    expect(operation);
+  }
+  const std::vector<std::pair<const char*, SymbolicTensor (*)(X)>> of_positives{
+      {"log", ops::log}, {"log1p", ops::log1p}, {"sqrt", ops::sqrt}, {"rsqrt", ops::rsqrt}};
+  for (const auto& [name, operation] : of_positives) {
+    SCOPED_TRACE(name);
+    expect(operation, true);
+  }
+  expect([](X x) { return ops::power(x, 3); });
+  expect([](X x) { return ops::power(x, -1.3); }, true);
+  expect([](X x) { return ops::leaky_relu(x, 0.3); });
+  expect([](X x) { return ops::elu(x, 0.7); });
+  expect([](X x) { return ops::gelu(x); });
+  expect([](X x) { return ops::clip(x, -1, 1.5); });
+}
+
+TEST_F(GradientOfAnOperation, OfReductionsAndSoftmax) {
+  expect([](X x) { return ops::mean(x, 1); });
+  expect([](X x) { return ops::mean(x); });
+  expect([](X x) { return x * ops::sum(x, {{0, -1}}, true); });
+  expect([](X x) { return ops::max(x, 1, true); });
+  expect([](X x) { return ops::min(x, {{1, 2}}); });
+  expect([](X x) { return ops::var(x, 1); });
+  expect([](X x) { return ops::softmax(x, 1); });
+  expect([](X x) { return ops::log_softmax(x, {1, 2}); });
+}
+
+TEST_F(GradientOfAnOperation, OfWhatIsMovedJoinedAndTaken) {
+  expect([](X x) { return ops::square(ops::reshape(x, {2, -1})); });
+  expect([](X x) { return ops::transpose(x) * ops::transpose(x); });
+  expect([](X x) { return ops::swapaxes(x, 0, 2); });
+  expect([](X x) { return ops::expand_dims(x, 1) * ops::expand_dims(x, 2); });
+  expect([](X x) { return ops::squeeze(ops::max(x, 1, true)); });
+  expect([](X x) { return ops::concatenate({x, ops::exp(x), x}, 1); });
+  expect([](X x) { return ops::stack({x, ops::square(x)}, -1); });
+  expect([](X x) { return ops::get_item(x, {Slice{}, Slice{.start = 1, .step = 2}, -1}); });
+  expect([](X x) { return ops::get_item(x, {Slice{}, -1}) * ops::get_item(x, {Slice{}, 0}); });
+  expect([](X x) { return ops::take(x, {3, 0, 3}, 1); });
+}
+
+TEST_F(GradientOfAnOperation, OfProductsOfMatrices) {
+  expect_of_two(ops::matmul, {3, 4, 2}, {3, 2, 5});
+  expect_of_two(ops::matmul, {2, 3, 4, 2}, {2, 1, 2, 5});
+  expect_of_two(ops::matmul, {3, 4, 2}, {3, 3, 2, 5});
+  expect([](X x) { return ops::matmul(x, ops::transpose(ops::get_item(x, {0}))); });
+  expect([](X x) { return ops::matmul(x, ops::get_item(x, {0, 1})); });
+}
+
+TEST_F(GradientOfAnOperation, GoesWhereAConditionChose) {
+  expect([](X x) { return ops::where(x > 0.5, ops::square(x), -x); });
+  expect([](X x) { return ops::where(x > 0, x, 0.5) * ops::cast(x > 0, DType::kFloat64); });
+  expect_of_two([](X x, X y) { return ops::where(x > y, x, y); }, {3, 4}, {3, 1});
+}
+
+TEST_F(GradientOfAnOperation, ReachesTheVariablesBeforeAndBehindIt) {
+  const auto x = input({4, 6});
+  const auto h = layers::Dense({.units = 5})(x);
+  const auto normed = h / ops::sqrt(ops::mean(ops::square(h), -1, true) + 1e-3);
+  const auto gate = ops::sigmoid(layers::Dense({.units = 5})(normed));
+  const auto model = Functional::create(x, layers::Dense({.units = 2})(gate * normed + (1 - gate)));
+  randomize(*model, random);
+  expect_gradients(*model, {random_normal({4, 6}, DType::kFloat64, random)}, random);
+}
+
+}  // namespace
+}  // namespace lamina::training
