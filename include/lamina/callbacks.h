@@ -209,8 +209,9 @@ struct SwapEMAWeightsOptions {
 };
 [[nodiscard]] CallbackPtr SwapEMAWeights(SwapEMAWeightsOptions options = {});
 
-/// Writes a line of logs an epoch. A `fit` that goes on from a checkpoint appends, in the place of
-/// the lines of the epochs that it trains again.
+/// Writes a line of logs an epoch, with what holds the separator in quotes, as in Keras. A `fit`
+/// that goes on from a checkpoint appends, in the place of the lines of the epochs that it trains
+/// again.
 struct CSVLoggerOptions {
   std::filesystem::path filename;
   std::string separator = ",";

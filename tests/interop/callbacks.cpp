@@ -89,6 +89,40 @@ CallbackPtr script(Options& options) {
   return std::make_shared<Script>(std::move(logs));
 }
 
+/// A run that dies when an epoch begins.
+class Crash : public Callback {
+ public:
+  explicit Crash(std::int64_t epoch) : epoch_(epoch) {}
+  void on_epoch_begin(FitRun&, std::int64_t epoch) override {
+    if (epoch == epoch_) throw Error("crashed");
+  }
+
+ private:
+  std::int64_t epoch_;
+};
+
+CallbackPtr crash(Options& options) {
+  std::int64_t epoch = -1;
+  options.take("epoch", epoch);
+  return std::make_shared<Crash>(epoch);
+}
+
+CallbackPtr terminate_on_nan(Options& options) {
+  callbacks::TerminateOnNaNOptions o;
+  options.take("raise_error", o.raise_error);
+  return callbacks::TerminateOnNaN(o);
+}
+
+CallbackPtr backup_and_restore(Options& options) {
+  callbacks::BackupAndRestoreOptions o;
+  options.take("backup_dir", o.backup_dir);
+  options.take("save_freq", o.save_freq);
+  options.take("double_checkpoint", o.double_checkpoint);
+  options.take("delete_checkpoint", o.delete_checkpoint);
+  options.take("asynchronous", o.asynchronous);
+  return callbacks::BackupAndRestore(std::move(o));
+}
+
 CallbackPtr early_stopping(Options& options) {
   callbacks::EarlyStoppingOptions o;
   options.take("monitor", o.monitor);
@@ -121,6 +155,7 @@ CallbackPtr model_checkpoint(Options& options) {
   options.take("monitor", o.monitor);
   options.take("verbose", o.verbose);
   options.take("save_best_only", o.save_best_only);
+  options.take("save_weights_only", o.save_weights_only);
   options.take("mode", o.mode);
   options.take("save_freq", o.save_freq);
   options.take("initial_value_threshold", o.initial_value_threshold);
@@ -157,6 +192,9 @@ CallbackPtr csv_logger(Options& options) {
 
 const std::map<std::string, CallbackPtr (*)(Options&)> kCallbacks = {
     {"Script", script},
+    {"Crash", crash},
+    {"TerminateOnNaN", terminate_on_nan},
+    {"BackupAndRestore", backup_and_restore},
     {"EarlyStopping", early_stopping},
     {"ReduceLROnPlateau", reduce_on_plateau},
     {"ModelCheckpoint", model_checkpoint},

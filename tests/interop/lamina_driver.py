@@ -138,30 +138,32 @@ class LaminaModel:
         self.loss_scales = reply["loss_scales"]
         return reply["logs"]
 
-    def train_on_batch(self, x, y):
-        """{"loss": ...} of one step; `x`: an array, or a list of them, one an input; `y`: a list, one an output."""
-        inputs = self._write(x if isinstance(x, list) else [x], "x")
-        return self.request("train_on_batch", x=inputs, y=self._write(y, "y"))["logs"]
+    def train_on_batch(self, x, y, sample_weight=None):
+        """{"loss": ...} of one step; `x`, `y`: an array, or a list of them, one an input or output."""
+        return self.request("train_on_batch", **self._data(x, y, sample_weight))["logs"]
 
     def finalize(self):
         """What `fit` does last: averages of weights take their place."""
         self.request("finalize")
 
-    def evaluate(self, x, y, batch_size):
-        """{"loss": ...}; `y`: an array, or a list of them, one an output."""
-        labels = self._write(y if isinstance(y, list) else [y], "y")
-        return self.request("evaluate", x=self._write([x], "x")[0], y=labels, batch_size=batch_size)["logs"]
+    def evaluate(self, x, y, batch_size, sample_weight=None, **more):
+        """{"loss": ...}; `x`, `y`: an array, or a list of them; `more`: `steps`."""
+        return self.request("evaluate", batch_size=batch_size, **self._data(x, y, sample_weight), **more)["logs"]
 
-    def test_on_batch(self, x, y):
-        return self.request("test", x=self._write([x], "x")[0], y=self._write([y], "y")[0])["logs"]
+    def test_on_batch(self, x, y, sample_weight=None):
+        return self.request("test", **self._data(x, y, sample_weight))["logs"]
 
-    def fit(self, x, y, validation=None, log_dir=None, update_freq=None, callbacks=(), output=None, **options):
-        """{name: [value an epoch]}, of samples in their order. `options`: Keras's that are numbers; `callbacks`:
-        (class, options), see callbacks.h; `output`: a file that shall have what is shown."""
+    def fit(self, x, y, sample_weight=None, validation=None, class_weight=None, log_dir=None, update_freq=None,
+            callbacks=(), output=None, **options):
+        """{name: [value an epoch]}, of samples in their order. `validation`: (x, y) or (x, y, weights); `options`:
+        Keras's that are numbers; `callbacks`: (class, options), see callbacks.h; `output`: a file that shall have what
+        is shown. Leaves the epochs' numbers in `epochs`."""
         more = {}
         if validation:
-            more = {"validation_x": self._write(validation[:1], "vx")[0],
-                    "validation_y": self._write(validation[1:], "vy")[0]}
+            data = self._data(*validation, prefix="validation_")
+            more = {"validation_" + name.removeprefix("sample_"): value for name, value in data.items()}
+        if class_weight:
+            more["class_weight"] = class_weight
         if log_dir:
             more["log_dir"] = str(log_dir)
         if update_freq:
@@ -170,8 +172,16 @@ class LaminaModel:
             more["callbacks"] = [{"class": name, "options": plain(given)} for name, given in callbacks]
         if output:
             more["output"] = str(output)
-        return self.request("fit", x=self._write([x], "x")[0], y=self._write([y], "y")[0], options=options,
-                            **more)["history"]
+        reply = self.request("fit", options=options, **self._data(x, y, sample_weight), **more)
+        self.epochs = reply["epoch"]
+        return reply["history"]
+
+    def _data(self, x, y, sample_weight=None, prefix=""):
+        """Of a request: "x", "y" and at will "sample_weight"; arrays, or lists of them."""
+        arrays = {"x": x, "y": y, **({} if sample_weight is None else {"sample_weight": sample_weight})}
+        written = {name: self._write(given if isinstance(given, list) else [given], prefix + name)
+                   for name, given in arrays.items()}
+        return {name: written[name] if isinstance(given, list) else written[name][0] for name, given in arrays.items()}
 
     def drop(self):
         self.request("drop")

@@ -5,7 +5,7 @@ set(LAMINA_PYTHON "" CACHE FILEPATH "Python with Keras, for the tests against it
 
 set(folder ${CMAKE_CURRENT_SOURCE_DIR}/interop)
 add_executable(lamina_interop
-  ${folder}/callbacks.cpp ${folder}/driver.cpp ${folder}/own_layers.cpp ${folder}/session.cpp
+  ${folder}/callbacks.cpp ${folder}/driver.cpp ${folder}/fit.cpp ${folder}/own_layers.cpp ${folder}/session.cpp
   ${folder}/tensor_file.cpp ${folder}/training.cpp
   ${folder}/trees.cpp ${folder}/zoo.cpp)
 target_include_directories(lamina_interop PRIVATE ${PROJECT_SOURCE_DIR}/csrc ${PROJECT_SOURCE_DIR})
@@ -37,6 +37,7 @@ lamina_interop_test(optimizer_variants test_optimizer_variants.py)
 lamina_interop_test(outputs test_outputs.py)
 lamina_interop_test(own_layers test_own_layers.py)
 lamina_interop_test(regularizers test_regularizers.py)
+lamina_interop_test(random_fits test_random_fits.py)
 lamina_interop_test(random_models test_random_models.py)
 lamina_interop_test(random_training test_random_training.py)
 lamina_interop_test(recurrent test_recurrent.py)

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "callbacks.h"
+#include "fit.h"
 #include "models/keras/compile_config.h"
 #include "tensor_file.h"
 #include "training.h"
@@ -81,8 +82,7 @@ json write_values(const Model& model, const std::string& path) {
 }
 
 json predict(Model& model, const json& request) {
-  std::vector<Tensor> inputs;
-  for (const json& input : request.at("inputs")) inputs.push_back(read_tensor(input));
+  const std::vector<Tensor> inputs = read_tensors(request.at("inputs"));
   PredictOptions options;
   options.batch_size = request.at("batch_size").get<std::int64_t>();
   json outputs = json::array();
@@ -92,12 +92,6 @@ json predict(Model& model, const json& request) {
     outputs.push_back(write_tensor(output, path));
   }
   return {{"outputs", std::move(outputs)}};
-}
-
-std::vector<Tensor> read_tensors(const json& described) {
-  std::vector<Tensor> tensors;
-  for (const json& tensor : described) tensors.push_back(read_tensor(tensor));
-  return tensors;
 }
 
 json write_tensors(const std::vector<Tensor>& tensors, const std::string& prefix) {

@@ -17,6 +17,17 @@ Tensor read_tensor(const nlohmann::json& description) {
   return tensor;
 }
 
+std::vector<Tensor> read_tensors(const nlohmann::json& described) {
+  if (described.is_object()) return {read_tensor(described)};
+  std::vector<Tensor> all;
+  for (const nlohmann::json& one : described) all.push_back(read_tensor(one));
+  return all;
+}
+
+Tensor optional_tensor(const nlohmann::json& request, const char* key) {
+  return request.contains(key) ? read_tensor(request[key]) : Tensor();
+}
+
 nlohmann::json write_tensor(const Tensor& tensor, const std::filesystem::path& path) {
   std::ofstream file(path, std::ios::binary);
   file.write(static_cast<const char*>(tensor.raw()), static_cast<std::streamsize>(tensor.nbytes()));

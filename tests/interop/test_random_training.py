@@ -53,9 +53,9 @@ def trainable_model(draw):
     raise AssertionError("no model was found")
 
 
-def optimizer(draw):
+def optimizer(draw, rates=(1e-4, 1e-2)):
     maybe = lambda options, chance=0.3: options if draw.random() < chance else {}
-    rate = draw.uniform(1e-4, 1e-2)
+    rate = draw.uniform(*rates)
     rate = draw.choice([rate, rate, S.ExponentialDecay(rate, 2, 0.5), S.PiecewiseConstantDecay([1], [rate, rate / 2]),
                         S.CosineDecay(rate, 6, 0.1, warmup_target=2 * rate, warmup_steps=2)])
     name, own = draw.choice([

@@ -1,17 +1,12 @@
 #include "training.h"
 
-#include <lamina/callbacks.h>
 #include <lamina/losses.h>
 #include <lamina/metrics.h>
 #include <lamina/optimizers.h>
 #include <lamina/training.h>
 
-#include <array>
 #include <nlohmann/json.hpp>
-#include <optional>
 
-#include "callbacks.h"
-#include "captured_stderr.h"
 #include "numbers.h"
 #include "tensor_file.h"
 #include "training/by_name.h"
@@ -25,10 +20,6 @@ using nlohmann::json;
 
 namespace {
 
-Tensor optional_tensor(const json& request, const char* key) {
-  return request.contains(key) ? read_tensor(request[key]) : Tensor();
-}
-
 OptimizerPtr optimizer_of(const json& request) {
   OptimizerPtr optimizer = training::make_optimizer(request.at("optimizer").get<std::string>());
   if (request.contains("exclude_from_weight_decay")) {
@@ -41,14 +32,6 @@ OptimizerPtr optimizer_of(const json& request) {
       {.inner_optimizer = optimizer,
        .initial_scale = scale.at("initial_scale").get<double>(),
        .dynamic_growth_steps = scale.at("dynamic_growth_steps").get<std::int64_t>()});
-}
-
-/// A tensor, or a list of them.
-std::vector<Tensor> tensors_of(const json& described) {
-  if (described.is_object()) return {read_tensor(described)};
-  std::vector<Tensor> tensors;
-  for (const json& one : described) tensors.push_back(read_tensor(one));
-  return tensors;
 }
 
 /// Of the words for a loss, or of a list or a dictionary of them.
@@ -206,72 +189,6 @@ json train_on_batches(Model& model, const json& request) {
     scales.push_back(model.optimizer()->loss_scale());
   }
   return {{"logs", std::move(logs)}, {"loss_scales", std::move(scales)}};
-}
-
-json train_on_batch(Model& model, const json& request) {
-  json logs;
-  for (const auto& [name, value] :
-       model.train_on_batch(tensors_of(request.at("x")), tensors_of(request.at("y")))) {
-    logs[name] = number(value);
-  }
-  return {{"logs", std::move(logs)}};
-}
-
-json evaluate_model(Model& model, const json& request) {
-  json logs;
-  for (const auto& [name, value] :
-       model.evaluate(tensors_of(request.at("x")), tensors_of(request.at("y")),
-                      {.batch_size = request.at("batch_size").get<std::int64_t>(),
-                      .verbose = Verbose::kSilent})) {
-    logs[name] = number(value);
-  }
-  return {{"logs", std::move(logs)}};
-}
-
-json test_on_batch(Model& model, const json& request) {
-  json logs;
-  for (const auto& [name, value] :
-       model.test_on_batch(read_tensor(request.at("x")), read_tensor(request.at("y")))) {
-    logs[name] = number(value);
-  }
-  return {{"logs", std::move(logs)}};
-}
-
-json fit(Model& model, const json& request) {
-  const json& given = request.at("options");
-  const auto option = [&](const char* name) {
-    return given.contains(name) ? std::optional(given[name].get<std::int64_t>()) : std::nullopt;
-  };
-  const std::array verbose = {Verbose::kSilent, Verbose::kBar, Verbose::kLine};
-  FitOptions options{.batch_size = option("batch_size"),
-                     .epochs = option("epochs").value_or(1),
-                     .verbose = verbose.at(given.value("verbose", std::size_t{0})),
-                     .validation_freq = option("validation_freq").value_or(1),
-                     .validation_batch_size = option("validation_batch_size"),
-                     .validation_steps = option("validation_steps"),
-                     .shuffle = false,
-                     .initial_epoch = option("initial_epoch").value_or(0),
-                     .steps_per_epoch = option("steps_per_epoch")};
-  if (request.contains("validation_x")) {
-    options.validation_data =
-        DataSet(read_tensor(request["validation_x"]), read_tensor(request["validation_y"]));
-  }
-  if (request.contains("log_dir")) {
-    callbacks::TensorBoardOptions board{.log_dir = request["log_dir"].get<std::string>()};
-    if (request.contains("update_freq")) board.update_freq = request["update_freq"];
-    options.callbacks.push_back(callbacks::TensorBoard(board));
-  }
-  const std::vector<CallbackPtr> more = callbacks_of(request.value("callbacks", json::array()));
-  options.callbacks.insert(options.callbacks.end(), more.begin(), more.end());
-  std::optional<CapturedStderr> shown;
-  if (request.contains("output")) shown.emplace(request["output"].get<std::string>());
-  json history;
-  const History run =
-      model.fit(read_tensor(request.at("x")), read_tensor(request.at("y")), options);
-  for (const auto& [name, values] : run.history) {
-    for (const double value : values) history[name].push_back(number(value));
-  }
-  return {{"history", std::move(history)}};
 }
 
 }  // namespace lamina::interop

@@ -29,16 +29,5 @@ namespace lamina::interop {
 /// {"x", "y", "batch_size"}, a whole number of batches ->
 /// {"logs": [{name: value} a step], "loss_scales": [after each step]}
 [[nodiscard]] nlohmann::json train_on_batches(Model& model, const nlohmann::json& request);
-/// {"x", "y": a list, one an output} -> {"logs"} of a step on the batch
-[[nodiscard]] nlohmann::json train_on_batch(Model& model, const nlohmann::json& request);
-/// {"x", "y" (a tensor or a list, one an output), "batch_size"} -> {"logs": {name: value}}
-[[nodiscard]] nlohmann::json evaluate_model(Model& model, const nlohmann::json& request);
-/// {"x", "y"} -> {"logs"} of the batch by itself, without training on it
-[[nodiscard]] nlohmann::json test_on_batch(Model& model, const nlohmann::json& request);
-/// {"x", "y", "validation_x"?, "validation_y"?, "options": {name: number}, "log_dir"?,
-/// "update_freq"?, "callbacks"?: see callbacks.h, "output"?: the file that is to have what is
-/// shown}, in the order of the samples ->
-/// {"history": {name: [value an epoch]}}
-[[nodiscard]] nlohmann::json fit(Model& model, const nlohmann::json& request);
 
 }  // namespace lamina::interop

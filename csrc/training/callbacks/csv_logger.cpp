@@ -15,6 +15,37 @@
 namespace lamina::callbacks {
 namespace {
 
+/// As Python's csv writes a field.
+std::string quoted(const std::string& text, const std::string& separator) {
+  const auto has = [&](const std::string& part) { return text.find(part) != text.npos; };
+  if (!(has("\"") || has("\r") || has("\n") || (!separator.empty() && has(separator)))) return text;
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? std::string(2, c) : std::string(1, c);
+  return out + '"';
+}
+
+/// What a line of such fields holds.
+std::vector<std::string> fields_of(const std::string& line, const std::string& separator) {
+  std::vector<std::string> fields(1);
+  bool inside = false;
+  for (std::size_t at = 0; at < line.size();) {
+    if (inside && line.compare(at, 2, "\"\"") == 0) {
+      fields.back() += '"';
+      at += 2;
+    } else if (line[at] == '"') {
+      inside = !inside;
+      ++at;
+    } else if (!inside && !separator.empty() &&
+               line.compare(at, separator.size(), separator) == 0) {
+      fields.emplace_back();
+      at += separator.size();
+    } else {
+      fields.back() += line[at++];
+    }
+  }
+  return fields;
+}
+
 class CsvLoggerCallback : public Callback {
  public:
   explicit CsvLoggerCallback(CSVLoggerOptions options) : o_(std::move(options)) {}
@@ -47,13 +78,13 @@ class CsvLoggerCallback : public Callback {
     if (columns_.empty()) choose_columns(logs);
     if (std::exchange(needs_header_, false)) {
       file_ << "epoch";
-      for (const std::string& column : columns_) file_ << o_.separator << column;
+      for (const std::string& column : columns_) write(column);
       file_ << "\r\n";
     }
     file_ << epoch;
     for (const std::string& column : columns_) {
       const auto it = logs.find(column);
-      file_ << o_.separator << (it == logs.end() ? "NA" : training::number_text(it->second));
+      write(it == logs.end() ? "NA" : training::number_text(it->second));
     }
     file_ << "\r\n";
     file_.flush();
@@ -89,14 +120,11 @@ class CsvLoggerCallback : public Callback {
     std::string names;
     std::getline(file, names);
     if (names.ends_with('\r')) names.pop_back();
-    std::vector<std::string> columns;
-    for (std::size_t at = names.find(o_.separator); at < names.size() && !o_.separator.empty();) {
-      const std::size_t begin = at + o_.separator.size();
-      at = std::min(names.find(o_.separator, begin), names.size());
-      columns.push_back(names.substr(begin, at - begin));
-    }
+    std::vector<std::string> columns = fields_of(names, o_.separator);
+    columns.erase(columns.begin());  // "epoch"
     return columns;
   }
+  void write(const std::string& field) { file_ << o_.separator << quoted(field, o_.separator); }
   void open(std::ios::openmode mode) {
     if (file_.is_open()) file_.close();  // of a fit that failed
     file_.clear();

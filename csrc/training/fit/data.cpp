@@ -59,7 +59,7 @@ std::vector<std::int64_t> classes_of(const Tensor& labels) {
   std::vector<std::int64_t> out(rows);
   for (std::size_t i = 0; i < rows; ++i) {
     const auto* row = data.data() + i * each;
-    out[i] = each == 1 ? std::llround(row[0]) : std::max_element(row, row + each) - row;
+    out[i] = each == 1 ? std::llrint(row[0]) : std::max_element(row, row + each) - row;
   }
   return out;
 }

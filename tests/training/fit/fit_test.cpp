@@ -90,6 +90,16 @@ TEST(Fit, WeighsSamplesAndClasses) {
   EXPECT_FALSE(bitwise_equal(a->variables()[0]->value(), c->variables()[0]->value()));
 }
 
+TEST(Fit, RoundsLabelsToClassesAsKerasDoes) {
+  training::Data data({Tensor::zeros({5, 1}),
+                       Tensor::from(std::vector<float>{0.5F, 1.5F, 2.5F, 0.6F, -0.5F}, {5, 1})},
+                      "the data");
+  data.weigh({{0, 3.0}, {1, 5.0}, {2, 7.0}});
+  const Tensor& weights = data.set().sample_weight;
+  EXPECT_THAT(std::vector<float>(weights.data<float>().begin(), weights.data<float>().end()),
+              ElementsAre(3, 7, 7, 5, 3));
+}
+
 TEST(Fit, TakesModelsWithSeveralInputsAndOutputs) {
   Random random;
   const auto a = layers::Input({.shape = {3}, .name = "a"}),
