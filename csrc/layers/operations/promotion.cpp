@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "layers/axes.h"
 #include "layers/operations/operation.h"
 
 namespace lamina::layers {
@@ -69,12 +70,7 @@ DType promoted_operands(const nlohmann::json& operands, const std::vector<DType>
 graph::ValueId constant(graph::Builder& builder, double value, const ops::TensorSpec& spec) {
   if (!is_floating(spec.dtype) && spec.dtype != DType::kBool) value = wrapped(value, spec.dtype);
   const ops::TensorSpec held{spec.shape, is_floating(spec.dtype) ? spec.dtype : DType::kFloat64};
-  const graph::Param param{{}, [value, held] {
-                             Tensor filled = Tensor::empty(held.shape, DType::kFloat64);
-                             for (double& element : filled.data<double>()) element = value;
-                             return filled.cast(held.dtype);
-                           }};
-  return builder.cast(builder.emit(ops::ParamValue{held}, {}, {param}), spec.dtype);
+  return builder.cast(filled(builder, held, value), spec.dtype);
 }
 
 std::vector<graph::ValueId> as_values(graph::Builder& builder, const nlohmann::json& operands,
