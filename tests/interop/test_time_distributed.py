@@ -11,8 +11,7 @@ import tolerances
 import values
 from h5_compare import checkpoint_differences
 from test_fit import compiled_pair, train_both
-from test_gradients import distance, step_of_keras
-from test_masks import padded
+from test_masks import assert_same_step, padded
 from test_random_models import assert_same_weights, remade
 from test_to_json import assert_written
 
@@ -108,23 +107,7 @@ def test_configurations(make, rng, lamina, tmp_path):
 @pytest.mark.parametrize("make, tolerance", [(frames, 5e-5), (sentences, 2e-5), (steps, 2e-5)])
 def test_gradients_and_statistics(make, tolerance, rng, lamina, tmp_path):
     model, ours = pair(make, rng, lamina, tmp_path)
-    inputs = given(model, rng, 6)
-    seeds = [rng.normal(size=(6, CLASSES)).astype("float32")]
-    outputs, gradients = ours.differentiate(inputs, seeds)
-    y, expected, after = step_of_keras(model, inputs, seeds)
-    assert distance(outputs[0], y, np.sqrt(np.mean(y**2))) <= tolerance
-    whole = np.sqrt(np.mean(np.concatenate([np.ravel(g) for g in expected]) ** 2))
-    for (path, gradient), theirs in zip(gradients, expected, strict=True):
-        assert gradient.shape == theirs.shape, path
-        assert distance(gradient, theirs, max(np.sqrt(np.mean(theirs**2)), 1e-2 * whole)) <= 10 * tolerance, path
-    ours.save_weights(tmp_path / "after.weights.h5")  # the moving statistics
-    for variable, value in zip(model.non_trainable_variables, after, strict=True):
-        variable.assign(value)
-    twin = remade(model.to_json())
-    twin.load_weights(tmp_path / "after.weights.h5")
-    for mine, variable in zip(twin.non_trainable_variables, model.non_trainable_variables, strict=True):
-        if "moving" in variable.path:
-            np.testing.assert_allclose(mine, variable, rtol=1e-4, atol=1e-5)
+    assert_same_step(model, ours, given(model, rng, 6), tolerance, rng, tmp_path)
 
 
 def test_training_stays_together(rng, lamina, tmp_path):
