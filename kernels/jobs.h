@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "kernels/constraints.h"
+#include "kernels/draws.h"
 #include "kernels/gather.h"
 #include "kernels/losses.h"
 #include "kernels/movement.h"

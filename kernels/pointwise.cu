@@ -9,5 +9,6 @@ LAMINA_LAUNCH(BinaryGradientJob)
 LAMINA_LAUNCH(EpilogueJob)
 LAMINA_LAUNCH(CastJob)
 LAMINA_LAUNCH(DropoutJob)
+LAMINA_LAUNCH(NoiseJob)
 
 }  // namespace lamina::kernels

@@ -2,10 +2,10 @@
 #pragma once
 #include "core/convert.h"
 #include "kernels/activation.h"
+#include "kernels/draws.h"
 #include "kernels/element.h"
 #include "kernels/layout.h"
 #include "kernels/pack.h"
-#include "kernels/philox.h"
 
 namespace lamina::kernels {
 
@@ -348,14 +348,14 @@ struct DropoutMap {
     read(i, values);
     std::uint32_t words[4];
     if constexpr (N == 1) {
-      make_words(i / 4, words);
+      Draws{state, stream}.words(i / 4, words);
       const std::int64_t k = i % 4;
       const std::uint32_t low = k == 0 ? words[0] : words[1], high = k == 2 ? words[2] : words[3];
       values[0] = decided(values[0], k < 2 ? low : high);
     } else {
       static_assert(N % 4 == 0);
       for (int block = 0; block < N / 4; ++block) {
-        make_words(i / 4 + block, words);
+        Draws{state, stream}.words(i / 4 + block, words);
         for (int k = 0; k < 4; ++k) {
           values[4 * block + k] = decided(values[4 * block + k], words[k]);
         }
@@ -365,23 +365,6 @@ struct DropoutMap {
   }
 
  private:
-  static LAMINA_HOST_DEVICE std::uint32_t low(std::uint64_t v) {
-    return static_cast<std::uint32_t>(v);
-  }
-  static LAMINA_HOST_DEVICE std::uint32_t high(std::uint64_t v) {
-    return static_cast<std::uint32_t>(v >> 32);
-  }
-  LAMINA_HOST_DEVICE void make_words(std::int64_t block, std::uint32_t (&words)[4]) const {
-    words[0] = static_cast<std::uint32_t>(block);
-    words[1] = stream;
-    words[2] = low(state[1]);
-    words[3] = high(state[1]);
-    std::uint32_t key0 = low(state[0]), key1 = high(state[0]);
-    for (int round = 0; round < kPhiloxRounds; ++round) {
-      philox_round(words[0], words[1], words[2], words[3], key0, key1);
-      philox_next_key(key0, key1);
-    }
-  }
   [[nodiscard]] LAMINA_HOST_DEVICE compute_t<T> decided(compute_t<T> value,
                                                         std::uint32_t word) const {
     return (word >> 8) >= threshold ? value * scale : compute_t<T>(0);

@@ -68,10 +68,11 @@ void reshard_as_written(const Arguments& arguments) {
   checkpoint::save(tree, arguments.out, request);
 }
 
-/// Whether there is a state of an optimizer, which a model has to be compiled to take.
+/// Whether there is a state of an optimizer, which a model, or one within it, has to be compiled to
+/// take.
 bool holds_optimizer(const std::string& in) {
   return std::ranges::any_of(StoredWeights(in).groups(), [](const StoredGroup& group) {
-    return group.path.starts_with("/optimizer/") && !group.variables.empty();
+    return group.path.find("/optimizer/") != group.path.npos && !group.variables.empty();
   });
 }
 

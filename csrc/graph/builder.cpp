@@ -5,6 +5,37 @@
 namespace lamina::graph {
 
 ValueId Builder::emit(ops::OpSpec spec, std::vector<ValueId> inputs, std::vector<Param> params) {
+  const bool scaled = !params.empty() &&
+                      std::any_of(scaled_.begin(), scaled_.end(),
+                                  [&](auto& one) { return one.first == params.front().variable; });
+  return scaled ? emit_scaled(std::move(spec), std::move(inputs), std::move(params))
+                : append(std::move(spec), std::move(inputs), std::move(params));
+}
+
+// The bias, which is not scaled, is added behind it.
+ValueId Builder::emit_scaled(ops::OpSpec spec, std::vector<ValueId> inputs,
+                             std::vector<Param> params) {
+  const VariablePtr variable = params.front().variable;
+  std::vector<Param> bias;
+  std::visit(
+      [&]([[maybe_unused]] auto& op) {
+        if constexpr (requires { op.bias; }) {
+          if (!std::exchange(op.bias, false)) return;
+          bias.push_back(std::move(params.at(1)));
+          params.erase(params.begin() + 1);
+        }
+      },
+      spec);
+  ValueId y = append(std::move(spec), std::move(inputs), std::move(params));
+  for (const auto& [of, scale] : scaled_) {
+    if (of == variable) y = binary(ops::Binary::kMultiply, y, cast(scale, dtype(y)));
+  }
+  if (bias.empty()) return y;
+  const ops::ParamValue value{bias.front().as};
+  return binary(ops::Binary::kAdd, y, emit(value, {}, std::move(bias)));
+}
+
+ValueId Builder::append(ops::OpSpec spec, std::vector<ValueId> inputs, std::vector<Param> params) {
   const ValueId y = program_.add_value(std::visit([](const auto& op) { return op.y; }, spec));
   program_.ops.push_back({std::move(spec), std::move(inputs), std::move(params), y, layer_});
   return y;
@@ -84,12 +115,20 @@ ValueId Builder::sum(ValueId x, std::vector<std::size_t> axes, Shape shape) {
       {x});
 }
 
-ValueId Builder::dropout(ValueId x, double rate) {
+ValueId Builder::random_state() {
   if (!program_.random_state) {
     program_.random_state = program_.add_value({{2}, DType::kUInt64});
     program_.inputs.push_back(*program_.random_state);
   }
-  return emit(ops::Dropout{spec(x), spec(x), rate, dropouts_++}, {x, *program_.random_state});
+  return *program_.random_state;
+}
+
+ValueId Builder::dropout(ValueId x, double rate) {
+  return emit(ops::Dropout{spec(x), spec(x), rate, draws_++}, {x, random_state()});
+}
+
+ValueId Builder::noise(ValueId x, ops::Noise::Kind kind, double stddev) {
+  return emit(ops::Noise{spec(x), spec(x), kind, stddev, draws_++}, {x, random_state()});
 }
 
 }  // namespace lamina::graph

@@ -64,20 +64,34 @@ class Builder {
   // Training mode.
   /// A Dropout with a stream of its own.
   ValueId dropout(ValueId x, double rate);
+  /// Noise with a stream of its own.
+  ValueId noise(ValueId x, ops::Noise::Kind kind, double stddev);
   /// Has `variable` follow a row of `statistics` (see MovingAverage).
   void moving_average(VariablePtr variable, ValueId statistics, std::int64_t row, double momentum) {
     program_.moving_averages.push_back({std::move(variable), statistics, row, momentum});
   }
 
+  /// Until the end of it what operations make of `variable`, their first parameter, in which they
+  /// are linear, is made of its value times `scale`, of one element.
+  void begin_scaling(VariablePtr variable, ValueId scale) {
+    scaled_.emplace_back(std::move(variable), scale);
+  }
+  void end_scaling() { scaled_.pop_back(); }
+
   /// Whose operations follow; returns the previous name.
   std::string set_layer(std::string name) { return std::exchange(layer_, std::move(name)); }
 
  private:
+  ValueId random_state();
+  ValueId append(ops::OpSpec spec, std::vector<ValueId> inputs, std::vector<Param> params);
+  ValueId emit_scaled(ops::OpSpec spec, std::vector<ValueId> inputs, std::vector<Param> params);
+
   Program& program_;
   Mode mode_;
-  std::uint32_t dropouts_ = 0;
+  std::uint32_t draws_ = 0;  ///< those that have a stream
   std::string layer_;
   std::unordered_map<ValueId, ValueId> masks_;
+  std::vector<std::pair<VariablePtr, ValueId>> scaled_;
 };
 
 }  // namespace lamina::graph

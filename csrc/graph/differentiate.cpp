@@ -48,7 +48,8 @@ Differentiator::Differentiator(Program program, const Wanted& wanted)
 std::vector<bool> Differentiator::wanted_params(const Op& op) const {
   std::vector<bool> wanted;
   for (const Param& param : op.params) {
-    wanted.push_back(param.variable && variable_index_.contains(param.variable.get()));
+    wanted.push_back(param.variable && !param.constant &&
+                     variable_index_.contains(param.variable.get()));
   }
   return wanted;
 }

@@ -27,6 +27,7 @@ struct Param {
   /// this is one with respect to the variable. `as` is then what value() makes of it.
   VariablePtr variable = nullptr;
   ops::TensorSpec as = {};
+  bool constant = false;  ///< for derivatives: none is taken with respect to this
 
   /// The variable itself, cast to `dtype`.
   static Param of(VariablePtr variable, DType dtype) {
@@ -65,8 +66,8 @@ struct Program {
   std::vector<ops::TensorSpec> values;
   std::vector<ValueId> inputs, outputs;
   std::vector<Op> ops;
-  /// The input that Dropout draws from, (2) uint64: a seed and a counter. Behind the model's
-  /// inputs.
+  /// The input that Dropout and Noise draw from, (2) uint64: a seed and a counter. Behind the
+  /// model's inputs.
   std::optional<ValueId> random_state = {};
   std::vector<MovingAverage> moving_averages = {};
   /// Scalars, float32 or float64, that what layers give adds to the loss.

@@ -10,7 +10,7 @@
 
 namespace lamina::graph {
 
-/// What Dropout draws from: the same state drops the same elements.
+/// What Dropout and Noise draw from: the same state drops the same elements.
 struct RandomState {
   std::uint64_t seed = 0, counter = 0;
 };

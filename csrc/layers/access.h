@@ -94,6 +94,12 @@ class Access {
     return !layer.input_spec_.count;
   }
 
+  /// Makes another layer's variable one of the layer's own as well, as Keras does where a layer
+  /// holds it as an attribute: files have it in both places.
+  static void share_weight(Layer& layer, VariablePtr variable) {
+    (variable->trainable() ? layer.trainable_variables_ : layer.non_trainable_variables_)
+        .push_back(std::move(variable));
+  }
   /// How many Layer::own_variables there are. They are made once, and never change places.
   [[nodiscard]] static std::size_t own_variable_count(const Layer& layer) noexcept {
     return layer.trainable_variables_.size() + layer.non_trainable_variables_.size();

@@ -22,6 +22,7 @@ struct InputSpecs {
   Specs operator()(const Concat& op) const { return op.xs; }
   Specs operator()(const Gather& op) const { return {op.ids}; }
   Specs operator()(const Dropout& op) const { return {op.x, {{2}, DType::kUInt64}}; }
+  Specs operator()(const Noise& op) const { return {op.x, {{2}, DType::kUInt64}}; }
   Specs operator()(const ParamValue&) const { return {}; }
   Specs operator()(const BatchNormTraining& op) const { return {op.x, op.statistics}; }
   Specs operator()(const BatchNormSums& op) const { return {op.of.x, op.of.statistics, op.of.y}; }

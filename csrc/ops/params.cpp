@@ -63,6 +63,7 @@ struct ParamShapes {
   Shapes operator()(const Reshape&) const { return {}; }
   Shapes operator()(const Cast&) const { return {}; }
   Shapes operator()(const Dropout&) const { return {}; }
+  Shapes operator()(const Noise&) const { return {}; }
   Shapes operator()(const BatchNormStatistics&) const { return {}; }
   Shapes operator()(const Conv2DKernelGradient&) const { return {}; }
   Shapes operator()(const DenseKernelGradient&) const { return {}; }

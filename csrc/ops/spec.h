@@ -209,6 +209,17 @@ struct Dropout {
   std::uint32_t stream = 0;
 };
 
+/// inputs: x, state (2) uint64. y = x + stddev n, or x (1 + stddev n), where n is of a standard
+/// normal distribution and depends on the state, `stream` and its place alone: so the latter on dy
+/// is its own gradient.
+struct Noise {
+  enum class Kind { kAdded, kFactor };
+  TensorSpec x, y;
+  Kind kind = Kind::kAdded;
+  double stddev = 1;
+  std::uint32_t stream = 0;
+};
+
 /// No inputs; params: one, which becomes the value y.
 struct ParamValue {
   TensorSpec y;

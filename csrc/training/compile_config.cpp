@@ -10,6 +10,7 @@
 
 #include "core/printable.h"
 #include "models/weights/access.h"
+#include "models/weights/pending_saves.h"
 #include "models/weights/training_parts.h"
 #include "training/config_fields.h"
 #include "training/fit/trainer.h"
@@ -77,7 +78,7 @@ json config_of(const CompileArguments& arguments, const Optimizer& optimizer, bo
           {"loss", loss_config(arguments.loss, arguments.loss_weights)},
           {"loss_weights", weights_config(arguments.loss_weights)},
           {"metrics", metrics_config(arguments.metrics)},
-          {"weighted_metrics", nullptr},
+          {"weighted_metrics", metrics_config(arguments.weighted_metrics)},
           // Keras's defaults, with what "auto" is resolved to.
           {"run_eagerly", false},
           {"steps_per_execution", 1},
@@ -142,11 +143,17 @@ MetricArgument entry_argument(const json& config) {
   return entry;
 }
 
-/// Each has thresholds or classes of its own, of which a short text may ask for many.
-void require_few_metrics(const json& config) {
-  constexpr std::size_t kMost = 1000;
+std::size_t metrics_in(const json& config) {
+  if (is_one(config)) return config.is_null() ? 0 : 1;
   std::size_t count = 0;
   for (const json& entry : config) count += entry.is_array() ? entry.size() : 1;
+  return count;
+}
+
+/// Each has thresholds or classes of its own, of which a short text may ask for many.
+void require_few_metrics(const json& metrics, const json& weighted) {
+  constexpr std::size_t kMost = 1000;
+  const std::size_t count = metrics_in(metrics) + metrics_in(weighted);
   if (count <= kMost) return;
   throw UnsupportedError(fmt::format("it has {} metrics; at most {} are compiled", count, kMost));
 }
@@ -155,7 +162,6 @@ std::vector<MetricArgument> metrics_argument(const json& config) {
   std::vector<MetricArgument> metrics;
   if (config.is_null()) return metrics;
   if (is_one(config)) return {entry_argument(config)};
-  require_few_metrics(config);
   for (const auto& [output, entry] : config.items()) {
     metrics.push_back(entry_argument(entry));
     if (config.is_object()) metrics.back().output = output;
@@ -172,17 +178,18 @@ void require_known(const json& config) {
     throw UnsupportedError(
         fmt::format("`compile` has no argument '{}' here", core::printable(key)));
   }
-  const json weighted = config.value("weighted_metrics", json());
-  if (weighted.is_null() || weighted.empty()) return;
-  throw UnsupportedError("`weighted_metrics` are not supported");
 }
 
 CompileArguments arguments_of(const json& config) {
   if (!config.is_object()) throw FormatError("its `compile_config` is no object");
   require_known(config);
+  const json metrics = config.value("metrics", json());
+  const json weighted = config.value("weighted_metrics", json());
+  require_few_metrics(metrics, weighted);
   return {.optimizer = optimizer_from(config.value("optimizer", json())),
           .loss = loss_argument(config.value("loss", json())),
-          .metrics = metrics_argument(config.value("metrics", json())),
+          .metrics = metrics_argument(metrics),
+          .weighted_metrics = metrics_argument(weighted),
           .loss_weights = weights_argument(config.value("loss_weights", json()))};
 }
 
@@ -225,8 +232,15 @@ void models::compile_from_config(Model& model, const nlohmann::json& config,
   }
 }
 
-void models::build_optimizer(const Model& model) {
-  if (model.optimizer() && model.built()) model.optimizer()->build(model.trainable_variables());
+void models::build_optimizers(const Model& model) {
+  const auto named = Access::saves(model).names.get(model);
+  for (const Model* each : named->compiled) {
+    if (each->built()) each->optimizer()->build(each->trainable_variables());
+  }
+}
+
+bool models::has_compiled(const Model& model) {
+  return !Access::saves(model).names.get(model)->compiled.empty();
 }
 
 }  // namespace lamina

@@ -21,6 +21,7 @@
 #include <lamina/ops.h>
 #include <lamina/optimizers.h>
 #include <lamina/regularizers.h>
+#include <lamina/sample_weights.h>
 #include <lamina/save_handle.h>
 #include <lamina/schedules.h>
 #include <lamina/shape.h>

@@ -1,6 +1,7 @@
 #pragma once
 #include <lamina/error.h>
 #include <lamina/layer.h>
+#include <lamina/sample_weights.h>
 #include <lamina/save_handle.h>
 
 #include <cstdint>
@@ -95,7 +96,8 @@ struct InferenceOptions {
 };
 
 struct LoadModelOptions {
-  /// False: leaves the model uncompiled, and the optimizer's variables in the file.
+  /// False: leaves the model uncompiled, and the optimizer's variables in the file; models within
+  /// it likewise, which Keras compiles all the same.
   bool compile = true;
   /// As of LoadOptions.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
@@ -110,10 +112,10 @@ class Model : public Layer {
  public:
   ~Model() override;
 
-  /// Reads what Keras's `model.to_json()` writes, and compiles the model as it says, if it does:
-  /// what Lamina lacks of that leaves the model uncompiled, with a warning, and models within it
-  /// are not compiled by themselves. Throws FormatError for text that is no such thing,
-  /// UnsupportedError naming the class or option and its layer.
+  /// Reads what Keras's `model.to_json()` writes, and compiles the model, and models within it, as
+  /// it says, if it does: what Lamina lacks of that leaves a model uncompiled, with a warning.
+  /// Throws FormatError for text that is no such thing, UnsupportedError naming the class or option
+  /// and its layer.
   [[nodiscard]] static ModelPtr from_json(const std::filesystem::path& path);
   /// The same for text; `source` names it in messages.
   [[nodiscard]] static ModelPtr from_json_text(std::string_view json,
@@ -223,15 +225,15 @@ class Model : public Layer {
   /// Keras 3.15 with `return_dict=True`, which resets its metrics first. Throws as `fit` does.
   std::map<std::string, double> train_on_batch(const std::vector<Tensor>& x,
                                                const std::vector<Tensor>& y,
-                                               const Tensor& sample_weight = {});
+                                               const SampleWeights& sample_weight = {});
   std::map<std::string, double> train_on_batch(const Tensor& x, const Tensor& y,
-                                               const Tensor& sample_weight = {});
+                                               const SampleWeights& sample_weight = {});
   /// Loss and metrics of one batch, by itself. Throws as `fit` does.
   std::map<std::string, double> test_on_batch(const std::vector<Tensor>& x,
                                               const std::vector<Tensor>& y,
-                                              const Tensor& sample_weight = {});
+                                              const SampleWeights& sample_weight = {});
   std::map<std::string, double> test_on_batch(const Tensor& x, const Tensor& y,
-                                              const Tensor& sample_weight = {});
+                                              const SampleWeights& sample_weight = {});
   /// The optimizer that `compile` was given; null before.
   [[nodiscard]] std::shared_ptr<Optimizer> optimizer() const;
 

@@ -3,6 +3,7 @@
 #include <lamina/metrics.h>
 #include <lamina/model.h>
 #include <lamina/optimizers.h>
+#include <lamina/sample_weights.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -103,22 +104,34 @@ struct CompileArguments {
   /// some of them: {{"b", {"mae"}}}. Another number of entries, and other names, are a ValueError
   /// when the first batch comes, as they are for losses.
   std::vector<MetricArgument> metrics = {};
+  /// The same, of metrics that `sample_weight` and `class_weight` weight. One whose log would have
+  /// the name of another's has "weighted_" before the metric's: "weighted_mae", "a_weighted_mae".
+  std::vector<MetricArgument> weighted_metrics = {};
   LossWeights loss_weights = {};
   /// Wraps the optimizer of a model of the policy "mixed_float16" in a LossScaleOptimizer.
   bool auto_scale_loss = true;
 };
 
 /// Arrays of equal length along their first axis: the model's inputs, a label array for each
-/// output, and at will weights of the losses: one a sample, (samples), or one a row, of the
-/// predictions' shape without its last axis (or with 1 there).
+/// output, and at will weights of the losses.
 struct DataSet {
   DataSet() = default;
-  DataSet(Tensor input, Tensor label, Tensor weight = {})
+  DataSet(Tensor input, Tensor label, SampleWeights weight = {})
       : x{std::move(input)}, y{std::move(label)}, sample_weight(std::move(weight)) {}
-  DataSet(std::vector<Tensor> inputs, std::vector<Tensor> labels, Tensor weight = {})
+  DataSet(std::vector<Tensor> inputs, std::vector<Tensor> labels, SampleWeights weight = {})
       : x(std::move(inputs)), y(std::move(labels)), sample_weight(std::move(weight)) {}
   std::vector<Tensor> x, y;
-  Tensor sample_weight;
+  SampleWeights sample_weight;
+};
+
+/// At the end of which epochs is validated: of every so many, or of those of a list, {1, 2, 10},
+/// where the first one is 1.
+struct ValidationFreq {
+  ValidationFreq(std::int64_t epochs) : every(epochs) {}                   // NOLINT: implicit
+  ValidationFreq(std::vector<std::int64_t> list) : of(std::move(list)) {}  // NOLINT: implicit
+  ValidationFreq(std::initializer_list<std::int64_t> list) : of(list) {}
+  std::optional<std::int64_t> every = {};
+  std::vector<std::int64_t> of = {};
 };
 
 /// How `fit` and `evaluate` show what they do, on standard error.
@@ -141,8 +154,7 @@ struct FitOptions {
   double validation_split = 0.0;
   /// Arrays, or a data loader.
   std::variant<std::monostate, DataSet, std::shared_ptr<DataLoader>> validation_data = {};
-  /// Validates at the end of every so many epochs.
-  std::int64_t validation_freq = 1;
+  ValidationFreq validation_freq = 1;
   /// Of arrays. None: `batch_size`, or without one as that, with `validation_steps`.
   std::optional<std::int64_t> validation_batch_size = {};
   /// Validates on the first so many batches, the same ones each time; fewer, with a warning, where
@@ -155,9 +167,9 @@ struct FitOptions {
   /// one output, whose labels are classes or one-hot rows, one a sample. With `sample_weight`,
   /// which then has to be one a sample, the two are multiplied (Keras refuses both together).
   std::map<std::int64_t, double> class_weight = {};
-  /// Of arrays: what each sample's loss, or each row's, counts (see DataSet). The same for all
-  /// outputs; metrics do not look at it.
-  Tensor sample_weight = {};
+  /// Of arrays: what losses count each sample, or each row. `metrics` do not look at it,
+  /// `weighted_metrics` do.
+  SampleWeights sample_weight = {};
   /// Begins with this one: of a run that goes on where another ended.
   std::int64_t initial_epoch = 0;
   /// Batches an epoch. The next epoch goes on where one stopped; the data begin anew with the epoch
@@ -178,7 +190,7 @@ struct EvaluateOptions {
   std::optional<std::int64_t> batch_size = {};
   Verbose verbose = Verbose::kAuto;
   /// As FitOptions::sample_weight.
-  Tensor sample_weight = {};
+  SampleWeights sample_weight = {};
   /// Takes the first so many batches; fewer, with a warning, where there are fewer. None: all.
   std::optional<std::int64_t> steps = {};
 };

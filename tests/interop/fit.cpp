@@ -27,13 +27,20 @@ json logs_reply(const Logs& logs) {
   return {{"logs", std::move(reply)}};
 }
 
+/// A number, or a list of epochs.
+ValidationFreq validation_freq(const json& given) {
+  const json freq = given.value("validation_freq", json(1));
+  if (freq.is_array()) return freq.get<std::vector<std::int64_t>>();
+  return freq.get<std::int64_t>();
+}
+
 FitOptions numbers_of(const json& given) {
   const std::array verbose = {Verbose::kSilent, Verbose::kBar, Verbose::kLine};
   return {.batch_size = integer(given, "batch_size"),
           .epochs = integer(given, "epochs").value_or(1),
           .verbose = verbose.at(given.value("verbose", std::size_t{0})),
           .validation_split = given.value("validation_split", 0.0),
-          .validation_freq = integer(given, "validation_freq").value_or(1),
+          .validation_freq = validation_freq(given),
           .validation_batch_size = integer(given, "validation_batch_size"),
           .validation_steps = integer(given, "validation_steps"),
           .shuffle = false,
@@ -43,7 +50,7 @@ FitOptions numbers_of(const json& given) {
 
 FitOptions options_of(const json& request) {
   FitOptions options = numbers_of(request.at("options"));
-  options.sample_weight = optional_tensor(request, "sample_weight");
+  options.sample_weight = sample_weights(request, "sample_weight");
   const json classes = request.value("class_weight", json::object());
   for (const auto& [label, weight] : classes.items()) {
     options.class_weight[std::stoll(label)] = weight.get<double>();
@@ -51,7 +58,7 @@ FitOptions options_of(const json& request) {
   if (request.contains("validation_x")) {
     options.validation_data =
         DataSet(read_tensors(request["validation_x"]), read_tensors(request["validation_y"]),
-                optional_tensor(request, "validation_weight"));
+                sample_weights(request, "validation_weight"));
   }
   if (request.contains("log_dir")) {
     callbacks::TensorBoardOptions board{.log_dir = request["log_dir"].get<std::string>()};
@@ -81,7 +88,7 @@ json fit(Model& model, const json& request) {
 json evaluate_model(Model& model, const json& request) {
   const EvaluateOptions options{.batch_size = request.at("batch_size").get<std::int64_t>(),
                                 .verbose = Verbose::kSilent,
-                                .sample_weight = optional_tensor(request, "sample_weight"),
+                                .sample_weight = sample_weights(request, "sample_weight"),
                                 .steps = integer(request, "steps")};
   return logs_reply(
       model.evaluate(read_tensors(request.at("x")), read_tensors(request.at("y")), options));
@@ -90,13 +97,13 @@ json evaluate_model(Model& model, const json& request) {
 json train_on_batch(Model& model, const json& request) {
   return logs_reply(model.train_on_batch(read_tensors(request.at("x")),
                                          read_tensors(request.at("y")),
-                                         optional_tensor(request, "sample_weight")));
+                                         sample_weights(request, "sample_weight")));
 }
 
 json test_on_batch(Model& model, const json& request) {
   return logs_reply(model.test_on_batch(read_tensors(request.at("x")),
                                         read_tensors(request.at("y")),
-                                        optional_tensor(request, "sample_weight")));
+                                        sample_weights(request, "sample_weight")));
 }
 
 }  // namespace lamina::interop

@@ -156,7 +156,7 @@ class LaminaModel:
     def fit(self, x, y, sample_weight=None, validation=None, class_weight=None, log_dir=None, update_freq=None,
             callbacks=(), output=None, **options):
         """{name: [value an epoch]}, of samples in their order. `validation`: (x, y) or (x, y, weights); `options`:
-        Keras's that are numbers; `callbacks`: (class, options), see callbacks.h; `output`: a file that shall have what
+        Keras's that are numbers or lists of them; `callbacks`: (class, options), see callbacks.h; `output`: a file that shall have what
         is shown. Leaves the epochs' numbers in `epochs`."""
         more = {}
         if validation:
@@ -177,11 +177,15 @@ class LaminaModel:
         return reply["history"]
 
     def _data(self, x, y, sample_weight=None, prefix=""):
-        """Of a request: "x", "y" and at will "sample_weight"; arrays, or lists of them."""
+        """Of a request: "x", "y" and at will "sample_weight", where None is no weights; arrays, or lists of them."""
         arrays = {"x": x, "y": y, **({} if sample_weight is None else {"sample_weight": sample_weight})}
-        written = {name: self._write(given if isinstance(given, list) else [given], prefix + name)
-                   for name, given in arrays.items()}
-        return {name: written[name] if isinstance(given, list) else written[name][0] for name, given in arrays.items()}
+        return {name: self._written(given, prefix + name) for name, given in arrays.items()}
+
+    def _written(self, given, name):
+        """Of an array, or of a list of them and of None."""
+        if not isinstance(given, list):
+            return self._write([given], name)[0]
+        return [None if array is None else self._write([array], f"{name}_{i}")[0] for i, array in enumerate(given)]
 
     def drop(self):
         self.request("drop")

@@ -436,6 +436,8 @@ KINDS = {
     "SpatialDropout2D": Kind(lambda random, shape, calm: {"rate": random.uniform(0, 0.9),
                                                           "data_format": _data_format(random)}, (3,)),
     "AlphaDropout": Kind(_alpha_dropout, _ANY),
+    "GaussianNoise": Kind(lambda random, shape, calm: {"stddev": random.uniform(0, 1)}, _ANY),
+    "GaussianDropout": Kind(lambda random, shape, calm: {"rate": random.uniform(0, 0.9)}, _ANY),
     "ActivityRegularization": Kind(lambda random, shape, calm: {"l1": random.uniform(0, 0.1),
                                                                 "l2": random.uniform(0, 0.1)}, _ANY),
     "Identity": Kind(_NOTHING, _ANY),

@@ -89,10 +89,20 @@ def model_and_labels(draw, rng):
     model = keras.Model(inputs[0] if len(inputs) == 1 else inputs,
                         {key: given[key] for key in sorted(given)} if named else
                         outputs[0] if count == 1 else outputs, name="drawn")
+    measured = [draw.sample(kind[4], 0 if bare else draw.randint(0, 3)) for kind in kinds]
+    cuts = [draw.randint(0, len(each)) for each in measured]
     return SimpleNamespace(model=model, inputs=inputs, outputs=outputs, losses=[kind[2] for kind in kinds],
                            labels=[kind[3] for kind in kinds],
-                           metrics=[draw.sample(kind[4], 0 if bare else draw.randint(0, 2)) for kind in kinds],
+                           metrics=[each[:cut] for each, cut in zip(measured, cuts)],
+                           weighted=[weighted(x, each, cut) for x, each, cut in zip(outputs, measured, cuts)],
                            names=sorted(given) if named else list(model.output_names))
+
+
+def weighted(output, metrics, cut):
+    """What is behind the cut, and names before it again. Counts of steps are not weighted by rows in Keras."""
+    counts = (M.Precision, M.Recall) if len(output.shape) == 3 else ()
+    return [each for each in metrics[cut:] if not isinstance(each, counts)] + [
+        name for name in metrics[:cut] if isinstance(name, str)]
 
 
 def compile_at_random(draw, drawn):
@@ -103,11 +113,12 @@ def compile_at_random(draw, drawn):
     trained = next(each for each in iter(lambda: optimizer(draw, (0.01, 0.1)), None)
                    if each.name not in ("lion", "adafactor"))  # which make whole steps of last bits
     drawn.model.compile(trained, drawn.losses[0] if one else each(drawn.losses), loss_weights=weights,
-                        metrics=(drawn.metrics[0] or None) if one else each(drawn.metrics))
+                        metrics=(drawn.metrics[0] or None) if one else each(drawn.metrics),
+                        weighted_metrics=(drawn.weighted[0] or None) if one else each(drawn.weighted))
 
 
 def rows_of(draw, rng, drawn, count):
-    """(x, y, sample weights or None) of so many samples; lists of arrays."""
+    """(x, y, sample weights, a list for each output or None) of so many samples; lists of arrays."""
     def values(x):
         size = (count, *x.shape[1:])
         if x.dtype == "int32":
@@ -125,6 +136,9 @@ def rows_of(draw, rng, drawn, count):
     weights = rng.uniform(0, 2, draw.choice(shapes)).astype("float32") if draw.random() < 0.4 else None
     if weights is not None and draw.random() < 0.3:
         weights[rng.random(weights.shape) < 0.4] = 0
+    if len(y) > 1 and not steps and draw.random() < 0.3:
+        weights = [draw.choice([None, rng.uniform(0, 2, draw.choice([(count,), (count, 1)])).astype("float32")])
+                   for _ in y]
     return x, y, weights
 
 
@@ -154,7 +168,8 @@ def validation(draw, rng, drawn):
     if draw.random() < 0.3:
         return {}
     maybe = lambda name, value, chance=0.3: {name: value} if draw.random() < chance else {}
-    options = maybe("validation_freq", draw.randint(2, 3)) | maybe("validation_steps", draw.randint(1, 3))
+    freq = draw.choice([draw.randint(2, 3), sorted(draw.sample(range(1, EPOCHS + 2), 3))])
+    options = maybe("validation_freq", freq) | maybe("validation_steps", draw.randint(1, 3))
     options |= maybe("validation_batch_size", draw.randint(3, 9))
     if draw.random() < 0.4:
         return options | {"validation_split": draw.uniform(0.1, 0.6)}

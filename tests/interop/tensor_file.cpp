@@ -28,6 +28,15 @@ Tensor optional_tensor(const nlohmann::json& request, const char* key) {
   return request.contains(key) ? read_tensor(request[key]) : Tensor();
 }
 
+SampleWeights sample_weights(const nlohmann::json& request, const char* key) {
+  if (!request.contains(key) || !request[key].is_array()) return optional_tensor(request, key);
+  std::vector<Tensor> each;
+  for (const nlohmann::json& one : request[key]) {
+    each.push_back(one.is_null() ? Tensor() : read_tensor(one));
+  }
+  return each;
+}
+
 nlohmann::json write_tensor(const Tensor& tensor, const std::filesystem::path& path) {
   std::ofstream file(path, std::ios::binary);
   file.write(static_cast<const char*>(tensor.raw()), static_cast<std::streamsize>(tensor.nbytes()));

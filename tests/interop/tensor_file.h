@@ -1,4 +1,5 @@
 #pragma once
+#include <lamina/sample_weights.h>
 #include <lamina/tensor.h>
 
 #include <filesystem>
@@ -15,6 +16,9 @@ namespace lamina::interop {
 
 /// Of the description that a request has under this key; undefined without one.
 [[nodiscard]] Tensor optional_tensor(const nlohmann::json& request, const char* key);
+
+/// Of such a description, of all outputs, or of a list of them, one an output; null: none.
+[[nodiscard]] SampleWeights sample_weights(const nlohmann::json& request, const char* key);
 
 /// Writes raw elements and returns their description.
 [[nodiscard]] nlohmann::json write_tensor(const Tensor& tensor, const std::filesystem::path& path);

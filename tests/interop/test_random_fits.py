@@ -105,8 +105,9 @@ class Pair:
     def given(self, x, y, weights=None):
         """As Keras takes arrays."""
         outputs = self.theirs.output
-        labels = dict(zip(sorted(outputs), y)) if isinstance(outputs, dict) else y if len(y) > 1 else y[0]
-        return x if len(x) > 1 else x[0], labels, weights
+        by_name = (lambda each: dict(zip(sorted(outputs), each))) if isinstance(outputs, dict) else lambda each: each
+        labels = by_name(y) if len(y) > 1 else y[0]
+        return x if len(x) > 1 else x[0], labels, by_name(weights) if isinstance(weights, list) else weights
 
     def expect_equal_state(self, case):
         """Weights and the optimizer's variables."""

@@ -171,6 +171,7 @@ json compile_model(Model& model, const json& request) {
   model.compile({.optimizer = optimizer_of(request),
                  .loss = loss_of(request.at("loss")),
                  .metrics = metrics_of(request.at("metrics")),
+                 .weighted_metrics = metrics_of(request.value("weighted_metrics", json::array())),
                  .loss_weights = weights_of(request.value("loss_weights", json::array()))});
   return json::object();
 }

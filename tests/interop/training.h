@@ -23,8 +23,9 @@ namespace lamina::interop {
 /// -> {kind: [class name]}
 [[nodiscard]] nlohmann::json list_classes();
 /// {"optimizer", "loss": text or a list, one an output, "metrics": [text or a list of them],
-/// "loss_weights"?: [number], the last three also {output: ...}, "exclude_from_weight_decay"?:
-/// [text], "loss_scale"?: {"initial_scale", "dynamic_growth_steps"}} -> {}
+/// "weighted_metrics"? likewise, "loss_weights"?: [number], the last four also {output: ...},
+/// "exclude_from_weight_decay"?: [text], "loss_scale"?: {"initial_scale", "dynamic_growth_steps"}}
+/// -> {}
 [[nodiscard]] nlohmann::json compile_model(Model& model, const nlohmann::json& request);
 /// {"x", "y", "batch_size"}, a whole number of batches ->
 /// {"logs": [{name: value} a step], "loss_scales": [after each step]}

@@ -105,6 +105,8 @@ TEST(LayerConfig, AValueThatIsNotSupportedIsRefusedWithItsOption) {
       {"Rescaling", R"({"name": "x", "scale": [[1, 2], [3]]})", "'scale'"},
       {"Dense", R"({"name": "x", "units": 18446744073709551615})", "'units'"},
       {"Dropout", R"({"name": "x"})", "'rate'"},
+      {"GaussianNoise", R"({"name": "x"})", "'stddev'"},
+      {"GaussianDropout", R"({"name": "x"})", "'rate'"},
   };
   for (const auto& [class_name, config, option] : cases) {
     const std::string text = refusal(class_name, config);
@@ -138,6 +140,10 @@ TEST(LayerConfig, BadOptionsAreRefusedInKerasWords) {
       {"DepthwiseConv2D", R"({"name": "x", "kernel_size": 3, "depth_multiplier": 0})",
        "Invalid value for argument `depth_multiplier`"},
       {"Dropout", R"({"name": "x", "rate": 1.5})", "Invalid value received for argument `rate`"},
+      {"GaussianNoise", R"({"name": "x", "stddev": 1.5})",
+       "Invalid value received for argument `stddev`"},
+      {"GaussianDropout", R"({"name": "x", "rate": -0.5})",
+       "Invalid value received for argument `rate`"},
       {"ReLU", R"({"name": "x", "max_value": -1})", "max_value of a ReLU layer"},
       {"LeakyReLU", R"({"name": "x", "negative_slope": -1})",
        "The negative_slope value of a Leaky ReLU"},

@@ -319,7 +319,11 @@ std::vector<kernels::Job> jobs_of_size(std::int64_t size, DType dtype, std::uint
   gather.ids.rows = gather.count = size;
   gather.width = 3;
   gather.sorted = static_cast<kernels::PlacedId*>(x);
-  return {kernels::UnaryJob{dtype, {}, x, x, size}, dropout, copy, penalty, squares, gather};
+  kernels::NoiseJob noise{};
+  noise.dtype = dtype;
+  noise.x = noise.y = x;
+  noise.size = size;
+  return {kernels::UnaryJob{dtype, {}, x, x, size}, dropout, noise, copy, penalty, squares, gather};
 }
 
 std::vector<kernels::Job> jobs_of_channels(std::int64_t rows, std::int64_t channels, DType dtype) {

@@ -32,6 +32,16 @@ OpSpec dropout(Random& random) {
   return op;
 }
 
+OpSpec noise(Random& random) {
+  Noise op;
+  op.x.shape = {pick(random, 1, 9), pick(random, 1, 9000)};
+  op.y = op.x;
+  op.kind = one_of<Noise::Kind>(random, {Noise::Kind::kAdded, Noise::Kind::kFactor});
+  op.stddev = one_of<double>(random, {0.1, 0.5, 2.0});
+  op.stream = static_cast<std::uint32_t>(pick(random, 0, 5));
+  return op;
+}
+
 OpSpec param_value(Random& random) {
   return ParamValue{{{pick(random, 1, 5), pick(random, 1, 40)}}};
 }
@@ -210,6 +220,7 @@ OpSpec gather_gradient(Random& random) {
 
 std::vector<Row> gradient_rows() {
   return {{"Dropout", dropout},
+          {"Noise", noise},
           {"ParamValue", param_value},
           {"BatchNormStatistics", statistics},
           {"BatchNormTraining", [](Random& random) { return OpSpec(batch_norm(random)); }},

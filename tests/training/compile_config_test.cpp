@@ -79,6 +79,7 @@ TEST(CompileConfig, HoldsObjectsOfSeveralOutputs) {
   by_order->compile({.optimizer = optimizers::SGD(),
                      .loss = {"mse", losses::Huber({.delta = 0.5})},
                      .metrics = {{"mae", metrics::RootMeanSquaredError()}, {}},
+                     .weighted_metrics = {{}, {"mse", metrics::AUC()}},
                      .loss_weights = {1.0, 0.5}});
   const json lists = config_both_ways(by_order, two_outputs());
   EXPECT_EQ(lists["loss"][0], "mse");
@@ -87,17 +88,22 @@ TEST(CompileConfig, HoldsObjectsOfSeveralOutputs) {
   EXPECT_EQ(lists["metrics"][0][0], "mae");
   EXPECT_EQ(lists["metrics"][0][1]["class_name"], "RootMeanSquaredError");
   EXPECT_EQ(lists["metrics"][1], json::array());
+  EXPECT_EQ(lists["weighted_metrics"][0], json::array());
+  EXPECT_EQ(lists["weighted_metrics"][1][0], "mse");
+  EXPECT_EQ(lists["weighted_metrics"][1][1]["class_name"], "AUC");
 
   const ModelPtr by_name = two_outputs();
   by_name->compile({.optimizer = optimizers::SGD(),
                     .loss = {{"b", losses::Huber()}, {"a", "mse"}},
                     .metrics = {{"b", {"accuracy"}}},
+                    .weighted_metrics = {{"a", {"mae"}}},
                     .loss_weights = {{"b", 0.25}, {"a", 2.0}}});
   const json dictionaries = config_both_ways(by_name, two_outputs());
   EXPECT_EQ(dictionaries["loss"]["a"], "mse");
   EXPECT_EQ(dictionaries["loss"]["b"]["class_name"], "Huber");
   EXPECT_EQ(dictionaries["loss_weights"], json({{"a", 2.0}, {"b", 0.25}}));
   EXPECT_EQ(dictionaries["metrics"], json({{"b", {"accuracy"}}}));
+  EXPECT_EQ(dictionaries["weighted_metrics"], json({{"a", {"mae"}}}));
 }
 
 TEST(CompileConfig, HoldsTheOptimizerThatWasGiven) {
@@ -176,7 +182,7 @@ TEST(CompileConfig, WithWhatLaminaLacksLeavesTheModel) {
       {"metrics", {{"a", {{"b", "mae"}}}}, "metric"},
       {"metrics", 3, "metric"},
       {"loss_weights", {"1"}, "loss_weights"},
-      {"weighted_metrics", {"mae"}, "weighted_metrics"},
+      {"weighted_metrics", {"exactness"}, "'exactness'"},
       {"distribution", "many", "'distribution'"}};
   for (const auto& [key, value, named] : cases) {
     json config = sound;

@@ -67,6 +67,78 @@ TEST_F(CompiledJson, IsWhatTheModelWrites) {
             written.at("compile_config"));
 }
 
+/// A model that calls `inner`.
+ModelPtr around(const ModelPtr& inner) {
+  const auto x = layers::Input({.shape = {4}});
+  return Functional::create(x, layers::Dense({.units = 2})((*inner)(x)));
+}
+
+Model& inner_of(Model& outer) {
+  return dynamic_cast<Model&>(*outer.layers().at(1));
+}
+
+TEST_F(CompiledJson, OfAModelWithinAModelCompilesThat) {
+  const CapturedWarnings warnings;
+  const ModelPtr outer = around(model_);
+  for (const ModelPtr& read :
+       {Model::from_json_text(outer->to_json()), models::clone_model(*outer)}) {
+    EXPECT_FALSE(read->optimizer());
+    Model& inner = inner_of(*read);
+    ASSERT_TRUE(inner.optimizer());
+    EXPECT_EQ(compile_config_of(inner), compile_config_of(*model_));
+    EXPECT_TRUE(inner.optimizer()->built());
+    EXPECT_EQ(read->to_json(), outer->to_json());
+    test::Random random;
+    const Spokes data(random);
+    (void)inner.train_on_batch(data.x, data.y);
+    EXPECT_EQ(inner.optimizer()->steps(), 1);
+  }
+  EXPECT_THAT(warnings.all, IsEmpty());
+}
+
+TEST_F(CompiledJson, OfAModelThatALayerHoldsCompilesThat) {
+  const auto x = layers::Input({.shape = {3, 4}});
+  const ModelPtr outer = Functional::create(x, layers::TimeDistributed({.layer = model_})(x));
+  const ModelPtr read = Model::from_json_text(outer->to_json());
+  EXPECT_EQ(read->to_json(), outer->to_json());
+}
+
+// Its optimizer's variables lie beside the model's in the archive, or it has yet to begin.
+TEST_F(CompiledJson, ModelsWithinAModelGoOnFromAnArchive) {
+  test::Scratch folder;
+  test::Random random;
+  const Spokes data(random);
+  const ModelPtr outer = around(model_);
+  for (const int steps : {0, 2}) {
+    for (int i = 0; i < steps; ++i) (void)model_->train_on_batch(data.x, data.y);
+    outer->save(folder / "m.keras");
+    const CapturedWarnings warnings;
+    const ModelPtr read = Model::load(folder / "m.keras");
+    EXPECT_THAT(warnings.all, IsEmpty());
+    Model& inner = inner_of(*read);
+    ASSERT_TRUE(inner.optimizer());
+    EXPECT_TRUE(inner.optimizer()->built());
+    EXPECT_EQ(inner.optimizer()->steps(), model_->optimizer()->steps());
+    EXPECT_EQ(inner.test_on_batch(data.x, data.y), model_->test_on_batch(data.x, data.y));
+    if (steps > 0) test::expect_same_bits(inner, *model_);
+    const ModelPtr without = Model::load(folder / "m.keras", {.compile = false});
+    EXPECT_FALSE(inner_of(*without).optimizer());
+  }
+}
+
+TEST_F(CompiledJson, WithWhatLaminaLacksLeavesTheModelWithinUncompiled) {
+  json object = json::parse(around(model_)->to_json());
+  object["config"]["layers"][1]["compile_config"]["loss"] = "hinged";
+  object["compile_config"] = compile_config_of(*model_);
+  const CapturedWarnings warnings;
+  const ModelPtr read = Model::from_json_text(object.dump(), "m.json");
+  EXPECT_TRUE(read->optimizer());
+  EXPECT_FALSE(inner_of(*read).optimizer());
+  EXPECT_THAT(warnings.all,
+              ElementsAre(AllOf(HasSubstr("`compile()` was not called as part of model loading"),
+                                HasSubstr(model_->name()), HasSubstr("'hinged'"))));
+}
+
 TEST_F(CompiledJson, OfAModelThatWasNotCompiledLeavesItSo) {
   const CapturedWarnings warnings;
   EXPECT_FALSE(Model::from_json_text(classifier(7, 0.0)->to_json())->optimizer());

@@ -37,4 +37,9 @@ void differentiate(const ops::Dropout& op, Adjoint& at) {
   at.give_input(0, at.builder.emit(op, {at.dy, at.input(1)}));
 }
 
+void differentiate(const ops::Noise& op, Adjoint& at) {
+  const bool passes = op.kind == ops::Noise::Kind::kAdded;
+  at.give_input(0, passes ? at.dy : at.builder.emit(op, {at.dy, at.input(1)}));
+}
+
 }  // namespace lamina::graph::gradients

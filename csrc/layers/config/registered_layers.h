@@ -21,6 +21,7 @@
   X(RMSNormalization, RMSNormalizationOptions)             \
   X(GroupNormalization, GroupNormalizationOptions)         \
   X(UnitNormalization, UnitNormalizationOptions)           \
+  X(SpectralNormalization, SpectralNormalizationOptions)   \
   X(Activation, ActivationOptions)                         \
   X(ReLU, ReLUOptions)                                     \
   X(LeakyReLU, LeakyReLUOptions)                           \
@@ -31,6 +32,8 @@
   X(SpatialDropout1D, SpatialDropout1DOptions)             \
   X(SpatialDropout2D, SpatialDropout2DOptions)             \
   X(AlphaDropout, AlphaDropoutOptions)                     \
+  X(GaussianNoise, GaussianNoiseOptions)                   \
+  X(GaussianDropout, GaussianDropoutOptions)               \
   X(ActivityRegularization, ActivityRegularizationOptions) \
   X(Identity, IdentityOptions)                             \
   X(MultiHeadAttention, MultiHeadAttentionOptions)         \

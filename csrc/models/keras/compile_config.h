@@ -17,9 +17,13 @@ namespace lamina::models {
 /// is no such configuration, leaves the model as it is, with a warning that names `where`.
 void compile_from_config(Model& model, const nlohmann::json& config, const std::string& where);
 
-/// As Keras does then: gives the optimizer, if there is one, its variables for all that a model
-/// that is built trains.
-void build_optimizer(const Model& model);
+/// As Keras does then: gives the optimizers of a model and of those within it, where they are
+/// compiled and built, their variables for all that each trains. Throws ValueError for what an
+/// optimizer cannot train.
+void build_optimizers(const Model& model);
+
+/// Whether the model is compiled, or one within it.
+[[nodiscard]] bool has_compiled(const Model& model);
 
 /// The warning that a model of `where` was left uncompiled, and why.
 void warn_not_compiled(const std::string& where, const std::string& why);

@@ -1,7 +1,6 @@
 // `.keras` archives, read; models/save_model.cpp writes them.
 #include <lamina/error.h>
 #include <lamina/model.h>
-#include <lamina/optimizers.h>
 
 #include "models/keras/compile_config.h"
 #include "models/keras/json_text.h"
@@ -26,20 +25,19 @@ ModelPtr load_from(const Archive& archive, const LoadModelOptions& options) {
   (void)models::parse_untrusted(storage::read_member(archive, "metadata.json", kMostText),
                                 named(archive, "metadata.json"));
   const std::string where = named(archive, "config.json");
-  const nlohmann::json config =
+  nlohmann::json config =
       models::parse_untrusted(storage::read_member(archive, "config.json", kMostText), where);
+  if (!options.compile) config = models::without_compile_configs(std::move(config));
   ModelPtr model = models::model_from_configuration(config, where);
-  if (options.compile) {
-    models::compile_from_config(*model, models::compile_config_in(config), where);
-  }
+  models::compile_from_config(*model, models::compile_config_in(config), where);
   if (!model->built()) return model;
   try {
     model->load_weights(archive->path(), {.progress = options.progress});
     // Not before: one that had not begun when it was saved is not in the file.
-    models::build_optimizer(*model);
+    models::build_optimizers(*model);
   } catch (const ValueError& error) {
-    if (!model->optimizer()) throw;
-    // Where it is the optimizer's variables that do not suit, the model is worth having without.
+    if (!models::has_compiled(*model)) throw;
+    // Where it is the optimizers' variables that do not suit, the model is worth having without.
     model = load_from(archive, {.compile = false, .progress = options.progress});
     models::warn_not_compiled(where, error.what());
   }

@@ -186,7 +186,10 @@ std::string read_configuration(const std::filesystem::path& path) {
 
 }  // namespace
 
-LayerPtr layer_from_object(const json& object, const std::string& where) {
+namespace {
+
+// Of a model one that is not compiled, though those within it are.
+LayerPtr uncompiled_from_object(const json& object, const std::string& where) {
   const std::string class_name = string_member(object, "class_name", where);
   if (optional_string(object, "module", where).empty()) {
     throw UnsupportedError(describe(object, where) + ": configurations of Keras 2 (class '" +
@@ -204,14 +207,26 @@ LayerPtr layer_from_object(const json& object, const std::string& where) {
                          "' is not supported.");
 }
 
-ModelPtr model_from_object(const json& object, const std::string& where) {
-  const LayerPtr layer = layer_from_object(object, where);
-  auto model = std::dynamic_pointer_cast<Model>(layer);
-  if (!model) {
-    throw FormatError(where + ": the configuration of a model is expected, and not that of '" +
-                      string_member(object, "class_name", where) + "'.");
+ModelPtr as_model(const LayerPtr& layer, const json& object, const std::string& where) {
+  if (auto model = std::dynamic_pointer_cast<Model>(layer)) return model;
+  throw FormatError(where + ": the configuration of a model is expected, and not that of '" +
+                    string_member(object, "class_name", where) + "'.");
+}
+
+}  // namespace
+
+LayerPtr layer_from_object(const json& object, const std::string& where) {
+  LayerPtr layer = uncompiled_from_object(object, where);
+  auto* model = dynamic_cast<Model*>(layer.get());
+  const json config = model != nullptr ? compile_config_in(object) : json();
+  if (!config.empty()) {
+    compile_from_config(*model, config, fmt::format("{}, model '{}'", where, model->name()));
   }
-  return model;
+  return layer;
+}
+
+ModelPtr model_from_object(const json& object, const std::string& where) {
+  return as_model(layer_from_object(object, where), object, where);
 }
 
 json layer_to_object(const Layer& layer, WrittenLayers& written) {
@@ -260,7 +275,7 @@ ModelPtr model_from_configuration(const json& object, const std::string& source)
         source, kMostCalls));
   }
   try {
-    return model_from_object(object, source);
+    return as_model(uncompiled_from_object(object, source), object, source);
   } catch (const json::exception& error) {
     throw FormatError(source + ": no configuration of a Keras model: " + error.what());
   } catch (const UnsupportedError& error) {
@@ -276,9 +291,9 @@ ModelPtr compiled_model(const json& object, const json& compile_config, const st
   ModelPtr model = model_from_configuration(object, source);
   compile_from_config(*model, compile_config, source);
   try {
-    build_optimizer(*model);
+    build_optimizers(*model);
   } catch (const ValueError& error) {
-    model = model_from_configuration(object, source);
+    model = model_from_configuration(without_compile_configs(object), source);
     warn_not_compiled(source, error.what());
   }
   return model;
@@ -288,9 +303,17 @@ json compile_config_in(const json& object) {
   return object.is_object() ? object.value("compile_config", json()) : json();
 }
 
+json without_compile_configs(json object) {
+  if (object.is_object()) object.erase("compile_config");
+  for (json& part : object) {
+    if (part.is_structured()) part = without_compile_configs(std::move(part));
+  }
+  return object;
+}
+
 ModelPtr uncompiled_from_json(const std::filesystem::path& path) {
-  return model_from_configuration(parse_untrusted(read_configuration(path), path.string()),
-                                  path.string());
+  json object = parse_untrusted(read_configuration(path), path.string());
+  return model_from_configuration(without_compile_configs(std::move(object)), path.string());
 }
 
 }  // namespace models

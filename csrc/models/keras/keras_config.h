@@ -7,12 +7,14 @@
 
 namespace lamina::models {
 
-/// A model from Keras's serialised object: {"module", "class_name", "config", ...}. `where` names
-/// it in messages. Throws FormatError and UnsupportedError.
+/// A model from Keras's serialised object: {"module", "class_name", "config", ...}, compiled as it
+/// says (compile_from_config), with an optimizer that is not built. `where` names it in messages.
+/// Throws FormatError and UnsupportedError.
 [[nodiscard]] ModelPtr model_from_object(const nlohmann::json& object, const std::string& where);
 
-/// What `Model::from_json_text` makes of a parsed configuration, before it is compiled. Throws
-/// FormatError, for what nests more than can be made too, and UnsupportedError.
+/// What `Model::from_json_text` makes of a parsed configuration, before it is compiled; models
+/// within it are. Throws FormatError, for what nests more than can be made too, and
+/// UnsupportedError.
 [[nodiscard]] ModelPtr model_from_configuration(const nlohmann::json& object,
                                                 const std::string& source);
 /// The same, compiled by a `compile_config`, null for none, as Keras does when it makes a model of
@@ -22,6 +24,8 @@ namespace lamina::models {
                                       const std::string& source);
 /// What such a configuration says of how the model was compiled; null where it says nothing.
 [[nodiscard]] nlohmann::json compile_config_in(const nlohmann::json& object);
+/// The same configuration, of models that are not compiled.
+[[nodiscard]] nlohmann::json without_compile_configs(nlohmann::json object);
 /// The model of a file of such a configuration as `Model::from_json` reads it, not compiled.
 [[nodiscard]] ModelPtr uncompiled_from_json(const std::filesystem::path& path);
 

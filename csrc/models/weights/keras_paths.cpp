@@ -131,6 +131,7 @@ class Namer {
       members.insert(members.begin(), {"layers", nullptr, &layers->get()});
     }
     if (model != nullptr && Access::training_parts(*model)) {
+      out_.compiled.push_back(model);
       const auto first = members.begin() + (layers_first ? 1 : 0);
       const auto at = std::find_if(first, members.end(), [](const Member& member) {
         return attribute_before("optimizer", member.name);

@@ -1,6 +1,8 @@
 #pragma once
 #include <lamina/model.h>
 
+#include <vector>
+
 #include "models/weights/object_ids.h"
 #include "weights/weight_tree.h"
 
@@ -10,6 +12,8 @@ namespace lamina::models {
 struct NamedWeights {
   weights::WeightTree tree;
   ObjectIds nodes;
+  /// The model and those within it that were compiled, as long as they live.
+  std::vector<const Model*> compiled;
 };
 
 /// Whether the state of a running `fit` is laid out beside what Keras knows, as the last node.

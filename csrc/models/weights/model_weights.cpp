@@ -1,5 +1,7 @@
 #include "models/weights/model_weights.h"
 
+#include <unordered_map>
+
 #include "checkpoint/background/save_queue.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/load/catalog.h"
@@ -42,14 +44,23 @@ std::shared_ptr<const NamedWeights> known_to_keras(const Model& model, KeptNames
                        : names.get(model);
 }
 
-/// Keras leaves an optimizer out that has not been built when a file is loaded. Here it is built as
-/// soon as the file holds state for it.
-void build_optimizer(const Model& model, const checkpoint::Catalog& file) {
-  if (!Access::training_parts(model)) return;
-  Optimizer& optimizer = *Access::training_parts(model)->optimizer;
-  if (optimizer.built()) return;
-  if (file.find("/optimizer/vars").count > optimizer.variables().size()) {
-    optimizer.build(model.trainable_variables());
+/// Keras leaves an optimizer out that has not been built when a file is loaded. Here those of the
+/// model and of models within it are built as soon as the file holds state for them.
+void build_optimizers(const NamedWeights& named, const checkpoint::Catalog& file) {
+  std::unordered_map<weights::NodeId, const Model*> unbuilt;
+  for (const Model* model : named.compiled) {
+    const OptimizerPtr& optimizer = Access::training_parts(*model)->optimizer;
+    const auto node = named.nodes.find(optimizer.get());
+    if (node && !optimizer->built() && model->built()) unbuilt.emplace(*node, model);
+  }
+  if (unbuilt.empty()) return;
+  for (const weights::WeightEntry& entry : weights::save_order(named.tree)) {
+    const auto found = unbuilt.find(entry.node);
+    if (found == unbuilt.end()) continue;
+    Optimizer& optimizer = *Access::training_parts(*found->second)->optimizer;
+    if (file.find(entry.path).count > optimizer.variables().size()) {
+      optimizer.build(found->second->trainable_variables());
+    }
   }
 }
 
@@ -91,7 +102,7 @@ void load_model_weights(Model& model, KeptNames& names, const std::filesystem::p
                         const LoadOptions& options, storage::Storage& storage) {
   require_built(model, "loading weights into");
   const checkpoint::Catalog file(path, storage, options.verify);
-  build_optimizer(model, file);
+  build_optimizers(*known_to_keras(model, names), file);
   const std::shared_ptr<const NamedWeights> named = known_to_keras(model, names);
   checkpoint::load(named->tree, file,
                    {.skip_mismatch = options.skip_mismatch,

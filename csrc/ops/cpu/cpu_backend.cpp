@@ -114,6 +114,7 @@ struct Maker {
   KernelPtr operator()(const Dropout& op) const {
     return arithmetic(reference, op, cpu::make_dropout);
   }
+  KernelPtr operator()(const Noise& op) const { return arithmetic(reference, op, cpu::make_noise); }
   KernelPtr operator()(const ParamValue& op) const { return reference.make(op); }
   KernelPtr operator()(const BatchNormStatistics& op) const {
     return arithmetic(reference, op, cpu::make_batch_norm_statistics);

@@ -123,6 +123,7 @@ struct WidenInputs {
   void operator()(Reshape& op) const { widen_spec(op.x); }
   void operator()(Cast& op) const { widen_spec(op.x); }
   void operator()(Dropout& op) const { widen_spec(op.x); }
+  void operator()(Noise& op) const { widen_spec(op.x); }
   void operator()(BatchNormStatistics& op) const { widen_spec(op.x); }
   void operator()(BatchNormSums& op) const { widen_all(op.of); }
   void operator()(Conv2DKernelGradient& op) const { widen_all(op.of); }

@@ -28,6 +28,7 @@ namespace lamina::ops::cpu {
 [[nodiscard]] KernelPtr make_resize2d(const Resize2D& op);
 [[nodiscard]] KernelPtr make_resize2d_gradient(const Resize2DGradient& op);
 [[nodiscard]] KernelPtr make_dropout(const Dropout& op);
+[[nodiscard]] KernelPtr make_noise(const Noise& op);
 [[nodiscard]] KernelPtr make_batch_norm_statistics(const BatchNormStatistics& op);
 [[nodiscard]] KernelPtr make_batch_norm_training(const BatchNormTraining& op);
 [[nodiscard]] KernelPtr make_batch_norm_sums(const BatchNormSums& op);

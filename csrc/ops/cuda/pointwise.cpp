@@ -125,4 +125,22 @@ KernelPtr make(const Site& site, const Dropout& op) {
                         .in_place = {0}});
 }
 
+KernelPtr make(const Site& site, const Noise& op) {
+  kernels::NoiseJob job{};
+  job.dtype = op.y.dtype;
+  job.factor = op.kind == Noise::Kind::kFactor;
+  job.size = op.y.shape.size();
+  job.stddev = op.stddev;
+  job.stream = op.stream;
+  return device_kernel(site, op,
+                       {.run =
+                            [job](const Call& call) mutable {
+                              job.x = call.input(0);
+                              job.state = call.input(1);
+                              job.y = call.output();
+                              call.launch(job);
+                            },
+                        .in_place = {0}});
+}
+
 }  // namespace lamina::ops::cuda

@@ -1,6 +1,7 @@
 #include <cstdint>
 
 #include "core/convert.h"
+#include "kernels/draws.h"
 #include "ops/dropout_mask.h"
 #include "ops/elementwise.h"
 #include "ops/reference/element.h"
@@ -120,6 +121,19 @@ void evaluate(const Dropout& op, const Operands& operands) {
     const C scale = static_cast<C>(1 / (1 - op.rate));
     for (std::int64_t i = 0; i < op.y.shape.size(); ++i) {
       y[i] = narrow<T>(mask.keeps(i) ? widen(x[i]) * scale : C(0));
+    }
+  });
+}
+
+void evaluate(const Noise& op, const Operands& operands) {
+  const kernels::Draws draws{operands.input<std::uint64_t>(1), op.stream};
+  dispatch_float(op.y.dtype, [&]<class T>(T) {
+    using C = compute_t<T>;
+    const T* x = operands.input<T>(0);
+    T* y = operands.output<T>();
+    for (std::int64_t i = 0; i < op.y.shape.size(); ++i) {
+      const C noise = static_cast<C>(draws.normal(i)) * static_cast<C>(op.stddev);
+      y[i] = narrow<T>(kernels::with_noise(widen(x[i]), noise, op.kind == Noise::Kind::kFactor));
     }
   });
 }

@@ -78,24 +78,25 @@ std::string text_of(const std::vector<MetricArgument>& metrics) {
                  : fmt::format("[{}]", fmt::join(entries, ", "));
 }
 
-[[noreturn]] void refuse(const std::vector<MetricArgument>& metrics, const Names& outputs) {
+[[noreturn]] void refuse(const std::vector<MetricArgument>& metrics, const Names& outputs,
+                         const char* argument) {
   throw ValueError(fmt::format(
-      "Invalid `metrics`. `metrics` should contain metrics objects and either be a dict or a list "
-      "matching the output names of the functional model {}.\nReceived: metrics={}",
-      python_list(outputs), text_of(metrics)));
+      "Invalid `{0}`. `{0}` should contain metrics objects and either be a dict or a list "
+      "matching the output names of the functional model {1}.\nReceived: {0}={2}",
+      argument, python_list(outputs), text_of(metrics)));
 }
 
 std::vector<MetricArgument> named_metrics(const std::vector<MetricArgument>& given,
-                                          const Names& outputs) {
+                                          const Names& outputs, const char* argument) {
   Names names;
   for (const MetricArgument& entry : given) {
-    if (!entry.output) refuse(given, outputs);
+    if (!entry.output) refuse(given, outputs, argument);
     if (std::find(outputs.begin(), outputs.end(), *entry.output) == outputs.end()) {
-      refuse(given, outputs);
+      refuse(given, outputs, argument);
     }
     names.push_back(*entry.output);
   }
-  if (has_twice(names)) refuse(given, outputs);
+  if (has_twice(names)) refuse(given, outputs, argument);
   std::vector<MetricArgument> each(outputs.size(), MetricArgument{});
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const auto entry = std::find_if(given.begin(), given.end(),
@@ -132,12 +133,12 @@ std::vector<double> weights_by_output(const LossWeights& given, const LossArgume
 }
 
 std::vector<MetricArgument> metrics_by_output(const std::vector<MetricArgument>& given,
-                                              const Names& outputs) {
+                                              const Names& outputs, const char* argument) {
   const bool by_name =
       std::any_of(given.begin(), given.end(), [](const auto& entry) { return entry.output; });
-  if (by_name && outputs.size() > 1) return named_metrics(given, outputs);
+  if (by_name && outputs.size() > 1) return named_metrics(given, outputs, argument);
   if (outputs.size() > 1 && !given.empty() && given.size() != outputs.size()) {
-    refuse(given, outputs);
+    refuse(given, outputs, argument);
   }
   if (outputs.size() > 1 && !given.empty()) return given;
   std::vector<MetricArgument> each(outputs.size(), MetricArgument{});

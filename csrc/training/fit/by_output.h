@@ -18,7 +18,9 @@ namespace lamina::training {
 [[nodiscard]] std::vector<double> weights_by_output(const LossWeights& given,
                                                     const LossArgument& losses,
                                                     const std::vector<std::string>& outputs);
+/// `argument` is what they were given as: "metrics" or "weighted_metrics".
 [[nodiscard]] std::vector<MetricArgument> metrics_by_output(
-    const std::vector<MetricArgument>& given, const std::vector<std::string>& outputs);
+    const std::vector<MetricArgument>& given, const std::vector<std::string>& outputs,
+    const char* argument);
 
 }  // namespace lamina::training

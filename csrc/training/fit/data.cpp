@@ -39,7 +39,8 @@ DataSet map_tensors(const DataSet& set, const F& f) {
   DataSet out;
   for (const Tensor& x : set.x) out.x.push_back(f(x));
   for (const Tensor& y : set.y) out.y.push_back(f(y));
-  out.sample_weight = f(set.sample_weight);
+  out.sample_weight = set.sample_weight;
+  for (Tensor& weight : out.sample_weight.arrays) weight = f(weight);
   return out;
 }
 
@@ -64,6 +65,34 @@ std::vector<std::int64_t> classes_of(const Tensor& labels) {
   return out;
 }
 
+/// As Keras, which leaves it to the losses where there are no labels.
+void require_weights_of_labels(const DataSet& set, const std::string& what) {
+  const std::size_t weights = set.sample_weight.arrays.size();
+  if (!set.sample_weight.by_output || set.y.empty() || weights == set.y.size()) return;
+  throw ValueError(
+      fmt::format("You should provide one `sample_weight` array per output in `y`. The two "
+                  "structures did not match: in {}, there are {} label arrays and {} of "
+                  "`sample_weight`.",
+                  what, set.y.size(), weights));
+}
+
+/// All that there are, as messages call them.
+std::vector<std::pair<std::string, const Tensor*>> named_arrays(const DataSet& set) {
+  std::vector<std::pair<std::string, const Tensor*>> all;
+  for (std::size_t i = 0; i < set.x.size(); ++i)
+    all.emplace_back(fmt::format("input {}", i), &set.x[i]);
+  for (std::size_t i = 0; i < set.y.size(); ++i)
+    all.emplace_back(fmt::format("label array {}", i), &set.y[i]);
+  const SampleWeights& weights = set.sample_weight;
+  for (std::size_t i = 0; i < weights.arrays.size(); ++i) {
+    if (!weights.arrays[i].defined()) continue;
+    all.emplace_back(
+        weights.by_output ? fmt::format("`sample_weight` {}", i) : std::string("`sample_weight`"),
+        &weights.arrays[i]);
+  }
+  return all;
+}
+
 }  // namespace
 
 std::string Origin::sample(std::int64_t i) const {
@@ -74,13 +103,8 @@ std::string Origin::sample(std::int64_t i) const {
 Data::Data(DataSet set, std::string what)
     : set_(std::move(set)), what_(std::move(what)), given_as_(what_) {
   if (set_.x.empty()) throw ValueError(fmt::format("There are no inputs in {}.", what_));
-  std::vector<std::pair<std::string, const Tensor*>> all;
-  for (std::size_t i = 0; i < set_.x.size(); ++i)
-    all.emplace_back(fmt::format("input {}", i), &set_.x[i]);
-  for (std::size_t i = 0; i < set_.y.size(); ++i)
-    all.emplace_back(fmt::format("label array {}", i), &set_.y[i]);
-  if (set_.sample_weight.defined()) all.emplace_back("`sample_weight`", &set_.sample_weight);
-  for (const auto& [name, tensor] : all) {
+  require_weights_of_labels(set_, what_);
+  for (const auto& [name, tensor] : named_arrays(set_)) {
     if (!tensor->defined() || tensor->shape().rank() == 0) {
       throw ValueError(fmt::format("In {}, {} is {}; its first axis has to be the samples.", what_,
                                    name, tensor->defined() ? "a scalar" : "undefined"));
@@ -146,16 +170,16 @@ void Data::weigh(const std::map<std::int64_t, double>& class_weight) {
     const auto it = class_weight.find(classes[i]);
     weights.data<float>()[i] = it == class_weight.end() ? 1.0F : static_cast<float>(it->second);
   }
-  if (set_.sample_weight.defined()) {
-    if (set_.sample_weight.size() != rows_) {
+  if (const Tensor given = set_.sample_weight.of(0); given.defined()) {
+    if (given.size() != rows_) {
       throw ValueError(
           "`class_weight` needs one `sample_weight` a sample; received weights of "
           "shape " +
-          set_.sample_weight.shape().str() + ".");
+          given.shape().str() + ".");
     }
-    const Tensor given = set_.sample_weight.cast(DType::kFloat32);
+    const Tensor factors = given.cast(DType::kFloat32);
     for (std::size_t i = 0; i < classes.size(); ++i)
-      weights.data<float>()[i] *= given.data<float>()[i];
+      weights.data<float>()[i] *= factors.data<float>()[i];
   }
   set_.sample_weight = weights;
 }

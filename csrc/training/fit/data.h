@@ -25,14 +25,15 @@ struct SentBatch;
 /// What one step is made of.
 struct Batch {
   std::vector<Tensor> x, y;
-  Tensor weight;  ///< undefined: all 1
+  SampleWeights weight;
   Origin origin = {};
   std::shared_ptr<SentBatch> sent = {};  ///< what has been done for the step ahead of it
   [[nodiscard]] std::int64_t rows() const { return x.empty() ? 0 : x.front().shape()[0]; }
 };
 
 /// Arrays on host memory that batches are taken from. `what` names them in messages: "the
-/// validation data". Throws ValueError when there are no samples, or numbers of samples differ.
+/// validation data". Throws ValueError when there are no samples, numbers of samples differ, or
+/// weights are of more or fewer outputs than there are labels.
 class Data {
  public:
   Data(DataSet set, std::string what);

@@ -24,7 +24,7 @@ void check(const FitOptions& options) {
   models::require_positive("batch_size", options.batch_size);
   models::require_positive("epochs", options.epochs);
   models::require_positive("steps_per_epoch", options.steps_per_epoch);
-  models::require_positive("validation_freq", options.validation_freq);
+  models::require_positive("validation_freq", options.validation_freq.every);
   models::require_positive("validation_batch_size", options.validation_batch_size);
   models::require_positive("validation_steps", options.validation_steps);
   if (options.initial_epoch < 0) {
@@ -134,6 +134,12 @@ bool FitLoop::shuffles() const {
   return options_.shuffle && feed_->batches() != DataLoader::kEndless;
 }
 
+bool FitLoop::validates_after(std::int64_t epoch) const {
+  const ValidationFreq& freq = options_.validation_freq;
+  if (freq.every) return (epoch + 1) % *freq.every == 0;
+  return std::find(freq.of.begin(), freq.of.end(), epoch + 1) != freq.of.end();
+}
+
 void FitLoop::wait_for_saves() const {
   for (const std::string& key : background_saves_) models::wait_for_saves(key);
 }
@@ -170,7 +176,7 @@ void FitLoop::run_epoch() {
     models::warn_out_of_data("training", done, plan_.steps());
   }
   Logs logs = trainer_.logs();
-  if (validation_ && (epoch + 1) % options_.validation_freq == 0) validate(logs);
+  if (validation_ && validates_after(epoch)) validate(logs);
   bar.add(logs);
   position_ = {epoch + 1, 0};
   const auto end = [&](Callback& callback) { callback.on_epoch_end(*this, epoch, logs); };

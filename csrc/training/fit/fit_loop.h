@@ -63,6 +63,7 @@ class FitLoop : public FitRun {
   [[nodiscard]] bool goes_on() const;
   /// Whether the order of the samples, or of a loader's batches, is a new one each pass.
   [[nodiscard]] bool shuffles() const;
+  [[nodiscard]] bool validates_after(std::int64_t epoch) const;
   /// Returns when what the run saves in the background is written, or failed.
   void wait_for_saves() const;
   [[nodiscard]] RunState state() const;

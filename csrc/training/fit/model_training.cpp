@@ -184,7 +184,7 @@ Logs Model::evaluate(const Tensor& x, const Tensor& y) {
 }
 
 Logs Model::train_on_batch(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
-                           const Tensor& sample_weight) {
+                           const SampleWeights& sample_weight) {
   training::Trainer& trainer = *compiled(training_, *this, "train_on_batch").trainer;
   const training::Batch batch =
       one_batch({x, y, sample_weight}, [this](const auto& inputs) { return standardize(inputs); });
@@ -196,7 +196,7 @@ Logs Model::train_on_batch(const std::vector<Tensor>& x, const std::vector<Tenso
 }
 
 Logs Model::test_on_batch(const std::vector<Tensor>& x, const std::vector<Tensor>& y,
-                          const Tensor& sample_weight) {
+                          const SampleWeights& sample_weight) {
   training::Trainer& trainer = *compiled(training_, *this, "test_on_batch").trainer;
   const training::Batch batch =
       one_batch({x, y, sample_weight}, [this](const auto& inputs) { return standardize(inputs); });
@@ -205,11 +205,11 @@ Logs Model::test_on_batch(const std::vector<Tensor>& x, const std::vector<Tensor
   return trainer.logs();
 }
 
-Logs Model::test_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight) {
+Logs Model::test_on_batch(const Tensor& x, const Tensor& y, const SampleWeights& sample_weight) {
   return test_on_batch(std::vector<Tensor>{x}, std::vector<Tensor>{y}, sample_weight);
 }
 
-Logs Model::train_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight) {
+Logs Model::train_on_batch(const Tensor& x, const Tensor& y, const SampleWeights& sample_weight) {
   return train_on_batch(std::vector<Tensor>{x}, std::vector<Tensor>{y}, sample_weight);
 }
 

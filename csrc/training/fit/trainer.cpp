@@ -14,13 +14,27 @@
 namespace lamina::training {
 namespace {
 
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 /// "name", or "name_1" where there is one already.
 std::string unique_name(const std::string& name, const std::vector<std::string>& taken) {
   std::string out = name;
-  for (int i = 1; std::find(taken.begin(), taken.end(), out) != taken.end(); ++i) {
+  for (int i = 1; contains(taken, out); ++i) {
     out = fmt::format("{}_{}", name, i);
   }
   return out;
+}
+
+/// As weights of rows, what a mask and weights of samples leave: either may be undefined.
+Tensor masked_weights(const Tensor& weights, const Tensor& mask) {
+  if (!mask.defined()) return weights;
+  const Tensor kept = mask.cast(DType::kFloat32);
+  if (!weights.defined()) return kept;
+  std::vector<float> out = row_weights(weights, mask.shape());
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] *= kept.data<float>()[i];
+  return Tensor::from(out, mask.shape());
 }
 
 /// Runs a loss on labels `y` of the batch; of a label that is none it says whose it is.
@@ -82,23 +96,35 @@ void Trainer::prepare(const Batch& batch) {
 void Trainer::make_metrics(const Batch& batch) {
   output_losses_.clear();
   metrics_.clear();
-  const SymbolicTensors outputs = model_.outputs();
-  const std::vector<std::string> names = models::output_names(model_);
-  const std::vector<MetricArgument> each = metrics_by_output(arguments_.metrics, names);
   std::vector<std::string> taken = {"loss"};
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const Shape& predictions = outputs[i].shape();
-    const std::string& output = names[i];
-    if (outputs.size() > 1) {
+  if (batch.y.size() > 1) {
+    for (const std::string& output : models::output_names(model_)) {
       output_losses_.emplace_back(unique_name(output + "_loss", taken));
       taken.push_back(output_losses_.back().name());
     }
+  }
+  add_metrics(batch, Weighting::kNone, taken);
+  add_metrics(batch, Weighting::kOfSamples, taken);
+}
+
+void Trainer::add_metrics(const Batch& batch, Weighting weighting,
+                          std::vector<std::string>& taken) {
+  const bool weighted = weighting == Weighting::kOfSamples;
+  const SymbolicTensors outputs = model_.outputs();
+  const std::vector<std::string> names = models::output_names(model_);
+  const std::vector<MetricArgument> each =
+      weighted ? metrics_by_output(arguments_.weighted_metrics, names, "weighted_metrics")
+               : metrics_by_output(arguments_.metrics, names, "metrics");
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const Shape& predictions = outputs[i].shape();
+    const std::string prefix = outputs.size() > 1 ? names[i] + "_" : "";
     for (const MetricArgument::One& wanted : each[i].all) {
       MetricPtr metric = wanted.metric ? wanted.metric
                                        : metrics::get(wanted.name, batch.y[i].shape(), predictions);
       metric->build(batch.y[i].shape(), predictions);
-      const std::string name = outputs.size() > 1 ? output + "_" + metric->name() : metric->name();
-      metrics_.push_back({unique_name(name, taken), std::move(metric), i});
+      std::string name = prefix + metric->name();
+      if (weighted && contains(taken, name)) name = prefix + "weighted_" + metric->name();
+      metrics_.push_back({unique_name(name, taken), std::move(metric), i, weighted});
       taken.push_back(metrics_.back().name);
     }
   }
@@ -129,10 +155,10 @@ double Trainer::total_loss(const Batch& batch, const Predictions& predicted,
     const Tensor& output = predicted.outputs[i];
     return naming_samples(batch, batch.y[i], [&]() -> double {
       if (gradients == nullptr) {
-        return loss(batch.y[i], output, batch.weight, predicted.masks[i]);
+        return loss(batch.y[i], output, batch.weight.of(i), predicted.masks[i]);
       }
       LossResult result =
-          loss.value_and_gradient(batch.y[i], output, batch.weight,
+          loss.value_and_gradient(batch.y[i], output, batch.weight.of(i),
                                   loss_weights_[i] * optimizer().loss_scale(), predicted.masks[i]);
       gradients->push_back(std::move(result.gradient));
       return result.value;
@@ -143,10 +169,11 @@ double Trainer::total_loss(const Batch& batch, const Predictions& predicted,
 void Trainer::gather(const Batch& batch, const Predictions& predicted, double loss) {
   loss_.update(loss, static_cast<double>(batch.rows()));
   for (const NamedMetric& metric : metrics_) {
-    const Tensor& mask = predicted.masks[metric.output];
-    const bool masked = mask.defined() && metric.metric->takes_mask();
-    metric.metric->update_state(batch.y[metric.output], predicted.outputs[metric.output],
-                                masked ? mask.cast(DType::kFloat32) : Tensor());
+    const std::size_t output = metric.output;
+    const Tensor weights = metric.weighted ? batch.weight.of(output) : Tensor();
+    const Tensor mask = metric.metric->takes_mask() ? predicted.masks[output] : Tensor();
+    metric.metric->update_state(batch.y[output], predicted.outputs[output],
+                                masked_weights(weights, mask));
   }
 }
 
@@ -172,7 +199,7 @@ std::shared_ptr<SentBatch> Trainer::send(TrainGraph& graph, const Batch& batch,
     BatchLabels& labels = out->labels.emplace();
     for (std::size_t i = 0; i < losses_.size(); ++i) {
       naming_samples(batch, batch.y.at(i), [&] {
-        labels.add(*losses_[i], batch.y[i], batch.weight, graph.output_specs()[i].shape,
+        labels.add(*losses_[i], batch.y[i], batch.weight.of(i), graph.output_specs()[i].shape,
                    graph.mask_shapes()[i]);
       });
     }

@@ -76,6 +76,7 @@ class Trainer {
     std::string name;
     MetricPtr metric;
     std::size_t output;
+    bool weighted;
   };
 
   /// What the model gives for a batch; masks are undefined where an output has none.
@@ -85,6 +86,9 @@ class Trainer {
   };
 
   void make_metrics(const Batch& batch);
+  enum class Weighting : bool { kNone, kOfSamples };
+  /// Adds what `compile` was given; `taken` are the logs' names so far.
+  void add_metrics(const Batch& batch, Weighting weighting, std::vector<std::string>& taken);
   /// What of a step may fail; gives the loss.
   double step(TrainGraph& graph, const Batch& batch, const Ahead& ahead);
   /// Its parts, once forward is begun: with the losses' gradients computed on the host, and on the

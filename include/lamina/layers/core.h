@@ -138,6 +138,26 @@ struct AlphaDropoutOptions {
 };
 [[nodiscard]] LayerRef AlphaDropout(AlphaDropoutOptions options);
 
+/// The identity in prediction. In training adds numbers of a normal distribution around 0 with this
+/// standard deviation.
+struct GaussianNoiseOptions {
+  double stddev = -1;  ///< in [0, 1]; has to be given
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef GaussianNoise(GaussianNoiseOptions options);
+
+/// The identity in prediction. In training multiplies by numbers of a normal distribution around 1
+/// with the standard deviation sqrt(rate / (1 - rate)). A rate of 1 throws ValueError in training.
+struct GaussianDropoutOptions {
+  double rate = -1;  ///< in [0, 1]; has to be given
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef GaussianDropout(GaussianDropoutOptions options);
+
 /// The identity, which adds l1 * sum(|x|) + l2 * sum(x^2) to the loss, divided by the number of
 /// samples in the batch.
 struct ActivityRegularizationOptions {

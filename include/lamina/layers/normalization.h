@@ -106,4 +106,20 @@ struct UnitNormalizationOptions {
 };
 [[nodiscard]] LayerRef UnitNormalization(UnitNormalizationOptions options = {});
 
+/// A layer whose kernel (of Embedding: embeddings) is divided by its spectral norm in training, as
+/// Keras on JAX does: the gradient is that of the quotient, the kernel itself stays as the
+/// optimizer leaves it, and predicts. The norm is estimated by `power_iterations`, which go on from
+/// step to step. Gives the inputs' dtype. Variables: the layer's kernel (in weights files here as
+/// well as in the layer), vector_u (1, the kernel's last axis), not trainable; then the layer's
+/// others. Throws ValueError without a layer and for fewer than one iteration; when it is built,
+/// for a layer without a kernel.
+struct SpectralNormalizationOptions {
+  LayerPtr layer = nullptr;
+  std::int64_t power_iterations = 1;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef SpectralNormalization(SpectralNormalizationOptions options);
+
 }  // namespace lamina::layers

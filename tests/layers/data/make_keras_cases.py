@@ -458,11 +458,29 @@ def one_dimension():
         yield case(L.UpSampling1D(dtype=policy), STEPS, numbers=False)
 
 
+def noise():
+    global rng
+    rng = np.random.default_rng(20261204)
+    yield case(L.GaussianNoise(0.3), (None, 3, 4))
+    yield case(L.GaussianNoise(0.2, seed=3, dtype="mixed_bfloat16"), (None, 3), numbers=False)
+    yield case(L.GaussianDropout(0.3), (None, 5))
+
+
+def spectral():
+    global rng
+    rng = np.random.default_rng(20261205)
+    yield case(L.SpectralNormalization(L.Dense(3, activation="tanh")), (None, 4))
+    yield case(L.SpectralNormalization(L.Conv2D(2, 3, padding="same"), power_iterations=3), IMAGE)
+    yield case(L.SpectralNormalization(L.DepthwiseConv1D(2, use_bias=False)), (None, 7, 3))
+    yield case(L.SpectralNormalization(L.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="e")), (None, 5, 4))
+    yield case(L.SpectralNormalization(L.Dense(3), dtype="mixed_bfloat16"), (None, 4), numbers=False)
+
+
 def main():
     keras.config.set_floatx("float32")
     groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow, attention, masks,
               recurrent, more_normalizations, more_attention, more_core, time_distributed,
-              cells, one_dimension)
+              cells, one_dimension, noise, spectral)
     cases = [c for group in groups for c in group()]
     path = pathlib.Path(__file__).with_name("keras_cases.json")
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)

@@ -95,7 +95,7 @@ TEST(Fit, RoundsLabelsToClassesAsKerasDoes) {
                        Tensor::from(std::vector<float>{0.5F, 1.5F, 2.5F, 0.6F, -0.5F}, {5, 1})},
                       "the data");
   data.weigh({{0, 3.0}, {1, 5.0}, {2, 7.0}});
-  const Tensor& weights = data.set().sample_weight;
+  const Tensor weights = data.set().sample_weight.of(0);
   EXPECT_THAT(std::vector<float>(weights.data<float>().begin(), weights.data<float>().end()),
               ElementsAre(3, 7, 7, 5, 3));
 }

@@ -84,23 +84,29 @@ TEST_P(MasksInTrainingOf, LossesAndMeansAreOfWhatIsNotMasked) {
   const MetricPtr root = metrics::RootMeanSquaredError();
   model->compile({.optimizer = optimizers::SGD({.learning_rate = 0}),
                   .loss = losses::MeanSquaredError(),
-                  .metrics = {"mean_squared_error", MetricArgument{root}}});
+                  .metrics = {"mean_squared_error", MetricArgument{root}},
+                  .weighted_metrics = {"mean_squared_error"}});
   const std::vector<double> each = errors(y, model->predict(data.x));
-  double sum = 0, weighed = 0, count = 0, all = 0;
+  double sum = 0, weighed = 0, count = 0, weight = 0, all = 0;
   for (std::size_t i = 0; i < each.size(); ++i) {
     all += each[i];
     if (!data.seen.data<bool>()[i]) continue;
     sum += each[i];
     weighed += each[i] * weights.data<float>()[i];
+    weight += weights.data<float>()[i];
     ++count;
   }
   for (const auto& logs : {model->train_on_batch(data.x, y), model->test_on_batch(data.x, y)}) {
     EXPECT_NEAR(logs.at("loss"), sum / count, 1e-5);
     EXPECT_NEAR(logs.at("mean_squared_error"), sum / count, 1e-5);
+    EXPECT_NEAR(logs.at("weighted_mean_squared_error"), sum / count, 1e-5);
     // In Keras it is no mean of a function of rows, and knows nothing of masks.
     EXPECT_NEAR(logs.at("root_mean_squared_error"), std::sqrt(all / double(each.size())), 1e-5);
   }
-  EXPECT_NEAR(model->test_on_batch(data.x, y, weights).at("loss"), weighed / count, 1e-5);
+  const Logs logs = model->test_on_batch(data.x, y, weights);
+  EXPECT_NEAR(logs.at("loss"), weighed / count, 1e-5);
+  EXPECT_NEAR(logs.at("mean_squared_error"), sum / count, 1e-5);
+  EXPECT_NEAR(logs.at("weighted_mean_squared_error"), weighed / weight, 1e-5);
 }
 
 INSTANTIATE_TEST_SUITE_P(StepsAndRecurrences, MasksInTrainingOf, ::testing::Bool());

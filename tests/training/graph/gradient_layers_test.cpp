@@ -570,6 +570,13 @@ std::vector<Row> rows() {
        }},
       {"SpatialDropout2D", plain([] { return SpatialDropout2D({.rate = 0.4}); })},
       {"AlphaDropout", plain([] { return AlphaDropout({.rate = 0.4}); })},
+      // With one column the norm does not depend on where the iteration has come to, which counts
+      // as constant.
+      {"SpectralNormalization", plain([] {
+         return SpectralNormalization({.layer = layers::Dense({.units = 1, .activation = "tanh"})});
+       })},
+      {"GaussianNoise", plain([] { return GaussianNoise({.stddev = 0.4}); })},
+      {"GaussianDropout", plain([] { return GaussianDropout({.rate = 0.4}); })},
       {"ActivityRegularization",
        plain([] { return ActivityRegularization({.l1 = 0.1, .l2 = 0.2}); })},
       {"Identity", plain([] { return Identity(); })},

@@ -266,6 +266,50 @@ TEST_F(GradientOfAModel, AlphaDropoutKeepsMeanAndVariance) {
   EXPECT_TRUE(bitwise_equal(all->predict(data), data));
 }
 
+/// Of numbers around 0: whether they are like those of a normal distribution with this deviation.
+void expect_normal(const std::vector<double>& numbers, double deviation) {
+  const auto count = static_cast<double>(numbers.size());
+  double sum = 0, squares = 0, fourths = 0, products = 0, inside = 0;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const double x = numbers[i] / deviation;
+    sum += x;
+    squares += x * x;
+    fourths += x * x * x * x;
+    products += x * numbers[i ^ 1] / deviation;  // of those that one pair of words gives
+    inside += std::abs(x) < 1 ? 1 : 0;
+  }
+  // Each within seven of its own deviations.
+  EXPECT_NEAR(sum / count, 0, 7 / std::sqrt(count));
+  EXPECT_NEAR(squares / count, 1, 7 * std::sqrt(2 / count));
+  EXPECT_NEAR(fourths / count, 3, 7 * std::sqrt(96 / count));
+  EXPECT_NEAR(products / count, 0, 7 * std::sqrt(2 / count));
+  EXPECT_NEAR(inside / count, 0.6827, 7 * std::sqrt(0.2167 / count));
+}
+
+TEST_F(GradientOfAModel, GaussianNoiseAndDropoutFollowTheirStateAndDraw) {
+  const auto x = input({200, 100});
+  const Tensor data = random_normal({200, 100}, DType::kFloat64, random);
+  const double rate = 0.2;
+  for (const bool factor : {false, true}) {
+    const LayerRef layer =
+        factor ? layers::GaussianDropout({.rate = rate}) : layers::GaussianNoise({.stddev = 0.3});
+    const auto model = Functional::create(x, layer(x));
+    TrainGraph graph(*model, {{200, 100}});
+    const Tensor first = graph.forward({data}, {5, 5})[0].clone();
+    EXPECT_TRUE(bitwise_equal(graph.forward({data}, {5, 5})[0], first));
+    EXPECT_FALSE(bitwise_equal(graph.forward({data}, {5, 6})[0], first));
+    std::vector<double> noise;
+    for (std::size_t i = 0; i < 20000; ++i) {
+      const double before = data.data<double>()[i], after = first.data<double>()[i];
+      noise.push_back(factor ? after / before - 1 : after - before);
+    }
+    expect_normal(noise, factor ? std::sqrt(rate / (1 - rate)) : 0.3);
+    EXPECT_TRUE(bitwise_equal(model->predict(data), data));
+  }
+  const auto all = Functional::create(x, layers::GaussianDropout({.rate = 1})(x));
+  EXPECT_THROW(TrainGraph(*all, {{200, 100}}), ValueError);
+}
+
 TEST_F(GradientOfAModel, UnitNormalizationOfNothingHasAGradient) {
   const auto x = input({1, 3});
   const auto y = layers::Dense({.units = 3, .use_bias = false})(x);
