@@ -17,6 +17,9 @@ inline constexpr const char* kNoOverwriteHelp =
 /// What is said of --no-seal.
 inline constexpr const char* kNoSealHelp = "write no checksums: only what Keras writes";
 
+/// Holds an option to numbers above 0.
+[[nodiscard]] CLI::Validator positive();
+
 // One function a subcommand, one file each: declares the options, and what is run after parsing.
 // `status` outlives the run.
 void add_summary(CLI::App& app);

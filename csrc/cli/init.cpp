@@ -56,7 +56,7 @@ void add_init(CLI::App& app) {
       ->required()
       ->type_name("OUT");
   command->add_option("--max-shard-size", arguments->max_shard_size, kShardSizeHelp)
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->type_name("GB");
   command->add_option("--seed", arguments->seed, "make the same values every time")->type_name("N");
   command->add_flag("--no-overwrite", arguments->no_overwrite, kNoOverwriteHelp);

@@ -109,7 +109,7 @@ void add_reshard(CLI::App& app) {
           ".keras file")
       ->required();
   command->add_option("--max-shard-size", arguments->max_shard_size, kShardSizeHelp)
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->type_name("GB");
   command
       ->add_option(

@@ -21,6 +21,16 @@ int fail(const std::string& message) {
 
 }  // namespace
 
+// CLI11's own says between which numbers of 300 digits.
+CLI::Validator positive() {
+  const auto fault_of = [](const std::string& text) -> std::string {
+    double number = 0;
+    if (CLI::detail::lexical_cast(text, number) && number > 0) return {};
+    return fmt::format("expected a number above 0; received {}", text);
+  };
+  return {fault_of, "POSITIVE"};
+}
+
 int run(int argc, const char* const* argv) {
   CLI::App app("Runs Keras models and reads, writes and compares their weights.", "lamina");
   app.set_version_flag("--version", LAMINA_VERSION);

@@ -122,7 +122,7 @@ void add_data_options(CLI::App& command, Arguments& a) {
 CLI::Option* add_count(CLI::App& command, const char* name, std::int64_t& into, const char* help) {
   return command.add_option(name, into, help)
       ->capture_default_str()
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->type_name("N");
 }
 

@@ -15,7 +15,7 @@ namespace lamina::core {
   shape[0] = count;
   auto owner = std::make_shared<Tensor>(all);
   void* data = static_cast<std::byte*>(owner->raw()) + row * static_cast<std::size_t>(begin);
-  return Tensor::view(data, std::move(shape), all.dtype(), std::move(owner));
+  return Tensor::view(data, std::move(shape), all.dtype(), std::move(owner), all.device());
 }
 
 }  // namespace lamina::core

@@ -24,6 +24,7 @@ struct History;
 
 namespace models {
 class Access;
+class BatchRun;
 struct Graph;
 class PendingSaves;
 struct TrainingParts;
@@ -275,6 +276,7 @@ class Model : public Layer {
 
  private:
   friend class models::Access;
+  friend class models::BatchRun;
   struct Plans;
   /// The list that `layers` copies, of models that keep one: null of others.
   [[nodiscard]] virtual const std::vector<LayerPtr>* layer_list() const noexcept { return nullptr; }

@@ -14,6 +14,8 @@ class SaveState;
 /// Where an asynchronous save keeps the values that it has yet to write, and so how long
 /// `wait_until_copied` takes. Assigning to variables needs no such wait whatever the policy: an
 /// assigned value takes the place of the old one, which the save goes on holding.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"  // GCC takes it for one of lamina::kNone
 enum class SnapshotPolicy {
   /// Nowhere. The wait lasts until values of the host are written, those of a device in the ring.
   kNone,
@@ -27,6 +29,7 @@ enum class SnapshotPolicy {
   /// replaces these instead of writing into them.
   kAutomatic,
 };
+#pragma GCC diagnostic pop
 
 /// How far a save has come. The totals are 0 until the files are laid out.
 struct SaveProgress {

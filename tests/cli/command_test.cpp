@@ -118,7 +118,7 @@ TEST(Command, UsageErrorsAreOneLineAndStatus2) {
   EXPECT_THAT(error_line({"reshard", "a", "b", "--max-shard-size", "big"}),
               HasSubstr("--max-shard-size"));
   EXPECT_THAT(error_line({"reshard", "a", "b", "--max-shard-size", "0"}),
-              HasSubstr("--max-shard-size"));
+              HasSubstr("--max-shard-size: expected a number above 0; received 0"));
   EXPECT_THAT(error_line({"init", "EfficientNetV2B0"}), HasSubstr("--weights is required"));
 }
 

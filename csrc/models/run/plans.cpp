@@ -5,6 +5,7 @@
 
 #include "core/device_memory.h"
 #include "models/run/lowering.h"
+#include "runtime/devices.h"
 
 namespace lamina {
 namespace {
@@ -20,8 +21,15 @@ Tensor padded(const Tensor& rows, std::int64_t batch) {
   Shape shape = rows.shape();
   shape[0] = batch;
   Tensor out = Tensor::zeros(std::move(shape), rows.dtype());
-  std::memcpy(out.raw(), rows.raw(), rows.nbytes());
+  const Tensor here = rows.to(Device::cpu());
+  std::memcpy(out.raw(), here.raw(), here.nbytes());
   return out;
+}
+
+std::vector<DType> dtypes_of(const std::vector<ops::TensorSpec>& signature) {
+  std::vector<DType> dtypes;
+  for (const ops::TensorSpec& spec : signature) dtypes.push_back(spec.dtype);
+  return dtypes;
 }
 
 }  // namespace
@@ -29,6 +37,7 @@ Tensor padded(const Tensor& rows, std::int64_t batch) {
 void Model::Plans::compute_on(Device device) {
   if (device == device_) return;
   entries_.clear();
+  stage_.reset();
   backend_.reset();
   device_ = device;
 }
@@ -62,10 +71,14 @@ Model::Plans::Entry& Model::Plans::entry(Model& model, const Signature& signatur
     return entries_.front();
   }
   if (!backend_) backend_ = ops::make_backend(device_);
+  if (!stage_ && device_ != Device::cpu()) {
+    stage_ = std::make_shared<runtime::UploadStage>(runtime::devices().get(device_));
+  }
   auto plan = std::make_unique<graph::Plan>(models::lower_model(model, signature), backend_);
   if (released) plan->refresh();  // before it takes the place of one that has its weights
   if (entries_.size() >= kPlans) entries_.pop_back();
-  entries_.push_front({signature, {}, {}, std::move(plan)});
+  auto inputs = std::make_unique<graph::InputPlaces>(device_, dtypes_of(signature), stage_);
+  entries_.push_front({signature, std::move(inputs), {}, std::move(plan)});
   return entries_.front();
 }
 
@@ -80,34 +93,43 @@ const Model::Plans::Entry* Model::Plans::with_batch_at_least(const Signature& si
   return nullptr;
 }
 
-std::vector<Tensor> Model::Plans::run(Model& model, std::vector<Tensor> batch,
-                                      const std::vector<DType>& dtypes, bool released,
-                                      std::int64_t& computed) {
-  forget_outdated(model);
-  Signature signature;
+std::shared_ptr<models::ReadyBatch> Model::Plans::ready(std::vector<Tensor> batch,
+                                                        const std::vector<DType>& dtypes,
+                                                        bool released) const {
+  auto out = std::make_shared<models::ReadyBatch>();
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    batch[i] = batch[i].cast(dtypes[i]);
-    signature.push_back({batch[i].shape(), dtypes[i]});
+    if (batch[i].device() != device_) batch[i] = batch[i].to(Device::cpu());
+    if (batch[i].device() == Device::cpu()) batch[i] = batch[i].cast(dtypes[i]);
+    out->signature.push_back({batch[i].shape(), dtypes[i]});
   }
   if (released) {
-    if (const Entry* entry = with_batch_at_least(signature)) signature = entry->signature;
+    if (const Entry* entry = with_batch_at_least(out->signature)) out->signature = entry->signature;
   }
-  computed = signature.front().shape[0];
-  for (Tensor& input : batch) input = padded(input, computed);
-  Entry& found = entry(model, signature, released);
-  return device_ == Device::cpu() ? found.plan->run(batch) : run_there(found, batch);
+  for (Tensor& input : batch) out->inputs.push_back(padded(input, out->computed()));
+  return out;
 }
 
-std::vector<Tensor> Model::Plans::run_there(Entry& entry, const std::vector<Tensor>& batch) {
-  if (entry.outputs.empty()) {
-    entry.inputs.clear();
-    for (const ops::TensorSpec& spec : entry.signature) {
-      entry.inputs.push_back(Tensor::empty(spec.shape, spec.dtype, device_));
-    }
-    entry.outputs = entry.plan->allocate_outputs();
+void Model::Plans::send(models::ReadyBatch& batch) {
+  for (const Entry& entry : entries_) {
+    if (entry.signature == batch.signature) batch.sent = entry.inputs->send(batch.inputs);
   }
-  core::copy_into(entry.inputs, batch);
-  entry.plan->run_into(entry.inputs, entry.outputs);
+}
+
+std::vector<Tensor> Model::Plans::run(Model& model, const models::ReadyBatch& batch, bool released,
+                                      const std::function<void()>& meanwhile) {
+  forget_outdated(model);
+  Entry& found = entry(model, batch.signature, released);
+  return device_ == Device::cpu() ? found.plan->run(batch.inputs)
+                                  : run_there(found, batch, meanwhile);
+}
+
+std::vector<Tensor> Model::Plans::run_there(Entry& entry, const models::ReadyBatch& batch,
+                                            const std::function<void()>& meanwhile) {
+  if (entry.outputs.empty()) entry.outputs = entry.plan->allocate_outputs();
+  const bool is_there = batch.sent && entry.inputs->holds(*batch.sent);
+  entry.plan->run_into(is_there ? entry.inputs->take(*batch.sent) : entry.inputs->put(batch.inputs),
+                       entry.outputs);
+  meanwhile();
   std::vector<Tensor> outputs = core::copies_on(Device::cpu(), entry.outputs);
   backend_->complain();  // the copies have waited for all that the plan computes
   return outputs;

@@ -1,10 +1,12 @@
 #pragma once
 #include <lamina/model.h>
 
+#include <functional>
 #include <list>
 #include <memory>
 
 #include "graph/plan.h"
+#include "models/run/batch_run.h"
 #include "models/run/graph_watch.h"
 
 namespace lamina {
@@ -23,19 +25,27 @@ struct Model::Plans {
   /// cannot be packed again, one that needs them throws, and those that there are stay.
   graph::Plan& plan(Model& model, const Signature& signature, bool released);
 
-  /// Runs one batch, cast to `dtypes`. With `released` weights a plan made earlier for a larger
-  /// batch has to do, and zeros fill it up: `computed` says how many rows it ran.
-  std::vector<Tensor> run(Model& model, std::vector<Tensor> batch, const std::vector<DType>& dtypes,
-                          bool released, std::int64_t& computed);
+  /// One batch for `run`, cast to `dtypes`. With `released` weights a plan made earlier for a
+  /// larger batch has to do, and zeros fill it up.
+  [[nodiscard]] std::shared_ptr<models::ReadyBatch> ready(std::vector<Tensor> batch,
+                                                          const std::vector<DType>& dtypes,
+                                                          bool released) const;
+  /// Has it travel to the device on which its plan runs, if there is one. Throws DeviceError.
+  void send(models::ReadyBatch& batch);
+  /// Its outputs; a device that computes them calls `meanwhile`, which throws nothing.
+  [[nodiscard]] std::vector<Tensor> run(Model& model, const models::ReadyBatch& batch,
+                                        bool released, const std::function<void()>& meanwhile);
 
  private:
   struct Entry {
     Signature signature;
-    std::vector<Tensor> inputs, outputs;  ///< on another device, which keeps them from run to run
-    std::unique_ptr<graph::Plan> plan;    ///< goes first: it may have recorded their places
+    std::unique_ptr<graph::InputPlaces> inputs;  ///< of another device, which keeps them and
+    std::vector<Tensor> outputs;                 ///< these from run to run
+    std::unique_ptr<graph::Plan> plan;           ///< goes first: it may have recorded their places
   };
   Entry& entry(Model& model, const Signature& signature, bool released);
-  std::vector<Tensor> run_there(Entry& entry, const std::vector<Tensor>& batch);
+  std::vector<Tensor> run_there(Entry& entry, const models::ReadyBatch& batch,
+                                const std::function<void()>& meanwhile);
   void forget_outdated(const Model& model);
   const Entry* with_batch_at_least(const Signature& signature) const;
 
@@ -45,6 +55,7 @@ struct Model::Plans {
   models::GraphWatch watch_;
   Device device_;
   std::shared_ptr<ops::Backend> backend_;
+  std::shared_ptr<runtime::UploadStage> stage_;  ///< of all plans: one runs at a time
   std::list<Entry> entries_;
 };
 

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "core/rows.h"
 #include "core/terminal_progress.h"
 #include "layers/access.h"
+#include "models/run/batch_run.h"
 #include "models/run/batching.h"
 #include "models/run/input_check.h"
 #include "models/run/plans.h"
@@ -50,11 +52,6 @@ std::int64_t row_count(const std::vector<Tensor>& inputs, const SymbolicTensors&
     }
   }
   return inputs.empty() ? 0 : inputs[0].shape()[0];
-}
-
-bool any_released(const std::vector<VariablePtr>& variables) {
-  return std::any_of(variables.begin(), variables.end(),
-                     [](const VariablePtr& variable) { return variable->released(); });
 }
 
 // Puts the batches of each output one after another.
@@ -138,11 +135,7 @@ std::vector<Tensor> Model::predict(const std::vector<Tensor>& inputs,
   models::require_positive("steps", options.steps);
   const std::int64_t given = row_count(inputs, this->inputs());
   const std::vector<Tensor> data = standardize(inputs);
-  std::vector<DType> dtypes;
-  for (std::size_t i = 0; i < data.size(); ++i) dtypes.push_back(input_dtype(i, data[i].dtype()));
-  const std::vector<VariablePtr> all = variables();
-  plans().compute_with(all);
-  const bool released = any_released(all);
+  const models::BatchRun run(*this);
   const std::int64_t step =
       std::min(given, models::batch_size_of(options.batch_size, options.steps, given));
   const std::int64_t there = step == 0 ? 0 : (given + step - 1) / step;
@@ -153,15 +146,24 @@ std::vector<Tensor> Model::predict(const std::vector<Tensor>& inputs,
     progress.emplace("predict", static_cast<std::uint64_t>(batches),
                      core::TerminalProgress::Style::kCount, "batch");
   }
+  const auto ready_at = [&](std::int64_t begin) {
+    std::vector<Tensor> batch;
+    for (const Tensor& input : data) {
+      batch.push_back(core::rows_of(input, begin, std::min(step, rows - begin)));
+    }
+    return run.ready(std::move(batch));
+  };
   Collector collector(rows, name());
   std::uint64_t done = 0;
+  std::shared_ptr<models::ReadyBatch> next;
   for (std::int64_t begin = 0; begin < rows; begin += step) {
-    const std::int64_t count = std::min(step, rows - begin);
-    std::vector<Tensor> batch;
-    for (const Tensor& input : data) batch.push_back(core::rows_of(input, begin, count));
-    std::int64_t computed = 0;
-    std::vector<Tensor> outputs = plans().run(*this, std::move(batch), dtypes, released, computed);
-    collector.add(std::move(outputs), begin, count, computed);
+    const std::shared_ptr<models::ReadyBatch> batch =
+        next ? std::exchange(next, nullptr) : ready_at(begin);
+    std::vector<Tensor> outputs = run.run(*batch, [&]() -> models::ReadyBatch* {
+      if (begin + step < rows) next = ready_at(begin + step);
+      return next.get();
+    });
+    collector.add(std::move(outputs), begin, std::min(step, rows - begin), batch->computed());
     if (progress) progress->update(++done);
   }
   if (options.steps && batches < *options.steps) {
@@ -203,7 +205,7 @@ void Model::compile_inference(const std::vector<Shape>& input_shapes,
   }
   const std::vector<VariablePtr> all = variables();
   plans().compute_with(all);
-  plans().plan(*this, signature, any_released(all)).refresh(options.release_weights);
+  plans().plan(*this, signature, models::any_released(all)).refresh(options.release_weights);
 }
 
 }  // namespace lamina

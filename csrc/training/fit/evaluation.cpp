@@ -16,7 +16,7 @@ Logs evaluate(Trainer& trainer, OnePass& data, ProgressBar* bar) {
   trainer.reset_metrics();
   std::int64_t done = 0;
   data.for_each([&](const Batch& batch, std::int64_t count) {
-    trainer.test(batch);
+    trainer.test(batch, [&] { return data.ahead(); });
     done = count;
     if (bar != nullptr) bar->update(done, trainer.logs());
   });

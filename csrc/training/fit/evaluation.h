@@ -27,6 +27,8 @@ class OnePass {
     feed_.end();
     finish(all.count);
   }
+  /// Of `f`: the batch that comes next, if it is there without waiting for it.
+  [[nodiscard]] Batch* ahead() noexcept { return feed_.ahead(); }
 
  private:
   void finish(std::int64_t done) const;

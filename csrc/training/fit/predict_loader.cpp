@@ -54,7 +54,7 @@ std::vector<Tensor> Model::predict(const std::shared_ptr<DataLoader>& loader,
   }
   std::vector<std::vector<Tensor>> parts;  // of each output
   data.for_each([&](const training::Batch& batch, std::int64_t done) {
-    std::vector<Tensor> outputs = predict_on_batch(batch.x);
+    std::vector<Tensor> outputs = training::predicted(*this, batch, [&] { return data.ahead(); });
     parts.resize(outputs.size());
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       if (outputs[i].shape().rank() == 0) {

@@ -183,7 +183,7 @@ void Trainer::lose() {
 }
 
 bool Trainer::has_device_losses(const TrainGraph& graph) const {
-  if (graph.device() == Device::cpu()) return false;
+  if (graph.device() == Device::cpu() || graph.mode() != TrainGraph::Mode::kTraining) return false;
   const std::vector<ops::TensorSpec>& outputs = graph.output_specs();
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (!DeviceLosses::computes(*losses_[i], outputs[i].dtype)) return false;
@@ -209,28 +209,37 @@ std::shared_ptr<SentBatch> Trainer::send(TrainGraph& graph, const Batch& batch,
   return out;
 }
 
-void Trainer::send_ahead(TrainGraph& graph, const Ahead& ahead) const {
-  if (!ahead || graph.device() == Device::cpu()) return;
+void Trainer::send_ahead(const GraphCache& graphs, const TrainGraph& at_work, const Ahead& ahead,
+                         RandomState random) const {
+  if (!ahead || at_work.device() == Device::cpu()) return;
   Batch* const batch = ahead();
-  if (batch == nullptr || batch->y.size() != losses_.size() || !graphs_.again(batch->x)) return;
+  if (batch == nullptr || batch->y.size() != losses_.size()) return;
+  TrainGraph* const graph = graphs.find(batch->x);
+  if (graph == nullptr) return;
   try {
-    batch->sent = send(graph, *batch, random_at(step() + 1));
+    batch->sent = send(*graph, *batch, random);
   } catch (const std::exception&) {
     // It is tried again when its step begins, which says what is wrong.
   }
 }
 
-double Trainer::step(TrainGraph& graph, const Batch& batch, const Ahead& ahead) {
-  const RandomState random = random_at(step());
-  const bool is_there = batch.sent && graph.holds(*batch.sent->inputs, random);
-  const std::shared_ptr<SentBatch> ready = is_there ? batch.sent : send(graph, batch, random);
+std::shared_ptr<SentBatch> Trainer::begin(TrainGraph& graph, const Batch& batch,
+                                          RandomState random) const {
+  const bool is_there =
+      batch.sent && batch.sent->inputs && graph.holds(*batch.sent->inputs, random);
+  std::shared_ptr<SentBatch> ready = is_there ? batch.sent : send(graph, batch, random);
   graph.begin_forward(*ready->inputs);
+  return ready;
+}
+
+double Trainer::step(TrainGraph& graph, const Batch& batch, const Ahead& ahead) {
+  const std::shared_ptr<SentBatch> ready = begin(graph, batch, random_at(step()));
   return ready->labels ? finish_without_host(graph, batch, *ready->labels, ahead)
                        : finish_with_host(graph, batch, ahead);
 }
 
 double Trainer::finish_with_host(TrainGraph& graph, const Batch& batch, const Ahead& ahead) {
-  send_ahead(graph, ahead);
+  send_ahead(graphs_, graph, ahead, random_at(step() + 1));
   const std::vector<Tensor>& outputs = graph.finish_forward();
   const Predictions predicted{outputs, graph.output_masks()};
   std::vector<Tensor> gradients;
@@ -251,7 +260,7 @@ double Trainer::finish_without_host(TrainGraph& graph, const Batch& batch, Batch
                           {graph.beside(), graph.device_outputs(), graph.device_output_masks()},
                           scales, graph.output_gradients());
   const std::vector<Tensor>& gradients = graph.backward_of_device(optimizer().loss_scale());
-  send_ahead(graph, ahead);
+  send_ahead(graphs_, graph, ahead, random_at(step() + 1));
   const std::vector<Tensor>& outputs = graph.finish_forward();
   const Predictions predicted{outputs, graph.output_masks()};
   const double loss = total_loss(batch,
@@ -288,7 +297,7 @@ void Trainer::train(const Batch& batch, const Ahead& ahead) {
   if (!optimizer().finite()) lose();
 }
 
-void Trainer::test(const Batch& batch) {
+void Trainer::test(const Batch& batch, const Ahead& ahead) {
   prepare(batch);
   std::vector<Tensor> outputs, masks(batch.y.size());
   double activity_penalty = 0;
@@ -296,11 +305,13 @@ void Trainer::test(const Batch& batch) {
   if (!has_masks_) has_masks_ = has_output_masks(model_, batch.x);
   if (adds_activities_ || *has_masks_) {
     TrainGraph& graph = evaluation_graphs_.get(batch.x);
-    outputs = graph.forward(batch.x);
+    (void)begin(graph, batch, {});
+    send_ahead(evaluation_graphs_, graph, ahead, {});
+    outputs = graph.finish_forward();
     masks = graph.output_masks();
     activity_penalty = graph.activity_penalty();
   } else {
-    outputs = model_.predict(batch.x, {.batch_size = batch.rows()});
+    outputs = predicted(model_, batch, ahead);
   }
   const double penalty = weight_penalty_.value() + activity_penalty;
   const Predictions predicted{outputs, masks};

@@ -12,16 +12,11 @@
 #include "models/run/graph_watch.h"
 #include "training/fit/data.h"
 #include "training/fit/device_losses.h"
+#include "training/fit/sent_batch.h"
 #include "training/graph/graph_cache.h"
 #include "training/optimizers/penalties.h"
 
 namespace lamina::training {
-
-/// What of a batch is done ahead of its step.
-struct SentBatch {
-  std::shared_ptr<SentInputs> inputs;
-  std::optional<BatchLabels> labels;  ///< where the device computes the losses' gradients
-};
 
 /// What `compile` makes of a model: its losses, metrics and optimizer, and graphs for the batches'
 /// shapes. Lives in the model.
@@ -29,16 +24,14 @@ class Trainer {
  public:
   Trainer(Model& model, CompileArguments arguments);
 
-  /// The batch that comes next, if it is there; null if not. Throws nothing.
-  using Ahead = std::function<Batch*()>;
   /// Forward, backward, update; the metrics gather the batch. All or nothing: throws ValueError for
   /// data that do not suit the model, the losses or the metrics, and OutOfMemoryError, before
   /// weights, moving averages and metrics have changed. Where a device computes, the batch `ahead`
-  /// travels to it meanwhile, if it is of this one's shapes; of what that fails nothing is said
-  /// before its own step.
+  /// travels to it meanwhile, if there is a graph for its shapes already; of what that fails
+  /// nothing is said before its own step.
   void train(const Batch& batch, const Ahead& ahead = {});
-  /// Forward as in prediction; the metrics gather the batch.
-  void test(const Batch& batch);
+  /// Forward as in prediction; the metrics gather the batch. The batch `ahead` travels likewise.
+  void test(const Batch& batch, const Ahead& ahead = {});
 
   /// Batches trained: the optimizer's steps and those that it skipped. Settles what dropout drops.
   [[nodiscard]] std::int64_t step() const {
@@ -96,12 +89,16 @@ class Trainer {
   double finish_with_host(TrainGraph& graph, const Batch& batch, const Ahead& ahead);
   double finish_without_host(TrainGraph& graph, const Batch& batch, BatchLabels& labels,
                              const Ahead& ahead);
-  /// Whether the latter can be.
+  /// Whether the graph wants gradients, and the latter can be.
   [[nodiscard]] bool has_device_losses(const TrainGraph& graph) const;
   /// Has a batch made ready, and sent where the graph computes. Throws for labels that do not fit.
   [[nodiscard]] std::shared_ptr<SentBatch> send(TrainGraph& graph, const Batch& batch,
                                                 RandomState random) const;
-  void send_ahead(TrainGraph& graph, const Ahead& ahead) const;
+  /// Gives the graph a batch, which may have been sent.
+  std::shared_ptr<SentBatch> begin(TrainGraph& graph, const Batch& batch, RandomState random) const;
+  /// Sends the batch that comes next while one of the graphs is at work.
+  void send_ahead(const GraphCache& graphs, const TrainGraph& at_work, const Ahead& ahead,
+                  RandomState random) const;
   [[nodiscard]] RandomState random_at(std::int64_t step) const {
     return {seed_, static_cast<std::uint64_t>(step)};
   }

@@ -29,8 +29,10 @@ bool GraphCache::suits(const Cached& cached, const std::vector<Tensor>& x) const
   return true;
 }
 
-bool GraphCache::again(const std::vector<Tensor>& x) const {
-  return !graphs_.empty() && suits(graphs_.front(), x);
+TrainGraph* GraphCache::find(const std::vector<Tensor>& x) const {
+  const auto it = std::find_if(graphs_.begin(), graphs_.end(),
+                               [&](const Cached& cached) { return suits(cached, x); });
+  return it == graphs_.end() ? nullptr : it->graph.get();
 }
 
 std::shared_ptr<runtime::UploadStage> GraphCache::stage_on(Device device) {

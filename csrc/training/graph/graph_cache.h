@@ -18,8 +18,9 @@ class GraphCache {
   /// The graph for inputs like these; valid until the next call. Throws what TrainGraph
   /// throws.
   [[nodiscard]] TrainGraph& get(const std::vector<Tensor>& x);
-  /// Whether inputs like these have the graph that was last asked for.
-  [[nodiscard]] bool again(const std::vector<Tensor>& x) const;
+  /// The one that there is for inputs like these; null without one. The graph that was last asked
+  /// for may be at work meanwhile.
+  [[nodiscard]] TrainGraph* find(const std::vector<Tensor>& x) const;
 
  private:
   struct Cached {

@@ -2,13 +2,11 @@
 
 #include <algorithm>
 
-#include "core/device_memory.h"
 #include "models/run/lowering.h"
 #include "models/weights/access.h"
 #include "ops/backend.h"
 #include "runtime/devices.h"
 #include "runtime/marked_tensors.h"
-#include "training/graph/placed_tensors.h"
 #include "training/optimizers/scalars.h"
 
 namespace lamina::training {
@@ -52,11 +50,11 @@ TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Dev
 
 TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Device device,
                        const Options& options)
-    : backend_(ops::make_backend(device)),
+    : mode_(options.mode),
+      backend_(ops::make_backend(device)),
       runner_(device),
-      staged_gradients_(device),
-      staged_scales_(device),
-      stage_(options.stage),
+      gradients_(device, {}),
+      scales_(device, {}),
       variables_(built_for(model, input_shapes).trainable_variables()),
       penalties_(options.mode == Mode::kTraining ? variables_ : std::vector<VariablePtr>(),
                  device) {
@@ -83,9 +81,11 @@ TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Dev
       std::move(program), wanted, backend_,
       graph::PlanOptions{.optimize = options.optimize, .profile = options.profile});
   note_outputs(plan_->program());
-  if (device != Device::cpu() && !stage_) {
-    stage_ = std::make_shared<runtime::UploadStage>(runtime::devices().get(device));
+  std::shared_ptr<runtime::UploadStage> stage = options.stage;
+  if (device != Device::cpu() && !stage) {
+    stage = std::make_shared<runtime::UploadStage>(runtime::devices().get(device));
   }
+  inputs_.emplace(device, input_dtypes_, std::move(stage));
 }
 
 void TrainGraph::note_outputs(const graph::Program& program) {
@@ -97,27 +97,6 @@ void TrainGraph::note_outputs(const graph::Program& program) {
     if (mask) shape = program.values[program.outputs[*mask]].shape;
     mask_shapes_.push_back(std::move(shape));
   }
-}
-
-const std::vector<Tensor>& TrainGraph::Staged::place(const std::vector<Tensor>& tensors) {
-  if (device_ == Device::cpu()) return there_ = tensors;
-  there_.resize(tensors.size());
-  std::vector<Tensor> here, to;
-  std::vector<runtime::Copy> within;  // of what is on the device already
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const Tensor& given = tensors[i];
-    require_defined(given, i);
-    make_place(there_[i], given.shape(), given.dtype(), device_);
-    if (given.device() == device_) {
-      within.push_back(copy_of(given, there_[i]));
-    } else {
-      here.push_back(given.to(Device::cpu()));
-      to.push_back(there_[i]);
-    }
-  }
-  core::copy_into(to, here);
-  copy_within(device_, within);
-  return there_;
 }
 
 void TrainGraph::prepare_averages(const std::vector<Tensor>& all_outputs) {
@@ -155,15 +134,28 @@ const std::vector<Tensor>& TrainGraph::forward(const std::vector<Tensor>& inputs
 
 void TrainGraph::begin_forward(const std::vector<Tensor>& inputs, RandomState state,
                                const std::vector<Tensor>& beside) {
-  begin_forward(*send(inputs, state, beside));
+  begin_forward(send(inputs, state, beside));
+}
+
+SentInputs TrainGraph::send(const std::vector<Tensor>& inputs, RandomState state,
+                            const std::vector<Tensor>& beside) {
+  std::vector<Tensor> behind;
+  if (plan_->draws()) behind.push_back(graph::tensor_of(state));
+  behind.insert(behind.end(), beside.begin(), beside.end());
+  return {state, inputs.size(), beside.size(), inputs_->send(inputs, behind)};
+}
+
+bool TrainGraph::holds(const SentInputs& sent, RandomState state) const {
+  return sent.state.seed == state.seed && sent.state.counter == state.counter &&
+         inputs_->holds(*sent.tensors);
 }
 
 void TrainGraph::begin_forward(const SentInputs& sent) {
   pending_averages_.clear();
   computed_ = false;
-  const std::vector<Tensor>& placed = arrived(sent);
-  const auto behind = placed.begin() + static_cast<std::ptrdiff_t>(sent.inputs_);
-  beside_.assign(placed.end() - static_cast<std::ptrdiff_t>(sent.beside_), placed.end());
+  const std::vector<Tensor>& placed = inputs_->take(*sent.tensors);
+  const auto behind = placed.begin() + static_cast<std::ptrdiff_t>(sent.inputs);
+  beside_.assign(placed.end() - static_cast<std::ptrdiff_t>(sent.beside), placed.end());
   const std::vector<Tensor>& all =
       plan_->forward({placed.begin(), behind}, plan_->draws() ? *behind : Tensor());
   const std::span<const Tensor> own(all.data(), outputs_count_ + penalty_dtypes_.size());
@@ -259,13 +251,13 @@ const std::vector<Tensor>& TrainGraph::backward(const std::vector<Tensor>& outpu
                                                 double penalty_scale) {
   std::vector<Tensor> of_all = output_gradients;
   for (Tensor& scale : penalty_gradients(penalty_scale)) of_all.push_back(std::move(scale));
-  return run_backward(staged_gradients_.place(of_all), penalty_scale);
+  return run_backward(gradients_.put(of_all), penalty_scale);
 }
 
 const std::vector<Tensor>& TrainGraph::backward_of_device(double penalty_scale) {
   if (placed_scale_ != penalty_scale) {
     placed_scale_.reset();  // until they are there
-    placed_scales_ = staged_scales_.place(penalty_gradients(penalty_scale));
+    placed_scales_ = scales_.put(penalty_gradients(penalty_scale));
     placed_scale_ = penalty_scale;
   }
   std::vector<Tensor> of_all = output_gradients();

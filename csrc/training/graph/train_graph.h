@@ -7,14 +7,23 @@
 #include <span>
 #include <vector>
 
+#include "graph/input_places.h"
 #include "graph/training_plan.h"
 #include "ops/jobs/job_runner.h"
 #include "runtime/device_context.h"
-#include "training/graph/sent_inputs.h"
 #include "training/optimizers/penalties.h"
 #include "training/optimizers/step_memory.h"
 
 namespace lamina::training {
+
+using graph::RandomState;
+
+/// What a forward() needs, made ready and, where the graph is on a device, on its way there.
+struct SentInputs {
+  RandomState state;
+  std::size_t inputs = 0, beside = 0;  ///< how many: the random state, where it is read, between
+  std::shared_ptr<graph::SentTensors> tensors;
+};
 
 /// A model lowered in training mode for one set of input shapes (batch normalisation on the batch's
 /// statistics, with moving averages updated; dropout active), with its gradients. Reads the
@@ -49,7 +58,6 @@ class TrainGraph {
   TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Device device = Device::cpu());
   TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Device device,
              const Options& options);
-  ~TrainGraph();
   TrainGraph(const TrainGraph&) = delete;
   TrainGraph& operator=(const TrainGraph&) = delete;
 
@@ -93,9 +101,8 @@ class TrainGraph {
   /// The first half of that, which may be done before what was begun is finished: the inputs travel
   /// while the device computes, and what is on it already stays there. Only what was sent last is
   /// there to be begun with. Throws ValueError for an undefined tensor, DeviceError.
-  [[nodiscard]] std::shared_ptr<SentInputs> send(const std::vector<Tensor>& inputs,
-                                                 RandomState state,
-                                                 const std::vector<Tensor>& beside = {});
+  [[nodiscard]] SentInputs send(const std::vector<Tensor>& inputs, RandomState state,
+                                const std::vector<Tensor>& beside = {});
   /// Whether the second half can be done with it: once.
   [[nodiscard]] bool holds(const SentInputs& sent, RandomState state) const;
   void begin_forward(const SentInputs& sent);
@@ -115,6 +122,7 @@ class TrainGraph {
   const std::vector<Tensor>& finish_forward();
 
   [[nodiscard]] Device device() const { return runner_.device(); }
+  [[nodiscard]] Mode mode() const { return mode_; }
   [[nodiscard]] const std::vector<ops::TensorSpec>& output_specs() const { return output_specs_; }
   /// The shapes of their masks; none for those without one.
   [[nodiscard]] const std::vector<std::optional<Shape>>& mask_shapes() const {
@@ -133,27 +141,12 @@ class TrainGraph {
     double momentum;
   };
 
-  /// Tensors on the graph's device with the contents of others.
-  class Staged {
-   public:
-    explicit Staged(Device device) : device_(device) {}
-    /// Valid until the next call.
-    [[nodiscard]] const std::vector<Tensor>& place(const std::vector<Tensor>& tensors);
-
-   private:
-    Device device_;
-    std::vector<Tensor> there_;
-  };
-
   /// A step of an average that has yet to be made, and where its new value goes.
   struct PendingAverage {
     const Average* average;
     Tensor statistics, next;
   };
   void note_outputs(const graph::Program& program);
-  /// The tensors on the graph's device, always at the same places, as recordings need it.
-  [[nodiscard]] const std::vector<Tensor>& arrived(const SentInputs& sent);
-  void take_to_places(const SentInputs& sent);
   void mark_outputs();
   /// Penalties and masks leave the outputs, with which they came to the host.
   void take_penalties();
@@ -164,11 +157,11 @@ class TrainGraph {
   /// Makes room for what `update_averages` computes.
   void prepare_averages(const std::vector<Tensor>& all_outputs);
 
+  Mode mode_;
   std::shared_ptr<ops::Backend> backend_;
   ops::JobRunner runner_;
-  Staged staged_gradients_, staged_scales_;
-  std::shared_ptr<runtime::UploadStage> stage_;  ///< null on the host
-  std::vector<Tensor> input_places_;
+  std::optional<graph::InputPlaces> inputs_;
+  graph::InputPlaces gradients_, scales_;
   StepMemory average_memory_;
   std::vector<DType> input_dtypes_;
   std::vector<VariablePtr> variables_;

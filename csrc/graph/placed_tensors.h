@@ -5,8 +5,8 @@
 
 #include "runtime/runtime.h"
 
-// How tensors come to lie where a graph reads them.
-namespace lamina::training {
+// How tensors come to lie where a plan reads them.
+namespace lamina::graph {
 
 /// Throws ValueError for one that is undefined, with its number.
 void require_defined(const Tensor& tensor, std::size_t number);
@@ -20,4 +20,4 @@ void make_place(Tensor& place, const Shape& shape, DType dtype, Device device);
 /// Gives the device's computing stream the copies: nothing waits for them. Throws DeviceError.
 void copy_within(Device device, const std::vector<runtime::Copy>& copies);
 
-}  // namespace lamina::training
+}  // namespace lamina::graph

@@ -1,4 +1,4 @@
-#include "training/graph/placed_tensors.h"
+#include "graph/placed_tensors.h"
 
 #include <lamina/error.h>
 
@@ -6,7 +6,7 @@
 
 #include "runtime/devices.h"
 
-namespace lamina::training {
+namespace lamina::graph {
 
 void require_defined(const Tensor& tensor, std::size_t number) {
   if (tensor.defined()) return;
@@ -28,4 +28,4 @@ void copy_within(Device device, const std::vector<runtime::Copy>& copies) {
   runtime::devices().get(device)->compute([&](runtime::Stream& stream) { stream.copy(copies); });
 }
 
-}  // namespace lamina::training
+}  // namespace lamina::graph
