@@ -6,6 +6,7 @@
 
 #include "kernels/executor.h"
 #include "kernels/host_device.h"
+#include "kernels/shared.cuh"
 #include "kernels/start.cuh"
 
 namespace lamina::kernels {
@@ -32,15 +33,14 @@ struct BlockTeam {
                                     const Combine& combine) const {
     using Reduce = cub::BlockReduce<A, kThreads>;
     __shared__ typename Reduce::TempStorage storage;
-    alignas(A) __shared__ unsigned char memory[sizeof(A)];
-    A* const all = reinterpret_cast<A*>(memory);
+    __shared__ Shared<A, 1> all;
     A mine = first;
     for (std::int64_t i = threadIdx.x; i < size; i += kThreads) mine = combine(mine, element(i));
     const A reduced = Reduce(storage).Reduce(mine, combine);
-    if (threadIdx.x == 0) *all = reduced;
+    if (threadIdx.x == 0) all.set(0, reduced);
     __syncthreads();
-    const A out = *all;
-    __syncthreads();  // before the next one takes storage and memory
+    const A out = all.get(0);
+    __syncthreads();  // before the next one takes both
     return out;
   }
   template <class F>
@@ -111,8 +111,7 @@ __global__ void __launch_bounds__(kThreads)
 template <class F, class A>
 __global__ void __launch_bounds__(kThreads)
     reduce_across_kernel(std::int64_t groups, std::int64_t size, F f, A* partial) {
-  alignas(A) __shared__ unsigned char memory[sizeof(A) * kThreads];
-  A* const tile = reinterpret_cast<A*>(memory);
+  __shared__ Shared<A, kThreads> tile;
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
   const int row = static_cast<int>(threadIdx.x) / kLanes;
   const std::int64_t first = size * blockIdx.y / gridDim.y;
@@ -127,10 +126,10 @@ __global__ void __launch_bounds__(kThreads)
         mine = f.combine(mine, f.element(g, k));
       }
     }
-    tile[threadIdx.x] = mine;
+    tile.set(static_cast<int>(threadIdx.x), mine);
     __syncthreads();
     if (row == 0 && g < groups) {
-      for (int r = 1; r < kRows; ++r) mine = f.combine(mine, tile[r * kLanes + lane]);
+      for (int r = 1; r < kRows; ++r) mine = f.combine(mine, tile.get(r * kLanes + lane));
       keep(f, groups, g, mine, partial);
     }
     __syncthreads();
@@ -142,10 +141,9 @@ __global__ void __launch_bounds__(kThreads)
 template <int N, class F, class A>
 __global__ void __launch_bounds__(kThreads)
     reduce_columns_kernel(Columns all, int width, F f, A* partial) {
-  alignas(A) __shared__ unsigned char memory[sizeof(A) * kThreads * N];
-  A* const tile = reinterpret_cast<A*>(memory);
-  const int x = static_cast<int>(threadIdx.x) & (width - 1);
-  const int y = static_cast<int>(threadIdx.x) / width, height = kThreads / width;
+  __shared__ Shared<A, kThreads * N> tile;
+  const int thread = static_cast<int>(threadIdx.x);
+  const int x = thread & (width - 1), y = thread / width, height = kThreads / width;
   const std::int64_t column = (static_cast<std::int64_t>(blockIdx.x) * width + x) * N;
   const std::int64_t first = all.rows * blockIdx.y / gridDim.y + y;
   const std::int64_t last = all.rows * (blockIdx.y + 1) / gridDim.y;
@@ -159,20 +157,20 @@ __global__ void __launch_bounds__(kThreads)
         f.template add<N>(sums, prepared, base + r * all.columns);
       }
     }
-    for (int k = 0; k < N; ++k) tile[k * kThreads + threadIdx.x] = f.total(sums[k]);
+    for (int k = 0; k < N; ++k) tile.set(k * kThreads + thread, f.total(sums[k]));
     __syncthreads();
     for (int half = height / 2; half > 0; half /= 2) {
       if (y < half) {
         for (int k = 0; k < N; ++k) {
-          A& mine = tile[k * kThreads + threadIdx.x];
-          mine = f.combine(mine, tile[k * kThreads + threadIdx.x + half * width]);
+          const int mine = k * kThreads + thread;
+          tile.set(mine, f.combine(tile.get(mine), tile.get(mine + half * width)));
         }
       }
       __syncthreads();
     }
     if (y == 0 && column < all.columns) {
       for (int k = 0; k < N; ++k) {
-        keep(f, all.outer * all.columns, o * all.columns + column + k, tile[k * kThreads + x],
+        keep(f, all.outer * all.columns, o * all.columns + column + k, tile.get(k * kThreads + x),
              partial);
       }
     }
@@ -272,7 +270,8 @@ struct DeviceExecutor {
   void each_channel(std::int64_t n, std::int64_t channels, const F& f) {
     // Every so many blocks begin with the same channel, where a thread comes around again.
     const std::int64_t same = channels / N / std::gcd(channels / N, std::int64_t{kThreads});
-    const std::int64_t wanted = up(n / N + N, kThreads), around = up(kBusy, same) * same;
+    const std::int64_t wanted = up(n / N + N, kThreads),
+                       around = up(grid_limit(kBusy), same) * same;
     const std::int64_t grid = wanted < around ? wanted : around;
     run(for_each_channel_kernel<N, F>, static_cast<unsigned>(grid), n, channels, f);
   }
@@ -283,9 +282,10 @@ struct DeviceExecutor {
     auto* const partial = static_cast<A*>(parts);
     int width = 1;
     while (width < all.columns / N && width < kLanes) width *= 2;
+    const std::int64_t most = grid_limit(kMostOuter);
     const dim3 grid(static_cast<unsigned>(up(all.columns / N, width)),
                     static_cast<unsigned>(slices.count),
-                    static_cast<unsigned>(all.outer < kMostOuter ? all.outer : kMostOuter));
+                    static_cast<unsigned>(all.outer < most ? all.outer : most));
     run(reduce_columns_kernel<N, F, A>, grid, all, width, f, partial);
     if (slices.count > 1) together(all.outer * all.columns, slices.count, partial, f);
   }
@@ -297,7 +297,8 @@ struct DeviceExecutor {
   }
 
   static unsigned blocks(std::int64_t wanted) {
-    return static_cast<unsigned>(wanted < kMostBlocks ? wanted : kMostBlocks);
+    const std::int64_t most = grid_limit(kMostBlocks);
+    return static_cast<unsigned>(wanted < most ? wanted : most);
   }
 };
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
 
 #include "ops/op_info.h"
 #include "ops/params.h"
@@ -268,10 +269,32 @@ void run_into(Backend& backend, Kernel& kernel, const std::vector<Tensor>& input
   workspace.expect_guard_untouched();
 }
 
-std::vector<Tensor> on(Device device, const std::vector<Tensor>& tensors) {
+/// A copy on `device` that begins where tensors do, or an element behind.
+Tensor placed(const Tensor& tensor, Device device, Operands operands) {
+  if (operands == Operands::kAligned) return tensor.clone().to(device);
+  const std::size_t element = dtype_size(tensor.dtype());
+  Tensor memory = Tensor::empty({tensor.size() + 1}, tensor.dtype());
+  if (tensor.nbytes() != 0) {
+    std::memcpy(static_cast<std::byte*>(memory.raw()) + element, tensor.raw(), tensor.nbytes());
+  }
+  const auto there = std::make_shared<Tensor>(memory.to(device));
+  return Tensor::view(static_cast<std::byte*>(there->raw()) + element, tensor.shape(),
+                      tensor.dtype(), there, device);
+}
+
+std::vector<Tensor> placed(const std::vector<Tensor>& tensors, Device device, Operands operands) {
   std::vector<Tensor> out;
-  for (const Tensor& tensor : tensors) out.push_back(tensor.to(device));
+  for (const Tensor& tensor : tensors) out.push_back(placed(tensor, device, operands));
   return out;
+}
+
+Tensor run_on(Backend& backend, Kernel& kernel, const OpSpec& spec,
+              const std::vector<Tensor>& inputs, Operands operands) {
+  Tensor poisoned = Tensor::empty(output_spec(spec).shape, output_spec(spec).dtype);
+  if (poisoned.nbytes() != 0) std::memset(poisoned.raw(), 0xff, poisoned.nbytes());
+  Tensor output = placed(poisoned, backend.device(), operands);
+  run_into(backend, kernel, placed(inputs, backend.device(), operands), output.raw());
+  return output.to(Device::cpu());
 }
 
 /// Ids that are floats are widened with the rest.
@@ -296,11 +319,10 @@ Tensor reference_result(const OpSpec& spec, const std::vector<Tensor>& inputs,
 }
 
 void expect_in_place(Backend& backend, Kernel& kernel, const std::vector<Tensor>& inputs,
-                     const Tensor& wanted) {
+                     const Tensor& wanted, Operands operands) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!kernel.can_run_in_place(i)) continue;
-    std::vector<Tensor> shared = on(backend.device(), inputs);
-    shared[i] = shared[i].clone();
+    std::vector<Tensor> shared = placed(inputs, backend.device(), operands);
     run_into(backend, kernel, shared, shared[i].raw());
     const Tensor result = shared[i].to(Device::cpu());
     EXPECT_EQ(std::memcmp(result.raw(), wanted.raw(), wanted.nbytes()), 0)
@@ -347,11 +369,7 @@ Tensor random_tensor(const Shape& shape, DType dtype, Random& random) {
 
 Tensor run(Backend& backend, Kernel& kernel, const OpSpec& spec,
            const std::vector<Tensor>& inputs) {
-  Tensor poisoned = Tensor::empty(output_spec(spec).shape, output_spec(spec).dtype);
-  if (poisoned.nbytes() != 0) std::memset(poisoned.raw(), 0xff, poisoned.nbytes());
-  Tensor output = poisoned.to(backend.device());
-  run_into(backend, kernel, on(backend.device(), inputs), output.raw());
-  return output.to(Device::cpu());
+  return run_on(backend, kernel, spec, inputs, Operands::kAligned);
 }
 
 bool is_of_positives(Unary kind) {
@@ -381,7 +399,8 @@ Activation random_activation(Random& random) {
   }
 }
 
-void expect_contract(Backend& backend, const OpSpec& spec, Random& random, double slack) {
+void expect_contract(Backend& backend, const OpSpec& spec, Random& random, double slack,
+                     Operands operands) {
   SCOPED_TRACE(describe(spec));
   const std::vector<Tensor> inputs = random_inputs(spec, random);
   const KernelPtr kernel = backend.make(spec);
@@ -389,12 +408,12 @@ void expect_contract(Backend& backend, const OpSpec& spec, Random& random, doubl
   kernel->load_parameters(random_params(spec, random));
   std::vector<Tensor> params = random_params(spec, random);
   kernel->load_parameters(params);
-  const Tensor result = run(backend, *kernel, spec, inputs);
+  const Tensor result = run_on(backend, *kernel, spec, inputs, operands);
   expect_close(result, reference_result(spec, inputs, params), slack * tolerance(result.dtype()),
                std::visit(PartialSum{inputs, result}, spec));
-  EXPECT_TRUE(bitwise_equal(run(backend, *kernel, spec, inputs), result))
+  EXPECT_TRUE(bitwise_equal(run_on(backend, *kernel, spec, inputs, operands), result))
       << "the second run differs";
-  expect_in_place(backend, *kernel, inputs, result);
+  expect_in_place(backend, *kernel, inputs, result, operands);
 }
 
 double disagreement(Backend& backend, Backend& other, const OpSpec& spec, Random& random) {

@@ -39,10 +39,14 @@ inline void PrintTo(const Row& row, std::ostream* stream) {
   *stream << row.name;
 }
 
+/// Where operands begin: as tensors do, or an element behind, where no packs of elements fit.
+enum class Operands { kAligned, kShifted };
+
 /// What every backend's kernel must do for `spec`: give the definition's values (computed in double
 /// by the reference) whatever its output and workspace held before, give them again to the bit, and
 /// in place where it says that it can. `slack` multiplies the tolerance.
-void expect_contract(Backend& backend, const OpSpec& spec, Random& random, double slack = 1);
+void expect_contract(Backend& backend, const OpSpec& spec, Random& random, double slack = 1,
+                     Operands operands = Operands::kAligned);
 
 /// How far the results of two backends lie apart for the same random inputs and parameters, of the
 /// length of `other`'s.

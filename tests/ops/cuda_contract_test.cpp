@@ -110,12 +110,18 @@ TEST_P(KernelsInBlocks, ComputeTheDefinition) {
   const unsigned seed = lamina::test::fresh_seed();
   Random random(seed);
   const lamina::testing::FakeGpu gpu({.seed = seed}, {2, 1 << 20});
-  CudaBackend backend(runtime::devices().get(Device::cuda()), std::make_shared<BlocksEngine>());
-  for (int i = 0; i < 2 && !HasFailure(); ++i) {
+  const auto context = runtime::devices().get(Device::cuda());
+  CudaBackend alone(context, std::make_shared<BlocksEngine>());
+  CudaBackend beside_libraries(context, std::make_shared<BlocksEngine>(true));
+  for (int i = 0; i < 4 && !HasFailure(); ++i) {
     SCOPED_TRACE("LAMINA_TEST_SEED=" + std::to_string(seed) + ", case " + std::to_string(i));
     OpSpec spec = with_dtype(row.make(random), dtype);
     if (dtype_size(dtype) == 2) spec = with_forgiving_activation(std::move(spec), random);
-    expect_contract(backend, spec, random);
+    if (i % 2 == 0) {
+      expect_contract(i == 0 ? alone : beside_libraries, spec, random);
+    } else {  // libraries refuse such operands
+      expect_contract(alone, spec, random, 1, Operands::kShifted);
+    }
   }
 }
 INSTANTIATE_TEST_SUITE_P(Fake, KernelsInBlocks,

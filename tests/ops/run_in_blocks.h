@@ -1,15 +1,21 @@
 #pragma once
-#include "ops/cuda/engine.h"
+#include "ops/cuda/host_engine.h"
 
 namespace lamina::ops::contract {
 
-/// The kernels as a GPU has them, in blocks of threads, on the host; no libraries.
+/// The kernels as a GPU has them, in blocks of threads, on the host; libraries as HostEngine has
+/// them, or none.
 class BlocksEngine final : public cuda::Engine {
  public:
+  explicit BlocksEngine(bool libraries = false) : host_(libraries) {}
+
   void launch(runtime::Stream& stream, const kernels::Job& job) override;
-  [[nodiscard]] std::shared_ptr<cuda::LibraryPlan> plan(const cuda::LibraryOp&) override {
-    return nullptr;
+  [[nodiscard]] std::shared_ptr<cuda::LibraryPlan> plan(const cuda::LibraryOp& op) override {
+    return host_.plan(op);
   }
+
+ private:
+  cuda::HostEngine host_;
 };
 
 /// Runs a job so, here and now. Throws UnsupportedError for a dtype that it is not defined for,

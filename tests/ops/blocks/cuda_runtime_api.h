@@ -1,7 +1,9 @@
 #pragma once
-// What kernels/executor.cuh takes of CUDA, for a host: one block after another, its threads in turn
-// from one __syncthreads() to the next, so that the kernels' own indices and barriers are tested
-// where there is no GPU.
+// What kernels/*.cu take of CUDA, for a host: blocks of threads one after another, so that the
+// kernels' own indices, barriers and shared memory are tested where there is no GPU. Implemented
+// in block.cpp.
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 
 #define __global__
@@ -28,19 +30,17 @@ struct Place {
 [[nodiscard]] const Place& place();
 
 /// Runs `kernel` once for each thread of each block; blocks, and threads between barriers, in an
-/// order drawn anew. Throws std::logic_error where some threads of a block wait for others that
-/// have ended.
+/// order drawn anew. Throws std::logic_error where threads of a block wait at different barriers,
+/// or for others that have ended, and where shared memory is used as it must not be.
 void run_blocks(dim3 grid, int threads, const std::function<void()>& kernel);
 /// Returns when every thread of the block has come here.
-void barrier();
+void barrier(const char* file, int line);
 
-/// What CUDA says of a launch of such a grid.
-[[nodiscard]] inline cudaError_t checked(dim3 grid) {
-  constexpr unsigned kMostAlongX = 0x7fffffff, kMost = 65535;
-  const bool legal = grid.x > 0 && grid.x <= kMostAlongX && grid.y > 0 && grid.y <= kMost &&
-                     grid.z > 0 && grid.z <= kMost;
-  return legal ? cudaSuccess : cudaErrorInvalidConfiguration;
-}
+/// What CUDA says of such a launch.
+[[nodiscard]] cudaError_t checked(dim3 grid, int threads);
+/// `most`, or at random a few.
+[[nodiscard]] std::int64_t drawn_limit(std::int64_t most);
+
 /// Whether launches are only checked, and counted.
 struct OnlyChecked {
   bool now = false;
@@ -48,9 +48,24 @@ struct OnlyChecked {
 };
 [[nodiscard]] OnlyChecked& only_checked();
 
+/// Who used an element of shared memory last. Each throws std::logic_error where the block has not
+/// written it, or where another thread uses it without a barrier between.
+class Use {
+ public:
+  void read();
+  void write(std::size_t bytes);
+
+ private:
+  std::uint64_t written_ = 0, read_ = 0;  ///< between which barriers
+  int writer_ = 0, reader_ = 0;
+};
+
 }  // namespace lamina::testing
 
 #define threadIdx (lamina::testing::place().thread)
 #define blockIdx (lamina::testing::place().block)
 #define gridDim (lamina::testing::place().grid)
-#define __syncthreads() lamina::testing::barrier()
+
+inline void __syncthreads(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  lamina::testing::barrier(file, line);
+}

@@ -3,9 +3,13 @@
 
 namespace lamina::kernels {
 
+inline std::int64_t grid_limit(std::int64_t most) {
+  return lamina::testing::drawn_limit(most);
+}
+
 template <int threads, class... P, class... A>
 int start(void (*kernel)(P...), dim3 grid, cudaStream_t, const A&... arguments) {
-  const cudaError_t status = lamina::testing::checked(grid);
+  const cudaError_t status = lamina::testing::checked(grid, threads);
   lamina::testing::OnlyChecked& only = lamina::testing::only_checked();
   if (only.now) {
     ++only.launches;
