@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly from="${1:-build/release}" to="${2:-build/gpu_bundle}"
 readonly programs=(test_gpu test_runtime test_cudnn bench_gpu bench_gradients bench_train lamina)
-readonly left_out='lib(cuda|cudnn|cublas|c|m|dl|rt|pthread|resolv)[._]|ld-linux|linux-vdso'
+readonly left_out='lib(cuda|cudnn|cublas|c|m|mvec|dl|rt|pthread|resolv)[._]|ld-linux|linux-vdso'
 
 rm -rf "$to"
 mkdir -p "$to/bin" "$to/lib" "$to/data"

@@ -58,9 +58,9 @@ class TrainingPlan {
   bool timed_;
   std::shared_ptr<ops::Backend> backend_;
   Derivative derivative_;
-  Steps steps_;                             // of the derivative, which stays where it is
-  RecordedRun forward_run_, backward_run_;  // of the steps: they go first
+  Steps steps_;  // of the derivative, which stays where it is
   std::vector<Tensor> inputs_, all_outputs_, outputs_, gradients_;
+  RecordedRun forward_run_, backward_run_;  // of the steps on these: they go first
   bool ran_forward_ = false;
 };
 

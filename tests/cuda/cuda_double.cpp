@@ -1,197 +1,105 @@
-#include "cuda_double.h"
-
-#include <cstdint>
+#include <cstdlib>
 #include <cstring>
-#include <functional>
-#include <initializer_list>
-#include <map>
-#include <memory>
-#include <mutex>
-#include <thread>
-#include <utility>
+#include <new>
+#include <optional>
 
-using Work = std::vector<std::function<void()>>;
+#include "double_state.h"
 
-struct CUstream_st {
-  Work recorded = {};
-  bool recording = false;
-};
-struct CUevent_st {};
-struct CUgraph_st {
-  Work work = {};
-};
-struct CUgraphExec_st {
-  Work work = {};
-};
-struct CUmemPoolHandle_st {
-  std::uint64_t threshold = 0;
-};
-
-namespace lamina::testing {
+namespace lamina::testing::cuda {
 namespace {
 
-struct Held {
-  int device = 0;
-  std::size_t size = 1;
-  std::shared_ptr<void> owner = {};  ///< none of registered memory
-};
-
-struct State {
-  int devices = 0;
-  std::map<const std::byte*, Held> held;
-  std::map<int, CUmemPoolHandle_st> pools;
-  std::set<int> in_use;
-  std::vector<std::string> refused;
-  cudaError_t failure = cudaSuccess;
-  bool unloaded = false;
-};
-
-std::mutex mutex;  // of the state
-State state;
-
-thread_local int current = 0;
-thread_local int recording = 0;  ///< streams that this thread records
-thread_local bool in_function = false;
-thread_local cudaError_t last = cudaSuccess;
-
-const std::byte* key(const void* handle) {
-  return static_cast<const std::byte*>(handle);
-}
-
-cudaError_t refuse(cudaError_t status, const std::string& why) {
-  state.refused.push_back(why);
-  return last = status;
-}
-
-/// The checks of every call that has to do with a device; with the mutex locked.
-cudaError_t enter(const char* call, std::initializer_list<const void*> handles = {}) {
-  if (state.unloaded) return last = cudaErrorCudartUnloading;
-  if (in_function) {
-    return refuse(cudaErrorNotPermitted, std::string(call) + " by a function of a stream");
-  }
-  state.in_use.insert(current);
-  if (state.failure != cudaSuccess) return last = state.failure;
-  for (const void* handle : handles) {
-    const auto found = state.held.find(key(handle));
-    if (found == state.held.end()) {
-      return refuse(cudaErrorInvalidResourceHandle,
-                    std::string(call) + " of something that is not there");
-    }
-    if (found->second.device != current) {
-      return refuse(cudaErrorInvalidDevice, std::string(call) + " of device " +
-                                                std::to_string(found->second.device) + " while " +
-                                                std::to_string(current) + " is current");
-    }
-  }
-  return cudaSuccess;
-}
-
-/// The same for what must not be called while this thread records.
-cudaError_t enter_unrecorded(const char* call, std::initializer_list<const void*> handles) {
-  if (recording > 0 && !state.unloaded) {
-    return refuse(cudaErrorStreamCaptureUnsupported, std::string(call) + " while recording");
-  }
-  return enter(call, handles);
-}
-
 template <class T>
-T* hold(std::shared_ptr<T> made, std::size_t size = 1) {
-  T* const handle = made.get();
-  state.held[key(handle)] = {current, size, std::move(made)};
-  return handle;
-}
-
-template <class T>
-cudaError_t make(const char* call, T** out) {
+cudaError_t make(const char* call, Kind kind, T** out, T value = {}) {
   const std::lock_guard lock(mutex);
   if (const auto status = enter(call)) return status;
-  *out = hold(std::make_shared<T>());
+  *out = hold(kind, std::make_shared<T>(std::move(value)));
   return cudaSuccess;
 }
 
-cudaError_t let_go(const char* call, const void* handle) {
+cudaError_t let_go(const char* call, Handle handle) {
   const std::lock_guard lock(mutex);
   if (const auto status = enter(call, {handle})) return status;
-  state.held.erase(key(handle));
+  state.held.erase(key(handle.at));
   return cudaSuccess;
 }
 
-cudaError_t check(const char* call, std::initializer_list<const void*> handles) {
-  const std::lock_guard lock(mutex);
-  return enter(call, handles);
-}
-
-cudaError_t check_wait(const char* call, std::initializer_list<const void*> handles) {
+cudaError_t check_unrecorded(const char* call, std::initializer_list<Handle> handles) {
   const std::lock_guard lock(mutex);
   return enter_unrecorded(call, handles);
 }
 
-/// Whether these bytes are all of one memory that is held.
-bool holds(const void* begin, std::size_t size) {
-  auto after = state.held.upper_bound(key(begin));
-  if (after == state.held.begin()) return false;
-  const auto& [at, held] = *std::prev(after);
-  return key(begin) + size <= at + held.size;
+/// As CUDA places them, and of no use yet.
+std::shared_ptr<std::byte> device_bytes(std::size_t size) {
+  constexpr std::size_t kAlignment = 256;
+  const std::size_t rounded = (size + kAlignment - 1) / kAlignment * kAlignment;
+  auto* const bytes = static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded));
+  if (bytes == nullptr) throw std::bad_alloc();
+  std::memset(bytes, 0xdb, rounded);
+  return {bytes, [](std::byte* owned) { std::free(owned); }};
 }
 
-cudaError_t copy(const char* call, void* to, const void* from, std::size_t size,
-                 cudaStream_t stream) {
-  const std::lock_guard lock(mutex);
-  if (const auto status = enter(call, {stream})) return status;
-  if (!holds(to, size) || !holds(from, size)) {
-    return refuse(cudaErrorInvalidValue, std::string(call) + " of other memory");
+/// Runs on a thread of the device's, which may call nothing.
+void call_there(const std::function<void()>& function) {
+  std::thread([&] {
+    in_function = true;
+    function();
+  }).join();
+}
+
+/// A copy, if its memory is there.
+std::optional<Work> copy_work(const char* call, void* to, const void* from, std::size_t size) {
+  const auto* const there = memory_at(to, size);
+  const auto* const here = memory_at(from, size);
+  if (there == nullptr || here == nullptr) {
+    refuse(cudaErrorInvalidValue, std::string(call) + " of other memory");
+    return std::nullopt;
   }
-  const auto work = [=] { std::memcpy(to, from, size); };
-  if (stream->recording) {
-    stream->recorded.emplace_back(work);
-  } else {
-    work();
+  return Work{[=] { std::memcpy(to, from, size); },
+              {{there->first, there->second.number}, {here->first, here->second.number}}};
+}
+
+/// Whether memory is still what it was when the work was recorded.
+bool is_there(const Work& work) {
+  for (const auto& [at, number] : work.memory) {
+    const auto found = state.held.find(at);
+    if (found == state.held.end() || found->second.number != number) return false;
   }
-  return cudaSuccess;
+  return true;
+}
+
+bool overlap(const void* a, std::size_t a_size, const void* b, std::size_t b_size) {
+  return key(a) < key(b) + b_size && key(b) < key(a) + a_size;
+}
+
+/// Why CUDA does not take such a batch, or must not be given it.
+const char* problem_of(void* const* to, const void* const* from, const std::size_t* sizes,
+                       std::size_t count, const cudaMemcpyAttributes* attributes,
+                       const std::size_t* first, std::size_t attribute_count) {
+  if (count == 0) return "of nothing";
+  if (attribute_count == 0 || attribute_count > count || first[0] != 0) {
+    return "without attributes for each";
+  }
+  for (std::size_t i = 0; i < attribute_count; ++i) {
+    if (attributes[i].srcAccessOrder != cudaMemcpySrcAccessOrderStream) {
+      return "in another order than the stream's";
+    }
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (sizes[i] == 0) return "with an empty copy";
+    for (std::size_t k = 0; k < count; ++k) {
+      const bool written_twice = k < i && overlap(to[i], sizes[i], to[k], sizes[k]);
+      if (written_twice || overlap(to[i], sizes[i], from[k], sizes[k])) {
+        return "of copies that overlap";
+      }
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace
+}  // namespace lamina::testing::cuda
 
-CudaDouble::CudaDouble(int devices) {
-  const std::lock_guard lock(mutex);
-  state = State();
-  state.devices = devices;
-  current = 0;
-}
-
-CudaDouble::~CudaDouble() {
-  const std::lock_guard lock(mutex);
-  state = State();
-}
-
-std::vector<std::string> CudaDouble::refused() const {
-  const std::lock_guard lock(mutex);
-  return state.refused;
-}
-
-std::set<int> CudaDouble::in_use() const {
-  const std::lock_guard lock(mutex);
-  return state.in_use;
-}
-
-std::size_t CudaDouble::live() const {
-  const std::lock_guard lock(mutex);
-  return state.held.size();
-}
-
-void CudaDouble::fail_for_good(cudaError_t status) {
-  const std::lock_guard lock(mutex);
-  state.failure = status;
-}
-
-void CudaDouble::unload() {
-  const std::lock_guard lock(mutex);
-  state.unloaded = true;
-}
-
-}  // namespace lamina::testing
-
-using namespace lamina::testing;  // NOLINT
+using namespace lamina::testing::cuda;  // NOLINT
 
 cudaError_t cudaGetLastError() {
   return std::exchange(last, cudaSuccess);
@@ -202,10 +110,16 @@ const char* cudaGetErrorName(cudaError_t status) {
       return "cudaErrorCudartUnloading";
     case cudaErrorInvalidDevice:
       return "cudaErrorInvalidDevice";
+    case cudaErrorInvalidValue:
+      return "cudaErrorInvalidValue";
     case cudaErrorIllegalAddress:
       return "cudaErrorIllegalAddress";
     case cudaErrorNotPermitted:
       return "cudaErrorNotPermitted";
+    case cudaErrorStreamCaptureUnsupported:
+      return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated:
+      return "cudaErrorStreamCaptureInvalidated";
     default:
       return "cudaError of the double";
   }
@@ -263,113 +177,194 @@ cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr /*attrib
 }
 cudaError_t cudaMallocAsync(void** memory, std::size_t size, cudaStream_t stream) {
   const std::lock_guard lock(mutex);
-  if (const auto status = enter_unrecorded("cudaMallocAsync", {stream})) return status;
-  *memory = hold(
-      std::shared_ptr<std::byte>(new std::byte[size], std::default_delete<std::byte[]>()), size);
+  if (const auto status = enter_unrecorded("cudaMallocAsync", {of(stream)})) return status;
+  if (size == 0) return refuse(cudaErrorInvalidValue, "cudaMallocAsync of nothing");
+  *memory = hold(Kind::kMemory, device_bytes(size), size);
   return cudaSuccess;
 }
 cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
-  if (const auto status = check_wait("cudaFreeAsync", {stream})) return status;
-  return let_go("cudaFreeAsync", memory);
-}
-cudaError_t cudaHostRegister(void* memory, std::size_t size, unsigned /*flags*/) {
   const std::lock_guard lock(mutex);
-  if (const auto status = enter_unrecorded("cudaHostRegister", {})) return status;
-  state.held[key(memory)] = {current, size};
+  if (const auto status = enter_unrecorded("cudaFreeAsync", {of(stream)})) return status;
+  if (const auto status = enter("cudaFreeAsync", {{memory, Kind::kMemory}})) return status;
+  state.held.erase(key(memory));
+  return cudaSuccess;
+}
+cudaError_t cudaHostRegister(void* memory, std::size_t size, unsigned flags) {
+  const std::lock_guard lock(mutex);
+  if (const auto status = enter_unrecorded("cudaHostRegister")) return status;
+  if (memory == nullptr || size == 0) {
+    return refuse(cudaErrorInvalidValue, "cudaHostRegister of nothing");
+  }
+  if ((flags & cudaHostRegisterPortable) == 0) {
+    return refuse(cudaErrorInvalidValue, "cudaHostRegister for one device alone");
+  }
+  for (const auto& [at, held] : state.held) {
+    if (held.kind != Kind::kRegistered || !overlap(at, held.size, memory, size)) continue;
+    return refuse(cudaErrorHostMemoryAlreadyRegistered, "cudaHostRegister of registered memory");
+  }
+  state.held[key(memory)] = {Kind::kRegistered, current, size, ++state.made};
   return cudaSuccess;
 }
 cudaError_t cudaHostUnregister(void* memory) {
-  return let_go("cudaHostUnregister", memory);
+  if (const auto status = check_unrecorded("cudaHostUnregister", {})) return status;
+  return let_go("cudaHostUnregister", {memory, Kind::kRegistered});
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned /*flags*/) {
-  return make("cudaStreamCreateWithFlags", stream);
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+  if (flags != cudaStreamNonBlocking) {
+    const std::lock_guard lock(mutex);
+    return refuse(cudaErrorInvalidValue, "cudaStreamCreateWithFlags of one that others block");
+  }
+  return make("cudaStreamCreateWithFlags", Kind::kStream, stream);
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  return let_go("cudaStreamDestroy", stream);
+  if (const auto status = check_unrecorded("cudaStreamDestroy", {of(stream)})) return status;
+  return let_go("cudaStreamDestroy", of(stream));
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  return check_wait("cudaStreamSynchronize", {stream});
+  return check_unrecorded("cudaStreamSynchronize", {of(stream)});
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned /*flags*/) {
-  return check("cudaStreamWaitEvent", {stream, event});
+  const std::lock_guard lock(mutex);
+  if (const auto status = enter_work("cudaStreamWaitEvent", stream, {of(event)})) return status;
+  if (!stream->recording()) return cudaSuccess;
+  stream->spoiled = true;
+  return refuse(cudaErrorStreamCaptureIsolation,
+                "cudaStreamWaitEvent for what lies outside of a recording");
 }
 cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void* data) {
-  if (const auto status = check("cudaLaunchHostFunc", {stream})) return status;
-  std::thread([=] {
-    in_function = true;
-    function(data);
-  }).join();
+  const auto work = [=] { function(data); };
+  {
+    const std::lock_guard lock(mutex);
+    if (const auto status = enter_work("cudaLaunchHostFunc", stream)) return status;
+    if (stream->recording()) {
+      stream->recorded.push_back({[=] { call_there(work); }});
+      return cudaSuccess;
+    }
+  }
+  call_there(work);
   return cudaSuccess;
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t size, cudaMemcpyKind /*kind*/,
                             cudaStream_t stream) {
-  return copy("cudaMemcpyAsync", to, from, size, stream);
+  const std::lock_guard lock(mutex);
+  if (const auto status = enter_work("cudaMemcpyAsync", stream)) return status;
+  std::optional<Work> work = copy_work("cudaMemcpyAsync", to, from, size);
+  if (!work) return cudaErrorInvalidValue;
+  if (stream->recording()) {
+    stream->recorded.push_back(std::move(*work));
+  } else {
+    work->run();
+  }
+  return cudaSuccess;
 }
 cudaError_t cudaMemcpyBatchAsync(void* const* to, const void* const* from, const std::size_t* sizes,
-                                 std::size_t count, cudaMemcpyAttributes* /*attributes*/,
-                                 std::size_t* /*first*/, std::size_t /*attribute_count*/,
+                                 std::size_t count, cudaMemcpyAttributes* attributes,
+                                 std::size_t* first, std::size_t attribute_count,
                                  cudaStream_t stream) {
-  if (const auto status = check_wait("cudaMemcpyBatchAsync", {stream})) return status;
+  const std::lock_guard lock(mutex);
+  if (const auto status = enter_unrecorded("cudaMemcpyBatchAsync", {of(stream)})) return status;
+  if (const char* problem =
+          problem_of(to, from, sizes, count, attributes, first, attribute_count)) {
+    return refuse(cudaErrorInvalidValue, std::string("cudaMemcpyBatchAsync ") + problem);
+  }
   for (std::size_t i = 0; i < count; ++i) {
-    if (const auto status = copy("cudaMemcpyBatchAsync", to[i], from[i], sizes[i], stream)) {
-      return status;
-    }
+    const std::optional<Work> work = copy_work("cudaMemcpyBatchAsync", to[i], from[i], sizes[i]);
+    if (!work) return cudaErrorInvalidValue;
+    work->run();
   }
   return cudaSuccess;
 }
 
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned /*flags*/) {
-  return make("cudaEventCreateWithFlags", event);
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
+  return make("cudaEventCreateWithFlags", Kind::kEvent, event,
+              {(flags & cudaEventDisableTiming) == 0});
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  return let_go("cudaEventDestroy", event);
+  return let_go("cudaEventDestroy", of(event));
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  return check_wait("cudaEventRecord", {event, stream});
+  const std::lock_guard lock(mutex);
+  const auto status = enter_unrecorded("cudaEventRecord", {of(event), of(stream)});
+  if (status != cudaSuccess) return status;
+  event->recorded = true;
+  return cudaSuccess;
 }
 cudaError_t cudaEventQuery(cudaEvent_t event) {
-  return check_wait("cudaEventQuery", {event});
+  return check_unrecorded("cudaEventQuery", {of(event)});
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  return check_wait("cudaEventSynchronize", {event});
+  return check_unrecorded("cudaEventSynchronize", {of(event)});
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t first, cudaEvent_t second) {
+  const std::lock_guard lock(mutex);
+  const auto status = enter("cudaEventElapsedTime", {of(first), of(second)});
+  if (status != cudaSuccess) return status;
+  for (const cudaEvent_t event : {first, second}) {
+    if (event->timed && event->recorded) continue;
+    return refuse(cudaErrorInvalidResourceHandle, "cudaEventElapsedTime without a time");
+  }
   *milliseconds = 0;
-  return check("cudaEventElapsedTime", {first, second});
+  return cudaSuccess;
 }
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode /*mode*/) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   const std::lock_guard lock(mutex);
-  if (const auto status = enter("cudaStreamBeginCapture", {stream})) return status;
-  stream->recording = true;
-  ++recording;
+  if (const auto status = enter("cudaStreamBeginCapture", {of(stream)})) return status;
+  if (stream->recording()) {
+    return refuse(cudaErrorIllegalState, "cudaStreamBeginCapture while recording");
+  }
+  stream->recorder = std::this_thread::get_id();
+  stream->mode = mode;
+  stream->spoiled = false;
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   const std::lock_guard lock(mutex);
-  --recording;
-  if (const auto status = enter("cudaStreamEndCapture", {stream})) return status;
-  stream->recording = false;
-  *graph = hold(std::make_shared<CUgraph_st>(CUgraph_st{std::exchange(stream->recorded, {})}));
+  *graph = nullptr;
+  if (const auto status = enter("cudaStreamEndCapture", {of(stream)})) return status;
+  if (!stream->recording()) {
+    return refuse(cudaErrorIllegalState, "cudaStreamEndCapture of what does not record");
+  }
+  if (stream->recorder != std::this_thread::get_id()) {
+    return refuse(cudaErrorStreamCaptureWrongThread, "cudaStreamEndCapture by another thread");
+  }
+  stream->recorder = {};
+  std::vector<Work> work = std::exchange(stream->recorded, {});
+  if (stream->spoiled) return last = cudaErrorStreamCaptureInvalidated;
+  *graph = hold(Kind::kGraph, std::make_shared<CUgraph_st>(CUgraph_st{std::move(work)}));
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* ready, cudaGraph_t graph,
                                  unsigned long long /*flags*/) {
   const std::lock_guard lock(mutex);
-  if (const auto status = enter("cudaGraphInstantiate", {graph})) return status;
-  *ready = hold(std::make_shared<CUgraphExec_st>(CUgraphExec_st{graph->work}));
+  if (const auto status = enter("cudaGraphInstantiate", {{graph, Kind::kGraph}})) return status;
+  *ready = hold(Kind::kReadyGraph, std::make_shared<CUgraphExec_st>(CUgraphExec_st{graph->work}));
   return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t ready, cudaStream_t stream) {
-  const std::lock_guard lock(mutex);
-  if (const auto status = enter("cudaGraphLaunch", {ready, stream})) return status;
-  for (const auto& work : ready->work) work();
+  std::vector<Work> all;
+  {
+    const std::lock_guard lock(mutex);
+    if (const auto status = enter_work("cudaGraphLaunch", stream, {{ready, Kind::kReadyGraph}})) {
+      return status;
+    }
+    if (stream->recording()) {
+      return refuse(cudaErrorNotPermitted, "cudaGraphLaunch within a recording");
+    }
+    for (const Work& work : ready->work) {
+      if (is_there(work)) continue;
+      return refuse(cudaErrorIllegalAddress, "cudaGraphLaunch of memory that has gone");
+    }
+    ++state.launched_graphs;
+    all = ready->work;
+  }
+  for (const Work& work : all) work.run();  // which may call functions
   return cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-  return let_go("cudaGraphDestroy", graph);
+  return let_go("cudaGraphDestroy", {graph, Kind::kGraph});
 }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t ready) {
-  return let_go("cudaGraphExecDestroy", ready);
+  return let_go("cudaGraphExecDestroy", {ready, Kind::kReadyGraph});
 }

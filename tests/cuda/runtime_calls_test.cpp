@@ -245,7 +245,11 @@ TEST(AnErrorForGood, IsToldFromOneThatPasses) {
     }
     return {};
   };
-  EXPECT_THAT(message(cudaErrorIllegalAddress), HasSubstr("can use none any more"));
+  for (const cudaError_t status :
+       {cudaErrorIllegalAddress, cudaErrorContained, cudaErrorTensorMemoryLeak,
+        cudaErrorMpsClientTerminated, cudaErrorExternalDevice}) {
+    EXPECT_THAT(message(status), HasSubstr("can use none any more")) << status;
+  }
   EXPECT_THAT(message(cudaErrorMemoryAllocation), Not(HasSubstr("none")));
   EXPECT_THAT(message(cudaErrorMemoryAllocation), HasSubstr("A call failed"));
 }

@@ -95,12 +95,15 @@ class FakeRuntime final : public runtime::Runtime {
     refuse_in_function(call);
     if (const auto error = due(call)) throw *error;
     if (recorder_.load() == std::this_thread::get_id()) {
-      throw DeviceError(call, "cudaErrorStreamCaptureUnsupported", "a stream is recording",
-                        SourceLocation::current());
+      spoiled_ = true;
+      refuse(call, "cudaErrorStreamCaptureUnsupported", "a stream is recording");
     }
   }
   [[noreturn]] static void refuse(const char* call, const char* status, const char* why) {
     throw DeviceError(call, status, why, SourceLocation::current());
+  }
+  [[noreturn]] static void refuse_spoiled(const char* call) {
+    refuse(call, "cudaErrorStreamCaptureInvalidated", "something else was done meanwhile");
   }
   void refuse_in_function(const char* call) const {
     if (device_.in_function()) {
@@ -279,23 +282,25 @@ class FakeRuntime final : public runtime::Runtime {
     void begin_recording() override {
       owner_.step("Stream::begin_recording");
       recording_ = std::make_unique<FakeRecording>();
-      spoiled_ = false;
+      owner_.spoiled_ = false;
       owner_.recorder_ = std::this_thread::get_id();
     }
     std::unique_ptr<runtime::Recording> end_recording() override {
       owner_.recorder_ = std::thread::id();
       auto recorded = std::move(recording_);
       owner_.step("Stream::end_recording");
-      if (spoiled_) {
-        refuse("Stream::end_recording", "cudaErrorStreamCaptureInvalidated",
-               "the stream was waited for");
-      }
+      if (owner_.spoiled_) refuse_spoiled("Stream::end_recording");
       ++owner_.recordings_;
       return recorded;
     }
     void play(const runtime::Recording& recording) override {
       auto fails = owner_.step_of_work("Stream::play");
-      for (FakeWork work : dynamic_cast<const FakeRecording&>(recording).work) {
+      require_not_recording("Stream::play");
+      const auto& all = dynamic_cast<const FakeRecording&>(recording).work;
+      for (const FakeWork& work : all) {
+        for (const runtime::Copy& copy : work.copies) require_memory(copy);
+      }
+      for (FakeWork work : all) {
         if (!work.fails) work.fails = std::exchange(fails, std::nullopt);
         give(std::move(work));
       }
@@ -320,12 +325,16 @@ class FakeRuntime final : public runtime::Runtime {
     }
     void require_not_recording(const char* call) {
       if (!recording_) return;
-      spoiled_ = true;
+      owner_.spoiled_ = true;
       refuse(call, "cudaErrorStreamCaptureUnsupported", "the stream is recording");
     }
     /// Copies and functions: to the device, or where they are recorded.
     void give(FakeWork work) {
       if (recording_) {
+        if (owner_.recorder_.load() != std::this_thread::get_id()) {
+          require_not_recording("Work");  // CUDA would record it, which nobody means
+        }
+        if (owner_.spoiled_) refuse_spoiled("Work");
         recording_->work.push_back(std::move(work));
         return;
       }
@@ -352,7 +361,6 @@ class FakeRuntime final : public runtime::Runtime {
     }
     std::list<FakeQueue>::iterator queue_;
     std::unique_ptr<FakeRecording> recording_;
-    bool spoiled_ = false;  ///< the recording
   };
 
   std::atomic<std::size_t> calls_ = 0, due_ = std::numeric_limits<std::size_t>::max();
@@ -360,6 +368,7 @@ class FakeRuntime final : public runtime::Runtime {
   std::atomic<std::size_t> made_ = 0, allocations_ = 0, batches_ = 0, recordings_ = 0, plays_ = 0;
   std::vector<std::size_t> plays_at_waits_;  // guarded by the device's mutex
   std::atomic<std::thread::id> recorder_;    ///< the thread that may only give work
+  std::atomic<bool> spoiled_ = false;        ///< what it records, by anything else
   std::atomic<int> live_ = 0;
   const std::size_t memory_;
   std::atomic<std::size_t> used_ = 0;

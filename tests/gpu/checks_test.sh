@@ -68,6 +68,20 @@ run 60 gpu
 rm "$folder/bundle/bin/nvidia-smi"
 expect "parts on a small device" "$(sort -u "$folder/bundle/results/gpu.log" | tr -d '\n')" "in 1 parts"
 
+bundle test_gpu 'echo "warning: cuDNN (libcudnn.so.9) was not found: kernels take its place" >&2'
+run 60 gpu
+expect "the library that was not there" "$(summary 's["passed"], s["not_found"]')" "1 ['cuDNN']"
+expect "the same in the table" "$(grep -c '^cuDNN (libcudnn.so.9) was not found$' "$folder/out")" 1
+bundle
+run 60 gpu
+expect "that all were there" "$(summary 's["not_found"]')" "[]"
+
+is nvidia-smi 'case "$1" in *compute_mode*) echo Exclusive_Process ;; *) echo 140000 ;; esac'
+is test_gpu 'echo "in $GTEST_TOTAL_SHARDS parts"'
+run 60 gpu
+rm "$folder/bundle/bin/nvidia-smi"
+expect "parts of a device that takes one process" "$(sort -u "$folder/bundle/results/gpu.log" | tr -d '\n')" "in 1 parts"
+
 bundle test_runtime 'printf "[ RUN      ] A.B\n"; exec sleep 30'
 run 3 runtime
 expect "the name of the test that hangs" "$(summary 's["checks"][0]["failed"]')" "['A.B (did not end)']"

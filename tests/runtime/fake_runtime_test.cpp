@@ -5,6 +5,8 @@
 #include <cstring>
 #include <functional>
 #include <set>
+#include <thread>
+#include <vector>
 
 #include "tests/fakes/fake_runtime.h"
 
@@ -250,19 +252,44 @@ TEST(FakeRuntime, CopiesTakeTheTimeOfTheirBytes) {
   EXPECT_NEAR(clock.now(), 0.2, 1e-9);
 }
 
-TEST(Recording, RefusesWhatCudaDoesFromTheThreadThatRecords) {
+TEST(Recording, IsSpoiledByWhatCudaRefusesTheThreadThatRecords) {
+  FakeRuntime runtime;
+  const Buffers buffers(runtime);
+  const auto stream = runtime.make_stream(), other = runtime.make_stream();
+  const auto event = runtime.make_event();
+  const std::vector<std::function<void()>> calls = {
+      [&] { (void)runtime.allocate(1); }, [&] { (void)runtime.make_event(); },
+      [&] { event->wait(); }, [&] { other->synchronize(); }, [&] { other->record(*event); }};
+  for (const auto& call : calls) {
+    stream->begin_recording();
+    stream->copy(buffers.down());
+    EXPECT_THROW(call(), DeviceError);
+    EXPECT_THROW(stream->copy(buffers.down()), DeviceError);
+    EXPECT_THROW((void)stream->end_recording(), DeviceError);
+    EXPECT_NO_THROW(call());
+  }
+  EXPECT_EQ(runtime.recordings(), 0U);
+  stream->synchronize();
+}
+
+TEST(Recording, IsNotForTheWorkOfOtherThreads) {
   FakeRuntime runtime;
   const Buffers buffers(runtime);
   const auto stream = runtime.make_stream();
-  const auto event = runtime.make_event();
+  stream->begin_recording();
+  std::thread([&] { EXPECT_THROW(stream->copy(buffers.down()), DeviceError); }).join();
+  EXPECT_THROW((void)stream->end_recording(), DeviceError);
+}
+
+TEST(Recording, IsNotPlayedWhenItsMemoryHasGone) {
+  FakeRuntime runtime;
+  Buffers buffers(runtime);
+  const auto stream = runtime.make_stream();
   stream->begin_recording();
   stream->copy(buffers.down());
-  EXPECT_THROW((void)runtime.allocate(1), DeviceError);
-  EXPECT_THROW((void)runtime.make_event(), DeviceError);
-  EXPECT_THROW(event->wait(), DeviceError);
   const auto recording = stream->end_recording();
-  EXPECT_NO_THROW((void)runtime.allocate(1));
-  stream->synchronize();
+  buffers.device.reset();
+  EXPECT_THROW(stream->play(*recording), DeviceError);
 }
 
 TEST(Recording, IsSpoiledByAWaitForItsStreamOnAnyThread) {

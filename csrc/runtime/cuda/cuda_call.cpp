@@ -10,6 +10,7 @@ namespace {
 /// Those of which CUDA says that the process must be started anew to use it again.
 bool is_for_good(cudaError_t status) {
   switch (status) {
+    case cudaErrorContained:
     case cudaErrorIllegalAddress:
     case cudaErrorLaunchTimeout:
     case cudaErrorAssert:
@@ -19,6 +20,9 @@ bool is_for_good(cudaError_t status) {
     case cudaErrorInvalidAddressSpace:
     case cudaErrorInvalidPc:
     case cudaErrorLaunchFailure:
+    case cudaErrorTensorMemoryLeak:
+    case cudaErrorMpsClientTerminated:
+    case cudaErrorExternalDevice:
       return true;
     default:
       return false;

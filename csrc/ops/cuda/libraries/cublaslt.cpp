@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/compute_dtype.h"
 #include "runtime/cuda/cuda_call.h"
 
 namespace lamina::ops::cuda {
@@ -97,6 +98,11 @@ cudaDataType_t scale_type(DType dtype) {
   return dtype == DType::kFloat64 ? CUDA_R_64F : CUDA_R_32F;
 }
 
+/// Whether what it gives is narrower than what it is summed in.
+bool is_rounded(const LibraryProduct& op) {
+  return op.result() != core::compute_dtype(op.dtype);
+}
+
 /// The factors of a product and of what it is added to, in the type that it is summed in.
 class Scale {
  public:
@@ -147,6 +153,11 @@ class Product final : public LibraryPlan {
                  "cublasLtMatmulPreferenceSetAttribute");
     };
     prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspace);
+    if (is_rounded(op_)) {  // once, and not the parts of a sum each
+      constexpr std::uint32_t kWide =
+          CUBLASLT_REDUCTION_SCHEME_NONE | CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+      prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, kWide);
+    }
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, kAlignment);
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, kAlignment);
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, kAlignment);

@@ -73,13 +73,13 @@ fe::error_t find_engines(const CudnnTarget& target, DType dtype, Float32Precisio
       status.is_bad()) {
     return status;
   }
-  std::vector<fe::NumericalNote_t> refused{fe::NumericalNote_t::NONDETERMINISTIC};
+  std::vector<fe::NumericalNote_t> refused{fe::NumericalNote_t::NONDETERMINISTIC,
+                                           fe::NumericalNote_t::REDUCED_PRECISION_REDUCTION};
   if (dtype == DType::kFloat32) {
     if (precision == Float32Precision::kStrict) {
       refused.push_back(fe::NumericalNote_t::TENSOR_CORE);
     }
     refused.push_back(fe::NumericalNote_t::DOWN_CONVERT_INPUTS);
-    refused.push_back(fe::NumericalNote_t::REDUCED_PRECISION_REDUCTION);
   }
   graph.deselect_numeric_notes(refused);
   return graph.check_support();

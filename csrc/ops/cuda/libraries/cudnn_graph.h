@@ -54,10 +54,10 @@ struct CudnnGraph {
   [[nodiscard]] bool supported() const { return graph != nullptr; }
 };
 
-/// Asks cuDNN for `op` (LibraryConvolution or LibraryNorm). Engines whose results vary
-/// from run to run are left out; where float32 is strict, so are those that round its inputs
-/// (tensor cores). Of the rest the first that can be built, or the one of the name `engine` where
-/// that can be. Throws BackendError when cuDNN lacks what its interface needs.
+/// Asks cuDNN for `op` (LibraryConvolution or LibraryNorm). Engines whose results vary from run to
+/// run are left out, and those that round parts of a sum; where float32 is strict, so are those
+/// that round its inputs (tensor cores). Of the rest the first that can be built, or the one of the
+/// name `engine` where that can be. Throws BackendError when cuDNN lacks what its interface needs.
 [[nodiscard]] CudnnGraph plan_with_cudnn(const CudnnTarget& target, const LibraryOp& op,
                                          Float32Precision precision = Float32Precision::kStrict,
                                          const std::string& engine = {});
