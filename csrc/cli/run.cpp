@@ -2,6 +2,7 @@
 #include <lamina/error.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -32,6 +33,7 @@ CLI::Validator positive() {
 }
 
 int run(int argc, const char* const* argv) {
+  (void)std::signal(SIGXFSZ, SIG_IGN);  // a file beyond `ulimit -f` is an error, which has a name
   CLI::App app("Runs Keras models and reads, writes and compares their weights.", "lamina");
   app.set_version_flag("--version", LAMINA_VERSION);
   app.require_subcommand(1);

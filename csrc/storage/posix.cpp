@@ -44,13 +44,16 @@ class PosixStorage final : public Storage {
   }
 
   bool link(const Path& from, const Path& to) override {
-    if (::link(from.c_str(), to.c_str()) == 0) return true;
-    if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK) return false;
-    raise_posix("link", to, errno);
+    return checked_for_room("link", to, [&] {
+             if (::link(from.c_str(), to.c_str()) == 0) return 1;
+             const bool none =
+                 errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK;
+             return none ? 0 : -1;
+           }) == 1;
   }
 
   void rename(const Path& from, const Path& to) override {
-    checked("rename", to, [&] { return std::rename(from.c_str(), to.c_str()); });
+    checked_for_room("rename", to, [&] { return std::rename(from.c_str(), to.c_str()); });
   }
 
   bool exchange(const Path& a, const Path& b) override {
@@ -63,11 +66,14 @@ class PosixStorage final : public Storage {
   void remove(const Path& path) override { remove_file(path); }
 
   void create_directory(const Path& path) override {
-    if (::mkdir(path.c_str(), 0777) == 0) return;
-    const int code = errno;
-    struct stat status {};
-    const bool is_there = code == EEXIST && ::stat(path.c_str(), &status) == 0;
-    if (!is_there || !S_ISDIR(status.st_mode)) raise_posix("mkdir", path, code);
+    checked_for_room("mkdir", path, [&] {
+      if (::mkdir(path.c_str(), 0777) == 0) return 0;
+      const int code = errno;
+      struct stat status {};
+      const bool is_there = code == EEXIST && ::stat(path.c_str(), &status) == 0;
+      errno = code;
+      return is_there && S_ISDIR(status.st_mode) ? 0 : -1;
+    });
   }
 
   void remove_directory(const Path& path) override {

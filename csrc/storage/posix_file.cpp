@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <lamina/error.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -20,6 +21,8 @@ using core::kSmallestDirect;
 constexpr std::size_t kLargestCall = std::size_t{1} << 30;  // Linux moves at most 2 GiB a call
 constexpr std::size_t kShown = std::size_t{256} << 10;      // stays in a core's own cache
 constexpr std::uint64_t kSamples = 16;  // pages to look at of what is to be read
+
+std::atomic<rlim_t> files_held_open = 0;
 
 // O_NONBLOCK: a pipe of that name must not hang us before it is refused. With it a file that is
 // leased, as by a server of files for its clients, cannot be opened before the lease is given back,
@@ -47,13 +50,6 @@ bool is_same_file(const struct stat& a, const struct stat& b) {
 bool is_same_content(const struct stat& a, const struct stat& b) {
   return a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
          a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
-}
-
-/// True when a call is to be tried again: it was interrupted, or found no room where the space of
-/// removed files was still on its way back. `freed` is `times_freed()` of before the call.
-bool is_worth_another_try(int code, std::uint64_t freed) {
-  if (code != ENOSPC && code != EDQUOT) return code == EINTR;
-  return wait_for_freed_space() || times_freed() != freed;
 }
 
 /// True for what the writes would fail of as well. Any other error says that there is no such thing
@@ -91,26 +87,42 @@ ssize_t write_some(int fd, std::uint64_t offset, std::span<const std::byte> byte
 
 }  // namespace
 
+HeldOpen::HeldOpen() noexcept {
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  counted_ = files_held_open.fetch_add(1) < limit.rlim_cur / 4;
+  if (!counted_) --files_held_open;
+}
+
+HeldOpen::~HeldOpen() {
+  if (counted_) --files_held_open;
+}
+
 PosixReadableFile::PosixReadableFile(Path path)
     : path_(std::move(path)), fd_(open_to_read(path_)), opened_(status_of(fd_, path_)) {
   if (S_ISDIR(opened_.st_mode)) raise_posix("open", path_, EISDIR);
   if (!S_ISREG(opened_.st_mode)) raise_posix("open", path_, EINVAL);
   size_ = static_cast<std::uint64_t>(opened_.st_size);
   direct_usable_ = size_ >= kSmallestDirect;  // for all that is known
+  if (!held_) fd_ = Descriptor();
 }
 
-bool PosixReadableFile::open_direct() const {
-  std::call_once(direct_once_, [this] {
-    Descriptor direct(::open(path_.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK));
-    struct stat there {};  // another file may have come in its place
-    const bool same = direct && ::fstat(direct.get(), &there) == 0 && is_same_file(there, opened_);
-    if (same) {
-      direct_ = std::move(direct);
-      direct_rules_ = direct_rules(direct_.get());
-    }
-    if (!same || !direct_rules_.possible) direct_usable_ = false;
-  });
-  return direct_usable_;
+Descriptor PosixReadableFile::opened_again() const {
+  Descriptor file = open_to_read(path_);
+  const struct stat there = status_of(file, path_);
+  if (is_same_file(there, opened_) && is_same_content(there, opened_)) return file;
+  throw StorageError("'" + path_.string() + "' was replaced, or written to, while it was read.",
+                     ESTALE);
+}
+
+std::optional<PosixReadableFile::Direct> PosixReadableFile::open_past_cache() const {
+  Descriptor direct(::open(path_.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK));
+  struct stat there {};  // another file may have come in its place
+  const bool same = direct && ::fstat(direct.get(), &there) == 0 && is_same_file(there, opened_);
+  if (!same) return {};
+  const DirectRules rules = direct_rules(direct.get());
+  if (!rules.possible) return {};
+  return Direct{std::move(direct), rules};
 }
 
 bool PosixReadableFile::is_replaced() const {
@@ -123,8 +135,8 @@ bool PosixReadableFile::is_replaced() const {
   }
 }
 
-bool PosixReadableFile::is_cached(std::uint64_t offset, std::uint64_t size) const {
-  void* map = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd_.get(), static_cast<off_t>(offset));
+bool PosixReadableFile::is_cached(int fd, std::uint64_t offset, std::uint64_t size) const {
+  void* map = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(offset));
   if (map == MAP_FAILED) return true;
   std::uint64_t cached = 0;
   for (std::uint64_t i = 0; i < kSamples; ++i) {
@@ -138,17 +150,18 @@ bool PosixReadableFile::is_cached(std::uint64_t offset, std::uint64_t size) cons
   return cached * 2 >= kSamples;
 }
 
-std::size_t PosixReadableFile::read_direct(std::uint64_t offset, std::span<std::byte> out) const {
-  const std::size_t whole = out.size() / direct_rules_.file * direct_rules_.file;
+std::size_t PosixReadableFile::read_direct(const Direct& direct, std::uint64_t offset,
+                                           std::span<std::byte> out) const {
+  const std::size_t unit = direct.rules.file, whole = out.size() / unit * unit;
   std::size_t done = 0;
   while (done < whole) {
     const ssize_t n =
-        ::pread(direct_.get(), out.data() + done, std::min(whole - done, kLargestCall),
+        ::pread(direct.fd.get(), out.data() + done, std::min(whole - done, kLargestCall),
                 static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno != EINVAL) raise_posix("pread", path_, errno);
     if (n > 0) done += static_cast<std::size_t>(n);
-    if (n <= 0 || static_cast<std::uint64_t>(n) % direct_rules_.file != 0) {
+    if (n <= 0 || static_cast<std::uint64_t>(n) % unit != 0) {
       // The device wants another alignment, or the file has become shorter: use the cache.
       direct_usable_ = false;
       break;
@@ -157,33 +170,48 @@ std::size_t PosixReadableFile::read_direct(std::uint64_t offset, std::span<std::
   return done;
 }
 
-std::size_t PosixReadableFile::read_past_cache(std::uint64_t offset,
+std::size_t PosixReadableFile::read_past_cache(int fd, std::uint64_t offset,
                                                std::span<std::byte> out) const {
   const bool possible = direct_usable_ && is_aligned(offset, out, DirectRules());
-  if (!possible || is_cached(offset, out.size()) || !open_direct()) return 0;
-  return is_aligned(offset, out, direct_rules_) ? read_direct(offset, out) : 0;
+  if (!possible || is_cached(fd, offset, out.size())) return 0;
+  std::optional<Direct> passing;
+  if (held_) {
+    std::call_once(direct_once_, [this] { direct_ = open_past_cache(); });
+  } else {
+    passing = open_past_cache();
+  }
+  const std::optional<Direct>& direct = held_ ? direct_ : passing;
+  if (!direct) {
+    direct_usable_ = false;
+    return 0;
+  }
+  return is_aligned(offset, out, direct->rules) ? read_direct(*direct, offset, out) : 0;
 }
 
 void PosixReadableFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {
-  const std::size_t done = read_past_cache(offset, out);
-  read_cached(offset + done, out.subspan(done));
+  const Descriptor again = fd_ ? Descriptor() : opened_again();
+  const int fd = fd_ ? fd_.get() : again.get();
+  const std::size_t done = read_past_cache(fd, offset, out);
+  read_cached(fd, offset + done, out.subspan(done));
 }
 
 void PosixReadableFile::read_and_show(std::uint64_t offset, std::span<std::byte> out,
                                       const Seen& seen) const {
-  std::size_t done = read_past_cache(offset, out);
+  const Descriptor again = fd_ ? Descriptor() : opened_again();
+  const int fd = fd_ ? fd_.get() : again.get();
+  std::size_t done = read_past_cache(fd, offset, out);
   if (done > 0) seen(out.first(done));
   for (std::size_t size = 0; done < out.size(); done += size) {
     size = std::min(kShown, out.size() - done);
-    read_cached(offset + done, out.subspan(done, size));
+    read_cached(fd, offset + done, out.subspan(done, size));
     seen(out.subspan(done, size));
   }
 }
 
-void PosixReadableFile::read_cached(std::uint64_t offset, std::span<std::byte> out) const {
+void PosixReadableFile::read_cached(int fd, std::uint64_t offset, std::span<std::byte> out) const {
   while (!out.empty()) {
     const ssize_t n = checked("pread", path_, [&] {
-      return ::pread(fd_.get(), out.data(), std::min(out.size(), kLargestCall),
+      return ::pread(fd, out.data(), std::min(out.size(), kLargestCall),
                      static_cast<off_t>(offset));
     });
     if (n == 0) {
@@ -196,7 +224,7 @@ void PosixReadableFile::read_cached(std::uint64_t offset, std::span<std::byte> o
 }
 
 PosixWritableFile::PosixWritableFile(Path path) : path_(std::move(path)) {
-  fd_ = Descriptor(checked("open", path_, [&] {
+  fd_ = Descriptor(checked_for_room("open", path_, [&] {
     return ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   }));
   // Not every file system has O_DIRECT; without it everything goes through the cache.

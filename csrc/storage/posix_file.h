@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <optional>
 
 #include "storage/posix_call.h"
 #include "storage/posix_direct.h"
@@ -10,8 +11,26 @@
 
 namespace lamina::storage {
 
+/// One of the files that are held open for reading: a quarter of those that the process may have
+/// open at most, as each may be opened a second time, past the page cache. A checkpoint may have
+/// more shards than that.
+class HeldOpen {
+ public:
+  HeldOpen() noexcept;
+  ~HeldOpen();
+  HeldOpen(const HeldOpen&) = delete;
+  HeldOpen& operator=(const HeldOpen&) = delete;
+  /// False where there are as many already.
+  explicit operator bool() const noexcept { return counted_; }
+
+ private:
+  bool counted_ = false;
+};
+
 /// Reads from the page cache what is there, and past it (O_DIRECT) what is large, aligned and not
 /// there: the way through the cache is about half as fast, and pushes out what others have in it.
+/// Where too many files are held open, opens it for each read, which fails with ESTALE when another
+/// file is in its place.
 class PosixReadableFile final : public ReadableFile {
  public:
   explicit PosixReadableFile(Path path);
@@ -23,21 +42,31 @@ class PosixReadableFile final : public ReadableFile {
                      const Seen& seen) const override;
 
  private:
-  [[nodiscard]] bool is_cached(std::uint64_t offset, std::uint64_t size) const;
-  /// Opens the file once more for reads past the cache, at the first that wants that: a checkpoint
-  /// of many shards has twice the descriptors otherwise. False where that way is not open.
-  [[nodiscard]] bool open_direct() const;
+  /// The file, opened past the cache.
+  struct Direct {
+    Descriptor fd;
+    DirectRules rules;
+  };
+
+  /// Opens a file that is not held. Throws StorageError (ESTALE).
+  [[nodiscard]] Descriptor opened_again() const;
+  [[nodiscard]] bool is_cached(int fd, std::uint64_t offset, std::uint64_t size) const;
+  /// Nothing where that way is not open.
+  [[nodiscard]] std::optional<Direct> open_past_cache() const;
   /// Reads past the cache what is worth it. Returns how many bytes that were: fewer than asked for
   /// where that way is not open.
-  std::size_t read_past_cache(std::uint64_t offset, std::span<std::byte> out) const;
-  std::size_t read_direct(std::uint64_t offset, std::span<std::byte> out) const;
-  void read_cached(std::uint64_t offset, std::span<std::byte> out) const;
+  std::size_t read_past_cache(int fd, std::uint64_t offset, std::span<std::byte> out) const;
+  std::size_t read_direct(const Direct& direct, std::uint64_t offset,
+                          std::span<std::byte> out) const;
+  void read_cached(int fd, std::uint64_t offset, std::span<std::byte> out) const;
 
   Path path_;
-  Descriptor fd_;
+  HeldOpen held_;
+  Descriptor fd_;  // where it is held
+  // At the first read that wants it: a checkpoint of many shards has twice the descriptors
+  // otherwise.
   mutable std::once_flag direct_once_;
-  mutable Descriptor direct_;
-  mutable DirectRules direct_rules_;
+  mutable std::optional<Direct> direct_;
   mutable std::atomic<bool> direct_usable_ = false;
   std::uint64_t size_ = 0;
   struct stat opened_ {};

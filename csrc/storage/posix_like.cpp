@@ -5,8 +5,12 @@
 #include <lamina/error.h>
 #include <linux/limits.h>
 #include <sys/xattr.h>
+#include <unistd.h>
+
+#include <system_error>
 
 #include "storage/posix_call.h"
+#include "storage/posix_remove.h"
 
 namespace lamina::storage {
 namespace {
@@ -27,6 +31,15 @@ struct stat status_of_file(const Path& path) {
       EINVAL);
 }
 
+/// Who took the right to write to a file away did not mean that a rename may do what a write may
+/// not. Any other error may be one of containers that do not know the call.
+void require_writable(const Path& path) {
+  if (::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0 || errno != EACCES) return;
+  throw StorageError(fmt::format("'{}' may not be written to, and is not replaced: {}",
+                                 path.string(), std::generic_category().message(EACCES)),
+                     EACCES);
+}
+
 /// Gives the file the access list (acl(5)) of `like`, or none if that has none, whatever its
 /// directory has for new files. False where it still has another.
 bool copy_access_list(const Path& like, const Descriptor& file) {
@@ -44,7 +57,8 @@ bool copy_access_list(const Path& like, const Descriptor& file) {
 
 void create_posix_like(const Path& like, const Path& path) {
   const struct stat wanted = status_of_file(like);
-  const Descriptor file(checked("open", path, [&] {
+  require_writable(like);
+  const Descriptor file(checked_for_room("open", path, [&] {
     return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   }));
   mode_t mode = (wanted.st_mode & 0066U) | 0600U;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "storage/posix_call.h"
+#include "storage/posix_remove.h"
 
 namespace lamina::storage {
 namespace {
@@ -41,14 +42,15 @@ bool is_gone(int code) {
   return code == ENOENT || code == ESTALE;
 }
 
-/// Null when the file goes away meanwhile, or a signal comes. Follows no link and waits for no
-/// pipe, whatever lies there.
+/// Null when the file goes away meanwhile, or a signal or room for it comes. Follows no link and
+/// waits for no pipe, whatever lies there.
 Opened open_lock(const Path& path) {
   constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  const std::uint64_t freed = times_freed();
   Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | kFlags, 0666));
   if (fd) return {std::move(fd), true};
   const int code = errno;
-  if (code == EINTR) return {};
+  if (is_worth_another_try(code, freed)) return {};
   if (code != EEXIST && code != EACCES && code != EROFS) raise_posix("open", path, code);
   // NFS locks only what is open for writing; where that may not be, reading will do elsewhere.
   for (const int mode : {O_RDWR, O_RDONLY}) {

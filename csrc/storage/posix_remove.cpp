@@ -173,4 +173,9 @@ std::uint64_t times_freed() {
   return ProcessFiles::get().freed();
 }
 
+bool is_worth_another_try(int code, std::uint64_t freed) {
+  if (code != ENOSPC && code != EDQUOT) return code == EINTR;
+  return wait_for_freed_space() || times_freed() != freed;
+}
+
 }  // namespace lamina::storage

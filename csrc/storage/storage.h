@@ -22,8 +22,9 @@ class ReadableFile {
   /// before `out` is full.
   virtual void read_at(std::uint64_t offset, std::span<std::byte> out) const = 0;
   /// True when its path no longer leads to what was opened: another file has come there, or none is
-  /// there, or the file itself was written to since. What was opened can still be read. False for
-  /// what lies in memory. Throws StorageError.
+  /// there, or the file itself was written to since. What was opened can still be read, but where
+  /// the process has many files open: then StorageError (ESTALE). False for what lies in memory.
+  /// Throws StorageError.
   [[nodiscard]] virtual bool is_replaced() const = 0;
 
   using Seen = std::function<void(std::span<const std::byte>)>;
@@ -70,8 +71,8 @@ class Storage {
   [[nodiscard]] virtual std::unique_ptr<WritableFile> create(const Path& path) = 0;
   /// Makes an empty file `path` with which all but its owner may do what they may with `like`, by
   /// its mode, group and access list. A later `create` leaves them that. Throws StorageError where
-  /// `like` is no regular file (EISDIR for a directory, EINVAL for a pipe or device), or `path` is
-  /// there.
+  /// `like` is no regular file (EISDIR for a directory, EINVAL for a pipe or device) or may not be
+  /// written to (EACCES), or `path` is there.
   virtual void create_like(const Path& like, const Path& path) = 0;
   [[nodiscard]] virtual bool exists(const Path& path) = 0;
   /// Gives the file `from` a second name. Returns false where the file system has no such thing.

@@ -135,7 +135,8 @@ struct ModelCheckpointOptions {
 
 /// Saves what is needed to go on after a crash, and goes on from there when `fit` is called again
 /// with the same arguments. Saves after all other callbacks, whose files are there when the backup
-/// is. The files go when `fit` ends as it should, all other saves included.
+/// is. The files go when `fit` ends as it should, all other saves included: also those of another
+/// process that has the same directory, which goes on and makes new ones. Each run wants its own.
 struct BackupAndRestoreOptions {
   /// A relative path is one of where the process is when the callback is made, wherever it goes
   /// while `fit` runs.

@@ -32,7 +32,8 @@ struct TrainingParts;
 
 struct SaveOptions {
   /// False: asks on the terminal before replacing a file ("[WARNING] ... already exists -
-  /// overwrite? [y/n]"); without a terminal an existing file is a ValueError.
+  /// overwrite? [y/n]"); without a terminal an existing file is a ValueError, as is one that
+  /// another process has saved since.
   bool overwrite = true;
   /// Upper bound of one shard in GB (1024^3 bytes), by the variables' sizes. Needs a
   /// `.weights.json` path, or turns a `.weights.h5` path into one with a warning, as Keras does.

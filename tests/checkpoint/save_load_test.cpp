@@ -2,6 +2,8 @@
 #include <lamina/error.h>
 
 #include <fstream>
+#include <functional>
+#include <utility>
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/load/catalog.h"
@@ -9,6 +11,7 @@
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/bytes.h"
 #include "tests/fakes/captured_warnings.h"
+#include "tests/fakes/passing_storage.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"
 
@@ -17,6 +20,7 @@ namespace {
 
 using lamina::testing::CapturedWarnings;
 using lamina::testing::kGB;
+using lamina::testing::PassingStorage;
 using lamina::testing::poisoned_copy;
 using lamina::testing::random_tensor;
 using lamina::testing::random_tree;
@@ -265,6 +269,50 @@ TEST(Save, WithoutOverwriteGuardsTheFileTheIndexAndTheShards) {
   std::ofstream(directory / "t.weights.json") << "an index";
   EXPECT_THROW(save(builder.tree, directory / "t.weights.h5", request), ValueError);
   EXPECT_EQ(text_of(directory / "t.weights.json"), "an index");
+}
+
+/// Before the first lock is taken, does something.
+class LockedLate final : public PassingStorage {
+ public:
+  explicit LockedLate(std::function<void()> before) : before_(std::move(before)) {}
+  std::unique_ptr<storage::Lock> try_lock(const Path& path) override {
+    if (before_) std::exchange(before_, nullptr)();
+    return inner().try_lock(path);
+  }
+
+ private:
+  std::function<void()> before_;
+};
+
+TEST(Save, WithoutOverwriteReplacesNothingThatAnotherHasSavedSinceItBegan) {
+  std::mt19937 random(lamina::test::fresh_seed());
+  const auto some = [&] {
+    TreeBuilder builder;
+    builder.layer("layers/a", "a", {random_tensor(random, {5, 7}, DType::kFloat32)});
+    return std::move(builder.tree);
+  };
+  const weights::WeightTree first = some(), second = some();
+  for (const bool sharded : {false, true}) {
+    const TemporaryDirectory directory;
+    const auto path = directory / (sharded ? "m.weights.json" : "m.weights.h5");
+    SaveRequest request;
+    if (sharded) request.max_shard_size = 1;
+    SaveRequest careful = request;
+    careful.overwrite = false;
+    LockedLate late([&] { save(first, path, request); });
+    try {
+      save(second, path, careful, late);
+      ADD_FAILURE() << "was replaced";
+    } catch (const ValueError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("already exists"));
+    }
+    EXPECT_TRUE(loads(first, path));
+    EXPECT_EQ(files_of(directory).size(), sharded ? 2U : 1U);
+    std::filesystem::remove(path);
+    std::filesystem::remove(directory / "m_00000.weights.h5");
+    save(second, path, careful);
+    EXPECT_TRUE(loads(second, path));
+  }
 }
 
 TEST(Save, ReportsProgressUpToTheWhole) {

@@ -5,9 +5,11 @@
 #include <lamina/model.h>
 #include <lamina/npy.h>
 
+#include <csignal>
 #include <random>
 
 #include "tests/cli/binary.h"
+#include "tests/fakes/file_size_limit.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"
 
@@ -183,6 +185,24 @@ TEST_F(ModelCommands, NoOverwriteKeepsTheFile) {
     EXPECT_THAT(refusal(reshard), HasSubstr("a.weights.h5"));
   }
   EXPECT_EQ(lamina::testing::file_content(directory_ / "a.weights.h5"), before);
+}
+
+TEST_F(ModelCommands, InitWhereAFileMayNotBeAsLargeIsAnErrorThatNamesIt) {
+  succeeds({"init", model_file("cnn.json"), "--weights", "a.weights.h5"});
+  const std::string before = lamina::testing::file_content(directory_ / "a.weights.h5");
+  const lamina::testing::FileSizeLimit limit(1000);
+  const auto ignored = ::signal(SIGXFSZ, SIG_DFL);  // as a shell leaves it
+  const std::string said = refusal({"init", model_file("cnn.json"), "--weights", "a.weights.h5"});
+  (void)::signal(SIGXFSZ, ignored);
+  EXPECT_THAT(said, AllOf(HasSubstr("a.weights.h5"), HasSubstr("File too large")));
+  EXPECT_EQ(lamina::testing::file_content(directory_ / "a.weights.h5"), before);
+  EXPECT_FALSE(fs::exists(directory_ / ".a.weights.h5.lock"));
+}
+
+TEST_F(ModelCommands, InitUnderANameThatIsTooLongSaysHowLongItIs) {
+  const std::string name = std::string(250, 'a') + ".weights.h5";
+  EXPECT_THAT(refusal({"init", model_file("cnn.json"), "--weights", name}),
+              HasSubstr("has 261 bytes, and a name has at most 255"));
 }
 
 TEST_F(ModelCommands, ReshardThroughAModelChecksTheWeights) {

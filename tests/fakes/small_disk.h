@@ -13,16 +13,18 @@
 
 namespace lamina::testing {
 
-/// Mounts a tmpfs of so many KiB, for this process alone: for root, or where a user may make a
-/// namespace. Empty, or why that cannot be. Meant for a child, as it changes what the process sees.
-inline std::string mount_small_disk(const std::filesystem::path& at, unsigned kibibytes) {
+/// Mounts a tmpfs of so many KiB, and with `more` of its options, for this process alone: for root,
+/// or where a user may make a namespace. Empty, or why that cannot be. Meant for a child, as it
+/// changes what the process sees.
+inline std::string mount_small_disk(const std::filesystem::path& at, unsigned kibibytes,
+                                    const std::string& more = "") {
   const auto failed = [](const char* call) {
     return std::string(call) + ": " + std::generic_category().message(errno);
   };
   if (::unshare(CLONE_NEWNS) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) {
     return failed("unshare");
   }
-  const std::string size = "size=" + std::to_string(kibibytes) + "k";
+  const std::string size = "size=" + std::to_string(kibibytes) + "k" + more;
   const bool mounted = ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
                        ::mount("none", at.c_str(), "tmpfs", 0, size.c_str()) == 0;
   return mounted ? std::string() : failed("mount");

@@ -1,18 +1,26 @@
 // How many descriptors files have, and who else has them.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <lamina/error.h>
 #include <lamina/tensor.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <functional>
 #include <latch>
+#include <memory>
 #include <random>
+#include <stdexcept>
 #include <thread>
 
 #include "storage/posix_call.h"
 #include "storage/posix_remove.h"
 #include "storage/storage.h"
+#include "tests/fakes/child_process.h"
 #include "tests/fakes/open_resources.h"
+#include "tests/fakes/small_disk.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"
 
@@ -109,6 +117,86 @@ TEST_F(Descriptors, OfAFileThatIsReplacedBeforeItsFirstLargeReadGiveTheOldBytes)
   EXPECT_TRUE(bitwise_equal(read, next));
 }
 
+/// The process may have no more files open than this says while it lives.
+class FewDescriptors {
+ public:
+  explicit FewDescriptors(rlim_t most) {
+    ::getrlimit(RLIMIT_NOFILE, &limit_);
+    const rlimit few{most, limit_.rlim_max};
+    if (::setrlimit(RLIMIT_NOFILE, &few) != 0) throw std::runtime_error("setrlimit");
+  }
+  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &limit_); }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+
+ private:
+  rlimit limit_{};
+};
+
+// A checkpoint may have more shards than that.
+TEST_F(Descriptors, AreFewerThanFilesThatAreReadWhereThereAreFew) {
+  constexpr std::size_t kFiles = 60, kSize = 2 * kMiB;
+  std::vector<Tensor> contents;
+  for (std::size_t i = 0; i < kFiles; ++i) {
+    contents.push_back(random_bytes(i % 10 == 0 ? kSize : 1000));
+    write(directory_ / std::to_string(i), contents.back());
+  }
+  const std::size_t before = count();
+  const rlim_t most = before + 30;
+  const FewDescriptors few(most);
+  std::vector<std::unique_ptr<ReadableFile>> files;
+  for (std::size_t i = 0; i < kFiles; ++i) {
+    files.push_back(posix().open(directory_ / std::to_string(i)));
+    EXPECT_EQ(files.back()->size(), contents[i].nbytes());
+  }
+  for (std::size_t round = 0; round < 2 * kFiles; ++round) {
+    const std::size_t i = random_() % kFiles;
+    Tensor read = bytes(contents[i].nbytes());
+    if (round % 2 == 0) {
+      files[i]->read_at(0, read.bytes());
+    } else {
+      files[i]->read_and_show(0, read.bytes(), [](std::span<const std::byte>) {});
+    }
+    ASSERT_TRUE(bitwise_equal(read, contents[i])) << i;
+    ASSERT_LE(count(), before + most / 2);
+  }
+  files.clear();
+  EXPECT_EQ(count(), before);
+}
+
+TEST_F(Descriptors, ThatAreNotHeldGiveNoBytesOfAnotherFile) {
+  for (const char* name : {"held", "replaced", "changed", "removed"}) {
+    write(directory_ / name, random_bytes(1000));
+  }
+  const rlim_t most = count() + 30;
+  const FewDescriptors few(most);
+  std::vector<std::unique_ptr<ReadableFile>> others;
+  while (others.size() + 1 < most / 4) others.push_back(posix().open(directory_ / "held"));
+  const auto held = posix().open(directory_ / "held");  // the last one
+  const auto replaced = posix().open(directory_ / "replaced");
+  const auto changed = posix().open(directory_ / "changed");
+  const auto removed = posix().open(directory_ / "removed");
+  for (const auto* file : {&held, &replaced, &changed, &removed}) {
+    EXPECT_FALSE((*file)->is_replaced());
+  }
+  posix().rename(directory_ / "held", directory_ / "replaced");
+  std::filesystem::resize_file(directory_ / "changed", 1001);
+  posix().remove(directory_ / "removed");
+  std::vector<std::byte> read(10);
+  held->read_at(0, read);
+  for (const auto* file : {&replaced, &changed}) {
+    EXPECT_TRUE((*file)->is_replaced());
+    try {
+      (*file)->read_at(0, read);
+      ADD_FAILURE() << (*file)->path() << " was read";
+    } catch (const StorageError& error) {
+      EXPECT_EQ(error.code(), ESTALE);
+      EXPECT_NE(std::string(error.what()).find((*file)->path().string()), std::string::npos);
+    }
+  }
+  EXPECT_THROW(removed->read_at(0, read), FileNotFoundError);
+}
+
 /// Of this process, of files in the directory, those without a name included.
 int descriptors_in(const Path& directory) {
   int found = 0;
@@ -166,6 +254,50 @@ TEST_F(Descriptors, OfRemovedFilesAreNotTheChilds) {
     if (before > 0 && after > 0) return;  // the parent had some meanwhile
   }
   FAIL() << "the files were closed before there was a child each time";
+}
+
+// A removed file that is held for a while has its inode, too.
+TEST_F(Descriptors, OfRemovedFilesAreWaitedForWhereAFileSystemHasNoMoreFiles) {
+  if (const std::string reason = lamina::testing::why_no_small_disk(); !reason.empty()) {
+    GTEST_SKIP() << reason;
+  }
+  const auto makes = [this](const std::function<void(const Path&)>& make) {
+    using namespace lamina::testing;
+    ::alarm(60);
+    const Path place = directory_ / "disk";
+    require(mount_small_disk(place, 128 << 10, ",nr_inodes=3") == "", "mounting");
+    const auto fill = [&] {
+      posix().create(place / "large")->close();
+      std::filesystem::resize_file(place / "large", 40 * kMiB);
+      posix().create(place / "other")->close();
+    };
+    fill();
+    for (int round = 0; round < 3; ++round) {
+      try {
+        posix().remove(place / "large");
+        make(place / "new");
+        require(posix().exists(place / "new"), "it was not made");
+        remove_all(place / "new", posix());
+        remove_all(place / "other", posix());
+        fill();
+      } catch (const std::exception& error) {
+        quit(error.what());
+      }
+    }
+    quit("");
+  };
+  std::filesystem::create_directory(directory_ / "disk");
+  const auto exits = ::testing::ExitedWithCode(0);
+  EXPECT_EXIT(makes([](const Path& path) { posix().create(path)->close(); }), exits, "held");
+  EXPECT_EXIT(makes([](const Path& path) { posix().create_directory(path); }), exits, "held");
+  EXPECT_EXIT(
+      makes([](const Path& path) { posix().create_like(path.parent_path() / "other", path); }),
+      exits, "held");
+  EXPECT_EXIT(makes([](const Path& path) {
+                { const auto lock = posix().try_lock(path.parent_path() / "l"); }
+                posix().create(path)->close();
+              }),
+              exits, "held");
 }
 
 }  // namespace

@@ -14,12 +14,14 @@
 
 #include "storage/storage.h"
 #include "tests/fakes/bytes.h"
+#include "tests/fakes/nobody.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"
 
 namespace lamina::storage {
 namespace {
 
+using lamina::testing::Nobody;
 using lamina::testing::TemporaryDirectory;
 
 std::vector<std::byte> random_bytes(std::size_t n) {
@@ -99,7 +101,7 @@ TEST(CreateLike, LetsOthersDoWhatTheyMayDoWithTheOther) {
     return static_cast<unsigned>(std::filesystem::status(path).permissions());
   };
   posix().create(directory / "like")->close();
-  for (const unsigned mode : {0600U, 0640U, 0666U, 0604U, 0755U, 0444U}) {
+  for (const unsigned mode : {0600U, 0640U, 0666U, 0604U, 0755U, 0644U}) {
     std::filesystem::permissions(directory / "like", static_cast<std::filesystem::perms>(mode));
     posix().create_like(directory / "like", directory / "f");
     EXPECT_EQ(posix().open(directory / "f")->size(), 0U);
@@ -124,10 +126,10 @@ TEST(CreateLike, LetsOthersDoWhatTheyMayDoWithTheOther) {
 TEST(CreateLike, LetsThoseOfTheOthersAccessListDoMoreAndNotItsGroup) {
   const TemporaryDirectory directory;
   posix().create(directory / "like")->close();
-  if (!set_list(directory / "like", kOfFile, access_list(4, 6, 0, 6, 0))) {
+  if (!set_list(directory / "like", kOfFile, access_list(7, 6, 0, 6, 0))) {
     GTEST_SKIP() << "no access lists in " << directory.path();
   }
-  ASSERT_EQ(status_of(directory / "like").st_mode & 0777U, 0460U);
+  ASSERT_EQ(status_of(directory / "like").st_mode & 0777U, 0760U);
   posix().create_like(directory / "like", directory / "f");
   EXPECT_EQ(list_of(directory / "f"), access_list(6, 6, 0, 6, 0));
   EXPECT_EQ(status_of(directory / "f").st_mode & 0777U, 0660U);
@@ -147,6 +149,28 @@ TEST(CreateLike, LetsNobodyDoMoreWhomOnlyTheDirectoryHasForNewFiles) {
   posix().create_like(directory / "like", directory / "f");
   EXPECT_EQ(list_of(directory / "f"), std::vector<std::byte>());
   EXPECT_EQ(status_of(directory / "f").st_mode & 0777U, 0640U);
+}
+
+TEST(CreateLike, RefusesWhatMayNotBeWrittenTo) {
+  const TemporaryDirectory directory;
+  std::filesystem::permissions(directory.path(), std::filesystem::perms::all);
+  const Nobody nobody;
+  if (::geteuid() == 0) GTEST_SKIP() << "root may do anything, and must stay root here";
+  posix().create(directory / "like")->close();
+  for (const unsigned mode : {0444U, 0466U, 0000U, 0577U}) {
+    std::filesystem::permissions(directory / "like", static_cast<std::filesystem::perms>(mode));
+    try {
+      posix().create_like(directory / "like", directory / "f");
+      ADD_FAILURE() << "was made like one of mode " << std::oct << mode;
+    } catch (const StorageError& error) {
+      EXPECT_EQ(error.code(), EACCES);
+      EXPECT_NE(std::string(error.what()).find("'" + (directory / "like").string() + "'"),
+                std::string::npos);
+    }
+    EXPECT_FALSE(posix().exists(directory / "f"));
+  }
+  std::filesystem::permissions(directory / "like", static_cast<std::filesystem::perms>(0200U));
+  posix().create_like(directory / "like", directory / "f");
 }
 
 TEST(CreateLike, RefusesWhatIsNoFile) {

@@ -9,27 +9,15 @@
 #include <cstdlib>
 
 #include "storage/posix_call.h"
+#include "tests/fakes/nobody.h"
 #include "tests/fakes/temporary_directory.h"
 
 namespace lamina::storage {
 namespace {
 
+using lamina::testing::Nobody;
 using lamina::testing::TemporaryDirectory;
 using ::testing::HasSubstr;
-
-/// The process has no more rights than anybody while this lives.
-class Nobody {
- public:
-  Nobody() : changed_(::geteuid() == 0 && ::seteuid(65534) == 0) {}
-  ~Nobody() {
-    if (changed_ && ::seteuid(0) != 0) std::abort();
-  }
-  Nobody(const Nobody&) = delete;
-  Nobody& operator=(const Nobody&) = delete;
-
- private:
-  bool changed_;
-};
 
 TEST(PosixLock, WhoseFileMayNotBeOpenedSaysThat) {
   const TemporaryDirectory directory;

@@ -38,6 +38,13 @@ void rename_if_there(const path& from, const path& to, Storage& storage) {
   }
 }
 
+/// Whose record is in force; empty: nobody's.
+std::string save_on_record(const CheckpointPlace& place, Storage& storage) {
+  if (!storage.exists(place.record())) return {};
+  const std::optional<RecoveryRecord> record = read_record(place, storage);
+  return record ? record->save : std::string();
+}
+
 }  // namespace
 
 void warn_of_leftover(const std::string& problem) {
@@ -87,6 +94,13 @@ std::unique_ptr<storage::Lock> lock_checkpoint(const CheckpointPlace& place, Sto
     throw FileNotFoundError(fmt::format("'{}' cannot be saved in '{}': No such file or directory",
                                         place.at(place.name).string(), place.directory.string()),
                             error.code());
+  } catch (const StorageError& error) {
+    if (!is_forbidden(error)) throw;
+    throw StorageError(
+        fmt::format("Nothing can be saved in '{}', where new files are made before they take the "
+                    "places of old ones: {}",
+                    place.directory.string(), error.what()),
+        error.code());
   }
   return lock;
 }
@@ -133,18 +147,24 @@ void settle_locked(const CheckpointPlace& place, Storage& storage) {
 }
 
 bool is_unsettled(const path& checkpoint, Storage& storage) {
-  const CheckpointPlace place(checkpoint);
-  return storage.exists(place.record()) && read_record(place, storage);
+  return !save_on_record(CheckpointPlace(checkpoint), storage).empty();
 }
 
 void settle(const path& checkpoint, Storage& storage) {
   const CheckpointPlace place(checkpoint);
   const auto settled = [&] {
-    if (!is_unsettled(checkpoint, storage)) return true;
-    const auto lock = storage.try_lock(place.lock());
-    if (!lock) return false;
-    settle_locked(place, storage);
-    return true;
+    const std::string save = save_on_record(place, storage);
+    if (save.empty()) return true;
+    try {
+      const auto lock = storage.try_lock(place.lock());
+      if (!lock) return false;
+      settle_locked(place, storage);
+      return true;
+    } catch (const StorageError& error) {
+      // Its save may have given the lock back meanwhile, which we may not make anew.
+      if (!is_forbidden(error) || save_on_record(place, storage) == save) throw;
+      return false;
+    }
   };
   try {
     wait_until(settled, place);

@@ -7,6 +7,7 @@
 #include "checkpoint/background/save_queue.h"
 #include "checkpoint/commit/recovery.h"
 #include "checkpoint/names/paths.h"
+#include "checkpoint/names/prompt.h"
 #include "checkpoint/save/plan_cache.h"
 #include "checkpoint/save/save_files.h"
 #include "checkpoint/transfer/device_errors.h"
@@ -28,7 +29,10 @@ bool ask(SaveJob& job, const std::filesystem::path& given, storage::Storage& sto
   job.plan = plan_cache().get(job);
   const SaveFiles files = files_of(job.target, job.plan->shards.shards.size());
   if (job.target.sharded) settle(files.checkpoint(), storage);
-  return may_replace(given, files, storage);
+  const std::optional<std::filesystem::path> file = in_the_way(given, files, storage);
+  if (!file) return true;
+  // From here on `overwrite` is false where there was nothing to be asked about.
+  return job.request.overwrite = may_overwrite(*file, terminal());
 }
 
 /// The devices, other than the CPU, that values are on.

@@ -59,6 +59,16 @@ std::unique_ptr<NewFiles> place_for(const SaveFiles& files, const SaveJob& job,
                                   [&state](const path& lock) { state.go_on_waiting_for(lock); });
 }
 
+/// For the holder of the checkpoint's lock: another may have saved since it was looked whether
+/// there is anything to be asked about.
+void require_nothing_there(const SaveFiles& files, storage::Storage& storage) {
+  const std::optional<path> file = in_the_way(files.checkpoint(), files, storage);
+  if (!file) return;
+  throw ValueError("'" + file->string() +
+                   "' already exists: it has come there since this save began, and overwriting was "
+                   "not asked for. Specify overwrite=true to replace it.");
+}
+
 void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state) {
   if (!job.plan) job.plan = plan_cache().get(job);
   const SaveFiles files = files_of(job.target, job.plan->shards.shards.size());
@@ -70,6 +80,7 @@ void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state)
 
   ByteProgress progress(job.request.progress, state.progress().bytes_total, &state);
   const std::unique_ptr<NewFiles> new_files = place_for(files, job, storage, state);
+  if (!job.request.overwrite) require_nothing_there(files, storage);
   const std::vector<std::string> obsolete = obsolete_shards(files, storage);
   write_shards(shards, job, *new_files, {progress, storage, state});
   if (job.target.sharded) storage::write_text(new_files->stage(files.index), index, storage);

@@ -5,7 +5,6 @@
 #include <unordered_set>
 
 #include "checkpoint/index/index.h"
-#include "checkpoint/names/prompt.h"
 
 namespace lamina::checkpoint {
 
@@ -27,13 +26,14 @@ SaveFiles files_of(const SaveTarget& target, std::size_t shards) {
   return out;
 }
 
-bool may_replace(const path& given, const SaveFiles& files, storage::Storage& storage) {
+std::optional<path> in_the_way(const path& given, const SaveFiles& files,
+                               storage::Storage& storage) {
   std::vector<path> guarded{given, files.directory / files.index};
   for (const std::string& shard : files.shards) guarded.push_back(files.directory / shard);
   for (const path& file : guarded) {
-    if (file.has_filename() && storage.exists(file)) return may_overwrite(file, terminal());
+    if (file.has_filename() && storage.exists(file)) return file;
   }
-  return true;
+  return {};
 }
 
 std::vector<std::string> obsolete_shards(const SaveFiles& files, storage::Storage& storage) {

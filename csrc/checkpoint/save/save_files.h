@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,10 +21,11 @@ struct SaveFiles {
 
 [[nodiscard]] SaveFiles files_of(const SaveTarget& target, std::size_t shards);
 
-/// Asks before the file `given` or any file of an older checkpoint goes, shards too. False: the
-/// user said no. Throws ValueError when nobody can answer.
-[[nodiscard]] bool may_replace(const std::filesystem::path& given, const SaveFiles& files,
-                               storage::Storage& storage);
+/// The file `given`, or a file of an older checkpoint that would go, shards too; nothing where
+/// there is none.
+[[nodiscard]] std::optional<std::filesystem::path> in_the_way(const std::filesystem::path& given,
+                                                              const SaveFiles& files,
+                                                              storage::Storage& storage);
 
 /// Shards that the index to be replaced lists and the new one does not. Only names that a save
 /// under this index's name makes: whatever else an index says, it is no leave to remove other

@@ -31,7 +31,7 @@ struct Values {
 };
 
 struct SaveRequest {
-  bool overwrite = true;
+  bool overwrite = true;  ///< of a job false: nothing was there, or the user has yet to be asked
   std::optional<double> max_shard_size;
   bool keep_entries_together = false;
   std::unordered_set<weights::NodeId> skip;

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <functional>
 #include <iterator>
+#include <utility>
 
 #include "checkpoint/commit/hidden_names.h"
 #include "checkpoint/steps/read_back.h"
@@ -86,17 +88,33 @@ void StepDirectories::remove_but_for_newest(const std::vector<std::int64_t>& all
   if (newest == all.rend()) return;
   std::erase(going, *newest);
   if (going.empty()) return;
-  std::vector<path> hidden;
+  std::vector<std::pair<std::int64_t, path>> hidden;
   std::exception_ptr hindrance;
-  for (const std::int64_t step : going) {
+  const auto attempt = [&](const std::function<void()>& action) {
     try {
-      hidden.push_back(hide(step));
+      action();
     } catch (const StorageError&) {
       if (!hindrance) hindrance = std::current_exception();
     }
-  }
-  remove_hidden(hidden);
+  };
+  for (const std::int64_t step : going) attempt([&] { hidden.emplace_back(step, hide(step)); });
+  if (!hidden.empty()) storage_.sync_directory(directory_);
+  for (const auto& each : hidden) attempt([&] { remove_or_show(each.first, each.second); });
   if (hindrance) std::rethrow_exception(hindrance);
+}
+
+void StepDirectories::remove_or_show(std::int64_t step, const path& hidden) const {
+  std::vector<std::string> names;
+  try {
+    names = storage_.list(hidden);
+    storage::remove_all(hidden, storage_);
+  } catch (...) {
+    quietly([&] {
+      const bool is_whole = names.empty() || storage_.list(hidden) == names;
+      if (is_whole && !storage_.exists(at(step))) storage_.rename(hidden, at(step));
+    });
+    throw;
+  }
 }
 
 path StepDirectories::hide(std::int64_t step) const {

@@ -35,11 +35,12 @@
 //   6. Hide a replaced one as removed: from now on it is not put back.
 //   7. Hide each directory that is not to be kept as removed. Which that are is known only when all
 //      that was to be read could be: an error that tells no damage keeps everything. Where one
-//      cannot be hidden, the others go all the same. An overlay gives no other name to a directory
-//      of a lower layer, such as a container's image: of those the index, or the single file, is
-//      removed first, durably, which leaves what is no checkpoint. Such a step cannot be replaced
-//      before that; what an end at that moment leaves is seen by nobody, and goes when its step is
-//      saved again.
+//      cannot be hidden, the others go all the same. One of which nothing can be removed, such as a
+//      directory that is write-protected, gets its name back. An overlay gives no other name to a
+//      directory of a lower layer, such as a container's image: of those the index, or the single
+//      file, is removed first, durably, which leaves what is no checkpoint. Such a step cannot be
+//      replaced before that; what an end at that moment leaves is seen by nobody, and goes when its
+//      step is saved again.
 //
 // Nothing is removed, here or in 1, before the parent directory is synced: of the renames and of
 // the removals within the directories a power cut may keep the latter alone, and a step must never

@@ -88,6 +88,9 @@ class StepDirectories {
                              const Saved& saved) const;
   /// Has the step be none any more. Returns the directory that it leaves, which is to be removed.
   [[nodiscard]] std::filesystem::path hide(std::int64_t step) const;
+  /// Removes what was hidden. One of which nothing may be removed, as where it is write-protected,
+  /// is the step's again.
+  void remove_or_show(std::int64_t step, const std::filesystem::path& hidden) const;
   void warn_of_newer(std::int64_t newest, const KeepRule& keep, const Saved& saved) const;
   [[nodiscard]] bool is_good(std::int64_t step, const Saved& saved) const;
 

@@ -1,8 +1,10 @@
 // Callbacks that save.
 #include <fmt/format.h>
 #include <lamina/callbacks.h>
+#include <lamina/error.h>
 #include <lamina/log.h>
 
+#include <cerrno>
 #include <cmath>
 #include <utility>
 
@@ -211,14 +213,18 @@ class BackupAndRestoreCallback : public Callback {
     if (std::exchange(due_, false)) save(run);
   }
   void on_train_end(FitRun&, const Logs&) override {
-    finish();
-    if (!o_.delete_checkpoint) return;
+    if (!o_.delete_checkpoint) return finish();
+    or_without_directory([&] { finish(); });
     std::error_code error;
     for (const auto& file : {link_, previous_, file_}) {
       std::filesystem::remove(file, error);
       if (error) warn("The backup '" + file.string() + "' was not removed: " + error.message());
     }
-    std::filesystem::remove(directory_, error);  // unless it holds something else
+    try {
+      storage::posix().remove_directory(directory_);
+    } catch (const StorageError&) {
+      // It holds something else, or is a link, which is not ours.
+    }
   }
 
   std::vector<double> state() const override { return {static_cast<double>(counter_.seen())}; }
@@ -238,7 +244,7 @@ class BackupAndRestoreCallback : public Callback {
       const std::string worse = damage_of(before);
       if (worse.empty()) {
         warn("The backup before takes the place of the last one: " + damage);
-        storage::posix().rename(before, file_);
+        or_gone([&] { storage::posix().rename(before, file_); });
         return;
       }
       damage += ' ' + worse;
@@ -250,8 +256,39 @@ class BackupAndRestoreCallback : public Callback {
     return checkpoint::damage_of(backup, {}, storage::posix());
   }
 
+  // Each of several processes may have been told to make backups here, as where a run is started
+  // once a device: that one is faster, or ends first and removes them, is no reason for the others
+  // to end.
+
+  /// Goes on where another has removed, or renamed, a file.
+  template <class F>
+  static void or_gone(const F& action) {
+    try {
+      action();
+    } catch (const FileNotFoundError&) {
+    }
+  }
+  /// False where another has removed the directory. An error may also tell of another save.
+  template <class F>
+  bool or_without_directory(const F& action) const {
+    try {
+      action();
+      return true;
+    } catch (const FileNotFoundError&) {
+      if (storage::posix().exists(directory_)) throw;
+      return false;
+    }
+  }
+
   void save(FitRun& run) {
-    finish();
+    constexpr int kAttempts = 10;
+    or_without_directory([&] { finish(); });
+    for (int attempt = 1; attempt < kAttempts; ++attempt) {
+      if (or_without_directory([&] { try_to_save(run); })) return;
+    }
+    try_to_save(run);
+  }
+  void try_to_save(FitRun& run) {
     storage::create_directories(directory_, storage::posix());
     or_unlink([&] {
       if (o_.double_checkpoint) keep_last();
@@ -265,13 +302,19 @@ class BackupAndRestoreCallback : public Callback {
   void keep_last() {
     storage::Storage& storage = storage::posix();
     if (!storage.exists(file_)) return;
-    if (storage.exists(link_)) storage.remove(link_);
+    or_gone([&] { storage.remove(link_); });
     linked_ = true;
-    storage::link_or_copy(file_, link_, storage);
+    try {
+      or_gone([&] { storage::link_or_copy(file_, link_, storage); });
+    } catch (const StorageError& error) {
+      if (error.code() != EEXIST) throw;  // another's is one of a backup, too
+    }
   }
   void finish() {
     or_unlink([&] { saver_.finish(); });
-    if (std::exchange(linked_, false)) storage::posix().rename(link_, previous_);
+    if (std::exchange(linked_, false)) {
+      or_gone([&] { storage::posix().rename(link_, previous_); });
+    }
   }
   /// After a save that failed the last backup is where it was.
   template <class F>

@@ -270,6 +270,66 @@ TEST_F(Recovering, TakesALockThatCannotBeOpenedForHeld) {
   for (const std::string& name : {of_lock, of_record}) EXPECT_EQ(text(name), name);
 }
 
+/// Of a directory that may not be written to: a lock that is not there cannot be made. Does
+/// something each time before that is said.
+class UnwritableStorage final : public PassingStorage {
+ public:
+  explicit UnwritableStorage(std::function<void(int)> action) : action_(std::move(action)) {}
+  std::unique_ptr<storage::Lock> try_lock(const Path& path) override {
+    action_(++attempts_);
+    throw StorageError("open failed for '" + path.string() + "': Permission denied", EACCES);
+  }
+
+ private:
+  std::function<void(int)> action_;
+  int attempts_ = 0;
+};
+
+TEST_F(Recovering, IsNotAskedOfWhoMayNotWriteAboutSavesThatWereJustDone) {
+  scene_.save(0, 1300, storage::posix());
+  const CheckpointPlace place(directory_ / "m.weights.json");
+  // All of them have their places by now.
+  const auto record = [&](const std::string& save) {
+    write_record(place, {save, HiddenCopy::kNew, {"m_00000.weights.h5", "m.weights.json"}, {}},
+                 storage::posix());
+  };
+  // One save ends, another puts its files in place, and that ends, too.
+  record(kSave);
+  int attempts = 0;
+  UnwritableStorage ending([&](int attempt) {
+    attempts = attempt;
+    if (attempt == 1) return record("124-0123456789abcdef");
+    std::filesystem::remove(place.record());
+  });
+  EXPECT_EQ(scene_.load(ending), 0);
+  EXPECT_EQ(attempts, 2);
+
+  record(kSave);
+  UnwritableStorage dead([](int) {});
+  try {
+    (void)scene_.load(dead);
+    ADD_FAILURE() << "was loaded";
+  } catch (const StorageError& error) {
+    EXPECT_EQ(error.code(), EACCES);
+    EXPECT_THAT(error.what(), HasSubstr("lamina recover " + directory_.path().string()));
+  }
+  EXPECT_TRUE(std::filesystem::exists(place.record()));
+  EXPECT_EQ(scene_.load(storage::posix()), 0);
+}
+
+TEST_F(Recovering, ASaveWhereNoLockCanBeMadeSaysWhatItNeeds) {
+  UnwritableStorage storage([](int) {});
+  try {
+    scene_.save(0, 1300, storage);
+    ADD_FAILURE() << "was saved";
+  } catch (const StorageError& error) {
+    EXPECT_EQ(error.code(), EACCES);
+    EXPECT_THAT(error.what(), HasSubstr("Nothing can be saved in '" + directory_.path().string()));
+    EXPECT_THAT(error.what(), HasSubstr("m.weights.json"));
+  }
+  EXPECT_THAT(files(), IsEmpty());
+}
+
 TEST_F(Recovering, LeavesWhatTheRecordNeedsOfASaveThatDiedMeanwhile) {
   scene_.save(0, 1300, storage::posix());
   const std::string shard = "m_00000.weights.h5", index = "m.weights.json";

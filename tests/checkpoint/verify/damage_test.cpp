@@ -87,7 +87,7 @@ TEST_P(Damage, IsNotThatNoMoreFilesCanBeOpened) {
       const LastDescriptors last(descriptors);
       try {
         EXPECT_EQ(damage_of(path, {}, storage::posix()), "");
-        EXPECT_GE(descriptors, path == files_.single() ? 1U : files_.shards().size());
+        EXPECT_GE(descriptors, 1U);  // not all shards are held open
         break;
       } catch (const StorageError& error) {
         EXPECT_EQ(error.code(), EMFILE) << error.what();
@@ -95,7 +95,10 @@ TEST_P(Damage, IsNotThatNoMoreFilesCanBeOpened) {
       try {
         const VerifyReport report = verify(path, {}, storage::posix());
         EXPECT_THAT(report.problems, IsEmpty());
-        EXPECT_THAT(report.unreadable, Not(IsEmpty()));
+        // Threads that read shards which are not held may get by with what there is.
+        if (path == files_.single()) {
+          EXPECT_THAT(report.unreadable, Not(IsEmpty()));
+        }
       } catch (const StorageError& error) {
         EXPECT_EQ(error.code(), EMFILE) << error.what();
       }

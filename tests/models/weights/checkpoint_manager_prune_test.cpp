@@ -169,6 +169,41 @@ TEST_P(ManagerPrune, AStepThatCannotBeHiddenIsInTheWayOfNoOther) {
               ElementsAre(AllOf(HasSubstr("rename failed"), HasSubstr("step_00000001"))));
 }
 
+/// Removes nothing from a step's directory, wherever that is: it is write-protected.
+class ProtectedStep final : public PassingStorage {
+ public:
+  explicit ProtectedStep(std::string step) : step_(std::move(step)) {}
+  void remove(const Path& path) override {
+    if (path.parent_path().filename().string().find(step_) != std::string::npos) {
+      throw StorageError("unlink failed for '" + path.string() + "'", EACCES);
+    }
+    inner().remove(path);
+  }
+
+ private:
+  std::string step_;
+};
+
+TEST_P(ManagerPrune, AStepThatIsWriteProtectedStaysAndIsInTheWayOfNoOther) {
+  CheckpointManager all(options(0));
+  for (std::int64_t step = 1; step <= 3; ++step) save(all, step);
+  ProtectedStep storage("step_00000001");
+  TestingCheckpointManager manager(options(1), storage);
+  for (std::int64_t step = 4; step <= 5; ++step) {
+    const CapturedWarnings warnings;
+    save(manager, step);
+    EXPECT_THAT(files(), ElementsAre("step_00000001", "step_0000000" + std::to_string(step)));
+    EXPECT_TRUE(checkpoint::is_sound(manager.path(1), storage::posix()));
+    EXPECT_THAT(warnings.all,
+                ElementsAre(AllOf(HasSubstr("unlink failed"), HasSubstr("step_00000001"))));
+  }
+  const CapturedWarnings warnings;
+  CheckpointManager next(options(1));
+  save(next, 6);
+  EXPECT_THAT(files(), ElementsAre("step_00000006"));
+  EXPECT_THAT(warnings.all, IsEmpty());
+}
+
 // As an end in the middle of such a removal leaves it.
 TEST_P(ManagerPrune, WhatIsLeftOfAnOverlaysStepIsNoStepAndInNobodysWay) {
   save_all({1, 2});

@@ -118,6 +118,70 @@ TEST_P(Backups, WhereTheyCannotBeAreAnErrorThatNamesTheFile) {
   }
 }
 
+/// Another process with the same directory, before each backup: it ends and takes all backups
+/// along, it has just begun one of its own, or it notes the end of ours.
+class Meddles : public Callback {
+ public:
+  Meddles(std::filesystem::path directory, Random& random)
+      : directory_(std::move(directory)), random_(random) {}
+  void on_train_batch_end(FitRun&, std::int64_t, const Logs&) override {
+    std::error_code none;
+    const auto last = directory_ / "latest.weights.h5", link = directory_ / ".previous.weights.h5";
+    switch (random_.integer(0, 2)) {
+      case 0:
+        for (const auto& file : {link, directory_ / "previous.weights.h5", last, directory_}) {
+          std::filesystem::remove(file, none);  // the directory only if nobody is at work in it
+        }
+        break;
+      case 1:
+        std::filesystem::create_hard_link(last, link, none);
+        break;
+      default:
+        std::filesystem::rename(link, directory_ / "previous.weights.h5", none);
+    }
+  }
+
+ private:
+  std::filesystem::path directory_;
+  Random& random_;
+};
+
+TEST_P(Backups, OfAnotherProcessInTheSameDirectoryEndNoRun) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  for (const bool doubled : {false, true}) {
+    const auto directory = scratch / (doubled ? "b" : "c");
+    const ModelPtr model = compiled(1), undisturbed = compiled(1);
+    (void)undisturbed->fit(data.x, data.y, options({}));
+    EXPECT_EQ(message_of([&] {
+                (void)model->fit(
+                    data.x, data.y,
+                    options({std::make_shared<Meddles>(directory, random),
+                             callbacks::BackupAndRestore({.backup_dir = directory,
+                                                          .save_freq = 1,
+                                                          .double_checkpoint = doubled,
+                                                          .asynchronous = GetParam()})}));
+              }),
+              "nothing was thrown");
+    expect_same_bits(*undisturbed, *model);
+    EXPECT_FALSE(std::filesystem::exists(directory));
+  }
+}
+
+TEST_P(Backups, AreRemovedAndNotTheLinkToTheirDirectory) {
+  Random random;
+  const Spokes data(random, 60);
+  const Scratch scratch;
+  std::filesystem::create_directory(scratch / "b");
+  std::filesystem::create_directory_symlink(scratch / "b", scratch / "link");
+  (void)compiled(1)->fit(data.x, data.y,
+                         options({callbacks::BackupAndRestore(
+                             {.backup_dir = scratch / "link", .asynchronous = GetParam()})}));
+  EXPECT_TRUE(std::filesystem::is_symlink(scratch / "link"));
+  EXPECT_TRUE(std::filesystem::is_empty(scratch / "b"));
+}
+
 TEST(Resume, FromTheBackupBeforeADamagedOne) {
   Random random;
   const Spokes data(random, 60);
