@@ -117,8 +117,8 @@ template <class T>
       return functor{}(x, y);                                                       \
     } else if constexpr (needs_signs(BinaryKind::enumerator)) {                     \
       return static_cast<T>(functor{}(x, y));                                       \
-    } else if constexpr (BinaryKind::enumerator == BinaryKind::kDivide) {           \
-      return T(0); /* refused before it comes here: integers have no division */    \
+    } else if constexpr (needs_floats(BinaryKind::enumerator)) {                    \
+      return T(0); /* refused before it comes here */                               \
     } else {                                                                        \
       return static_cast<T>(                                                        \
           functor{}(static_cast<std::uint64_t>(x), static_cast<std::uint64_t>(y))); \

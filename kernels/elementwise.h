@@ -4,6 +4,7 @@
 #pragma once
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "kernels/host_device.h"
 
@@ -137,6 +138,17 @@ LAMINA_UNARY_FUNCTOR(Sqrt, std::sqrt(x), T(0.5) / std::sqrt(x))
 LAMINA_UNARY_FUNCTOR(Rsqrt, T(1) / std::sqrt(x), T(-0.5) / (x * std::sqrt(x)))
 /// a = the exponent
 LAMINA_UNARY_FUNCTOR(Power, std::pow(x, a), a == T(0) ? T(0) : a * std::pow(x, a - T(1)))
+LAMINA_UNARY_FUNCTOR(Erf, std::erf(x), T(1.12837916709551257390) * std::exp(-x * x))
+LAMINA_UNARY_FUNCTOR(Tan, std::tan(x), T(1) + square(std::tan(x)))
+LAMINA_UNARY_FUNCTOR(Arctan, std::atan(x), T(1) / (T(1) + x * x))
+LAMINA_UNARY_FUNCTOR(Sinh, std::sinh(x), std::cosh(x))
+LAMINA_UNARY_FUNCTOR(Cosh, std::cosh(x), std::sinh(x))
+// Steps, flat everywhere to Keras. What is halfway goes to the even neighbour.
+LAMINA_UNARY_FUNCTOR(Floor, std::floor(x), T(0))
+LAMINA_UNARY_FUNCTOR(Ceil, std::ceil(x), T(0))
+LAMINA_UNARY_FUNCTOR(Round, std::rint(x), T(0))
+LAMINA_UNARY_FUNCTOR(Sign, x > T(0) ? T(1) : (x < T(0) ? T(-1) : x), T(0))
+LAMINA_UNARY_FUNCTOR(StopGradient, x, T(0))
 #undef LAMINA_UNARY_FUNCTOR
 
 template <class T>
@@ -181,6 +193,47 @@ concept HasOutputDerivative = requires(const Functor& act) {
   act.from_output();
 };
 
+// Functions of floats alone: integers are refused before they come here.
+template <class T>
+LAMINA_HOST_DEVICE inline T power([[maybe_unused]] T x, [[maybe_unused]] T y) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return std::pow(x, y);
+  } else {
+    return T(0);
+  }
+}
+/// Its derivatives with respect to x and to y, each 0 where one factor is 0 and the other infinite.
+template <class T>
+LAMINA_HOST_DEVICE inline T power_by_base(T x, T y) {
+  return y == T(0) ? T(0) : y * power(x, y - T(1));
+}
+template <class T>
+LAMINA_HOST_DEVICE inline T power_by_exponent(T x, T y) {
+  return x == T(0) ? T(0) : std::log(x) * power(x, y);
+}
+
+/// What is left of x by y, with the sign of y, as Python has it.
+template <class T>
+LAMINA_HOST_DEVICE inline T modulo([[maybe_unused]] T x, [[maybe_unused]] T y) {
+  if constexpr (std::is_floating_point_v<T>) {
+    const T left = std::fmod(x, y);
+    return left != T(0) && (left < T(0)) != (y < T(0)) ? left + y : left;
+  } else {
+    return T(0);
+  }
+}
+/// How often y goes into x, downwards. What is left is taken off before: x / y may be rounded up to
+/// the next whole number.
+template <class T>
+LAMINA_HOST_DEVICE inline T floor_quotient([[maybe_unused]] T x, [[maybe_unused]] T y) {
+  if constexpr (std::is_floating_point_v<T>) {
+    const T left = std::fmod(x, y), whole = (x - left) / y;
+    return std::round(left != T(0) && (left < T(0)) != (y < T(0)) ? whole - T(1) : whole);
+  } else {
+    return T(0);
+  }
+}
+
 /// A function of two operands and, with d the gradient with respect to its value, the gradients
 /// with respect to each operand.
 #define LAMINA_BINARY_FUNCTOR(Name, expression, slope0, slope1)                \
@@ -216,6 +269,9 @@ LAMINA_BINARY_FUNCTOR(KeepOp, y != T(0) ? x : T(0), y != T(0) ? d : T(0), T(0))
 LAMINA_BINARY_FUNCTOR(EqualOp, x == y ? T(1) : T(0), T(0), T(0))
 LAMINA_BINARY_FUNCTOR(GreaterOp, x > y ? T(1) : T(0), T(0), T(0))
 LAMINA_BINARY_FUNCTOR(GreaterEqualOp, x >= y ? T(1) : T(0), T(0), T(0))
+LAMINA_BINARY_FUNCTOR(PowerOp, power(x, y), d* power_by_base(x, y), d* power_by_exponent(x, y))
+LAMINA_BINARY_FUNCTOR(FloorDivideOp, floor_quotient(x, y), T(0), T(0))
+LAMINA_BINARY_FUNCTOR(ModOp, modulo(x, y), d, -d* floor_quotient(x, y))
 #undef LAMINA_BINARY_FUNCTOR
 
 }  // namespace lamina::kernels

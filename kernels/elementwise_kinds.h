@@ -24,4 +24,10 @@ LAMINA_HOST_DEVICE constexpr bool needs_signs(BinaryKind kind) {
          kind == BinaryKind::kGreater || kind == BinaryKind::kGreaterEqual;
 }
 
+/// Whether a function is of floats alone.
+LAMINA_HOST_DEVICE constexpr bool needs_floats(BinaryKind kind) {
+  return kind == BinaryKind::kDivide || kind == BinaryKind::kPower ||
+         kind == BinaryKind::kFloorDivide || kind == BinaryKind::kMod;
+}
+
 }  // namespace lamina::kernels

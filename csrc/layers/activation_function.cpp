@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "layers/axes.h"
+
 namespace lamina::layers {
 namespace {
 
@@ -31,7 +33,9 @@ const std::array kAliases{
 constexpr std::array kUnnamed{
     Unary::kGeluTanh, Unary::kScaleShift, Unary::kInverseRoot, Unary::kAbsolute, Unary::kSquare,
     Unary::kSin,      Unary::kCos,        Unary::kExpm1,       Unary::kLog,      Unary::kLog1p,
-    Unary::kSqrt,     Unary::kRsqrt,      Unary::kPower};
+    Unary::kSqrt,     Unary::kRsqrt,      Unary::kPower,       Unary::kErf,      Unary::kTan,
+    Unary::kArctan,   Unary::kSinh,       Unary::kCosh,        Unary::kFloor,    Unary::kCeil,
+    Unary::kRound,    Unary::kSign,       Unary::kStopGradient};
 
 bool is_named(Unary kind) {
   return std::find(kUnnamed.begin(), kUnnamed.end(), kind) == kUnnamed.end();
@@ -145,7 +149,9 @@ void check_activation(const ActivationFunction& function) {
 
 graph::ValueId lower_activation(graph::Builder& builder, graph::ValueId x,
                                 const ActivationFunction& function) {
-  if (const auto activation = elementwise(function)) return builder.activation(x, *activation);
+  if (const auto activation = elementwise(function)) {
+    return builder.activation(x, rounded(*activation, builder.dtype(x)));
+  }
   check_activation(function);
   const Shape& shape = builder.shape(x);
   std::vector<std::size_t> axes;

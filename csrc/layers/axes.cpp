@@ -90,4 +90,9 @@ std::vector<double> rounded(const std::vector<double>& values, DType dtype) {
   return {elements.begin(), elements.end()};
 }
 
+ops::Activation rounded(ops::Activation function, DType dtype) {
+  const std::vector<double> parameters = rounded({function.a, function.b, function.c}, dtype);
+  return {function.kind, parameters[0], parameters[1], parameters[2]};
+}
+
 }  // namespace lamina::layers

@@ -46,5 +46,7 @@ struct ColumnAffine {
 
 /// The values as they are after a cast to `dtype`.
 [[nodiscard]] std::vector<double> rounded(const std::vector<double>& values, DType dtype);
+/// A function with its parameters as the dtype has them in which Keras computes it.
+[[nodiscard]] ops::Activation rounded(ops::Activation function, DType dtype);
 
 }  // namespace lamina::layers

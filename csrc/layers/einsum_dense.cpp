@@ -1,5 +1,6 @@
 #include "layers/activation_function.h"
 #include "layers/config/registered_layers.h"
+#include "layers/contraction.h"
 #include "layers/einsum_equation.h"
 #include "layers/library_layer.h"
 
@@ -9,54 +10,6 @@ namespace {
 std::int64_t product(const std::vector<std::int64_t>& dims) {
   return Shape(dims).size();
 }
-
-/// Sizes of axes by their letters.
-std::vector<std::int64_t> sizes_of(const std::string& wanted, const std::string& letters,
-                                   const Shape& shape) {
-  std::vector<std::int64_t> sizes;
-  for (const char letter : wanted) sizes.push_back(shape.dims()[letters.find(letter)]);
-  return sizes;
-}
-
-/// x, whose axes have `letters`, with them in the order of `wanted`.
-ValueId ordered(Builder& builder, ValueId x, const std::string& letters,
-                const std::string& wanted) {
-  if (letters == wanted) return x;
-  std::vector<std::size_t> perm;
-  for (const char letter : wanted) perm.push_back(letters.find(letter));
-  return builder.transpose(x, std::move(perm));
-}
-
-/// An equation's letters by what a product of matrices does with their axes. Those of the rows are
-/// in the input's order, the others in the kernel's.
-struct Roles {
-  std::string batch;    ///< in all three: a product for each index
-  std::string rows;     ///< the input's own
-  std::string depth;    ///< summed over
-  std::string columns;  ///< the kernel's own
-  std::string lost;     ///< of the input alone: summed over before
-
-  explicit Roles(const EinsumEquation& equation) {
-    const auto in = [](const std::string& letters, char letter) {
-      return has_letter(letters, letter);
-    };
-    const auto of_kernel = [&](bool of_input, bool of_output) {
-      return letters_of(equation.kernel, [&](char letter) {
-        return in(equation.input, letter) == of_input && in(equation.output, letter) == of_output;
-      });
-    };
-    batch = of_kernel(true, true);
-    depth = of_kernel(true, false);
-    columns = of_kernel(false, true);
-    const auto of_input = [&](bool of_output) {
-      return letters_of(equation.input, [&](char letter) {
-        return !in(equation.kernel, letter) && in(equation.output, letter) == of_output;
-      });
-    };
-    rows = of_input(true);
-    lost = of_input(false);
-  }
-};
 
 class EinsumDenseLayer final : public LibraryLayer<EinsumDenseOptions> {
  public:
@@ -92,23 +45,20 @@ class EinsumDenseLayer final : public LibraryLayer<EinsumDenseOptions> {
     ValueId x = computable(builder, inputs.at(0));
     const EinsumEquation equation = this->equation(builder.shape(x).rank());
     check_sizes(equation, builder.shape(x));
-    const Roles roles(equation);
+    const Roles roles(equation.input, equation.kernel, equation.output);
     const std::string left = roles.batch + roles.rows, letters = left + roles.columns;
     std::vector<std::int64_t> sizes = sizes_of(left, equation.input, builder.shape(x));
     for (const std::int64_t size : sizes_of(roles.columns, equation.kernel, kernel_->shape())) {
       sizes.push_back(size);
     }
-    x = without_lost(builder, x, equation, roles);
-    x = ordered(
-        builder, x,
-        letters_of(equation.input, [&](char letter) { return !has_letter(roles.lost, letter); }),
-        left + roles.depth);
+    x = ordered(builder, summed(builder, {x, equation.input}, left + roles.depth),
+                left + roles.depth);
     const bool dense = roles.batch.empty() && (equation.kernel == roles.depth + roles.columns ||
                                                equation.kernel == roles.columns + roles.depth);
     const bool fused = dense && bias_ && adds_to_columns(equation, roles);
     ValueId y = dense ? lower_dense(builder, x, equation, roles, fused)
                       : lower_products(builder, x, equation, roles);
-    y = ordered(builder, builder.reshape(y, Shape(std::move(sizes))), letters, equation.output);
+    y = ordered(builder, {builder.reshape(y, Shape(std::move(sizes))), letters}, equation.output);
     if (bias_ && !fused) {
       y = builder.binary(ops::Binary::kAdd, y, value_of(builder, bias_));
     }
@@ -140,20 +90,6 @@ class EinsumDenseLayer final : public LibraryLayer<EinsumDenseOptions> {
     }
     fail("The kernel of shape " + kernel_->shape().str() + " does not suit an input of shape " +
          input.str() + " in the equation '" + options_.equation + "'.");
-  }
-
-  [[nodiscard]] static ValueId without_lost(Builder& builder, ValueId x,
-                                            const EinsumEquation& equation, const Roles& roles) {
-    std::vector<std::size_t> axes;
-    Shape kept;
-    for (std::size_t i = 0; i < equation.input.size(); ++i) {
-      if (has_letter(roles.lost, equation.input[i])) {
-        axes.push_back(i);
-      } else {
-        kept.push_back(builder.shape(x).dims()[i]);
-      }
-    }
-    return axes.empty() ? x : builder.sum(x, std::move(axes), std::move(kept));
   }
 
   /// Whether the bias has an element for each of the kernel's columns, in their order.
@@ -196,7 +132,7 @@ class EinsumDenseLayer final : public LibraryLayer<EinsumDenseOptions> {
     };
     const std::int64_t batch = size(roles.batch), depth = size(roles.depth);
     const std::int64_t rows = rows_of(builder.shape(x), roles.batch.size(), roles);
-    const ValueId kernel = ordered(builder, value_of(builder, kernel_), equation.kernel,
+    const ValueId kernel = ordered(builder, {value_of(builder, kernel_), equation.kernel},
                                    roles.batch + roles.depth + roles.columns);
     return builder.matmul(builder.reshape(x, {batch, rows, depth}),
                           builder.reshape(kernel, {batch, depth, size(roles.columns)}), {},

@@ -20,7 +20,9 @@ struct InputSpecs {
   Specs operator()(const MatMul& op) const { return {op.x0, op.x1}; }
   Specs operator()(const BinaryOp& op) const { return {op.x0, op.x1}; }
   Specs operator()(const Concat& op) const { return op.xs; }
-  Specs operator()(const Gather& op) const { return {op.ids}; }
+  Specs operator()(const Gather& op) const {
+    return op.flows ? Specs{op.ids, op.table()} : Specs{op.ids};
+  }
   Specs operator()(const Dropout& op) const { return {op.x, {{2}, DType::kUInt64}}; }
   Specs operator()(const Noise& op) const { return {op.x, {{2}, DType::kUInt64}}; }
   Specs operator()(const ParamValue&) const { return {}; }

@@ -36,7 +36,9 @@ struct ParamShapes {
       shape.push_back(op.x.shape[static_cast<std::int64_t>(axis)]);
     return Shapes((op.scale ? 1 : 0) + (op.center ? 1 : 0), shape);
   }
-  Shapes operator()(const Gather& op) const { return {{op.rows, op.y.shape[-1]}}; }
+  Shapes operator()(const Gather& op) const {
+    return op.flows ? Shapes{} : Shapes{op.table().shape};
+  }
   Shapes operator()(const ParamValue& op) const { return {op.y.shape}; }
   Shapes operator()(const BatchNormTraining& op) const {
     return Shapes((op.scale ? 1 : 0) + (op.center ? 1 : 0),

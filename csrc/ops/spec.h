@@ -185,11 +185,14 @@ struct Reshape {
   TensorSpec x, y;
 };
 
-/// inputs: ids (any shape; integer or floating dtype, truncated); params: table (rows, width).
-/// y: ids.shape + (width). An id outside [0, rows) throws ValueError when the kernel runs.
+/// inputs: ids (any shape; integer or floating dtype, truncated) [, table (rows, width) where it
+/// `flows`]; params: table otherwise. y: ids.shape + (width). An id outside [0, rows) throws
+/// ValueError when the kernel runs.
 struct Gather {
   TensorSpec ids, y;
   std::int64_t rows = 0;
+  bool flows = false;
+  [[nodiscard]] TensorSpec table() const { return {{rows, y.shape[-1]}, y.dtype}; }
 };
 
 /// inputs: x; y has another dtype.

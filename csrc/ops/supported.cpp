@@ -25,7 +25,7 @@ bool takes(const Reduce& op, DType dtype) {
 }
 bool takes(const BinaryOp& op, DType dtype) {
   return is_floating(dtype) ||
-         (number(dtype) && op.kind != Binary::kDivide && op.activation.kind == Unary::kLinear);
+         (number(dtype) && !kernels::needs_floats(op.kind) && op.activation.kind == Unary::kLinear);
 }
 
 template <DTypes kDTypes, class Op>

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -57,8 +58,12 @@ SymbolicTensor divide(const Operand& x1, const Operand& x2);
 SymbolicTensor true_divide(const Operand& x1, const Operand& x2);
 SymbolicTensor maximum(const Operand& x1, const Operand& x2);
 SymbolicTensor minimum(const Operand& x1, const Operand& x2);
-/// x1, floating, to the power of a number.
-SymbolicTensor power(const SymbolicTensor& x1, const Operand& x2);
+/// Of floats. NaN where x1 is negative and x2 no whole number.
+SymbolicTensor power(const Operand& x1, const Operand& x2);
+/// The quotient made a whole number downwards, and what is left, with x2's sign. Not of integers of
+/// 64 bits; of integers the divisor is not 0.
+SymbolicTensor floor_divide(const Operand& x1, const Operand& x2);
+SymbolicTensor mod(const Operand& x1, const Operand& x2);
 
 // The same, giving bools.
 SymbolicTensor equal(const Operand& x1, const Operand& x2);
@@ -70,27 +75,46 @@ SymbolicTensor less_equal(const Operand& x1, const Operand& x2);
 /// What is not 0 is true.
 SymbolicTensor logical_and(const SymbolicTensor& x1, const SymbolicTensor& x2);
 SymbolicTensor logical_or(const SymbolicTensor& x1, const SymbolicTensor& x2);
+SymbolicTensor logical_xor(const SymbolicTensor& x1, const SymbolicTensor& x2);
 SymbolicTensor logical_not(const SymbolicTensor& x);
+SymbolicTensor isnan(const SymbolicTensor& x);
+SymbolicTensor isinf(const SymbolicTensor& x);
+SymbolicTensor isfinite(const SymbolicTensor& x);
 /// x1 where the condition is true (not 0), else x2.
 SymbolicTensor where(const SymbolicTensor& condition, const Operand& x1, const Operand& x2);
 
-// Elementwise. Integers are made float32 first, but by absolute, negative, square and clip, which
-// keep them.
+// Elementwise. Integers are made float32 first, but by absolute, negative, sign, square, round and
+// clip, which keep them.
 SymbolicTensor absolute(const SymbolicTensor& x);
 SymbolicTensor abs(const SymbolicTensor& x);
 SymbolicTensor negative(const SymbolicTensor& x);
+SymbolicTensor sign(const SymbolicTensor& x);
 SymbolicTensor square(const SymbolicTensor& x);
 SymbolicTensor exp(const SymbolicTensor& x);
 SymbolicTensor expm1(const SymbolicTensor& x);
 SymbolicTensor log(const SymbolicTensor& x);
 SymbolicTensor log1p(const SymbolicTensor& x);
+SymbolicTensor log2(const SymbolicTensor& x);
+SymbolicTensor log10(const SymbolicTensor& x);
 SymbolicTensor sqrt(const SymbolicTensor& x);
+SymbolicTensor reciprocal(const SymbolicTensor& x);
 SymbolicTensor sin(const SymbolicTensor& x);
 SymbolicTensor cos(const SymbolicTensor& x);
+SymbolicTensor tan(const SymbolicTensor& x);
+SymbolicTensor arctan(const SymbolicTensor& x);
+SymbolicTensor sinh(const SymbolicTensor& x);
+SymbolicTensor cosh(const SymbolicTensor& x);
 SymbolicTensor tanh(const SymbolicTensor& x);
+// Their gradient is 0. What is halfway is rounded to the even neighbour.
+SymbolicTensor floor(const SymbolicTensor& x);
+SymbolicTensor ceil(const SymbolicTensor& x);
+SymbolicTensor round(const SymbolicTensor& x, std::int64_t decimals = 0);
 SymbolicTensor clip(const SymbolicTensor& x, const Operand& x_min, const Operand& x_max);
+/// x, of any dtype, through which no gradient goes.
+SymbolicTensor stop_gradient(const SymbolicTensor& x);
 // Of floating tensors alone.
 SymbolicTensor rsqrt(const SymbolicTensor& x);
+SymbolicTensor erf(const SymbolicTensor& x);
 SymbolicTensor relu(const SymbolicTensor& x);
 SymbolicTensor relu6(const SymbolicTensor& x);
 SymbolicTensor leaky_relu(const SymbolicTensor& x, double negative_slope = 0.2);
@@ -104,6 +128,15 @@ SymbolicTensor silu(const SymbolicTensor& x);
 SymbolicTensor swish(const SymbolicTensor& x);
 SymbolicTensor hard_silu(const SymbolicTensor& x);
 SymbolicTensor hard_swish(const SymbolicTensor& x);
+SymbolicTensor celu(const SymbolicTensor& x, double alpha = 1);
+SymbolicTensor hard_tanh(const SymbolicTensor& x);
+SymbolicTensor tanh_shrink(const SymbolicTensor& x);
+SymbolicTensor hard_shrink(const SymbolicTensor& x, double threshold = 0.5);
+SymbolicTensor soft_shrink(const SymbolicTensor& x, double threshold = 0.5);
+SymbolicTensor squareplus(const SymbolicTensor& x, double b = 4);
+SymbolicTensor threshold(const SymbolicTensor& x, double threshold, double default_value);
+/// The axis has half the size: its first half times the sigmoid of the second.
+SymbolicTensor glu(const SymbolicTensor& x, std::int64_t axis = -1);
 SymbolicTensor softplus(const SymbolicTensor& x);
 SymbolicTensor softsign(const SymbolicTensor& x);
 /// Over one axis, or over several jointly.
@@ -116,11 +149,38 @@ using ReducedAxes = std::optional<layers::Axes>;
 SymbolicTensor mean(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
 /// Of bools and of integers of less than 32 bits one of 32.
 SymbolicTensor sum(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
+SymbolicTensor prod(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
 SymbolicTensor max(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
-/// Not of integers of 64 bits.
+SymbolicTensor amax(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
+// Not of integers of 64 bits.
 SymbolicTensor min(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
-/// Biased; of integers float32.
+SymbolicTensor amin(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
+// Biased; of integers float32.
 SymbolicTensor var(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
+SymbolicTensor std(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
+/// The logarithm of the sum of exponentials; of integers float32.
+SymbolicTensor logsumexp(const SymbolicTensor& x, const ReducedAxes& axis = {},
+                         bool keepdims = false);
+/// The Euclidean norm of all elements of the axes; with one axis, of any order (infinity: the
+/// largest size, 0: how many are not 0). Of integers float32.
+SymbolicTensor norm(const SymbolicTensor& x, const std::optional<Operand>& ord = {},
+                    const ReducedAxes& axis = {}, bool keepdims = false);
+/// x / max(norm of `order`, epsilon), floating. No epsilon: 1e-7.
+SymbolicTensor normalize(const SymbolicTensor& x, const layers::Axes& axis = -1,
+                         std::int64_t order = 2, std::optional<double> epsilon = {});
+/// int32
+SymbolicTensor count_nonzero(const SymbolicTensor& x, const ReducedAxes& axis = {});
+// The place of the largest, of the smallest element; the first of several, of NaN before all
+// others. int32. No axis: among all. argmin not of integers of 64 bits.
+SymbolicTensor argmax(const SymbolicTensor& x, std::optional<std::int64_t> axis = {},
+                      bool keepdims = false);
+SymbolicTensor argmin(const SymbolicTensor& x, std::optional<std::int64_t> axis = {},
+                      bool keepdims = false);
+// The sum, the product of an axis's elements so far. No axis: of all elements in a row.
+SymbolicTensor cumsum(const SymbolicTensor& x, std::optional<std::int64_t> axis = {},
+                      std::optional<DType> dtype = {});
+SymbolicTensor cumprod(const SymbolicTensor& x, std::optional<std::int64_t> axis = {},
+                       std::optional<DType> dtype = {});
 SymbolicTensor any(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
 SymbolicTensor all(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
 
@@ -131,16 +191,51 @@ SymbolicTensor reshape(const SymbolicTensor& x, const std::vector<std::int64_t>&
 SymbolicTensor transpose(const SymbolicTensor& x,
                          const std::optional<std::vector<std::int64_t>>& axes = {});
 SymbolicTensor swapaxes(const SymbolicTensor& x, std::int64_t axis1, std::int64_t axis2);
+SymbolicTensor moveaxis(const SymbolicTensor& x, const layers::Axes& source,
+                        const layers::Axes& destination);
+/// (-1)
+SymbolicTensor ravel(const SymbolicTensor& x);
 /// No axes: all that are known to have size 1.
 SymbolicTensor squeeze(const SymbolicTensor& x, const ReducedAxes& axis = {});
 SymbolicTensor expand_dims(const SymbolicTensor& x, const layers::Axes& axis);
 SymbolicTensor concatenate(const SymbolicTensors& xs, std::int64_t axis = 0);
 SymbolicTensor stack(const SymbolicTensors& x, std::int64_t axis = 0);
+/// Into so many parts alike, or at these indices, which ascend: one part more than there are.
+SymbolicTensors split(const SymbolicTensor& x, std::int64_t sections, std::int64_t axis = 0);
+SymbolicTensors split(const SymbolicTensor& x, const std::vector<std::int64_t>& indices,
+                      std::int64_t axis = 0);
+/// The elements of an axis, without it. `num`: how many there are, where the shape does not say.
+SymbolicTensors unstack(const SymbolicTensor& x, std::optional<std::int64_t> num = {},
+                        std::int64_t axis = 0);
+/// No axes: all.
+SymbolicTensor flip(const SymbolicTensor& x, const ReducedAxes& axis = {});
+/// By one number for all axes, or one for each. No axes: all elements in a row.
+SymbolicTensor roll(const SymbolicTensor& x, const layers::Axes& shift,
+                    const ReducedAxes& axis = {});
+SymbolicTensor tile(const SymbolicTensor& x, const layers::Axes& repeats);
+/// Each element so many times, or each of the axis its own number. No axis: all in a row.
+SymbolicTensor repeat(const SymbolicTensor& x, const layers::Axes& repeats,
+                      std::optional<std::int64_t> axis = {});
+SymbolicTensor broadcast_to(const SymbolicTensor& x, const std::vector<std::int64_t>& shape);
+/// `pad_width`: what goes before and behind each axis, or one pair for all. `mode`: "constant",
+/// with 0 if there is no value, "reflect", "symmetric" or "edge".
+SymbolicTensor pad(const SymbolicTensor& x,
+                   const std::vector<std::pair<std::int64_t, std::int64_t>>& pad_width,
+                   const std::string& mode = "constant",
+                   std::optional<Operand> constant_values = {});
+// The last two axes with 0 above, or below, diagonal k.
+SymbolicTensor tril(const SymbolicTensor& x, std::int64_t k = 0);
+SymbolicTensor triu(const SymbolicTensor& x, std::int64_t k = 0);
 SymbolicTensor cast(const SymbolicTensor& x, DType dtype);
 SymbolicTensor zeros_like(const SymbolicTensor& x, std::optional<DType> dtype = {});
 SymbolicTensor ones_like(const SymbolicTensor& x, std::optional<DType> dtype = {});
+SymbolicTensor full_like(const SymbolicTensor& x, const Operand& fill_value,
+                         std::optional<DType> dtype = {});
+/// Of integers: a new axis, the last one or before `axis`, with 1 where the integer says, else 0.
+SymbolicTensor one_hot(const SymbolicTensor& x, std::int64_t num_classes, std::int64_t axis = -1,
+                       std::optional<DType> dtype = {});
 
-/// Python's slice(start, stop, step); a Slice{} is `:`. The step is positive.
+/// Python's slice(start, stop, step); a Slice{} is `:`.
 struct Slice {
   std::optional<std::int64_t> start = {}, stop = {}, step = {};
 };
@@ -170,10 +265,28 @@ SymbolicTensor get_item(const SymbolicTensor& x, const std::vector<Index>& key);
 SymbolicTensor take(const SymbolicTensor& x, std::int64_t indices, std::int64_t axis);
 SymbolicTensor take(const SymbolicTensor& x, const std::vector<std::int64_t>& indices,
                     std::int64_t axis);
+// By tensors of integers, which may count from behind. An index that the axis does not have throws
+// ValueError when the model runs, where Keras on JAX gives NaN. No axis: of all elements in a row.
+/// In place of the axis are the axes of `indices`.
+SymbolicTensor take(const SymbolicTensor& x, const SymbolicTensor& indices,
+                    std::optional<std::int64_t> axis = {});
+/// Of as many axes as x, whose sizes broadcast but for the axis.
+SymbolicTensor take_along_axis(const SymbolicTensor& x, const SymbolicTensor& indices,
+                               std::optional<std::int64_t> axis = {});
 
 /// numpy's: matrices of the last two axes, the others broadcast, vectors where there is one axis.
 /// Floating.
 SymbolicTensor matmul(const SymbolicTensor& x1, const SymbolicTensor& x2);
+// Floating, too.
+/// Any number of operands: einsum("bqhd,bkhd->bhqk", {q, k}). No letter stands twice in one of
+/// them.
+SymbolicTensor einsum(const std::string& subscripts, const SymbolicTensors& operands);
+/// Summed over the last axis of x1 and the last but one (or only one) of x2.
+SymbolicTensor dot(const SymbolicTensor& x1, const SymbolicTensor& x2);
+/// Summed over so many last axes of x1 and first ones of x2, or over pairs of axes.
+SymbolicTensor tensordot(const SymbolicTensor& x1, const SymbolicTensor& x2, std::int64_t axes = 2);
+SymbolicTensor tensordot(const SymbolicTensor& x1, const SymbolicTensor& x2,
+                         const layers::Axes& axes1, const layers::Axes& axes2);
 
 }  // namespace lamina::ops
 

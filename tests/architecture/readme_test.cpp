@@ -59,7 +59,7 @@ TEST(Readme, NamesTheRegisteredLayersAndNoOthers) {
 }
 
 TEST(Readme, NamesTheOperationsAndNoOthers) {
-  static const std::regex kFunction("\nSymbolicTensor (\\w+)\\(");
+  static const std::regex kFunction("\nSymbolicTensors? (\\w+)\\(");
   const std::string header = content(kRoot / "include/lamina/ops.h");
   std::set<std::string> names;
   for (std::sregex_iterator it(header.begin(), header.end(), kFunction), end; it != end; ++it) {

@@ -16,15 +16,19 @@ from test_gradients import step_of_keras
 from test_random_models import assert_same_weights, remade
 
 # Of one tensor of any rank; `positive`: where the others are NaN.
-POSITIVE = [ops.log, ops.log1p, ops.sqrt, ops.rsqrt, lambda x: x**-1.3]
+POSITIVE = [ops.log, ops.log1p, ops.log2, ops.log10, ops.sqrt, ops.rsqrt, ops.reciprocal, lambda x: x**-1.3,
+            lambda x: 1.5**x, lambda x: ops.power(x, ops.tanh(x))]
 FUNCTIONS = [
     ops.abs, ops.negative, ops.square, ops.exp, ops.expm1, ops.sin, ops.cos, ops.tanh, ops.relu, ops.relu6, ops.selu,
     ops.sigmoid, ops.log_sigmoid, ops.hard_sigmoid, ops.silu, ops.hard_silu, ops.softplus, ops.softsign, ops.softmax,
     ops.log_softmax, ops.zeros_like, ops.ones_like, lambda x: -x, lambda x: x**2, lambda x: ops.power(x, 3),
     lambda x: ops.leaky_relu(x, 0.3), lambda x: ops.elu(x, alpha=0.7), lambda x: ops.gelu(x, approximate=False),
     ops.gelu, lambda x: ops.clip(x, -1, 0.5), lambda x: keras.activations.relu(x, negative_slope=0.1, max_value=1.5),
-    lambda x: ops.softmax(x, axis=1)]
-REDUCTIONS = [ops.mean, ops.sum, ops.max, ops.min, ops.var]
+    lambda x: ops.softmax(x, axis=1), ops.erf, ops.arctan, ops.sinh, ops.cosh, ops.celu, ops.hard_tanh, ops.tanh_shrink,
+    ops.squareplus, ops.soft_shrink, ops.stop_gradient, ops.normalize, lambda x: ops.full_like(x, 0.3),
+    lambda x: ops.normalize(x, axis=1, order=3), lambda x: ops.celu(x, alpha=0.7), lambda x: ops.tan(ops.tanh(x))]
+REDUCTIONS = [ops.mean, ops.sum, ops.max, ops.min, ops.var, ops.std, ops.prod, ops.logsumexp, ops.amax, ops.amin,
+              ops.norm]
 BINARY = [ops.add, ops.subtract, ops.multiply, ops.maximum, ops.minimum, lambda x, y: x + y, lambda x, y: x - y,
           lambda x, y: x * y, lambda x, y: ops.divide(x, 2 + ops.abs(y)), lambda x, y: x / (1.5 + y * y)]
 COMPARISONS = [ops.equal, ops.not_equal, ops.greater, ops.greater_equal, ops.less, ops.less_equal, lambda x, y: x > y]
@@ -72,7 +76,13 @@ class OperationMaker:
         sizes = x.shape[1:]
         choices = [lambda: ops.expand_dims(x, self.axis(x)), lambda: ops.reshape(x, (-1, int(np.prod(sizes)))),
                    lambda: ops.squeeze(ops.expand_dims(x, 1), 1), lambda: ops.stack([x, -x], axis=self.axis(x)),
-                   lambda: ops.concatenate([x, x * 2, x], axis=self.axis(x))]
+                   lambda: ops.concatenate([x, x * 2, x], axis=self.axis(x)), lambda: ops.flip(x, axis=self.axis(x)),
+                   lambda: ops.roll(x, self.random.randrange(-5, 6), axis=self.axis(x)), lambda: x[:, ::-1],
+                   lambda: ops.repeat(x, 2, axis=self.axis(x)), lambda: ops.tile(x, (1, 2) + (1,) * (len(sizes) - 1)),
+                   lambda: ops.moveaxis(x, self.axis(x), 1), lambda: ops.cumsum(x, axis=self.axis(x)),
+                   lambda: ops.cumprod(x, axis=self.axis(x)), lambda: ops.glu(ops.concatenate([x, x], -1)),
+                   lambda: ops.pad(x, [(0, 0), (1, 2)] + [(0, 0)] * (len(sizes) - 1), constant_values=0.5),
+                   lambda: ops.pad(x, [(0, 0), (1, 0)] + [(0, 0)] * (len(sizes) - 1), mode="symmetric")]
         if len(x.shape) > 2:
             axes = list(range(1, len(x.shape)))
             self.random.shuffle(axes)
@@ -82,15 +92,21 @@ class OperationMaker:
     def part(self, x):
         size = x.shape[1]
         choices = [lambda: x[:, -1:], lambda: x[:, : max(1, size // 2)], lambda: x[:, ::2], lambda: x[:, None],
-                   lambda: x[..., -1:], lambda: ops.take(x, [size - 1, 0, 0], axis=1)]
+                   lambda: x[..., -1:], lambda: ops.take(x, [size - 1, 0, 0], axis=1), lambda: x[:, ::-2],
+                   lambda: ops.take(x, np.array([[0, size - 1], [-1, 0]]), axis=1),
+                   lambda: ops.split(x, [1], axis=1)[0],
+                   lambda: ops.take_along_axis(x, ops.argmax(x, axis=1, keepdims=True), axis=1),
+                   lambda: x * ops.one_hot(ops.argmin(x, axis=-1), x.shape[-1])]
         if len(x.shape) > 2:
-            choices += [lambda: x[:, 0], lambda: x[..., 0], lambda: ops.take(x, -1, axis=1), lambda: x[:, -1, None]]
+            choices += [lambda: ops.unstack(x, axis=1)[-1], lambda: x[:, 0], lambda: x[..., 0], lambda: ops.take(x, -1, axis=1), lambda: x[:, -1, None]]
         return self.random.choice(choices)()
 
     def product(self, x):
         if len(x.shape) == 2:
             return ops.matmul(x[:, None], x[..., None])[:, 0]
-        return ops.matmul(x, ops.swapaxes(x, -1, -2)) / 4
+        return self.random.choice([
+            lambda: ops.matmul(x, ops.swapaxes(x, -1, -2)) / 4, lambda: ops.einsum("...ij,...kj->...ik", x, x) / 4,
+            lambda: ops.einsum("n...j,n...j->n...", x, x) / 4])()
 
     def layer(self, x):
         return self.random.choice([layers.Dense(3, activation="tanh"), layers.LayerNormalization()])(x)
@@ -202,6 +218,79 @@ def test_integers_and_bools(rng, lamina):
         np.testing.assert_allclose(ours_.astype("float64"), np.asarray(theirs_, "float64"), rtol=1e-6)
 
 
+def contractions():
+    x, y, q, k = (keras.Input(shape) for shape in [(4, 3), (3, 5), (6, 2, 3), (4, 2, 3)])
+    scores = ops.einsum("bqhd,bkhd->bhqk", q, k)
+    return keras.Model([x, y, q, k], [
+        ops.einsum("bij,bjk->bik", x, y), ops.einsum("bij,bjk", x, y), ops.einsum("...ij,...jk->...ki", x, y),
+        ops.einsum("bij->bj", x), ops.einsum("bij->jbi", x), ops.einsum("bij,bjk,bij->bk", x, y, x), scores,
+        ops.einsum("bhqk,bkhd->bqhd", ops.softmax(scores), k), ops.dot(x, y[0]), ops.dot(x, y[0, :, 0]),
+        ops.tensordot(x, y[0], axes=1), ops.tensordot(x, y, axes=[[0, 2], [0, 1]]), ops.matmul(x, y)])
+
+
+def test_contractions(rng, lamina):
+    """einsum and its kin, and their gradients."""
+    model = contractions()
+    ours = lamina.from_json(model.to_json())
+    assert of_operations(json.loads(ours.to_json())["config"]) == of_operations(json.loads(model.to_json())["config"])
+    inputs = [values.random_input(rng, (3, *x.shape[1:]), x.dtype) for x in model.inputs]
+    theirs = random_models.outputs(model, inputs)
+    assert tolerances.worst(ours.predict(inputs), theirs) <= tolerances.MODEL["float32"]
+
+
+def chosen():
+    x, i, along = keras.Input((5, 4)), keras.Input((2,), dtype="int32"), keras.Input((5, 3), dtype="int32")
+    return keras.Model([x, i, along], [
+        ops.take(x, i, axis=-1), ops.take(x[0], i, axis=1), ops.take(x, i), ops.take_along_axis(x, along, axis=2),
+        ops.take_along_axis(x, along[:, :1], axis=-1), ops.one_hot(i, 3), ops.one_hot(i, 3, axis=1, dtype="int32"),
+        ops.argmax(x, axis=1), ops.argmin(x), ops.argmax(x, axis=-1, keepdims=True), ops.cumsum(i, axis=1),
+        ops.count_nonzero(x > 0, axis=1), ops.isnan(x), ops.isfinite(x), ops.logical_xor(x > 0, x > 1),
+        *ops.split(x, 2, axis=-1), *ops.unstack(i, axis=1), ops.flip(i, axis=1), i // 2, i % 3, x // 0.3, x % -0.7,
+        ops.floor_divide(7, x), ops.round(x, 1), ops.floor(x), ops.ceil(x), ops.sign(i), ops.sign(x),
+        ops.tril(x), ops.triu(x, 1), ops.ravel(x), ops.prod(i, axis=1), ops.repeat(i, 2, axis=1)])
+
+
+def test_elements_chosen_by_tensors(rng, lamina):
+    model = chosen()
+    ours = lamina.from_json(model.to_json())
+    assert of_operations(json.loads(ours.to_json())["config"]) == of_operations(json.loads(model.to_json())["config"])
+    inputs = [rng.normal(size=(3, 5, 4)).astype("float32"), rng.integers(-3, 3, (3, 2)).astype("int32"),
+              rng.integers(-4, 4, (3, 5, 3)).astype("int32")]
+    got, theirs = ours.predict(inputs), random_models.outputs(model, inputs)
+    assert [x.dtype.name for x in got] == [x.dtype for x in model.outputs]
+    for ours_, theirs_ in zip(got, theirs, strict=True):
+        np.testing.assert_allclose(ours_.astype("float64"), np.asarray(theirs_, "float64"), rtol=1e-5, atol=1e-6)
+
+
+def test_signs_of_zero(lamina):
+    x = keras.Input((3,))
+    model = keras.Model(x, [-x, x * -1.0, 2.0 * x, 0.0 - x, x - 0.0, ops.min(x, axis=-1), ops.flip(x, axis=1)])
+    inputs = [np.array([[0.0, -0.0, 1.0], [-0.0, 0.0, -0.0]], "float32")]
+    for ours, theirs in zip(lamina.from_json(model.to_json()).predict(inputs), random_models.outputs(model, inputs),
+                            strict=True):
+        assert ours.tobytes() == np.asarray(theirs).tobytes()
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_slopes_of_halves(name, rng, lamina):
+    """They are rounded, too: Keras computes in the dtype of what it is given."""
+    x = keras.Input((200,), dtype=name)
+    model = keras.Model(x, [ops.leaky_relu(x, 0.3), layers.LeakyReLU(0.3, dtype=name)(x), ops.elu(x, 0.7)])
+    inputs = [values.random_input(rng, (4, 200), name)]
+    got, theirs = lamina.from_json(model.to_json()).predict(inputs), random_models.outputs(model, inputs)
+    for ours, wanted in zip(got[:2], theirs[:2], strict=True):
+        assert ours.tobytes() == np.asarray(wanted).astype(ours.dtype).tobytes()
+    assert tolerances.worst(got[2:], theirs[2:]) <= tolerances.MODEL[name]
+
+
+def test_axes_given_twice_are_refused(lamina):
+    """As JAX does when Keras runs; symbolically Keras takes them."""
+    x = keras.Input((4, 3))
+    config = keras.Model(x, ops.mean(x, axis=(1, -1))).to_json().replace("[1, -1]", "[1, 1]")
+    with pytest.raises(Exception, match="duplicate value in 'axis'"):
+        lamina.from_json(config)
+
+
 KINKS = [-2.0, -1.0, -0.5, 0.0, -0.0, 0.5, 1.0, 2.0]
 
 
@@ -213,7 +302,9 @@ def kinked():
         ops.clip(h, -1, 0.5), ops.maximum(h, 0.0), ops.minimum(1, h), ops.maximum(h, -h), ops.relu(h),
         ops.relu6(h), ops.leaky_relu(h), ops.elu(h, alpha=0.7), ops.selu(h), ops.hard_sigmoid(6 * h),
         ops.hard_silu(6 * h), ops.softsign(h), h**0, h**2, ops.power(h, 3), ops.where(h > 0, h, 3 * h),
-        ops.where(h >= 0, ops.sqrt(h), 0.0)], axis=-1))
+        ops.where(h >= 0, ops.sqrt(h), 0.0), ops.power(ops.abs(h) + 1, h),
+        ops.hard_tanh(h), ops.celu(h), ops.threshold(h, 0.5, 7), ops.floor(h), ops.sign(h), ops.mod(h, 0.75),
+        ops.stop_gradient(h) * h, ops.cumprod(h, axis=1), ops.logsumexp(ops.stack([h, 0 * h], -1), axis=-1)], axis=-1))
 
 
 def test_gradients_at_kinks(lamina, tmp_path):

@@ -199,7 +199,20 @@ TEST(Definitions, ActivationsFollowTheirFormulas) {
        {-0.9364567, 0.5403023, 0.9689124, 1, 0.8775826, 0.5403023, -0.4161468, -0.6536436}},
       {{Unary::kExpm1},
        {-0.9698026, -0.6321206, -0.2211992, 0, 0.6487213, 1.718282, 6.389056, 53.59815}},
-      {{Unary::kPower, 3}, {-42.875, -1, -0.015625, 0, 0.125, 1, 8, 64}}};
+      {{Unary::kPower, 3}, {-42.875, -1, -0.015625, 0, 0.125, 1, 8, 64}},
+      {{Unary::kErf}, {-0.9999993, -0.8427008, -0.2763264, 0, 0.5204999, 0.8427008, 0.9953223, 1}},
+      {{Unary::kTan},
+       {-0.3745856, -1.557408, -0.2553419, 0, 0.5463025, 1.557408, -2.18504, 1.157821}},
+      {{Unary::kArctan},
+       {-1.292497, -0.7853982, -0.2449787, 0, 0.4636476, 0.7853982, 1.107149, 1.325818}},
+      {{Unary::kSinh},
+       {-16.54263, -1.175201, -0.2526123, 0, 0.5210953, 1.175201, 3.62686, 27.28992}},
+      {{Unary::kCosh}, {16.57282, 1.543081, 1.031413, 1, 1.127626, 1.543081, 3.762196, 27.30823}},
+      {{Unary::kFloor}, {-4, -1, -1, 0, 0, 1, 2, 4}},
+      {{Unary::kCeil}, {-3, -1, 0, 0, 1, 1, 2, 4}},
+      {{Unary::kRound}, {-4, -1, 0, 0, 0, 1, 2, 4}},
+      {{Unary::kSign}, {-1, -1, -1, 0, 1, 1, 1, 1}},
+      {{Unary::kStopGradient}, x}};
   for (const auto& [activation, wanted] : cases) {
     SCOPED_TRACE(static_cast<int>(activation.kind));
     expect_values(UnaryOp{{{8}}, {{8}}, activation}, {x}, {}, wanted);
@@ -221,6 +234,32 @@ TEST(Definitions, FunctionsOfPositiveNumbersFollowTheirFormulas) {
   // x ** 0 does not bend at 0.
   const UnaryOp one{{{2}}, {{2}}, {Unary::kPower, 0}};
   expect_values(UnaryGradient{one, false, {{2}}}, {{0, 3}, {5, 7}}, {}, {0, 0});
+}
+
+TEST(Definitions, QuotientsGoDownwardsAsPythons) {
+  const TensorSpec spec{{6}};
+  // 1 goes nine times into 0.1 as float32 has it, though 1 / 0.1 is rounded to 10.
+  const Floats x{7, -7, 7, -7, 1, 0}, y{2, 2, -2, -2, 0.1F, 3};
+  expect_values(BinaryOp{Binary::kFloorDivide, spec, spec, spec, {}}, {x, y}, {},
+                {3, -4, -4, 3, 9, 0});
+  const BinaryOp mod{Binary::kMod, spec, spec, spec, {}};
+  expect_values(mod, {x, y}, {}, {1, 1, -1, -1, 0.09999999, 0});
+  const Floats dy{1, 2, 3, 4, 5, 6};
+  expect_values(BinaryGradient{mod, 0, spec}, {x, y, dy}, {}, dy);
+  expect_values(BinaryGradient{mod, 1, spec}, {x, y, dy}, {}, {-3, 8, 12, -12, -45, 0});
+}
+
+TEST(Definitions, PowersHaveGradientsWhereTheyHaveNoLogarithm) {
+  const TensorSpec spec{{5}};
+  const Floats x{2, 0, 0, 3, -2}, y{3, 2, 0, 0, 2};
+  const BinaryOp power{Binary::kPower, spec, spec, spec, {}};
+  expect_values(power, {x, y}, {}, {8, 0, 1, 1, 4});
+  const Floats ones{1, 1, 1, 1, 1};
+  expect_values(BinaryGradient{power, 0, spec}, {x, y, ones}, {}, {12, 0, 0, 0, -4});
+  const TensorSpec four{{4}};
+  const BinaryOp of_four{Binary::kPower, four, four, four, {}};
+  expect_values(BinaryGradient{of_four, 1, four}, {{2, 0, 0, 3}, {3, 2, 0, 0}, {1, 1, 1, 1}}, {},
+                {5.545177, 0, 0, 1.098612});
 }
 
 TEST(Definitions, ComparisonsAreOneWhereTheyHold) {
@@ -269,6 +308,8 @@ TEST(Definitions, MovementPutsElementsWhereTheyBelong) {
   expect_values(concat, {{1, 2}, {3, 4, 5, 6}}, {}, {1, 3, 4, 2, 5, 6});
   const Gather gather{.ids = {{3}}, .y = {{3, 2}}, .rows = 2};
   expect_values(gather, {{1, 0, 1.9F}}, {{10, 11, 20, 21}}, {20, 21, 10, 11, 20, 21});
+  const Gather of_value{.ids = {{3}}, .y = {{3, 2}}, .rows = 2, .flows = true};
+  expect_values(of_value, {{1, 0, 1.9F}, {10, 11, 20, 21}}, {}, {20, 21, 10, 11, 20, 21});
 }
 
 TEST(Definitions, GatherRefusesIdsThatAreNoRow) {

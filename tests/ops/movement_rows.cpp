@@ -80,6 +80,12 @@ OpSpec gather(Random& random) {
   return op;
 }
 
+OpSpec gather_of_value(Random& random) {
+  auto op = std::get<Gather>(gather(random));
+  op.flows = true;
+  return op;
+}
+
 }  // namespace
 
 std::vector<Row> movement_rows() {
@@ -95,7 +101,8 @@ std::vector<Row> movement_rows() {
           {"ResizeLanczos5", resizing(Resize2D::Kind::kLanczos5)},
           {"Transpose", transpose},
           {"Reshape", reshape},
-          {"Gather", gather}};
+          {"Gather", gather},
+          {"GatherOfValue", gather_of_value}};
 }
 
 }  // namespace lamina::ops::contract

@@ -34,9 +34,14 @@ void differentiate(const ops::Reshape& op, Adjoint& at) {
 }
 
 void differentiate(const ops::Gather& op, Adjoint& at) {
-  if (!at.wants_param(0)) return;
-  const ops::TensorSpec table{{op.rows, op.y.shape[-1]}, op.y.dtype};
-  at.give_param(0, at.builder.emit(ops::GatherGradient{op, table}, {at.input(0), at.dy}));
+  if (op.flows ? !at.wants_input(1) : !at.wants_param(0)) return;
+  const ValueId of_table =
+      at.builder.emit(ops::GatherGradient{op, op.table()}, {at.input(0), at.dy});
+  if (op.flows) {
+    at.give_input(1, of_table);
+  } else {
+    at.give_param(0, of_table);
+  }
 }
 
 void differentiate(const ops::ParamValue&, Adjoint& at) {

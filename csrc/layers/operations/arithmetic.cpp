@@ -26,10 +26,7 @@ class Arithmetic final : public Operation {
   [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
     const DType dtype = result(builder, x).dtype;
     if (const auto function = scale_shift(); function && is_floating(dtype)) {
-      ops::Activation rounded_to = *function;
-      rounded_to.a = rounded({rounded_to.a}, dtype)[0];
-      rounded_to.b = rounded({rounded_to.b}, dtype)[0];
-      return builder.activation(builder.cast(x[0], dtype), rounded_to);
+      return builder.activation(builder.cast(x[0], dtype), rounded(*function, dtype));
     }
     // Bools are numbers of a float: no backend computes with them.
     const Ids values = as_values(builder, form().args, x, dtype == DType::kBool ? kLogic : dtype);
@@ -54,7 +51,7 @@ class Arithmetic final : public Operation {
       case Binary::kSubtract:
         return first ? linear(-1, value) : linear(1, -value);
       case Binary::kMultiply:
-        return linear(value, 0);
+        return linear(value, -0.0);  // which is nothing to a 0 of either sign
       case Binary::kDivide:
       case Binary::kMaximum:
       case Binary::kMinimum:
@@ -62,6 +59,9 @@ class Arithmetic final : public Operation {
       case Binary::kEqual:
       case Binary::kGreater:
       case Binary::kGreaterEqual:
+      case Binary::kPower:
+      case Binary::kFloorDivide:
+      case Binary::kMod:
         break;
     }
     return std::nullopt;
@@ -70,15 +70,14 @@ class Arithmetic final : public Operation {
   Binary kind_;
 };
 
-/// Of a tensor to a number.
 class Power final : public Operation {
  public:
-  explicit Power(OperationForm form) : Operation(std::move(form), Operands::kTwo, {}) {
-    if (!this->form().args[1].is_number()) unsupported("an exponent that is no number");
-  }
+  explicit Power(OperationForm form) : Operation(std::move(form), Operands::kTwo, {}) {}
 
  protected:
-  [[nodiscard]] Shape shape(const Shapes& x) const override { return x.at(0); }
+  [[nodiscard]] Shape shape(const Shapes& x) const override {
+    return x.size() == 1 ? x[0] : broadcast(x[0], x[1]);
+  }
   [[nodiscard]] DType dtype(const DTypes& x) const override {
     const DType dtype = promoted_operands(form().args, x);
     if (!is_floating(dtype)) unsupported("a power of integers");
@@ -86,12 +85,44 @@ class Power final : public Operation {
   }
   [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
     const DType dtype = result(builder, x).dtype;
+    const nlohmann::json& exponent = form().args[1];
+    if (!exponent.is_number()) {
+      const Ids values = as_values(builder, form().args, x, dtype);
+      return builder.binary(Binary::kPower, values[0], values[1]);
+    }
     const ValueId base = builder.cast(x[0], dtype);
-    double exponent = form().args[1].get<double>();
-    if (form().args[1].is_number_float()) exponent = rounded({exponent}, dtype)[0];
-    if (exponent == 2) return builder.activation(base, {ops::Unary::kSquare});
-    return builder.activation(base, {ops::Unary::kPower, exponent});
+    double number = exponent.get<double>();
+    if (exponent.is_number_float()) number = rounded({number}, dtype)[0];
+    if (number == 2) return builder.activation(base, {ops::Unary::kSquare});
+    return builder.activation(base, {ops::Unary::kPower, number});
   }
+};
+
+/// FloorDivide and Mod.
+class Quotient final : public Operation {
+ public:
+  Quotient(OperationForm form, Binary kind)
+      : Operation(std::move(form), Operands::kTwo, {}), kind_(kind) {}
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override {
+    return x.size() == 1 ? x[0] : broadcast(x[0], x[1]);
+  }
+  [[nodiscard]] DType dtype(const DTypes& x) const override {
+    const DType dtype = promoted_operands(form().args, x);
+    if (!is_floating(dtype) && dtype_size(dtype) == 8) unsupported("integers of 64 bits");
+    return dtype == DType::kBool ? DType::kInt32 : dtype;
+  }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    const DType dtype = result(builder, x).dtype;
+    // float64 holds integers, and their quotients are far enough from those that they are not.
+    const Ids values =
+        as_values(builder, form().args, x, is_floating(dtype) ? dtype : DType::kFloat64);
+    return builder.cast(builder.binary(kind_, values[0], values[1]), dtype);
+  }
+
+ private:
+  Binary kind_;
 };
 
 }  // namespace
@@ -100,10 +131,16 @@ OperationRows arithmetic_operations() {
   const auto row = [](std::string_view name, Binary kind) {
     return operation_row<Arithmetic>(name, kNumpyOps, kind);
   };
-  return {row("Add", Binary::kAdd),           row("Subtract", Binary::kSubtract),
-          row("Multiply", Binary::kMultiply), row("Divide", Binary::kDivide),
-          row("TrueDivide", Binary::kDivide), row("Maximum", Binary::kMaximum),
-          row("Minimum", Binary::kMinimum),   operation_row<Power>("Power", kNumpyOps)};
+  return {row("Add", Binary::kAdd),
+          row("Subtract", Binary::kSubtract),
+          row("Multiply", Binary::kMultiply),
+          row("Divide", Binary::kDivide),
+          row("TrueDivide", Binary::kDivide),
+          row("Maximum", Binary::kMaximum),
+          row("Minimum", Binary::kMinimum),
+          operation_row<Power>("Power", kNumpyOps),
+          operation_row<Quotient>("FloorDivide", kNumpyOps, Binary::kFloorDivide),
+          operation_row<Quotient>("Mod", kNumpyOps, Binary::kMod)};
 }
 
 }  // namespace lamina::layers
@@ -133,8 +170,14 @@ SymbolicTensor maximum(const Operand& x1, const Operand& x2) {
 SymbolicTensor minimum(const Operand& x1, const Operand& x2) {
   return call_on_operands("Minimum", {x1, x2});
 }
-SymbolicTensor power(const SymbolicTensor& x1, const Operand& x2) {
+SymbolicTensor power(const Operand& x1, const Operand& x2) {
   return call_on_operands("Power", {x1, x2});
+}
+SymbolicTensor floor_divide(const Operand& x1, const Operand& x2) {
+  return call_on_operands("FloorDivide", {x1, x2});
+}
+SymbolicTensor mod(const Operand& x1, const Operand& x2) {
+  return call_on_operands("Mod", {x1, x2});
 }
 
 }  // namespace lamina::ops

@@ -1,8 +1,10 @@
 // Functions of one tensor, element by element, and softmax.
 #include <algorithm>
+#include <cmath>
 
 #include "layers/axes.h"
 #include "layers/operations/operations.h"
+#include "layers/operations/parts.h"
 #include "layers/operations/promotion.h"
 
 namespace lamina::layers {
@@ -43,7 +45,8 @@ class Elementwise final : public Operation {
     return DType::kFloat32;
   }
   [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
-    return builder.activation(builder.cast(x[0], result(builder, x).dtype), kind_.function(*this));
+    const DType dtype = result(builder, x).dtype;
+    return builder.activation(builder.cast(x[0], dtype), rounded(kind_.function(*this), dtype));
   }
 
  private:
@@ -73,10 +76,10 @@ Activation gelu(const Elementwise& of) {
   return {of.flag("approximate") ? Unary::kGeluTanh : Unary::kGelu};
 }
 
-/// What keeps integers, made of arithmetic; of bools Absolute and Negative have none.
+/// What keeps integers, made of arithmetic; of bools there is only the square.
 class Kept final : public Operation {
  public:
-  enum class Kind : std::uint8_t { kAbsolute, kNegative, kSquare };
+  enum class Kind : std::uint8_t { kAbsolute, kNegative, kSquare, kSign };
   Kept(OperationForm form, Kind kind)
       : Operation(std::move(form), Operands::kTensor, {}), kind_(kind) {}
 
@@ -95,9 +98,11 @@ class Kept final : public Operation {
       case Kind::kAbsolute:
         return builder.activation(x, {Unary::kAbsolute});
       case Kind::kNegative:
-        return builder.activation(x, {Unary::kScaleShift, -1, 0});
+        return negated(builder, x);
       case Kind::kSquare:
         return builder.activation(x, {Unary::kSquare});
+      case Kind::kSign:
+        return builder.activation(x, {Unary::kSign});
     }
     __builtin_unreachable();
   }
@@ -105,7 +110,12 @@ class Kept final : public Operation {
  private:
   [[nodiscard]] ValueId of_integers(Builder& builder, ValueId x, DType dtype) const {
     if (kind_ == Kind::kSquare) return builder.binary(ops::Binary::kMultiply, x, x);
-    const ValueId minus = builder.binary(ops::Binary::kSubtract, constant(builder, 0, dtype), x);
+    const ValueId zero = constant(builder, 0, dtype);
+    if (kind_ == Kind::kSign) {
+      return builder.binary(ops::Binary::kSubtract, builder.binary(ops::Binary::kGreater, x, zero),
+                            builder.binary(ops::Binary::kGreater, zero, x));
+    }
+    const ValueId minus = builder.binary(ops::Binary::kSubtract, zero, x);
     if (kind_ == Kind::kNegative) return minus;
     const bool has_sign = dtype == DType::kInt8 || dtype == DType::kInt16 ||
                           dtype == DType::kInt32 || dtype == DType::kInt64;
@@ -126,9 +136,81 @@ class LogSigmoid final : public Operation {
     return x[0];
   }
   [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
-    const Activation negative{Unary::kScaleShift, -1, 0};
-    const ValueId y = builder.activation(builder.activation(x[0], negative), {Unary::kSoftplus});
-    return builder.activation(y, negative);
+    return negated(builder, builder.activation(negated(builder, x[0]), {Unary::kSoftplus}));
+  }
+};
+
+/// Log2 and Log10: a quotient of logarithms.
+class LogOfBase final : public Operation {
+ public:
+  LogOfBase(OperationForm form, double base)
+      : Operation(std::move(form), Operands::kTensor, {}), base_(base) {}
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override { return x.at(0); }
+  [[nodiscard]] DType dtype(const DTypes& x) const override { return promoted_with_float(x.at(0)); }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    const DType dtype = result(builder, x).dtype;
+    const ValueId y = builder.activation(builder.cast(x[0], dtype), {Unary::kLog});
+    return builder.binary(ops::Binary::kDivide, y, constant(builder, std::log(base_), dtype));
+  }
+
+ private:
+  double base_;
+};
+
+class Reciprocal final : public Operation {
+ public:
+  explicit Reciprocal(OperationForm form) : Operation(std::move(form), Operands::kTensor, {}) {}
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override { return x.at(0); }
+  [[nodiscard]] DType dtype(const DTypes& x) const override { return promoted_with_float(x.at(0)); }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    const DType dtype = result(builder, x).dtype;
+    return builder.binary(ops::Binary::kDivide, constant(builder, 1, dtype),
+                          builder.cast(x[0], dtype));
+  }
+};
+
+/// To so many decimals, what is halfway to the even neighbour; integers are so already.
+class Round final : public Operation {
+ public:
+  explicit Round(OperationForm form)
+      : Operation(std::move(form), Operands::kTensor, {"decimals"}),
+        decimals_(integer("decimals", 0)) {}
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override { return x.at(0); }
+  [[nodiscard]] DType dtype(const DTypes& x) const override {
+    if (!is_floating(x.at(0)) && decimals_ < 0) unsupported("integers and negative `decimals`");
+    return x[0];
+  }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    const DType dtype = builder.dtype(x[0]);
+    if (!is_floating(dtype)) return x[0];
+    if (decimals_ == 0) return builder.activation(x[0], {Unary::kRound});
+    const DType wide = promoted(dtype, DType::kFloat32);
+    const ValueId factor = constant(builder, std::pow(10.0, static_cast<double>(decimals_)), wide);
+    ValueId y = builder.binary(ops::Binary::kMultiply, builder.cast(x[0], wide), factor);
+    y = builder.binary(ops::Binary::kDivide, builder.activation(y, {Unary::kRound}), factor);
+    return builder.cast(y, dtype);
+  }
+
+ private:
+  std::int64_t decimals_;
+};
+
+/// Of any dtype; only floats have a gradient to stop.
+class StopGradient final : public Operation {
+ public:
+  explicit StopGradient(OperationForm form) : Operation(std::move(form), Operands::kTensor, {}) {}
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override { return x.at(0); }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    if (!is_floating(builder.dtype(x[0]))) return x[0];
+    return builder.activation(x[0], {Unary::kStopGradient});
   }
 };
 
@@ -208,7 +290,14 @@ OperationRows elementwise_operations() {
       row("Sin", kNumpyOps, {plain<Unary::kSin>, kFloat}),
       row("Cos", kNumpyOps, {plain<Unary::kCos>, kFloat}),
       row("Tanh", kNumpyOps, {plain<Unary::kTanh>, kFloat}),
+      row("Tan", kNumpyOps, {plain<Unary::kTan>, kFloat}),
+      row("Arctan", kNumpyOps, {plain<Unary::kArctan>, kFloat}),
+      row("Sinh", kNumpyOps, {plain<Unary::kSinh>, kFloat}),
+      row("Cosh", kNumpyOps, {plain<Unary::kCosh>, kFloat}),
+      row("Floor", kNumpyOps, {plain<Unary::kFloor>, kFloat}),
+      row("Ceil", kNumpyOps, {plain<Unary::kCeil>, kFloat}),
       row("Rsqrt", kMathOps, {plain<Unary::kRsqrt>}),
+      row("Erf", kMathOps, {plain<Unary::kErf>}),
       row("Relu", kNeuralOps, {plain<Unary::kRelu>}),
       row("Relu6", kNeuralOps, {relu6}),
       row("ReLU", "keras.src.activations.activations",
@@ -227,6 +316,12 @@ OperationRows elementwise_operations() {
       operation_row<Kept>("Absolute", kNumpyOps, Kept::Kind::kAbsolute),
       operation_row<Kept>("Negative", kNumpyOps, Kept::Kind::kNegative),
       operation_row<Kept>("Square", kNumpyOps, Kept::Kind::kSquare),
+      operation_row<Kept>("Sign", kNumpyOps, Kept::Kind::kSign),
+      operation_row<LogOfBase>("Log2", kNumpyOps, 2.0),
+      operation_row<LogOfBase>("Log10", kNumpyOps, 10.0),
+      operation_row<Reciprocal>("Reciprocal", kNumpyOps),
+      operation_row<Round>("Round", kNumpyOps),
+      operation_row<StopGradient>("StopGradient", kCoreOps),
       operation_row<Clip>("Clip", kNumpyOps),
       operation_row<Softmax>("Softmax", kNeuralOps, false),
       operation_row<Softmax>("LogSoftmax", kNeuralOps, true),
@@ -256,6 +351,18 @@ LAMINA_UNARY_OPERATION(rsqrt, "Rsqrt")
 LAMINA_UNARY_OPERATION(sin, "Sin")
 LAMINA_UNARY_OPERATION(cos, "Cos")
 LAMINA_UNARY_OPERATION(tanh, "Tanh")
+LAMINA_UNARY_OPERATION(tan, "Tan")
+LAMINA_UNARY_OPERATION(arctan, "Arctan")
+LAMINA_UNARY_OPERATION(sinh, "Sinh")
+LAMINA_UNARY_OPERATION(cosh, "Cosh")
+LAMINA_UNARY_OPERATION(floor, "Floor")
+LAMINA_UNARY_OPERATION(ceil, "Ceil")
+LAMINA_UNARY_OPERATION(erf, "Erf")
+LAMINA_UNARY_OPERATION(sign, "Sign")
+LAMINA_UNARY_OPERATION(log2, "Log2")
+LAMINA_UNARY_OPERATION(log10, "Log10")
+LAMINA_UNARY_OPERATION(reciprocal, "Reciprocal")
+LAMINA_UNARY_OPERATION(stop_gradient, "StopGradient")
 LAMINA_UNARY_OPERATION(relu, "Relu")
 LAMINA_UNARY_OPERATION(relu6, "Relu6")
 LAMINA_UNARY_OPERATION(selu, "Selu")
@@ -270,6 +377,9 @@ LAMINA_UNARY_OPERATION(softplus, "Softplus")
 LAMINA_UNARY_OPERATION(softsign, "Softsign")
 #undef LAMINA_UNARY_OPERATION
 
+SymbolicTensor round(const SymbolicTensor& x, std::int64_t decimals) {
+  return call_operation("Round", x, {{"decimals", decimals}});
+}
 SymbolicTensor leaky_relu(const SymbolicTensor& x, double negative_slope) {
   return call_operation("LeakyRelu", x, {{"negative_slope", negative_slope}});
 }

@@ -1,6 +1,7 @@
 // Comparisons, what is said of bools, and the choice by them.
 #include "layers/masks.h"
 #include "layers/operations/operations.h"
+#include "layers/operations/parts.h"
 #include "layers/operations/promotion.h"
 
 namespace lamina::layers {
@@ -38,7 +39,7 @@ class Comparison final : public Operation {
   Kind kind_;
 };
 
-/// LogicalNot, LogicalAnd, LogicalOr.
+/// LogicalNot, LogicalAnd, LogicalOr, LogicalXor.
 class Logic final : public Operation {
  public:
   using TwoMasks = ValueId (*)(Builder&, ValueId, ValueId);
@@ -61,6 +62,37 @@ class Logic final : public Operation {
  private:
   TwoMasks of_;
 };
+
+/// Isnan, Isinf and Isfinite. Integers are finite.
+class Finiteness final : public Operation {
+ public:
+  enum class Kind : std::uint8_t { kNan, kInf, kFinite };
+  Finiteness(OperationForm form, Kind kind)
+      : Operation(std::move(form), Operands::kTensor, {}), kind_(kind) {}
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override { return x.at(0); }
+  [[nodiscard]] DType dtype(const DTypes&) const override { return DType::kBool; }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& ids) const override {
+    const ValueId x = ids[0];
+    if (!is_floating(builder.dtype(x))) {
+      return constant_mask(builder, builder.shape(x), kind_ == Kind::kFinite);
+    }
+    const ValueId is_finite = builder.cast(finite(builder, x), DType::kBool);
+    if (kind_ == Kind::kFinite) return is_finite;
+    const ValueId is_number = builder.cast(builder.binary(Binary::kEqual, x, x), DType::kBool);
+    if (kind_ == Kind::kNan) return logical_not(builder, is_number);
+    return logical_and(builder, is_number, logical_not(builder, is_finite));
+  }
+
+ private:
+  Kind kind_;
+};
+
+ValueId logical_xor(Builder& builder, ValueId a, ValueId b) {
+  return logical_and(builder, logical_or(builder, a, b),
+                     logical_not(builder, logical_and(builder, a, b)));
+}
 
 class Where final : public Operation {
  public:
@@ -114,6 +146,10 @@ OperationRows logic_operations() {
           operation_row<Logic>("LogicalNot", kNumpyOps, Logic::TwoMasks{}),
           operation_row<Logic>("LogicalAnd", kNumpyOps, Logic::TwoMasks{logical_and}),
           operation_row<Logic>("LogicalOr", kNumpyOps, Logic::TwoMasks{logical_or}),
+          operation_row<Logic>("LogicalXor", kNumpyOps, Logic::TwoMasks{logical_xor}),
+          operation_row<Finiteness>("Isnan", kNumpyOps, Finiteness::Kind::kNan),
+          operation_row<Finiteness>("Isinf", kNumpyOps, Finiteness::Kind::kInf),
+          operation_row<Finiteness>("Isfinite", kNumpyOps, Finiteness::Kind::kFinite),
           operation_row<Where>("Where", kNumpyOps)};
 }
 
@@ -146,6 +182,18 @@ SymbolicTensor logical_and(const SymbolicTensor& x1, const SymbolicTensor& x2) {
 }
 SymbolicTensor logical_or(const SymbolicTensor& x1, const SymbolicTensor& x2) {
   return call_on_operands("LogicalOr", {x1, x2});
+}
+SymbolicTensor logical_xor(const SymbolicTensor& x1, const SymbolicTensor& x2) {
+  return call_on_operands("LogicalXor", {x1, x2});
+}
+SymbolicTensor isnan(const SymbolicTensor& x) {
+  return layers::call_operation("Isnan", x);
+}
+SymbolicTensor isinf(const SymbolicTensor& x) {
+  return layers::call_operation("Isinf", x);
+}
+SymbolicTensor isfinite(const SymbolicTensor& x) {
+  return layers::call_operation("Isfinite", x);
 }
 SymbolicTensor logical_not(const SymbolicTensor& x) {
   return layers::call_operation("LogicalNot", x);

@@ -1,5 +1,6 @@
 // Products of matrices, as numpy has them.
 #include "layers/operations/operations.h"
+#include "layers/operations/parts.h"
 #include "layers/operations/promotion.h"
 
 namespace lamina::layers {
@@ -54,8 +55,8 @@ class Matmul final : public Operation {
       a = builder.reshape(a, {of_all.size() * first[-2], first[-1]});
     } else {
       const Shape all = broadcast(leading(first), leading(second));
-      a = repeated(builder, a, behind(all, first[-2], first[-1]));
-      b = repeated(builder, b, behind(all, second[-2], second[-1]));
+      a = repeated_to(builder, a, behind(all, first[-2], first[-1]));
+      b = repeated_to(builder, b, behind(all, second[-2], second[-1]));
     }
     return builder.reshape(builder.matmul(a, b, {}, spec.dtype), spec.shape);
   }
@@ -66,12 +67,6 @@ class Matmul final : public Operation {
     if (shape.rank() == 0) fail("`matmul` takes no scalars.");
     if (shape.rank() > 1) return shape;
     return first ? Shape{1, shape[0]} : Shape{shape[0], 1};
-  }
-  /// The value under a shape that it broadcasts to.
-  [[nodiscard]] static ValueId repeated(Builder& builder, ValueId x, const Shape& shape) {
-    if (builder.shape(x) == shape) return x;
-    const ValueId zeros = constant(builder, 0, ops::TensorSpec{shape, builder.dtype(x)});
-    return builder.binary(ops::Binary::kAdd, x, zeros);
   }
 };
 

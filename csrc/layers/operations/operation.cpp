@@ -25,9 +25,14 @@ Operation::Operation(OperationForm form, Operands operands,
                      std::initializer_list<std::string_view> options)
     : Layer({form.name, {}, true}), form_(std::move(form)) {
   if (!form_.config.is_object()) unsupported("a configuration that is no object");
+  const auto known = [&](const std::string& key) {
+    return std::find(options.begin(), options.end(), key) != options.end();
+  };
   for (const auto& [key, value] : form_.config.items()) {
-    const bool known = std::find(options.begin(), options.end(), key) != options.end();
-    if (!known && key != "name" && !value.is_null()) unsupported("option '" + key + "'");
+    if (!known(key) && key != "name" && !value.is_null()) unsupported("option '" + key + "'");
+  }
+  for (const auto& [key, value] : form_.keywords.items()) {
+    if (!known(key)) unsupported("argument '" + key + "' of its call");
   }
   check_operands(operands);
   input_spec_.count = form_.tensors;
@@ -85,6 +90,17 @@ std::int64_t Operation::integer(const char* key, std::int64_t otherwise) const {
   return value.is_null() ? otherwise : value.get<std::int64_t>();
 }
 
+std::optional<DType> Operation::dtype_option(const char* key) const {
+  const json& name = option(key);
+  if (name.is_null()) return std::nullopt;
+  if (!name.is_string()) unsupported(std::string("option '") + key + "'");
+  try {
+    return dtype_from_name(name.get<std::string>());
+  } catch (const ValueError&) {
+    unsupported("the dtype '" + name.get<std::string>() + "'");
+  }
+}
+
 std::optional<std::vector<std::int64_t>> Operation::integers(const char* key) const {
   const json& value = option(key);
   if (value.is_null()) return std::nullopt;
@@ -114,7 +130,16 @@ std::vector<std::size_t> Operation::axis_indices(const std::vector<std::int64_t>
   std::vector<std::size_t> out;
   for (const std::int64_t axis : axes) out.push_back(axis_index(axis, rank));
   std::sort(out.begin(), out.end());
-  out.erase(std::unique(out.begin(), out.end()), out.end());
+  if (std::adjacent_find(out.begin(), out.end()) != out.end()) {
+    fail("duplicate value in 'axis': " + json(axes).dump());
+  }
+  return out;
+}
+
+std::int64_t Operation::times(std::int64_t size, std::int64_t count) const {
+  std::int64_t out = 0;
+  if (size == kNone) return kNone;
+  if (__builtin_mul_overflow(size, count, &out)) fail("An axis would be too large.");
   return out;
 }
 
@@ -144,20 +169,39 @@ ops::TensorSpec Operation::result(const graph::Builder& builder, const Ids& x) c
 }
 
 Operation::Ids Operation::on_lower(graph::Builder& builder, const Ids& x) {
-  const graph::ValueId y = lower(builder, x);
-  if (!builder.mask(y)) return {y};
-  // What it was given itself, whose mask ends here.
-  return {builder.emit(ops::Reshape{builder.spec(y), builder.spec(y)}, {y})};
+  Ids outputs = lower_all(builder, x);
+  for (graph::ValueId& y : outputs) {
+    // What it was given itself, whose mask ends here.
+    if (builder.mask(y)) y = builder.emit(ops::Reshape{builder.spec(y), builder.spec(y)}, {y});
+  }
+  return outputs;
 }
 
-SymbolicTensor call_operation(std::string_view class_name, SymbolicTensors tensors, json config,
-                              json args) {
+namespace {
+
+/// Of a call on these.
+LayerPtr operation_on(const SymbolicTensors& tensors, std::string_view class_name, json config,
+                      json args, json keywords) {
   const bool traced = std::any_of(tensors.begin(), tensors.end(), [](const SymbolicTensor& x) {
     return x.defined() && Access::node(x)->traced;
   });
-  OperationForm form{std::string(class_name), traced ? core::to_snake_case(class_name) : "",
-                     std::move(config), std::move(args), tensors.size()};
-  return (*make_operation(std::move(form)))(tensors);
+  return make_operation({std::string(class_name), traced ? core::to_snake_case(class_name) : "",
+                         std::move(config), std::move(args), tensors.size(), std::move(keywords)});
+}
+
+}  // namespace
+
+SymbolicTensor call_operation(std::string_view class_name, const SymbolicTensors& tensors,
+                              json config, json args, json keywords) {
+  return (*operation_on(tensors, class_name, std::move(config), std::move(args),
+                        std::move(keywords)))(tensors);
+}
+
+SymbolicTensors call_for_list(std::string_view class_name, const SymbolicTensor& x, json config) {
+  const SymbolicTensors tensors{x};
+  const LayerPtr operation = operation_on(tensors, class_name, std::move(config),
+                                          json::array({tensor_argument(0)}), json::object());
+  return operation->apply(tensors);
 }
 
 SymbolicTensor call_operation(std::string_view class_name, const SymbolicTensor& x, json config) {
@@ -184,6 +228,10 @@ SymbolicTensor call_on_operands(std::string_view class_name,
     }
   }
   return call_operation(class_name, std::move(tensors), json::object(), std::move(args));
+}
+
+json dtype_to_config(const std::optional<DType>& dtype) {
+  return dtype ? json(std::string(dtype_name(*dtype))) : json();
 }
 
 json number_to_config(const ops::Operand& operand) {

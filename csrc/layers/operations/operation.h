@@ -25,6 +25,7 @@ struct OperationForm {
   nlohmann::json config;  ///< the arguments that its class was made with
   nlohmann::json args;    ///< those of the call, by place, each tensor being a `tensor_argument`
   std::size_t tensors;    ///< how many of these there are
+  nlohmann::json keywords = nlohmann::json::object();  ///< numbers that the call has by name
 };
 
 /// Stands for tensor number `index` of a call. Keras's objects there have a class.
@@ -45,8 +46,8 @@ class Operation : public Layer {
   /// It does not warn of masks, for no layer of Keras's is there to do so.
   [[nodiscard]] bool supports_masking() const final { return true; }
 
-  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) final { return {shape(inputs)}; }
-  [[nodiscard]] DTypes compute_output_dtype(const DTypes& inputs) final { return {dtype(inputs)}; }
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) final { return shapes(inputs); }
+  [[nodiscard]] DTypes compute_output_dtype(const DTypes& inputs) final { return dtypes(inputs); }
 
  protected:
   enum class Operands : std::uint8_t {
@@ -55,8 +56,8 @@ class Operation : public Layer {
     kList,    ///< one list of tensors
     kOthers   ///< which the class itself reads
   };
-  /// `options`: those that the class has; others have to be null. Throws UnsupportedError naming
-  /// the operation.
+  /// `options`: those that the class has, and what its call has by name; others have to be null.
+  /// Throws UnsupportedError naming the operation.
   Operation(OperationForm form, Operands operands, std::initializer_list<std::string_view> options);
 
   [[nodiscard]] virtual Shape shape(const Shapes& inputs) const = 0;
@@ -64,12 +65,21 @@ class Operation : public Layer {
   [[nodiscard]] virtual DType dtype(const DTypes& inputs) const { return inputs.at(0); }
   [[nodiscard]] virtual graph::ValueId lower(graph::Builder& builder, const Ids& x) const = 0;
 
+  // Of operations that have several outputs (see SeveralOutputs); one dtype may stand for all.
+  [[nodiscard]] virtual Shapes shapes(const Shapes& inputs) const { return {shape(inputs)}; }
+  [[nodiscard]] virtual DTypes dtypes(const DTypes& inputs) const { return {dtype(inputs)}; }
+  [[nodiscard]] virtual Ids lower_all(graph::Builder& builder, const Ids& x) const {
+    return {lower(builder, x)};
+  }
+
   // Options of the configuration; what lacks is taken for its default. Throw UnsupportedError for
   // what is none such.
   [[nodiscard]] const nlohmann::json& option(const char* key) const;
   [[nodiscard]] bool flag(const char* key) const;
   [[nodiscard]] double number(const char* key, double otherwise) const;
   [[nodiscard]] std::int64_t integer(const char* key, std::int64_t otherwise) const;
+  /// By its name; none where it is null.
+  [[nodiscard]] std::optional<DType> dtype_option(const char* key) const;
   /// One or a list; none where it is null.
   [[nodiscard]] std::optional<std::vector<std::int64_t>> integers(const char* key) const;
 
@@ -77,9 +87,11 @@ class Operation : public Layer {
   [[noreturn]] void unsupported(const std::string& what) const;
   /// `axis` of so many, or ValueError in Keras's words.
   [[nodiscard]] std::size_t axis_index(std::int64_t axis, std::size_t rank) const;
-  /// Likewise several, sorted, each once.
+  /// Likewise several, sorted; none may be given twice.
   [[nodiscard]] std::vector<std::size_t> axis_indices(const std::vector<std::int64_t>& axes,
                                                       std::size_t rank) const;
+  /// A size so many times; an unknown one stays so. Throws ValueError where that is too large.
+  [[nodiscard]] std::int64_t times(std::int64_t size, std::int64_t count) const;
   /// What two operands broadcast to, as far as that is known. Throws ValueError where they do not.
   [[nodiscard]] Shape broadcast(const Shape& a, const Shape& b) const;
   /// What `shape` and `dtype` say of concrete values.
@@ -95,6 +107,22 @@ class Operation : public Layer {
   OperationForm form_;
 };
 
+/// An operation that gives a list.
+class SeveralOutputs : public Operation {
+ public:
+  using Operation::Operation;
+
+ protected:
+  [[nodiscard]] Shapes shapes(const Shapes& inputs) const override = 0;
+  [[nodiscard]] Ids lower_all(graph::Builder& builder, const Ids& x) const override = 0;
+
+ private:
+  [[nodiscard]] Shape shape(const Shapes& inputs) const final { return shapes(inputs).at(0); }
+  [[nodiscard]] graph::ValueId lower(graph::Builder& builder, const Ids& x) const final {
+    return lower_all(builder, x).at(0);
+  }
+};
+
 /// A class of operations.
 struct OperationRow {
   std::string_view class_name;
@@ -107,6 +135,7 @@ inline constexpr const char* kNumpyOps = "keras.src.ops.numpy";
 inline constexpr const char* kNeuralOps = "keras.src.ops.nn";
 inline constexpr const char* kMathOps = "keras.src.ops.math";
 inline constexpr const char* kCoreOps = "keras.src.ops.core";
+inline constexpr const char* kLinearAlgebraOps = "keras.src.ops.linalg";
 
 /// A row of a class whose constructor takes the form and `arguments`.
 template <class T, class... Arguments>
@@ -119,8 +148,12 @@ template <class T, class... Arguments>
 
 /// Calls an operation on `tensors`, in the order in which `args` has them. It is named as Keras
 /// names it; in a layer's `call`, which Keras does not write down, without counting.
-SymbolicTensor call_operation(std::string_view class_name, SymbolicTensors tensors,
-                              nlohmann::json config, nlohmann::json args);
+SymbolicTensor call_operation(std::string_view class_name, const SymbolicTensors& tensors,
+                              nlohmann::json config, nlohmann::json args,
+                              nlohmann::json keywords = nlohmann::json::object());
+/// Of an operation that gives several.
+SymbolicTensors call_for_list(std::string_view class_name, const SymbolicTensor& x,
+                              nlohmann::json config);
 /// The same on one tensor, and on a list.
 SymbolicTensor call_operation(std::string_view class_name, const SymbolicTensor& x,
                               nlohmann::json config = nlohmann::json::object());
@@ -130,6 +163,8 @@ SymbolicTensor call_on_list(std::string_view class_name, const SymbolicTensors& 
 SymbolicTensor call_on_operands(std::string_view class_name,
                                 std::initializer_list<ops::Operand> operands);
 
+/// A dtype by its name.
+[[nodiscard]] nlohmann::json dtype_to_config(const std::optional<DType>& dtype);
 /// A number as it was written. Throws ValueError for a tensor.
 [[nodiscard]] nlohmann::json number_to_config(const ops::Operand& operand);
 /// One axis as a number, several as a list.

@@ -12,8 +12,10 @@ const ByName& rows() {
     ByName out;
     for (const OperationRows& family :
          {arithmetic_operations(), logic_operations(), elementwise_operations(),
-          reduction_operations(), shaping_operations(), joining_operations(), slicing_operations(),
-          matmul_operations()}) {
+          activation_operations(), reduction_operations(), norm_operations(),
+          cumulative_operations(), place_operations(), shaping_operations(), joining_operations(),
+          splitting_operations(), repeating_operations(), slicing_operations(),
+          gathering_operations(), matmul_operations(), contraction_operations()}) {
       for (const OperationRow& row : family) out.emplace(row.class_name, row);
     }
     return out;

@@ -7,11 +7,19 @@ namespace lamina::layers {
 [[nodiscard]] OperationRows arithmetic_operations();
 [[nodiscard]] OperationRows logic_operations();
 [[nodiscard]] OperationRows elementwise_operations();
+[[nodiscard]] OperationRows activation_operations();
 [[nodiscard]] OperationRows reduction_operations();
+[[nodiscard]] OperationRows norm_operations();
+[[nodiscard]] OperationRows cumulative_operations();
+[[nodiscard]] OperationRows place_operations();
 [[nodiscard]] OperationRows shaping_operations();
 [[nodiscard]] OperationRows joining_operations();
+[[nodiscard]] OperationRows splitting_operations();
+[[nodiscard]] OperationRows repeating_operations();
 [[nodiscard]] OperationRows slicing_operations();
+[[nodiscard]] OperationRows gathering_operations();
 [[nodiscard]] OperationRows matmul_operations();
+[[nodiscard]] OperationRows contraction_operations();
 
 /// The operation of a call; null when Lamina has none of that class. Throws UnsupportedError naming
 /// it for arguments that it does not have.

@@ -1,61 +1,68 @@
 // What axes are reduced to.
+#include "layers/operations/reduction.h"
+
 #include <algorithm>
 #include <numeric>
 
+#include "layers/axes.h"
 #include "layers/masks.h"
+#include "layers/operations/joining.h"
 #include "layers/operations/operations.h"
+#include "layers/operations/parts.h"
 #include "layers/operations/promotion.h"
 
 namespace lamina::layers {
-namespace {
 
-using Axis = std::vector<std::size_t>;
 using ops::Reduce;
 
-class Reduction : public Operation {
- public:
-  explicit Reduction(OperationForm form,
-                     std::initializer_list<std::string_view> options = {"axis", "keepdims"})
-      : Operation(std::move(form), Operands::kTensor, options),
-        axes_(integers("axis")),
-        keepdims_(flag("keepdims")) {}
+Reduction::Reduction(OperationForm form, std::initializer_list<std::string_view> options)
+    : Operation(std::move(form), Operands::kTensor, options),
+      axes_(integers("axis")),
+      keepdims_(flag("keepdims")) {}
 
- protected:
-  [[nodiscard]] Shape shape(const Shapes& x) const final {
-    const Axis reduced = reduced_axes(x.at(0).rank());
-    return without(x[0], reduced, keepdims_);
-  }
-  /// None given: all.
-  [[nodiscard]] Axis reduced_axes(std::size_t rank) const {
-    if (axes_) return axis_indices(*axes_, rank);
-    Axis all(rank);
-    std::iota(all.begin(), all.end(), std::size_t{0});
-    return all;
-  }
-  [[nodiscard]] static Shape without(const Shape& x, const Axis& reduced, bool keepdims) {
-    Shape out;
-    for (std::size_t i = 0; i < x.rank(); ++i) {
-      const bool gone = std::binary_search(reduced.begin(), reduced.end(), i);
-      if (!gone) out.push_back(x.dims()[i]);
-      if (gone && keepdims) out.push_back(1);
-    }
-    return out;
-  }
-  /// x, whose dtype the result has.
-  [[nodiscard]] ValueId reduce(Builder& builder, ValueId x, Reduce::Kind kind,
-                               bool keepdims) const {
-    Axis reduced = reduced_axes(builder.shape(x).rank());
-    Shape to = without(builder.shape(x), reduced, keepdims);
-    if (reduced.empty()) return x;
-    const ops::TensorSpec& from = builder.spec(x);
-    return builder.emit(Reduce{kind, from, {std::move(to), from.dtype}, std::move(reduced)}, {x});
-  }
-  [[nodiscard]] bool keepdims() const noexcept { return keepdims_; }
+Shape Reduction::shape(const Shapes& x) const {
+  return without(x.at(0), reduced_axes(x[0].rank()), keepdims_);
+}
 
- private:
-  std::optional<std::vector<std::int64_t>> axes_;
-  bool keepdims_;
-};
+Reduction::Axis Reduction::reduced_axes(std::size_t rank) const {
+  if (axes_) return axis_indices(*axes_, rank);
+  Axis all(rank);
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return all;
+}
+
+Shape Reduction::without(const Shape& x, const Axis& reduced, bool keepdims) {
+  Shape out;
+  for (std::size_t i = 0; i < x.rank(); ++i) {
+    const bool gone = std::binary_search(reduced.begin(), reduced.end(), i);
+    if (!gone) out.push_back(x.dims()[i]);
+    if (gone && keepdims) out.push_back(1);
+  }
+  return out;
+}
+
+ValueId Reduction::reduce(Builder& builder, ValueId x, Reduce::Kind kind, bool keepdims) const {
+  Axis reduced = reduced_axes(builder.shape(x).rank());
+  Shape to = without(builder.shape(x), reduced, keepdims);
+  if (reduced.empty()) return x;
+  const ops::TensorSpec& from = builder.spec(x);
+  return builder.emit(Reduce{kind, from, {std::move(to), from.dtype}, std::move(reduced)}, {x});
+}
+
+DType Reduction::dtype_of_sum(DType dtype) {
+  if (is_floating(dtype) || dtype_size(dtype) >= 4) return dtype;
+  return dtype == DType::kUInt8 || dtype == DType::kUInt16 ? DType::kUInt32 : DType::kInt32;
+}
+
+ValueId Reduction::variance(Builder& builder, ValueId x, DType dtype) const {
+  const ValueId wide = builder.cast(x, promoted(dtype, DType::kFloat32));
+  const ValueId mean = reduce(builder, wide, Reduce::Kind::kMean, true);
+  const ValueId rest = builder.binary(ops::Binary::kSubtract, wide, mean);
+  const ValueId squares = builder.activation(rest, {ops::Unary::kSquare});
+  return reduce(builder, squares, Reduce::Kind::kMean, keepdims());
+}
+
+namespace {
 
 class Mean final : public Reduction {
  public:
@@ -74,30 +81,79 @@ class Sum final : public Reduction {
   explicit Sum(OperationForm form) : Reduction(std::move(form)) {}
 
  protected:
-  [[nodiscard]] DType dtype(const DTypes& x) const override {
-    if (is_floating(x.at(0)) || dtype_size(x[0]) >= 4) return x[0];
-    return x[0] == DType::kUInt8 || x[0] == DType::kUInt16 ? DType::kUInt32 : DType::kInt32;
-  }
+  [[nodiscard]] DType dtype(const DTypes& x) const override { return dtype_of_sum(x.at(0)); }
   [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
     return reduce(builder, builder.cast(x[0], result(builder, x).dtype), Reduce::Kind::kSum,
                   keepdims());
   }
 };
 
-/// The mean of the squares of what is left without the mean, computed in a wide float.
-class Var final : public Reduction {
+/// Var and Std.
+class Spread final : public Reduction {
  public:
-  explicit Var(OperationForm form) : Reduction(std::move(form)) {}
+  Spread(OperationForm form, bool root) : Reduction(std::move(form)), root_(root) {}
 
  protected:
   [[nodiscard]] DType dtype(const DTypes& x) const override { return promoted_with_float(x.at(0)); }
   [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
     const DType dtype = result(builder, x).dtype;
-    const ValueId wide = builder.cast(x[0], promoted(dtype, DType::kFloat32));
-    const ValueId mean = reduce(builder, wide, Reduce::Kind::kMean, true);
-    const ValueId rest = builder.binary(ops::Binary::kSubtract, wide, mean);
-    const ValueId squares = builder.activation(rest, {ops::Unary::kSquare});
-    return builder.cast(reduce(builder, squares, Reduce::Kind::kMean, keepdims()), dtype);
+    const ValueId y = variance(builder, x[0], dtype);
+    return builder.cast(root_ ? builder.activation(y, {ops::Unary::kSqrt}) : y, dtype);
+  }
+
+ private:
+  bool root_;
+};
+
+/// Halves are multiplied until one is left.
+class Prod final : public Reduction {
+ public:
+  explicit Prod(OperationForm form)
+      : Reduction(std::move(form), {"axis", "keepdims", "dtype"}), given_(dtype_option("dtype")) {}
+
+ protected:
+  [[nodiscard]] DType dtype(const DTypes& x) const override {
+    const DType dtype = given_.value_or(dtype_of_sum(x.at(0)));
+    if (dtype == DType::kBool) unsupported("a product that is a bool");
+    return dtype;
+  }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    const ops::TensorSpec to = result(builder, x);
+    const ColumnView view(builder, builder.cast(x[0], to.dtype), kept(builder.shape(x[0]).rank()));
+    ValueId y = view.value();
+    while (builder.shape(y)[0] > 1) {
+      const std::int64_t size = builder.shape(y)[0], half = size / 2;
+      const ValueId product =
+          builder.binary(ops::Binary::kMultiply, cropped(builder, y, 0, 0, half),
+                         cropped(builder, y, 0, half, half));
+      y = size % 2 == 0 ? product
+                        : joined(builder, {product, cropped(builder, y, 0, size - 1, 1)}, 0);
+    }
+    if (builder.shape(y)[0] == 0) return constant(builder, 1, to);
+    return builder.reshape(y, to.shape);
+  }
+
+ private:
+  [[nodiscard]] std::vector<std::size_t> kept(std::size_t rank) const {
+    const Axis reduced = reduced_axes(rank);
+    Axis out;
+    for (std::size_t i = 0; i < rank; ++i) {
+      if (!std::binary_search(reduced.begin(), reduced.end(), i)) out.push_back(i);
+    }
+    return out;
+  }
+
+  std::optional<DType> given_;
+};
+
+class CountNonzero final : public Reduction {
+ public:
+  explicit CountNonzero(OperationForm form) : Reduction(std::move(form), {"axis"}) {}
+
+ protected:
+  [[nodiscard]] DType dtype(const DTypes&) const override { return DType::kInt32; }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    return reduce(builder, mask_numbers(builder, x[0], DType::kInt32), Reduce::Kind::kSum, false);
   }
 };
 
@@ -116,15 +172,14 @@ class Extreme final : public Reduction {
   }
   [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
     const DType dtype = builder.dtype(x[0]);
-    const ops::Activation negative{ops::Unary::kScaleShift, -1, 0};
     ValueId y = x[0];
     // Whatever has no arithmetic of its own has its place among wide floats.
     if (dtype == DType::kBool || (least_ && !is_floating(dtype))) {
       y = builder.cast(y, DType::kFloat64);
     }
-    if (least_) y = builder.activation(y, negative);
+    if (least_) y = negated(builder, y);
     y = reduce(builder, y, Reduce::Kind::kMax, keepdims());
-    if (least_) y = builder.activation(y, negative);
+    if (least_) y = negated(builder, y);
     return builder.cast(y, dtype);
   }
 
@@ -156,9 +211,14 @@ class Quantifier final : public Reduction {
 OperationRows reduction_operations() {
   return {operation_row<Mean>("Mean", kNumpyOps),
           operation_row<Sum>("Sum", kNumpyOps),
-          operation_row<Var>("Var", kNumpyOps),
+          operation_row<Prod>("Prod", kNumpyOps),
+          operation_row<Spread>("Var", kNumpyOps, false),
+          operation_row<Spread>("Std", kNumpyOps, true),
           operation_row<Extreme>("Max", kNumpyOps, false),
+          operation_row<Extreme>("Amax", kNumpyOps, false),
           operation_row<Extreme>("Min", kNumpyOps, true),
+          operation_row<Extreme>("Amin", kNumpyOps, true),
+          operation_row<CountNonzero>("CountNonzero", kNumpyOps),
           operation_row<Quantifier>("Any", kNumpyOps, false),
           operation_row<Quantifier>("All", kNumpyOps, true)};
 }
@@ -172,6 +232,7 @@ SymbolicTensor reduced(std::string_view class_name, const SymbolicTensor& x,
                        const ReducedAxes& axis, bool keepdims) {
   nlohmann::json config = {{"axis", layers::axes_to_config(axis)}, {"keepdims", keepdims}};
   if (class_name == "Max" || class_name == "Min") config["initial"] = nullptr;
+  if (class_name == "Prod") config["dtype"] = nullptr;
   return layers::call_operation(class_name, x, std::move(config));
 }
 
@@ -192,11 +253,27 @@ SymbolicTensor min(const SymbolicTensor& x, const ReducedAxes& axis, bool keepdi
 SymbolicTensor var(const SymbolicTensor& x, const ReducedAxes& axis, bool keepdims) {
   return reduced("Var", x, axis, keepdims);
 }
+SymbolicTensor prod(const SymbolicTensor& x, const ReducedAxes& axis, bool keepdims) {
+  return reduced("Prod", x, axis, keepdims);
+}
+SymbolicTensor amax(const SymbolicTensor& x, const ReducedAxes& axis, bool keepdims) {
+  return reduced("Amax", x, axis, keepdims);
+}
+SymbolicTensor amin(const SymbolicTensor& x, const ReducedAxes& axis, bool keepdims) {
+  return reduced("Amin", x, axis, keepdims);
+}
+SymbolicTensor std(const SymbolicTensor& x, const ReducedAxes& axis, bool keepdims) {
+  return reduced("Std", x, axis, keepdims);
+}
 SymbolicTensor any(const SymbolicTensor& x, const ReducedAxes& axis, bool keepdims) {
   return reduced("Any", x, axis, keepdims);
 }
 SymbolicTensor all(const SymbolicTensor& x, const ReducedAxes& axis, bool keepdims) {
   return reduced("All", x, axis, keepdims);
+}
+
+SymbolicTensor count_nonzero(const SymbolicTensor& x, const ReducedAxes& axis) {
+  return layers::call_operation("CountNonzero", x, {{"axis", layers::axes_to_config(axis)}});
 }
 
 }  // namespace lamina::ops

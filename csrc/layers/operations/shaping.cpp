@@ -100,7 +100,6 @@ class ExpandDims final : public Reshaping {
     const std::vector<std::int64_t> axes = *integers("axis");
     const std::size_t rank = x.at(0).rank() + axes.size();
     const std::vector<std::size_t> added = axis_indices(axes, rank);
-    if (added.size() != axes.size()) fail("repeated axis in expand_dims");
     Shape out;
     std::size_t next = 0;
     for (std::size_t i = 0; i < rank; ++i) {
@@ -111,7 +110,18 @@ class ExpandDims final : public Reshaping {
   }
 };
 
-/// Transpose and Swapaxes.
+/// All elements in a row.
+class Ravel final : public Reshaping {
+ public:
+  explicit Ravel(OperationForm form) : Reshaping(std::move(form), "") {}
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override {
+    return x.at(0).is_known() ? Shape{x[0].size()} : Shape{kNone};
+  }
+};
+
+/// Transpose, Swapaxes and Moveaxis.
 class Permutation : public Operation {
  public:
   using Operation::Operation;
@@ -147,13 +157,15 @@ class Transpose final : public Permutation {
       fail("axis must be a list of the same length as the input shape, expected " +
            std::to_string(rank) + ", but received " + std::to_string(given->size()) + ".");
     }
-    if (axis_indices(*given, rank).size() != rank) {
+    for (const std::int64_t axis : *given) axes.push_back(axis_index(axis, rank));
+    std::vector<std::size_t> sorted = axes;
+    std::sort(sorted.begin(), sorted.end());
+    if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
       fail(
           "`axes` must be a valid permutation of the input dimensions (no duplicates). Received: "
           "axes=" +
           Shape(*given).str() + " for input of rank " + std::to_string(rank) + ".");
     }
-    for (const std::int64_t axis : *given) axes.push_back(axis_index(axis, rank));
     return axes;
   }
 };
@@ -175,19 +187,46 @@ class Swapaxes final : public Permutation {
   }
 };
 
+class Moveaxis final : public Permutation {
+ public:
+  explicit Moveaxis(OperationForm form)
+      : Permutation(std::move(form), Operands::kTensor, {"source", "destination"}) {
+    const auto from = integers("source"), to = integers("destination");
+    if (!from || !to) unsupported("axes that are None");
+    if (from->size() != to->size()) {
+      fail(
+          "`source` and `destination` arguments must have the same number of elements, but "
+          "received "
+          "`source=" +
+          option("source").dump() + "` and `destination=" + option("destination").dump() + "`.");
+    }
+  }
+
+ protected:
+  [[nodiscard]] std::vector<std::size_t> permutation(std::size_t rank) const override {
+    const std::vector<std::int64_t> from = *integers("source"), to = *integers("destination");
+    const std::vector<std::size_t> moved = axis_indices(from, rank);
+    (void)axis_indices(to, rank);  // nor are there two for one place
+    std::vector<std::size_t> rest, axes(rank, rank);
+    for (std::size_t i = 0; i < rank; ++i) {
+      if (!std::binary_search(moved.begin(), moved.end(), i)) rest.push_back(i);
+    }
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      axes[axis_index(to[i], rank)] = axis_index(from[i], rank);
+    }
+    auto next = rest.begin();
+    for (std::size_t& axis : axes) {
+      if (axis == rank) axis = *next++;
+    }
+    return axes;
+  }
+};
+
 /// What gives elements of the dtype that is its option.
 class OfDType : public Operation {
  public:
-  explicit OfDType(OperationForm form) : Operation(std::move(form), Operands::kTensor, {"dtype"}) {
-    const nlohmann::json& name = option("dtype");
-    if (name.is_null()) return;
-    if (!name.is_string()) unsupported("option 'dtype'");
-    try {
-      given_ = dtype_from_name(name.get<std::string>());
-    } catch (const ValueError&) {
-      unsupported("the dtype '" + name.get<std::string>() + "'");
-    }
-  }
+  explicit OfDType(OperationForm form, Operands operands = Operands::kTensor)
+      : Operation(std::move(form), operands, {"dtype"}), given_(dtype_option("dtype")) {}
 
  protected:
   [[nodiscard]] Shape shape(const Shapes& x) const final { return x.at(0); }
@@ -222,6 +261,21 @@ class Filled final : public OfDType {
   double value_;
 };
 
+/// A tensor's shape with one number everywhere, which the call has.
+class FullLike final : public OfDType {
+ public:
+  explicit FullLike(OperationForm form) : OfDType(std::move(form), Operands::kTwo) {
+    if (!is_tensor_argument(this->form().args[0]) || !this->form().args[1].is_number()) {
+      unsupported("a `fill_value` that is no number");
+    }
+  }
+
+ protected:
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    return constant(builder, form().args[1].get<double>(), result(builder, x));
+  }
+};
+
 }  // namespace
 
 OperationRows shaping_operations() {
@@ -230,22 +284,18 @@ OperationRows shaping_operations() {
           operation_row<ExpandDims>("ExpandDims", kNumpyOps),
           operation_row<Transpose>("Transpose", kNumpyOps),
           operation_row<Swapaxes>("Swapaxes", kNumpyOps),
+          operation_row<Moveaxis>("Moveaxis", kNumpyOps),
+          operation_row<Ravel>("Ravel", kNumpyOps),
           operation_row<Cast>("Cast", kCoreOps),
           operation_row<Cast>("ConvertToTensor", kCoreOps),  // what Attention does to its masks
           operation_row<Filled>("ZerosLike", kNumpyOps, 0.0),
-          operation_row<Filled>("OnesLike", kNumpyOps, 1.0)};
+          operation_row<Filled>("OnesLike", kNumpyOps, 1.0),
+          operation_row<FullLike>("FullLike", kNumpyOps)};
 }
 
 }  // namespace lamina::layers
 
 namespace lamina::ops {
-namespace {
-
-nlohmann::json name_of(const std::optional<DType>& dtype) {
-  return dtype ? nlohmann::json(std::string(dtype_name(*dtype))) : nlohmann::json();
-}
-
-}  // namespace
 
 using layers::call_operation;
 
@@ -266,14 +316,29 @@ SymbolicTensor transpose(const SymbolicTensor& x,
 SymbolicTensor swapaxes(const SymbolicTensor& x, std::int64_t axis1, std::int64_t axis2) {
   return call_operation("Swapaxes", x, {{"axis1", axis1}, {"axis2", axis2}});
 }
+SymbolicTensor moveaxis(const SymbolicTensor& x, const layers::Axes& source,
+                        const layers::Axes& destination) {
+  return call_operation("Moveaxis", x,
+                        {{"source", layers::axes_to_config(source)},
+                         {"destination", layers::axes_to_config(destination)}});
+}
+SymbolicTensor ravel(const SymbolicTensor& x) {
+  return call_operation("Ravel", x);
+}
+SymbolicTensor full_like(const SymbolicTensor& x, const Operand& fill_value,
+                         std::optional<DType> dtype) {
+  return call_operation(
+      "FullLike", SymbolicTensors{x}, {{"dtype", layers::dtype_to_config(dtype)}},
+      nlohmann::json::array({layers::tensor_argument(0), layers::number_to_config(fill_value)}));
+}
 SymbolicTensor cast(const SymbolicTensor& x, DType dtype) {
-  return call_operation("Cast", x, {{"dtype", name_of(dtype)}});
+  return call_operation("Cast", x, {{"dtype", layers::dtype_to_config(dtype)}});
 }
 SymbolicTensor zeros_like(const SymbolicTensor& x, std::optional<DType> dtype) {
-  return call_operation("ZerosLike", x, {{"dtype", name_of(dtype)}});
+  return call_operation("ZerosLike", x, {{"dtype", layers::dtype_to_config(dtype)}});
 }
 SymbolicTensor ones_like(const SymbolicTensor& x, std::optional<DType> dtype) {
-  return call_operation("OnesLike", x, {{"dtype", name_of(dtype)}});
+  return call_operation("OnesLike", x, {{"dtype", layers::dtype_to_config(dtype)}});
 }
 
 }  // namespace lamina::ops

@@ -1,8 +1,8 @@
 // Parts of a tensor.
 #include <algorithm>
 
-#include "layers/operations/joining.h"
 #include "layers/operations/operations.h"
+#include "layers/operations/parts.h"
 
 namespace lamina::layers {
 namespace {
@@ -11,7 +11,7 @@ using graph::Builder;
 using graph::ValueId;
 using nlohmann::json;
 
-/// Of an axis the elements from `begin` on, `step` apart: so many.
+/// Of an axis the elements from `begin` on, `step` apart, backwards where it is negative: so many.
 struct Range {
   std::int64_t begin, count, step;
 };
@@ -23,32 +23,27 @@ std::optional<std::int64_t> bound(const json& slice, const char* key) {
 
 /// Python's slice.indices.
 Range range_of(const json& slice, std::int64_t size) {
-  const auto clipped = [size](std::int64_t at) {
-    return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
-  };
   const std::int64_t step = bound(slice, "step").value_or(1);
-  const std::int64_t begin = clipped(bound(slice, "start").value_or(0));
-  const std::int64_t end = clipped(bound(slice, "stop").value_or(size));
-  return {begin, end <= begin ? 0 : (end - begin - 1) / step + 1, step};
-}
-
-/// x without what lies before and behind `begin` .. `begin + size` of an axis; what lies behind the
-/// end is zeros.
-ValueId cropped(Builder& builder, ValueId x, std::size_t axis, std::int64_t begin,
-                std::int64_t size) {
-  const std::int64_t whole = builder.shape(x).dims()[axis];
-  if (begin == 0 && size == whole) return x;
-  ops::Pad op;
-  op.x = op.y = builder.spec(x);
-  op.y.shape[static_cast<std::int64_t>(axis)] = size;
-  op.before.assign(op.x.shape.rank(), 0);
-  op.after = op.before;
-  op.before[axis] = -begin;
-  op.after[axis] = begin + size - whole;
-  return builder.emit(std::move(op), {x});
+  const bool forward = step > 0;
+  // Backwards, the place before the first one is an end.
+  const std::int64_t least = forward ? 0 : -1, most = forward ? size : size - 1;
+  const auto place = [&](const char* key, std::int64_t otherwise) {
+    const std::optional<std::int64_t> at = bound(slice, key);
+    return at ? std::clamp(*at < 0 ? *at + size : *at, least, most) : otherwise;
+  };
+  const std::int64_t begin = place("start", forward ? least : most);
+  const std::int64_t end = place("stop", forward ? most : least);
+  const std::int64_t way = forward ? end - begin : begin - end;
+  if (way <= 0) return {begin, 0, step};
+  const std::int64_t steps = (way - 1) / step;
+  return {begin, (forward ? steps : -steps) + 1, step};
 }
 
 ValueId part(Builder& builder, ValueId x, std::size_t axis, const Range& range) {
+  if (range.count > 1 && range.step < 0) {
+    const std::int64_t last = range.begin + (range.count - 1) * range.step;
+    return flipped(builder, part(builder, x, axis, {last, range.count, -range.step}), axis);
+  }
   if (range.step == 1 || range.count <= 1) {
     return cropped(builder, x, axis, range.count == 0 ? 0 : range.begin, range.count);
   }
@@ -118,7 +113,7 @@ class GetItem final : public Operation {
       const json& value = item.at("config").at(key);
       if (!value.is_null() && !value.is_number_integer()) unsupported("a slice by tensors");
     }
-    if (bound(item, "step").value_or(1) < 1) unsupported("a slice whose step is not positive");
+    if (bound(item, "step").value_or(1) == 0) fail("slice step cannot be zero");
   }
   [[nodiscard]] std::string text() const { return form().args[1].dump(); }
 
@@ -160,60 +155,10 @@ class GetItem final : public Operation {
   std::vector<json> key_;
 };
 
-/// Of one axis the elements with indices that are numbers.
-class Take final : public Operation {
- public:
-  explicit Take(OperationForm form) : Operation(std::move(form), Operands::kOthers, {"axis"}) {
-    const json& args = this->form().args;
-    if (args.size() != 2 || !is_tensor_argument(args[0])) unsupported("what it is called with");
-    if (option("axis").is_null()) unsupported("an `axis` that is None");
-    (void)integer("axis", 0);
-    one_ = args[1].is_number_integer();
-    for (const json& index : one_ ? json::array({args[1]}) : args[1]) {
-      if (!index.is_number_integer()) unsupported("what is no list of indices");
-      indices_.push_back(index.get<std::int64_t>());
-    }
-    if (indices_.empty() || !(one_ || args[1].is_array()))
-      unsupported("what is no list of indices");
-  }
-
- protected:
-  [[nodiscard]] Shape shape(const Shapes& x) const override {
-    const std::size_t axis = axis_index(integer("axis", 0), x.at(0).rank());
-    std::vector<std::int64_t> dims = x[0].dims();
-    for (const std::int64_t index : indices_) (void)within(index, dims[axis]);
-    dims[axis] = static_cast<std::int64_t>(indices_.size());
-    if (one_) dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(axis));
-    return Shape(std::move(dims));
-  }
-  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
-    const Shape from = builder.shape(x[0]);
-    const std::size_t axis = axis_index(integer("axis", 0), from.rank());
-    Ids parts;
-    for (const std::int64_t index : indices_) {
-      parts.push_back(cropped(builder, x[0], axis, within(index, from.dims()[axis]), 1));
-    }
-    return builder.reshape(joined(builder, parts, axis), shape({from}));
-  }
-
- private:
-  [[nodiscard]] std::int64_t within(std::int64_t index, std::int64_t size) const {
-    if (size == kNone) return index;
-    if (index < -size || index >= size) {
-      fail("index " + std::to_string(index) + " is out of bounds for an axis of size " +
-           std::to_string(size) + ".");
-    }
-    return index < 0 ? index + size : index;
-  }
-
-  bool one_ = false;
-  std::vector<std::int64_t> indices_;
-};
-
 }  // namespace
 
 OperationRows slicing_operations() {
-  return {operation_row<GetItem>("GetItem", kNumpyOps), operation_row<Take>("Take", kNumpyOps)};
+  return {operation_row<GetItem>("GetItem", kNumpyOps)};
 }
 
 }  // namespace lamina::layers
@@ -241,11 +186,6 @@ json index_to_config(const Index& index) {
   return {{"class_name", "__slice__"}, {"config", config}};
 }
 
-SymbolicTensor taken(const SymbolicTensor& x, json indices, std::int64_t axis) {
-  return layers::call_operation("Take", SymbolicTensors{x}, {{"axis", axis}},
-                                json::array({layers::tensor_argument(0), std::move(indices)}));
-}
-
 }  // namespace
 
 SymbolicTensor get_item(const SymbolicTensor& x, const std::vector<Index>& key) {
@@ -253,13 +193,6 @@ SymbolicTensor get_item(const SymbolicTensor& x, const std::vector<Index>& key) 
   for (const Index& index : key) list.push_back(index_to_config(index));
   return layers::call_operation("GetItem", SymbolicTensors{x}, json::object(),
                                 json::array({layers::tensor_argument(0), std::move(list)}));
-}
-SymbolicTensor take(const SymbolicTensor& x, std::int64_t indices, std::int64_t axis) {
-  return taken(x, indices, axis);
-}
-SymbolicTensor take(const SymbolicTensor& x, const std::vector<std::int64_t>& indices,
-                    std::int64_t axis) {
-  return taken(x, indices, axis);
 }
 
 }  // namespace lamina::ops

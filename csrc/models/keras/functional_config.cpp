@@ -30,6 +30,7 @@ struct Call {
   std::vector<std::string> keywords;  // these names
   std::vector<std::string> flags;     // what is true
   json operands;                      // of an operation: its arguments, tensors by number
+  json numbers = json::object();      // of an operation: those that it is given by name
 };
 
 struct Entry {
@@ -116,8 +117,10 @@ class FunctionalReader {
       if (entry.layer) {
         add_arguments(entry, call, args, keywords);
       } else {
-        const std::set<std::string> given = set_keywords(entry, keywords);
-        if (!given.empty()) refuse_keyword(entry, *given.begin());
+        for (const std::string& key : set_keywords(entry, keywords)) {
+          if (!keywords.at(key).is_number()) refuse_keyword(entry, key);
+          call.numbers[key] = keywords.at(key);
+        }
         call.operands = operands(entry, call, args);
       }
       entry.calls.push_back(std::move(call));
@@ -330,8 +333,8 @@ class FunctionalReader {
     LayerPtr layer = entry.layer;
     if (!layer) {
       if (!entry.made.empty()) invalid("the operation '" + entry.name + "' is called twice.");
-      layer = layers::make_operation(
-          {entry.class_name, entry.name, entry.config, call.operands, call.inputs.size()});
+      layer = layers::make_operation({entry.class_name, entry.name, entry.config, call.operands,
+                                      call.inputs.size(), call.numbers});
       if (!layer) unsupported(entry, "this operation of keras.ops");
       entry.layer = layer;
     }

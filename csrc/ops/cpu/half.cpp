@@ -98,7 +98,7 @@ struct WidenInputs {
   void operator()(Concat& op) const {
     for (TensorSpec& x : op.xs) widen_spec(x);
   }
-  void operator()(Gather& op) const { widen_spec(op.ids); }
+  void operator()(Gather& op) const { widen_spec(op.ids); }  // its table is of y's dtype
   void operator()(ParamValue&) const {}
   void operator()(BatchNormTraining& op) const {
     widen_spec(op.x);

@@ -110,6 +110,16 @@ bool append_activation(dnnl::post_ops& ops, const Activation& activation) {
     case Unary::kSqrt:
     case Unary::kRsqrt:
     case Unary::kPower:
+    case Unary::kErf:
+    case Unary::kTan:
+    case Unary::kArctan:
+    case Unary::kSinh:
+    case Unary::kCosh:
+    case Unary::kFloor:
+    case Unary::kCeil:
+    case Unary::kRound:
+    case Unary::kSign:
+    case Unary::kStopGradient:
       return false;
     case Unary::kExponential:
       return append(algorithm::eltwise_exp);

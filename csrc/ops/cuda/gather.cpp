@@ -64,9 +64,9 @@ KernelPtr make(const Site& site, const Gather& op) {
   job.refused = refused->flags();
   return device_kernel(site, op,
                        {.run =
-                            [job, refused](const Call& call) mutable {
+                            [job, refused, flows = op.flows](const Call& call) mutable {
                               job.ids.values = call.input(0);
-                              job.table = call.param(0);
+                              job.table = flows ? call.input(1) : call.param(0);
                               job.y = call.output();
                               call.launch(job);
                               refused->fetch(call.stream());

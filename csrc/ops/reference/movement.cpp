@@ -96,7 +96,7 @@ template <class Id>
 
 void evaluate(const Gather& op, const Operands& operands) {
   const std::size_t width = static_cast<std::size_t>(op.y.shape[-1]) * dtype_size(op.y.dtype);
-  const auto* table = operands.param<std::byte>(0);
+  const auto* table = op.flows ? operands.input<std::byte>(1) : operands.param<std::byte>(0);
   auto* y = operands.output<std::byte>();
   dispatch(op.ids.dtype, [&]<class Id>(Id) {
     const Id* ids = operands.input<Id>(0);

@@ -1,5 +1,6 @@
 // Operations element by element: values, dtypes, broadcasting.
 #include <functional>
+#include <limits>
 
 #include "tests/layers/operations/elements.h"
 
@@ -26,6 +27,9 @@ const std::vector<OfTwo> kOfTwo{
     {"true_divide", ops::true_divide, [](double a, double b) { return a / b; }},
     {"maximum", ops::maximum, [](double a, double b) { return std::max(a, b); }},
     {"minimum", ops::minimum, [](double a, double b) { return std::min(a, b); }},
+    {"power", ops::power, [](double a, double b) { return std::pow(a, b); }},
+    {"floor_divide", ops::floor_divide, [](double a, double b) { return std::floor(a / b); }},
+    {"mod", ops::mod, [](double a, double b) { return a - b * std::floor(a / b); }},
     {"equal", ops::equal, [](double a, double b) { return a == b ? 1.0 : 0.0; }},
     {"not_equal", ops::not_equal, [](double a, double b) { return a != b ? 1.0 : 0.0; }},
     {"greater", ops::greater, [](double a, double b) { return a > b ? 1.0 : 0.0; }},
@@ -117,6 +121,35 @@ const std::vector<OfOne>& of_one() {
       {"sin", [](X x) { return ops::sin(x); }, f(std::sin)},
       {"cos", [](X x) { return ops::cos(x); }, f(std::cos)},
       {"tanh", [](X x) { return ops::tanh(x); }, f(std::tanh)},
+      {"tan", [](X x) { return ops::tan(x); }, f(std::tan), -1.3, 1.3},
+      {"arctan", [](X x) { return ops::arctan(x); }, f(std::atan)},
+      {"sinh", [](X x) { return ops::sinh(x); }, f(std::sinh)},
+      {"cosh", [](X x) { return ops::cosh(x); }, f(std::cosh)},
+      {"erf", [](X x) { return ops::erf(x); }, f(std::erf)},
+      {"floor", [](X x) { return ops::floor(x); }, f(std::floor)},
+      {"ceil", [](X x) { return ops::ceil(x); }, f(std::ceil)},
+      {"round", [](X x) { return ops::round(x); }, f(std::nearbyint)},
+      {"sign", [](X x) { return ops::sign(x); }, [](double x) { return x > 0 ? 1.0 : -1.0; }},
+      {"log2", [](X x) { return ops::log2(x); }, f(std::log2), 0.1, 9},
+      {"log10", [](X x) { return ops::log10(x); }, f(std::log10), 0.1, 9},
+      {"reciprocal", [](X x) { return ops::reciprocal(x); }, [](double x) { return 1 / x; }, 0.1,
+       9},
+      {"stop_gradient", [](X x) { return ops::stop_gradient(x); }, [](double x) { return x; }},
+      {"full_like", [](X x) { return ops::full_like(x, 2.5); }, [](double) { return 2.5; }},
+      {"celu", [](X x) { return ops::celu(x, 0.7); },
+       [](double x) { return x > 0 ? x : 0.7 * std::expm1(x / 0.7); }},
+      {"hard_tanh", [](X x) { return ops::hard_tanh(x); },
+       [](double x) { return std::min(1.0, std::max(-1.0, x)); }},
+      {"tanh_shrink", [](X x) { return ops::tanh_shrink(x); },
+       [](double x) { return x - std::tanh(x); }},
+      {"hard_shrink", [](X x) { return ops::hard_shrink(x); },
+       [](double x) { return std::fabs(x) > 0.5 ? x : 0; }},
+      {"soft_shrink", [](X x) { return ops::soft_shrink(x, 0.8); },
+       [](double x) { return std::fabs(x) > 0.8 ? x - std::copysign(0.8, x) : 0; }},
+      {"squareplus", [](X x) { return ops::squareplus(x, 3); },
+       [](double x) { return (x + std::sqrt(x * x + 3)) / 2; }},
+      {"threshold", [](X x) { return ops::threshold(x, 0.5, -7); },
+       [](double x) { return x > 0.5 ? x : -7; }},
       {"power 2", [](X x) { return ops::power(x, 2); }, [](double x) { return x * x; }},
       {"power 3", [](X x) { return ops::power(x, 3); }, [](double x) { return x * x * x; }},
       {"power -0.7", [](X x) { return ops::power(x, -0.7); },
@@ -191,6 +224,7 @@ TEST_F(Arithmetic, LogicIsThatOfWhatIsNotZero) {
   };
   expect(ops::logical_and(x, y), [](bool p, bool q) { return p && q; });
   expect(ops::logical_or(x, y), [](bool p, bool q) { return p || q; });
+  expect(ops::logical_xor(x, y), [](bool p, bool q) { return p != q; });
   expect(ops::logical_and(ops::logical_not(x), y), [](bool p, bool q) { return !p && q; });
 }
 
@@ -211,6 +245,12 @@ TEST_F(Arithmetic, OfIntegersIsExact) {
     expect(ops::maximum(x, 3) + ops::minimum(y, 3),
            [](double p, double q) { return std::max(p, 3.0) + std::min(q, 3.0); });
     expect(ops::abs(x) + ops::square(y), [](double p, double q) { return std::fabs(p) + q * q; });
+    expect(ops::sign(x) + ops::round(y),
+           [](double p, double q) { return (p > 0 ? 1 : (p < 0 ? -1 : 0)) + q; });
+    if (std::string(dtype) != "int64") {
+      expect(ops::floor_divide(x, y), [](double p, double q) { return std::floor(p / q); });
+      expect(ops::mod(x, y), [](double p, double q) { return p - q * std::floor(p / q); });
+    }
     expect(ops::clip(x, 1, 4) * y,
            [](double p, double q) { return std::min(4.0, std::max(1.0, p)) * q; });
     expect(
@@ -263,6 +303,72 @@ TEST_F(Arithmetic, PromotesDTypesAsKeras) {
   EXPECT_EQ((input({1, 2}, "uint8") + 1).dtype(), DType::kUInt8);
   EXPECT_EQ((input({1, 2}, "uint8") * 1.0).dtype(), DType::kFloat32);
   EXPECT_EQ((input({1, 2}, "bfloat16") * 1.0).dtype(), DType::kBFloat16);
+}
+
+TEST_F(Arithmetic, RoundsToDecimalsAndHalvesToEven) {
+  const auto x = input({4, 5});
+  const Tensor a = integers({4, 5}, -40, 40);  // eighths of these times 100 are exact
+  expect_elements(value(x, ops::round(x / 8, 2), a), {4, 5},
+                  [&](const Place& place) { return std::nearbyint(at(a, place) * 12.5) / 100; });
+}
+
+TEST_F(Arithmetic, KeepsTheSignOfZero) {
+  const auto x = input({1, 4});
+  const Tensor a = Tensor::from<double>({0.0, -0.0, 1, -1}, {1, 4});
+  const auto expect = [&](const SymbolicTensor& y, const std::vector<float>& wanted) {
+    EXPECT_TRUE(bitwise_equal(value(x, y, a), Tensor::from<float>(wanted, {1, 4})));
+  };
+  expect(-x, {-0.0F, 0.0F, -1, 1});
+  expect(x * -1, {-0.0F, 0.0F, -1, 1});
+  expect(x * 2.0, {0.0F, -0.0F, 2, -2});
+  expect(0 - x, {0.0F, 0.0F, -1, 1});
+  expect(x - 0.0, {0.0F, -0.0F, 1, -1});
+  expect(x + 0, {0.0F, 0.0F, 1, -1});
+  expect(ops::tile(x, 1), {0.0F, -0.0F, 1, -1});
+}
+
+TEST_F(Arithmetic, KnowsWhatIsNoNumber) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const Tensor a = Tensor::from<double>({0, infinity, -infinity, nan, -3}, {1, 5});
+  for (const char* dtype : {"float32", "float64", "bfloat16"}) {
+    const auto x = input({1, 5}, dtype);
+    const auto expect = [&](const SymbolicTensor& y, const std::vector<double>& wanted) {
+      ASSERT_EQ(y.dtype(), DType::kBool);
+      expect_elements(value(x, y, a), {1, 5}, [&](const Place& place) {
+        return wanted[static_cast<std::size_t>(place[1])];
+      });
+    };
+    expect(ops::isnan(x), {0, 0, 0, 1, 0});
+    expect(ops::isinf(x), {0, 1, 1, 0, 0});
+    expect(ops::isfinite(x), {1, 0, 0, 0, 1});
+  }
+  const auto n = input({2, 3}, "int32");
+  expect_elements(value(n, ops::isfinite(n), integers({2, 3}, -9, 9)), {2, 3},
+                  [](const Place&) { return 1; });
+}
+
+// 0.3 is none of them, and half of an error in the last place is seen among these sizes.
+TEST_F(Arithmetic, RoundsSlopesToTheDTypeOfHalves) {
+  for (const DType dtype : {DType::kFloat16, DType::kBFloat16}) {
+    const auto x = input({4, 50}, std::string(dtype_name(dtype)));
+    const Tensor a = numbers({4, 50}, -9, -1).cast(dtype).cast(DType::kFloat64);
+    const auto half = [dtype](double number) {
+      return Tensor::from<double>({number}, {1})
+          .cast(dtype)
+          .cast(DType::kFloat64)
+          .data<double>()[0];
+    };
+    expect_elements(
+        value(x, ops::leaky_relu(x, 0.3), a), {4, 50},
+        [&](const Place& place) { return half(half(0.3) * at(a, place)); }, 0);
+    expect_elements(
+        value(
+            x,
+            layers::LeakyReLU({.negative_slope = 0.3, .dtype = std::string(dtype_name(dtype))})(x),
+            a),
+        {4, 50}, [&](const Place& place) { return half(half(0.3) * at(a, place)); }, 0);
+  }
 }
 
 TEST_F(Arithmetic, RoundsNumbersToTheDTypeOfHalves) {

@@ -36,6 +36,17 @@ TEST_F(DeviceOperations, HaveTheValuesThatTheCpuGives) {
   expect_alike([](X x) { return ops::concatenate({ops::min(x, 1), ops::var(x, 1)}, -1); });
   expect_alike([](X x) { return ops::matmul(x, ops::swapaxes(x, 1, 2)); });
   expect_alike([](X x) { return ops::get_item(x, {ops::Slice{}, ops::Slice{.step = 2}, -1}); });
+  expect_alike([](X x) { return ops::get_item(x, {ops::Slice{}, ops::Slice{.step = -1}}); });
+  expect_alike([](X x) { return ops::take(x, ops::argmax(x, 1), 1); });
+  expect_alike([](X x) { return ops::take_along_axis(x, ops::argmin(x, 1, true), 1); });
+  expect_alike([](X x) { return ops::one_hot(ops::argmax(x), 72) + ops::sign(ops::sum(x)); });
+  expect_alike([](X x) { return ops::einsum("bij,bkj->bik", {x, x}) / 4; });
+  expect_alike([](X x) { return ops::power(ops::abs(x) + 0.5, ops::tanh(x)) + ops::erf(x); });
+  expect_alike([](X x) { return ops::cumsum(x, 1) + ops::arctan(x) + ops::sinh(ops::tanh(x)); });
+  expect_alike([](X x) { return ops::logsumexp(x, -1, true) + ops::normalize(x) + ops::prod(x); });
+  expect_alike([](X x) {
+    return ops::pad(ops::split(x, 2, -1)[1], {{0, 0}, {3, 3}, {1, 0}}, "reflect");
+  });
 }
 
 }  // namespace

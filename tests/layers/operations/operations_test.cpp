@@ -83,9 +83,34 @@ TEST_F(Operations, ThatCannotBeAreRefusedByName) {
   expect_refused<Unsupported>([&] { return ops::softmax(n); }, "softmax'", "integers");
   expect_refused<Unsupported>([&] { return ops::matmul(n, n); }, "matmul", "integers");
   expect_refused<Unsupported>([&] { return ops::power(n, 2); }, "power'", "integers");
-  expect_refused<Unsupported>([&] { return ops::power(x, y); }, "power", "no number");
-  expect_refused<Unsupported>([&] { return ops::get_item(x, {Slice{.step = -1}}); }, "get_item",
-                              "not positive");
+  expect_refused([&] { return ops::get_item(x, {Slice{.step = 0}}); }, "get_item", "be zero");
+  expect_refused([&] { return ops::mean(x, {{1, -2}}); }, "mean", "duplicate value in 'axis'");
+  expect_refused([&] { return ops::softmax(x, {1, 1}); }, "softmax", "duplicate value in 'axis'");
+  expect_refused([&] { return ops::squeeze(x, {{1, 1}}); }, "squeeze", "duplicate value");
+  expect_refused([&] { return ops::expand_dims(x, {1, 1}); }, "expand_dims", "duplicate value");
+  expect_refused([&] { return ops::split(x, 3, 1).front(); }, "split", "must be divisible");
+  expect_refused([&] { return ops::unstack(x).front(); }, "unstack", "Cannot infer argument `num`");
+  expect_refused([&] { return ops::pad(x, {{0, 0}, {1, 1}}); }, "pad", "must have the same length");
+  expect_refused([&] { return ops::pad(x, {{0, 0}}, "edge", 1); }, "pad", "`constant_values`");
+  expect_refused([&] { return ops::repeat(x, {1, 2}, 1); }, "repeat", "compatible");
+  expect_refused([&] { return ops::roll(x, {1, 2}, {{1}}); }, "roll", "same number");
+  expect_refused([&] { return ops::broadcast_to(x, {2, 4, 4}); }, "broadcast_to", "broadcast");
+  expect_refused([&] { return ops::moveaxis(x, {0, 1}, 2); }, "moveaxis", "same number");
+  expect_refused([&] { return ops::one_hot(n, 3, 2); }, "one_hot", "axis must be -1");
+  expect_refused([&] { return ops::take_along_axis(x, n, 1); }, "take_along_axis",
+                 "same number of dimensions");
+  expect_refused([&] { return ops::einsum("bij,bjk->bik", {x, x}); }, "einsum", "do not match");
+  expect_refused([&] { return ops::einsum("bij->bik", {x}); }, "einsum", "no operand has");
+  expect_refused([&] { return ops::einsum("bi->b", {x}); }, "einsum", "Number of dimensions");
+  expect_refused([&] { return ops::einsum("bij,bij->b", {x}); }, "einsum", "Number of operands");
+  expect_refused([&] { return ops::einsum("b1j->b", {x}); }, "einsum", "Invalid `einsum`");
+  expect_refused([&] { return ops::tensordot(x, y, {2}, {1}); }, "tensordot", "do not match");
+  expect_refused<Unsupported>([&] { return ops::einsum("bii->bi", {x}); }, "einsum",
+                              "stands twice");
+  expect_refused<Unsupported>([&] { return ops::einsum("bi->b", {n}); }, "einsum", "integers");
+  expect_refused<Unsupported>([&] { return ops::take(x, y, 1); }, "take", "dtype float32");
+  expect_refused<Unsupported>([&] { return ops::erf(n); }, "erf", "integers");
+  expect_refused<Unsupported>([&] { return ops::norm(x, 3, {{1, 2}}); }, "norm", "not one axis");
   expect_refused<Unsupported>([&] { return ops::add(1, 2); }, "add", "what it is called with");
   expect_refused<Unsupported>([&] { return ops::concatenate({}); }, "concatenate",
                               "what it is called with");

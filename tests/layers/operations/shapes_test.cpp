@@ -31,6 +31,24 @@ double mean_of(const std::vector<double>& x) {
   return std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
 }
 
+double spread_of(const std::vector<double>& x) {
+  double sum = 0;
+  for (const double each : x) sum += std::pow(each - mean_of(x), 2);
+  return std::sqrt(sum / static_cast<double>(x.size()));
+}
+
+/// The shape with size 1 in place of the axes; the batch is the rest.
+std::vector<std::int64_t> with_ones(const Shape& shape, const ops::ReducedAxes& axes) {
+  std::vector<std::int64_t> dims = shape.dims();
+  const auto rank = static_cast<std::int64_t>(dims.size());
+  for (std::int64_t i = 0; i < rank; ++i) {
+    const bool gone = !axes || std::any_of(axes->values.begin(), axes->values.end(),
+                                           [&](auto axis) { return (axis + rank) % rank == i; });
+    if (gone) dims[static_cast<std::size_t>(i)] = 1;
+  }
+  return dims;
+}
+
 const std::vector<Reduction> kReductions{
     {"mean", ops::mean, mean_of},
     {"sum", ops::sum, [](const auto& x) { return std::accumulate(x.begin(), x.end(), 0.0); }},
@@ -46,8 +64,36 @@ const std::vector<Reduction> kReductions{
      [](const auto& x) {
        return std::any_of(x.begin(), x.end(), [](double v) { return v != 0; });
      }},
-    {"all", ops::all, [](const auto& x) {
+    {"all", ops::all,
+     [](const auto& x) {
        return std::all_of(x.begin(), x.end(), [](double v) { return v != 0; });
+     }},
+    {"std", ops::std, spread_of},
+    {"prod", ops::prod,
+     [](const auto& x) { return std::accumulate(x.begin(), x.end(), 1.0, std::multiplies<>()); }},
+    {"amax", ops::amax, [](const auto& x) { return *std::max_element(x.begin(), x.end()); }},
+    {"amin", ops::amin, [](const auto& x) { return *std::min_element(x.begin(), x.end()); }},
+    {"logsumexp", ops::logsumexp,
+     [](const auto& x) {
+       double sum = 0;
+       for (const double each : x) sum += std::exp(each);
+       return std::log(sum);
+     }},
+    {"norm",
+     [](const SymbolicTensor& x, const ops::ReducedAxes& axis, bool keepdims) {
+       return ops::norm(x, {}, axis, keepdims);
+     },
+     [](const auto& x) {
+       return std::sqrt(std::inner_product(x.begin(), x.end(), x.begin(), 0.0));
+     }},
+    {"count_nonzero",
+     [](const SymbolicTensor& x, const ops::ReducedAxes& axis, bool keepdims) {
+       const SymbolicTensor y = ops::count_nonzero(x, axis);
+       return keepdims ? ops::reshape(y, with_ones(x.shape(), axis)) : y;
+     },
+     [](const auto& x) {
+       return static_cast<double>(x.size()) -
+              static_cast<double>(std::count(x.begin(), x.end(), 0.0));
      }}};
 
 /// By a loop over all elements.
@@ -194,11 +240,20 @@ TEST_F(Shapes, JoinsWhatIsAlike) {
 /// The indices that a slice has of so many, counted one by one.
 std::vector<std::int64_t> indices_of(const Slice& slice, std::int64_t size) {
   const auto from_front = [size](std::int64_t i) { return i < 0 ? i + size : i; };
+  const std::int64_t step = slice.step.value_or(1);
+  std::vector<std::int64_t> out;
+  if (step < 0) {
+    const std::int64_t start = from_front(slice.start.value_or(size - 1));
+    const std::int64_t stop = slice.stop ? from_front(*slice.stop) : -1;
+    for (std::int64_t i = std::min(start, size - 1); i > std::max<std::int64_t>(stop, -1);
+         i += step) {
+      out.push_back(i);
+    }
+    return out;
+  }
   const std::int64_t start = from_front(slice.start.value_or(0)),
                      stop = from_front(slice.stop.value_or(size));
-  std::vector<std::int64_t> out;
-  for (std::int64_t i = std::max<std::int64_t>(start, 0); i < std::min(stop, size);
-       i += slice.step.value_or(1)) {
+  for (std::int64_t i = std::max<std::int64_t>(start, 0); i < std::min(stop, size); i += step) {
     out.push_back(i);
   }
   return out;
@@ -206,13 +261,14 @@ std::vector<std::int64_t> indices_of(const Slice& slice, std::int64_t size) {
 
 TEST_F(Shapes, GivesPartsByRandomSlices) {
   const Shape shape{3, 7, 4};
-  for (int round = 0; round < 12; ++round) {
+  for (int round = 0; round < 24; ++round) {
     const auto bound = [&](std::int64_t size) -> std::optional<std::int64_t> {
       if (pick(random(), 0, 2) == 0) return std::nullopt;
       return pick(random(), -size - 1, size + 1);
     };
     const auto step = [&] {
-      return pick(random(), 0, 1) == 0 ? std::nullopt : std::optional(pick(random(), 1, 4));
+      const std::int64_t way = pick(random(), 0, 1) == 0 ? 1 : -1;
+      return pick(random(), 0, 3) == 0 ? std::nullopt : std::optional(way * pick(random(), 1, 4));
     };
     Slice second{bound(7), bound(7), step()};
     while (indices_of(second, 7).empty()) second = {bound(7), bound(7), step()};

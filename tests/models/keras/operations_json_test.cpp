@@ -22,6 +22,9 @@ json slice(const json& start, const json& stop, const json& step) {
           {"config", {{"start", start}, {"stop", stop}, {"step", step}}}};
 }
 
+const json kArray = {{"class_name", "__numpy__"},
+                     {"config", {{"value", {{1, 2}, {3, -1}}}, {"dtype", "int64"}}}};
+
 /// A model of one operation on a placeholder (None, 4, 3), as Keras writes it.
 json model_of(const std::string& module, const std::string& class_name, json config,
               const json& args) {
@@ -74,8 +77,31 @@ TEST(OperationsJson, AreWrittenAsTheyWereRead) {
       model_of("numpy", "Concatenate", {{"axis", -1}}, json::array({{kX, kX}})),
       model_of("numpy", "Take", {{"axis", 1}}, {kX, {0, 2}}),
       model_of("numpy", "GetItem", none, {kX, {all, slice(1, nullptr, 2), -1}}),
+      model_of("numpy", "GetItem", none, {kX, {all, slice(nullptr, 0, -2)}}),
       model_of("numpy", "GetItem", none, {kX, {ellipsis, nullptr, 0}}),
       model_of("numpy", "GetItem", none, {kX, 0}),
+      model_of("numpy", "Take", {{"axis", 1}}, {kX, kArray}),
+      model_of("numpy", "Einsum", {{"subscripts", "bij, bkj -> bik"}}, {kX, kX}),
+      model_of("numpy", "Tensordot", {{"axes", {{1, 2}, {1, 2}}}}, {kX, kX}),
+      model_of("numpy", "Power", none, {kX, kX}),
+      model_of("numpy", "Power", none, {2.0, kX}),
+      model_of("numpy", "Split", {{"indices_or_sections", 2}, {"axis", 1}}, json::array({kX})),
+      model_of("numpy", "Split", {{"indices_or_sections", {1, 3}}, {"axis", 1}}, json::array({kX})),
+      model_of("core", "Unstack", {{"num", nullptr}, {"axis", 1}}, json::array({kX})),
+      model_of("numpy", "Cumsum", {{"axis", 1}, {"dtype", nullptr}}, json::array({kX})),
+      model_of("numpy", "Argmax", {{"axis", -1}, {"keepdims", false}}, json::array({kX})),
+      model_of("linalg", "Norm", {{"ord", nullptr}, {"axis", -1}, {"keepdims", false}},
+               json::array({kX})),
+      model_of("nn", "Normalize", {{"axis", -1}, {"order", 2}, {"epsilon", nullptr}},
+               json::array({kX})),
+      model_of("math", "Logsumexp", {{"axis", 1}, {"keepdims", false}}, json::array({kX})),
+      model_of("numpy", "Roll", {{"shift", 2}, {"axis", 1}}, json::array({kX})),
+      model_of("numpy", "Repeat", {{"repeats", {1, 2, 0, 1}}, {"axis", 1}}, json::array({kX})),
+      model_of("numpy", "Tile", {{"repeats", {1, 2, 1}}}, json::array({kX})),
+      model_of("numpy", "Pad", {{"pad_width", {{0, 0}, {1, 2}, {0, 0}}}, {"mode", "reflect"}},
+               json::array({kX})),
+      model_of("numpy", "FullLike", {{"dtype", nullptr}}, {kX, 2.5}),
+      model_of("core", "StopGradient", none, json::array({kX})),
       model_of("numpy", "Clip", {{"x_min", 0}, {"x_max", 1.5}}, json::array({kX})),
       model_of("math", "Rsqrt", none, json::array({kX})),
       model_of("core", "Cast", {{"dtype", "float16"}}, json::array({kX})),
@@ -131,18 +157,38 @@ TEST(OperationsJson, WhatTheyDoNotHaveIsRefusedByName) {
       {model_of("numpy", "Reshape", {{"newshape", json::array({1ULL << 41})}}, json::array({kX})),
        "too large"},
       {model_of("numpy", "Concatenate", {{"axis", 0}}, {kX, kX}), "what it is called with"},
-      {model_of("numpy", "Take", {{"axis", 1}}, {kX, kX}), "no list of indices"},
+      {model_of("numpy", "Take", {{"axis", 1}}, {kX, kX}), "indices of the dtype float32"},
+      {model_of("numpy", "Take", {{"axis", 1}}, {kX, {{1, 2}, {3}}}), "no list of indices"},
+      {model_of("numpy", "Take", {{"axis", 1}}, {kX, 0.5}), "no list of indices"},
+      {model_of("numpy", "TakeAlongAxis", {{"axis", 1}}, {kX, {1}}), "indices that are no tensor"},
+      {model_of("numpy", "Mean", {{"axis", {1, -2}}}, json::array({kX})), "duplicate value"},
+      {model_of("numpy", "Einsum", {{"subscripts", "bii->bi"}}, json::array({kX})), "stands twice"},
+      {model_of("numpy", "Einsum", {{"subscripts", "bij->bik"}}, json::array({kX})),
+       "no operand has"},
+      {model_of("numpy", "Split", {{"indices_or_sections", 3}, {"axis", 1}}, json::array({kX})),
+       "must be divisible"},
+      {model_of("numpy", "Split", {{"indices_or_sections", 1LL << 60}, {"axis", 0}},
+                json::array({kX})),
+       "so many parts"},
+      {model_of("numpy", "Tile", {{"repeats", {1, 1LL << 62, 1}}}, json::array({kX})), "too large"},
+      {model_of("numpy", "Repeat", {{"repeats", -1}, {"axis", 1}}, json::array({kX})), "negative"},
+      {model_of("numpy", "Pad", {{"pad_width", {1, 2, 3}}, {"mode", "constant"}},
+                json::array({kX})),
+       "option 'pad_width'"},
+      {model_of("numpy", "Pad", {{"pad_width", 1}, {"mode", "wrap"}}, json::array({kX})),
+       "the mode 'wrap'"},
+      {model_of("nn", "OneHot", {{"num_classes", "3"}}, json::array({kX})), "option 'num_classes'"},
+      {model_of("linalg", "Norm", {{"ord", "nuc"}, {"axis", 1}}, json::array({kX})),
+       "option 'ord'"},
       {model_of("numpy", "Take", {{"axis", 1}}, {kX, {0, 4}}), "index 4 is out of bounds"},
       {model_of("numpy", "GetItem", none, {kX, kX}), "subscript by tensors"},
       {model_of("numpy", "GetItem", none, {kX, slice(0, "a", 1)}), "slice by tensors"},
-      {model_of("numpy", "GetItem", none, {kX, slice(0, 1, -1)}), "not positive"},
+      {model_of("numpy", "GetItem", none, {kX, slice(0, 1, 0)}), "slice step cannot be zero"},
       {model_of("numpy", "GetItem", none, {kX, {0, 4}}), "out-of-bounds"},
-      {model_of("numpy", "Power", none, {2, kX}), "no number"},
       {model_of("core", "Cast", {{"dtype", "complex64"}}, json::array({kX})), "'complex64'"},
       {model_of("nn", "Gelu", {{"approximate", 1}}, json::array({kX})), "option 'approximate'"},
       {model_of("nn", "Elu", {{"alpha", "a"}}, json::array({kX})), "option 'alpha'"},
-      {model_of("numpy", "Einsum", {{"subscripts", "abc->ab"}}, json::array({kX})),
-       "this operation of keras.ops"}};
+      {model_of("numpy", "Corrcoef", none, json::array({kX})), "this operation of keras.ops"}};
   for (const auto& [config, what] : cases) {
     try {
       (void)Model::from_json_text(config.dump());
@@ -151,6 +197,18 @@ TEST(OperationsJson, WhatTheyDoNotHaveIsRefusedByName) {
       EXPECT_THAT(error.what(), HasSubstr(what)) << operation_in(config);
     }
   }
+}
+
+TEST(OperationsJson, AreGivenNumbersByNameWhereTheyTakeThem) {
+  json config =
+      model_of("numpy", "Pad", {{"pad_width", 1}, {"mode", "constant"}}, json::array({kX}));
+  json& node = config["config"]["layers"][1]["inbound_nodes"][0];
+  node["kwargs"]["constant_values"] = 2.5;
+  const json written = json::parse(Model::from_json_text(config.dump())->to_json());
+  EXPECT_EQ(operation_in(written)["inbound_nodes"][0]["kwargs"]["constant_values"], 2.5);
+  config = model_of("numpy", "Exp", json::object(), json::array({kX}));
+  config["config"]["layers"][1]["inbound_nodes"][0]["kwargs"]["constant_values"] = 2.5;
+  EXPECT_THROW((void)Model::from_json_text(config.dump()), UnsupportedError);
 }
 
 TEST(OperationsJson, ThatAreGivenMoreByNameAreRefused) {

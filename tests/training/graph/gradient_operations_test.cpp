@@ -85,13 +85,21 @@ TEST_F(GradientOfAnOperation, OfOneTensor) {
       {"hard_silu", ops::hard_silu},
       {"softplus", ops::softplus},
       {"softsign", ops::softsign},
-      {"log_sigmoid", ops::log_sigmoid}};
+      {"log_sigmoid", ops::log_sigmoid},
+      {"erf", ops::erf},
+      {"arctan", ops::arctan},
+      {"sinh", ops::sinh},
+      {"cosh", ops::cosh},
+      {"hard_tanh", ops::hard_tanh},
+      {"tanh_shrink", ops::tanh_shrink},
+      {"reciprocal", ops::reciprocal}};
   for (const auto& [name, operation] : everywhere) {
     SCOPED_TRACE(name);
     expect(operation);
   }
   const std::vector<std::pair<const char*, SymbolicTensor (*)(X)>> of_positives{
-      {"log", ops::log}, {"log1p", ops::log1p}, {"sqrt", ops::sqrt}, {"rsqrt", ops::rsqrt}};
+      {"log", ops::log},     {"log1p", ops::log1p}, {"sqrt", ops::sqrt},
+      {"rsqrt", ops::rsqrt}, {"log2", ops::log2},   {"log10", ops::log10}};
   for (const auto& [name, operation] : of_positives) {
     SCOPED_TRACE(name);
     expect(operation, true);
@@ -102,6 +110,51 @@ TEST_F(GradientOfAnOperation, OfOneTensor) {
   expect([](X x) { return ops::elu(x, 0.7); });
   expect([](X x) { return ops::gelu(x); });
   expect([](X x) { return ops::clip(x, -1, 1.5); });
+  expect([](X x) { return ops::tan(x / 3); });
+  expect([](X x) { return ops::celu(x, 0.7); });
+  expect([](X x) { return ops::squareplus(x, 3); });
+  expect([](X x) { return ops::soft_shrink(x, 0.2) + ops::hard_shrink(x, 0.2); });
+  expect([](X x) { return ops::threshold(x, 0.2, 5); });
+  expect([](X x) { return ops::glu(x) * ops::glu(x, 1); });
+}
+
+TEST_F(GradientOfAnOperation, OfPowersAndQuotientsOfTensors) {
+  const Shape shape{3, 4, 2};
+  const auto of_positive = [](X x, X y) { return ops::power(ops::abs(x), y); };
+  for (const Shape& other : {Shape{3, 4, 2}, Shape{3, 1, 2}}) {
+    expect_of_two(of_positive, shape, other);
+    expect_of_two(ops::mod, shape, other);
+  }
+  expect([](X x) { return ops::power(2.5, x); });
+  expect([](X x) { return ops::power(x, x); }, true);
+  expect([](X x) { return ops::mod(x, 0.7) + ops::mod(10, x); });
+}
+
+// As Keras has it: no slope leads over steps.
+TEST_F(GradientOfAnOperation, IsNoneOfStepsAndWhereItIsStopped) {
+  const auto x = input({3, 4});
+  const auto kept = layers::Dense({.units = 4})(x);
+  const auto model = Functional::create(
+      x, kept + ops::floor(kept) + ops::ceil(kept) + ops::round(kept) + ops::sign(kept) +
+             ops::stop_gradient(kept * kept) + ops::floor_divide(kept, 0.3));
+  const auto plain = Functional::create(x, kept);
+  randomize(*model, random);
+  const std::vector<Tensor> data{random_normal({3, 4}, DType::kFloat64, random)};
+  const Tensor seed = random_normal({3, 4}, DType::kFloat64, random);
+  const auto gradients_of = [&](Model& each) {
+    GradientTape tape(each);
+    (void)tape.forward(data);
+    std::vector<Tensor> gradients;
+    for (const Tensor& gradient : tape.gradients({seed})) gradients.push_back(gradient.clone());
+    return gradients;
+  };
+  const auto got = gradients_of(*model), wanted = gradients_of(*plain);
+  ASSERT_EQ(got.size(), wanted.size());
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    for (std::size_t k = 0; k < got[i].data<double>().size(); ++k) {
+      EXPECT_DOUBLE_EQ(got[i].data<double>()[k], wanted[i].data<double>()[k]);
+    }
+  }
 }
 
 TEST_F(GradientOfAnOperation, OfReductionsAndSoftmax) {
@@ -111,6 +164,16 @@ TEST_F(GradientOfAnOperation, OfReductionsAndSoftmax) {
   expect([](X x) { return ops::max(x, 1, true); });
   expect([](X x) { return ops::min(x, {{1, 2}}); });
   expect([](X x) { return ops::var(x, 1); });
+  expect([](X x) { return ops::std(x, 1); });
+  expect([](X x) { return ops::prod(x, {{1, 2}}); });
+  expect([](X x) { return ops::logsumexp(x, {{1, 2}}, true) * ops::logsumexp(x); });
+  expect([](X x) { return ops::norm(x, {}, {{1, 2}}); });
+  expect([](X x) { return ops::norm(x, 3, 1); });
+  expect([](X x) { return ops::norm(x, 1, -1, true); });
+  expect([](X x) { return ops::normalize(x, 1); });
+  expect([](X x) { return ops::normalize(x, -1, 3); });
+  expect([](X x) { return ops::cumsum(x, 1); });
+  expect([](X x) { return ops::cumprod(x, 1) + ops::reshape(ops::cumsum(x), {3, 4, 2}); });
   expect([](X x) { return ops::softmax(x, 1); });
   expect([](X x) { return ops::log_softmax(x, {1, 2}); });
 }
@@ -126,6 +189,51 @@ TEST_F(GradientOfAnOperation, OfWhatIsMovedJoinedAndTaken) {
   expect([](X x) { return ops::get_item(x, {Slice{}, Slice{.start = 1, .step = 2}, -1}); });
   expect([](X x) { return ops::get_item(x, {Slice{}, -1}) * ops::get_item(x, {Slice{}, 0}); });
   expect([](X x) { return ops::take(x, {3, 0, 3}, 1); });
+  expect([](X x) { return ops::get_item(x, {Slice{}, Slice{.step = -2}, Slice{.step = -1}}); });
+  expect([](X x) { return ops::flip(x, 1) * ops::roll(x, 3, {{1}}) * ops::roll(x, 5); });
+  expect([](X x) { return ops::moveaxis(x, 1, -1) * ops::reshape(ops::ravel(x), {3, 2, 4}); });
+  expect([](X x) { return ops::tile(ops::square(x), {1, 2, 3}); });
+  expect([](X x) { return ops::square(ops::repeat(x, {2, 0, 1, 3}, 1)); });
+  expect([](X x) { return ops::square(ops::repeat(x, 3, -1)); });
+}
+
+TEST_F(GradientOfAnOperation, OfWhatIsSplitPaddedAndChosen) {
+  expect([](X x) {
+    const SymbolicTensors parts = ops::split(x, {1, 2}, 1);
+    return parts[0] * parts[2] + parts[1];
+  });
+  expect([](X x) {
+    const SymbolicTensors rows = ops::unstack(x, {}, 1);
+    return rows[3] * rows[0];
+  });
+  for (const char* mode : {"constant", "edge", "reflect", "symmetric"}) {
+    expect([mode](X x) { return ops::square(ops::pad(x, {{0, 0}, {3, 2}, {1, 1}}, mode)); });
+  }
+  expect([](X x) { return ops::tril(x) * ops::triu(x, -1); });
+  expect([](X x) { return ops::broadcast_to(ops::get_item(x, {0}), {5, 4, 2}); });
+  // Indices that the values themselves give, some of them twice.
+  expect([](X x) { return ops::take(x, ops::argmax(x, 1), 1); });
+  expect([](X x) { return ops::take(x, ops::argmin(x, -1)); });
+  expect([](X x) { return ops::take_along_axis(x, ops::argmax(x, 1, true), 1); });
+  expect([](X x) { return x * ops::one_hot(ops::argmax(x, -1), 2, -1, DType::kFloat64); });
+}
+
+TEST_F(GradientOfAnOperation, OfContractions) {
+  const auto of = [](const char* subscripts) {
+    return [subscripts](X x, X y) { return ops::einsum(subscripts, {x, y}); };
+  };
+  expect_of_two(of("bij,bjk->bik"), {3, 4, 2}, {3, 2, 5});
+  expect_of_two(of("bij,bkj->kb"), {3, 4, 2}, {3, 5, 2});
+  expect_of_two(of("...i,...j->...ji"), {3, 4, 2}, {3, 1, 5});
+  expect_of_two(of("bij,bij->bij"), {3, 4, 2}, {3, 4, 1});
+  expect_of_two([](X x, X y) { return ops::einsum("bi,bj,bi->ij", {x, y, x}); }, {3, 4}, {3, 2});
+  expect_of_two(ops::dot, {3, 4, 2}, {3, 2, 5});
+  expect_of_two(
+      [](X x, X y) {
+        return ops::tensordot(x, y, {0, 2}, {0, 1});
+      },
+      {3, 4, 2}, {3, 2, 5});
+  expect([](X x) { return ops::einsum("bij->ji", {x}); });
 }
 
 TEST_F(GradientOfAnOperation, OfProductsOfMatrices) {

@@ -1,0 +1,34 @@
+#pragma once
+#include "layers/operations/operation.h"
+
+namespace lamina::layers {
+
+/// Of one tensor, over the axes that its option `axis` names; over all where it is None.
+class Reduction : public Operation {
+ public:
+  explicit Reduction(OperationForm form,
+                     std::initializer_list<std::string_view> options = {"axis", "keepdims"});
+
+ protected:
+  using Axis = std::vector<std::size_t>;
+
+  [[nodiscard]] Shape shape(const Shapes& x) const final;
+  [[nodiscard]] Axis reduced_axes(std::size_t rank) const;
+  [[nodiscard]] static Shape without(const Shape& x, const Axis& reduced, bool keepdims);
+  /// x, whose dtype the result has.
+  [[nodiscard]] graph::ValueId reduce(graph::Builder& builder, graph::ValueId x,
+                                      ops::Reduce::Kind kind, bool keepdims) const;
+  /// The mean of the squares of what is left without the mean, in a float as wide as float32 at
+  /// least; `dtype` is that of the result.
+  [[nodiscard]] graph::ValueId variance(graph::Builder& builder, graph::ValueId x,
+                                        DType dtype) const;
+  /// Of bools and of integers of less than 32 bits one of 32.
+  [[nodiscard]] static DType dtype_of_sum(DType dtype);
+  [[nodiscard]] bool keepdims() const noexcept { return keepdims_; }
+
+ private:
+  std::optional<std::vector<std::int64_t>> axes_;
+  bool keepdims_;
+};
+
+}  // namespace lamina::layers
