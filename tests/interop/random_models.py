@@ -2,6 +2,7 @@
 inputs and outputs, under every dtype policy."""
 
 import math
+import re
 
 import jax
 import keras
@@ -184,7 +185,7 @@ def _broadcasts(shape, other):
 def random_model(random):
     """(model, policy): a model under a policy, which stays the global one until the next call."""
     policy = random.choice(POLICIES)
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     keras.config.set_dtype_policy(policy)
     maker = ModelMaker(random, policy)
     steps = random.randint(1, 14)
@@ -192,14 +193,28 @@ def random_model(random):
     return model, policy
 
 
-def outputs(model, inputs):
-    """Keras's outputs as a list of numpy arrays, for a list of inputs in the order of `model.inputs`. In one piece, as
-    `model.predict` computes them: called as a function, each operation would be compiled by itself."""
+def _forward(model):
+    """Keras's model as a function of its variables' values and a list of inputs."""
 
-    @jax.jit
     def forward(values, given):
         with keras.StatelessScope(zip(model.variables, values)):
             return model(given[0] if len(given) == 1 else given, training=False)
 
-    result = forward([v.value for v in model.variables], inputs)
+    return forward
+
+
+def outputs(model, inputs):
+    """Keras's outputs as a list of numpy arrays, for a list of inputs in the order of `model.inputs`. In one piece, as
+    `model.predict` computes them: called as a function, each operation would be compiled by itself."""
+    result = jax.jit(_forward(model))([v.value for v in model.variables], inputs)
     return [np.asarray(x) for x in keras.tree.flatten(result)]
+
+
+def same_program(left, right, inputs):
+    """Whether two models with equal variables' values compute the same of such inputs, operation by operation."""
+    text, constants = [], []
+    for model in (left, right):
+        program = jax.make_jaxpr(_forward(model))([v.value for v in model.variables], inputs)
+        text.append(re.sub("0x[0-9a-f]+", "", str(program.jaxpr)))  # addresses of what is differentiated otherwise
+        constants.append([(c.dtype, c.shape, c.tobytes()) for c in map(np.asarray, program.consts)])
+    return text[0] == text[1] and constants[0] == constants[1]

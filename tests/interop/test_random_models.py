@@ -23,7 +23,7 @@ def _random_limit(draw, model):
 
 def remade(config):
     """Keras's model as it reads it: attention names what it makes by how many layers were made before."""
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     return keras.models.model_from_json(config)
 
 

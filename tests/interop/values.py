@@ -30,7 +30,7 @@ def randomize(model, rng, gain=1.0):
         if variable.name == "seed_generator_state":
             continue
         value = variable_value(rng, variable, gain)
-        variable.assign(np.asarray(value).astype("float32") if variable.dtype == "bfloat16" else value)
+        variable.assign(np.asarray(value).astype(variable.dtype))  # here, not by JAX, which compiles it a shape
     for layer in model._flatten_layers():
         if hasattr(layer, "finalize_state") and layer.built:
             layer.finalize_state()

@@ -1,20 +1,14 @@
 // Calls that move a part of the bytes, are interrupted, find the disk full, or no way past the page
-// cache: what a kernel may do at any time, and hardly ever does. This program's own open, flock,
-// pread, pwrite, statx, fallocate and fstatfs stand before the C library's.
+// cache: what a kernel may do at any time, and hardly ever does.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <lamina/error.h>
 #include <lamina/tensor.h>
-#include <linux/magic.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstdarg>
 #include <functional>
 #include <optional>
 #include <random>
@@ -27,229 +21,12 @@
 #include "tests/fakes/small_disk.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"
-
-namespace {
-
-/// Of a call for so many bytes, `direct` past the page cache: how many it moves, or a negative
-/// error.
-using Verdict = std::function<ssize_t(std::size_t size, bool direct)>;
-std::atomic<const Verdict*> verdict = nullptr;
-
-/// Makes the verdicts for as long as it lives.
-class Interference {
- public:
-  explicit Interference(Verdict given) : given_(std::move(given)) { verdict = &given_; }
-  ~Interference() { verdict = nullptr; }
-  Interference(const Interference&) = delete;
-  Interference& operator=(const Interference&) = delete;
-
- private:
-  Verdict given_;
-};
-
-/// While it lives no file can be opened past the page cache, as on a file system that lacks that.
-class NothingOpensDirectly {
- public:
-  NothingOpensDirectly() { refused_ = 0, refuses_ = true; }
-  ~NothingOpensDirectly() { refuses_ = false; }
-  NothingOpensDirectly(const NothingOpensDirectly&) = delete;
-  NothingOpensDirectly& operator=(const NothingOpensDirectly&) = delete;
-
-  [[nodiscard]] static bool refuses(int flags) {
-    if ((flags & O_DIRECT) == 0 || !refuses_) return false;
-    ++refused_;
-    return true;
-  }
-  [[nodiscard]] std::size_t refused() const { return refused_; }
-
- private:
-  static inline std::atomic<bool> refuses_ = false;
-  static inline std::atomic<std::size_t> refused_ = 0;
-};
-
-/// While it lives a signal comes before any space is reserved, but for a time after very many.
-class SignalsBeforeSpaceIsReserved {
- public:
-  SignalsBeforeSpaceIsReserved() { count_ = 0, come_ = true; }
-  ~SignalsBeforeSpaceIsReserved() { come_ = false; }
-  SignalsBeforeSpaceIsReserved(const SignalsBeforeSpaceIsReserved&) = delete;
-  SignalsBeforeSpaceIsReserved& operator=(const SignalsBeforeSpaceIsReserved&) = delete;
-
-  static constexpr int kVeryMany = 10'000;
-  [[nodiscard]] static bool comes() { return come_ && ++count_ < kVeryMany; }
-  [[nodiscard]] int count() const { return count_; }
-
- private:
-  static inline std::atomic<bool> come_ = false;
-  static inline std::atomic<int> count_ = 0;
-};
-
-/// The error of each call of fallocate, but for 0.
-std::atomic<int> reserving_fails_with = 0;
-
-/// While it lives a signal comes at one of the calls of open and flock.
-class SignalsWhileLocking {
- public:
-  SignalsWhileLocking() { count_ = 0, come_ = true; }
-  ~SignalsWhileLocking() { come_ = false; }
-  SignalsWhileLocking(const SignalsWhileLocking&) = delete;
-  SignalsWhileLocking& operator=(const SignalsWhileLocking&) = delete;
-
-  [[nodiscard]] static bool comes() {
-    if (!come_ || wanted_ != count_++) return false;
-    errno = EINTR;
-    return true;
-  }
-  /// At the n-th from now on, counted from 0.
-  static void come_at(int n) { count_ = 0, wanted_ = n; }
-  [[nodiscard]] static int count() { return count_; }
-
- private:
-  static inline std::atomic<bool> come_ = false;
-  static inline std::atomic<int> wanted_ = 0, count_ = 0;
-};
-
-/// How many calls of flock are still to fail as NFS fails one for a file that another machine has
-/// removed.
-std::atomic<int> stale_locks = 0;
-
-/// The error of each call of flock, but for 0.
-std::atomic<int> locking_fails_with = 0;
-
-/// While it lives every file is on NFS.
-class EverythingOnNfs {
- public:
-  EverythingOnNfs() { is_so = true; }
-  ~EverythingOnNfs() { is_so = false; }
-  EverythingOnNfs(const EverythingOnNfs&) = delete;
-  EverythingOnNfs& operator=(const EverythingOnNfs&) = delete;
-
-  static inline std::atomic<bool> is_so = false;
-};
-
-/// While it lives files have blocks of so many bytes, and past the page cache move in whole ones
-/// alone. Counts what went well, and what was refused.
-class LargeBlocks {
- public:
-  explicit LargeBlocks(std::uint32_t bytes) { moved_ = 0, refused_ = 0, block_ = bytes; }
-  ~LargeBlocks() { block_ = 0; }
-  LargeBlocks(const LargeBlocks&) = delete;
-  LargeBlocks& operator=(const LargeBlocks&) = delete;
-
-  [[nodiscard]] static bool refuses(int fd, std::uint64_t offset, std::size_t size) {
-    if (block_ == 0 || (::fcntl(fd, F_GETFL) & O_DIRECT) == 0) return false;
-    const bool whole = offset % block_ == 0 && size % block_ == 0;
-    ++(whole ? moved_ : refused_);
-    if (!whole) errno = EINVAL;
-    return !whole;
-  }
-  static void describe(struct statx& status) {
-    if (block_ == 0) return;
-    status.stx_blksize = block_;
-#ifdef STATX_DIOALIGN
-    status.stx_mask |= STATX_DIOALIGN;
-    status.stx_dio_offset_align = block_;
-    status.stx_dio_mem_align = 512;
-#endif
-  }
-  [[nodiscard]] std::size_t moved() const {
-    return moved_;
-  }
-  [[nodiscard]] std::size_t refused() const {
-    return refused_;
-  }
-
- private:
-  static inline std::atomic<std::uint32_t> block_ = 0;
-  static inline std::atomic<std::size_t> moved_ = 0, refused_ = 0;
-};
-
-/// Makes the call, on a descriptor without O_DIRECT when it is cut short: that takes no part of a
-/// block.
-template <class Call>
-ssize_t judged(int fd, int mode, std::size_t size, const Call& call) {
-  const Verdict* const given = verdict;
-  if (given == nullptr) return call(fd, size);
-  const ssize_t moved = (*given)(size, (::fcntl(fd, F_GETFL) & O_DIRECT) != 0);
-  if (moved < 0) {
-    errno = static_cast<int>(-moved);
-    return -1;
-  }
-  if (static_cast<std::size_t>(moved) == size) return call(fd, size);
-  const std::string again = "/proc/self/fd/" + std::to_string(fd);
-  const lamina::storage::Descriptor plain(::open(again.c_str(), mode | O_CLOEXEC));
-  return call(plain.get(), static_cast<std::size_t>(moved));
-}
-
-}  // namespace
-
-extern "C" {
-__attribute__((visibility("default"))) int open(const char* path, int flags, ...) {
-  std::va_list more;
-  va_start(more, flags);
-  const int mode = (flags & O_CREAT) != 0 ? va_arg(more, int) : 0;
-  va_end(more);
-  if (SignalsWhileLocking::comes()) return -1;
-  if (NothingOpensDirectly::refuses(flags)) {
-    errno = EINVAL;
-    return -1;
-  }
-  return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));
-}
-__attribute__((visibility("default"))) ssize_t pread(int fd, void* bytes, std::size_t size,
-                                                     off_t offset) {
-  if (LargeBlocks::refuses(fd, static_cast<std::uint64_t>(offset), size)) return -1;
-  return judged(fd, O_RDONLY, size, [&](int file, std::size_t n) {
-    return ::syscall(SYS_pread64, file, bytes, n, offset);
-  });
-}
-__attribute__((visibility("default"))) ssize_t pwrite(int fd, const void* bytes, std::size_t size,
-                                                      off_t offset) {
-  if (LargeBlocks::refuses(fd, static_cast<std::uint64_t>(offset), size)) return -1;
-  return judged(fd, O_WRONLY, size, [&](int file, std::size_t n) {
-    return ::syscall(SYS_pwrite64, file, bytes, n, offset);
-  });
-}
-__attribute__((visibility("default"))) int flock(int fd, int operation) noexcept {
-  if (SignalsWhileLocking::comes()) return -1;
-  if (stale_locks > 0) {
-    --stale_locks;
-    errno = ESTALE;
-    return -1;
-  }
-  if (locking_fails_with != 0) {
-    errno = locking_fails_with;
-    return -1;
-  }
-  return static_cast<int>(::syscall(SYS_flock, fd, operation));
-}
-__attribute__((visibility("default"))) int fallocate(int fd, int mode, off_t offset, off_t size) {
-  if (SignalsBeforeSpaceIsReserved::comes()) {
-    errno = EINTR;
-    return -1;
-  }
-  if (reserving_fails_with != 0) {
-    errno = reserving_fails_with;
-    return -1;
-  }
-  return static_cast<int>(::syscall(SYS_fallocate, fd, mode, offset, size));
-}
-__attribute__((visibility("default"))) int statx(int fd, const char* path, int flags, unsigned mask,
-                                                 struct statx* status) noexcept {
-  const int result = static_cast<int>(::syscall(SYS_statx, fd, path, flags, mask, status));
-  if (result == 0) LargeBlocks::describe(*status);
-  return result;
-}
-__attribute__((visibility("default"))) int fstatfs(int fd, struct statfs* system) noexcept {
-  const int result = static_cast<int>(::syscall(SYS_fstatfs, fd, system));
-  if (EverythingOnNfs::is_so) system->f_type = NFS_SUPER_MAGIC;
-  return result;
-}
-}
+#include "tests/storage/interfering_calls.h"
 
 namespace lamina::storage {
 namespace {
 
+using namespace testkit;
 using lamina::testing::TemporaryDirectory;
 using ::testing::HasSubstr;
 
@@ -513,57 +290,6 @@ TEST_F(Calls, OnNfsHoldNoFileThatIsRemoved) {
     EXPECT_EQ(wait_for_freed_space() || times_freed() != freed, !nfs);
     EXPECT_FALSE(posix().exists(directory_ / "large"));
   }
-}
-
-TEST_F(Calls, ThatTakeALockAreTriedAgainAfterASignal) {
-  const Path path = directory_ / "lock";
-  for (const bool there : {false, true}) {
-    const SignalsWhileLocking signals;
-    for (int n = 0;; ++n) {
-      SCOPED_TRACE(std::to_string(n) + (there ? ", the file is there" : ""));
-      SignalsWhileLocking::come_at(-1);
-      if (there) posix().create(path)->close();
-      SignalsWhileLocking::come_at(n);
-      const auto lock = posix().try_lock(path);
-      ASSERT_TRUE(lock);
-      EXPECT_TRUE(lock->exclusive());
-      if (SignalsWhileLocking::count() > n) continue;
-      EXPECT_GT(n, 2);
-      break;
-    }
-    EXPECT_FALSE(posix().exists(path));
-  }
-}
-
-TEST_F(Calls, ThatLockAFileWhichAnotherMachineHasRemovedFindTheLockHeld) {
-  stale_locks = 1;
-  EXPECT_EQ(posix().try_lock(directory_ / "lock"), nullptr);
-  const auto lock = posix().try_lock(directory_ / "lock");
-  ASSERT_TRUE(lock);
-  EXPECT_TRUE(lock->exclusive());
-}
-
-TEST_F(Calls, ThatLockAFileWhereNoneCanBeLockedGiveALockThatExcludesNobody) {
-  const Path path = directory_ / "lock";
-  for (const int code : {ENOSYS, EOPNOTSUPP, ENOLCK, EINVAL, EBADF}) {
-    SCOPED_TRACE(code);
-    locking_fails_with = code;
-    {
-      const auto lock = posix().try_lock(path), second = posix().try_lock(path);
-      ASSERT_TRUE(lock && second);
-      EXPECT_FALSE(lock->exclusive());
-      EXPECT_FALSE(second->exclusive());
-    }
-    EXPECT_FALSE(posix().exists(path));
-    posix().create(path)->close();  // whose it is, nobody knows
-    (void)posix().try_lock(path);
-    EXPECT_TRUE(posix().exists(path));
-    posix().remove(path);
-    locking_fails_with = 0;
-  }
-  locking_fails_with = EIO;
-  EXPECT_THROW((void)posix().try_lock(path), StorageError);
-  locking_fails_with = 0;
 }
 
 // A file system may begin anew after each signal, as tmpfs did, and never be done.

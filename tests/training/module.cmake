@@ -1,2 +1,3 @@
-target_sources(test_training PRIVATE training/graph/gradient_check.cpp)
+target_sources(test_training PRIVATE training/graph/gradient_check.cpp training/graph/gradient_rows_attention.cpp
+  training/graph/gradient_rows_convolutions.cpp training/graph/gradient_rows_recurrence.cpp)
 target_link_libraries(test_training PRIVATE PkgConfig::LIBZIP)
