@@ -3,6 +3,8 @@
 
 #include <random>
 
+#include "bench/networks.h"
+
 namespace lamina::bench {
 
 /// Three blocks of convolution, batch normalisation and ReLU; peers build the same.
@@ -19,9 +21,13 @@ inline ModelPtr convnet(std::int64_t size) {
   return Functional::create(x, layers::Dense({.units = 10})(y));
 }
 
-/// "convnet", or an application; both give logits.
+/// "convnet", one of networks.h, or an application; all give logits.
 inline ModelPtr trained_model(const std::string& name, std::int64_t size) {
   if (name == "convnet") return convnet(size);
+  if (name == "transformer") return transformer(size);
+  if (name == "mlp") return mlp(size);
+  if (name == "text_convnet") return text_convnet(size);
+  if (name == "depthwise") return depthwise(size);
   applications::EfficientNetV2Options options;
   options.input_shape = Shape{size, size, 3};
   options.classifier_activation = "linear";
@@ -34,6 +40,18 @@ inline Tensor random_tensor(Shape shape) {
   std::normal_distribution<float> normal;
   for (float& value : tensor.data<float>()) value = normal(random);
   return tensor;
+}
+
+/// What a model of one input takes: numbers, or words.
+inline Tensor random_batch(const Model& model, std::int64_t batch) {
+  Shape shape = model.inputs()[0].shape();
+  shape[0] = batch;
+  if (model.inputs()[0].dtype() != DType::kInt32) return random_tensor(std::move(shape));
+  Tensor words = Tensor::empty(std::move(shape), DType::kInt32);
+  std::mt19937 random(7);
+  std::uniform_int_distribution<std::int32_t> word(0, kWords - 1);
+  for (std::int32_t& each : words.data<std::int32_t>()) each = word(random);
+  return words;
 }
 
 }  // namespace lamina::bench

@@ -38,10 +38,9 @@ void measure(const Options& options) {
   const Device device = Device::from_name(options.device);
   const ModelPtr model = model_of(options.name, options.size);
   model->to(device);
-  Shape shape = model->inputs()[0].shape();
-  shape[0] = options.batch;
-  training::TrainGraph graph(*model, {shape}, device, {.inputs = {}, .profile = options.rows > 0});
-  const Tensor images = bench::random_tensor(shape);
+  const Tensor batch = bench::random_batch(*model, options.batch);
+  training::TrainGraph graph(*model, {batch.shape()}, device,
+                             {.inputs = {}, .profile = options.rows > 0});
   const Tensor seed = bench::random_tensor({options.batch, model->outputs()[0].shape()[1]})
                           .cast(model->outputs()[0].dtype());
   std::vector<double> forward, step;
@@ -49,7 +48,7 @@ void measure(const Options& options) {
     // As after an optimizer's update: every parameter has to be packed again.
     for (const VariablePtr& variable : graph.variables()) variable->assign(variable->value());
     const auto begin = std::chrono::steady_clock::now();
-    (void)graph.forward({images}, {1, static_cast<std::uint64_t>(run)});
+    (void)graph.forward({batch}, {1, static_cast<std::uint64_t>(run)});
     const auto middle = std::chrono::steady_clock::now();
     // A device is done when its last gradient has come.
     (void)graph.backward({seed}).back().to(Device::cpu());
@@ -76,10 +75,13 @@ void measure(const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app("Times forward and backward of a model in training mode.");
-  app.add_option("model", options.name, "convnet, lstm, gru, or an application's name")
+  app.add_option(
+         "model", options.name,
+         "convnet, transformer, mlp, text_convnet, depthwise, lstm, gru, or an application's name")
       ->capture_default_str();
   app.add_option("--batch", options.batch)->capture_default_str();
-  app.add_option("--size", options.size, "Of images, or steps of sequences")->capture_default_str();
+  app.add_option("--size", options.size, "Of images or rows, or steps of sequences")
+      ->capture_default_str();
   app.add_option("--runs", options.runs)->capture_default_str();
   app.add_option("--profile", options.rows, "Print this many of the slowest operations");
   app.add_option("--device", options.device, "cpu or cuda:0")->capture_default_str();

@@ -1,12 +1,13 @@
-// How long does a training step take, in how much memory, beside Keras on JAX and PyTorch, on the
-// CPU or on a GPU, and what does a checkpoint in the background cost the loop? Each measurement in
-// a process of its own, in turn.
+// How long does a training step take (or inference), in how much memory, beside Keras on JAX and
+// PyTorch, on the CPU or on a GPU, and what does a checkpoint in the background cost the loop? Each
+// measurement in a process of its own, in turn.
 #include <fmt/format.h>
 #include <lamina/devices.h>
 
 #include <CLI/CLI.hpp>
 #include <array>
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -41,7 +42,7 @@ struct Options {
   std::size_t rounds = 3;
   double seconds = 20;
   int threads = 2;
-  bool steps_only = false;
+  bool steps_only = false, predict = false;
 };
 
 Case parse(const std::string& text) {
@@ -59,15 +60,16 @@ class Training {
  public:
   Training(const Options& options, const Case& test)
       : model_(model_of(options, test)),
-        x_(bench::random_tensor({test.batch, test.size, test.size, 3})),
+        x_(bench::random_batch(*model_, test.batch)),
         y_(Tensor::empty({test.batch}, DType::kInt64)) {
     for (std::int64_t i = 0; i < test.batch; ++i)
       y_.data<std::int64_t>()[static_cast<std::size_t>(i)] = i % 10;
     // The first two make the plan and touch memory.
-    for (int i = 0; i < 2; ++i) step();
+    for (int i = 0; i < 2; ++i) options.predict ? predict() : step();
   }
 
   void step() { loss_ = model_->train_on_batch(x_, y_).at("loss"); }
+  void predict() { (void)model_->predict(x_, {.batch_size = x_.shape()[0]}); }
   [[nodiscard]] const Model& model() const { return *model_; }
   [[nodiscard]] double loss() const { return loss_; }
 
@@ -90,6 +92,13 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
+/// Of all threads: what other work leaves alone.
+double processor_milliseconds() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return 1e3 * static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_nsec);
+}
+
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
@@ -97,17 +106,23 @@ double median(std::vector<double> values) {
 
 Json train(const Options& options, const Case& test) {
   Training training(options, test);
-  std::vector<double> times;
+  std::vector<double> times, processor;
   const auto begin = Clock::now();
   while (static_cast<std::int64_t>(times.size()) < options.steps) {
     const auto start = Clock::now();
-    training.step();
+    const double used = processor_milliseconds();
+    options.predict ? training.predict() : training.step();
     times.push_back(milliseconds(Clock::now() - start));
+    processor.push_back(processor_milliseconds() - used);
     if (times.size() >= 3 && seconds_since(begin) > options.seconds) break;
   }
-  return {{"engine", "lamina"},         {"steps", times.size()},
-          {"median_ms", median(times)}, {"min_ms", *std::min_element(times.begin(), times.end())},
-          {"loss", training.loss()},    {"peak_rss_bytes", bench::status_bytes("VmHWM:")}};
+  return {{"engine", "lamina"},
+          {"steps", times.size()},
+          {"median_ms", median(times)},
+          {"min_ms", *std::min_element(times.begin(), times.end())},
+          {"min_processor_ms", *std::min_element(processor.begin(), processor.end())},
+          {"loss", training.loss()},
+          {"peak_rss_bytes", bench::status_bytes("VmHWM:")}};
 }
 
 std::uint64_t bytes_below(const fs::path& directory) {
@@ -203,6 +218,7 @@ std::vector<std::string> command(const Options& options, const std::string& engi
     add({"--threads", std::to_string(options.threads)});
   }
   add({"--device", options.device, "--policy", options.policy});
+  if (options.predict) add({"--predict"});
   add({"--steps", std::to_string(options.steps), "--seconds", fmt::format("{}", options.seconds)});
   return words;
 }
@@ -229,8 +245,9 @@ void beside_peers(const Options& options, const std::string& test, Json& results
     row["case"] = test;
     row["times_lamina"] =
         row["median_ms"].get<double>() / rows["lamina"]["median_ms"].get<double>();
-    fmt::print("{:<24} {:<10} {:>9.1f} ms {:>6.2f}x {:>8.0f} MiB\n", test, engine,
-               row["median_ms"].get<double>(), row["times_lamina"].get<double>(),
+    fmt::print("{:<24} {:<10} {:>9.2f} ms {:>6.2f}x {:>9.2f} ms of processors {:>8.0f} MiB\n", test,
+               engine, row["median_ms"].get<double>(), row["times_lamina"].get<double>(),
+               row["min_processor_ms"].get<double>(),
                row["peak_rss_bytes"].get<double>() / (1 << 20));
     std::cout.flush();
     results.push_back(row);
@@ -260,7 +277,8 @@ void compare(const Options& options) {
               {"steps", Json::array()},     {"checkpoints", Json::array()}};
   for (const std::string& test : options.cases) {
     beside_peers(options, test, report["steps"]);
-    if (!options.steps_only) with_checkpoints(options, test, report["checkpoints"]);
+    if (!options.steps_only && !options.predict)
+      with_checkpoints(options, test, report["checkpoints"]);
   }
   if (!options.json.empty()) std::ofstream(options.json) << report.dump(2) << "\n";
 }
@@ -271,7 +289,9 @@ int main(int argc, char** argv) {
   Options options;
   options.peers = fs::canonical("/proc/self/exe").parent_path() / "train_peers.py";
   CLI::App app("Times training beside Keras on JAX and PyTorch, and checkpoints within it");
-  app.add_option("--cases", options.cases, "MODEL:BATCH:SIZE; MODEL is convnet or an application")
+  app.add_option("--cases", options.cases,
+                 "MODEL:BATCH:SIZE; MODEL is convnet, transformer, mlp, text_convnet, depthwise or "
+                 "an application")
       ->delimiter(',');
   app.add_option("--engines", options.engines, "lamina, keras-jax, torch, torch-compile")
       ->delimiter(',');
@@ -283,6 +303,7 @@ int main(int argc, char** argv) {
   app.add_option("--steps", options.steps, "Timed steps of a process");
   app.add_option("--seconds", options.seconds, "Stop a process's steps, or turns, after these");
   app.add_option("--rounds", options.rounds, "Processes of each kind, in turn; the best counts");
+  app.add_flag("--predict", options.predict, "Inference in place of steps; no checkpoints then");
   app.add_flag("--steps-only", options.steps_only, "No loops with checkpoints in them");
   app.add_option("--json", options.json, "Write the results here");
   app.add_option("--machine", options.machine, "What to call this machine in the results");

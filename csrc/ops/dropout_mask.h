@@ -33,6 +33,7 @@ class DropoutMask {
   template <std::int64_t kCount>
   __attribute__((always_inline)) void words(std::int64_t first,
                                             std::uint32_t (&words)[4][kCount]) const {
+#pragma omp simd
     for (std::int64_t i = 0; i < kCount; ++i) {
       words[0][i] = static_cast<std::uint32_t>(first + i);
       words[1][i] = stream_;
@@ -41,17 +42,24 @@ class DropoutMask {
     }
     std::array<std::uint32_t, 2> key = key_;
     for (int round = 0; round < kernels::kPhiloxRounds; ++round) {
+#pragma omp simd
       for (std::int64_t i = 0; i < kCount; ++i) {
         kernels::philox_round(words[0][i], words[1][i], words[2][i], words[3][i], key[0], key[1]);
       }
       kernels::philox_next_key(key[0], key[1]);
     }
   }
-  [[nodiscard]] bool kept(std::uint32_t word) const { return (word >> 8) >= threshold_; }
+  [[nodiscard]] bool kept(std::uint32_t word) const {
+    return (word >> 8) >= threshold_;
+  }
 
  private:
-  static std::uint32_t low(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
-  static std::uint32_t high(std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32); }
+  static std::uint32_t low(std::uint64_t value) {
+    return static_cast<std::uint32_t>(value);
+  }
+  static std::uint32_t high(std::uint64_t value) {
+    return static_cast<std::uint32_t>(value >> 32);
+  }
 
   std::array<std::uint32_t, 2> key_, step_;
   std::uint32_t stream_, threshold_;

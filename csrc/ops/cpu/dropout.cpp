@@ -27,10 +27,14 @@ class DropoutKernel final : public Kernel {
         mask.words<kLanes>(group * kLanes, words);
         const float* from = x + group * kElements;
         float* to = y + group * kElements;
+        std::uint32_t in_order[kElements];
+#pragma omp simd
         for (std::int64_t lane = 0; lane < kLanes; ++lane) {
-          for (std::int64_t k = 0; k < 4; ++k) {
-            to[4 * lane + k] = mask.kept(words[k][lane]) ? from[4 * lane + k] * scale : 0.0F;
-          }
+          for (std::int64_t k = 0; k < 4; ++k) in_order[4 * lane + k] = words[k][lane];
+        }
+#pragma omp simd
+        for (std::int64_t i = 0; i < kElements; ++i) {
+          to[i] = mask.kept(in_order[i]) ? from[i] * scale : 0.0F;
         }
       }
     };

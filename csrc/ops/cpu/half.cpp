@@ -4,6 +4,7 @@
 #include "core/compute_dtype.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/parallel.h"
+#include "ops/cpu/vectorized.h"
 #include "ops/op_info.h"
 
 namespace lamina::ops::cpu {
@@ -17,9 +18,11 @@ template <class From, class To>
 void convert(const void* from, void* to, std::int64_t size) {
   const auto* x = static_cast<const From*>(from);
   auto* y = static_cast<To*>(to);
-  parallel_ranges(size, 1, [&](std::int64_t begin, std::int64_t end) {
+  const auto body = [=](std::int64_t begin, std::int64_t end) LAMINA_ALWAYS_INLINE {
     for (std::int64_t i = begin; i < end; ++i) y[i] = static_cast<To>(static_cast<float>(x[i]));
-  });
+  };
+  parallel_ranges(size, 1,
+                  [&](std::int64_t begin, std::int64_t end) { vectorized(body, begin, end); });
 }
 
 void widen(DType dtype, const void* from, void* to, std::int64_t size) {

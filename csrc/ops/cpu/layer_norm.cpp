@@ -1,7 +1,6 @@
-#include <cmath>
-
 #include "ops/cpu/blocks.h"
 #include "ops/cpu/kernels.h"
+#include "ops/cpu/layer_norm_row.h"
 #include "ops/cpu/parallel.h"
 #include "ops/params.h"
 
@@ -25,9 +24,21 @@ class LayerNormKernel final : public Kernel {
     const auto* x = static_cast<const float*>(args.inputs[0]);
     auto* y = static_cast<float*>(args.outputs[0]);
     const std::int64_t size = blocks_.middle;
-    parallel_ranges(blocks_.outer, size, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) normalise(x + i * size, y + i * size);
-    });
+    const float *gamma = gamma_.data(), *beta = beta_.data();
+    const NormRule rule(op_);
+    const auto body = [=](std::int64_t begin, std::int64_t end) LAMINA_ALWAYS_INLINE {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const float* from = x + i * size;
+        float* to = y + i * size;
+        const NormRow row = rule.row(from, size);
+#pragma omp simd
+        for (std::int64_t k = 0; k < size; ++k) {
+          to[k] = (from[k] - row.mean) * row.scale * gamma[k] + beta[k];
+        }
+      }
+    };
+    parallel_ranges(blocks_.outer, size,
+                    [&](std::int64_t begin, std::int64_t end) { vectorized(body, begin, end); });
   }
 
  private:
@@ -35,21 +46,6 @@ class LayerNormKernel final : public Kernel {
     const Tensor values = param.cast(DType::kFloat32);
     const auto data = values.data<float>();
     return {data.begin(), data.end()};
-  }
-  void normalise(const float* x, float* y) const {
-    const std::int64_t size = blocks_.middle;
-    float sum = 0;
-    if (!op_.rms) {
-#pragma omp simd reduction(+ : sum)
-      for (std::int64_t i = 0; i < size; ++i) sum += x[i];
-    }
-    const float mean = sum / static_cast<float>(size);
-    float squares = 0;
-#pragma omp simd reduction(+ : squares)
-    for (std::int64_t i = 0; i < size; ++i) squares += (x[i] - mean) * (x[i] - mean);
-    const float variance = squares / static_cast<float>(size);
-    const float scale = 1.0F / std::sqrt(variance + static_cast<float>(op_.epsilon));
-    for (std::int64_t i = 0; i < size; ++i) y[i] = (x[i] - mean) * scale * gamma_[i] + beta_[i];
   }
 
   LayerNorm op_;

@@ -1,9 +1,9 @@
-#include <cmath>
 #include <vector>
 
 #include "core/denormals.h"
 #include "ops/cpu/blocks.h"
 #include "ops/cpu/kernels.h"
+#include "ops/cpu/layer_norm_row.h"
 #include "ops/cpu/parallel.h"
 #include "ops/params.h"
 
@@ -13,24 +13,8 @@ namespace {
 /// Sums do not depend on the number of threads: the rows are cut into this many parts.
 constexpr std::int64_t kParts = 16;
 
-/// y = (x - mean) * scale [* gamma + beta] along one row.
-struct Row {
-  float mean, scale;
-
-  Row(const LayerNorm& op, const float* x, std::int64_t size) {
-    float sum = 0;
-    if (!op.rms) {
-#pragma omp simd reduction(+ : sum)
-      for (std::int64_t i = 0; i < size; ++i) sum += x[i];
-    }
-    mean = sum / static_cast<float>(size);
-    float squares = 0;
-#pragma omp simd reduction(+ : squares)
-    for (std::int64_t i = 0; i < size; ++i) squares += (x[i] - mean) * (x[i] - mean);
-    const float variance = squares / static_cast<float>(size);
-    scale = 1.0F / std::sqrt(variance + static_cast<float>(op.epsilon));
-  }
-};
+/// Rows that are summed in float before they are added to sums in double.
+constexpr std::int64_t kRowsAtOnce = 32;
 
 class GradientKernel final : public Kernel {
  public:
@@ -49,29 +33,35 @@ class GradientKernel final : public Kernel {
     const auto* dy = static_cast<const float*>(args.inputs[1]);
     auto* dx = static_cast<float*>(args.outputs[0]);
     const std::int64_t size = blocks_.middle;
-    parallel_ranges(blocks_.outer, size, [&](std::int64_t begin, std::int64_t end) {
+    const float* gamma = gamma_.data();
+    const NormRule rule(op_.of);
+    const auto body = [=](std::int64_t begin, std::int64_t end) LAMINA_ALWAYS_INLINE {
       for (std::int64_t i = begin; i < end; ++i) {
-        differentiate(x + i * size, dy + i * size, dx + i * size);
+        differentiate(rule, x + i * size, dy + i * size, gamma, dx + i * size, size);
       }
-    });
+    };
+    parallel_ranges(blocks_.outer, size,
+                    [&](std::int64_t begin, std::int64_t end) { vectorized(body, begin, end); });
   }
 
  private:
-  void differentiate(const float* x, const float* dy, float* dx) const {
-    const std::int64_t size = blocks_.middle;
-    const Row row(op_.of, x, size);
+  LAMINA_ALWAYS_INLINE static void differentiate(const NormRule& rule, const float* x,
+                                                 const float* dy, const float* gamma, float* dx,
+                                                 std::int64_t size) {
+    const NormRow row = rule.row(x, size);
     float sum = 0, weighted = 0;
 #pragma omp simd reduction(+ : sum, weighted)
     for (std::int64_t i = 0; i < size; ++i) {
-      const float h = dy[i] * gamma_[static_cast<std::size_t>(i)];
+      const float h = dy[i] * gamma[i];
       sum += h;
       weighted += h * (x[i] - row.mean);
     }
     const float share = 1.0F / static_cast<float>(size);
     const float slope = weighted * row.scale * row.scale * row.scale * share;
-    const float shift = op_.of.rms ? 0.0F : sum * row.scale * share;
+    const float shift = rule.rms ? 0.0F : sum * row.scale * share;
+#pragma omp simd
     for (std::int64_t i = 0; i < size; ++i) {
-      const float h = dy[i] * gamma_[static_cast<std::size_t>(i)];
+      const float h = dy[i] * gamma[i];
       dx[i] = h * row.scale - shift - slope * (x[i] - row.mean);
     }
   }
@@ -95,10 +85,8 @@ class SumsKernel final : public Kernel {
 #pragma omp parallel for schedule(static) if (blocks_.size() >= 2 * kParallelElements)
     for (std::int64_t part = 0; part < kParts; ++part) {
       const core::SameFlushing same(region);
-      for (std::int64_t i = blocks_.outer * part / kParts; i < blocks_.outer * (part + 1) / kParts;
-           ++i) {
-        add(x + i * blocks_.middle, dy + i * blocks_.middle, parts[static_cast<std::size_t>(part)]);
-      }
+      add(x, dy, blocks_.outer * part / kParts, blocks_.outer * (part + 1) / kParts,
+          parts[static_cast<std::size_t>(part)]);
     }
     for (std::size_t k = 0; k < size; ++k) {
       double sum = 0;
@@ -108,14 +96,28 @@ class SumsKernel final : public Kernel {
   }
 
  private:
-  void add(const float* x, const float* dy, std::vector<double>& sums) const {
+  void add(const float* x, const float* dy, std::int64_t begin, std::int64_t end,
+           std::vector<double>& sums) const {
     const std::int64_t size = blocks_.middle;
-    const Row row(op_.of, x, size);
-    double* const plain = sums.data();
-    double* const weighted = plain + size;
-    for (std::int64_t i = 0; i < size; ++i) {
-      plain[i] += dy[i];
-      weighted[i] += dy[i] * (x[i] - row.mean) * row.scale;
+    std::vector<float> partial(sums.size());
+    float* const plain = partial.data();
+    float* const weighted = plain + size;
+    const NormRule rule(op_.of);
+    const auto body = [=](std::int64_t from, std::int64_t to) LAMINA_ALWAYS_INLINE {
+      for (std::int64_t i = from; i < to; ++i) {
+        const float *here = x + i * size, *d = dy + i * size;
+        const NormRow row = rule.row(here, size);
+#pragma omp simd
+        for (std::int64_t k = 0; k < size; ++k) {
+          plain[k] += d[k];
+          weighted[k] += d[k] * (here[k] - row.mean) * row.scale;
+        }
+      }
+    };
+    for (std::int64_t first = begin; first < end; first += kRowsAtOnce) {
+      std::fill(partial.begin(), partial.end(), 0.0F);
+      vectorized(body, first, std::min(first + kRowsAtOnce, end));
+      for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += partial[k];
     }
   }
 

@@ -116,24 +116,49 @@ class TransposeKernel final : public Kernel {
       const auto* x = static_cast<const T*>(args.inputs[0]);
       auto* y = static_cast<T*>(args.outputs[0]);
       parallel_ranges(op_.y.shape.size() / width, width, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i) {
-          const T* from = x + source_row(i);
-          for (std::int64_t k = 0; k < width; ++k) y[i * width + k] = from[k * step];
+        SourceRows rows(dims, strides_, begin);
+        for (std::int64_t i = begin; i < end; ++i, rows.next()) {
+          const T* from = x + rows.offset();
+          T* to = y + i * width;
+          if (step == 1) {
+            std::copy_n(from, width, to);
+          } else {
+            for (std::int64_t k = 0; k < width; ++k) to[k] = from[k * step];
+          }
         }
       });
     });
   }
 
  private:
-  [[nodiscard]] std::int64_t source_row(std::int64_t i) const {
-    std::int64_t offset = 0;
-    for (std::size_t axis = strides_.size() - 1; axis-- > 0;) {
-      const std::int64_t size = op_.y.shape.dims()[axis];
-      offset += i % size * strides_[axis];
-      i /= size;
+  /// Where row after row of the output begins in the input, from row `first` on, without a division
+  /// for each.
+  class SourceRows {
+   public:
+    SourceRows(const std::vector<std::int64_t>& dims, const Strides& strides, std::int64_t first)
+        : dims_(dims), strides_(strides), index_(dims.size() - 1) {
+      for (std::size_t axis = index_.size(); axis-- > 0;) {
+        index_[axis] = first % dims[axis];
+        offset_ += index_[axis] * strides[axis];
+        first /= dims[axis];
+      }
     }
-    return offset;
-  }
+    [[nodiscard]] std::int64_t offset() const { return offset_; }
+    void next() {
+      for (std::size_t axis = index_.size(); axis-- > 0;) {
+        offset_ += strides_[axis];
+        if (++index_[axis] < dims_[axis]) return;
+        offset_ -= dims_[axis] * strides_[axis];
+        index_[axis] = 0;
+      }
+    }
+
+   private:
+    const std::vector<std::int64_t>& dims_;
+    const Strides& strides_;
+    std::vector<std::int64_t> index_;
+    std::int64_t offset_ = 0;
+  };
 
   Transpose op_;
   Strides strides_;

@@ -145,6 +145,54 @@ class RepeatKernel final : public Kernel {
   float share_;
 };
 
+/// Maxima: each gradient shared evenly by the elements that equal it.
+class MaxGradientKernel final : public Kernel {
+ public:
+  explicit MaxGradientKernel(const Blocks& blocks) : blocks_(blocks) {}
+  void run(const KernelArgs& args) override {
+    const auto* x = static_cast<const float*>(args.inputs[0]);
+    const auto* y = static_cast<const float*>(args.inputs[1]);
+    const auto* dy = static_cast<const float*>(args.inputs[2]);
+    auto* dx = static_cast<float*>(args.outputs[0]);
+    const std::int64_t inner = blocks_.inner, rows = blocks_.middle;
+    const std::int64_t tiles = (inner + kColumns - 1) / kColumns;
+    const auto body = [=](std::int64_t begin, std::int64_t end) LAMINA_ALWAYS_INLINE {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int64_t outer = i / tiles, first = i % tiles * kColumns;
+        const std::int64_t at = outer * inner + first, base = outer * rows * inner + first;
+        share(x + base, y + at, dy + at, dx + base, rows, inner, std::min(kColumns, inner - first));
+      }
+    };
+    parallel_ranges(blocks_.outer * tiles, rows * std::min(inner, kColumns),
+                    [&](std::int64_t begin, std::int64_t end) { vectorized(body, begin, end); });
+  }
+
+ private:
+  /// Columns that are gone through at once, down all rows.
+  static constexpr std::int64_t kColumns = 64;
+
+  LAMINA_ALWAYS_INLINE static void share(const float* x, const float* y, const float* dy, float* dx,
+                                         std::int64_t rows, std::int64_t step,
+                                         std::int64_t columns) {
+    float each[kColumns] = {};
+    for (std::int64_t row = 0; row < rows; ++row) {
+#pragma omp simd
+      for (std::int64_t c = 0; c < columns; ++c) {
+        each[c] += x[row * step + c] == y[c] ? 1.0F : 0.0F;
+      }
+    }
+    for (std::int64_t c = 0; c < columns; ++c) each[c] = dy[c] / each[c];
+    for (std::int64_t row = 0; row < rows; ++row) {
+#pragma omp simd
+      for (std::int64_t c = 0; c < columns; ++c) {
+        dx[row * step + c] = x[row * step + c] == y[c] ? each[c] : 0.0F;
+      }
+    }
+  }
+
+  Blocks blocks_;
+};
+
 }  // namespace
 
 KernelPtr make_pool2d_gradient(const Pool2DGradient& op) {
@@ -154,9 +202,10 @@ KernelPtr make_pool2d_gradient(const Pool2DGradient& op) {
 }
 
 KernelPtr make_reduce_gradient(const ReduceGradient& op) {
-  if (op.of.kind == Reduce::Kind::kMax) return nullptr;
   const auto split = blocks(op.of.x.shape, op.of.axes);
-  return split ? std::make_unique<RepeatKernel>(op, *split) : nullptr;
+  if (!split) return nullptr;
+  if (op.of.kind == Reduce::Kind::kMax) return std::make_unique<MaxGradientKernel>(*split);
+  return std::make_unique<RepeatKernel>(op, *split);
 }
 
 }  // namespace lamina::ops::cpu

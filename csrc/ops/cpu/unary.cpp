@@ -1,6 +1,7 @@
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/parallel.h"
 #include "ops/cpu/simple_kernel.h"
+#include "ops/cpu/vectorized.h"
 
 namespace lamina::ops::cpu {
 namespace {
@@ -14,9 +15,11 @@ class UnaryLoop final : public Kernel {
     const auto* x = static_cast<const float*>(args.inputs[0]);
     auto* y = static_cast<float*>(args.outputs[0]);
     with_unary<float>(op_.activation, [&](auto act) {
-      parallel_ranges(size_, 1, [&](std::int64_t begin, std::int64_t end) {
+      const auto body = [=](std::int64_t begin, std::int64_t end) LAMINA_ALWAYS_INLINE {
         for (std::int64_t i = begin; i < end; ++i) y[i] = act(x[i]);
-      });
+      };
+      parallel_ranges(size_, 1,
+                      [&](std::int64_t begin, std::int64_t end) { vectorized(body, begin, end); });
     });
   }
 

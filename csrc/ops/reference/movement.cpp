@@ -115,17 +115,22 @@ void evaluate(const GatherGradient& op, const Operands& operands) {
   dispatch_float(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     const T* dy = operands.input<T>(1);
-    std::vector<C> sums(static_cast<std::size_t>(op.y.shape.size()), C(0));
+    const auto size = static_cast<std::size_t>(op.y.shape.size());
+    // Sums of narrower dtypes are rounded once.
+    std::vector<C> wide(std::is_same_v<C, T> ? 0 : size);
+    C* sums = wide.data();
+    if constexpr (std::is_same_v<C, T>) sums = operands.output<T>();
+    std::fill_n(sums, size, C(0));
     dispatch(op.of.ids.dtype, [&]<class Id>(Id) {
       const Id* ids = operands.input<Id>(0);
       for (std::int64_t i = 0; i < op.of.ids.shape.size(); ++i) {
         const std::int64_t row = row_of(ids[i], op.of.rows);
         if (row < 0) refuse(ids[i], i, op.of.rows);
-        C* sum = sums.data() + row * width;
+        C* sum = sums + row * width;
         for (std::int64_t k = 0; k < width; ++k) sum[k] += widen(dy[i * width + k]);
       }
     });
-    std::transform(sums.begin(), sums.end(), operands.output<T>(),
+    std::transform(wide.begin(), wide.end(), operands.output<T>(),
                    [](C sum) { return narrow<T>(sum); });
   });
 }

@@ -85,9 +85,10 @@ void finish(const Update& update, const UpdateItem& item, std::int64_t begin, st
       if (update.overwrite_with_average) w[i] = T(out[i]);
     }
   }
-  bool finite = true;
-  for (std::int64_t i = 0; i < count; ++i) finite &= std::isfinite(w[i]);
-  if (!finite) update.finite.store(false, std::memory_order_relaxed);
+  int others = 0;  // infinite or NaN
+#pragma omp simd reduction(| : others)
+  for (std::int64_t i = 0; i < count; ++i) others |= std::isfinite(w[i]) ? 0 : 1;
+  if (others != 0) update.finite.store(false, std::memory_order_relaxed);
   store<S>(w, begin, count, item.value);
 }
 
