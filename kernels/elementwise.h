@@ -222,11 +222,12 @@ LAMINA_HOST_DEVICE inline T modulo([[maybe_unused]] T x, [[maybe_unused]] T y) {
     return T(0);
   }
 }
-/// How often y goes into x, downwards. What is left is taken off before: x / y may be rounded up to
-/// the next whole number.
+/// How often y goes into x, downwards; infinitely often where y is 0. What is left is taken off
+/// before: x / y may be rounded up to the next whole number.
 template <class T>
 LAMINA_HOST_DEVICE inline T floor_quotient([[maybe_unused]] T x, [[maybe_unused]] T y) {
   if constexpr (std::is_floating_point_v<T>) {
+    if (y == T(0)) return x / y;
     const T left = std::fmod(x, y), whole = (x - left) / y;
     return std::round(left != T(0) && (left < T(0)) != (y < T(0)) ? whole - T(1) : whole);
   } else {

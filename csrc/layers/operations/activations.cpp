@@ -22,6 +22,7 @@ class Formula {
     return of(kind, a, number(b));
   }
   [[nodiscard]] ValueId of(Unary kind, ValueId x) const { return builder_.activation(x, {kind}); }
+  [[nodiscard]] ValueId negated(ValueId x) const { return layers::negated(builder_, x); }
   /// x where `condition` holds, else 0.
   [[nodiscard]] ValueId where(ValueId condition, ValueId x) const {
     return of(Binary::kKeep, x, condition);
@@ -72,7 +73,8 @@ ValueId celu(const Formula& f, ValueId x, const Composed& options) {
 }
 ValueId hard_tanh(const Formula& f, ValueId x, const Composed&) {
   const ValueId above = f.of(Binary::kGreater, x, 1.0), below = f.less(x, -1);
-  const ValueId outside = f.of(Binary::kSubtract, above, below);
+  // Within it is -0, which is nothing to a 0 of either sign.
+  const ValueId outside = f.negated(f.of(Binary::kSubtract, below, above));
   const ValueId within = f.of(Binary::kEqual, outside, 0.0);
   return f.of(Binary::kAdd, f.where(within, x), outside);
 }
@@ -96,8 +98,9 @@ ValueId squareplus(const Formula& f, ValueId x, const Composed& options) {
 ValueId threshold(const Formula& f, ValueId x, const Composed& options) {
   const ValueId above = f.of(Binary::kGreater, x, options.number("threshold", 0));
   const ValueId not_above = f.of(Binary::kEqual, above, 0.0);
-  return f.of(Binary::kAdd, f.where(above, x),
-              f.where(not_above, f.number(options.number("default_value", 0))));
+  // Above, -0 is added.
+  const ValueId instead = f.where(not_above, f.number(-options.number("default_value", 0)));
+  return f.of(Binary::kAdd, f.where(above, x), f.negated(instead));
 }
 
 /// The first half of an axis, as far as the second half lets it through.

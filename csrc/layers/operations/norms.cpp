@@ -135,7 +135,10 @@ class Normalize final : public Operation {
     if (option("axis").is_null() && form().config.contains("axis")) {
       unsupported("an `axis` that is None");
     }
-    return axis_indices(integers("axis").value_or(std::vector<std::int64_t>{-1}), rank);
+    const auto given = integers("axis").value_or(std::vector<std::int64_t>{-1});
+    // To Keras those are norms of matrices.
+    if (order_ != 2 && given.size() != 1) unsupported("an `order` other than 2 of several axes");
+    return axis_indices(given, rank);
   }
   [[nodiscard]] ValueId sum(Builder& builder, ValueId x) const {
     const std::vector<std::size_t> along = axes(builder.shape(x).rank());

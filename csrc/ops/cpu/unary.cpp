@@ -32,6 +32,8 @@ class UnaryLoop final : public Kernel {
 
 KernelPtr make_unary(const dnnl::engine& engine, const UnaryOp& op) {
   dnnl::post_ops steps;
+  // oneDNN keeps primitives by their numbers, among which it takes 0 for -0.
+  if (op.activation.kind == Unary::kScaleShift) return std::make_unique<UnaryLoop>(op);
   if (!append_activation(steps, op.activation) || steps.len() != 1) {
     return std::make_unique<UnaryLoop>(op);
   }

@@ -316,7 +316,10 @@ TEST_F(Arithmetic, KeepsTheSignOfZero) {
   const auto x = input({1, 4});
   const Tensor a = Tensor::from<double>({0.0, -0.0, 1, -1}, {1, 4});
   const auto expect = [&](const SymbolicTensor& y, const std::vector<float>& wanted) {
-    EXPECT_TRUE(bitwise_equal(value(x, y, a), Tensor::from<float>(wanted, {1, 4})));
+    const Tensor found = value(x, y, a);
+    EXPECT_TRUE(bitwise_equal(found, Tensor::from<float>(wanted, {1, 4})))
+        << ::testing::PrintToString(found.data<float>()) << " instead of "
+        << ::testing::PrintToString(wanted);
   };
   expect(-x, {-0.0F, 0.0F, -1, 1});
   expect(x * -1, {-0.0F, 0.0F, -1, 1});
@@ -325,6 +328,18 @@ TEST_F(Arithmetic, KeepsTheSignOfZero) {
   expect(x - 0.0, {0.0F, -0.0F, 1, -1});
   expect(x + 0, {0.0F, 0.0F, 1, -1});
   expect(ops::tile(x, 1), {0.0F, -0.0F, 1, -1});
+  expect(ops::hard_tanh(x * 2), {0.0F, -0.0F, 1, -1});
+  expect(ops::threshold(x, -0.5, 7), {0.0F, -0.0F, 1, 7});
+}
+
+TEST_F(Arithmetic, DividesByZeroDownwardsToInfinity) {
+  const auto x = input({1, 3});
+  const Tensor a = Tensor::from<double>({2, -3, 0}, {1, 3});
+  const Tensor y = value(x, ops::floor_divide(x, 0.0), a);
+  const float infinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(y.data<float>()[0], infinity);
+  EXPECT_EQ(y.data<float>()[1], -infinity);
+  EXPECT_TRUE(std::isnan(y.data<float>()[2]));
 }
 
 TEST_F(Arithmetic, KnowsWhatIsNoNumber) {

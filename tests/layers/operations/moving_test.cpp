@@ -177,7 +177,7 @@ TEST_F(Moving, PadsAsNumpy) {
                   });
 }
 
-TEST_F(Moving, KeepsTriangles) {
+TEST_F(Moving, KeepsTrianglesOfMatrices) {
   const Shape shape{2, 4, 5};
   for (const char* dtype : {"float32", "int32", "bool"}) {
     const auto x = input(shape, dtype);

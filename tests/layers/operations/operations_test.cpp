@@ -111,6 +111,11 @@ TEST_F(Operations, ThatCannotBeAreRefusedByName) {
   expect_refused<Unsupported>([&] { return ops::take(x, y, 1); }, "take", "dtype float32");
   expect_refused<Unsupported>([&] { return ops::erf(n); }, "erf", "integers");
   expect_refused<Unsupported>([&] { return ops::norm(x, 3, {{1, 2}}); }, "norm", "not one axis");
+  expect_refused<Unsupported>(
+      [&] {
+        return ops::normalize(x, {1, 2}, 1);
+      },
+      "normalize", "of several axes");
   expect_refused<Unsupported>([&] { return ops::add(1, 2); }, "add", "what it is called with");
   expect_refused<Unsupported>([&] { return ops::concatenate({}); }, "concatenate",
                               "what it is called with");

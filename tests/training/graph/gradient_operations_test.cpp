@@ -218,7 +218,7 @@ TEST_F(GradientOfAnOperation, OfWhatIsSplitPaddedAndChosen) {
   expect([](X x) { return x * ops::one_hot(ops::argmax(x, -1), 2, -1, DType::kFloat64); });
 }
 
-TEST_F(GradientOfAnOperation, OfContractions) {
+TEST_F(GradientOfAnOperation, OfSumsOfProducts) {
   const auto of = [](const char* subscripts) {
     return [subscripts](X x, X y) { return ops::einsum(subscripts, {x, y}); };
   };
