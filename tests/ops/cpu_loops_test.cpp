@@ -66,6 +66,55 @@ TEST_F(CpuLoops, DerivativesOfGeluKeepTheirDigits) {
   }
 }
 
+// Whatever is done with denormal numbers, of which the sigmoid of such would be one.
+TEST_F(CpuLoops, DerivativesFarOutAre0And1) {
+  const std::vector<float> x{-1e18F, -1e15F, -1e6F, -120.0F, 120.0F, 1e6F, 1e15F, 1e18F};
+  const std::vector<float> dy(x.size(), 1.0F);
+  const auto size = static_cast<std::int64_t>(x.size());
+  for (const Unary kind : {Unary::kSilu, Unary::kGelu, Unary::kGeluTanh}) {
+    UnaryGradient op;
+    op.of.activation = {kind};
+    op.of.x.shape = op.of.y.shape = op.y.shape = {size};
+    const auto dx = run(*cpu::make_unary_gradient(op), {x.data(), dy.data()}, size);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      EXPECT_EQ(dx[i], x[i] < 0 ? 0.0F : 1.0F) << static_cast<int>(kind) << " at " << x[i];
+    }
+  }
+}
+
+// In one float the sum of such a row loses more than its numbers differ by.
+TEST_F(CpuLoops, LongRowsFarFrom0AreNormalised) {
+  const std::int64_t size = pick(1'000'000, 1'001'000);
+  const std::vector<float> x = uniform(size, 1e4F - 2, 1e4F + 2), dy = uniform(size, -1, 2);
+  LayerNorm of;
+  of.x.shape = of.y.shape = {1, size};
+  of.axes = {1};
+  of.scale = of.center = false;
+  of.epsilon = 1e-3;
+  LayerNormGradient op;
+  op.of = of;
+  op.y.shape = of.x.shape;
+  const auto forward = cpu::make_layer_norm(of);
+  const auto backward = cpu::make_layer_norm_gradient(op);
+  forward->load_parameters({});
+  backward->load_parameters({});
+  const auto y = run(*forward, {x.data()}, size), dx = run(*backward, {x.data(), dy.data()}, size);
+  const auto count = static_cast<double>(size);
+  double mean = 0, squares = 0, sum = 0, weighted = 0;
+  for (const float value : x) mean += value / count;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    squares += (x[i] - mean) * (x[i] - mean) / count;
+    sum += dy[i] / count;
+    weighted += dy[i] * (x[i] - mean) / count;
+  }
+  const double scale = 1 / std::sqrt(squares + of.epsilon);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double distance = x[i] - mean;
+    ASSERT_NEAR(y[i], distance * scale, 2e-3) << i;  // the mean has been rounded
+    ASSERT_NEAR(dx[i], scale * (dy[i] - sum - weighted * scale * scale * distance), 1e-3) << i;
+  }
+}
+
 TEST_F(CpuLoops, EqualMaximaShareTheirGradient) {
   Reduce of;
   of.kind = Reduce::Kind::kMax;

@@ -24,8 +24,6 @@ constexpr DType kEach[] = {
 #undef LAMINA_DTYPE
 };
 
-using RunJob = void (*)(const kernels::Job&);
-
 /// The rule of this index, with numbers between 0 and 1.
 template <class T, std::size_t i = 0>
 kernels::RuleOf<T> random_rule(std::size_t index, Random& random) {
@@ -36,6 +34,7 @@ kernels::RuleOf<T> random_rule(std::size_t index, Random& random) {
     for (T& number : numbers) number = T(pick(random, 1, 99)) / T(100);
     Rule rule{};
     std::memcpy(static_cast<void*>(&rule), numbers.data(), sizeof(Rule));
+    if constexpr (requires { rule.nesterov; }) rule.nesterov = pick(random, 0, 1) == 1;
     return rule;
   }
   return {};

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <vector>
 
 #include "core/denormals.h"
@@ -49,16 +50,21 @@ class GradientKernel final : public Kernel {
                                                  const float* dy, const float* gamma, float* dx,
                                                  std::int64_t size) {
     const NormRow row = rule.row(x, size);
-    float sum = 0, weighted = 0;
-#pragma omp simd reduction(+ : sum, weighted)
-    for (std::int64_t i = 0; i < size; ++i) {
-      const float h = dy[i] * gamma[i];
-      sum += h;
-      weighted += h * (x[i] - row.mean);
-    }
-    const float share = 1.0F / static_cast<float>(size);
-    const float slope = weighted * row.scale * row.scale * row.scale * share;
-    const float shift = rule.rms ? 0.0F : sum * row.scale * share;
+    double sum = 0, weighted = 0;
+    in_short_parts(size, [&](std::int64_t begin, std::int64_t end) LAMINA_ALWAYS_INLINE {
+      float plain_part = 0, weighted_part = 0;
+#pragma omp simd reduction(+ : plain_part, weighted_part)
+      for (std::int64_t i = begin; i < end; ++i) {
+        const float h = dy[i] * gamma[i];
+        plain_part += h;
+        weighted_part += h * (x[i] - row.mean);
+      }
+      sum += plain_part;
+      weighted += weighted_part;
+    });
+    const float share = row.scale / static_cast<float>(size);
+    const float slope = static_cast<float>(weighted) * row.scale * row.scale * share;
+    const float shift = rule.rms ? 0.0F : static_cast<float>(sum) * share;
 #pragma omp simd
     for (std::int64_t i = 0; i < size; ++i) {
       const float h = dy[i] * gamma[i];
@@ -81,12 +87,14 @@ class SumsKernel final : public Kernel {
     const auto size = static_cast<std::size_t>(2 * blocks_.middle);
     std::vector<std::vector<double>> parts(static_cast<std::size_t>(kParts),
                                            std::vector<double>(size, 0.0));
+    // Made here: threads must not throw.
+    std::vector<float> few(static_cast<std::size_t>(kParts) * size);
     const core::ParallelRegion region;
 #pragma omp parallel for schedule(static) if (blocks_.size() >= 2 * kParallelElements)
     for (std::int64_t part = 0; part < kParts; ++part) {
       const core::SameFlushing same(region);
       add(x, dy, blocks_.outer * part / kParts, blocks_.outer * (part + 1) / kParts,
-          parts[static_cast<std::size_t>(part)]);
+          few.data() + part * 2 * blocks_.middle, parts[static_cast<std::size_t>(part)]);
     }
     for (std::size_t k = 0; k < size; ++k) {
       double sum = 0;
@@ -96,11 +104,10 @@ class SumsKernel final : public Kernel {
   }
 
  private:
-  void add(const float* x, const float* dy, std::int64_t begin, std::int64_t end,
+  /// `plain` has room for as many as `sums`.
+  void add(const float* x, const float* dy, std::int64_t begin, std::int64_t end, float* plain,
            std::vector<double>& sums) const {
     const std::int64_t size = blocks_.middle;
-    std::vector<float> partial(sums.size());
-    float* const plain = partial.data();
     float* const weighted = plain + size;
     const NormRule rule(op_.of);
     const auto body = [=](std::int64_t from, std::int64_t to) LAMINA_ALWAYS_INLINE {
@@ -115,9 +122,9 @@ class SumsKernel final : public Kernel {
       }
     };
     for (std::int64_t first = begin; first < end; first += kRowsAtOnce) {
-      std::fill(partial.begin(), partial.end(), 0.0F);
+      std::fill_n(plain, sums.size(), 0.0F);
       vectorized(body, first, std::min(first + kRowsAtOnce, end));
-      for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += partial[k];
+      for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += plain[k];
     }
   }
 

@@ -1,9 +1,23 @@
 #pragma once
+#include <algorithm>
 #include <cmath>
 
 #include "ops/cpu/vectorized.h"
+#include "ops/spec.h"
 
 namespace lamina::ops::cpu {
+
+/// Elements that are summed in float before they are added to a sum in double: in one float those
+/// of a long row would be lost.
+constexpr std::int64_t kSummedAtOnce = 1024;
+
+/// add(begin, end) for parts of [0, size) that are so short.
+template <class Add>
+LAMINA_ALWAYS_INLINE inline void in_short_parts(std::int64_t size, const Add& add) {
+  for (std::int64_t begin = 0; begin < size; begin += kSummedAtOnce) {
+    add(begin, std::min(begin + kSummedAtOnce, size));
+  }
+}
 
 /// Of one row: y = (x - mean) * scale [* gamma + beta].
 struct NormRow {
@@ -15,16 +29,23 @@ struct NormRule {
   explicit NormRule(const LayerNorm& op) : rms(op.rms), epsilon(static_cast<float>(op.epsilon)) {}
 
   [[nodiscard]] LAMINA_ALWAYS_INLINE NormRow row(const float* x, std::int64_t size) const {
-    float sum = 0;
+    double sum = 0, squares = 0;
     if (!rms) {
-#pragma omp simd reduction(+ : sum)
-      for (std::int64_t i = 0; i < size; ++i) sum += x[i];
+      in_short_parts(size, [&](std::int64_t begin, std::int64_t end) LAMINA_ALWAYS_INLINE {
+        float part = 0;
+#pragma omp simd reduction(+ : part)
+        for (std::int64_t i = begin; i < end; ++i) part += x[i];
+        sum += part;
+      });
     }
-    const float mean = sum / static_cast<float>(size);
-    float squares = 0;
-#pragma omp simd reduction(+ : squares)
-    for (std::int64_t i = 0; i < size; ++i) squares += (x[i] - mean) * (x[i] - mean);
-    const float variance = squares / static_cast<float>(size);
+    const auto mean = static_cast<float>(sum / static_cast<double>(size));
+    in_short_parts(size, [&](std::int64_t begin, std::int64_t end) LAMINA_ALWAYS_INLINE {
+      float part = 0;
+#pragma omp simd reduction(+ : part)
+      for (std::int64_t i = begin; i < end; ++i) part += (x[i] - mean) * (x[i] - mean);
+      squares += part;
+    });
+    const auto variance = static_cast<float>(squares / static_cast<double>(size));
     return {mean, 1.0F / std::sqrt(variance + epsilon)};
   }
 
