@@ -108,11 +108,15 @@ PosixReadableFile::PosixReadableFile(Path path)
 }
 
 Descriptor PosixReadableFile::opened_again() const {
-  Descriptor file = open_to_read(path_);
-  const struct stat there = status_of(file, path_);
-  if (is_same_file(there, opened_) && is_same_content(there, opened_)) return file;
-  throw StorageError("'" + path_.string() + "' was replaced, or written to, while it was read.",
-                     ESTALE);
+  try {
+    Descriptor file = open_to_read(path_);
+    const struct stat there = status_of(file, path_);
+    if (is_same_file(there, opened_) && is_same_content(there, opened_)) return file;
+  } catch (const FileNotFoundError&) {
+    // Not that a file is missing, which is damage: it was there.
+  }
+  throw StorageError(
+      "'" + path_.string() + "' was replaced, removed, or written to, while it was read.", ESTALE);
 }
 
 std::optional<PosixReadableFile::Direct> PosixReadableFile::open_past_cache() const {

@@ -5,6 +5,7 @@ import math
 import re
 
 import jax
+import jax.extend
 import keras
 import numpy as np
 
@@ -210,11 +211,29 @@ def outputs(model, inputs):
     return [np.asarray(x) for x in keras.tree.flatten(result)]
 
 
+def _bytes(arrays):
+    return [(a.dtype, a.shape, a.tobytes()) for a in map(np.asarray, arrays)]
+
+
+def _constants(program, held=()):
+    """What a program, and each that it calls, holds: its text tells no more of that than the shapes."""
+    found = _bytes(held)
+    for equation in program.eqns:
+        for value in equation.params.values():
+            for inner in value if isinstance(value, tuple) else (value,):
+                if isinstance(inner, jax.extend.core.ClosedJaxpr):
+                    found += _constants(inner.jaxpr, inner.consts)
+                elif isinstance(inner, jax.extend.core.Jaxpr):
+                    found += _constants(inner)
+    return found
+
+
 def same_program(left, right, inputs):
-    """Whether two models with equal variables' values compute the same of such inputs, operation by operation."""
+    """Whether two models of equal weights compute the same of such inputs, operation by operation. False of others,
+    also of those whose weights come in another order."""
     text, constants = [], []
     for model in (left, right):
         program = jax.make_jaxpr(_forward(model))([v.value for v in model.variables], inputs)
         text.append(re.sub("0x[0-9a-f]+", "", str(program.jaxpr)))  # addresses of what is differentiated otherwise
-        constants.append([(c.dtype, c.shape, c.tobytes()) for c in map(np.asarray, program.consts)])
-    return text[0] == text[1] and constants[0] == constants[1]
+        constants.append(_constants(program.jaxpr, program.consts))
+    return text[0] == text[1] and constants[0] == constants[1] and _bytes(left.weights) == _bytes(right.weights)

@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -44,6 +45,18 @@ def _settled(value):
 
 def _by_name(node):
     return {"args": [], "kwargs": dict(zip(("query", "value", "key"), node["args"])) | node["kwargs"]}
+
+
+@pytest.mark.parametrize("made", [lambda function: function, jax.jit], ids=["function", "program"])
+def test_programs_of_other_constants_are_not_the_same(made):
+    def model(constants):
+        x = keras.Input((len(constants),))
+        return keras.Model(x, layers.Lambda(made(lambda value: value * constants))(x))
+
+    some, others = np.arange(1, 8, dtype="float32"), np.arange(7, 0, -1, dtype="float32")
+    given = [np.ones((2, 7), "float32")]
+    assert random_models.same_program(model(some), model(some.copy()), given)
+    assert not random_models.same_program(model(some), model(others), given)
 
 
 def again(model, lamina):

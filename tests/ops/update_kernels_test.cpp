@@ -134,7 +134,7 @@ TEST(UpdateKernels, StepByEachRule) {
   }
 }
 
-TEST(UpdateKernels, AccumulateGradients) {
+TEST(UpdateKernels, AccumulateGradientsOverSteps) {
   const unsigned seed = lamina::test::fresh_seed();
   SCOPED_TRACE("LAMINA_TEST_SEED=" + std::to_string(seed));
   for (const DType dtype : kFloats) {
@@ -169,7 +169,7 @@ void expect_same_result(const Tensor& before, const JobOn& job_on) {
   EXPECT_TRUE(bitwise_equal(there, here));
 }
 
-TEST(UpdateKernels, FollowBatches) {
+TEST(UpdateKernels, FollowBatchesWithAverages) {
   const unsigned seed = lamina::test::fresh_seed();
   SCOPED_TRACE("LAMINA_TEST_SEED=" + std::to_string(seed));
   Random random(seed);

@@ -154,7 +154,7 @@ TEST(DevicePassesAhead, PredictionGivesTheBitsOfBatchesOneByOne) {
     for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
       const Tensor x = random.tensor({13, 5, 4}).cast(dtype);
       std::vector<Tensor> wanted;
-      const training::Data data({{x}, {}, {}}, "the data");
+      const training::Data data({std::vector<Tensor>{x}, {}, {}}, "the data");
       for (std::int64_t first = 0; first < 13; first += 4) {
         const std::int64_t count = std::min<std::int64_t>(4, 13 - first);
         wanted.push_back(model->predict_on_batch(data.slice(first, count).x[0]));
@@ -162,7 +162,7 @@ TEST(DevicePassesAhead, PredictionGivesTheBitsOfBatchesOneByOne) {
       for (const Tensor& given : {x, x.to(kGpu)}) {
         const Tensor got = model->predict(given, {.batch_size = 4});
         ASSERT_EQ(got.shape(), Shape({13, 5, 3}));
-        const training::Data rows({{got}, {}, {}}, "the outputs");
+        const training::Data rows({std::vector<Tensor>{got}, {}, {}}, "the outputs");
         for (std::size_t i = 0; i < wanted.size(); ++i) {
           const auto first = static_cast<std::int64_t>(4 * i);
           const Tensor part = rows.slice(first, std::min<std::int64_t>(4, 13 - first)).x[0];
@@ -174,7 +174,7 @@ TEST(DevicePassesAhead, PredictionGivesTheBitsOfBatchesOneByOne) {
         std::make_shared<Sequences>(random, std::vector<Shape>{{5, 3}, {5, 3}, {2, 3}, {5, 3}});
     for (int run = 0; run < 2; ++run) {
       const Tensor got = model->predict(DataLoaderPtr(loader), {})[0];
-      const training::Data rows({{got}, {}, {}}, "the outputs");
+      const training::Data rows({std::vector<Tensor>{got}, {}, {}}, "the outputs");
       std::int64_t first = 0;
       for (const DataSet& set : loader->sets) {
         const std::int64_t count = set.x[0].shape()[0];
@@ -312,7 +312,7 @@ class Meddler : public Callback {
  public:
   explicit Meddler(Tensor x) : x_(std::move(x)) {}
   static void meddle(Model& model, Tensor& x, std::int64_t batch) {
-    const VariablePtr& bias = model.variables()[1];
+    const VariablePtr bias = model.variables()[1];
     Tensor value = bias->value().to(Device::cpu()).clone();
     for (float& each : value.data<float>()) each += 0.25F;
     bias->assign(value.to(bias->device()));
