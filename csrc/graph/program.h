@@ -1,6 +1,7 @@
 #pragma once
 #include <lamina/variable.h>
 
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -63,7 +64,8 @@ struct MovingAverage {
 /// A model lowered for one set of input shapes: straight-line, in execution order, each value
 /// written once. A plain value: passes make a new one from an old one.
 struct Program {
-  std::vector<ops::TensorSpec> values;
+  /// Elements stay where they are: shapes are read while operations are added.
+  std::deque<ops::TensorSpec> values;
   std::vector<ValueId> inputs, outputs;
   std::vector<Op> ops;
   /// The input that Dropout and Noise draw from, (2) uint64: a seed and a counter. Behind the
