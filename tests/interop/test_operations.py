@@ -27,8 +27,9 @@ FUNCTIONS = [
     lambda x: ops.softmax(x, axis=1), ops.erf, ops.arctan, ops.sinh, ops.cosh, ops.celu, ops.hard_tanh, ops.tanh_shrink,
     ops.squareplus, ops.soft_shrink, ops.stop_gradient, ops.normalize, lambda x: ops.full_like(x, 0.3),
     lambda x: ops.normalize(x, axis=1, order=3), lambda x: ops.celu(x, alpha=0.7), lambda x: ops.tan(ops.tanh(x))]
+# Keras's norm makes a list of an axis, which JAX cannot compile.
 REDUCTIONS = [ops.mean, ops.sum, ops.max, ops.min, ops.var, ops.std, ops.prod, ops.logsumexp, ops.amax, ops.amin,
-              ops.norm]
+              lambda x, axis, keepdims: ops.norm(x, axis=(axis,) if isinstance(axis, int) else axis, keepdims=keepdims)]
 BINARY = [ops.add, ops.subtract, ops.multiply, ops.maximum, ops.minimum, lambda x, y: x + y, lambda x, y: x - y,
           lambda x, y: x * y, lambda x, y: ops.divide(x, 2 + ops.abs(y)), lambda x, y: x / (1.5 + y * y)]
 COMPARISONS = [ops.equal, ops.not_equal, ops.greater, ops.greater_equal, ops.less, ops.less_equal, lambda x, y: x > y]

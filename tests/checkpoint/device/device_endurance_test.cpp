@@ -42,8 +42,6 @@ std::size_t entries_of(const char* directory) {
   return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
-// Megabytes by which the heap may breathe: a thousand saves that leaked 4 KB each would be seen.
-constexpr double kNoise = 4;
 constexpr runtime::PinnedRing::Options kRing{2, std::size_t{64} << 10};
 
 /// What must not grow.
@@ -104,7 +102,7 @@ TEST_F(DeviceEndurance, AThousandSavesGrowNothing) {
   EXPECT_EQ(after.descriptors, before.descriptors);
   // One more or less: the thread that frees removed files' space comes and goes.
   EXPECT_LE(after.threads, before.threads + 1);
-  EXPECT_LT(after.megabytes, before.megabytes + kNoise);
+  EXPECT_LT(after.megabytes, before.megabytes + kHeapNoise);
   EXPECT_EQ(storage::posix().list(directory_.path()), files);
 }
 

@@ -6,6 +6,7 @@
 #include "checkpoint/background/save_queue.h"
 #include "storage/storage.h"
 #include "tests/fakes/captured_warnings.h"
+#include "tests/fakes/cost_of.h"
 #include "tests/fakes/fake_gpu.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fakes/working_directory.h"
@@ -245,19 +246,16 @@ TEST(AsyncWeightsDeathTest, TheEndOfTheProcessWaitsForADevicesSavesBeforeTheDevi
 }
 
 struct Resources {
-  std::size_t threads, descriptors, files, resident_kb;
+  std::size_t threads, descriptors, files;
+  double megabytes;
 };
 
 Resources resources(const std::filesystem::path& folder) {
   const auto entries = [](const std::filesystem::path& path) {
     return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path), {}));
   };
-  std::ifstream status("/proc/self/status");
-  std::size_t resident = 0;
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmRSS:")) resident = std::stoul(line.substr(6));
-  }
-  return {entries("/proc/self/task"), entries("/proc/self/fd"), entries(folder), resident};
+  return {entries("/proc/self/task"), entries("/proc/self/fd"), entries(folder),
+          testing::resident_megabytes("VmRSS:")};
 }
 
 TEST(AsyncWeights, AThousandSavesInARowGrowNothing) {
@@ -282,7 +280,7 @@ TEST(AsyncWeights, AThousandSavesInARowGrowNothing) {
   EXPECT_LE(after.threads, 1U + 2U + 16U);       // OpenMP's included
   EXPECT_LE(after.descriptors, before.descriptors);
   EXPECT_EQ(after.files, 1U);
-  EXPECT_LE(after.resident_kb, before.resident_kb + 4096);
+  EXPECT_LE(after.megabytes, before.megabytes + testing::kHeapNoise);
 }
 
 }  // namespace
