@@ -61,6 +61,18 @@ constexpr const char* kStays =
     "a file that was replaced has no second name by which to undo the save; the next load or "
     "`lamina recover` finishes it.";
 
+/// False where the file at `place` has gone meanwhile: who removes it need not ask for its lock.
+template <class F>
+bool unless_gone(const std::filesystem::path& place, storage::Storage& storage, const F& action) {
+  try {
+    action();
+    return true;
+  } catch (const FileNotFoundError&) {
+    if (storage.exists(place)) throw;
+    return false;
+  }
+}
+
 }  // namespace
 
 Commit::Commit(storage::Storage& storage, const std::filesystem::path& checkpoint,
@@ -91,7 +103,9 @@ std::filesystem::path Commit::stage(const std::string& name) {
   files_.push_back({name, true});
   std::filesystem::path staged = hidden(files_.back(), HiddenCopy::kNew);
   // From its first byte on nobody may read it who may not read what it replaces.
-  if (storage_.exists(place_.at(name))) storage_.create_like(place_.at(name), staged);
+  if (const auto place = place_.at(name); storage_.exists(place)) {
+    unless_gone(place, storage_, [&] { storage_.create_like(place, staged); });
+  }
   return staged;
 }
 
@@ -100,8 +114,10 @@ void Commit::keep_old_files() {
     const auto place = place_.at(file.name);
     file.existed = storage_.exists(place);
     if (!file.existed) continue;
-    file.kept = storage_.link(place, hidden(file, HiddenCopy::kOld));
-    if (!file.kept) refuse_directory(place, storage_);
+    file.existed = unless_gone(place, storage_, [&] {
+      file.kept = storage_.link(place, hidden(file, HiddenCopy::kOld));
+      if (!file.kept) refuse_directory(place, storage_);
+    });
   }
 }
 
