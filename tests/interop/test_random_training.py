@@ -25,8 +25,10 @@ S = keras.optimizers.schedules
 def without_chance(config):
     """Dropout's random numbers are not ours. Keras has JAX do attention without, which takes one size alone."""
     options = config["config"]
-    if config["class_name"] in ("Dropout", "AlphaDropout"):
+    if config["class_name"] in ("Dropout", "AlphaDropout", "GaussianDropout"):
         options["rate"] = 0.0
+    elif config["class_name"] == "GaussianNoise":
+        options["stddev"] = 0.0
     elif config["class_name"] == "ActivityRegularization":  # where it is shared JAX counts its last call alone
         options |= {"l1": 0.0, "l2": 0.0}
     elif config["class_name"] == "MultiHeadAttention":
