@@ -127,18 +127,18 @@ def test_losses_and_their_gradients(lamina, rng, name, options, kind, weighted):
 
 
 def result_of_keras(metric, batches):
-    """After the updates with these (y_true, y_pred, weight), in one program: called one by one, every operation would
-    be compiled for the shapes of every batch."""
+    """After the updates with these (y_true, y_pred, weight), which are one program: called one by one, every operation
+    would be compiled for the shapes of every batch. (R2Score's result asks for a value, which a program cannot.)"""
     if getattr(metric, "_built", True) is False:
         metric._build(batches[0][0].shape, batches[0][1].shape)
 
     @jax.jit
-    def result(variables, batches):
+    def updated(variables, batches):
         for batch in batches:
             variables = metric.stateless_update_state(variables, *batch)
-        return metric.stateless_result(variables)
+        return variables
 
-    return float(result([v.value for v in metric.variables], batches))
+    return float(metric.stateless_result(updated([v.value for v in metric.variables], batches)))
 
 
 METRICS = [("accuracy", "binary-one"), ("accuracy", "one-hot"), ("ACC", "classes"), ("binary_accuracy", "binary"),
