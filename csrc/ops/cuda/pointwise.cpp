@@ -40,6 +40,20 @@ kernels::Layout broadcast(const Shape& from, const Shape& to) {
   return jobs::layout(to.dims(), broadcast_strides(from, to));
 }
 
+/// Of what draws by the state that is its second input.
+template <class Op, class Job>
+KernelPtr drawing(const Site& site, const Op& op, Job job) {
+  return device_kernel(site, op,
+                       {.run =
+                            [job](const Call& call) mutable {
+                              job.x = call.input(0);
+                              job.state = call.input(1);
+                              job.y = call.output();
+                              call.launch(job);
+                            },
+                        .in_place = {0}});
+}
+
 }  // namespace
 
 KernelPtr make(const Site& site, const BinaryOp& op) {
@@ -114,15 +128,7 @@ KernelPtr make(const Site& site, const Dropout& op) {
   job.scale = 1 / (1 - op.rate);
   job.stream = op.stream;
   job.threshold = dropout_threshold(op.rate);
-  return device_kernel(site, op,
-                       {.run =
-                            [job](const Call& call) mutable {
-                              job.x = call.input(0);
-                              job.state = call.input(1);
-                              job.y = call.output();
-                              call.launch(job);
-                            },
-                        .in_place = {0}});
+  return drawing(site, op, job);
 }
 
 KernelPtr make(const Site& site, const Noise& op) {
@@ -132,15 +138,7 @@ KernelPtr make(const Site& site, const Noise& op) {
   job.size = op.y.shape.size();
   job.stddev = op.stddev;
   job.stream = op.stream;
-  return device_kernel(site, op,
-                       {.run =
-                            [job](const Call& call) mutable {
-                              job.x = call.input(0);
-                              job.state = call.input(1);
-                              job.y = call.output();
-                              call.launch(job);
-                            },
-                        .in_place = {0}});
+  return drawing(site, op, job);
 }
 
 }  // namespace lamina::ops::cuda
