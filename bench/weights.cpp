@@ -50,6 +50,7 @@ class Unsynced final : public storage::Storage {
   }
   void sync_directory(const path&) override {}
   void sync_parents(const path&) override {}
+  bool is_write_protected(const path& p) override { return storage::posix().is_write_protected(p); }
 
  private:
   struct File final : storage::WritableFile {

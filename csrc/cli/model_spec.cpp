@@ -145,14 +145,9 @@ ModelPtr make_model(const std::string& spec, Compiled compiled) {
 
 ModelPtr make_fresh_model(const std::string& spec, Compiled compiled,
                           std::optional<std::uint64_t> seed) {
-  const auto begin_anew = [&] {
-    if (seed) set_random_seed(*seed);
-  };
-  begin_anew();
-  ModelPtr model = make_model(spec, compiled);
-  if (!carries_weights(spec)) return model;
-  begin_anew();
-  return models::clone_model(*model);
+  if (seed) set_random_seed(*seed);
+  if (!carries_weights(spec)) return make_model(spec, compiled);
+  return models::fresh_from_archive(spec, compiled == Compiled::kAsSaved);
 }
 
 }  // namespace lamina::cli

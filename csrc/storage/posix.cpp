@@ -38,16 +38,18 @@ class PosixStorage final : public Storage {
 
   bool exists(const Path& path) override {
     struct stat status {};
-    if (::stat(path.c_str(), &status) == 0) return true;
-    if (errno == ENOENT || errno == ENOTDIR) return false;
-    raise_posix("stat", path, errno);
+    return checked("stat", path, [&] {
+             if (::stat(path.c_str(), &status) == 0) return 1;
+             return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+           }) == 1;
   }
 
   bool link(const Path& from, const Path& to) override {
     return checked_for_room("link", to, [&] {
              if (::link(from.c_str(), to.c_str()) == 0) return 1;
-             const bool none =
-                 errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK;
+             // EXDEV: in a directory whose quota is that of another project than the file's.
+             const bool none = errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS ||
+                               errno == EMLINK || errno == EXDEV;
              return none ? 0 : -1;
            }) == 1;
   }
@@ -57,10 +59,14 @@ class PosixStorage final : public Storage {
   }
 
   bool exchange(const Path& a, const Path& b) override {
-    if (::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0) return true;
-    // EPERM is what containers say of calls that they do not know.
-    if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM) return false;
-    raise_posix("renameat2", b, errno);
+    return checked("renameat2", b, [&] {
+             const auto flags = RENAME_EXCHANGE;
+             if (::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), flags) == 0) return 1;
+             // EPERM is what containers say of calls that they do not know.
+             const bool none =
+                 errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM;
+             return none ? 0 : -1;
+           }) == 1;
   }
 
   void remove(const Path& path) override { remove_file(path); }
@@ -83,10 +89,14 @@ class PosixStorage final : public Storage {
   std::vector<std::string> list(const Path& directory) override {
     std::vector<std::string> names;
     std::error_code code;
-    std::filesystem::directory_iterator entry(directory, code), end;
-    for (; !code && entry != end; entry.increment(code)) {
-      names.push_back(entry->path().filename().string());
-    }
+    do {
+      names.clear();
+      code.clear();
+      std::filesystem::directory_iterator entry(directory, code), end;
+      for (; !code && entry != end; entry.increment(code)) {
+        names.push_back(entry->path().filename().string());
+      }
+    } while (code.value() == EINTR);
     if (code) raise_posix("readdir", directory, code.value());
     std::sort(names.begin(), names.end());
     return names;
@@ -107,6 +117,8 @@ class PosixStorage final : public Storage {
   }
 
   void sync_parents(const Path& directory) override { sync_posix_parents(directory); }
+
+  bool is_write_protected(const Path& path) override { return is_posix_write_protected(path); }
 };
 
 }  // namespace

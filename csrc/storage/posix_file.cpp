@@ -134,7 +134,8 @@ bool PosixReadableFile::is_replaced() const {
     // Opened once more, as NFS may answer a mere look at the name from its memory.
     const struct stat there = status_of(open_to_read(path_), path_);
     return !is_same_file(there, opened_) || !is_same_content(there, opened_);
-  } catch (const FileNotFoundError&) {
+  } catch (const StorageError& error) {
+    if (error.code() != ENOENT && error.code() != ESTALE) throw;
     return true;
   }
 }

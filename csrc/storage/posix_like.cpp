@@ -32,9 +32,9 @@ struct stat status_of_file(const Path& path) {
 }
 
 /// Who took the right to write to a file away did not mean that a rename may do what a write may
-/// not. Any other error may be one of containers that do not know the call.
+/// not.
 void require_writable(const Path& path) {
-  if (::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0 || errno != EACCES) return;
+  if (!is_posix_write_protected(path)) return;
   throw StorageError(fmt::format("'{}' may not be written to, and is not replaced: {}",
                                  path.string(), std::generic_category().message(EACCES)),
                      EACCES);
@@ -54,6 +54,14 @@ bool copy_access_list(const Path& like, const Descriptor& file) {
 }
 
 }  // namespace
+
+bool is_posix_write_protected(const Path& path) {
+  while (::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0) {
+    // Any other error may be one of containers that do not know the call.
+    if (errno != EINTR) return errno == EACCES;
+  }
+  return false;
+}
 
 void create_posix_like(const Path& like, const Path& path) {
   const struct stat wanted = status_of_file(like);

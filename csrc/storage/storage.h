@@ -97,6 +97,8 @@ class Storage {
   /// Makes durable that `directory` itself is there, whoever made it: syncs those that it lies in,
   /// as far as they are of its file system and may be read.
   virtual void sync_parents(const Path& directory) = 0;
+  /// True when its rights keep the process from writing to the file that is there.
+  [[nodiscard]] virtual bool is_write_protected(const Path& path) = 0;
 };
 
 /// Removes `path`, and what is in it when it is a directory. Follows no links.

@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 #include <lamina/error.h>
 
+#include <cerrno>
 #include <span>
 
 namespace lamina::storage {
 
-std::string read_text(const Path& path, Storage& storage, std::size_t most, std::string_view what) {
+namespace {
+
+std::string text_there(const Path& path, Storage& storage, std::size_t most,
+                       std::string_view what) {
   const auto file = storage.open(path);
   if (file->size() > most) {
     throw FormatError(
@@ -16,6 +20,20 @@ std::string read_text(const Path& path, Storage& storage, std::size_t most, std:
   std::string text(file->size(), '\0');
   file->read_at(0, std::as_writable_bytes(std::span(text)));
   return text;
+}
+
+}  // namespace
+
+std::string read_text(const Path& path, Storage& storage, std::size_t most, std::string_view what) {
+  // On NFS what another machine has replaced, or removed, since it was opened here cannot be read.
+  constexpr int kAttempts = 100;
+  for (int attempt = 1;; ++attempt) {
+    try {
+      return text_there(path, storage, most, what);
+    } catch (const StorageError& error) {
+      if (error.code() != ESTALE || attempt == kAttempts) throw;
+    }
+  }
 }
 
 void write_text(const Path& path, std::string_view text, Storage& storage) {

@@ -36,7 +36,8 @@ struct SaveOptions {
   /// another process has saved since.
   bool overwrite = true;
   /// Upper bound of one shard in GB (1024^3 bytes), by the variables' sizes. Needs a
-  /// `.weights.json` path, or turns a `.weights.h5` path into one with a warning, as Keras does.
+  /// `.weights.json` path, or turns a `.weights.h5` path into one with a warning, as Keras does. To
+  /// Keras, and here, infinity and NaN bound nothing, and no variable fits into 0 or less.
   std::optional<double> max_shard_size = {};
   /// Keeps every layer's variables within one shard (Keras 3.10 to 3.14 misread entries that span).
   bool keep_entries_together = false;
@@ -143,8 +144,9 @@ class Model : public Layer {
   /// Writes the weights as Keras 3 does; `path` ends in `.weights.h5`, or in `.weights.json` with
   /// `max_shard_size`. Nothing is replaced before the new checkpoint is complete and on stable
   /// storage. Waits for asynchronous saves to the same path first, while `fit` runs for all of this
-  /// model. Throws ValueError for a bad name, an unbuilt model or an oversized variable;
-  /// StorageError; and, before it does anything, what made an asynchronous save of this model fail.
+  /// model. Throws ValueError for a bad name, an unbuilt model, an oversized variable, or a single
+  /// file that an index beside it lists as a shard; StorageError; and, before it does anything,
+  /// what made an asynchronous save of this model fail.
   void save_weights(const std::filesystem::path& path, const SaveOptions& options = {}) const;
   /// The same in the background, of the values that the variables have now: they may be assigned
   /// while the save runs. Returns within some milliseconds at any model size, unless it has to ask

@@ -6,6 +6,7 @@
 #include <lamina/npy.h>
 
 #include <csignal>
+#include <fstream>
 #include <random>
 
 #include "tests/cli/binary.h"
@@ -162,6 +163,16 @@ TEST_F(ModelCommands, InitOfAnArchiveWritesFreshWeightsToo) {
   succeeds({"init", model, "--weights", "b.weights.h5", "--seed", "2"});
   EXPECT_EQ(lamina({"diff", "a.weights.h5", "b.weights.h5"}).status, 0);
   EXPECT_EQ(lamina({"diff", "a.weights.h5", "first.keras"}).status, 1);
+  // Nor need it be read: the middle of the file is in the weights.
+  std::fstream archive(directory_ / "first.keras", std::ios::in | std::ios::out | std::ios::binary);
+  archive.seekg(static_cast<std::streamoff>(fs::file_size(directory_ / "first.keras") / 2));
+  const int byte = archive.get();
+  archive.seekp(-1, std::ios::cur);
+  archive.put(static_cast<char>(byte ^ 1));
+  archive.close();
+  EXPECT_EQ(lamina({"verify", "first.keras"}).status, 1);
+  succeeds({"init", "first.keras", "--weights-out", "c.weights.h5", "--seed", "2"});
+  EXPECT_EQ(lamina({"diff", "b.weights.h5", "c.weights.h5"}).status, 0);
 }
 
 TEST_F(ModelCommands, InitOfShardsNeedsTheirSize) {

@@ -113,6 +113,7 @@ class CrashStorage final : public storage::Storage {
       record({Kind::kSyncDirectory, find("fsync", at)});
     }
   }
+  bool is_write_protected(const Path&) override { return false; }
 
  private:
   static constexpr std::size_t kLongestName = 255;

@@ -86,6 +86,7 @@ class FaultyStorage final : public storage::Storage {
     step("fsync", directory);
     inner_.sync_parents(directory);
   }
+  bool is_write_protected(const Path& path) override { return inner_.is_write_protected(path); }
 
   /// A file system without second names, such as FAT.
   void forbid_links() { links_ = false; }

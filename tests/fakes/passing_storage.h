@@ -24,6 +24,7 @@ class PassingStorage : public storage::Storage {
   std::unique_ptr<storage::Lock> try_lock(const Path& p) override { return inner_.try_lock(p); }
   void sync_directory(const Path& p) override { inner_.sync_directory(p); }
   void sync_parents(const Path& p) override { inner_.sync_parents(p); }
+  bool is_write_protected(const Path& p) override { return inner_.is_write_protected(p); }
 
  protected:
   [[nodiscard]] storage::Storage& inner() const { return inner_; }

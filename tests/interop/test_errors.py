@@ -64,6 +64,7 @@ NAMES = {
     "oversized variable": (lambda m, d: m.save_weights(d / "x.weights.json", max_shard_size=20 / 1024**3),
                            r"exceeds the maximum shard size 20\.00 B\. You can increase the `max_shard_size` parameter"),
     "nothing fits": (lambda m, d: m.save_weights(d / "x.weights.json", max_shard_size=0), r"is 48\.00 B which exceeds the maximum shard size"),
+    "hardly anything fits": (lambda m, d: m.save_weights(d / "x.weights.json", max_shard_size=1e-300), r"is 48\.00 B which exceeds the maximum shard size 0\.00 B"),
     "negative size": (lambda m, d: m.save_weights(d / "x.weights.json", max_shard_size=-1), r"which exceeds the maximum shard size"),
 }
 
@@ -271,6 +272,17 @@ def test_a_weights_h5_path_with_a_shard_size(pair, lamina, tmp_path):
     assert lamina.warnings == theirs and len(theirs) == 1
     assert index_without_seal((tmp_path / "x.weights.json").read_text()) == text and not path.exists()
     _assert_same_complaint(model, ours, lambda m: m.load_weights(path), "x.weights.h5", FileNotFoundError)
+
+
+def test_a_shard_size_that_bounds_nothing(pair, tmp_path):
+    """In bytes it is infinite, to both."""
+    texts = []
+    for folder, model in zip((tmp_path / "keras", tmp_path / "ours"), pair):
+        folder.mkdir()
+        model.save_weights(folder / "m.weights.json", max_shard_size=1e300)
+        assert sorted(p.name for p in folder.iterdir()) == ["m.weights.json", "m_00000.weights.h5"]
+        texts.append((folder / "m.weights.json").read_text())
+    assert index_without_seal(texts[1]) == texts[0]
 
 
 @pytest.mark.parametrize("name, existing, options", [

@@ -1,7 +1,9 @@
-// This program's own open, flock, pread, pwrite, statx, fallocate and fstatfs: they stand before
-// the C library's.
+// This program's own open, flock, pread, pwrite, statx, fallocate, fstatfs, stat, fstat, faccessat,
+// readdir, renameat2 and link: they stand before the C library's.
 #include "tests/storage/interfering_calls.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <linux/magic.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -31,6 +33,12 @@ ssize_t judged(int fd, int mode, std::size_t size, const Call& call) {
   const std::string again = "/proc/self/fd/" + std::to_string(fd);
   const lamina::storage::Descriptor plain(::open(again.c_str(), mode | O_CLOEXEC));
   return call(plain.get(), static_cast<std::size_t>(moved));
+}
+
+/// What this program would call of that name without a function of its own.
+template <class F>
+F* next_of(const char* name) {
+  return reinterpret_cast<F*>(::dlsym(RTLD_NEXT, name));
 }
 
 }  // namespace
@@ -96,5 +104,36 @@ __attribute__((visibility("default"))) int fstatfs(int fd, struct statfs* system
   const int result = static_cast<int>(::syscall(SYS_fstatfs, fd, system));
   if (EverythingOnNfs::is_so) system->f_type = NFS_SUPER_MAGIC;
   return result;
+}
+__attribute__((visibility("default"))) int stat(const char* path, struct stat* status) noexcept {
+  if (fails(interrupted_looks, EINTR)) return -1;
+  return static_cast<int>(::syscall(SYS_newfstatat, AT_FDCWD, path, status, 0));
+}
+__attribute__((visibility("default"))) int fstat(int fd, struct stat* status) noexcept {
+  if (fails(stale_files, ESTALE)) return -1;
+  return static_cast<int>(::syscall(SYS_fstat, fd, status));
+}
+__attribute__((visibility("default"))) int faccessat(int fd, const char* path, int mode,
+                                                     int flags) noexcept {
+  if (fails(interrupted_looks, EINTR)) return -1;
+  static auto* const next = next_of<int(int, const char*, int, int)>("faccessat");
+  return next(fd, path, mode, flags);
+}
+__attribute__((visibility("default"))) struct dirent* readdir(DIR* directory) {
+  if (fails(interrupted_looks, EINTR)) return nullptr;
+  static auto* const next = next_of<struct dirent*(DIR*)>("readdir");
+  return next(directory);
+}
+__attribute__((visibility("default"))) int renameat2(int from, const char* a, int to, const char* b,
+                                                     unsigned flags) noexcept {
+  if (fails(interrupted_looks, EINTR)) return -1;
+  return static_cast<int>(::syscall(SYS_renameat2, from, a, to, b, flags));
+}
+__attribute__((visibility("default"))) int link(const char* from, const char* to) noexcept {
+  if (linking_fails_with != 0) {
+    errno = linking_fails_with;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0));
 }
 }

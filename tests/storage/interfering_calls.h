@@ -97,6 +97,23 @@ class SignalsWhileLocking {
 /// removed.
 inline std::atomic<int> stale_locks = 0;
 
+/// How many calls of stat, faccessat, readdir and renameat2 are still to be interrupted, as some
+/// file systems that are programs, or servers, let signals do.
+inline std::atomic<int> interrupted_looks = 0;
+/// How many calls of fstat are still to fail as NFS fails one for a file that another machine has
+/// removed.
+inline std::atomic<int> stale_files = 0;
+/// The error of each call of link, but for 0.
+inline std::atomic<int> linking_fails_with = 0;
+
+/// True, with the error, when this is one of those that are still to fail.
+inline bool fails(std::atomic<int>& left, int code) {
+  if (left == 0) return false;
+  --left;
+  errno = code;
+  return true;
+}
+
 /// The error of each call of flock, but for 0.
 inline std::atomic<int> locking_fails_with = 0;
 

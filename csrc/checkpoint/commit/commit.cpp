@@ -102,9 +102,12 @@ std::filesystem::path Commit::hidden(const File& file, HiddenCopy copy) const {
 std::filesystem::path Commit::stage(const std::string& name) {
   files_.push_back({name, true});
   std::filesystem::path staged = hidden(files_.back(), HiddenCopy::kNew);
-  // From its first byte on nobody may read it who may not read what it replaces.
-  if (const auto place = place_.at(name); storage_.exists(place)) {
-    unless_gone(place, storage_, [&] { storage_.create_like(place, staged); });
+  // From its first byte on nobody may read it who may not read what it replaces, or, of a shard
+  // that is one more than there were, the checkpoint that it comes to.
+  for (const auto& like : {place_.at(name), place_.at(place_.name)}) {
+    if (!storage_.exists(like)) continue;
+    unless_gone(like, storage_, [&] { storage_.create_like(like, staged); });
+    break;
   }
   return staged;
 }

@@ -19,10 +19,19 @@ void check_length(const std::string& name, const std::filesystem::path& given) {
       ENAMETOOLONG);
 }
 
+/// The system would see the name end there, and another file be meant.
+void require_no_zero_byte(const std::string& name) {
+  if (name.find('\0') == name.npos) return;
+  throw ValueError(
+      fmt::format("embedded null byte: no file can have such a name. Received: filepath={}\\0...",
+                  name.substr(0, name.find('\0'))));
+}
+
 }  // namespace
 
 SaveTarget save_target(const std::filesystem::path& path, std::optional<double> max_shard_size) {
   const std::string name = path.string();
+  require_no_zero_byte(name);
   if (!max_shard_size) {
     if (!name.ends_with(".weights.h5")) {
       throw ValueError("The filename must end in `.weights.h5`. Received: filepath=" + name +
@@ -50,6 +59,7 @@ SaveTarget save_target(const std::filesystem::path& path, std::optional<double> 
 
 SaveTarget archive_target(const std::filesystem::path& path) {
   const std::string name = path.string();
+  require_no_zero_byte(name);
   if (name.ends_with(".keras")) return {path, false};
   throw ValueError(
       "Invalid filepath extension for saving. Please add either a `.keras` extension for the "
@@ -79,6 +89,7 @@ std::filesystem::path from_root(const std::filesystem::path& path) {
 
 LoadKind load_kind(const std::filesystem::path& path) {
   const std::string name = path.string();
+  require_no_zero_byte(name);
   if (name.ends_with(".keras")) return LoadKind::kArchive;
   if (name.ends_with(".weights.h5")) return LoadKind::kSingle;
   // Keras wants a dot before "weights.json" here, and yet saves under names without one.

@@ -1,5 +1,6 @@
 #include "checkpoint/save/save.h"
 
+#include <fmt/format.h>
 #include <lamina/error.h>
 
 #include "checkpoint/commit/commit.h"
@@ -69,6 +70,21 @@ void require_nothing_there(const SaveFiles& files, storage::Storage& storage) {
                    "not asked for. Specify overwrite=true to replace it.");
 }
 
+/// Keras replaces a file that is another checkpoint's shard, which is lost then, or, where neither
+/// is sealed, is read with the other's weights in it. Who asks to overwrite a file means what it
+/// holds, and not the rest of a checkpoint that is worth nothing without it: nor can the two be
+/// replaced as one. So this is refused, whatever is asked for: a name is changed sooner than
+/// weights are made again.
+void require_no_shard(const SaveFiles& files, storage::Storage& storage) {
+  const std::optional<path> index = index_with_shard(files, storage);
+  if (!index) return;
+  const std::string file = files.checkpoint().string();
+  throw ValueError(
+      fmt::format("'{}' is a shard of the checkpoint '{}', which would be lost: nothing was saved. "
+                  "Save under another name, or remove that index first.",
+                  file, index->string()));
+}
+
 void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state) {
   if (!job.plan) job.plan = plan_cache().get(job);
   const SaveFiles files = files_of(job.target, job.plan->shards.shards.size());
@@ -80,6 +96,7 @@ void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state)
 
   ByteProgress progress(job.request.progress, state.progress().bytes_total, &state);
   const std::unique_ptr<NewFiles> new_files = place_for(files, job, storage, state);
+  if (!job.fresh_directory) require_no_shard(files, storage);
   if (!job.request.overwrite) require_nothing_there(files, storage);
   const std::vector<std::string> obsolete = obsolete_shards(files, storage);
   write_shards(shards, job, *new_files, {progress, storage, state});

@@ -1,14 +1,51 @@
 #include "checkpoint/save/save_files.h"
 
+#include <fmt/format.h>
 #include <lamina/error.h>
+#include <lamina/log.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <unordered_set>
 
+#include "checkpoint/commit/hidden_names.h"
+#include "checkpoint/commit/recovery.h"
 #include "checkpoint/index/index.h"
 
 namespace lamina::checkpoint {
 
 using std::filesystem::path;
+
+namespace {
+
+/// What an index says; nothing of what is none, or none that we understand.
+Index known_index(const path& index, storage::Storage& storage) {
+  try {
+    return parse_index(read_index(index, storage), index.string());
+  } catch (const FormatError&) {
+    return {};
+  } catch (const FileNotFoundError&) {
+    return {};
+  }
+}
+
+bool lists(const Index& index, const std::string& file) {
+  return std::any_of(index.entries.begin(), index.entries.end(), [&](const IndexEntry& entry) {
+    return std::find(entry.files.begin(), entry.files.end(), file) != entry.files.end();
+  });
+}
+
+/// Who took the right to write to a shard away did not mean that a save of fewer may remove it.
+bool may_go(const path& shard, storage::Storage& storage) {
+  if (!storage.is_write_protected(shard)) return true;
+  warn(
+      fmt::format("'{}' is a shard of the checkpoint that is replaced and of none any more, and "
+                  "stays, as it may not be written to.",
+                  shard.string()));
+  return false;
+}
+
+}  // namespace
 
 path SaveFiles::checkpoint() const {
   return directory / (index.empty() ? shards.front() : index);
@@ -36,21 +73,39 @@ std::optional<path> in_the_way(const path& given, const SaveFiles& files,
   return {};
 }
 
+std::optional<path> index_with_shard(const SaveFiles& files, storage::Storage& storage) {
+  if (!files.index.empty()) return {};
+  const std::string& file = files.shards.front();
+  const std::string base = file.substr(0, file.rfind('_'));
+  if (!is_shard_name(file, base)) return {};
+  const path directory = CheckpointPlace(files.checkpoint()).directory;
+  for (const std::string& entry : storage.list(directory)) {
+    // The index may be all that a save that died had yet to put in place.
+    const std::string_view recorded = recorded_name(entry);
+    const path index = directory / (recorded.empty() ? std::string_view(entry) : recorded);
+    if (!index.string().ends_with("weights.json") || shard_base(index) != base) continue;
+    try {
+      settle(index, storage);
+      if (lists(known_index(index, storage), file)) return index;
+    } catch (const StorageError& error) {
+      // What is a directory, or a pipe, lists nothing.
+      if (error.code() != EISDIR && error.code() != EINVAL) throw;
+    }
+  }
+  return {};
+}
+
 std::vector<std::string> obsolete_shards(const SaveFiles& files, storage::Storage& storage) {
   const path index = files.directory / files.index;
   if (files.index.empty() || !storage.exists(index)) return {};
-  Index old;
-  try {
-    old = parse_index(read_index(index, storage), index.string());
-  } catch (const FormatError&) {
-    return {};  // what is replaced is no index that we understand
-  }
+  const Index old = known_index(index, storage);
   std::unordered_set<std::string> seen(files.shards.begin(), files.shards.end());
   std::vector<std::string> obsolete;
   for (const IndexEntry& entry : old.entries) {
     for (const std::string& file : entry.files) {
-      if (seen.insert(file).second && is_shard_name(file, shard_base(index)))
-        obsolete.push_back(file);
+      const bool is_ours = is_shard_name(file, shard_base(index));
+      if (!seen.insert(file).second || !is_ours) continue;
+      if (may_go(files.directory / file, storage)) obsolete.push_back(file);
     }
   }
   return obsolete;

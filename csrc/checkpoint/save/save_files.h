@@ -27,9 +27,14 @@ struct SaveFiles {
                                                               const SaveFiles& files,
                                                               storage::Storage& storage);
 
+/// The index beside the single file that has it for a shard; nothing for shards of an index's own.
+/// Finishes a save of that index which died putting it in place. Throws StorageError.
+[[nodiscard]] std::optional<std::filesystem::path> index_with_shard(const SaveFiles& files,
+                                                                    storage::Storage& storage);
+
 /// Shards that the index to be replaced lists and the new one does not. Only names that a save
 /// under this index's name makes: whatever else an index says, it is no leave to remove other
-/// files.
+/// files. Those that are write-protected are to stay, with a warning.
 [[nodiscard]] std::vector<std::string> obsolete_shards(const SaveFiles& files,
                                                        storage::Storage& storage);
 

@@ -1,5 +1,8 @@
 #include "checkpoint/save/save_plan.h"
 
+#include <cmath>
+#include <limits>
+
 #include "checkpoint/save/save_job.h"
 
 namespace lamina::checkpoint {
@@ -22,7 +25,10 @@ void KnownLayouts::put(std::size_t i, const std::shared_ptr<const h5::Layout>& l
 
 std::optional<ShardLimit> shard_limit(const SaveJob& job) {
   if (!job.target.sharded) return {};
-  return ShardLimit{*job.request.max_shard_size * kGigabyte, job.request.keep_entries_together};
+  // Of Keras nothing is larger than what is no number, either; a limit has to equal itself, though.
+  const double bytes = *job.request.max_shard_size * kGigabyte;
+  return ShardLimit{std::isnan(bytes) ? std::numeric_limits<double>::infinity() : bytes,
+                    job.request.keep_entries_together};
 }
 
 SavePlan plan_save(const SaveJob& job) {

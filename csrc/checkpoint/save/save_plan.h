@@ -34,7 +34,7 @@ struct SavePlan {
   std::shared_ptr<KnownLayouts> layouts = std::make_shared<KnownLayouts>();
 };
 
-/// The bound of a shard; nothing for a single file.
+/// The bound of a shard, infinity for one that is no number; nothing for a single file.
 [[nodiscard]] std::optional<ShardLimit> shard_limit(const SaveJob& job);
 
 /// Throws ValueError for two objects at one path, or a variable that no shard can hold.

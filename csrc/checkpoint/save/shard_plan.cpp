@@ -38,7 +38,7 @@ class Planner {
   }
 
   void add(std::size_t entry, const WeightNode& node) {
-    if (together_) make_room(entry, node);
+    if (together_ && !node.variables.empty()) make_room(entry, node);
     plan_.shards.back().groups.push_back({entry, true, {}});
     for (std::size_t i = 0; i < node.variables.size(); ++i) add_variable(entry, node, i);
   }

@@ -2,6 +2,8 @@
 #include <lamina/error.h>
 #include <lamina/model.h>
 
+#include <nlohmann/json.hpp>
+
 #include "models/keras/compile_config.h"
 #include "models/keras/json_text.h"
 #include "models/keras/keras_config.h"
@@ -14,20 +16,26 @@ namespace {
 using Archive = std::shared_ptr<const storage::ReadableFile>;
 
 constexpr std::uint64_t kMostText = 64u << 20;
+constexpr const char* kMetadata = "metadata.json";
+constexpr const char* kConfig = "config.json";
 
 /// For messages.
 std::string named(const Archive& archive, const char* member) {
   return archive->path().string() + ", member '" + member + "'";
 }
 
+nlohmann::json configuration_in(const Archive& archive, bool compile) {
+  (void)models::parse_untrusted(storage::read_member(archive, kMetadata, kMostText),
+                                named(archive, kMetadata));
+  nlohmann::json config = models::parse_untrusted(storage::read_member(archive, kConfig, kMostText),
+                                                  named(archive, kConfig));
+  return compile ? config : models::without_compile_configs(std::move(config));
+}
+
 /// The model that this archive holds, with the weights of the one that is there now.
 ModelPtr load_from(const Archive& archive, const LoadModelOptions& options) {
-  (void)models::parse_untrusted(storage::read_member(archive, "metadata.json", kMostText),
-                                named(archive, "metadata.json"));
-  const std::string where = named(archive, "config.json");
-  nlohmann::json config =
-      models::parse_untrusted(storage::read_member(archive, "config.json", kMostText), where);
-  if (!options.compile) config = models::without_compile_configs(std::move(config));
+  const std::string where = named(archive, kConfig);
+  const nlohmann::json config = configuration_in(archive, options.compile);
   ModelPtr model = models::model_from_configuration(config, where);
   models::compile_from_config(*model, models::compile_config_in(config), where);
   if (!model->built()) return model;
@@ -45,6 +53,12 @@ ModelPtr load_from(const Archive& archive, const LoadModelOptions& options) {
 }
 
 }  // namespace
+
+ModelPtr models::fresh_from_archive(const std::filesystem::path& path, bool compile) {
+  const Archive archive = storage::posix().open(path);
+  const nlohmann::json config = configuration_in(archive, compile);
+  return compiled_model(config, compile_config_in(config), named(archive, kConfig));
+}
 
 ModelPtr Model::load(const std::filesystem::path& path, const LoadModelOptions& options) {
   constexpr int kAttempts = 100;  // an archive that is replaced all the time

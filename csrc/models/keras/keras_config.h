@@ -28,6 +28,9 @@ namespace lamina::models {
 [[nodiscard]] nlohmann::json without_compile_configs(nlohmann::json object);
 /// The model of a file of such a configuration as `Model::from_json` reads it, not compiled.
 [[nodiscard]] ModelPtr uncompiled_from_json(const std::filesystem::path& path);
+/// The model of a `.keras` archive with fresh weights, and, where it is compiled, an optimizer that
+/// begins: of the weights beside the configuration nothing is read.
+[[nodiscard]] ModelPtr fresh_from_archive(const std::filesystem::path& path, bool compile);
 
 /// The same for anything that may stand in a model's `layers`; null for an operation of keras.ops,
 /// which is made call by call.

@@ -133,6 +133,23 @@ TEST_F(Places, ANewFileIsAsTheUmaskSaysAndOneThatIsReplacedLeavesItsRights) {
   }
 }
 
+TEST_F(Places, AShardThatThereWasNotBeforeIsAsPrivateAsTheCheckpointThatItComesTo) {
+  const Umask mask(022);
+  const fs::path index = directory_ / "m.weights.json";
+  save_to(index, 4);
+  for (const std::string& file : files()) set_mode(directory_ / file, 0600);
+  save_to(index, 1);
+  EXPECT_EQ(files().size(), 5U);
+  for (const std::string& file : files()) EXPECT_EQ(mode_of(directory_ / file), 0600U) << file;
+  EXPECT_TRUE(holds(index, snapshot(builder_.tree)));
+  // What is left of another checkpoint says who may read its place.
+  set_mode(index, 0644);
+  fs::remove(directory_ / "m_00003.weights.h5");
+  save_to(index, 1);
+  EXPECT_EQ(mode_of(directory_ / "m_00002.weights.h5"), 0600U);
+  EXPECT_EQ(mode_of(directory_ / "m_00003.weights.h5"), 0644U);
+}
+
 TEST_F(Places, WhatReplacesAPrivateFileIsPrivateFromItsFirstByteOn) {
   const Umask mask(022);
   const fs::path path = directory_ / "m.weights.h5";

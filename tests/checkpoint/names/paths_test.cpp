@@ -4,6 +4,7 @@
 #include <lamina/error.h>
 
 #include <sstream>
+#include <string>
 
 #include "checkpoint/names/prompt.h"
 #include "tests/fakes/captured_warnings.h"
@@ -14,6 +15,7 @@ namespace {
 using lamina::testing::CapturedWarnings;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 template <class E, class F>
 std::string thrown(F&& f) {
@@ -37,6 +39,18 @@ TEST(Paths, SaveWantsKerassSuffixes) {
       "filepath=m.json");
   EXPECT_FALSE(save_target("d/m.weights.h5", {}).sharded);
   EXPECT_EQ(save_target("d/m.weights.h5", {}).file, "d/m.weights.h5");
+}
+
+// The system would see another file's name.
+TEST(Paths, AreRefusedWithAZeroByteInThem) {
+  using namespace std::string_literals;
+  for (const std::string& name : {"m\0.weights.h5"s, "m\0.weights.json"s, "m.\0keras"s}) {
+    const std::string wanted = "embedded null byte: no file can have such a name. Received: "s;
+    EXPECT_THAT(thrown<ValueError>([&] { (void)save_target(name, {}); }), StartsWith(wanted));
+    EXPECT_THAT(thrown<ValueError>([&] { (void)save_target(name, 1.0); }), StartsWith(wanted));
+    EXPECT_THAT(thrown<ValueError>([&] { (void)archive_target(name); }), StartsWith(wanted));
+    EXPECT_THAT(thrown<ValueError>([&] { (void)load_kind(name); }), StartsWith(wanted));
+  }
 }
 
 TEST(Paths, ShardedSaveRenamesToJsonWithKerassWarning) {
