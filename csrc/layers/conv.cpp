@@ -11,12 +11,7 @@ class PlainConv final : public ConvLayer<Options> {
   PlainConv(std::string class_name, Options options, ConvGeometry geometry)
       : ConvLayer<Options>(std::move(class_name), std::move(options), std::move(geometry)) {
     const Options& o = this->options_;
-    if (o.filters <= 0) {
-      this->fail(
-          "Invalid value for argument `filters`. Expected a strictly positive value. Received "
-          "filters=" +
-          std::to_string(o.filters) + ".");
-    }
+    this->checked([&] { check_filters(o.filters); });
     if (o.groups <= 0) {
       this->fail("The number of groups must be a positive integer. Received: groups=" +
                  std::to_string(o.groups) + ".");

@@ -41,6 +41,24 @@ template <class Options>
           options.data_format};
 }
 
+/// Throws ValueError, in Keras's words, without the layer; the padding in lower case.
+[[nodiscard]] inline ConvGeometry checked_geometry(ConvGeometry geometry) {
+  geometry.padding = check_padding(geometry.padding, geometry.may_be_causal);
+  check_pair("kernel_size", geometry.kernel_size, 1);
+  check_pair("strides", geometry.strides, 1);
+  check_pair("dilation_rate", geometry.dilation_rate, 1);
+  check_data_format(geometry.data_format);
+  return geometry;
+}
+/// The same for `filters`.
+inline void check_filters(std::int64_t filters) {
+  if (filters > 0) return;
+  throw ValueError(
+      "Invalid value for argument `filters`. Expected a strictly positive value. Received "
+      "filters=" +
+      std::to_string(filters) + ".");
+}
+
 /// Numbers along axes, in configurations.
 inline void describe_along(Config& config, std::string_view option, std::int64_t& value) {
   config.single(option, value);
@@ -74,11 +92,7 @@ class ConvLayer : public LibraryLayer<Options> {
       : LibraryLayer<Options>(std::move(class_name), std::move(options)),
         geometry_(std::move(geometry)) {
     this->checked([&] {
-      geometry_.padding = check_padding(geometry_.padding, geometry_.may_be_causal);
-      check_pair("kernel_size", geometry_.kernel_size, 1);
-      check_pair("strides", geometry_.strides, 1);
-      check_pair("dilation_rate", geometry_.dilation_rate, 1);
-      check_data_format(geometry_.data_format);
+      geometry_ = checked_geometry(std::move(geometry_));
       check_activation(this->options_.activation);
     });
     // Keras asks for at least this rank and fails later for more.
@@ -141,20 +155,26 @@ class ConvLayer : public LibraryLayer<Options> {
   [[nodiscard]] ValueId convolve(Builder& builder, ValueId x, graph::Param kernel,
                                  std::int64_t filters, std::int64_t groups,
                                  const VariablePtr& bias) const {
+    return convolve(builder, geometry_, x, std::move(kernel), filters, groups, bias);
+  }
+  /// With another one.
+  [[nodiscard]] ValueId convolve(Builder& builder, const ConvGeometry& geometry, ValueId x,
+                                 graph::Param kernel, std::int64_t filters, std::int64_t groups,
+                                 const VariablePtr& bias) const {
     const Shape& in = builder.shape(x);
     ops::Conv2D op;
     op.x = builder.spec(x);
-    op.kernel = to_pair(geometry_.kernel_size);
-    op.strides = to_pair(geometry_.strides);
-    op.dilation = to_pair(geometry_.dilation_rate);
+    op.kernel = to_pair(geometry.kernel_size);
+    op.strides = to_pair(geometry.strides);
+    op.dilation = to_pair(geometry.dilation_rate);
     op.groups = groups;
     Shape out{in[0], 1, 1, filters};
     for (std::size_t i = 0; i < 2; ++i) {
       const std::int64_t size = in[static_cast<std::int64_t>(i) + 1];
       const std::int64_t window = dilated(op.kernel[i], op.dilation[i]);
-      const AxisPadding pad = i == 0 && geometry_.rank == 1
+      const AxisPadding pad = i == 0 && geometry.rank == 1
                                   ? AxisPadding{}
-                                  : window_padding(geometry_.padding, size, window, op.strides[i]);
+                                  : window_padding(geometry.padding, size, window, op.strides[i]);
       op.pad_before[i] = pad.before;
       op.pad_after[i] = pad.after;
       out[static_cast<std::int64_t>(i) + 1] =

@@ -13,12 +13,7 @@ class ConvTransposeLayer final : public ConvLayer<Options> {
  public:
   ConvTransposeLayer(const char* class_name, const Options& options)
       : ConvLayer<Options>(class_name, options, geometry_of(options)) {
-    if (this->options_.filters <= 0) {
-      this->fail(
-          "Invalid value for argument `filters`. Expected a strictly positive value. Received "
-          "filters=" +
-          std::to_string(this->options_.filters) + ".");
-    }
+    this->checked([&] { check_filters(this->options_.filters); });
     this->checked([&] { check_dilation(this->geometry_.strides, this->geometry_.dilation_rate); });
     if (this->options_.output_padding) {
       extra_ = in_plane(*this->options_.output_padding, 0);

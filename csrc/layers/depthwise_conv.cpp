@@ -77,12 +77,7 @@ class SeparableLayer final : public DepthwiseBase<Options> {
  public:
   SeparableLayer(const char* class_name, Options options)
       : DepthwiseBase<Options>(class_name, std::move(options)) {
-    if (this->options_.filters <= 0) {
-      this->fail(
-          "Invalid value for argument `filters`. Expected a strictly positive value. Received "
-          "filters=" +
-          std::to_string(this->options_.filters) + ".");
-    }
+    this->checked([&] { check_filters(this->options_.filters); });
   }
 
  protected:

@@ -360,6 +360,16 @@ def _gru(random, shape, calm):
     return options | ({"unroll": True} if options["reset_after"] and not options["use_bias"] else {})
 
 
+def _conv_lstm(random, shape, calm):
+    """Of each image of a sequence."""
+    data_format = _data_format(random)
+    options = _window(random, _split(shape[1:], data_format)[0])
+    if options is None or math.prod(shape) > 600:
+        return None
+    options |= _lstm(random, shape, calm) | {"data_format": data_format}
+    return {"filters" if key == "units" else key: value for key, value in options.items()}
+
+
 def _rnn(random, shape, calm):
     """One cell or several. Without its bias a GRU's loop refuses its state, see `_gru`."""
     def cell():
@@ -376,8 +386,12 @@ def _rnn(random, shape, calm):
 
 
 def _bidirectional(random, shape, calm):
-    name, draw = random.choice([("SimpleRNN", _recurrent), ("LSTM", _lstm), ("GRU", _gru)])
-    layer = getattr(keras.layers, name)(**draw(random, shape, calm) | {"go_backwards": False})
+    names = {2: ["SimpleRNN", "LSTM", "GRU"], 3: ["ConvLSTM1D"], 4: ["ConvLSTM2D"]}[len(shape)]
+    name = random.choice(names)
+    options = KINDS[name].draw(random, shape, calm)
+    if options is None:
+        return None
+    layer = getattr(keras.layers, name)(**options | {"go_backwards": False})
     return {"layer": layer, "merge_mode": random.choice(["concat", "sum", "ave", "mul"])}
 
 
@@ -385,7 +399,7 @@ def _time_distributed(random, shape, calm):
     """Around a layer that suits what a step is."""
     names = {1: ["Dense", "BatchNormalization", "LayerNormalization", "Dropout", "RepeatVector", "PReLU"],
              2: ["Conv1D", "LSTM", "GlobalAveragePooling1D", "Permute", "Dense", "MaxPooling1D"],
-             3: ["Conv2D", "BatchNormalization", "Flatten", "UpSampling2D", "DepthwiseConv2D"]}[len(shape) - 1]
+             3: ["Conv2D", "BatchNormalization", "Flatten", "UpSampling2D", "DepthwiseConv2D", "ConvLSTM1D"]}[len(shape) - 1]
     name = random.choice(names)
     options = KINDS[name].draw(random, shape[1:], calm)
     return options and {"layer": getattr(keras.layers, name)(**options)}
@@ -409,8 +423,10 @@ KINDS = {
     "SimpleRNN": Kind(_recurrent, (2,)),
     "LSTM": Kind(_lstm, (2,)),
     "GRU": Kind(_gru, (2,)),
+    "ConvLSTM1D": Kind(_conv_lstm, (3,)),
+    "ConvLSTM2D": Kind(_conv_lstm, (4,)),
     "RNN": Kind(_rnn, (2,)),
-    "Bidirectional": Kind(_bidirectional, (2,)),
+    "Bidirectional": Kind(_bidirectional, (2, 3, 4)),
     "TimeDistributed": Kind(_time_distributed, (2, 3, 4)),
     "Conv1D": Kind(_conv, (2,)),
     "Conv2D": Kind(_conv, (3,)),

@@ -8,7 +8,8 @@ from keras import layers
 import random_models
 import tolerances
 import values
-from h5_compare import checkpoint_differences, file_differences
+from both_ways import assert_same_files, assert_same_predictions, from_archive
+from h5_compare import file_differences
 from lamina_driver import LaminaError
 from test_fit import compiled_pair, train_both
 from test_mixed_precision import set_policy
@@ -67,25 +68,13 @@ def inputs_of(model, rng, rows=3):
 def test_both_ways(make, policy, rng, lamina, tmp_path):
     """Keras's archive and weights are read, what Lamina writes is Keras's file, and Keras reads it back."""
     keras.config.set_dtype_policy(policy)
-    model = remade(make().to_json())
-    values.randomize(model, rng)
-    model.save(tmp_path / "model.keras")
-    ours = lamina.load_archive(tmp_path / "model.keras")
-    for folder in ("keras", "lamina"):
-        (tmp_path / folder).mkdir()
-    for name, options in [("m.weights.h5", {}), ("m.weights.json", {"max_shard_size": 3000 / 1024**3})]:
-        model.save_weights(tmp_path / "keras" / name, **options)
-        ours.load_weights(tmp_path / "keras" / name)
-        ours.save_weights(tmp_path / "lamina" / name, **options)
-    assert checkpoint_differences(tmp_path / "keras", tmp_path / "lamina") == []
+    model, ours = from_archive(make, rng, lamina, tmp_path)
+    assert_same_files(model, ours, tmp_path, 3000)
     twin = keras.Model.from_config(model.get_config())
     twin.load_weights(tmp_path / "lamina" / "m.weights.h5")
     assert_same_weights(model, twin)
     assert [path for path, _, _ in ours.weights()] == [v.path for v in model.weights]
-    inputs = inputs_of(model, rng)
-    distance = tolerances.worst(ours.predict(inputs), random_models.outputs(model, inputs))
-    print(f"distance {make.__name__} {policy} {distance:.2e}")
-    assert distance <= tolerances.MODEL[tolerances.compute_dtype(policy)]
+    assert_same_predictions(model, ours, inputs_of(model, rng), policy)
 
 
 def test_a_mask_is_seen(rng, lamina, tmp_path):

@@ -9,7 +9,7 @@ from keras import layers, ops
 
 import random_models
 import tolerances
-import values
+from both_ways import pair
 from test_fit import compiled_pair, train_both
 from test_gradients import distance, step_of_keras
 from test_random_models import assert_same_weights, remade
@@ -166,16 +166,6 @@ def padded(rng, model, rows):
         array[np.arange(shape[1]) >= lengths[:, None]] = 0
         arrays.append(array.astype(x.dtype))
     return arrays
-
-
-def pair(make, rng, lamina, tmp_path):
-    """(Keras's model, ours), with equal weights."""
-    model = remade(make().to_json())
-    values.randomize(model, rng)
-    ours = lamina.from_json(model.to_json())
-    model.save_weights(tmp_path / "m.weights.h5")
-    ours.load_weights(tmp_path / "m.weights.h5")
-    return model, ours
 
 
 def without_nothing(nodes):

@@ -138,6 +138,7 @@ LAYERS = [
      (6, 3)),
     # Not SimpleRNN, whose activity_regularizer Keras forgets.
     (layers.LSTM, {"units": 4}, ["kernel", "recurrent", "bias"], (6, 3)),
+    (layers.ConvLSTM1D, {"filters": 4, "kernel_size": 2}, ["kernel", "recurrent", "bias"], (4, 5, 3)),
     (layers.GRU, {"units": 4, "return_sequences": True}, ["kernel", "recurrent", "bias"], (6, 3)),
 ]
 

@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 from keras import layers
 
-import random_models
 import tolerances
-import values
-from h5_compare import checkpoint_differences
+from both_ways import assert_read_back, assert_same_files, assert_same_predictions, pair
 from state import file_values, values_apart
 from test_fit import compiled_pair, learnable, train_both
-from test_random_models import assert_same_weights, remade
+from test_random_models import remade
 from test_to_json import assert_written
 
 
@@ -37,21 +35,11 @@ MODELS = [images, rows]
 @pytest.mark.parametrize("make", MODELS)
 def test_both_ways(make, policy, rng, lamina, tmp_path):
     keras.config.set_dtype_policy(policy)
-    model = remade(make().to_json())
-    values.randomize(model, rng)
-    ours = lamina.from_json(model.to_json())
-    for folder in ("keras", "lamina"):
-        (tmp_path / folder).mkdir()
-    for name, options in [("m.weights.h5", {}), ("m.weights.json", {"max_shard_size": 2000 / 1024**3})]:
-        model.save_weights(tmp_path / "keras" / name, **options)
-        ours.load_weights(tmp_path / "keras" / name)
-        ours.save_weights(tmp_path / "lamina" / name, **options)
-    assert checkpoint_differences(tmp_path / "keras", tmp_path / "lamina") == []
-    ours.save(tmp_path / "ours.keras")
-    assert_same_weights(model, keras.models.load_model(tmp_path / "ours.keras"))
+    model, ours = pair(make, rng, lamina, tmp_path)
+    assert_same_files(model, ours, tmp_path, 2000)
+    assert_read_back(model, ours, tmp_path)
     inputs = [rng.normal(size=(4, *model.inputs[0].shape[1:])).astype("float32")]
-    distance = tolerances.worst(ours.predict(inputs), random_models.outputs(model, inputs))
-    assert distance <= tolerances.MODEL[tolerances.compute_dtype(policy)]
+    assert_same_predictions(model, ours, inputs, policy)
 
 
 @pytest.mark.parametrize("make", MODELS)

@@ -2,17 +2,14 @@
 training, where batch normalization within has the statistics of each step by itself."""
 
 import keras
-import numpy as np
 import pytest
 from keras import layers
 
-import random_models
 import tolerances
-import values
-from h5_compare import checkpoint_differences
+from both_ways import assert_read_back, assert_same_files, assert_same_predictions, pair
 from test_fit import compiled_pair, train_both
 from test_masks import assert_same_step, padded
-from test_random_models import assert_same_weights, remade
+from test_random_models import remade
 from test_to_json import assert_written
 
 CLASSES = 4
@@ -58,16 +55,6 @@ MODELS = [frames, sentences, steps, nested]
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not support masking")
 
 
-def pair(make, rng, lamina, tmp_path):
-    """(Keras's model, ours), with equal weights."""
-    model = remade(make().to_json())
-    values.randomize(model, rng)
-    ours = lamina.from_json(model.to_json())
-    model.save_weights(tmp_path / "m.weights.h5")
-    ours.load_weights(tmp_path / "m.weights.h5")
-    return model, ours
-
-
 def given(model, rng, rows=4):
     if len(model.inputs[0].shape) == 3:
         return padded(rng, model, rows)
@@ -84,19 +71,9 @@ def given(model, rng, rows=4):
 def test_both_ways(make, policy, rng, lamina, tmp_path):
     keras.config.set_dtype_policy(policy)
     model, ours = pair(make, rng, lamina, tmp_path)
-    for folder in ("keras", "lamina"):
-        (tmp_path / folder).mkdir()
-    for name, options in [("m.weights.h5", {}), ("m.weights.json", {"max_shard_size": 2000 / 1024**3})]:
-        model.save_weights(tmp_path / "keras" / name, **options)
-        ours.load_weights(tmp_path / "keras" / name)
-        ours.save_weights(tmp_path / "lamina" / name, **options)
-    assert checkpoint_differences(tmp_path / "keras", tmp_path / "lamina") == []
-    ours.save(tmp_path / "ours.keras")
-    assert_same_weights(model, keras.models.load_model(tmp_path / "ours.keras"))
-    inputs = given(model, rng)
-    distance = tolerances.worst(ours.predict(inputs), random_models.outputs(model, inputs))
-    print(f"distance {make.__name__} {policy} {distance:.2e}")
-    assert distance <= tolerances.MODEL[tolerances.compute_dtype(policy)]
+    assert_same_files(model, ours, tmp_path, 2000)
+    assert_read_back(model, ours, tmp_path)
+    assert_same_predictions(model, ours, given(model, rng), policy)
 
 
 @pytest.mark.parametrize("make", [frames, steps])

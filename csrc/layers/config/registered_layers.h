@@ -43,6 +43,8 @@
   X(SimpleRNN, SimpleRNNOptions)                           \
   X(LSTM, LSTMOptions)                                     \
   X(GRU, GRUOptions)                                       \
+  X(ConvLSTM1D, ConvLSTM1DOptions)                         \
+  X(ConvLSTM2D, ConvLSTM2DOptions)                         \
   X(RNN, RNNOptions)                                       \
   X(SimpleRNNCell, SimpleRNNCellOptions)                   \
   X(LSTMCell, LSTMCellOptions)                             \

@@ -141,7 +141,8 @@ class BidirectionalLayer final : public SequenceLayer<BidirectionalOptions> {
         in_words(*this)
             .append(": ")
             .append(in_words(layer))
-            .append(" is none of those that are supported: RNN, SimpleRNN, LSTM and GRU."));
+            .append(" is none of those that are supported: RNN, SimpleRNN, LSTM, GRU, "
+                    "ConvLSTM1D and ConvLSTM2D."));
   }
   [[nodiscard]] Recurrent::Way way() const { return recurrent(*forward_).way(); }
 

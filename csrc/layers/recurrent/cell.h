@@ -25,25 +25,32 @@ class Cell : public Cells {
  public:
   /// What all steps of a sequence share is written already.
   struct Course {
-    graph::ValueId inputs;  ///< (time * batch, columns), of which a step takes its rows
+    graph::ValueId inputs;  ///< (time * batch, ...), of which a step takes its rows
     Step step;
   };
 
   [[nodiscard]] std::vector<Cell*> cells() override { return {this}; }
-  /// The size of what it gives, and of each state.
-  [[nodiscard]] virtual std::int64_t units() const = 0;
   [[nodiscard]] virtual std::size_t states() const = 0;
-  /// Those that it was built for; kNone before.
-  [[nodiscard]] virtual std::int64_t features() const = 0;
-  /// Of a sequence (time, batch, features) of any dtype.
+  /// What steps have to be like, (kNone, ...): kNone is any size, such as that of features before
+  /// the cell is built.
+  [[nodiscard]] virtual Shape expected_step() const = 0;
+  /// The shape of what it gives for such a step, and of each state.
+  [[nodiscard]] virtual Shape state_shape(const Shape& step) = 0;
+  /// Of a sequence (time, batch, ...) of any dtype.
   [[nodiscard]] virtual Course begin(graph::Builder& builder, graph::ValueId x) = 0;
   /// A state as it computes it, of any dtype.
   [[nodiscard]] virtual graph::ValueId state(graph::Builder& builder, graph::ValueId given) = 0;
-  [[nodiscard]] virtual graph::ValueId zero_state(graph::Builder& builder, std::int64_t batch) = 0;
+  /// The same of zeros, in front of steps of this shape.
+  [[nodiscard]] virtual graph::ValueId zero_state(graph::Builder& builder, const Shape& step) = 0;
+  /// What it computed under its `state_shape`: states, or a sequence of them, with more axes in
+  /// front.
+  [[nodiscard]] virtual graph::ValueId as_given(graph::Builder&, graph::ValueId states) const {
+    return states;
+  }
 };
 
-/// The sizes of all states.
-[[nodiscard]] std::vector<std::int64_t> state_sizes(const std::vector<Cell*>& cells);
+/// The shapes of all states, for such a step of the first one.
+[[nodiscard]] std::vector<Shape> state_shapes(const std::vector<Cell*>& cells, Shape step);
 /// How many each cell has.
 [[nodiscard]] std::vector<std::size_t> state_counts(const std::vector<Cell*>& cells);
 
@@ -53,8 +60,8 @@ struct Passage {
        flipped = false;
   std::optional<graph::ValueId> mask = {};
 };
-/// Through (time, batch, features), from these states or, without any, from zeros; sequences come
-/// out as (batch, time, units). Each cell goes through all of it before the next one does: that
+/// Through (time, batch, ...), from these states or, without any, from zeros; sequences come out as
+/// (batch, time, ...). Each cell goes through all of it before the next one does: that
 /// reads no state but its own.
 [[nodiscard]] Unrolled go_through(graph::Builder& builder, const std::vector<Cell*>& cells,
                                   graph::ValueId x, const States& initial, const Passage& passage);

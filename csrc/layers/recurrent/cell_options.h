@@ -2,7 +2,9 @@
 #include <lamina/error.h>
 
 #include <algorithm>
+#include <cstring>
 #include <string>
+#include <utility>
 
 #include "layers/activation_function.h"
 #include "layers/arguments.h"
@@ -26,7 +28,13 @@ template <class Options>
   return options;
 }
 
-/// Throws ValueError, in Keras's words where it has some, without the layer.
+/// Of the activations. Throws ValueError, in Keras's words where it has some, without the layer.
+template <class Options>
+void check_activations(const Options& options) {
+  check_activation(options.activation);
+  if constexpr (kGated<Options>) check_activation(options.recurrent_activation);
+}
+/// And of units.
 template <class Options>
 void check_cell_options(const Options& options) {
   if (options.units <= 0) {
@@ -37,14 +45,40 @@ void check_cell_options(const Options& options) {
   if (options.units > kLargestDim) {
     throw ValueError("`units` is too large: " + std::to_string(options.units));
   }
-  check_activation(options.activation);
-  if constexpr (kGated<Options>) check_activation(options.recurrent_activation);
+  check_activations(options);
 }
 
-/// Of a layer's options those that are its cell's.
+/// Ones for the second of four gates.
+[[nodiscard]] inline Variable::Initializer with_forget_bias(Variable::Initializer plain,
+                                                            std::int64_t units) {
+  return [plain = std::move(plain), units](const Shape& shape, DType dtype) {
+    const Variable::Initializer ones = Initializer("ones").bind();
+    Tensor whole = Tensor::empty(shape, dtype);
+    std::byte* to = whole.bytes().data();
+    for (const Tensor& part :
+         {plain({units}, dtype), ones({units}, dtype), plain({2 * units}, dtype)}) {
+      std::memcpy(to, part.bytes().data(), part.nbytes());
+      to += part.nbytes();
+    }
+    return whole;
+  };
+}
+/// What the bias of so many units, or filters, a gate begins with.
+template <class Options>
+[[nodiscard]] Variable::Initializer bias_initializer(const Options& options, std::int64_t units) {
+  Variable::Initializer plain = options.bias_initializer.bind();
+  if constexpr (requires { options.unit_forget_bias; }) {
+    if (options.unit_forget_bias) return with_forget_bias(std::move(plain), units);
+  }
+  return plain;
+}
+
+/// Of a layer's options those that are its cell's, and are of one name there.
 template <class CellOptions, class Options>
 [[nodiscard]] CellOptions cell_options(const Options& options) {
-  CellOptions cell{.units = options.units, .activation = options.activation};
+  CellOptions cell;
+  if constexpr (requires { cell.units; }) cell.units = options.units;
+  cell.activation = options.activation;
   cell.use_bias = options.use_bias;
   cell.kernel_initializer = options.kernel_initializer;
   cell.recurrent_initializer = options.recurrent_initializer;
@@ -69,8 +103,10 @@ template <class CellOptions, class Options>
 /// In configurations.
 template <class Options>
 void describe_cell(Config& config, Options& options) {
-  config.required({"units"});
-  config.integer("units", options.units);
+  if constexpr (requires { options.units; }) {
+    config.required({"units"});
+    config.integer("units", options.units);
+  }
   config.activation("activation", options.activation);
   if constexpr (kGated<Options>) {
     config.activation("recurrent_activation", options.recurrent_activation);

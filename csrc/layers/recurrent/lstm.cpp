@@ -1,3 +1,4 @@
+#include "layers/recurrent/lstm_states.h"
 #include "layers/recurrent/recurrent_cell.h"
 #include "layers/recurrent/recurrent_layer.h"
 
@@ -15,17 +16,10 @@ class LSTMCellLayer final : public RecurrentCell<LSTMCellOptions> {
                                                   state_masks(builder, batch), 0, 4);
     return [this, &builder, product](ValueId x, const States& before) {
       const ValueId sums = builder.binary(ops::Binary::kAdd, x, product(before[0]));
-      const auto open = [&](std::int64_t i) {
-        return lower_activation(builder, gate(builder, sums, i), options_.recurrent_activation);
-      };
-      const auto times = [&](ValueId a, ValueId b) {
-        return builder.binary(ops::Binary::kMultiply, a, b);
-      };
-      const ValueId kept = times(open(1), before[1]);
-      const ValueId news = lower_activation(builder, gate(builder, sums, 2), options_.activation);
-      const ValueId carry = builder.binary(ops::Binary::kAdd, kept, times(open(0), news));
-      const ValueId output = times(open(3), lower_activation(builder, carry, options_.activation));
-      return States{output, carry};
+      return lstm_states(
+          builder, sums, before[1],
+          [&](ValueId v) { return lower_activation(builder, v, options_.activation); },
+          [&](ValueId v) { return lower_activation(builder, v, options_.recurrent_activation); });
     };
   }
 };

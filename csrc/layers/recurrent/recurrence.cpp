@@ -18,10 +18,11 @@ constexpr std::int64_t kParts = 4;
 /// What a mask leaves of a step.
 class Masking {
  public:
-  Masking(Builder& builder, ValueId mask, std::int64_t steps, DType dtype)
+  /// For states like this one.
+  Masking(Builder& builder, ValueId mask, std::int64_t steps, const ops::TensorSpec& state)
       : builder_(builder),
-        kept_(builder, column(mask, dtype), steps),
-        masked_(builder, builder.activation(column(mask, dtype), {ops::Unary::kScaleShift, -1, 1}),
+        kept_(builder, column(mask, state), steps),
+        masked_(builder, builder.activation(column(mask, state), {ops::Unary::kScaleShift, -1, 1}),
                 steps) {}
 
   void go_to(std::int64_t step) {
@@ -39,10 +40,12 @@ class Masking {
   }
 
  private:
-  /// (batch, time) -> (time * batch, 1), ones and zeros.
-  ValueId column(ValueId mask, DType dtype) {
-    const ValueId turned = builder_.transpose(mask_numbers(builder_, mask, dtype), {1, 0});
-    return builder_.reshape(turned, {builder_.shape(turned).size(), 1});
+  /// (batch, time) -> (time * batch, 1, ...), ones and zeros.
+  ValueId column(ValueId mask, const ops::TensorSpec& state) {
+    const ValueId turned = builder_.transpose(mask_numbers(builder_, mask, state.dtype), {1, 0});
+    std::vector<std::int64_t> dims(state.shape.rank(), 1);
+    dims.at(0) = builder_.shape(turned).size();
+    return builder_.reshape(turned, Shape(std::move(dims)));
   }
 
   Builder& builder_;
@@ -68,6 +71,12 @@ ValueId slice(Builder& builder, ValueId x, std::size_t axis, std::int64_t begin,
   return builder.emit(std::move(crop), {x});
 }
 
+Shape without_axis(const Shape& shape, std::size_t axis) {
+  std::vector<std::int64_t> dims = shape.dims();
+  dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(axis));
+  return Shape(std::move(dims));
+}
+
 ValueId time_first(Builder& builder, ValueId x) {
   std::vector<std::size_t> perm(builder.shape(x).rank());
   std::iota(perm.begin(), perm.end(), std::size_t{0});
@@ -82,6 +91,13 @@ ValueId in_rows(Builder& builder, ValueId x) {
   return builder.reshape(x, std::move(rows));
 }
 
+ValueId by_step(Builder& builder, ValueId rows, std::int64_t steps) {
+  const std::vector<std::int64_t> dims = builder.shape(rows).dims();
+  Shape split{steps, dims.at(0) / steps};
+  for (std::size_t i = 1; i < dims.size(); ++i) split.push_back(dims[i]);
+  return builder.reshape(rows, std::move(split));
+}
+
 ValueId joined(Builder& builder, const std::vector<ValueId>& outputs) {
   const ops::TensorSpec each = builder.spec(outputs.front());
   const auto steps = static_cast<std::int64_t>(outputs.size());
@@ -93,9 +109,7 @@ ValueId joined(Builder& builder, const std::vector<ValueId>& outputs) {
     join.y.shape[0] *= steps;
     all = builder.emit(std::move(join), outputs);
   }
-  Shape by_step{steps};
-  for (const std::int64_t dim : each.shape) by_step.push_back(dim);
-  return builder.reshape(all, std::move(by_step));
+  return by_step(builder, all, steps);
 }
 
 Steps::Steps(Builder& builder, ValueId whole, std::int64_t count)
@@ -122,7 +136,7 @@ Unrolled unroll(Builder& builder, const Recurrence& recurrence, const Step& step
   States states = recurrence.initial;
   std::optional<Masking> masking;
   if (recurrence.mask) {
-    masking.emplace(builder, *recurrence.mask, recurrence.steps, builder.dtype(states[0]));
+    masking.emplace(builder, *recurrence.mask, recurrence.steps, builder.spec(states[0]));
   }
   std::vector<ValueId> outputs;
   for (std::int64_t i = 0; i < recurrence.steps; ++i) {

@@ -13,10 +13,15 @@ namespace lamina::layers {
 [[nodiscard]] graph::ValueId slice(graph::Builder& builder, graph::ValueId x, std::size_t axis,
                                    std::int64_t begin, std::int64_t count);
 
+[[nodiscard]] Shape without_axis(const Shape& shape, std::size_t axis);
+
 /// (batch, time, ...) -> (time, batch, ...).
 [[nodiscard]] graph::ValueId time_first(graph::Builder& builder, graph::ValueId x);
 /// (time, batch, ...) -> (time * batch, ...).
 [[nodiscard]] graph::ValueId in_rows(graph::Builder& builder, graph::ValueId x);
+/// (time * batch, ...) -> (time, batch, ...).
+[[nodiscard]] graph::ValueId by_step(graph::Builder& builder, graph::ValueId rows,
+                                     std::int64_t steps);
 /// What steps give, (batch, ...) each -> (time, batch, ...).
 [[nodiscard]] graph::ValueId joined(graph::Builder& builder,
                                     const std::vector<graph::ValueId>& outputs);
@@ -40,16 +45,16 @@ class Steps {
   std::vector<Part> parts_;  ///< each cut out of the one before it
 };
 
-/// What is handed from one step to the next, each (batch, units); the first is the output.
+/// What is handed from one step to the next, each (batch, ...); the first is the output.
 using States = std::vector<graph::ValueId>;
-/// The states behind a step, of its input (batch, gates * units) and the states in front of it.
+/// The states behind a step, of its input (batch, ...) and the states in front of it.
 using Step = std::function<States(graph::ValueId, const States&)>;
 
 /// Each is some ten operations of a program.
 inline constexpr std::int64_t kMostSteps = std::int64_t{1} << 17;
 
 struct Recurrence {
-  graph::ValueId inputs;  ///< (time * batch, gates * units)
+  graph::ValueId inputs;  ///< (time * batch, ...)
   std::int64_t steps;
   States initial;
   bool go_backwards = false;
@@ -62,7 +67,7 @@ struct Recurrence {
 };
 
 struct Unrolled {
-  graph::ValueId output;  ///< (batch, units), or of sequences (time, batch, units)
+  graph::ValueId output;  ///< (batch, ...), or of sequences (time, batch, ...)
   States states;
 };
 [[nodiscard]] Unrolled unroll(graph::Builder& builder, const Recurrence& recurrence,

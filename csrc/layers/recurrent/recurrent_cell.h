@@ -1,33 +1,24 @@
 #pragma once
-#include <cstring>
 #include <utility>
 #include <vector>
 
-#include "layers/axes.h"
-#include "layers/library_layer.h"
-#include "layers/recurrent/cell.h"
-#include "layers/recurrent/cell_options.h"
+#include "layers/recurrent/cell_layer.h"
 #include "layers/recurrent/gate_product.h"
 
 namespace lamina::layers {
 
 /// SimpleRNNCell, LSTMCell and GRUCell but for what a step is.
 template <class Options>
-class RecurrentCell : public LibraryLayer<Options>, public Cell {
- public:
-  [[nodiscard]] CallSignature call_signature() const override {
-    return {.inputs = {form_.input, "states"}, .required = 2, .ends_in_list = true};
-  }
-  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
-    check_shapes(inputs);
-    return Shapes(1 + form_.states, Shape{inputs[0][0], units()});
-  }
+class RecurrentCell : public CellLayer<LibraryLayer<Options>> {
+  using Base = CellLayer<LibraryLayer<Options>>;
 
-  [[nodiscard]] std::int64_t units() const override { return this->options_.units; }
-  [[nodiscard]] std::size_t states() const override { return form_.states; }
-  [[nodiscard]] std::int64_t features() const override {
-    return kernel_ ? kernel_->shape()[0] : kNone;
+ public:
+  using Course = Cell::Course;
+
+  [[nodiscard]] Shape expected_step() const override {
+    return {kNone, kernel_ ? kernel_->shape()[0] : kNone};
   }
+  [[nodiscard]] Shape state_shape(const Shape& step) override { return {step[0], units()}; }
   [[nodiscard]] Course begin(Builder& builder, ValueId x) override {
     x = this->computable(builder, x);
     const std::int64_t batch = builder.shape(x)[1];
@@ -36,8 +27,8 @@ class RecurrentCell : public LibraryLayer<Options>, public Cell {
   [[nodiscard]] ValueId state(Builder& builder, ValueId given) override {
     return this->computable(builder, given);
   }
-  [[nodiscard]] ValueId zero_state(Builder& builder, std::int64_t batch) override {
-    return constant(builder, {batch, units()}, 0);
+  [[nodiscard]] ValueId zero_state(Builder& builder, const Shape& step) override {
+    return this->constant(builder, state_shape(step), 0);
   }
 
  protected:
@@ -49,14 +40,14 @@ class RecurrentCell : public LibraryLayer<Options>, public Cell {
     bool two_biases = false;  ///< of either kernel one: rows of one variable
   };
   RecurrentCell(const Form& form, Options options)
-      : LibraryLayer<Options>(form.class_name, within_bounds(std::move(options))), form_(form) {
+      : Base({form.input, form.states}, form.class_name, within_bounds(std::move(options))),
+        form_(form) {
     this->checked([&] { check_cell_options(this->options_); });
-    this->input_spec_.count = std::nullopt;  // states are inputs too
   }
 
   /// Of the shape of one step's input.
   void on_build(const Shapes& inputs) override {
-    check_step(inputs.at(0));
+    this->check_step(inputs.at(0));
     const Options& o = this->options_;
     const std::int64_t columns = form_.gates * units();
     kernel_ = this->add_weight("kernel", {inputs.at(0)[-1], columns}, o.kernel_initializer.bind(),
@@ -66,22 +57,8 @@ class RecurrentCell : public LibraryLayer<Options>, public Cell {
                          {o.recurrent_regularizer, o.recurrent_constraint});
     if (!o.use_bias) return;
     const Shape bias = form_.two_biases ? Shape{2, columns} : Shape{columns};
-    bias_ =
-        this->add_weight("bias", bias, bias_initializer(), {o.bias_regularizer, o.bias_constraint});
-  }
-
-  /// One step by itself.
-  [[nodiscard]] Ids on_lower_call(Builder& builder, const Ids& inputs, const CallValues&) override {
-    Shapes shapes;
-    for (const ValueId input : inputs) shapes.push_back(builder.shape(input));
-    check_shapes(shapes);
-    const ValueId x = builder.reshape(inputs[0], {1, shapes[0][0], shapes[0][1]});
-    const Course course = begin(builder, x);
-    States before;
-    for (std::size_t i = 1; i < inputs.size(); ++i) before.push_back(state(builder, inputs[i]));
-    Ids outputs = course.step(course.inputs, before);
-    outputs.insert(outputs.begin(), outputs[0]);
-    return outputs;
+    bias_ = this->add_weight("bias", bias, bias_initializer(o, units()),
+                             {o.bias_regularizer, o.bias_constraint});
   }
 
   /// Writes what all steps share, and gives what writes one.
@@ -95,14 +72,7 @@ class RecurrentCell : public LibraryLayer<Options>, public Cell {
   /// Null without `use_bias`.
   [[nodiscard]] const VariablePtr& bias() const noexcept { return bias_; }
 
-  /// A variable as a value.
-  [[nodiscard]] ValueId value_of(Builder& builder, const VariablePtr& variable) const {
-    const ops::TensorSpec spec{variable->shape(), this->compute_dtype()};
-    return builder.emit(ops::ParamValue{spec}, {}, {graph::Param::of(variable, spec.dtype)});
-  }
-  [[nodiscard]] ValueId constant(Builder& builder, const Shape& shape, double value) const {
-    return filled(builder, {shape, this->compute_dtype()}, value);
-  }
+  [[nodiscard]] std::int64_t units() const { return this->options_.units; }
   /// The product of states with the columns of `kernel`, which are those of gates `first` up to
   /// `first + count`.
   [[nodiscard]] GateProduct recurrent_product(Builder& builder, ValueId kernel,
@@ -114,7 +84,7 @@ class RecurrentCell : public LibraryLayer<Options>, public Cell {
   }
   /// What `recurrent_dropout` leaves of the states, (gates, batch, units); none: all.
   [[nodiscard]] std::optional<ValueId> state_masks(Builder& builder, std::int64_t batch) const {
-    return dropped(builder, {form_.gates, batch, units()}, this->options_.recurrent_dropout);
+    return this->dropped(builder, {form_.gates, batch, units()}, this->options_.recurrent_dropout);
   }
   /// Gate `i` of (batch, gates * units).
   [[nodiscard]] ValueId gate(Builder& builder, ValueId gates, std::int64_t i) const {
@@ -122,61 +92,6 @@ class RecurrentCell : public LibraryLayer<Options>, public Cell {
   }
 
  private:
-  void check_step(const Shape& x) const {
-    if (x.rank() == 2 && (!kernel_ || x[1] == features())) return;
-    const Shape expected{x.rank() == 0 ? kNone : x[0], features()};
-    this->fail("takes one step of the shape " + expected.str() + ". Received: " + x.str());
-  }
-
-  void check_shapes(const Shapes& inputs) const {
-    const Shape& x = inputs.at(0);
-    check_step(x);
-    if (inputs.size() != 1 + form_.states) {
-      this->fail("takes " + std::to_string(form_.states) +
-                 " states. Received: " + std::to_string(inputs.size() - 1));
-    }
-    for (std::size_t i = 1; i < inputs.size(); ++i) {
-      const Shape& state = inputs[i];
-      if (state.rank() == 2 && state[1] == units() &&
-          (state[0] == x[0] || state[0] == kNone || x[0] == kNone)) {
-        continue;
-      }
-      this->fail("takes states of the shape " + Shape{x[0], units()}.str() +
-                 ". Received: " + state.str());
-    }
-  }
-
-  [[nodiscard]] Variable::Initializer bias_initializer() const {
-    const Variable::Initializer plain = this->options_.bias_initializer.bind();
-    if constexpr (requires(const Options& options) { options.unit_forget_bias; }) {
-      if (this->options_.unit_forget_bias) return with_forget_bias(plain, units());
-    }
-    return plain;
-  }
-  /// Ones for the second gate.
-  [[nodiscard]] static Variable::Initializer with_forget_bias(Variable::Initializer plain,
-                                                              std::int64_t units) {
-    return [plain = std::move(plain), units](const Shape& shape, DType dtype) {
-      const Variable::Initializer ones = Initializer("ones").bind();
-      Tensor whole = Tensor::empty(shape, dtype);
-      std::byte* to = whole.bytes().data();
-      for (const Tensor& part :
-           {plain({units}, dtype), ones({units}, dtype), plain({2 * units}, dtype)}) {
-        std::memcpy(to, part.bytes().data(), part.nbytes());
-        to += part.nbytes();
-      }
-      return whole;
-    };
-  }
-
-  /// Ones of which some are dropped, and what is kept of them scaled; nothing where all are kept.
-  [[nodiscard]] std::optional<ValueId> dropped(Builder& builder, const Shape& shape,
-                                               double rate) const {
-    // A rate of 1 is none for what has gates, in Keras.
-    if (!builder.training() || rate == 0 || (kGated<Options> && rate == 1)) return std::nullopt;
-    return builder.dropout(constant(builder, shape, 1), rate);
-  }
-
   /// (time, batch, features) -> (time * batch, gates * units).
   [[nodiscard]] ValueId projected(Builder& builder, ValueId x) const {
     const Shape shape = builder.shape(x);
@@ -184,8 +99,8 @@ class RecurrentCell : public LibraryLayer<Options>, public Cell {
     const std::int64_t rows = shape[0] * shape[1];
     const VariablePtr& bias = input_bias();
     const bool by_gate = kGated<Options> && this->options_.recurrent_dropout != 0;
-    const auto masks =
-        dropped(builder, {by_gate ? form_.gates : 1, shape[1], shape[2]}, this->options_.dropout);
+    const auto masks = this->dropped(builder, {by_gate ? form_.gates : 1, shape[1], shape[2]},
+                                     this->options_.dropout);
     if (masks && by_gate) return projected_by_gate(builder, x, *masks);
     if (masks) x = builder.binary(ops::Binary::kMultiply, x, *masks);
     ops::Dense op;
@@ -201,10 +116,10 @@ class RecurrentCell : public LibraryLayer<Options>, public Cell {
     const ValueId each = builder.reshape(masks, {form_.gates, 1, shape[1], shape[2]});
     x = builder.reshape(builder.binary(ops::Binary::kMultiply, each, x),
                         {form_.gates, shape[0] * shape[1], shape[2]});
-    const ValueId kernel = kernel_by_gate(builder, value_of(builder, kernel_), form_.gates);
+    const ValueId kernel = kernel_by_gate(builder, this->value_of(builder, kernel_), form_.gates);
     const ValueId y = product_by_gate(builder, x, kernel);
     if (!input_bias()) return y;
-    return builder.binary(ops::Binary::kAdd, y, value_of(builder, input_bias()));
+    return builder.binary(ops::Binary::kAdd, y, this->value_of(builder, input_bias()));
   }
 
   const Form form_;

@@ -2,6 +2,7 @@
 #include <lamina/error.h>
 
 #include <memory>
+#include <numeric>
 #include <variant>
 
 #include "layers/naming.h"
@@ -19,11 +20,14 @@ class RecurrentLayer : public SequenceLayer<Options>, public Recurrent {
  public:
   [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
     check_shapes(inputs);
-    const std::int64_t batch = inputs[0][0];
-    Shapes out{{batch, units()}};
-    if (this->options_.return_sequences) out[0] = {batch, inputs[0][1], units()};
-    if (!this->options_.return_state) return out;
-    for (const std::int64_t size : state_sizes(cells_)) out.push_back({batch, size});
+    const Shapes states = state_shapes(cells_, without_axis(inputs[0], 1));
+    const Shape& last = states.back();
+    Shapes out{last};
+    if (this->options_.return_sequences) {
+      out[0] = {last[0], inputs[0][1]};
+      for (std::size_t i = 1; i < last.rank(); ++i) out[0].push_back(last.dims()[i]);
+    }
+    if (this->options_.return_state) out.insert(out.end(), states.begin(), states.end());
     return out;
   }
 
@@ -35,7 +39,7 @@ class RecurrentLayer : public SequenceLayer<Options>, public Recurrent {
 
   [[nodiscard]] Way way() const override {
     return {this->options_.go_backwards, this->options_.return_sequences,
-            this->options_.return_state ? state_sizes(cells_).size() : 0};
+            this->options_.return_state ? count_of_states() : 0};
   }
   void set_zero_output_for_mask(bool zero) override { zero_output_for_mask_ = zero; }
 
@@ -49,7 +53,16 @@ class RecurrentLayer : public SequenceLayer<Options>, public Recurrent {
                                  "States are not kept from one batch to the next."));
     }
   }
-  /// For the constructor.
+  /// For the constructor of a layer that makes its cell: Keras's show that one's activations as
+  /// their own, and of the two paths files have the one that sorts first.
+  template <class OwnCell>
+  void hold_own(const std::shared_ptr<OwnCell>& cell) {
+    for (const Attribute& activation : cell->attributes()) {
+      this->track(activation.name, std::get<LayerPtr>(activation.value));
+    }
+    hold(cell, cell->cells());
+  }
+  /// For others'.
   void hold(const LayerPtr& cell, std::vector<Cell*> cells) {
     cell_ = this->track("cell", cell);
     cells_ = std::move(cells);
@@ -58,7 +71,7 @@ class RecurrentLayer : public SequenceLayer<Options>, public Recurrent {
 
   void on_build(const Shapes& inputs) override {
     check_shapes(inputs);
-    build_within(*this, *cell_, {{inputs[0][0], inputs[0][2]}});
+    build_within(*this, *cell_, {without_axis(inputs[0], 1)});
   }
 
   [[nodiscard]] Ids on_lower_call(Builder& builder, const Ids& inputs,
@@ -89,7 +102,10 @@ class RecurrentLayer : public SequenceLayer<Options>, public Recurrent {
   }
 
  private:
-  [[nodiscard]] std::int64_t units() const { return cells_.back()->units(); }
+  [[nodiscard]] std::size_t count_of_states() const {
+    const std::vector<std::size_t> counts = state_counts(cells_);
+    return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
+  }
 
   void check_shapes(const Shapes& inputs) const {
     const auto refuse = [&](std::size_t i, const std::string& expected, const Shape& found) {
@@ -98,10 +114,15 @@ class RecurrentLayer : public SequenceLayer<Options>, public Recurrent {
                        std::to_string(found.rank()) + ". Full shape received: " + found.str());
     };
     const Shape& sequence = inputs.at(0);
-    if (sequence.rank() != 3) refuse(0, "ndim=3", sequence);
-    const std::int64_t features = cells_.front()->features();
-    if (features != kNone && sequence[2] != features) {
-      refuse(0, "axis 2 to have the size " + std::to_string(features), sequence);
+    const Shape expected = cells_.front()->expected_step();
+    if (sequence.rank() != expected.rank() + 1) {
+      refuse(0, "ndim=" + std::to_string(expected.rank() + 1), sequence);
+    }
+    for (std::int64_t i = 1; i < static_cast<std::int64_t>(expected.rank()); ++i) {
+      if (expected[i] == kNone || sequence[i + 1] == expected[i]) continue;
+      refuse(0,
+             "axis " + std::to_string(i + 1) + " to have the size " + std::to_string(expected[i]),
+             sequence);
     }
     if (this->options_.unroll && sequence[1] == kNone) {
       this->fail(
@@ -111,17 +132,21 @@ class RecurrentLayer : public SequenceLayer<Options>, public Recurrent {
           "- If using the functional API, specify the time dimension by passing a `shape` or "
           "`batch_shape` argument to your `Input()`.");
     }
-    const std::vector<std::int64_t> sizes = state_sizes(cells_);
-    if (inputs.size() != 1 && inputs.size() != 1 + sizes.size()) {
-      this->fail("takes " + std::to_string(sizes.size()) +
+    if (inputs.size() == 1) return;
+    const std::size_t count = count_of_states();
+    if (inputs.size() != 1 + count) {
+      this->fail("takes " + std::to_string(count) +
                  " initial states or none. Received: " + std::to_string(inputs.size() - 1));
     }
+    const Shapes states = state_shapes(cells_, without_axis(sequence, 1));
     for (std::size_t i = 1; i < inputs.size(); ++i) {
-      const bool fits =
-          inputs[i].rank() == 2 && inputs[i][1] == sizes[i - 1] &&
-          (inputs[i][0] == sequence[0] || inputs[i][0] == kNone || sequence[0] == kNone);
-      const Shape expected{sequence[0], sizes[i - 1]};
-      if (!fits) refuse(i, "an initial state of the shape " + expected.str(), inputs[i]);
+      const Shape& wanted = states[i - 1];
+      if (inputs[i].rank() == wanted.rank() &&
+          without_axis(inputs[i], 0) == without_axis(wanted, 0) &&
+          (inputs[i][0] == wanted[0] || inputs[i][0] == kNone || wanted[0] == kNone)) {
+        continue;
+      }
+      refuse(i, "an initial state of the shape " + wanted.str(), inputs[i]);
     }
   }
 
@@ -138,7 +163,7 @@ class RecurrentLayer : public SequenceLayer<Options>, public Recurrent {
 };
 
 /// A layer with the options of its cell, which it makes.
-template <class Options, class CellLayer, class CellOptions>
+template <class Options, class OwnCell, class CellOptions>
 class LayerOfCell final : public RecurrentLayer<Options> {
  public:
   LayerOfCell(const char* class_name, const char* cell_name, Options options)
@@ -147,12 +172,7 @@ class LayerOfCell final : public RecurrentLayer<Options> {
     CellOptions of_cell = cell_options<CellOptions>(this->options_);
     of_cell.name = cell_name;
     of_cell.dtype = this->dtype_policy().name;
-    const auto cell = std::make_shared<CellLayer>(std::move(of_cell));
-    // Keras's layers show them as their own: of the two paths files have the one that sorts first.
-    for (const Attribute& activation : cell->attributes()) {
-      this->track(activation.name, std::get<LayerPtr>(activation.value));
-    }
-    this->hold(cell, cell->cells());
+    this->hold_own(std::make_shared<OwnCell>(std::move(of_cell)));
   }
 };
 

@@ -39,13 +39,12 @@ class StackedRNNCellsLayer final : public LibraryLayer<StackedRNNCellsOptions>, 
             .parts = state_counts(cells_)};
   }
   [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
-    const std::vector<std::int64_t> sizes = state_sizes(cells_);
-    if (inputs.size() != 1 + sizes.size()) {
-      fail("takes " + std::to_string(sizes.size()) +
+    Shapes out = state_shapes(cells_, inputs[0]);
+    if (inputs.size() != 1 + out.size()) {
+      fail("takes " + std::to_string(out.size()) +
            " states. Received: " + std::to_string(inputs.size() - 1));
     }
-    Shapes out{{inputs[0][0], cells_.back()->units()}};
-    for (const std::int64_t size : sizes) out.push_back({inputs[0][0], size});
+    out.insert(out.begin(), out.back());
     return out;
   }
 
@@ -54,7 +53,7 @@ class StackedRNNCellsLayer final : public LibraryLayer<StackedRNNCellsOptions>, 
     Shape step = inputs.at(0);
     for (std::size_t i = 0; i < cells_.size(); ++i) {
       build_within(*this, *options_.cells[i], {step});
-      step = {step[0], cells_[i]->units()};
+      step = cells_[i]->state_shape(step);
     }
   }
 

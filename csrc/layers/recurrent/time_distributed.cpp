@@ -60,8 +60,8 @@ class TimeDistributedLayer final : public LibraryLayer<TimeDistributedOptions> {
     if (count == 0) fail("Received a sequence without steps.");
     std::optional<ValueId> mask = call.tensor("mask");
     if (mask) check_mask(builder.shape(*mask), shape);
-    mask = mask && takes_mask() ? std::optional(by_step(builder, *mask)) : std::nullopt;
-    const ValueId x = by_step(builder, inputs[0]);
+    mask = mask && takes_mask() ? std::optional(rows_by_step(builder, *mask)) : std::nullopt;
+    const ValueId x = rows_by_step(builder, inputs[0]);
     if (goes_by_sample(inner(), builder)) return {at_once(builder, x, mask, count)};
     if (count > kMostSteps) {
       fail("Received a sequence of " + std::to_string(count) + " steps; at most " +
@@ -89,9 +89,7 @@ class TimeDistributedLayer final : public LibraryLayer<TimeDistributedOptions> {
           "received: " +
           input.str());
     }
-    Shape step{input[0]};
-    for (std::size_t i = 2; i < input.rank(); ++i) step.push_back(input.dims()[i]);
-    return step;
+    return without_axis(input, 1);
   }
 
   void check_mask(const Shape& mask, const Shape& input) const {
@@ -110,18 +108,14 @@ class TimeDistributedLayer final : public LibraryLayer<TimeDistributedOptions> {
   }
 
   /// (batch, time, ...) -> (time * batch, ...).
-  [[nodiscard]] static ValueId by_step(Builder& builder, ValueId x) {
+  [[nodiscard]] static ValueId rows_by_step(Builder& builder, ValueId x) {
     return in_rows(builder, time_first(builder, x));
   }
 
   /// All steps as one batch: of each step on its own a plan would have a copy of the weights.
   [[nodiscard]] ValueId at_once(Builder& builder, ValueId x, const std::optional<ValueId>& mask,
                                 std::int64_t steps) const {
-    const ValueId y = lowered(builder, x, mask);
-    const Shape rows = builder.shape(y);
-    Shape split{steps, rows[0] / steps};
-    for (std::size_t i = 1; i < rows.rank(); ++i) split.push_back(rows.dims()[i]);
-    return time_first(builder, builder.reshape(y, std::move(split)));
+    return time_first(builder, by_step(builder, lowered(builder, x, mask), steps));
   }
 
   /// Steps carry no mask: it is given to a layer whose call has such an argument, which those of

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-/// Layers that go through a sequence step by step. What RNN, SimpleRNN, LSTM and GRU have in
-/// common:
+/// Layers that go through a sequence step by step. What RNN, SimpleRNN, LSTM, GRU and, of
+/// images, ConvLSTM1D and ConvLSTM2D have in common:
 ///
 /// Sequences (batch, time, features) -> the last step's output (batch, units) or, with
 /// `return_sequences`, all of them (batch, time, units). `return_state` gives the states behind the
@@ -145,6 +145,93 @@ struct GRUOptions {
 };
 [[nodiscard]] LayerRef GRU(GRUOptions options);
 
+/// LSTMs of images, whose products are convolutions: with x the image of a step,
+///
+///     i, f, g, o = parts of conv(x, kernel) + bias + conv(output, recurrent_kernel)
+///
+/// in this order, and the rest as LSTM has it. What is said above of sequences, states and masks
+/// holds of images in the place of features: (batch, time, rows, in) -> (batch, rows', filters) or
+/// (batch, time, rows', filters), states (batch, rows', filters); with `data_format`
+/// "channels_first" (batch, time, in, rows) and so on. `strides`, `padding` ("valid" or "same") and
+/// `dilation_rate` are of the first convolution, as Conv1D has them; the second one keeps the size.
+/// `dropout` and `recurrent_dropout` each have draws of their own for each gate, and are none
+/// where they are 1. The sizes of images have to be known when the layer is built, and are those of
+/// all that follow (ValueError).
+///
+/// Variables: those of `cell` ("conv_lstm1d/conv_lstm_cell/kernel"): kernel (kernel_size, in, 4
+/// filters), recurrent_kernel (kernel_size, filters, 4 filters), bias (4 filters).
+struct ConvLSTM1DOptions {
+  std::int64_t filters = 0;
+  std::int64_t kernel_size = 0;
+  std::int64_t strides = 1;
+  std::string padding = "valid";
+  std::string data_format = "channels_last";
+  std::int64_t dilation_rate = 1;
+  ActivationFunction activation = "tanh";
+  ActivationFunction recurrent_activation = "sigmoid";
+  bool use_bias = true;
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer recurrent_initializer = "orthogonal";
+  Initializer bias_initializer = "zeros";
+  bool unit_forget_bias = true;
+  Regularizer kernel_regularizer = {};
+  Regularizer recurrent_regularizer = {};
+  Regularizer bias_regularizer = {};
+  Regularizer activity_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint recurrent_constraint = {};
+  Constraint bias_constraint = {};
+  double dropout = 0;
+  double recurrent_dropout = 0;
+  bool return_sequences = false;
+  bool return_state = false;
+  bool go_backwards = false;
+  bool stateful = false;
+  bool unroll = false;
+  bool zero_output_for_mask = false;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef ConvLSTM1D(ConvLSTM1DOptions options);
+
+/// The same of (batch, time, rows, cols, in). Kernels (rows, cols, in, 4 filters) and (rows, cols,
+/// filters, 4 filters).
+struct ConvLSTM2DOptions {
+  std::int64_t filters = 0;
+  IntPair kernel_size = 0;
+  IntPair strides = 1;
+  std::string padding = "valid";
+  std::string data_format = "channels_last";
+  IntPair dilation_rate = 1;
+  ActivationFunction activation = "tanh";
+  ActivationFunction recurrent_activation = "sigmoid";
+  bool use_bias = true;
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer recurrent_initializer = "orthogonal";
+  Initializer bias_initializer = "zeros";
+  bool unit_forget_bias = true;
+  Regularizer kernel_regularizer = {};
+  Regularizer recurrent_regularizer = {};
+  Regularizer bias_regularizer = {};
+  Regularizer activity_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint recurrent_constraint = {};
+  Constraint bias_constraint = {};
+  double dropout = 0;
+  double recurrent_dropout = 0;
+  bool return_sequences = false;
+  bool return_state = false;
+  bool go_backwards = false;
+  bool stateful = false;
+  bool unroll = false;
+  bool zero_output_for_mask = false;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef ConvLSTM2D(ConvLSTM2DOptions options);
+
 /// The cells that go one step, of the layers of their names; RNN has them go through sequences.
 /// Applied themselves, to {x, states...}, they give {output, states...}: x (batch, features),
 /// states and output (batch, units), of LSTMCell two states, the output and the carry.
@@ -264,11 +351,12 @@ struct RNNOptions {
 };
 [[nodiscard]] LayerRef RNN(RNNOptions options);
 
-/// An RNN, SimpleRNN, LSTM or GRU, once from the first step to the last and once back:
+/// An RNN, SimpleRNN, LSTM, GRU, ConvLSTM1D or ConvLSTM2D, once from the first step to the last and
+/// once back:
 ///
 ///     auto y = layers::Bidirectional({.layer = layers::LSTM({.units = 8})})(x);
 ///
-/// `merge_mode`: "concat" (along the features), "sum", "ave", "mul", or empty, which is Keras's
+/// `merge_mode`: "concat" (along the last axis), "sum", "ave", "mul", or empty, which is Keras's
 /// None: both outputs, one after the other. Sequences of the way back are turned round first. The
 /// states of `return_state` follow, those of the way there first; so do initial states, as further
 /// inputs. What is masked is zeros in sequences of either way, whatever the layers were made with.
@@ -277,7 +365,7 @@ struct RNNOptions {
 /// the name "forward_<name>", and backward_layer, which is the one given or made likewise.
 /// Variables: theirs ("bidirectional/forward_lstm/lstm_cell/kernel"). The factory throws ValueError
 /// for another merge mode and for layers that do not go together, UnsupportedError for a layer that
-/// is none of the four and for one that no configuration holds.
+/// is none of the six and for one that no configuration holds.
 struct BidirectionalOptions {
   LayerPtr layer = nullptr;
   std::string merge_mode = "concat";

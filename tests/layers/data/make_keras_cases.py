@@ -476,11 +476,35 @@ def spectral():
     yield case(L.SpectralNormalization(L.Dense(3), dtype="mixed_bfloat16"), (None, 4), numbers=False)
 
 
+def conv_lstm():
+    global rng
+    rng = np.random.default_rng(20261206)
+    ROWS, ROWS_FIRST = (None, 3, 7, 2), (None, 3, 2, 7)
+    VIDEO, VIDEO_FIRST = (None, 3, 5, 6, 2), (None, 3, 2, 5, 6)
+    for padding in ("valid", "same"):
+        yield case(L.ConvLSTM1D(2, 3, strides=2, padding=padding), ROWS)
+        yield case(L.ConvLSTM2D(2, (2, 3), strides=(1, 2), padding=padding, return_sequences=True), VIDEO)
+    yield case(L.ConvLSTM1D(1, 2, dilation_rate=2, use_bias=False, go_backwards=True, dropout=0.2), (None, None, 7, 2))
+    yield case(L.ConvLSTM2D(3, 2, dilation_rate=(2, 1), unit_forget_bias=False, recurrent_dropout=0.3), VIDEO)
+    yield case(L.ConvLSTM1D(2, 3, padding="same", data_format="channels_first", return_sequences=True), ROWS_FIRST)
+    yield case(L.ConvLSTM2D(2, 3, data_format="channels_first", recurrent_activation="hard_sigmoid"), VIDEO_FIRST)
+    yield case(L.ConvLSTM1D(2, 2, activation="softmax", data_format="channels_first"), ROWS_FIRST)
+    yield case(L.ConvLSTM1D(2, 3, padding="same"), ROWS, (None, 7, 2), (None, 7, 2))
+    yield case(L.ConvLSTM2D(2, 3, data_format="channels_first", return_state=True, activation="relu"), VIDEO_FIRST,
+               (None, 2, 3, 4), (None, 2, 3, 4))
+    yield case(L.Bidirectional(L.ConvLSTM1D(2, 3, return_sequences=True)), ROWS)
+    yield case(L.Bidirectional(L.ConvLSTM2D(2, 2, data_format="channels_first"), merge_mode="ave"), VIDEO_FIRST)
+    yield case(L.TimeDistributed(L.ConvLSTM1D(2, 2)), (None, 2, 3, 4, 2))
+    for policy in ("bfloat16", "mixed_bfloat16", "float16", "mixed_float16"):
+        # JAX has no orthogonal matrices of these types.
+        yield case(L.ConvLSTM1D(2, 2, recurrent_initializer="glorot_uniform", dtype=policy), ROWS, numbers=False)
+
+
 def main():
     keras.config.set_floatx("float32")
     groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow, attention, masks,
               recurrent, more_normalizations, more_attention, more_core, time_distributed,
-              cells, one_dimension, noise, spectral)
+              cells, one_dimension, noise, spectral, conv_lstm)
     cases = [c for group in groups for c in group()]
     path = pathlib.Path(__file__).with_name("keras_cases.json")
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)

@@ -10,7 +10,7 @@ namespace {
 template <class Options>
 Options recurrent_options(Random& random) {
   Options options;
-  options.units = pick(random, 1, 3);
+  if constexpr (requires { options.units; }) options.units = pick(random, 1, 3);
   options.activation = one_of<std::string>(random, {"tanh", "sigmoid", "silu", "softmax"});
   if constexpr (requires { options.recurrent_activation; }) {
     options.recurrent_activation = one_of<std::string>(random, {"sigmoid", "tanh", "softmax"});
@@ -48,6 +48,36 @@ Case gru(Random& random) {
   auto options = recurrent_options<layers::GRUOptions>(random);
   options.reset_after = coin(random);
   return {layers::GRU(options), sequence(random, options.units, 1)};
+}
+
+/// Of images that have room for the window, and perhaps initial states where they are as large.
+template <class Options>
+Case conv_lstm(Random& random, LayerRef (*make)(Options), std::size_t axes) {
+  auto options = recurrent_options<Options>(random);
+  options.filters = pick(random, 1, 2);
+  options.kernel_size = pick(random, 1, 2);
+  const bool strided = coin(random);
+  (strided ? options.strides : options.dilation_rate) = pick(random, 1, 2);
+  options.padding = one_of<std::string>(random, {"valid", "same"});
+  options.data_format = one_of<std::string>(random, {"channels_last", "channels_first"});
+  const bool first = options.data_format == "channels_first";
+  const std::int64_t batch = pick(random, 1, 3), channels = pick(random, 1, 2);
+  const auto image = [&](Shape shape, std::int64_t features) {
+    if (first) shape.push_back(features);
+    for (std::size_t i = 0; i < axes; ++i) shape.push_back(4 + static_cast<std::int64_t>(i));
+    if (!first) shape.push_back(features);
+    return shape;
+  };
+  std::vector<Shape> inputs{image({batch, pick(random, 1, 4)}, channels)};
+  const bool keeps_size = options.padding == "same" && options.strides == 1;
+  if (keeps_size && coin(random)) inputs.resize(3, image({batch}, options.filters));
+  return {make(options), inputs};
+}
+Case conv_lstm_1d(Random& random) {
+  return conv_lstm(random, layers::ConvLSTM1D, 1);
+}
+Case conv_lstm_2d(Random& random) {
+  return conv_lstm(random, layers::ConvLSTM2D, 2);
 }
 
 template <class Options>
@@ -126,6 +156,8 @@ std::vector<Row> rows_of_recurrence() {
       {"SimpleRNN", simple_rnn},
       {"LSTM", lstm},
       {"GRU", gru},
+      {"ConvLSTM1D", conv_lstm_1d},
+      {"ConvLSTM2D", conv_lstm_2d},
       {"SimpleRNNCell", simple_rnn_cell},
       {"LSTMCell", lstm_cell},
       {"GRUCell", gru_cell},
