@@ -18,6 +18,16 @@ struct Layout {
     if (rank == 1) return i * strides[0];
     return narrow ? offset(static_cast<std::uint32_t>(i)) : offset(i);
   }
+  /// Elements in order.
+  static Layout dense(std::int64_t size) {
+    Layout out;
+    if (size == 1) return out;
+    out.rank = 1;
+    out.narrow = size <= INT32_MAX;
+    out.dims[0] = size;
+    out.strides[0] = 1;
+    return out;
+  }
   /// Whether the last dimension's elements follow one another; else they are one and the same
   /// where in_packs.
   [[nodiscard]] LAMINA_HOST_DEVICE bool neighbours() const {

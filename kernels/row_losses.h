@@ -252,13 +252,89 @@ struct CategoricalHingeOfRow {
   };
 };
 
-using RowLoss =
-    std::variant<MeanOfRow<SquaredError>, MeanOfRow<AbsoluteError>,
-                 MeanOfRow<AbsolutePercentageError>, MeanOfRow<SquaredLogarithmicError>,
-                 MeanOfRow<LogCoshError>, MeanOfRow<PoissonError>, MeanOfRow<HuberError>,
-                 MeanOfRow<HingeError>, MeanOfRow<SquaredHingeError>,
-                 MeanOfRow<BinaryEntropyOfLogits>, MeanOfRow<BinaryEntropy>,
-                 MeanOfRow<BinaryFocalEntropy>, CategoricalEntropy, SparseEntropy,
-                 CategoricalFocalEntropy, NegativeCosine, Divergence, CategoricalHingeOfRow>;
+/// (1 - p^q) / q, p being the label's probability.
+struct GeneralizedEntropy {
+  float q;
+  LAMINA_FOR_TEAMS template <class Team = Alone>
+  LAMINA_HOST_DEVICE float operator()(LossRow y, LossRow p, LossSlopes slopes,
+                                      const Team& team = {}) const {
+    const auto label = [at = static_cast<std::int64_t>(y[0])](std::int64_t i) {
+      return i == at ? 1.0F : 0.0F;
+    };
+    // As Keras has it: what is no number anywhere in the row is none in the sum.
+    const float likelihood = sums_of_row<1>(team, p.size, [&](std::int64_t i) {
+                               return LossSums<1>{{p[i] * label(i)}};
+                             }).of[0];
+    const float slope = -std::pow(likelihood, q - 1.0F);
+    team.each(slopes.size, [&](std::int64_t i) { slopes[i] = slope * label(i); });
+    return (1.0F - std::pow(likelihood, q)) / q;
+  }
+};
+
+/// What a region and its prediction have together and apart. A row may be a whole batch of images,
+/// of which float32 could not add up the elements.
+struct RegionSums {
+  double both, labels, predictions;
+
+  /// Of all of a row.
+  LAMINA_FOR_TEAMS template <class Team>
+  static LAMINA_HOST_DEVICE RegionSums of(const Team& team, LossRow y, LossRow p) {
+    return team.reduce(
+        p.size, RegionSums{0, 0, 0},
+        [&](std::int64_t i) {
+          return RegionSums{static_cast<double>(y[i] * p[i]), y[i], p[i]};
+        },
+        Add{});
+  }
+
+ private:
+  struct Add {
+    LAMINA_HOST_DEVICE RegionSums operator()(RegionSums a, const RegionSums& b) const {
+      a.both += b.both;
+      a.labels += b.labels;
+      a.predictions += b.predictions;
+      return a;
+    }
+  };
+};
+
+/// 1 - 2 sum(y p) / (sum(y) + sum(p))
+struct DiceOfRow {
+  LAMINA_FOR_TEAMS template <class Team = Alone>
+  LAMINA_HOST_DEVICE float operator()(LossRow y, LossRow p, LossSlopes slopes,
+                                      const Team& team = {}) const {
+    const RegionSums sums = RegionSums::of(team, y, p);
+    const auto whole = static_cast<float>(sums.labels + sums.predictions + kLossEpsilon);
+    const float share = static_cast<float>(2.0 * sums.both) / whole;
+    team.each(slopes.size, [&](std::int64_t i) { slopes[i] = (share - 2.0F * y[i]) / whole; });
+    return 1.0F - share;
+  }
+};
+
+/// 1 - t / (t + alpha sum((1 - p) y) + beta sum(p (1 - y))), t being sum(y p).
+struct TverskyOfRow {
+  float alpha, beta;
+  LAMINA_FOR_TEAMS template <class Team = Alone>
+  LAMINA_HOST_DEVICE float operator()(LossRow y, LossRow p, LossSlopes slopes,
+                                      const Team& team = {}) const {
+    const RegionSums sums = RegionSums::of(team, y, p);
+    const double missed = sums.labels - sums.both, wrong = sums.predictions - sums.both;
+    const auto whole = static_cast<float>(sums.both + missed * alpha + wrong * beta + kLossEpsilon);
+    const float share = static_cast<float>(sums.both) / whole;
+    team.each(slopes.size, [&](std::int64_t i) {
+      const float of_whole = y[i] - alpha * y[i] + beta * (1.0F - y[i]);
+      slopes[i] = (share * of_whole - y[i]) / whole;
+    });
+    return 1.0F - share;
+  }
+};
+
+using RowLoss = std::variant<
+    MeanOfRow<SquaredError>, MeanOfRow<AbsoluteError>, MeanOfRow<AbsolutePercentageError>,
+    MeanOfRow<SquaredLogarithmicError>, MeanOfRow<LogCoshError>, MeanOfRow<PoissonError>,
+    MeanOfRow<HuberError>, MeanOfRow<HingeError>, MeanOfRow<SquaredHingeError>,
+    MeanOfRow<BinaryEntropyOfLogits>, MeanOfRow<BinaryEntropy>, MeanOfRow<BinaryFocalEntropy>,
+    CategoricalEntropy, SparseEntropy, CategoricalFocalEntropy, NegativeCosine, Divergence,
+    CategoricalHingeOfRow, GeneralizedEntropy, DiceOfRow, TverskyOfRow>;
 
 }  // namespace lamina::kernels

@@ -139,6 +139,26 @@ void take(Fields& fields, losses::CategoricalFocalCrossentropyOptions& o) {
   fields.take("alpha", o.alpha);
   fields.take("gamma", o.gamma);
 }
+void take(Fields& fields, losses::CategoricalGeneralizedCrossEntropyOptions& o) {
+  take_common_of_loss(fields, o);
+  fields.take("q", o.q);
+}
+void take(Fields& fields, losses::DiceOptions& o) {
+  take_common_of_loss(fields, o);
+  fields.take("axis", o.axis);
+}
+void take(Fields& fields, losses::TverskyOptions& o) {
+  take_common_of_loss(fields, o);
+  fields.take("alpha", o.alpha);
+  fields.take("beta", o.beta);
+  fields.take("axis", o.axis);
+}
+void take(Fields& fields, losses::CircleOptions& o) {
+  take_common_of_loss(fields, o);
+  fields.take("gamma", o.gamma);
+  fields.take("margin", o.margin);
+  fields.take("remove_diagonal", o.remove_diagonal);
+}
 
 template <class Options>
 void take_decay(Fields& fields, Options& o) {
@@ -201,6 +221,9 @@ constexpr Maker<OptimizerPtr> kOptimizers[] = {
     row<optimizers::LossScaleOptimizerOptions, optimizers::LossScaleOptimizer>(
         "LossScaleOptimizer"),
 };
+/// A loss that Keras finds by no name, but in a configuration.
+constexpr std::string_view kUnnamed = "CategoricalGeneralizedCrossEntropy";
+
 constexpr Maker<LossPtr> kLosses[] = {
     row<losses::LossOptions, losses::MeanSquaredError>("MeanSquaredError",
                                                        {"mean_squared_error", "mse", "MSE"}),
@@ -228,6 +251,12 @@ constexpr Maker<LossPtr> kLosses[] = {
         "BinaryFocalCrossentropy", {"binary_focal_crossentropy"}),
     row<losses::CategoricalFocalCrossentropyOptions, losses::CategoricalFocalCrossentropy>(
         "CategoricalFocalCrossentropy", {"categorical_focal_crossentropy"}),
+    row<losses::CategoricalGeneralizedCrossEntropyOptions,
+        losses::CategoricalGeneralizedCrossEntropy>(kUnnamed,
+                                                    {"categorical_generalized_cross_entropy"}),
+    row<losses::DiceOptions, losses::Dice>("Dice", {"dice"}),
+    row<losses::TverskyOptions, losses::Tversky>("Tversky", {"tversky"}),
+    row<losses::CircleOptions, losses::Circle>("Circle", {"circle"}),
 };
 constexpr Maker<SchedulePtr> kSchedules[] = {
     row<schedules::ExponentialDecayOptions, schedules::ExponentialDecay>("ExponentialDecay"),
@@ -277,6 +306,7 @@ OptimizerPtr optimizers::get(std::string_view name) {
 LossPtr losses::get(std::string_view name) {
   LossPtr loss = training::plain(training::loss_makers(), "loss", name);
   training::Description description = *training::Descriptions::of(*loss);
+  if (description.class_name == training::kUnnamed) return loss;
   description.given_name = name;
   training::Descriptions::set(loss, std::move(description));
   return loss;

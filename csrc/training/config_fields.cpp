@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <utility>
 
 #include "core/printable.h"
@@ -116,6 +117,10 @@ template <class T>
 void ConfigReader::take_list(const char* key, std::vector<T>& into) {
   const json* value = find(key);
   if (value == nullptr) return;
+  if (T one = 0; std::is_integral_v<T> && parse(*value, one)) {
+    into = {one};  // as Keras takes an axis
+    return;
+  }
   if (!value->is_array()) refuse(key, "a list of numbers");
   std::vector<T> list(value->size());
   for (std::size_t i = 0; i < list.size(); ++i) {

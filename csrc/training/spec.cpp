@@ -127,7 +127,13 @@ void Spec::take(const char* key, std::vector<double>& into) {
 
 void Spec::take(const char* key, std::vector<std::int64_t>& into) {
   const std::string* value = find(key);
-  if (value != nullptr && !parse_list(*value, into)) fail(key, *value, "a list as [1 2]");
+  if (value == nullptr) return;
+  std::int64_t one = 0;
+  if (parse(*value, one)) {
+    into = {one};
+  } else if (!parse_list(*value, into)) {
+    fail(key, *value, "a list as [1 2]");
+  }
 }
 
 void Spec::finish() const {

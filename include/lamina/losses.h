@@ -1,12 +1,14 @@
 #pragma once
 #include <lamina/tensor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lamina {
 
@@ -30,7 +32,7 @@ struct LossResult {
 
 /// What the rows of a batch lose, one by one.
 struct RowLosses {
-  Tensor values;  ///< float32, of y_pred's shape without its last axis
+  Tensor values;  ///< float32, of y_pred's shape without the axes of a row
   Tensor counts;  ///< of the same: 1, or 0 for a row that takes no part, whose value is 0
 };
 
@@ -39,7 +41,8 @@ struct RowLosses {
 /// number of threads. Immutable: safe to use from any thread.
 ///
 /// To write one, derive and override `row` (and `labels`, where a row has another number of labels
-/// than predictions; and `prepared`, where labels mean something else beside each other).
+/// than predictions; `row_axes`, where it has more than the last axis, or others; and `prepared`,
+/// where labels mean something else beside each other).
 class Loss {
  public:
   virtual ~Loss() = default;
@@ -50,8 +53,9 @@ class Loss {
   /// `y_pred` has is added or dropped. `sample_weight` has the rows' shape, or that of their first
   /// axis (one weight a sample); undefined: all 1. `mask`, what the model says of `y_pred` (see
   /// GradientTape::output_masks), has the rows' shape: where it is 0 the row takes no part and is
-  /// not counted; undefined: all do. Throws ValueError naming both shapes when they do not fit, and
-  /// for labels that are out of range.
+  /// not counted; undefined: all do. One row without axes, such as all of a batch, has weights and
+  /// masks of any shape: it is weighed and counted as though it stood at each place. Throws
+  /// ValueError naming both shapes when they do not fit, and for labels that are out of range.
   [[nodiscard]] float operator()(const Tensor& y_true, const Tensor& y_pred,
                                  const Tensor& sample_weight = {}, const Tensor& mask = {}) const;
   /// The same with its derivative, multiplied by `scale` before it is rounded to `y_pred`'s dtype:
@@ -71,6 +75,12 @@ class Loss {
   /// must not throw.
   [[nodiscard]] virtual float row(std::span<const float> y_true, std::span<const float> y_pred,
                                   std::span<float> gradient) const = 0;
+  /// The axes of predictions of `rank` axes, at least one, whose elements are one row's, in their
+  /// order; all others are the rows'. Labels that are as many as a row's predictions lie as they
+  /// do. Throws ValueError for predictions that have none such.
+  [[nodiscard]] virtual std::vector<std::size_t> row_axes(std::size_t rank) const {
+    return {rank - 1};
+  }
   /// Labels that belong to a row of `classes` predictions.
   [[nodiscard]] virtual std::int64_t labels(std::int64_t classes) const { return classes; }
   /// Throws ValueError for labels that no row may have.
@@ -85,8 +95,10 @@ class Loss {
   friend struct training::LossRows;
   LossResult compute(const Tensor& y_true, const Tensor& y_pred, const Tensor& sample_weight,
                      const Tensor& mask, std::optional<double> gradient_scale) const;
-  LossResult reduced(const training::LossRows& rows, const Tensor& y_pred,
-                     std::optional<double> gradient_scale) const;
+  // Row by row; of the library's own, losses whose rows depend on one another override them.
+  virtual RowLosses losses_of(const training::LossRows& rows, const Tensor& y_pred) const;
+  virtual LossResult reduced(const training::LossRows& rows, const Tensor& y_pred,
+                             std::optional<double> gradient_scale) const;
 
   std::string name_;
   Reduction reduction_;
@@ -192,6 +204,48 @@ struct SparseCategoricalCrossentropyOptions {
 };
 [[nodiscard]] LossPtr SparseCategoricalCrossentropy(
     SparseCategoricalCrossentropyOptions options = {});
+
+/// (1 - p[y]^q) / q, p being probabilities and y one class number a row: integers in [0, classes).
+struct CategoricalGeneralizedCrossEntropyOptions {
+  double q = 0.5;  ///< in (0, 1)
+  Reduction reduction = Reduction::kSumOverBatchSize;
+  std::string name = {};
+};
+[[nodiscard]] LossPtr CategoricalGeneralizedCrossEntropy(
+    CategoricalGeneralizedCrossEntropyOptions options = {});
+
+/// 1 - 2 sum(y p) / (sum(y) + sum(p) + 1e-7), y and p of one shape.
+struct DiceOptions {
+  /// Those that the sums are over, negative ones from the end; each of the others' places loses by
+  /// itself. Unset: all, the batch's too.
+  std::optional<std::vector<std::int64_t>> axis = {};
+  Reduction reduction = Reduction::kSumOverBatchSize;
+  std::string name = {};
+};
+[[nodiscard]] LossPtr Dice(DiceOptions options = {});
+
+/// 1 - t / (t + alpha sum((1 - p) y) + beta sum(p (1 - y)) + 1e-7), t being sum(y p).
+struct TverskyOptions {
+  double alpha = 0.5;
+  double beta = 0.5;
+  std::optional<std::vector<std::int64_t>> axis = {};  ///< as that of Dice
+  Reduction reduction = Reduction::kSumOverBatchSize;
+  std::string name = {};
+};
+[[nodiscard]] LossPtr Tversky(TverskyOptions options = {});
+
+/// Of embeddings (batch, n), best of length 1, and one integer label each: log(1 + sum(exp(pull))
+/// sum(exp(push))) for each, over the others of its label and those of other labels. With d = 1 -
+/// their product, but not below 0, pull is gamma max(d + margin, 0) (d - margin), and push gamma
+/// max(1 + margin - d, 0) (1 - margin - d). One that loses 0, as it has no others, takes no part.
+struct CircleOptions {
+  double gamma = 80.0;
+  double margin = 0.4;
+  bool remove_diagonal = true;  ///< else each is among the others of its label itself
+  Reduction reduction = Reduction::kSumOverBatchSize;
+  std::string name = {};
+};
+[[nodiscard]] LossPtr Circle(CircleOptions options = {});
 
 /// A loss with its defaults by Keras's name of the class or the function, or its abbreviation:
 /// "MeanSquaredError", "mean_squared_error", "mse". Throws ValueError naming those there are.

@@ -98,6 +98,8 @@ SymbolicTensor log2(const SymbolicTensor& x);
 SymbolicTensor log10(const SymbolicTensor& x);
 SymbolicTensor sqrt(const SymbolicTensor& x);
 SymbolicTensor reciprocal(const SymbolicTensor& x);
+SymbolicTensor deg2rad(const SymbolicTensor& x);
+SymbolicTensor rad2deg(const SymbolicTensor& x);
 SymbolicTensor sin(const SymbolicTensor& x);
 SymbolicTensor cos(const SymbolicTensor& x);
 SymbolicTensor tan(const SymbolicTensor& x);
@@ -155,6 +157,8 @@ SymbolicTensor amax(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool 
 // Not of integers of 64 bits.
 SymbolicTensor min(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
 SymbolicTensor amin(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
+/// The greatest less the least, of floats.
+SymbolicTensor ptp(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
 // Biased; of integers float32.
 SymbolicTensor var(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
 SymbolicTensor std(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
@@ -200,6 +204,9 @@ SymbolicTensor squeeze(const SymbolicTensor& x, const ReducedAxes& axis = {});
 SymbolicTensor expand_dims(const SymbolicTensor& x, const layers::Axes& axis);
 SymbolicTensor concatenate(const SymbolicTensors& xs, std::int64_t axis = 0);
 SymbolicTensor stack(const SymbolicTensors& x, std::int64_t axis = 0);
+/// concatenate of the second axis, and of the first.
+SymbolicTensor hstack(const SymbolicTensors& xs);
+SymbolicTensor vstack(const SymbolicTensors& xs);
 /// Into so many parts alike, or at these indices, which ascend: one part more than there are.
 SymbolicTensors split(const SymbolicTensor& x, std::int64_t sections, std::int64_t axis = 0);
 SymbolicTensors split(const SymbolicTensor& x, const std::vector<std::int64_t>& indices,
@@ -209,6 +216,9 @@ SymbolicTensors unstack(const SymbolicTensor& x, std::optional<std::int64_t> num
                         std::int64_t axis = 0);
 /// No axes: all.
 SymbolicTensor flip(const SymbolicTensor& x, const ReducedAxes& axis = {});
+/// The second axis; the first.
+SymbolicTensor fliplr(const SymbolicTensor& x);
+SymbolicTensor flipud(const SymbolicTensor& x);
 /// By one number for all axes, or one for each. No axes: all elements in a row.
 SymbolicTensor roll(const SymbolicTensor& x, const layers::Axes& shift,
                     const ReducedAxes& axis = {});

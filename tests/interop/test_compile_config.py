@@ -56,6 +56,13 @@ def test_losses(lamina, name, options, _, reduction):
     expect_rewritten(lamina, "loss", make(L, name, options | {"reduction": reduction, "name": "mine"}))
 
 
+def test_one_axis_becomes_a_list_of_it(lamina):
+    given = serialize_keras_object(L.Dice(axis=-1))
+    ours = lamina.request("object", kind="loss", object=given)["object"]
+    given["config"]["axis"] = [-1]
+    assert ours == given
+
+
 # With defaults.
 PLAIN_METRICS = [
     "Accuracy", "BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy", "TopKCategoricalAccuracy",
@@ -84,7 +91,10 @@ def test_metrics(lamina, name, options):
     (L.binary_focal_crossentropy, {"apply_class_balancing": True, "alpha": 0.5, "gamma": 1.5, "from_logits": True,
                                    "label_smoothing": 0.125, "axis": -1}),
     (L.categorical_focal_crossentropy, {"alpha": 0.5, "gamma": 1.5, "from_logits": False, "label_smoothing": 0.125,
-                                        "axis": -1})], ids=str)
+                                        "axis": -1}),
+    (L.dice, {"axis": [1, 2]}), (L.tversky, {"alpha": 0.25, "beta": 0.75, "axis": None}),
+    (L.circle, {"gamma": 4.0, "margin": 0.25, "remove_diagonal": False}),
+    (L.categorical_generalized_cross_entropy, {"q": 0.25})], ids=str)
 def test_means_of_losses_that_are_no_metrics_of_keras(lamina, function, options):
     expect_rewritten(lamina, "metric", M.MeanMetricWrapper(function, name="mine", **options))
 
@@ -133,6 +143,10 @@ def compilations():
                                weighted_metrics=["accuracy", M.SparseTopKCategoricalAccuracy(2)])),
         "weighted by name": (two_outputs, dict(optimizer="sgd", loss=[CATEGORIES, "mse"],
                                                weighted_metrics={"number": ["mae", M.RootMeanSquaredError()]})),
+        "regions": (mlp, dict(optimizer=O.SGD(0.1), loss="dice", metrics=["mse"])),
+        "rows of regions": (mlp, dict(optimizer=O.SGD(0.1), loss=L.Tversky(alpha=0.25, axis=[-1]))),
+        "neighbours": (mlp, dict(optimizer=O.SGD(0.01), loss=L.Circle(gamma=4.0))),
+        "noisy labels": (mlp, dict(optimizer=O.SGD(0.1), loss=L.CategoricalGeneralizedCrossEntropy(0.75))),
         "one for all": (two_outputs, dict(optimizer=O.Adagrad(0.1), loss="mse", metrics=[[], ["mse"]])),
         "accumulated": (mlp, dict(optimizer=O.Adam(0.01, gradient_accumulation_steps=2, amsgrad=True), loss=CATEGORIES)),
     }
@@ -147,7 +161,8 @@ class Compiled:
         values.randomize(self.keras, rng)
         self.keras.compile(**arguments)
         self.rng, self.outputs = rng, len(self.keras.outputs)
-        self.number_for_all = name == "one for all"
+        self.number_for_all = name in ("one for all", "regions", "rows of regions")
+        self.flat_labels = name == "noisy labels"  # Keras pairs labels (n, 1) with every prediction
         for _ in range(steps):
             self.step_of_keras(*self.batch())
         self.config = plain(self.keras.get_compile_config())
@@ -158,6 +173,8 @@ class Compiled:
     def batch(self):
         x = self.rng.normal(size=(8, 6)).astype("float32")
         kind = self.rng.integers(0, 3, (8, 1)).astype("int32")
+        if self.flat_labels:
+            kind = kind[:, 0]
         if self.number_for_all:
             kind = self.rng.uniform(0, 1, (8, 3)).astype("float32")
         number = self.rng.normal(size=(8, 1)).astype("float32")
@@ -202,7 +219,7 @@ def test_what_lamina_saved_goes_on_in_keras(name, rng, lamina, tmp_path):
 # Losses' names, of which Keras has no metrics.
 @pytest.mark.parametrize("name", [
     "huber", "Huber", "log_cosh", "LogCosh", "kld", "KLD", "binary_focal_crossentropy", "BinaryFocalCrossentropy",
-    "categorical_focal_crossentropy", "CategoricalFocalCrossentropy"])
+    "categorical_focal_crossentropy", "CategoricalFocalCrossentropy", "dice", "Dice", "tversky", "Tversky"])
 def test_metrics_by_names_that_keras_lacks(name, rng, lamina, tmp_path):
     with pytest.raises(ValueError, match="Could not interpret"):
         M.get(name)

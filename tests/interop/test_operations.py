@@ -25,10 +25,10 @@ FUNCTIONS = [
     lambda x: ops.leaky_relu(x, 0.3), lambda x: ops.elu(x, alpha=0.7), lambda x: ops.gelu(x, approximate=False),
     ops.gelu, lambda x: ops.clip(x, -1, 0.5), lambda x: keras.activations.relu(x, negative_slope=0.1, max_value=1.5),
     lambda x: ops.softmax(x, axis=1), ops.erf, ops.arctan, ops.sinh, ops.cosh, ops.celu, ops.hard_tanh, ops.tanh_shrink,
-    ops.squareplus, ops.soft_shrink, ops.stop_gradient, ops.normalize, lambda x: ops.full_like(x, 0.3),
+    ops.deg2rad, lambda x: ops.rad2deg(x) / 60, ops.squareplus, ops.soft_shrink, ops.stop_gradient, ops.normalize, lambda x: ops.full_like(x, 0.3),
     lambda x: ops.normalize(x, axis=1, order=3), lambda x: ops.celu(x, alpha=0.7), lambda x: ops.tan(ops.tanh(x))]
 REDUCTIONS = [ops.mean, ops.sum, ops.max, ops.min, ops.var, ops.std, ops.prod, ops.logsumexp, ops.amax, ops.amin,
-              ops.norm]
+              ops.norm, ops.ptp]
 BINARY = [ops.add, ops.subtract, ops.multiply, ops.maximum, ops.minimum, lambda x, y: x + y, lambda x, y: x - y,
           lambda x, y: x * y, lambda x, y: ops.divide(x, 2 + ops.abs(y)), lambda x, y: x / (1.5 + y * y)]
 COMPARISONS = [ops.equal, ops.not_equal, ops.greater, ops.greater_equal, ops.less, ops.less_equal, lambda x, y: x > y]
@@ -77,6 +77,7 @@ class OperationMaker:
         choices = [lambda: ops.expand_dims(x, self.axis(x)), lambda: ops.reshape(x, (-1, int(np.prod(sizes)))),
                    lambda: ops.squeeze(ops.expand_dims(x, 1), 1), lambda: ops.stack([x, -x], axis=self.axis(x)),
                    lambda: ops.concatenate([x, x * 2, x], axis=self.axis(x)), lambda: ops.flip(x, axis=self.axis(x)),
+                   lambda: ops.fliplr(x), lambda: ops.hstack([x, 2 * x]),
                    lambda: ops.roll(x, self.random.randrange(-5, 6), axis=self.axis(x)), lambda: x[:, ::-1],
                    lambda: ops.repeat(x, 2, axis=self.axis(x)), lambda: ops.tile(x, (1, 2) + (1,) * (len(sizes) - 1)),
                    lambda: ops.moveaxis(x, self.axis(x), 1), lambda: ops.cumsum(x, axis=self.axis(x)),
@@ -255,7 +256,8 @@ def chosen():
         ops.count_nonzero(x > 0, axis=1), ops.isnan(x), ops.isfinite(x), ops.logical_xor(x > 0, x > 1),
         *ops.split(x, 2, axis=-1), *ops.unstack(i, axis=1), ops.flip(i, axis=1), i // 2, i % 3, x // 0.3, x % -0.7,
         ops.floor_divide(7, x), ops.round(x, 1), ops.floor(x), ops.ceil(x), ops.sign(i), ops.sign(x),
-        ops.tril(x), ops.triu(x, 1), ops.ravel(x), ops.prod(i, axis=1), ops.repeat(i, 2, axis=1)])
+        ops.tril(x), ops.triu(x, 1), ops.deg2rad(i), ops.rad2deg(x), ops.ptp(x, axis=(0, -1)), ops.vstack([x, 2 * x]),
+        ops.hstack([x, along]), ops.flipud(i), ops.fliplr(along), ops.ravel(x), ops.prod(i, axis=1), ops.repeat(i, 2, axis=1)])
 
 
 def test_elements_chosen_by_tensors(rng, lamina):
@@ -312,7 +314,8 @@ def kinked():
         ops.hard_silu(6 * h), ops.softsign(h), h**0, h**2, ops.power(h, 3), ops.where(h > 0, h, 3 * h),
         ops.where(h >= 0, ops.sqrt(h), 0.0), ops.power(ops.abs(h) + 1, h),
         ops.hard_tanh(h), ops.celu(h), ops.threshold(h, 0.5, 7), ops.floor(h), ops.sign(h), ops.mod(h, 0.75),
-        ops.stop_gradient(h) * h, ops.cumprod(h, axis=1), ops.logsumexp(ops.stack([h, 0 * h], -1), axis=-1)], axis=-1))
+        ops.stop_gradient(h) * h, ops.cumprod(h, axis=1), ops.logsumexp(ops.stack([h, 0 * h], -1), axis=-1),
+        ops.ptp(ops.stack([h, 0 * h, 0 * h + 1], -1), axis=-1)], axis=-1))
 
 
 def test_gradients_at_kinks(lamina, tmp_path):

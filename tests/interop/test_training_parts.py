@@ -76,6 +76,14 @@ LOSSES = [
     ("CategoricalFocalCrossentropy", {}, "one-hot"),
     ("CategoricalFocalCrossentropy", {"from_logits": True, "alpha": 0.5, "gamma": 3.0}, "one-hot"),
     ("CategoricalFocalCrossentropy", {"label_smoothing": 0.2}, "one-hot"),
+    ("CategoricalGeneralizedCrossEntropy", {}, "likely classes"),
+    ("CategoricalGeneralizedCrossEntropy", {"q": 0.8}, "likely classes"),
+    *[("Dice", options, "region") for options in ({}, {"axis": [-1]}, {"axis": [0]}, {"axis": [0, -1]}, {"axis": []})],
+    *[("Tversky", options, "region") for options in
+      ({}, {"alpha": 0.3, "beta": 0.9}, {"alpha": 0.2, "axis": [-1]}, {"beta": 0.2, "axis": [0]})],
+    ("Circle", {"gamma": 2.0}, "circle"),
+    ("Circle", {"gamma": 2.0, "margin": 0.25, "remove_diagonal": False}, "circle"),
+    ("Circle", {"gamma": 2.0, "remove_diagonal": False}, "circle"),
 ]
 
 
@@ -84,35 +92,46 @@ def draw_labels(kind, rng, rows, classes):
         return rng.normal(size=(*rows, classes)).astype("float32")
     if kind == "positive":
         return rng.uniform(0.01, 1.5, (*rows, classes)).astype("float32")
-    if kind in ("binary", "hinge"):
+    if kind in ("binary", "hinge", "region"):
         return rng.integers(0, 2, (*rows, classes)).astype("float32")
+    if kind == "circle":
+        return rng.integers(0, 3, rows).astype("int32")
     labels = rng.integers(0, classes, rows)
     return np.eye(classes, dtype="float32")[labels] if kind == "one-hot" else labels.astype("int32")
 
 
 def draw_predictions(kind, options, rng, rows, classes):
-    if kind == "positive":
+    if kind in ("positive", "likely classes"):
         return rng.uniform(0.01, 1.5, (*rows, classes)).astype("float32")
+    if kind == "circle":
+        return rng.normal(0, 0.4, (*rows, classes)).astype("float32")  # some products are above 1
     if kind in ("real", "hinge") or options.get("from_logits"):
         p = rng.normal(0, 3, (*rows, classes)).astype("float32")
         if kind == "hinge":
             p[(0,) * len(rows)] = 0  # all equally great
         return p
     p = rng.uniform(0.001, 0.999, (*rows, classes)).astype("float32")
-    if kind != "binary" and rng.integers(2):
+    if kind not in ("binary", "region") and rng.integers(2):
         p /= p.sum(-1, keepdims=True)
     p[(0,) * len(rows)] = np.eye(classes, dtype="float32")[0]  # clipped on both sides
     return p
 
 
+def shape_of_weights(options, shape):
+    """One a row; one scalar, whatever it is of, takes any."""
+    axes = [axis % len(shape) for axis in options.get("axis", [-1])]
+    kept = tuple(size for axis, size in enumerate(shape) if axis not in axes)
+    return kept if kept else shape[:-1]
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name,options,kind", LOSSES, ids=lambda v: str(v))
 def test_losses_and_their_gradients(lamina, rng, name, options, kind, weighted):
-    rows = tuple(rng.integers(1, 7, rng.integers(1, 3)))
+    rows = tuple(rng.integers(1, 7, 1 if kind == "circle" else rng.integers(1, 3)))
     classes = int(rng.integers(2, 12))
     y_true = draw_labels(kind, rng, rows, classes)
     y_pred = draw_predictions(kind, options, rng, rows, classes)
-    weight = rng.uniform(0, 2, rows).astype("float32") if weighted else None
+    weight = rng.uniform(0, 2, shape_of_weights(options, y_pred.shape)).astype("float32") if weighted else None
     loss = getattr(keras.losses, name)(**options)
     expected, gradient = jax.jit(jax.value_and_grad(lambda p: loss(y_true, p, weight)))(y_pred)
     request = dict(loss=words(name, options), y_true=described(lamina, "y_true", y_true),
@@ -124,6 +143,39 @@ def test_losses_and_their_gradients(lamina, rng, name, options, kind, weighted):
     gradient = np.asarray(gradient)
     scale = max(1e-3, float(np.abs(gradient).max()))
     np.testing.assert_allclose(read(reply["gradient"]) / scale, gradient / scale, **CLOSE)
+
+
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight"])
+@pytest.mark.parametrize("shape", [(1,), (5,), (5, 1), (5, 3)], ids=str)
+@pytest.mark.parametrize("name", ["Dice", "Tversky"])
+def test_one_loss_of_a_batch_takes_weights_of_any_shape(lamina, rng, name, shape, reduction):
+    y_true, y_pred = rng.integers(0, 2, (5, 3, 2)).astype("float32"), rng.uniform(0, 1, (5, 3, 2)).astype("float32")
+    weight = rng.uniform(0, 2, shape).astype("float32")
+    loss = getattr(keras.losses, name)(reduction=reduction)
+    expected, gradient = jax.value_and_grad(lambda p: loss(y_true, p, weight))(y_pred)
+    reply = lamina.request("loss", loss=words(name, {"reduction": reduction}), y_true=described(lamina, "y", y_true),
+                           y_pred=described(lamina, "p", y_pred), sample_weight=described(lamina, "w", weight),
+                           output=str(lamina.scratch / "gradient.bin"))
+    np.testing.assert_allclose(reply["value"], float(expected), **CLOSE)
+    np.testing.assert_allclose(read(reply["gradient"]), np.asarray(gradient), **CLOSE)
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+def test_circles_of_keras_gamma(lamina, rng, normalized):
+    """Exponents are 80 times as large as what float32 rounds."""
+    rows, size = int(rng.integers(6, 40)), int(rng.integers(3, 40))
+    y_true, y_pred = rng.integers(0, 4, (rows, 1)).astype("int32"), rng.normal(0, 0.3, (rows, size)).astype("float32")
+    if normalized:
+        y_pred /= np.linalg.norm(y_pred, axis=-1, keepdims=True)
+    weight = rng.uniform(0, 2, rows).astype("float32")
+    loss = keras.losses.Circle()
+    expected, gradient = jax.value_and_grad(lambda p: loss(y_true, p, weight))(y_pred)
+    reply = lamina.request("loss", loss="Circle", y_true=described(lamina, "y", y_true),
+                           y_pred=described(lamina, "p", y_pred), sample_weight=described(lamina, "w", weight),
+                           output=str(lamina.scratch / "gradient.bin"))
+    np.testing.assert_allclose(reply["value"], float(expected), rtol=1e-4, atol=1e-5)
+    scale = max(1e-3, float(np.abs(gradient).max()))
+    np.testing.assert_allclose(read(reply["gradient"]) / scale, np.asarray(gradient) / scale, rtol=1e-3, atol=2e-4)
 
 
 def result_of_keras(metric, batches):
@@ -139,6 +191,30 @@ def result_of_keras(metric, batches):
         return variables
 
     return float(metric.stateless_result(updated([v.value for v in metric.variables], batches)))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name,options,kind", [("dice", {"axis": [1, 2]}, "region"), ("dice", {}, "region"),
+                                               ("tversky", {"alpha": 0.25, "axis": [-1]}, "region"),
+                                               ("circle", {"gamma": 4.0}, "circle"),
+                                               ("categorical_generalized_cross_entropy", {"q": 0.75}, "likely classes")],
+                         ids=str)
+def test_means_of_losses_that_are_no_metrics_of_keras(lamina, rng, name, options, kind, weighted):
+    if weighted and name == "dice" and not options:
+        pytest.skip("one number for a batch, which Keras's mean gives no weights")
+    metric, batches, given = keras.metrics.MeanMetricWrapper(getattr(keras.losses, name), **options), [], []
+    for i in range(3):
+        rows = tuple(int(n) for n in rng.integers(2, 7, 1 if kind == "circle" else 2))
+        y_true, y_pred = draw_labels(kind, rng, rows, 3), draw_predictions(kind, options, rng, rows, 3)
+        batch = {"y_true": described(lamina, f"t{i}", y_true), "y_pred": described(lamina, f"p{i}", y_pred)}
+        weight = rng.uniform(0, 2, rows[:1]).astype("float32") if weighted else None
+        if weighted:
+            batch["sample_weight"] = described(lamina, f"w{i}", weight)
+        given.append((y_true, y_pred, weight))
+        batches.append(batch)
+    word = {"dice": "Dice", "tversky": "Tversky", "circle": "Circle"}.get(name, "CategoricalGeneralizedCrossEntropy")
+    reply = lamina.request("metric", metric=words(word, options), batches=batches)
+    np.testing.assert_allclose(reply["result"], result_of_keras(metric, given), rtol=1e-4, atol=1e-5)
 
 
 METRICS = [("accuracy", "binary-one"), ("accuracy", "one-hot"), ("ACC", "classes"), ("binary_accuracy", "binary"),

@@ -87,7 +87,7 @@ TEST(ObjectConfig, OfMeansOfLossesHoldsTheLosssOptions) {
     }
     EXPECT_EQ(training::metric_object(*training::metric_from(object)), object);
   }
-  EXPECT_EQ(wrapped, 5U);  // Keras has no metric of these losses, or another of that name
+  EXPECT_EQ(wrapped, 9U);  // Keras has no metric of these losses, or another of that name
 }
 
 TEST(ObjectConfig, HasTheLearningRateOfNow) {
@@ -107,6 +107,28 @@ TEST(ObjectConfig, OfALossByItsNameIsTheName) {
                          {"config", "mean_absolute_error"},
                          {"registered_name", "function"}};
   EXPECT_EQ(training::loss_object(*training::loss_from(function)), "mean_absolute_error");
+}
+
+// losses.get of Keras's knows it by no name.
+TEST(ObjectConfig, OfALossThatKerasHasNoNameForIsAnObject) {
+  const std::string name = "CategoricalGeneralizedCrossEntropy";
+  const json object = training::loss_object(*losses::get(name));
+  EXPECT_EQ(object.at("class_name"), name);
+  EXPECT_EQ(object.at("config").at("q"), 0.5);
+  EXPECT_EQ(training::loss_object(*training::loss_from(object)), object);
+}
+
+TEST(ObjectConfig, OfAxesMayHaveOneByItself) {
+  json object = training::loss_object(*losses::Dice({.axis = {{1, 2}}}));
+  EXPECT_EQ(object.at("config").at("axis"), json({1, 2}));
+  object["config"]["axis"] = -1;
+  EXPECT_EQ(training::loss_object(*training::loss_from(object)).at("config").at("axis"),
+            json::array({-1}));
+  object["config"]["axis"] = nullptr;
+  EXPECT_EQ(training::loss_object(*training::loss_from(object)), object);
+  object["config"]["axis"] = 0.5;
+  EXPECT_THAT(message_of([&] { (void)training::loss_from(object); }),
+              HasSubstr("the option axis=0.5 should be a list of numbers"));
 }
 
 TEST(ObjectConfig, OfAWrappedOptimizerHasNoScaleOfItsOwn) {
@@ -189,9 +211,10 @@ TEST(ObjectConfig, OfAMetricByItsNameIsTheNameWhereKerasHasIt) {
     EXPECT_EQ(object["class_name"], "KLDivergence");
     EXPECT_EQ(object["config"]["name"], name);
   }
-  for (const char* name : {"huber", "Huber", "log_cosh", "LogCosh", "binary_focal_crossentropy",
-                           "BinaryFocalCrossentropy", "categorical_focal_crossentropy",
-                           "CategoricalFocalCrossentropy"}) {
+  for (const char* name :
+       {"huber", "Huber", "log_cosh", "LogCosh", "binary_focal_crossentropy",
+        "BinaryFocalCrossentropy", "categorical_focal_crossentropy", "CategoricalFocalCrossentropy",
+        "dice", "Tversky", "circle", "categorical_generalized_cross_entropy"}) {
     const json object = training::named_metric_object(name);
     EXPECT_EQ(object["class_name"], "MeanMetricWrapper") << name;
     EXPECT_EQ(object["config"]["name"], name);

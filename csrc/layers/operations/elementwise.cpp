@@ -173,6 +173,29 @@ class Reciprocal final : public Operation {
   }
 };
 
+/// Deg2rad and Rad2deg.
+class Angle final : public Operation {
+ public:
+  Angle(OperationForm form, double factor)
+      : Operation(std::move(form), Operands::kTensor, {}), factor_(factor) {}
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override { return x.at(0); }
+  [[nodiscard]] DType dtype(const DTypes& x) const override {
+    if (is_floating(x.at(0))) return x[0];
+    return x[0] == DType::kInt64 ? DType::kFloat64 : DType::kFloat32;
+  }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    const DType dtype = result(builder, x).dtype;
+    return builder.binary(ops::Binary::kMultiply, builder.cast(x[0], dtype),
+                          constant(builder, factor_, dtype));
+  }
+
+ private:
+  double factor_;
+};
+constexpr double kPi = 3.14159265358979323846;
+
 /// To so many decimals, what is halfway to the even neighbour; integers are so already.
 class Round final : public Operation {
  public:
@@ -320,6 +343,8 @@ OperationRows elementwise_operations() {
       operation_row<LogOfBase>("Log2", kNumpyOps, 2.0),
       operation_row<LogOfBase>("Log10", kNumpyOps, 10.0),
       operation_row<Reciprocal>("Reciprocal", kNumpyOps),
+      operation_row<Angle>("Deg2rad", kNumpyOps, kPi / 180),
+      operation_row<Angle>("Rad2deg", kNumpyOps, 180 / kPi),
       operation_row<Round>("Round", kNumpyOps),
       operation_row<StopGradient>("StopGradient", kCoreOps),
       operation_row<Clip>("Clip", kNumpyOps),
@@ -362,6 +387,8 @@ LAMINA_UNARY_OPERATION(sign, "Sign")
 LAMINA_UNARY_OPERATION(log2, "Log2")
 LAMINA_UNARY_OPERATION(log10, "Log10")
 LAMINA_UNARY_OPERATION(reciprocal, "Reciprocal")
+LAMINA_UNARY_OPERATION(deg2rad, "Deg2rad")
+LAMINA_UNARY_OPERATION(rad2deg, "Rad2deg")
 LAMINA_UNARY_OPERATION(stop_gradient, "StopGradient")
 LAMINA_UNARY_OPERATION(relu, "Relu")
 LAMINA_UNARY_OPERATION(relu6, "Relu6")

@@ -30,6 +30,9 @@ class Joining : public Operation {
  public:
   explicit Joining(OperationForm form)
       : Operation(std::move(form), Operands::kList, {"axis"}), axis_(integer("axis", 0)) {}
+  /// Of a class whose name says the axis.
+  Joining(OperationForm form, std::int64_t axis)
+      : Operation(std::move(form), Operands::kList, {}), axis_(axis) {}
 
  protected:
   [[nodiscard]] DType dtype(const DTypes& x) const final {
@@ -57,7 +60,7 @@ class Joining : public Operation {
   std::int64_t axis_;
 };
 
-class Concatenate final : public Joining {
+class Concatenate : public Joining {
  public:
   using Joining::Joining;
 
@@ -82,6 +85,18 @@ class Concatenate final : public Joining {
   [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
     return joined(builder, of_one_dtype(builder, x),
                   axis_index(axis(), builder.shape(x[0]).rank()));
+  }
+};
+
+/// Hstack and Vstack. (Keras's results of vectors are not of the shapes that it says they have.)
+class Beside final : public Concatenate {
+ public:
+  using Concatenate::Concatenate;
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override {
+    if (x.at(0).rank() < 2) unsupported("a tensor of less than two axes");
+    return Concatenate::shape(x);
   }
 };
 
@@ -119,6 +134,8 @@ class Stack final : public Joining {
 
 OperationRows joining_operations() {
   return {operation_row<Concatenate>("Concatenate", kNumpyOps),
+          operation_row<Beside>("Hstack", kNumpyOps, std::int64_t{1}),
+          operation_row<Beside>("Vstack", kNumpyOps, std::int64_t{0}),
           operation_row<Stack>("Stack", kNumpyOps)};
 }
 
@@ -128,6 +145,12 @@ namespace lamina::ops {
 
 SymbolicTensor concatenate(const SymbolicTensors& xs, std::int64_t axis) {
   return layers::call_on_list("Concatenate", xs, {{"axis", axis}});
+}
+SymbolicTensor hstack(const SymbolicTensors& xs) {
+  return layers::call_on_list("Hstack", xs);
+}
+SymbolicTensor vstack(const SymbolicTensors& xs) {
+  return layers::call_on_list("Vstack", xs);
 }
 SymbolicTensor stack(const SymbolicTensors& x, std::int64_t axis) {
   return layers::call_on_list("Stack", x, {{"axis", axis}});

@@ -158,7 +158,7 @@ class CountNonzero final : public Reduction {
 };
 
 /// Max and Min.
-class Extreme final : public Reduction {
+class Extreme : public Reduction {
  public:
   Extreme(OperationForm form, bool least)
       : Reduction(std::move(form), {"axis", "keepdims"}), least_(least) {}
@@ -171,20 +171,40 @@ class Extreme final : public Reduction {
     return x.at(0);
   }
   [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
-    const DType dtype = builder.dtype(x[0]);
-    ValueId y = x[0];
+    return extreme(builder, x[0], least_);
+  }
+
+  [[nodiscard]] ValueId extreme(Builder& builder, ValueId x, bool least) const {
+    const DType dtype = builder.dtype(x);
+    ValueId y = x;
     // Whatever has no arithmetic of its own has its place among wide floats.
-    if (dtype == DType::kBool || (least_ && !is_floating(dtype))) {
+    if (dtype == DType::kBool || (least && !is_floating(dtype))) {
       y = builder.cast(y, DType::kFloat64);
     }
-    if (least_) y = negated(builder, y);
+    if (least) y = negated(builder, y);
     y = reduce(builder, y, Reduce::Kind::kMax, keepdims());
-    if (least_) y = negated(builder, y);
+    if (least) y = negated(builder, y);
     return builder.cast(y, dtype);
   }
 
  private:
   bool least_;
+};
+
+/// Ptp: from the least to the greatest.
+class Range final : public Extreme {
+ public:
+  explicit Range(OperationForm form) : Extreme(std::move(form), true) {}
+
+ protected:
+  [[nodiscard]] DType dtype(const DTypes& x) const override {
+    if (!is_floating(x.at(0))) unsupported("a tensor of integers");
+    return x[0];
+  }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    return builder.binary(ops::Binary::kSubtract, extreme(builder, x[0], false),
+                          extreme(builder, x[0], true));
+  }
 };
 
 /// Any and All.
@@ -218,6 +238,7 @@ OperationRows reduction_operations() {
           operation_row<Extreme>("Amax", kNumpyOps, false),
           operation_row<Extreme>("Min", kNumpyOps, true),
           operation_row<Extreme>("Amin", kNumpyOps, true),
+          operation_row<Range>("Ptp", kNumpyOps),
           operation_row<CountNonzero>("CountNonzero", kNumpyOps),
           operation_row<Quantifier>("Any", kNumpyOps, false),
           operation_row<Quantifier>("All", kNumpyOps, true)};
@@ -261,6 +282,9 @@ SymbolicTensor amax(const SymbolicTensor& x, const ReducedAxes& axis, bool keepd
 }
 SymbolicTensor amin(const SymbolicTensor& x, const ReducedAxes& axis, bool keepdims) {
   return reduced("Amin", x, axis, keepdims);
+}
+SymbolicTensor ptp(const SymbolicTensor& x, const ReducedAxes& axis, bool keepdims) {
+  return reduced("Ptp", x, axis, keepdims);
 }
 SymbolicTensor std(const SymbolicTensor& x, const ReducedAxes& axis, bool keepdims) {
   return reduced("Std", x, axis, keepdims);

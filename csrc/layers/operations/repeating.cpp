@@ -46,6 +46,29 @@ class Flip final : public Operation {
   }
 };
 
+/// Fliplr and Flipud: of one axis.
+class FlipOf final : public Operation {
+ public:
+  FlipOf(OperationForm form, std::size_t axis)
+      : Operation(std::move(form), Operands::kTensor, {}), axis_(axis) {}
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override {
+    if (x.at(0).rank() <= axis_) {
+      fail(std::string(axis_ == 0 ? "`flipud` requires input with 1"
+                                  : "`fliplr` requires input with 2") +
+           " or more dimensions. Received: x.shape=" + x[0].str());
+    }
+    return x[0];
+  }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    return flipped(builder, x[0], axis_);
+  }
+
+ private:
+  std::size_t axis_;
+};
+
 /// What goes over an end comes back at the other.
 class Roll final : public Operation {
  public:
@@ -386,6 +409,8 @@ class Triangle final : public Operation {
 
 OperationRows repeating_operations() {
   return {operation_row<Flip>("Flip", kNumpyOps),
+          operation_row<FlipOf>("Fliplr", kNumpyOps, std::size_t{1}),
+          operation_row<FlipOf>("Flipud", kNumpyOps, std::size_t{0}),
           operation_row<Roll>("Roll", kNumpyOps),
           operation_row<Tile>("Tile", kNumpyOps),
           operation_row<Repeat>("Repeat", kNumpyOps),
@@ -404,6 +429,12 @@ using layers::call_operation;
 
 SymbolicTensor flip(const SymbolicTensor& x, const ReducedAxes& axis) {
   return call_operation("Flip", x, {{"axis", axes_to_config(axis)}});
+}
+SymbolicTensor fliplr(const SymbolicTensor& x) {
+  return call_operation("Fliplr", x);
+}
+SymbolicTensor flipud(const SymbolicTensor& x) {
+  return call_operation("Flipud", x);
 }
 SymbolicTensor roll(const SymbolicTensor& x, const layers::Axes& shift, const ReducedAxes& axis) {
   return call_operation("Roll", x,

@@ -28,7 +28,7 @@ kernels::Layout layout(const std::vector<std::int64_t>& dims, const Strides& str
 }
 
 kernels::Layout dense(std::int64_t size) {
-  return layout({size}, {1});
+  return kernels::Layout::dense(size);
 }
 
 kernels::Groups groups(const Shape& shape, const std::vector<std::size_t>& axes) {

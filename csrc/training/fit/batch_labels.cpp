@@ -15,13 +15,16 @@ void BatchLabels::add(const Loss& loss, const Tensor& y_true, const Tensor& samp
                       const Shape& predictions, const std::optional<Shape>& mask) {
   Output output{&loss, {loss, y_true, predictions}, {}, {}, {}, mask.has_value()};
   LossRows& rows = output.rows;
-  if (mask) rows.require_mask(loss, *mask);
+  if (mask) rows.expect_mask(loss, *mask);
   rows.weigh(sample_weight);
-  const Shape one_a_row{rows.shape.size()};
   output.y_true = put(rows.y_true);
-  if (!rows.weights.empty()) output.weights = put(Tensor::from(rows.weights, one_a_row));
-  if (dynamic_cast<const losses::KernelLoss&>(loss).ignores()) {
-    output.counts = put(Tensor::from(rows.counts, one_a_row));
+  if (rows.shared() && !mask) {
+    output.weights = put(Tensor::from(std::vector<float>{rows.weight(0)}, {1}));
+  } else if (!rows.weights.empty()) {
+    output.weights = put(Tensor::from(rows.weights, {rows.shares.size()}));
+  }
+  if (dynamic_cast<const losses::KernelLoss&>(loss).ignores() && (mask || !rows.shared())) {
+    output.counts = put(Tensor::from(rows.counts, {rows.shares.size()}));
   }
   outputs_.push_back(std::move(output));
 }

@@ -17,7 +17,7 @@ class BatchLabels {
   struct Output {
     const Loss* loss;  ///< a losses::KernelLoss
     LossRows rows;
-    Place y_true, weights, counts;
+    Place y_true, weights, counts;  ///< one a row; of one that is shared and masked, one a share
     bool masked;
   };
 

@@ -29,6 +29,11 @@ kernels::LossBatch batch_of(const BatchLabels::Output& output, std::span<const T
   return batch;
 }
 
+kernels::CopyJob copy(const float* x, const kernels::Layout& from, float* y,
+                      const kernels::Layout& to, std::int64_t size) {
+  return {sizeof(float), x, y, from, to, size};
+}
+
 }  // namespace
 
 bool DeviceLosses::computes(const Loss& loss, DType predictions) {
@@ -40,29 +45,56 @@ void DeviceLosses::compute(const BatchLabels& labels, const Batch& batch,
   const std::vector<BatchLabels::Output>& outputs = labels.outputs();
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const BatchLabels::Output& output = outputs[i];
+    const LossRows& rows = output.rows;
     Tensor& gradient = gradients[i];
-    if (gradient.size() == 0) continue;  // a launch of nothing is an error
+    const std::int64_t size = gradient.size();
+    if (size == 0) continue;  // a launch of nothing is an error
     kernels::LossBatch of_output = batch_of(output, batch.arrays, scales[i]);
-    const Reduction reduction = output.loss->reduction();
     if (output.masked) {
-      of_output.mask = static_cast<const bool*>(batch.masks[i].raw());
-      if (reduction != Reduction::kSum) {  // how many rows there are the device alone knows
-        const bool by_weight = reduction == Reduction::kMeanWithSampleWeight;
-        float* const divisor =
-            room(divisors_, static_cast<std::int64_t>(outputs.size()), device()) + i;
-        runner_.run(kernels::LossDivisorJob{of_output, by_weight, divisor});
-        of_output.divisor = divisor;
-      }
+      float* const sums = room(sums_, 2 * static_cast<std::int64_t>(outputs.size()), device());
+      apply_mask(output, static_cast<const bool*>(batch.masks[i].raw()), of_output, sums + 2 * i);
     }
     const bool wide_enough = gradient.dtype() == DType::kFloat32;
-    of_output.y_pred = as_float(batch.predictions[i]);
-    of_output.gradient = wide_enough ? static_cast<float*>(gradient.raw())
-                                     : room(slopes_, gradient.size(), device());
+    float* const slopes =
+        wide_enough ? static_cast<float*>(gradient.raw()) : room(slopes_, size, device());
+    of_output.y_pred = by_row(rows, as_float(batch.predictions[i]));
+    of_output.gradient = rows.in_order ? slopes : room(slopes_of_rows_, size, device());
     runner_.run(kernels::LossGradientJob{kernel_loss(*output.loss)->kernel(), of_output});
+    if (!rows.in_order) {
+      runner_.run(
+          copy(of_output.gradient, kernels::Layout::dense(size), slopes, rows.places, size));
+    }
     if (wide_enough) continue;
-    runner_.run(kernels::CastJob{DType::kFloat32, gradient.dtype(), slopes_.raw(), gradient.raw(),
-                                 gradient.size()});
+    runner_.run(kernels::CastJob{DType::kFloat32, gradient.dtype(), slopes, gradient.raw(), size});
   }
+}
+
+void DeviceLosses::apply_mask(const BatchLabels::Output& output, const bool* mask,
+                              kernels::LossBatch& batch, float* sums) const {
+  const LossRows& rows = output.rows;
+  const Reduction reduction = output.loss->reduction();
+  kernels::LossBatch shares = batch;
+  shares.rows = rows.shares.size();
+  shares.mask = mask;
+  if (reduction != Reduction::kSum) {  // how many there are the device alone knows
+    runner_.run(kernels::LossDivisorJob{shares, rows.divides_by_weight(reduction), sums});
+    batch.divisor = sums;
+  }
+  if (!rows.shared()) {
+    batch.mask = mask;
+    return;
+  }
+  runner_.run(kernels::LossDivisorJob{shares, true, sums + 1});
+  batch.weights = sums + 1;
+  batch.counts = nullptr;
+}
+
+const float* DeviceLosses::by_row(const LossRows& rows, const float* predictions) {
+  if (rows.in_order) return predictions;
+  const std::int64_t size = rows.y_pred.size();
+  float* const out = room(rows_, size, device());
+  runner_.run(copy(predictions, rows.places, out, kernels::Layout::dense(size), size));
+  return out;
 }
 
 const float* DeviceLosses::as_float(const Tensor& numbers) {

@@ -32,14 +32,21 @@ class DeviceLosses {
                std::vector<Tensor> gradients);
 
  private:
+  /// How the rows count that the device knows the mask of: divisor and, of a row that has shares,
+  /// what these weigh. `sums` has room for two.
+  void apply_mask(const BatchLabels::Output& output, const bool* mask, kernels::LossBatch& batch,
+                  float* sums) const;
+  /// Predictions row after row, and a gradient in the place of them.
+  [[nodiscard]] const float* by_row(const LossRows& rows, const float* predictions);
   /// The same numbers as float32, in memory that is kept; `numbers` themselves where they are that.
   [[nodiscard]] const float* as_float(const Tensor& numbers);
   /// Room for so many float32, kept until more are asked for.
   [[nodiscard]] static float* room(Tensor& kept, std::int64_t size, Device device);
 
   ops::JobRunner runner_;
-  Tensor predictions_, slopes_;  ///< float32, of one output after another
-  Tensor divisors_;              ///< float32, one an output
+  Tensor predictions_, slopes_;   ///< float32, of one output after another
+  Tensor rows_, slopes_of_rows_;  ///< the same where rows are not what lies together
+  Tensor sums_;                   ///< float32, two an output
 };
 
 }  // namespace lamina::training

@@ -63,7 +63,8 @@ std::vector<float> row_weights(const Tensor& sample_weight, const Shape& rows) {
   const auto data = weights.data<float>();
   const auto count = static_cast<std::size_t>(rows.size());
   Shape shape = weights.shape();
-  while (shape.rank() > 1 && shape.rank() > rows.rank() && shape[-1] == 1) {
+  const std::size_t least = rows.rank() == 0 ? 0 : 1;
+  while (shape.rank() > least && shape.rank() > rows.rank() && shape[-1] == 1) {
     shape = without_last(shape);
   }
   if (shape == rows) return {data.begin(), data.end()};

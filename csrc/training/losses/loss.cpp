@@ -3,7 +3,6 @@
 #include <lamina/losses.h>
 
 #include <algorithm>
-#include <numeric>
 #include <vector>
 
 #include "core/denormals.h"
@@ -18,7 +17,7 @@ namespace {
 class Rows {
  public:
   Rows(const training::LossRows& all, const Tensor& predictions)
-      : all_(all), predicted_(predictions.reshape(all.y_pred).cast(DType::kFloat32)) {}
+      : all_(all), predicted_(all.by_row(predictions.reshape(all.y_pred).cast(DType::kFloat32))) {}
 
   template <class T>
   static std::span<T> of(std::span<T> all, std::size_t row, std::int64_t width) {
@@ -69,7 +68,10 @@ LossResult Loss::value_and_gradient(const Tensor& y_true, const Tensor& y_pred,
 }
 
 RowLosses Loss::row_losses(const Tensor& y_true, const Tensor& y_pred) const {
-  const training::LossRows all = rows_of(*this, y_true, y_pred);
+  return losses_of(rows_of(*this, y_true, y_pred), y_pred);
+}
+
+RowLosses Loss::losses_of(const training::LossRows& all, const Tensor& y_pred) const {
   const Rows rows(all, y_pred);
   RowLosses out{Tensor::zeros(all.shape), Tensor::zeros(all.shape)};
   const std::span<float> values = out.values.data<float>(), counts = out.counts.data<float>();
@@ -97,22 +99,23 @@ LossResult Loss::reduced(const training::LossRows& all, const Tensor& y_pred,
   const kernels::LossWeighting weighting{divisor, static_cast<float>(gradient_scale.value_or(1))};
 
   Tensor gradient = with_gradient ? Tensor::empty(all.y_pred) : Tensor();
-  std::vector<float> losses(all.counts.size(), 0.0F);
+  std::vector<float> losses(static_cast<std::size_t>(all.shape.size()), 0.0F);
   rows.for_each([&](std::size_t i) {
     std::span<float> slope;
     if (with_gradient) slope = Rows::of(gradient.data<float>(), i, all.classes);
-    if (all.counts[i] == 0 || divisor == 0) {
+    if (!all.counted(i) || divisor == 0) {
       std::fill(slope.begin(), slope.end(), 0.0F);
       return;
     }
-    const float weight = all.weights.empty() ? 1.0F : all.weights[i];
+    const float weight = all.weight(i);
     losses[i] = row(rows.truth(i), rows.prediction(i), slope) * weight;
     for (float& x : slope) x = weighting(x, weight);
   });
   LossResult result;
-  const double sum = std::accumulate(losses.begin(), losses.end(), 0.0);
-  result.value = divisor == 0 ? 0.0F : static_cast<float>(sum / divisor);
-  if (with_gradient) result.gradient = gradient.reshape(y_pred.shape()).cast(y_pred.dtype());
+  result.value = training::LossRows::reduced(losses, divisor);
+  if (with_gradient) {
+    result.gradient = all.in_place(gradient).reshape(y_pred.shape()).cast(y_pred.dtype());
+  }
   return result;
 }
 

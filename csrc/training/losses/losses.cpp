@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+#include <lamina/error.h>
 #include <lamina/losses.h>
 
 #include <cmath>
@@ -8,12 +10,13 @@
 namespace lamina::losses {
 namespace {
 
-class SparseCategoricalCrossentropyLoss : public LossOf<kernels::SparseEntropy> {
+/// Of class numbers, one a row.
+template <class F>
+class SparseLoss : public LossOf<F> {
  public:
-  explicit SparseCategoricalCrossentropyLoss(const SparseCategoricalCrossentropyOptions& options)
-      : LossOf(named(options.name, "sparse_categorical_crossentropy"), options.reduction,
-               {options.from_logits}),
-        ignore_class_(options.ignore_class) {}
+  SparseLoss(std::string name, Reduction reduction, F f,
+             std::optional<std::int64_t> ignore_class = {})
+      : LossOf<F>(std::move(name), reduction, f), ignore_class_(ignore_class) {}
   [[nodiscard]] bool ignores() const override { return ignore_class_.has_value(); }
 
  protected:
@@ -27,7 +30,7 @@ class SparseCategoricalCrossentropyLoss : public LossOf<kernels::SparseEntropy> 
       const bool fits =
           label >= 0 && label < static_cast<float>(classes) && label == std::floor(label);
       if (fits || ignored(y_true.subspan(i, 1))) continue;
-      throw training::LabelError(name(), label, i, classes);
+      throw training::LabelError(this->name(), label, i, classes);
     }
   }
 
@@ -76,7 +79,23 @@ LossPtr CategoricalCrossentropy(CategoricalCrossentropyOptions options) {
 
 LossPtr SparseCategoricalCrossentropy(SparseCategoricalCrossentropyOptions options) {
   return described("SparseCategoricalCrossentropy", options,
-                   std::make_shared<SparseCategoricalCrossentropyLoss>(options));
+                   std::make_shared<SparseLoss<kernels::SparseEntropy>>(
+                       named(options.name, "sparse_categorical_crossentropy"), options.reduction,
+                       kernels::SparseEntropy{options.from_logits}, options.ignore_class));
+}
+
+LossPtr CategoricalGeneralizedCrossEntropy(CategoricalGeneralizedCrossEntropyOptions options) {
+  if (!(options.q > 0 && options.q < 1)) {
+    throw ValueError(
+        fmt::format("q must be in the interval (0, 1). Received: q={} for the loss "
+                    "CategoricalGeneralizedCrossEntropy.",
+                    options.q));
+  }
+  return described(
+      "CategoricalGeneralizedCrossEntropy", options,
+      std::make_shared<SparseLoss<kernels::GeneralizedEntropy>>(
+          named(options.name, "categorical_generalized_cross_entropy"), options.reduction,
+          kernels::GeneralizedEntropy{static_cast<float>(options.q)}));
 }
 
 }  // namespace lamina::losses

@@ -134,6 +134,8 @@ const std::vector<OfOne>& of_one() {
       {"log10", [](X x) { return ops::log10(x); }, f(std::log10), 0.1, 9},
       {"reciprocal", [](X x) { return ops::reciprocal(x); }, [](double x) { return 1 / x; }, 0.1,
        9},
+      {"deg2rad", [](X x) { return ops::deg2rad(x); }, [](double x) { return x * M_PI / 180; }},
+      {"rad2deg", [](X x) { return ops::rad2deg(x); }, [](double x) { return x * 180 / M_PI; }},
       {"stop_gradient", [](X x) { return ops::stop_gradient(x); }, [](double x) { return x; }},
       {"full_like", [](X x) { return ops::full_like(x, 2.5); }, [](double) { return 2.5; }},
       {"celu", [](X x) { return ops::celu(x, 0.7); },

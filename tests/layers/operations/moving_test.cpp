@@ -91,6 +91,12 @@ TEST_F(Moving, TurnsAxesAround) {
     expect_from(x, ops::flip(x), a, shape, [](const Place& place) {
       return Place{2 - place[0], 4 - place[1], 3 - place[2]};
     });
+    expect_from(x, ops::fliplr(x), a, shape, [](const Place& place) {
+      return Place{place[0], 4 - place[1], place[2]};
+    });
+    expect_from(x, ops::flipud(x), a, shape, [](const Place& place) {
+      return Place{2 - place[0], place[1], place[2]};
+    });
     const std::int64_t shift = pick(random(), -12, 12), other = pick(random(), -9, 9);
     const auto wrapped = [](std::int64_t i, std::int64_t size) { return (i % size + size) % size; };
     expect_from(x, ops::roll(x, {shift, other}, {{1, 2}}), a, shape, [&](const Place& place) {

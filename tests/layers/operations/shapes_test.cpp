@@ -73,6 +73,11 @@ const std::vector<Reduction> kReductions{
      [](const auto& x) { return std::accumulate(x.begin(), x.end(), 1.0, std::multiplies<>()); }},
     {"amax", ops::amax, [](const auto& x) { return *std::max_element(x.begin(), x.end()); }},
     {"amin", ops::amin, [](const auto& x) { return *std::min_element(x.begin(), x.end()); }},
+    {"ptp", ops::ptp,
+     [](const auto& x) {
+       const auto ends = std::minmax_element(x.begin(), x.end());
+       return *ends.second - *ends.first;
+     }},
     {"logsumexp", ops::logsumexp,
      [](const auto& x) {
        double sum = 0;
@@ -222,8 +227,16 @@ TEST_F(Shapes, JoinsWhatIsAlike) {
     return place[1] < 7 ? at(b, {place[0], place[1] - 2, place[2]})
                         : at(a, {place[0], place[1] - 7, place[2]});
   });
+  const SymbolicTensor beside = ops::hstack({x, y});
+  EXPECT_EQ(beside.dtype(), DType::kFloat32);
+  expect_elements(value({x, y}, beside, {a, b}), {3, 7, 4}, [&](const Place& place) {
+    return place[1] < 2 ? at(a, place) : at(b, {place[0], place[1] - 2, place[2]});
+  });
   const auto z = input({3, 2, 4});
   const Tensor c = numbers({3, 2, 4});
+  expect_elements(value({x, z}, ops::vstack({x, z}), {a, c}), {6, 2, 4}, [&](const Place& place) {
+    return place[0] < 3 ? at(a, place) : at(c, {place[0] - 3, place[1], place[2]});
+  });
   for (const std::int64_t axis : {1, 3, -1, -3}) {
     const std::size_t where = static_cast<std::size_t>(axis < 0 ? axis + 4 : axis);
     Shape shape{3, 2, 4};

@@ -100,6 +100,8 @@ TEST(DeviceLosses, AreThoseOfKerasAlone) {
   EXPECT_TRUE(training::DeviceLosses::computes(*losses::get("mse"), DType::kFloat16));
   EXPECT_FALSE(training::DeviceLosses::computes(*losses::get("mse"), DType::kInt32));
   EXPECT_FALSE(training::DeviceLosses::computes(OwnSquaredError(), DType::kFloat32));
+  EXPECT_FALSE(training::DeviceLosses::computes(*losses::Circle(), DType::kFloat32))
+      << "the host's: its rows depend on one another";
 }
 
 // The outputs, while backward goes on; and whether the weights are finite.
@@ -180,6 +182,53 @@ TEST(DeviceLosses, OfOutputsWithMasksAreOfWhatIsNotMasked) {
     EXPECT_THAT(waits_of_a_step(gpu, *there, x, y), ElementsAre(2, 2));
   }
   EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
+}
+
+// One row, and what the mask leaves of its weights the device alone knows.
+TEST(DeviceLosses, OfAllOfABatchHeedTheMasksOfOutputs) {
+  Random random;
+  const FakeGpu gpu({.seed = static_cast<unsigned>(random.integer(0, 1 << 20))}, {2, 1 << 16});
+  for (const Reduction reduction :
+       {Reduction::kSumOverBatchSize, Reduction::kSum, Reduction::kMeanWithSampleWeight}) {
+    const auto seed = static_cast<std::uint64_t>(random.integer(0, 1000));
+    const LossPtr loss = losses::Dice({.reduction = reduction});
+    const ModelPtr here = tagger(loss, seed), there = tagger(loss, seed);
+    there->to(kGpu);
+    for (int step = 0; step < 4; ++step) {
+      const Tensor x = sequences(random, 6), y = random.tensor({6, 5, 3}, 2, 3);
+      const Tensor weights = step % 2 == 0 ? Tensor() : random.tensor({6, 5}, 0.1, 2);
+      const Logs cpu = here->train_on_batch(x, y, weights),
+                 device = there->train_on_batch(x, y, weights);
+      for (const auto& [name, value] : cpu) {
+        EXPECT_NEAR(device.at(name), value, 1e-5 * (1 + std::fabs(value))) << name;
+      }
+    }
+    expect_near(there->variables(), here->variables(), 1e-4);
+  }
+  EXPECT_EQ(gpu->disorders(), std::vector<std::string>{});
+}
+
+TEST(DeviceLosses, OfRowsThatDependOnOneAnotherAreTheHosts) {
+  Random random;
+  const FakeGpu gpu({}, {2, 1 << 16});
+  const auto embedder = [](std::uint64_t seed) {
+    set_random_seed(seed);
+    const auto x = layers::Input({.shape = {6}});
+    const ModelPtr model =
+        Functional::create(x, layers::UnitNormalization()(layers::Dense({.units = 4})(x)));
+    model->compile({.optimizer = optimizers::SGD({.learning_rate = 0.05}),
+                    .loss = losses::Circle({.gamma = 4})});
+    return model;
+  };
+  const auto seed = static_cast<std::uint64_t>(random.integer(0, 1000));
+  const ModelPtr here = embedder(seed), there = embedder(seed);
+  there->to(kGpu);
+  for (int step = 0; step < 3; ++step) {
+    const Tensor x = random.tensor({8, 6}), y = random.classes({8}, 3);
+    const double cpu = here->train_on_batch(x, y).at("loss");
+    EXPECT_NEAR(there->train_on_batch(x, y).at("loss"), cpu, 1e-4 * (1 + cpu));
+  }
+  expect_near(there->variables(), here->variables(), 1e-3);
 }
 
 TEST(DeviceLosses, RefuseMasksThatSayNothingOfTheirRowsAsOnTheCpu) {

@@ -13,6 +13,7 @@ struct LossCase {
   LossPtr loss;
   Tensor y_true, y_pred;
   Tensor mask = {};  ///< one a row
+  Shape rows = {};   ///< of masks and weights, where they have not the predictions' first axes
 };
 
 /// One a row, each with its likelihood.
@@ -101,6 +102,23 @@ inline std::vector<LossCase> loss_cases(Random& random, std::int64_t rows, std::
       l::SparseCategoricalCrossentropy({.from_logits = true, .ignore_class = -1}),
       random.classes({rows, 3, 2}, classes), pixels);
   add("mse, of pixels", l::MeanSquaredError(), random.tensor({rows, 3, 2, classes}), pixels);
+  add("generalized", l::CategoricalGeneralizedCrossEntropy({.q = 0.7}), labels, p);
+  add("dice", l::Dice(), bits, p);
+  add("dice, sum", l::Dice({.reduction = Reduction::kSum}), bits, p);
+  add("dice, of rows", l::Dice({.axis = {{-1}}}), bits, p);
+  add("tversky", l::Tversky({.alpha = 0.3, .beta = 0.8}), bits, p);
+  add("tversky, mean", l::Tversky({.reduction = Reduction::kMeanWithSampleWeight}), bits, p);
+  const Tensor shown = random.classes({rows, 3, 2, classes}, 2),
+               seen = random.tensor({rows, 3, 2, classes}, 0.1, 1);
+  add("dice, of pixels", l::Dice(), shown, seen);
+  add("tversky, of images", l::Tversky({.axis = {{1, 2, 3}}}), shown, seen);
+  all.back().rows = Shape{rows};
+  add("dice, of channels", l::Dice({.axis = {{1, 2}}}), shown, seen);
+  all.back().rows = Shape{rows, classes};
+  add("tversky, of columns",
+      l::Tversky({.axis = {{0, 1, 3}}, .reduction = Reduction::kMeanWithSampleWeight}), shown,
+      seen);
+  all.back().rows = Shape{2};
   add("mse, a last axis of 1", l::MeanSquaredError(), part, numbers.reshape({rows, classes, 1}));
   return all;
 }
@@ -127,10 +145,25 @@ inline Tensor device_gradient(training::DeviceLosses& losses, const LossCase& gi
 }
 
 /// One a row, of which some take no part.
-inline Tensor row_mask(Random& random, const Shape& predictions) {
-  std::vector<std::int64_t> dims = predictions.dims();
-  dims.pop_back();
+inline Tensor row_mask(Random& random, const LossCase& given) {
+  std::vector<std::int64_t> dims = given.rows.dims();
+  if (dims.empty()) {
+    dims = given.y_pred.shape().dims();
+    dims.pop_back();
+  }
   return random.classes(Shape(dims), 2).cast(DType::kBool);
+}
+
+/// One a row, or one a sample.
+inline Tensor weights_of_rows(Random& random, const LossCase& given) {
+  const std::vector<std::int64_t>& dims = given.y_pred.shape().dims();
+  Shape shape{dims[0]};
+  if (given.rows.rank() != 0) {
+    shape = given.rows;
+  } else if (dims.size() == 4 && random.integer(0, 1) == 1) {
+    shape = {dims[0], dims[1], dims[2]};
+  }
+  return random.tensor(shape, 0, 2);
 }
 
 /// Calls compare(got, wanted, what) for each loss, dtype, and with and without weights and masks;
@@ -153,14 +186,9 @@ void for_losses_on(Device device, Random& random, const F& compare) {
         ASSERT_TRUE(training::DeviceLosses::computes(*given.loss, dtype));
         const std::vector<std::int64_t>& dims = given.y_pred.shape().dims();
         if (dims.back() != 1 && random.integer(0, 1) == 1) {
-          given.mask = row_mask(random, given.y_pred.shape());
+          given.mask = row_mask(random, given);
         }
-        Tensor weights;
-        if (weighted) {
-          const bool of_pixels = dims.size() == 4 && random.integer(0, 1) == 1;
-          weights =
-              random.tensor(of_pixels ? Shape{dims[0], dims[1], dims[2]} : Shape{dims[0]}, 0, 2);
-        }
+        const Tensor weights = weighted ? weights_of_rows(random, given) : Tensor();
         const double scale = random.uniform(0.5, 8);
         const Tensor wanted =
             given.loss->value_and_gradient(given.y_true, given.y_pred, weights, scale, given.mask)

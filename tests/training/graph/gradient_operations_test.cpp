@@ -187,6 +187,10 @@ TEST_F(GradientOfAnOperation, OfWhatIsMovedJoinedAndTaken) {
   expect([](X x) { return ops::squeeze(ops::max(x, 1, true)); });
   expect([](X x) { return ops::concatenate({x, ops::exp(x), x}, 1); });
   expect([](X x) { return ops::stack({x, ops::square(x)}, -1); });
+  expect([](X x) { return ops::hstack({x, ops::square(x)}); });
+  expect([](X x) { return ops::vstack({x, ops::square(x)}); });
+  expect([](X x) { return ops::fliplr(x) * ops::flipud(x) * ops::rad2deg(ops::deg2rad(x)); });
+  expect([](X x) { return ops::ptp(x, 1); });
   expect([](X x) { return ops::get_item(x, {Slice{}, Slice{.start = 1, .step = 2}, -1}); });
   expect([](X x) { return ops::get_item(x, {Slice{}, -1}) * ops::get_item(x, {Slice{}, 0}); });
   expect([](X x) { return ops::take(x, {3, 0, 3}, 1); });

@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
 #include <lamina/losses.h>
 
+#include <array>
 #include <limits>
+#include <map>
+#include <vector>
 
 #include "tests/training/helpers.h"
 
@@ -93,6 +96,162 @@ TEST(Losses, OfOneRowAreTheFormulasOfTheRarerOnes) {
               -.25F * square(1.0F / 3) * std::log(2.0F / 3), 1e-6);
 }
 
+TEST(Losses, OfRegionsAreWhatLabelsAndPredictionsDoNotShare) {
+  const Tensor y = Tensor::from<float>({1, 0, 1, 0}, {2, 2}),
+               p = Tensor::from<float>({.5F, .25F, 1, .75F}, {2, 2});
+  const auto value = [&](const LossPtr& loss) { return (*loss)(y, p); };
+  EXPECT_FLOAT_EQ(value(losses::Dice()), 1 - 2 * 1.5F / (2 + 2.5F));
+  const float first = 1 - 2 * .5F / (1 + .75F), second = 1 - 2 * 1.0F / (1 + 1.75F);
+  EXPECT_FLOAT_EQ(value(losses::Dice({.axis = {{-1}}})), (first + second) / 2);
+  const float column = 1 - 2 * 1.5F / (2 + 1.5F);  // of the second there is nothing: 1
+  EXPECT_FLOAT_EQ(value(losses::Dice({.axis = {{0}}, .reduction = Reduction::kSum})), column + 1);
+  EXPECT_FLOAT_EQ(value(losses::Dice({.axis = {{1, 0}}})), value(losses::Dice()));
+  EXPECT_FLOAT_EQ(value(losses::Tversky({.alpha = .25, .beta = 2})),
+                  1 - 1.5F / (1.5F + .25F * .5F + 2 * 1.0F));
+  EXPECT_NEAR(value(losses::Tversky()), value(losses::Dice()), 1e-6);
+  EXPECT_FLOAT_EQ((*losses::Dice())(Tensor::zeros({3, 2}), Tensor::zeros({3, 2})), 1);
+  // Ones that float32 would no longer add to the first.
+  constexpr std::size_t kOnes = 1 << 20;
+  std::vector<float> labels(kOnes + 1, 1.0F), predictions = labels;
+  labels[0] = 1 << 24;
+  predictions[0] = 0;
+  const Shape many{static_cast<std::int64_t>(labels.size()), 1};
+  EXPECT_NEAR((*losses::Dice())(Tensor::from(labels, many), Tensor::from(predictions, many)),
+              1 - 2.0 / 18, 1e-6);
+}
+
+/// What Dice makes of each place along the axes that its sums are not over.
+std::vector<float> dice_of_places(const Tensor& y, const Tensor& p, const std::vector<bool>& kept) {
+  std::map<std::vector<std::int64_t>, std::array<double, 2>> sums;
+  const std::vector<std::int64_t>& dims = p.shape().dims();
+  for (std::size_t i = 0; i < p.data<float>().size(); ++i) {
+    std::vector<std::int64_t> place;
+    auto rest = static_cast<std::int64_t>(i);
+    for (std::size_t axis = dims.size(); axis-- > 0; rest /= dims[axis]) {
+      if (kept[axis]) place.insert(place.begin(), rest % dims[axis]);
+    }
+    sums[place][0] += double(y.data<float>()[i]) * p.data<float>()[i];
+    sums[place][1] += double(y.data<float>()[i]) + p.data<float>()[i];
+  }
+  std::vector<float> out;
+  for (const auto& [place, sum] : sums) out.push_back(float(1 - 2 * sum[0] / (sum[1] + 1e-7)));
+  return out;
+}
+
+TEST(Losses, OfRegionsLoseAtEachPlaceAlongTheOtherAxes) {
+  Random random;
+  const Shape shape{random.integer(1, 4), random.integer(1, 5), random.integer(2, 5),
+                    random.integer(1, 4)};
+  const Tensor y = random.tensor(shape, 0.3, 1), p = random.tensor(shape, 0.3, 1);
+  for (const std::vector<std::int64_t>& axes : std::vector<std::vector<std::int64_t>>{
+           {}, {0}, {1}, {-1}, {1, 2}, {0, -1}, {-2, 0}, {1, 2, 3}, {0, 1, 2}, {0, 1, 2, 3}}) {
+    std::vector<bool> kept(4, true);
+    for (const std::int64_t axis : axes) kept[std::size_t((axis + 4) % 4)] = false;
+    const LossPtr loss = losses::Dice({.axis = axes});
+    const std::vector<float> wanted = dice_of_places(y, p, kept);
+    const RowLosses got = loss->row_losses(y, p);
+    ASSERT_EQ(got.values.data<float>().size(), wanted.size());
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      EXPECT_NEAR(got.values.data<float>()[i], wanted[i], 1e-5) << i;
+    }
+    const Tensor weights = random.tensor(got.values.shape(), 0.2, 2);
+    expect_gradient(*loss, y, p, weights);
+    expect_gradient(*losses::Tversky({.alpha = 0.3, .beta = 0.8, .axis = axes}), y, p);
+  }
+}
+
+// As Keras broadcasts a scalar.
+TEST(Losses, OfAllOfABatchAreThereOnceForEachWeight) {
+  Random random;
+  const Tensor y = random.tensor({4, 3}, 0, 1), p = random.tensor({4, 3}, 0, 1);
+  const float plain = (*losses::Dice())(y, p);
+  const auto value = [&](Reduction reduction, const Tensor& weights, const Tensor& mask) {
+    return (*losses::Dice({.reduction = reduction}))(y, p, weights, mask) / plain;
+  };
+  const Tensor weights = Tensor::from<float>({1, 2, 3, 0}, {4});
+  const Tensor mask = Tensor::from<float>({1, 0, 1, 1}, {4}).cast(DType::kBool);
+  using enum Reduction;
+  EXPECT_FLOAT_EQ(value(kSum, weights, {}), 6);
+  EXPECT_FLOAT_EQ(value(kSumOverBatchSize, weights, {}), 1.5F);
+  EXPECT_FLOAT_EQ(value(kMeanWithSampleWeight, weights, {}), 1);
+  EXPECT_FLOAT_EQ(value(kSum, {}, mask), 3);
+  EXPECT_FLOAT_EQ(value(kSumOverBatchSize, {}, mask), 1);
+  EXPECT_FLOAT_EQ(value(kSum, weights, mask), 4);
+  EXPECT_FLOAT_EQ(value(kSumOverBatchSize, weights, mask), 4.0F / 3);
+  EXPECT_FLOAT_EQ(value(kMeanWithSampleWeight, weights, mask), 1);
+  EXPECT_EQ(value(kSumOverBatchSize, weights, Tensor::zeros({4}, DType::kBool)), 0);
+  const Tensor one = Tensor::from<float>({5}, {1});
+  EXPECT_FLOAT_EQ(value(kMeanWithSampleWeight, one, {}), 5) << "that of a scalar stays as it is";
+  EXPECT_FLOAT_EQ(value(kMeanWithSampleWeight, Tensor::from<float>({5}, {1, 1}), {}), 1);
+  for (const Reduction reduction : {kSum, kSumOverBatchSize, kMeanWithSampleWeight}) {
+    expect_gradient(*losses::Dice({.reduction = reduction}), y, p, weights);
+  }
+}
+
+TEST(Losses, OfGeneralizedEntropyAreOfTheLabelsProbability) {
+  const Tensor p = Tensor::from<float>({.25F, .75F, 1, 0}, {2, 2});
+  const Tensor labels = Tensor::from<std::int32_t>({1, 0}, {2});
+  const LossPtr loss = losses::CategoricalGeneralizedCrossEntropy({.q = .25});
+  EXPECT_FLOAT_EQ((*loss)(labels, p), (1 - std::pow(.75F, .25F)) / .25F / 2);
+  EXPECT_EQ((*loss)(labels, p), (*loss)(labels.reshape({2, 1}), p));
+  const Tensor gradient =
+      loss->value_and_gradient(Tensor::from<std::int32_t>({1, 1}, {2}), p).gradient;
+  EXPECT_EQ(gradient.data<float>()[0], 0);
+  EXPECT_FLOAT_EQ(gradient.data<float>()[1], -std::pow(.75F, -.75F) / 2);
+  EXPECT_TRUE(std::isnan(gradient.data<float>()[2])) << "0 infinity, as in Keras";
+  EXPECT_EQ(gradient.data<float>()[3], -std::numeric_limits<float>::infinity());
+}
+
+TEST(Losses, OfCirclesCompareEachEmbeddingWithTheOthers) {
+  const Tensor e = Tensor::from<float>({1, 0, .6F, .8F, 0, 1}, {3, 2});
+  const Tensor labels = Tensor::from<std::int32_t>({4, 4, 7}, {3});
+  const auto pull = [](float d) { return 2 * (d + .25F) * (d - .25F); };
+  const auto push = [](float d) { return 2 * (1.25F - d) * (.75F - d); };
+  // The products are .6, 0 and .8; the third has no other of its label and takes no part.
+  const float first = std::log1p(std::exp(pull(.4F) + push(1))),
+              second = std::log1p(std::exp(pull(.4F) + push(.2F)));
+  const losses::CircleOptions options{.gamma = 2, .margin = .25};
+  const LossPtr loss = losses::Circle(options);
+  EXPECT_FLOAT_EQ((*loss)(labels, e), (first + second) / 2);
+  EXPECT_FLOAT_EQ((*loss)(labels.reshape({3, 1}), e), (first + second) / 2);
+  EXPECT_FLOAT_EQ((*loss)(Tensor::from<float>({4.75F, 4.25F, 7}, {3}), e), (first + second) / 2);
+  const RowLosses each = loss->row_losses(labels, e);
+  EXPECT_FLOAT_EQ(each.values.data<float>()[1], second);
+  EXPECT_EQ(each.values.data<float>()[2], 0);
+  EXPECT_EQ(each.counts.data<float>()[2], 0);
+  const LossResult alone = loss->value_and_gradient(Tensor::from<std::int32_t>({1, 2, 3}, {3}), e);
+  EXPECT_EQ(alone.value, 0);
+  EXPECT_TRUE(bitwise_equal(alone.gradient, Tensor::zeros({3, 2})));
+  const auto itself = [&](float near, float far) {  // log(exp(a) + exp(b)) is that of all pushes
+    return std::log1p(std::exp(pull(0) + std::log(std::exp(push(near)) + std::exp(push(far)))));
+  };
+  EXPECT_FLOAT_EQ(losses::Circle({.gamma = 2, .margin = .25, .remove_diagonal = false})
+                      ->row_losses(labels, e)
+                      .values.data<float>()[2],
+                  itself(1, .2F));
+  EXPECT_THAT(message_of([&] {
+                (void)(*loss)(labels, e.reshape({3, 2, 1}));
+              }),
+              AllOf(HasSubstr("circle"), HasSubstr("has 3 axes")));
+}
+
+TEST(Losses, OfCirclesHaveGradientsThatEqualDifferences) {
+  Random random;
+  const std::int64_t rows = random.integer(3, 7), size = random.integer(2, 4);
+  const Tensor e = random.tensor({rows, size}, -0.45, 0.45);  // away from where max() turns
+  const Tensor labels = random.classes({rows}, 2), weights = random.tensor({rows}, 0.2, 2);
+  for (const bool remove_diagonal : {false, true}) {
+    for (const Reduction reduction :
+         {Reduction::kSum, Reduction::kSumOverBatchSize, Reduction::kMeanWithSampleWeight}) {
+      const LossPtr loss = losses::Circle({.gamma = 1.5,
+                                           .margin = 0.9,
+                                           .remove_diagonal = remove_diagonal,
+                                           .reduction = reduction});
+      expect_gradient(*loss, labels, e, weights);
+    }
+  }
+}
+
 TEST(Losses, OfHingesTakeAllLabelsOfABatchTogether) {
   const Tensor p = Tensor::from<float>({0.5F, 0.5F}, {2, 1});
   EXPECT_FLOAT_EQ((*losses::Hinge())(Tensor::from<float>({1, 0}, {2, 1}), p), (0.5F + 1.5F) / 2);
@@ -131,6 +290,8 @@ TEST(Losses, HaveGradientsThatEqualDifferences) {
   expect_gradient(*losses::CategoricalFocalCrossentropy({.alpha = 0.5, .label_smoothing = 0.2}), y,
                   positive);
   expect_gradient(*losses::CategoricalFocalCrossentropy({.gamma = 1.5, .from_logits = true}), y, x,
+                  weights);
+  expect_gradient(*losses::CategoricalGeneralizedCrossEntropy({.q = 0.7}), labels, positive,
                   weights);
   for (const Reduction reduction : {Reduction::kSum, Reduction::kMeanWithSampleWeight}) {
     expect_gradient(*losses::MeanSquaredError({.reduction = reduction}), y, x, weights);
@@ -232,10 +393,13 @@ TEST(Losses, OfNotANumberAreNotANumber) {
   for (const char* name :
        {"mse", "mae", "Huber", "bce", "CategoricalCrossentropy", "mape", "msle", "LogCosh",
         "Poisson", "CosineSimilarity", "kld", "Hinge", "SquaredHinge", "CategoricalHinge",
-        "BinaryFocalCrossentropy", "CategoricalFocalCrossentropy"}) {
+        "BinaryFocalCrossentropy", "CategoricalFocalCrossentropy", "dice", "tversky"}) {
     EXPECT_TRUE(std::isnan((*losses::get(name))(y, p))) << name;
   }
   EXPECT_TRUE(std::isnan((*losses::SparseCategoricalCrossentropy())(label, p)));
+  EXPECT_TRUE(std::isnan((*losses::CategoricalGeneralizedCrossEntropy())(label, p)));
+  const Tensor two = Tensor::from<std::int32_t>({1, 1}, {2});
+  EXPECT_TRUE(std::isnan((*losses::Circle())(two, Tensor::from<float>({nan, 0, 1, 0}, {2, 2}))));
   EXPECT_TRUE(
       std::isnan((*losses::SparseCategoricalCrossentropy({.from_logits = true}))(label, p)));
 }
@@ -252,15 +416,33 @@ TEST(Losses, NameWhatDoesNotFit) {
               }),
               AllOf(HasSubstr("sample_weight"), HasSubstr("(3,)"), HasSubstr("(4,)")));
   EXPECT_THAT(message_of([&] { (void)(*mse)(Tensor(), p); }), HasSubstr("`y_true` is undefined"));
-  const auto sparse = losses::SparseCategoricalCrossentropy();
-  for (const float label : {3.0F, -1.0F, 0.5F}) {
-    const Tensor y = Tensor::from<float>({0, 1, label, 2}, {4});
-    EXPECT_THAT(message_of([&] { (void)(*sparse)(y, p); }),
-                AllOf(HasSubstr("at position 2"), HasSubstr("[0, 3)"), HasSubstr("3 classes")));
+  for (const LossPtr& sparse :
+       {losses::SparseCategoricalCrossentropy(), losses::CategoricalGeneralizedCrossEntropy()}) {
+    for (const float label : {3.0F, -1.0F, 0.5F}) {
+      const Tensor y = Tensor::from<float>({0, 1, label, 2}, {4});
+      EXPECT_THAT(message_of([&] { (void)(*sparse)(y, p); }),
+                  AllOf(HasSubstr("at position 2"), HasSubstr("[0, 3)"), HasSubstr("3 classes")));
+    }
   }
+  for (const std::int64_t axis : {2, -3}) {
+    EXPECT_THAT(message_of([&] { (void)(*losses::Dice({.axis = {{axis}}}))(p, p); }),
+                AllOf(HasSubstr("'dice'"), HasSubstr("is out of bounds"), HasSubstr("2 axes")));
+  }
+  EXPECT_THAT(message_of([&] {
+                (void)(*losses::Tversky({.axis = {{0, -2}}}))(p, p);
+              }),
+              AllOf(HasSubstr("'tversky'"), HasSubstr("twice")));
+  EXPECT_THAT(message_of([&] {
+                (void)(*losses::Dice())(Tensor::zeros({4, 2}), p);
+              }),
+              AllOf(HasSubstr("(4, 2)"), HasSubstr("expected (4, 3)")));
   EXPECT_THAT(message_of([] { (void)losses::get("nonsense"); }),
               AllOf(HasSubstr("nonsense"), HasSubstr("MeanSquaredError")));
   EXPECT_THROW((void)losses::BinaryCrossentropy({.label_smoothing = 1.5}), ValueError);
+  for (const double q : {0.0, 1.0, std::nan("")}) {
+    EXPECT_THAT(message_of([&] { (void)losses::CategoricalGeneralizedCrossEntropy({.q = q}); }),
+                HasSubstr("q must be in the interval (0, 1)"));
+  }
 }
 
 TEST(Losses, KeepTheDtypeOfThePredictions) {
