@@ -1,5 +1,6 @@
-// The elementwise operations chosen when they run: one kernel for all of them. The choice is the
-// same for every thread, and these kernels wait for memory, not for it.
+// The elementwise operations chosen when they run: one kernel for all of them, and one for those of
+// common networks (short_functions.h). The choice is the same for every thread, and these kernels
+// wait for memory, not for it.
 #pragma once
 #include <cstdint>
 
@@ -36,40 +37,15 @@ struct Function {
     }
     return x;
   }
-  /// Of each of several; the choice is made once. Those of common networks keep to registers.
+  /// Of each of several, one after another.
   template <int N, class T>
   LAMINA_HOST_DEVICE void values(T (&x)[N]) const {
-    switch (kind) {
-      case UnaryKind::kLinear:
-        return;
-      case UnaryKind::kRelu:
-        return each(x, Relu<T>{T(a), T(b), T(c)});
-      case UnaryKind::kSilu:
-        return each(x, Silu<T>{});
-      case UnaryKind::kSigmoid:
-        return each(x, Sigmoid<T>{});
-      default:
-        rolled(x, [this](T one) { return value(one); });
-    }
+    rolled(x, [this](T one) { return value(one); });
   }
   /// Likewise the derivatives, in place of the arguments.
   template <int N, class T>
   LAMINA_HOST_DEVICE void derivatives(T (&x)[N]) const {
-    const auto slope = [](const auto& function) {
-      return [function](T one) { return function.derivative(one); };
-    };
-    switch (kind) {
-      case UnaryKind::kLinear:
-        return each(x, slope(Linear<T>{}));
-      case UnaryKind::kRelu:
-        return each(x, slope(Relu<T>{T(a), T(b), T(c)}));
-      case UnaryKind::kSilu:
-        return each(x, slope(Silu<T>{}));
-      case UnaryKind::kSigmoid:
-        return each(x, slope(Sigmoid<T>{}));
-      default:
-        rolled(x, [this](T one) { return derivative(one); });
-    }
+    rolled(x, [this](T one) { return derivative(one); });
   }
   /// act'(x) from y = act(x), for the functions that allow it. NaN for others, which are refused
   /// before they come here.
@@ -90,10 +66,6 @@ struct Function {
   }
 
  private:
-  template <int N, class T, class F>
-  static LAMINA_HOST_DEVICE void each(T (&x)[N], const F& f) {
-    for (int k = 0; k < N; ++k) x[k] = f(x[k]);
-  }
   /// One copy of a long function, whose argument lies in memory for that.
   template <int N, class T, class F>
   static LAMINA_HOST_DEVICE void rolled(T (&x)[N], const F& f) {
@@ -108,41 +80,29 @@ struct Function {
 };
 
 /// Integers wrap, as numpy's do.
+template <BinaryKind kind, class Functor, class T>
+[[nodiscard]] LAMINA_HOST_DEVICE T apply_functor(T x, T y) {
+  if constexpr (!std::is_integral_v<T>) {
+    return Functor{}(x, y);
+  } else if constexpr (needs_signs(kind)) {
+    return static_cast<T>(Functor{}(x, y));
+  } else if constexpr (needs_floats(kind)) {
+    return T(0);  // refused before it comes here
+  } else {
+    return static_cast<T>(Functor{}(static_cast<std::uint64_t>(x), static_cast<std::uint64_t>(y)));
+  }
+}
+
 template <class T>
 [[nodiscard]] LAMINA_HOST_DEVICE T apply(BinaryKind kind, T x, T y) {
   switch (kind) {
-#define LAMINA_BINARY(enumerator, name, functor)                                    \
-  case BinaryKind::enumerator:                                                      \
-    if constexpr (!std::is_integral_v<T>) {                                         \
-      return functor{}(x, y);                                                       \
-    } else if constexpr (needs_signs(BinaryKind::enumerator)) {                     \
-      return static_cast<T>(functor{}(x, y));                                       \
-    } else if constexpr (needs_floats(BinaryKind::enumerator)) {                    \
-      return T(0); /* refused before it comes here */                               \
-    } else {                                                                        \
-      return static_cast<T>(                                                        \
-          functor{}(static_cast<std::uint64_t>(x), static_cast<std::uint64_t>(y))); \
-    }
+#define LAMINA_BINARY(enumerator, name, functor) \
+  case BinaryKind::enumerator:                   \
+    return apply_functor<BinaryKind::enumerator, functor>(x, y);
 #include "kernels/elementwise.def"
 #undef LAMINA_BINARY
   }
   return x;
-}
-
-/// In place of the first operands; the choice is made once.
-template <int N, class T>
-LAMINA_HOST_DEVICE void apply_each(BinaryKind kind, T (&x)[N], const T (&y)[N]) {
-  if constexpr (!std::is_integral_v<T>) {
-    if (kind == BinaryKind::kAdd) {
-      for (int k = 0; k < N; ++k) x[k] = x[k] + y[k];
-      return;
-    }
-    if (kind == BinaryKind::kMultiply) {
-      for (int k = 0; k < N; ++k) x[k] = x[k] * y[k];
-      return;
-    }
-  }
-  for (int k = 0; k < N; ++k) x[k] = apply(kind, x[k], y[k]);
 }
 
 /// With d the gradient of the value: that of operand 0 or 1.
@@ -157,5 +117,23 @@ template <class T>
   }
   return d;
 }
+
+/// A function of two operands and what follows it.
+struct BinaryFunction {
+  BinaryKind kind;
+  Function function;
+
+  /// In place of the first operands.
+  template <int N, class T>
+  LAMINA_HOST_DEVICE void values(T (&x)[N], const T (&y)[N]) const {
+    for (int k = 0; k < N; ++k) x[k] = apply(kind, x[k], y[k]);
+    function.values(x);
+  }
+  /// Of operand 0 or 1, in place of those of the values.
+  template <int N, class T>
+  LAMINA_HOST_DEVICE void gradients(bool first, const T (&x)[N], const T (&y)[N], T (&d)[N]) const {
+    for (int k = 0; k < N; ++k) d[k] = apply_gradient(kind, first, x[k], y[k], d[k]);
+  }
+};
 
 }  // namespace lamina::kernels

@@ -1,4 +1,4 @@
-// What a step of training draws, and noise made of it.
+// What a step of training draws: noise, and which elements dropout keeps.
 #pragma once
 #include <cmath>
 
@@ -121,6 +121,81 @@ bool execute(const NoiseJob& job, Executor& executor) {
         NoiseMap<T>{static_cast<const T*>(job.x),
                     Draws{static_cast<const std::uint64_t*>(job.state), job.stream},
                     static_cast<T*>(job.y), static_cast<compute_t<T>>(job.stddev), job.factor});
+  });
+}
+
+/// y = x * scale where the element is kept. See ops::DropoutMask, which draws the same.
+struct DropoutJob {
+  DType dtype;
+  const void *x, *state;
+  void* y;
+  std::int64_t size;
+  double scale;
+  std::uint32_t stream, threshold;
+};
+
+template <class T>
+struct DropoutMap {
+  const T* x;
+  const std::uint64_t* state;  ///< a seed and a counter
+  T* y;
+  compute_t<T> scale;
+  std::uint32_t stream, threshold;
+
+  bool together;  ///< x and y are aligned for packs
+
+  /// Whole blocks of words.
+  static constexpr int kPack = pack_size<T> < 4 ? 4 : pack_size<T>;
+  [[nodiscard]] static bool in_packs() { return true; }
+  /// One block of four words decides on four elements; only the last few have one each.
+  template <int N>
+  LAMINA_HOST_DEVICE void at(std::int64_t i) const {
+    compute_t<T> values[N];
+    read(i, values);
+    std::uint32_t words[4];
+    if constexpr (N == 1) {
+      Draws{state, stream}.words(i / 4, words);
+      const std::int64_t k = i % 4;
+      const std::uint32_t low = k == 0 ? words[0] : words[1], high = k == 2 ? words[2] : words[3];
+      values[0] = decided(values[0], k < 2 ? low : high);
+    } else {
+      static_assert(N % 4 == 0);
+      for (int block = 0; block < N / 4; ++block) {
+        Draws{state, stream}.words(i / 4 + block, words);
+        for (int k = 0; k < 4; ++k) {
+          values[4 * block + k] = decided(values[4 * block + k], words[k]);
+        }
+      }
+    }
+    write(i, values);
+  }
+
+ private:
+  [[nodiscard]] LAMINA_HOST_DEVICE compute_t<T> decided(compute_t<T> value,
+                                                        std::uint32_t word) const {
+    return (word >> 8) >= threshold ? value * scale : compute_t<T>(0);
+  }
+  template <int N>
+  LAMINA_HOST_DEVICE void read(std::int64_t i, compute_t<T> (&values)[N]) const {
+    if (together) return load(x, i, values);
+    for (int k = 0; k < N; ++k) values[k] = widen(x[i + k]);
+  }
+  template <int N>
+  LAMINA_HOST_DEVICE void write(std::int64_t i, const compute_t<T> (&values)[N]) const {
+    if (together) return store(y, i, values);
+    for (int k = 0; k < N; ++k) y[i + k] = narrow<T>(values[k]);
+  }
+};
+
+template <class Executor>
+bool execute(const DropoutJob& job, Executor& executor) {
+  return dispatch_float(job.dtype, [&]<class T>(T) {
+    const T* x = static_cast<const T*>(job.x);
+    T* y = static_cast<T*>(job.y);
+    executor.for_each(job.size,
+                      DropoutMap<T>{x, static_cast<const std::uint64_t*>(job.state), y,
+                                    static_cast<compute_t<T>>(job.scale), job.stream, job.threshold,
+                                    aligned<DropoutMap<T>::kPack>(x, static_cast<const T*>(y))});
   });
 }
 

@@ -30,4 +30,9 @@ LAMINA_HOST_DEVICE constexpr bool needs_floats(BinaryKind kind) {
          kind == BinaryKind::kFloorDivide || kind == BinaryKind::kMod;
 }
 
+/// Whether a function takes far more registers than the others (see short_functions.h).
+LAMINA_HOST_DEVICE constexpr bool is_long(BinaryKind kind) {
+  return kind == BinaryKind::kPower || kind == BinaryKind::kFloorDivide || kind == BinaryKind::kMod;
+}
+
 }  // namespace lamina::kernels

@@ -51,11 +51,18 @@ struct GatherJob {
 template <class T>
 struct GatherMap {
   GatherJob job;
-  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
+  static constexpr int kPack = pack_size<T>;
+  [[nodiscard]] bool in_packs() const {
+    return job.width % kPack == 0 &&
+           aligned<kPack>(static_cast<const T*>(job.table), static_cast<const T*>(job.y));
+  }
+  template <int N>
+  LAMINA_HOST_DEVICE void at(std::int64_t i) const {
     const std::int64_t row = job.ids[i / job.width];
     if (i % job.width == 0) job.refused[i / job.width] = row < 0;
-    static_cast<T*>(job.y)[i] =
-        row < 0 ? T(0) : static_cast<const T*>(job.table)[row * job.width + i % job.width];
+    T values[N] = {};
+    if (row >= 0) load(static_cast<const T*>(job.table), row * job.width + i % job.width, values);
+    store(static_cast<T*>(job.y), i, values);
   }
 };
 

@@ -3,6 +3,7 @@
 #include "core/convert.h"
 #include "kernels/element.h"
 #include "kernels/layout.h"
+#include "kernels/pack.h"
 
 namespace lamina::kernels {
 
@@ -20,7 +21,17 @@ struct CopyMap {
   const T* x;
   T* y;
   Layout from, to;
-  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const { y[to.at(i)] = x[from.at(i)]; }
+  static constexpr int kPack = pack_size<T>;
+  [[nodiscard]] bool in_packs() const {
+    return aligned<kPack>(x, static_cast<const T*>(y)) && from.in_packs(kPack) &&
+           to.in_packs(kPack) && to.neighbours();
+  }
+  template <int N>
+  LAMINA_HOST_DEVICE void at(std::int64_t i) const {
+    T values[N];
+    load(x, from, i, values);
+    store(y, to.at(i), values);
+  }
 };
 
 template <class Executor>
@@ -45,7 +56,16 @@ struct PadJob {
 template <class T>
 struct PadMap {
   PadJob job;
-  LAMINA_HOST_DEVICE void operator()(std::int64_t i) const {
+  /// Where the last dimension is not framed, neighbours in it are moved or filled alike.
+  static constexpr int kPack = pack_size<T>;
+  [[nodiscard]] bool in_packs() const {
+    const int last = job.rank - 1;
+    return last >= 0 && job.before[last] == 0 && job.in[last] == job.out[last] &&
+           job.in[last] % kPack == 0 &&
+           aligned<kPack>(static_cast<const T*>(job.x), static_cast<const T*>(job.y));
+  }
+  template <int N>
+  LAMINA_HOST_DEVICE void at(std::int64_t i) const {
     std::int64_t rest = i, offset = 0, stride = 1;
     bool inside = true;
     for (int d = job.rank - 1; d >= 0; --d) {
@@ -55,8 +75,10 @@ struct PadMap {
       offset += at * stride;
       stride *= job.in[d];
     }
-    static_cast<T*>(job.y)[i] =
-        inside ? static_cast<const T*>(job.x)[offset] : static_cast<T>(job.value);
+    T values[N];
+    for (int k = 0; k < N; ++k) values[k] = static_cast<T>(job.value);
+    if (inside) load(static_cast<const T*>(job.x), offset, values);
+    store(static_cast<T*>(job.y), i, values);
   }
 };
 

@@ -1,7 +1,7 @@
 // Batch and layer normalisation, inference and training.
 #pragma once
-#include "kernels/activation.h"
 #include "kernels/reductions.h"
+#include "kernels/short_functions.h"
 
 namespace lamina::kernels {
 
@@ -119,7 +119,8 @@ struct ChannelPack {
     for (int k = 0; k < N; ++k) of[k] = Channel<C>(numbers, c + k);
   }
   /// The gradients before the activation, and x normalised, in place of dy and x.
-  LAMINA_HOST_DEVICE void before_activation(const Function& function, C (&x)[N], C (&dy)[N]) const {
+  template <class F>
+  LAMINA_HOST_DEVICE void before_activation(const F& function, C (&x)[N], C (&dy)[N]) const {
     C slopes[N];
     for (int k = 0; k < N; ++k) slopes[k] = of[k].scaled(x[k]);
     function.derivatives(slopes);
@@ -139,7 +140,7 @@ struct BatchNormJob {
   std::int64_t size, channels, inner;
 };
 
-template <class T>
+template <class T, class F>
 struct BatchNormMap {
   using C = compute_t<T>;
   BatchNormJob job;
@@ -163,7 +164,7 @@ struct BatchNormMap {
     C values[N];
     load(static_cast<const T*>(job.x), i, values);
     for (int k = 0; k < N; ++k) values[k] = channels.of[k].scaled(values[k]);
-    job.numbers.function.values(values);
+    F{job.numbers.function}.values(values);
     store(static_cast<T*>(job.y), i, values);
   }
 };
@@ -172,9 +173,11 @@ template <class Executor>
 bool execute(const BatchNormJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
     if (job.inner == 1) {
-      executor.for_each_channel(job.size, job.channels, BatchNormMap<T>{job});
+      dispatch_function(job.numbers.function, [&]<class F>(const F&) {
+        executor.for_each_channel(job.size, job.channels, BatchNormMap<T, F>{job});
+      });
     } else {
-      executor.for_each(job.size, General<BatchNormMap<T>>{{job}});
+      executor.for_each(job.size, General<BatchNormMap<T, Function>>{{job}});
     }
   });
 }
@@ -189,7 +192,7 @@ struct BatchNormSumsJob {
   Groups groups;
 };
 
-template <class T>
+template <class T, class F>
 struct BatchNormSums {
   using C = compute_t<T>;
   BatchNormSumsJob job;
@@ -201,8 +204,9 @@ struct BatchNormSums {
     const std::int64_t at = job.groups.at(g, k);
     const Channel<C> channel(job.numbers, g);
     const C x = widen(static_cast<const T*>(job.x)[at]);
-    const C dz = widen(static_cast<const T*>(job.dy)[at]) *
-                 job.numbers.function.derivative(channel.scaled(x));
+    C slope[1] = {channel.scaled(x)};
+    F{job.numbers.function}.derivatives(slope);
+    const C dz = widen(static_cast<const T*>(job.dy)[at]) * slope[0];
     return {dz, dz * channel.normalized(x)};
   }
   LAMINA_HOST_DEVICE void finish(std::int64_t g, Two<C> all) const {
@@ -225,7 +229,7 @@ struct BatchNormSums {
     C x[N], dz[N];
     load(static_cast<const T*>(job.x), at, x);
     load(static_cast<const T*>(job.dy), at, dz);
-    channels.before_activation(job.numbers.function, x, dz);
+    channels.before_activation(F{job.numbers.function}, x, dz);
     for (int k = 0; k < N; ++k) {
       sums[k].first += dz[k];
       sums[k].second += dz[k] * x[k];
@@ -237,7 +241,9 @@ struct BatchNormSums {
 template <class Executor>
 bool execute(const BatchNormSumsJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
-    reduce_groups(executor, job.groups, job.parts, BatchNormSums<T>{job});
+    dispatch_function(job.numbers.function, [&]<class F>(const F&) {
+      reduce_groups(executor, job.groups, job.parts, BatchNormSums<T, F>{job});
+    });
   });
 }
 
@@ -250,7 +256,7 @@ struct BatchNormGradientJob {
   std::int64_t size, channels, inner;
 };
 
-template <class T>
+template <class T, class F>
 struct BatchNormGradientMap {
   using C = compute_t<T>;
   BatchNormGradientJob job;
@@ -293,7 +299,7 @@ struct BatchNormGradientMap {
     C x[N], dz[N];
     load(static_cast<const T*>(job.x), i, x);
     load(static_cast<const T*>(job.dy), i, dz);
-    prepared.channels.before_activation(job.numbers.function, x, dz);
+    prepared.channels.before_activation(F{job.numbers.function}, x, dz);
     for (int k = 0; k < N; ++k) {
       const Channel<C>& channel = prepared.channels.of[k];
       const C centred = dz[k] - prepared.mean_dz[k] - x[k] * prepared.mean_product[k];
@@ -307,9 +313,11 @@ template <class Executor>
 bool execute(const BatchNormGradientJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
     if (job.inner == 1) {
-      executor.for_each_channel(job.size, job.channels, BatchNormGradientMap<T>{job});
+      dispatch_function(job.numbers.function, [&]<class F>(const F&) {
+        executor.for_each_channel(job.size, job.channels, BatchNormGradientMap<T, F>{job});
+      });
     } else {
-      executor.for_each(job.size, General<BatchNormGradientMap<T>>{{job}});
+      executor.for_each(job.size, General<BatchNormGradientMap<T, Function>>{{job}});
     }
   });
 }

@@ -1,11 +1,10 @@
 // One element of the result from one of each operand.
 #pragma once
 #include "core/convert.h"
-#include "kernels/activation.h"
-#include "kernels/draws.h"
 #include "kernels/element.h"
 #include "kernels/layout.h"
 #include "kernels/pack.h"
+#include "kernels/short_functions.h"
 
 namespace lamina::kernels {
 
@@ -17,9 +16,9 @@ struct UnaryJob {
   std::int64_t size;
 };
 
-template <class T>
+template <class T, class F>
 struct UnaryMap {
-  Function function;
+  F function;
   const T* x;
   T* y;
   static constexpr int kPack = pack_size<T>;
@@ -36,8 +35,10 @@ struct UnaryMap {
 template <class Executor>
 bool execute(const UnaryJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
-    executor.for_each(
-        job.size, UnaryMap<T>{job.function, static_cast<const T*>(job.x), static_cast<T*>(job.y)});
+    dispatch_function(job.function, [&]<class F>(const F& function) {
+      executor.for_each(
+          job.size, UnaryMap<T, F>{function, static_cast<const T*>(job.x), static_cast<T*>(job.y)});
+    });
   });
 }
 
@@ -51,9 +52,9 @@ struct UnaryGradientJob {
   std::int64_t size;
 };
 
-template <class T>
+template <class T, class F>
 struct UnaryGradientMap {
-  Function function;
+  F function;
   bool from_output;
   const T *x, *dy;
   T* y;
@@ -77,9 +78,11 @@ struct UnaryGradientMap {
 template <class Executor>
 bool execute(const UnaryGradientJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
-    executor.for_each(
-        job.size, UnaryGradientMap<T>{job.function, job.from_output, static_cast<const T*>(job.x),
-                                      static_cast<const T*>(job.dy), static_cast<T*>(job.y)});
+    dispatch_function(job.function, [&]<class F>(const F& function) {
+      executor.for_each(
+          job.size, UnaryGradientMap<T, F>{function, job.from_output, static_cast<const T*>(job.x),
+                                           static_cast<const T*>(job.dy), static_cast<T*>(job.y)});
+    });
   });
 }
 
@@ -94,10 +97,9 @@ struct BinaryJob {
   std::int64_t size;
 };
 
-template <class T>
+template <class T, class F>
 struct BinaryMap {
-  BinaryKind kind;
-  Function function;
+  F function;
   const T *x0, *x1;
   T* y;
   Layout at0, at1;
@@ -110,8 +112,7 @@ struct BinaryMap {
     compute_t<T> a[N], b[N];
     load(x0, at0, i, a);
     load(x1, at1, i, b);
-    apply_each(kind, a, b);
-    if constexpr (is_float_element<T>) function.values(a);
+    function.values(a, b);
     store(y, i, a);
   }
 };
@@ -122,10 +123,16 @@ bool execute(const BinaryJob& job, Executor& executor) {
     if constexpr (std::is_same_v<T, bool>) {
       return false;
     } else {
-      executor.for_each(
-          job.size,
-          BinaryMap<T>{job.kind, job.function, static_cast<const T*>(job.x0),
-                       static_cast<const T*>(job.x1), static_cast<T*>(job.y), job.at0, job.at1});
+      const auto run = [&]<class F>(const F& function) {
+        executor.for_each(job.size, BinaryMap<T, F>{function, static_cast<const T*>(job.x0),
+                                                    static_cast<const T*>(job.x1),
+                                                    static_cast<T*>(job.y), job.at0, job.at1});
+      };
+      if constexpr (is_float_element<T>) {
+        dispatch_function(BinaryFunction{job.kind, job.function}, run);
+      } else {
+        run(ShortBinaryFunction{job.kind, {}});  // the long ones are of floats alone
+      }
       return true;
     }
   });
@@ -141,9 +148,9 @@ struct BinaryGradientJob {
   std::int64_t size;
 };
 
-template <class T>
+template <class T, class F>
 struct BinaryGradientMap {
-  BinaryKind kind;
+  F function;
   bool first;
   const T *x0, *x1, *dy;
   T* y;
@@ -158,7 +165,7 @@ struct BinaryGradientMap {
     load(x0, at0, i, a);
     load(x1, at1, i, b);
     load(dy, i, d);
-    for (int k = 0; k < N; ++k) d[k] = apply_gradient(kind, first, a[k], b[k], d[k]);
+    function.gradients(first, a, b, d);
     store(y, i, d);
   }
 };
@@ -166,10 +173,12 @@ struct BinaryGradientMap {
 template <class Executor>
 bool execute(const BinaryGradientJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
-    executor.for_each(
-        job.size, BinaryGradientMap<T>{job.kind, job.first, static_cast<const T*>(job.x0),
-                                       static_cast<const T*>(job.x1), static_cast<const T*>(job.dy),
-                                       static_cast<T*>(job.y), job.at0, job.at1});
+    dispatch_function(BinaryFunction{job.kind, {}}, [&]<class F>(const F& function) {
+      executor.for_each(job.size, BinaryGradientMap<T, F>{
+                                      function, job.first, static_cast<const T*>(job.x0),
+                                      static_cast<const T*>(job.x1), static_cast<const T*>(job.dy),
+                                      static_cast<T*>(job.y), job.at0, job.at1});
+    });
   });
 }
 
@@ -183,9 +192,9 @@ struct EpilogueJob {
   std::int64_t size, channels;
 };
 
-template <class T>
+template <class T, class F>
 struct EpilogueMap {
-  Function function;
+  F function;
   const compute_t<T>* bias;
   const T* residual;
   T* y;
@@ -225,10 +234,13 @@ struct EpilogueMap {
 template <class Executor>
 bool execute(const EpilogueJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class T>(T) {
-    executor.for_each_channel(
-        job.size, job.bias == nullptr ? pack_size<T> : job.channels,
-        EpilogueMap<T>{job.function, static_cast<const compute_t<T>*>(job.bias),
-                       static_cast<const T*>(job.residual), static_cast<T*>(job.y), job.channels});
+    dispatch_function(job.function, [&]<class F>(const F& function) {
+      executor.for_each_channel(
+          job.size, job.bias == nullptr ? pack_size<T> : job.channels,
+          EpilogueMap<T, F>{function, static_cast<const compute_t<T>*>(job.bias),
+                            static_cast<const T*>(job.residual), static_cast<T*>(job.y),
+                            job.channels});
+    });
   });
 }
 
@@ -316,81 +328,6 @@ bool execute(const CastJob& job, Executor& executor) {
   if (done) return true;
   executor.for_each(job.size, CastMap{job.from, job.to, job.x, job.y});
   return true;
-}
-
-/// y = x * scale where the element is kept. See ops::DropoutMask, which draws the same.
-struct DropoutJob {
-  DType dtype;
-  const void *x, *state;
-  void* y;
-  std::int64_t size;
-  double scale;
-  std::uint32_t stream, threshold;
-};
-
-template <class T>
-struct DropoutMap {
-  const T* x;
-  const std::uint64_t* state;  ///< a seed and a counter
-  T* y;
-  compute_t<T> scale;
-  std::uint32_t stream, threshold;
-
-  bool together;  ///< x and y are aligned for packs
-
-  /// Whole blocks of words.
-  static constexpr int kPack = pack_size<T> < 4 ? 4 : pack_size<T>;
-  [[nodiscard]] static bool in_packs() { return true; }
-  /// One block of four words decides on four elements; only the last few have one each.
-  template <int N>
-  LAMINA_HOST_DEVICE void at(std::int64_t i) const {
-    compute_t<T> values[N];
-    read(i, values);
-    std::uint32_t words[4];
-    if constexpr (N == 1) {
-      Draws{state, stream}.words(i / 4, words);
-      const std::int64_t k = i % 4;
-      const std::uint32_t low = k == 0 ? words[0] : words[1], high = k == 2 ? words[2] : words[3];
-      values[0] = decided(values[0], k < 2 ? low : high);
-    } else {
-      static_assert(N % 4 == 0);
-      for (int block = 0; block < N / 4; ++block) {
-        Draws{state, stream}.words(i / 4 + block, words);
-        for (int k = 0; k < 4; ++k) {
-          values[4 * block + k] = decided(values[4 * block + k], words[k]);
-        }
-      }
-    }
-    write(i, values);
-  }
-
- private:
-  [[nodiscard]] LAMINA_HOST_DEVICE compute_t<T> decided(compute_t<T> value,
-                                                        std::uint32_t word) const {
-    return (word >> 8) >= threshold ? value * scale : compute_t<T>(0);
-  }
-  template <int N>
-  LAMINA_HOST_DEVICE void read(std::int64_t i, compute_t<T> (&values)[N]) const {
-    if (together) return load(x, i, values);
-    for (int k = 0; k < N; ++k) values[k] = widen(x[i + k]);
-  }
-  template <int N>
-  LAMINA_HOST_DEVICE void write(std::int64_t i, const compute_t<T> (&values)[N]) const {
-    if (together) return store(y, i, values);
-    for (int k = 0; k < N; ++k) y[i + k] = narrow<T>(values[k]);
-  }
-};
-
-template <class Executor>
-bool execute(const DropoutJob& job, Executor& executor) {
-  return dispatch_float(job.dtype, [&]<class T>(T) {
-    const T* x = static_cast<const T*>(job.x);
-    T* y = static_cast<T*>(job.y);
-    executor.for_each(job.size,
-                      DropoutMap<T>{x, static_cast<const std::uint64_t*>(job.state), y,
-                                    static_cast<compute_t<T>>(job.scale), job.stream, job.threshold,
-                                    aligned<DropoutMap<T>::kPack>(x, static_cast<const T*>(y))});
-  });
 }
 
 }  // namespace lamina::kernels

@@ -109,10 +109,14 @@ struct PoolGradientMap {
     const Geometry& g = job.geometry;
     std::int64_t best =
         offset(at.image, rows.begin, columns.begin, at.channel, g.in, g.in_channels);
+    C largest = x(best);
     for (std::int64_t r = rows.begin; r < rows.end; ++r) {
-      for (std::int64_t k = columns.begin; k < columns.end; ++k) {
-        const std::int64_t here = offset(at.image, r, k, at.channel, g.in, g.in_channels);
-        if (!(x(best) >= x(here))) best = here;
+      std::int64_t here = offset(at.image, r, columns.begin, at.channel, g.in, g.in_channels);
+      for (std::int64_t k = columns.begin; k < columns.end; ++k, here += g.in_channels) {
+        const C value = x(here);
+        if (largest >= value) continue;
+        best = here;
+        largest = value;
       }
     }
     return best;

@@ -1,3 +1,9 @@
+# What ptxas made of the kernels, where there is a toolkit.
+if(LAMINA_HAVE_CUDA)
+  target_sources(test_architecture PRIVATE architecture/device_code.cpp architecture/device_code_check.cpp)
+  target_compile_definitions(test_architecture PRIVATE LAMINA_LIBRARY="$<TARGET_FILE:lamina>")
+endif()
+
 # Every header compiles alone: public ones with nothing but the public headers in reach, and twice in one
 # file; the others with what the library's own sources see. Compiled by ctest, not by a plain build.
 if(LAMINA_SANITIZE)
