@@ -125,4 +125,85 @@ struct LionStep {
   }
 };
 
+/// s0: momentum, s1: the size of the greatest gradient, which decays. `keep` is 1 - beta_1.
+template <class T>
+struct AdamaxStep {
+  static constexpr int kSlots = 2;
+  T learning_rate, correction, keep, beta_2, epsilon;  // correction: 1 - beta_1^t
+  LAMINA_HOST_DEVICE void operator()(T g, T& w, T& s0, T& s1, T&) const {
+    s0 += (g - s0) * keep;
+    const T decayed = beta_2 * s1, size = g < T(0) ? -g : g;
+    s1 = decayed < size || size != size ? size : decayed;  // NaN where one of them is
+    w -= learning_rate * s0 / (correction * (s1 + epsilon));
+  }
+};
+
+/// s0: momentum, s1: velocity
+template <class T>
+struct NadamStep {
+  static constexpr int kSlots = 2;
+  T learning_rate, of_momentum, of_gradient;  // what the look ahead takes of each
+  T keep_1, keep_2, correction, epsilon;      // keep: 1 - beta, correction: 1 - beta_2^t
+  LAMINA_HOST_DEVICE void operator()(T g, T& w, T& s0, T& s1, T&) const {
+    s0 += (g - s0) * keep_1;
+    s1 += (g * g - s1) * keep_2;
+    const T ahead = of_momentum * s0 + of_gradient * g;
+    w -= ahead * learning_rate / (std::sqrt(s1 / correction) + epsilon);
+  }
+};
+
+/// s0: means of squares of gradients, s1: of changes
+template <class T>
+struct AdadeltaStep {
+  static constexpr int kSlots = 2;
+  T learning_rate, rho, keep, epsilon;  // keep: 1 - rho
+  LAMINA_HOST_DEVICE void operator()(T g, T& w, T& s0, T& s1, T&) const {
+    s0 = rho * s0 + keep * (g * g);
+    const T change = -(std::sqrt(s1 + epsilon) * g / std::sqrt(s0 + epsilon));
+    s1 = rho * s1 + keep * (change * change);
+    w += learning_rate * change;
+  }
+};
+
+/// s0: accumulator, s1: linear. kRoot: `power` is 1/2, as Keras's default has it.
+template <class T, bool kRoot>
+struct FtrlStep {
+  static constexpr int kSlots = 2;
+  T learning_rate, power, l1, l2, shrinkage;  // power: minus the learning_rate_power
+  LAMINA_HOST_DEVICE void operator()(T g, T& w, T& s0, T& s1, T&) const {
+    const T before = powered(s0);
+    s0 += g * g;
+    const T now = powered(s0);
+    s1 += g + T(2) * shrinkage * w - (now - before) / learning_rate * w;
+    const T clipped = s1 < -l1 ? -l1 : (s1 > l1 ? l1 : s1);
+    w = (clipped - s1) / (now / learning_rate + T(2) * l2);
+  }
+
+ private:
+  [[nodiscard]] LAMINA_HOST_DEVICE T powered(T x) const {
+    if constexpr (kRoot) {
+      return std::sqrt(x);
+    } else {
+      return std::pow(x, power);
+    }
+  }
+};
+
+/// s0: momentum, s1: velocity. `ratio` is that of norms, for each array its own (see rule_for).
+template <class T>
+struct LambStep {
+  static constexpr int kSlots = 2;
+  T learning_rate, keep_1, keep_2, correction_1, correction_2;  // correction: 1 - beta^t
+  T epsilon, ratio;
+  /// What the norm is taken of, and the step goes along.
+  LAMINA_HOST_DEVICE T direction(T g, T& s0, T& s1) const {
+    s0 += (g - s0) * keep_1;
+    s1 += (g * g - s1) * keep_2;
+    return s0 / correction_1 / (std::sqrt(s1 / correction_2) + epsilon);
+  }
+  LAMINA_HOST_DEVICE void operator()(T g, T& w, T& s0, T& s1, T&) const {
+    w -= ratio * learning_rate * direction(g, s0, s1);
+  }
+};
+
 }  // namespace lamina::kernels

@@ -5,6 +5,7 @@ namespace lamina::kernels {
 LAMINA_LAUNCH(UpdateJob)
 LAMINA_LAUNCH(AccumulateJob)
 LAMINA_LAUNCH(SquaresJob)
+LAMINA_LAUNCH(NormsJob)
 LAMINA_LAUNCH(FollowJob)
 
 }  // namespace lamina::kernels

@@ -20,6 +20,7 @@ struct UpdateArray {
   const void* gradient = nullptr;
   InOut value, accumulated, average, slots[3];
   double multiplier = 1, divisor = 1;  ///< clipping by norm
+  double ratio = 1;                    ///< of norms, for rules that have one
   std::int64_t decays = 0;
 };
 
@@ -58,7 +59,8 @@ template <class T>
 using RuleOf = std::variant<SgdStep<T>, SgdMomentumStep<T>, AdamStep<T>, AmsgradStep<T>,
                             RmspropStep<T, false, false>, RmspropStep<T, true, false>,
                             RmspropStep<T, false, true>, RmspropStep<T, true, true>, AdagradStep<T>,
-                            LionStep<T>>;
+                            LionStep<T>, AdamaxStep<T>, NadamStep<T>, AdadeltaStep<T>,
+                            FtrlStep<T, true>, FtrlStep<T, false>, LambStep<T>>;
 
 /// `rule` holds for elements computed as float, `wide_rule` for double. `lost`: set once a weight
 /// was computed that is infinite or NaN.
@@ -76,6 +78,19 @@ LAMINA_HOST_DEVICE GradientRule<T> gradient_rule(const UpdateNumbers& numbers,
                                                  const UpdateArray& array) {
   return {T(numbers.loss_scale), T(numbers.accumulation_steps), T(array.multiplier),
           T(array.divisor), T(numbers.limit)};
+}
+
+template <class T>
+LAMINA_HOST_DEVICE T decayed(const UpdateNumbers& numbers, const UpdateArray& array, T w) {
+  return array.decays == 0 ? w
+                           : WeightDecay<T>{T(numbers.weight_decay), T(numbers.learning_rate)}(w);
+}
+
+/// A rule as it is for one array.
+template <class Rule>
+LAMINA_HOST_DEVICE Rule rule_for(Rule rule, const UpdateArray& array) {
+  if constexpr (requires { rule.ratio; }) rule.ratio = decltype(rule.ratio)(array.ratio);
+  return rule;
 }
 
 template <class S>
@@ -130,12 +145,10 @@ struct UpdateElement {
     if (array.accumulated.out != nullptr) {
       static_cast<S*>(array.accumulated.out)[i] = narrow<S>(T(0));
     }
-    if (array.decays != 0) {
-      w = WeightDecay<T>{T(numbers.weight_decay), T(numbers.learning_rate)}(w);
-    }
+    w = decayed(numbers, array, w);
     T slots[3] = {};
     for (int k = 0; k < Rule::kSlots; ++k) slots[k] = element_of<S>(array.slots[k].in, i);
-    rule(g, w, slots[0], slots[1], slots[2]);
+    rule_for(rule, array)(g, w, slots[0], slots[1], slots[2]);
     for (int k = 0; k < Rule::kSlots; ++k) {
       static_cast<S*>(array.slots[k].out)[i] = narrow<S>(slots[k]);
     }
@@ -219,6 +232,77 @@ template <class Executor>
 bool execute(const SquaresJob& job, Executor& executor) {
   return dispatch_float(job.dtype, [&]<class S>(S) {
     executor.reduce(job.all.count, kPieceSize, Slices{1, true}, nullptr, SumSquares<S>{job});
+  });
+}
+
+/// Squares added up: of weights as a step finds them, and of the directions in which it goes. Each
+/// is one of the type that is computed in, so that it vanishes where it does in Keras.
+struct NormSquares {
+  double weights, directions;
+  LAMINA_HOST_DEVICE NormSquares& operator+=(const NormSquares& more) {
+    weights += more.weights;
+    directions += more.directions;
+    return *this;
+  }
+};
+
+template <class T>
+LAMINA_HOST_DEVICE NormSquares squares_of(T w, T direction) {
+  return {static_cast<double>(w * w), static_cast<double>(direction * direction)};
+}
+
+/// sums[p]: of piece p, before a step by one of the rules, which is for elements computed as float
+/// or as double. Nothing else changes.
+struct NormsJob {
+  DType dtype;
+  LambStep<float> rule;
+  LambStep<double> wide_rule;
+  UpdateNumbers numbers;
+  Arrays all;
+  NormSquares* sums;
+};
+
+template <class S>
+struct SumNorms {
+  using T = compute_t<S>;
+  LambStep<T> rule;
+  UpdateNumbers numbers;
+  Arrays all;
+  NormSquares* sums;
+
+  LAMINA_HOST_DEVICE NormSquares zero() const { return {0, 0}; }
+  LAMINA_HOST_DEVICE NormSquares combine(NormSquares a, const NormSquares& b) const {
+    return a += b;
+  }
+  LAMINA_HOST_DEVICE NormSquares element(std::int64_t piece, std::int64_t k) const {
+    NormSquares squares = zero();
+    all.at(piece * kPieceSize + k, [&](const UpdateArray& array, std::int64_t i) {
+      if (array.gradient == nullptr) return;
+      T momentum = element_of<S>(array.slots[0].in, i),
+        velocity = element_of<S>(array.slots[1].in, i);
+      const T w = decayed(numbers, array, element_of<S>(array.value.in, i));
+      squares =
+          squares_of(w, rule.direction(gradient_of<S>(numbers, array, i), momentum, velocity));
+    });
+    return squares;
+  }
+  LAMINA_HOST_DEVICE void finish(std::int64_t piece, const NormSquares& sum) const {
+    sums[piece] = sum;
+  }
+};
+
+template <class Executor>
+bool execute(const NormsJob& job, Executor& executor) {
+  return dispatch_float(job.dtype, [&]<class S>(S) {
+    const auto run = [&](const auto& rule) {
+      executor.reduce(job.all.count, kPieceSize, Slices{1, true}, nullptr,
+                      SumNorms<S>{rule, job.numbers, job.all, job.sums});
+    };
+    if constexpr (std::is_same_v<S, double>) {
+      run(job.wide_rule);
+    } else {
+      run(job.rule);
+    }
   });
 }
 

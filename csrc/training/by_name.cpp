@@ -39,12 +39,21 @@ void take_adam(Fields& fields, Adam& o) {
   fields.take("beta_1", o.beta_1);
   fields.take("beta_2", o.beta_2);
   fields.take("epsilon", o.epsilon);
-  fields.take("amsgrad", o.amsgrad);
+  if constexpr (requires { o.amsgrad; }) fields.take("amsgrad", o.amsgrad);
 }
 void take(Fields& fields, optimizers::AdamOptions& o) {
   take_adam(fields, o);
 }
 void take(Fields& fields, optimizers::AdamWOptions& o) {
+  take_adam(fields, o);
+}
+void take(Fields& fields, optimizers::AdamaxOptions& o) {
+  take_adam(fields, o);
+}
+void take(Fields& fields, optimizers::NadamOptions& o) {
+  take_adam(fields, o);
+}
+void take(Fields& fields, optimizers::LambOptions& o) {
   take_adam(fields, o);
 }
 
@@ -60,6 +69,22 @@ void take(Fields& fields, optimizers::AdagradOptions& o) {
   take_common(fields, o);
   fields.take("initial_accumulator_value", o.initial_accumulator_value);
   fields.take("epsilon", o.epsilon);
+}
+
+void take(Fields& fields, optimizers::AdadeltaOptions& o) {
+  take_common(fields, o);
+  fields.take("rho", o.rho);
+  fields.take("epsilon", o.epsilon);
+}
+
+void take(Fields& fields, optimizers::FtrlOptions& o) {
+  take_common(fields, o);
+  fields.take("learning_rate_power", o.learning_rate_power);
+  fields.take("initial_accumulator_value", o.initial_accumulator_value);
+  fields.take("l1_regularization_strength", o.l1_regularization_strength);
+  fields.take("l2_regularization_strength", o.l2_regularization_strength);
+  fields.take("l2_shrinkage_regularization_strength", o.l2_shrinkage_regularization_strength);
+  fields.take("beta", o.beta);
 }
 
 void take(Fields& fields, optimizers::AdafactorOptions& o) {
@@ -218,6 +243,11 @@ constexpr Maker<OptimizerPtr> kOptimizers[] = {
     row<optimizers::AdagradOptions, optimizers::Adagrad>("Adagrad"),
     row<optimizers::AdafactorOptions, optimizers::Adafactor>("Adafactor"),
     row<optimizers::LionOptions, optimizers::Lion>("Lion"),
+    row<optimizers::AdamaxOptions, optimizers::Adamax>("Adamax"),
+    row<optimizers::NadamOptions, optimizers::Nadam>("Nadam"),
+    row<optimizers::AdadeltaOptions, optimizers::Adadelta>("Adadelta"),
+    row<optimizers::FtrlOptions, optimizers::Ftrl>("Ftrl"),
+    row<optimizers::LambOptions, optimizers::Lamb>("Lamb"),
     row<optimizers::LossScaleOptimizerOptions, optimizers::LossScaleOptimizer>(
         "LossScaleOptimizer"),
 };

@@ -122,6 +122,16 @@ class Optimizer {
   /// True for a step that reads its arrays on the host: those of a device go there and back.
   [[nodiscard]] virtual bool steps_on_host() const { return false; }
 
+  struct NewValue {
+    VariablePtr variable;
+    Tensor value;
+  };
+  /// What an update leaves in variables that belong to none of the trainable ones; they are
+  /// assigned behind it.
+  [[nodiscard]] virtual std::vector<NewValue> own_values(const training::Update&) const {
+    return {};
+  }
+
   /// A slot of each name for every variable: all of the first variable, then all of the second, as
   /// Keras's add_optimizer_variables.
   void add_slots(const std::vector<std::string>& names, double initial = 0);
@@ -206,6 +216,42 @@ struct AdamWOptions {
 };
 [[nodiscard]] OptimizerPtr AdamW(AdamWOptions options = {});
 
+/// m += (1 - beta_1) (g - m), u = max(beta_2 u, |g|), w -= lr m / ((1 - beta_1^t) (u + epsilon)).
+struct AdamaxOptions {
+  LearningRate learning_rate = 0.001;
+  double beta_1 = 0.9;
+  double beta_2 = 0.999;
+  double epsilon = 1e-7;
+  std::optional<double> weight_decay = {};
+  LAMINA_OPTIMIZER_OPTIONS
+};
+[[nodiscard]] OptimizerPtr Adamax(AdamaxOptions options = {});
+
+/// With a(t) = beta_1 (1 - 0.96^t / 2) and p, the product of a(1) to a(t): m and v as in Adam,
+/// n = a(t + 1) m / (1 - p a(t + 1)) + (1 - a(t)) g / (1 - p),
+/// w -= lr n / (sqrt(v / (1 - beta_2^t)) + epsilon).
+struct NadamOptions {
+  LearningRate learning_rate = 0.001;
+  double beta_1 = 0.9;
+  double beta_2 = 0.999;
+  double epsilon = 1e-7;
+  std::optional<double> weight_decay = {};
+  LAMINA_OPTIMIZER_OPTIONS
+};
+[[nodiscard]] OptimizerPtr Nadam(NadamOptions options = {});
+
+/// m and v as in Adam, u = m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon),
+/// w -= lr |w| / |u| u, with norms of the whole variable; without them where one is 0.
+struct LambOptions {
+  LearningRate learning_rate = 0.001;
+  double beta_1 = 0.9;
+  double beta_2 = 0.999;
+  double epsilon = 1e-7;
+  std::optional<double> weight_decay = {};
+  LAMINA_OPTIMIZER_OPTIONS
+};
+[[nodiscard]] OptimizerPtr Lamb(LambOptions options = {});
+
 /// v = rho v + (1 - rho) g^2; centered: a = rho a + (1 - rho) g, and v - a^2 takes v's place in
 /// d = lr g / sqrt(v + epsilon). w -= d; with momentum: m = momentum m + d, w -= m.
 struct RMSpropOptions {
@@ -228,6 +274,33 @@ struct AdagradOptions {
   LAMINA_OPTIMIZER_OPTIONS
 };
 [[nodiscard]] OptimizerPtr Adagrad(AdagradOptions options = {});
+
+/// v = rho v + (1 - rho) g^2, d = -sqrt(a + epsilon) / sqrt(v + epsilon) g,
+/// a = rho a + (1 - rho) d^2, w += lr d.
+struct AdadeltaOptions {
+  LearningRate learning_rate = 0.001;
+  double rho = 0.95;
+  double epsilon = 1e-7;
+  std::optional<double> weight_decay = {};
+  LAMINA_OPTIMIZER_OPTIONS
+};
+[[nodiscard]] OptimizerPtr Adadelta(AdadeltaOptions options = {});
+
+/// With p = -learning_rate_power, v from initial_accumulator_value on:
+/// z += g + 2 l2_shrinkage w - ((v + g^2)^p - v^p) / lr w, then v += g^2,
+/// w = (clip(z, -l1, l1) - z) / (v^p / lr + 2 l2 + beta / lr).
+struct FtrlOptions {
+  LearningRate learning_rate = 0.001;
+  double learning_rate_power = -0.5;
+  double initial_accumulator_value = 0.1;
+  double l1_regularization_strength = 0.0;
+  double l2_regularization_strength = 0.0;
+  double l2_shrinkage_regularization_strength = 0.0;
+  double beta = 0.0;
+  std::optional<double> weight_decay = {};
+  LAMINA_OPTIMIZER_OPTIONS
+};
+[[nodiscard]] OptimizerPtr Ftrl(FtrlOptions options = {});
 
 /// With b = 1 - t^beta_2_decay, v = b v + (1 - b) (g^2 + epsilon_1), of which variables of two and
 /// more axes use what the means over their last two axes give; u = g / sqrt(v),

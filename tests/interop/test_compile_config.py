@@ -148,6 +148,9 @@ def compilations():
         "neighbours": (mlp, dict(optimizer=O.SGD(0.01), loss=L.Circle(gamma=4.0))),
         "noisy labels": (mlp, dict(optimizer=O.SGD(0.1), loss=L.CategoricalGeneralizedCrossEntropy(0.75))),
         "one for all": (two_outputs, dict(optimizer=O.Adagrad(0.1), loss="mse", metrics=[[], ["mse"]])),
+        "of its own": (mlp, dict(optimizer=O.Nadam(0.01), loss=CATEGORIES)),
+        "strengths": (mlp, dict(optimizer=O.Ftrl(0.05, l1_regularization_strength=0.01, beta=0.5), loss=CATEGORIES)),
+        "norms": (mlp, dict(optimizer=O.Lamb(0.01, weight_decay=0.1), loss=CATEGORIES)),
         "accumulated": (mlp, dict(optimizer=O.Adam(0.01, gradient_accumulation_steps=2, amsgrad=True), loss=CATEGORIES)),
     }
 
@@ -331,7 +334,7 @@ class Mine(L.Loss):
 
 
 @pytest.mark.parametrize("arguments,named", [
-    (dict(loss=Mine()), "'Mine'"), (dict(loss="mse", optimizer=O.Nadam()), "'Nadam'"),
+    (dict(loss=Mine()), "'Mine'"), (dict(loss="mse", optimizer=O.Muon()), "'Muon'"),
     (dict(loss="mse", metrics=[M.F1Score()]), "average"), (dict(optimizer="sgd"), "loss")], ids=["loss", "optimizer",
     "option", "no loss"])
 def test_what_lamina_lacks_leaves_the_model_uncompiled(arguments, named, rng, lamina, tmp_path):

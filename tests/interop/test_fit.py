@@ -37,7 +37,9 @@ def convnet():
 
 # With Keras's defaults but for learning rates at which a hundred steps learn something.
 OPTIMIZERS = [("SGD", {"momentum": 0.9}), ("Adam", {}), ("AdamW", {}), ("RMSprop", {}), ("Adagrad", {"learning_rate": 0.05}),
-              ("Adafactor", {"learning_rate": 0.01}), ("Lion", {"learning_rate": 0.0003})]
+              ("Adafactor", {"learning_rate": 0.01}), ("Lion", {"learning_rate": 0.0003}),
+              ("Adamax", {"learning_rate": 0.005}), ("Nadam", {}), ("Adadelta", {"learning_rate": 1.0}),
+              ("Ftrl", {"learning_rate": 0.3}), ("Lamb", {"learning_rate": 0.01})]
 LOSS = ("SparseCategoricalCrossentropy", {"from_logits": True})
 
 

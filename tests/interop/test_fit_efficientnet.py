@@ -17,7 +17,10 @@ BATCH = 4
 # batches of 16 numbers, magnify the last bit of one step until the libraries' losses have nothing in common.
 OPTIMIZERS = [("SGD", {"learning_rate": 1e-5, "momentum": 0.9}), ("Adam", {"learning_rate": 1e-5}),
               ("AdamW", {"learning_rate": 1e-5}), ("RMSprop", {"learning_rate": 1e-5}),
-              ("Adagrad", {"learning_rate": 1e-4}), ("Adafactor", {"learning_rate": 1e-5}), ("Lion", {"learning_rate": 1e-6})]
+              ("Adagrad", {"learning_rate": 1e-4}), ("Adafactor", {"learning_rate": 1e-5}),
+              ("Lion", {"learning_rate": 1e-6}), ("Adamax", {"learning_rate": 1e-5}),
+              ("Nadam", {"learning_rate": 1e-5}), ("Adadelta", {"learning_rate": 1e-3}),
+              ("Lamb", {"learning_rate": 1e-5})]  # not Ftrl, which puts weights of its own in the place of those given
 
 
 @pytest.fixture(scope="module")

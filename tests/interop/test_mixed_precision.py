@@ -54,7 +54,7 @@ def test_a_run_in_both_libraries(make, name, options, policy, rng, lamina, tmp_p
 
 
 @pytest.mark.parametrize("accumulation", [None, 3])
-@pytest.mark.parametrize("name", ["Adafactor", "RMSprop", "Lion"])
+@pytest.mark.parametrize("name", ["Adafactor", "RMSprop", "Lion", "Ftrl", "Lamb"])
 def test_what_is_wrapped_has_the_same_variables(name, accumulation, rng, lamina, tmp_path):
     """In archives and in files, both ways, on weights of every rank; Adafactor's placeholders are none of them."""
     set_policy("mixed_float16", lamina)
@@ -70,6 +70,36 @@ def test_what_is_wrapped_has_the_same_variables(name, accumulation, rng, lamina,
     pass_on(model, ours, tmp_path)
     drift, _ = train_both(model, ours, x[4 * BATCH:], y[4 * BATCH:], BATCH)
     assert drift.max() <= tolerances.TRAINING["mixed_float16"]
+    pass_on(ours, model, tmp_path)
+
+
+def product_of(optimizer):
+    """Of Nadam's momentums, which Keras keeps beside the variables that a LossScaleOptimizer saves."""
+    updates = 1 + np.arange(int(optimizer.iterations.numpy()))
+    return np.prod(optimizer.beta_1 * (1 - 0.5 * 0.96**updates))
+
+
+def test_nadam_wrapped_goes_on_with_its_product(rng, lamina, tmp_path):
+    """On JAX Keras forgets it, and begins each step with what it is told."""
+    set_policy("mixed_float16", lamina)
+    model = convnet()
+    values.randomize(model, rng)
+    nadam = keras.optimizers.Nadam(0.001)
+    model.compile(nadam, getattr(keras.losses, LOSS[0])(**LOSS[1]))
+    x, y = learnable(model, rng, BATCH, 7)
+    losses_of_keras(model, x[:4 * BATCH], y[:4 * BATCH], BATCH)
+    model.save(tmp_path / "m.keras")
+    ours = lamina.load_archive(tmp_path / "m.keras")
+    assert lamina.warnings == []
+    pass_on(model, ours, tmp_path)
+    got = [log["loss"] for log in ours.train(x[4 * BATCH:], y[4 * BATCH:], BATCH)]
+    model.run_eagerly = True  # a compiled program has it as a constant
+    model.make_train_function(force=True)
+    for step, loss in enumerate(got, start=4):
+        nadam._u_product.assign(product_of(nadam))
+        rows = slice(step * BATCH, (step + 1) * BATCH)
+        theirs = losses_of_keras(model, x[rows], y[rows], BATCH)[0]
+        assert abs(loss - theirs) <= tolerances.TRAINING["mixed_float16"] * theirs, step
     pass_on(ours, model, tmp_path)
 
 

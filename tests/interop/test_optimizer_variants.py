@@ -49,6 +49,17 @@ VARIANTS = [
       "use_ema": True, "gradient_accumulation_steps": 3, "learning_rate": S.CosineDecayRestarts(0.1, 8, 1.0, 0.7, 0.1)}),
     ("Lion", {}, {"beta_1": 0.3, "beta_2": 0.7, "weight_decay": 1.0,
                   "learning_rate": S.ExponentialDecay(0.002, 8, 0.8)}),
+    ("Adamax", {}, {"beta_1": 0.7, "beta_2": 0.8, "epsilon": 1e-3, "clipnorm": 0.1,
+                    "learning_rate": S.ExponentialDecay(0.005, 8, 0.8)}),
+    ("Nadam", {"learning_rate": 0.003}, {"beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-3, "weight_decay": 0.3,
+                                         "gradient_accumulation_steps": 2}),
+    ("Adadelta", {"learning_rate": 1.0}, {"rho": 0.8, "epsilon": 1e-4, "clipvalue": 0.02, "use_ema": True}),
+    ("Ftrl", {"learning_rate": 0.05}, {"learning_rate_power": -0.7, "initial_accumulator_value": 0.3,
+                                       "l1_regularization_strength": 0.01, "l2_regularization_strength": 0.2,
+                                       "beta": 0.1, "l2_shrinkage_regularization_strength": 0.1}),
+    ("Ftrl", {"learning_rate": 0.05}, {"global_clipnorm": 0.2, "weight_decay": 0.5, "gradient_accumulation_steps": 2}),
+    ("Lamb", {"learning_rate": 0.01}, {"beta_1": 0.7, "beta_2": 0.9, "epsilon": 1e-3, "weight_decay": 0.3,
+                                       "gradient_accumulation_steps": 2, "use_ema": True, "ema_momentum": 0.8}),
 ]
 
 

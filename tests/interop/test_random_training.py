@@ -64,7 +64,10 @@ def optimizer(draw, rates=(1e-4, 1e-2)):
         ("SGD", {"momentum": draw.choice([0.0, 0.9]), "nesterov": draw.random() < 0.5}),
         ("Adam", {"beta_1": draw.uniform(0.5, 0.95), "epsilon": 1e-3, "amsgrad": draw.random() < 0.5}), ("AdamW", {"epsilon": 1e-2}),
         ("RMSprop", {"momentum": draw.choice([0.0, 0.5]), "centered": draw.random() < 0.5, "epsilon": 1e-2}),
-        ("Adagrad", {"epsilon": 1e-3}), ("Adafactor", {"clip_threshold": draw.uniform(0.5, 2)}), ("Lion", {})])
+        ("Adagrad", {"epsilon": 1e-3}), ("Adafactor", {"clip_threshold": draw.uniform(0.5, 2)}), ("Lion", {}),
+        ("Adamax", {"epsilon": 1e-2}), ("Nadam", {"epsilon": 1e-2}), ("Adadelta", {"epsilon": 1e-3}),
+        ("Ftrl", {"learning_rate_power": draw.choice([-0.5, -0.7]), "beta": draw.choice([0.0, 0.1])}),
+        ("Lamb", {"epsilon": 1e-2})])
     options = own | maybe({"weight_decay": draw.uniform(0.001, 0.1)})
     options |= maybe({draw.choice(["clipnorm", "clipvalue", "global_clipnorm"]): draw.uniform(0.1, 2)})
     options |= maybe({"use_ema": True, "ema_overwrite_frequency": draw.choice([None, 2])}, 0.2)

@@ -352,6 +352,16 @@ OPTIMIZERS = [
     ("Adafactor", {"learning_rate": 0.05}), ("Adafactor", {"relative_step": False, "clip_threshold": 0.5}),
     ("Adafactor", {"use_ema": True, "weight_decay": 0.01}),
     ("Lion", {"learning_rate": 0.01}), ("Lion", {"beta_1": 0.8, "beta_2": 0.95, "weight_decay": 0.02}),
+    ("Adamax", {"learning_rate": 0.01}), ("Adamax", {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3, "clipnorm": 0.5}),
+    ("Nadam", {"learning_rate": SCHEDULE}),
+    ("Nadam", {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3, "weight_decay": 0.02}),
+    ("Nadam", {"use_ema": True, "gradient_accumulation_steps": 3}),
+    ("Adadelta", {"learning_rate": 1.0}), ("Adadelta", {"rho": 0.8, "epsilon": 1e-3, "clipvalue": 0.4}),
+    ("Ftrl", {"learning_rate": 0.1}),
+    ("Ftrl", {"learning_rate_power": -0.7, "initial_accumulator_value": 0.3, "l1_regularization_strength": 0.1,
+              "l2_regularization_strength": 0.2, "l2_shrinkage_regularization_strength": 0.05, "beta": 0.3}),
+    ("Lamb", {"learning_rate": 0.01}), ("Lamb", {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3, "weight_decay": 0.02}),
+    ("Lamb", {"global_clipnorm": 1.0, "gradient_accumulation_steps": 3, "use_ema": True}),
 ]
 SHAPES = [("dense/kernel", (5, 7)), ("dense/bias", (7,)), ("conv/kernel", (3, 3, 2, 4)), ("scale", ())]
 

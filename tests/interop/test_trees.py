@@ -70,6 +70,7 @@ MODELS = {
     "adam": lambda: _compiled("adam"),
     "adam, bfloat16": lambda: _compiled("adam", "bfloat16"),
     "adafactor": lambda: _compiled(keras.optimizers.Adafactor()),
+    "nadam": lambda: _compiled("nadam"),
     "schedule": lambda: _compiled(keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5), momentum=0.9)),
     "averages": lambda: _compiled(keras.optimizers.AdamW(use_ema=True, gradient_accumulation_steps=2)),
     "loss scale": lambda: _compiled(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1, momentum=0.9))),

@@ -314,6 +314,9 @@ std::vector<kernels::Job> jobs_of_size(std::int64_t size, DType dtype, std::uint
   kernels::SquaresJob squares{};
   squares.dtype = dtype;
   squares.all.count = (size + kernels::kPieceSize - 1) / kernels::kPieceSize;
+  kernels::NormsJob norms{};
+  norms.dtype = dtype;
+  norms.all.count = squares.all.count;
   kernels::GatherGradientJob gather{};
   gather.dtype = dtype;
   gather.ids.rows = gather.count = size;
@@ -323,7 +326,14 @@ std::vector<kernels::Job> jobs_of_size(std::int64_t size, DType dtype, std::uint
   noise.dtype = dtype;
   noise.x = noise.y = x;
   noise.size = size;
-  return {kernels::UnaryJob{dtype, {}, x, x, size}, dropout, noise, copy, penalty, squares, gather};
+  return {kernels::UnaryJob{dtype, {}, x, x, size},
+          dropout,
+          noise,
+          copy,
+          penalty,
+          squares,
+          norms,
+          gather};
 }
 
 std::vector<kernels::Job> jobs_of_channels(std::int64_t rows, std::int64_t channels, DType dtype) {

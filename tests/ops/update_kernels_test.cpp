@@ -89,6 +89,7 @@ struct Scene {
     for (kernels::InOut& slot : array.slots) slot = in_out(size, random);
     array.multiplier = 0.5;
     array.divisor = 2;
+    array.ratio = one_of<double>(random, {0.5, 3});
     array.decays = pick(random, 0, 1);
     for (std::int64_t begin = 0; begin < size; begin += kernels::kPieceSize) {
       pieces.push_back({static_cast<std::int64_t>(arrays.size()), begin,
@@ -156,6 +157,31 @@ TEST(UpdateKernels, AddUpSquaresOfGradients) {
     for (std::size_t k = 0; k < here.size(); ++k) {
       ASSERT_GE(here[k], 0);
       ASSERT_NEAR(there[k], here[k], 1e-12 * here[k]) << dtype_name(dtype) << ", piece " << k;
+    }
+  }
+}
+
+TEST(UpdateKernels, AddUpSquaresOfWeightsAndDirections) {
+  const unsigned seed = lamina::test::fresh_seed();
+  SCOPED_TRACE("LAMINA_TEST_SEED=" + std::to_string(seed));
+  Random random(seed);
+  const kernels::LambStep<float> narrow = {0.1F, 0.1F, 0.01F, 0.2F, 0.02F, 1e-3F, 1};
+  const kernels::LambStep<double> wide = {0.1, 0.1, 0.01, 0.2, 0.02, 1e-3, 1};
+  for (const DType dtype : kFloats) {
+    const Scene scene(dtype, false, random);
+    std::vector<kernels::NormSquares> here(scene.pieces.size(), {-1, -1}), there = here;
+    const auto job = [&](std::vector<kernels::NormSquares>& sums) {
+      return kernels::NormsJob{dtype, narrow, wide, scene.numbers, scene.all(), sums.data()};
+    };
+    jobs::run_on_host(job(here));
+    run_in_blocks(job(there));
+    for (std::size_t k = 0; k < here.size(); ++k) {
+      const bool moves =
+          scene.arrays[static_cast<std::size_t>(scene.pieces[k].array)].gradient != nullptr;
+      ASSERT_EQ(here[k].weights > 0, moves) << dtype_name(dtype) << ", piece " << k;
+      ASSERT_EQ(here[k].directions > 0, moves) << dtype_name(dtype) << ", piece " << k;
+      ASSERT_NEAR(there[k].weights, here[k].weights, 1e-12 * here[k].weights);
+      ASSERT_NEAR(there[k].directions, here[k].directions, 1e-12 * here[k].directions);
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,7 +20,10 @@ class RandomFields : public training::Fields {
       : Fields("object", std::move(name)), random_(random) {}
 
   using Fields::take;
-  void take(const char* key, double& value) override { keep(key, value = number()); }
+  void take(const char* key, double& value) override {
+    const bool negative = std::string_view(key) == "learning_rate_power";
+    keep(key, value = negative ? -number() : number());
+  }
   void take(const char* key, std::int64_t& value) override {
     keep(key, value = random_.integer(2, 9));
   }
@@ -44,7 +48,8 @@ class RandomFields : public training::Fields {
     value = any_of(makers);
   }
   void take(const char* /*key*/, OptimizerPtr& value) override {
-    value = any_of(training::optimizer_makers().first(7));  // but for the one that wraps
+    const auto makers = training::optimizer_makers();
+    value = any_of(makers.first(makers.size() - 1));  // but for the one that wraps
   }
   void take(const char* key, std::vector<double>& value) override {
     value = {0.125, 0.25 + 0.1 * number(), 0.75};

@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "training/described/description.h"
+#include "training/optimizers/common_options.h"
 #include "training/optimizers/update.h"
 
 namespace lamina::optimizers {
@@ -129,19 +130,7 @@ void keep_variable(const Update& update, const UpdateItem& item) {
 class AdafactorOptimizer : public Optimizer {
  public:
   explicit AdafactorOptimizer(const AdafactorOptions& o)
-      : Optimizer({.learning_rate = o.learning_rate,
-                   .weight_decay = o.weight_decay,
-                   .clipnorm = o.clipnorm,
-                   .clipvalue = o.clipvalue,
-                   .global_clipnorm = o.global_clipnorm,
-                   .use_ema = o.use_ema,
-                   .ema_momentum = o.ema_momentum,
-                   .ema_overwrite_frequency = o.ema_overwrite_frequency,
-                   .loss_scale_factor = o.loss_scale_factor,
-                   .gradient_accumulation_steps = o.gradient_accumulation_steps,
-                   .name = o.name},
-                  "Adafactor"),
-        o_(o) {}
+      : Optimizer(training::common_options(o), "Adafactor"), o_(o) {}
   std::string class_name() const override { return "Adafactor"; }
 
  protected:

@@ -59,12 +59,14 @@ void DeviceUpdate::fetch_finite(Update& update) {
   if (!update.finite) lost_.forget();
 }
 
-std::vector<double> DeviceUpdate::squared_norms(const Update& update) {
+template <class Sum, class Job>
+std::vector<Sum> DeviceUpdate::sums_of(const Update& update, const Job& job) {
+  static_assert(sizeof(Sum) % sizeof(double) == 0);
   const std::vector<Group> all = groups(update, measured_);
   sums_.resize(all.size());
   for (std::size_t k = 0; k < all.size(); ++k) {
     const Group& group = all[k];
-    const Shape shape{group.all.count};
+    const Shape shape{group.all.count * static_cast<std::int64_t>(sizeof(Sum) / sizeof(double))};
     if (group.all.count == 0) {  // a launch of nothing is an error
       sums_[k] = Tensor();
       continue;
@@ -73,19 +75,32 @@ std::vector<double> DeviceUpdate::squared_norms(const Update& update) {
     if (!sums_[k].defined() || sums_[k].shape() != shape) {
       sums_[k] = Tensor::empty(shape, DType::kFloat64, runner_.device());
     }
-    runner_.run(
-        kernels::SquaresJob{group.dtype, update, group.all, static_cast<double*>(sums_[k].raw())});
+    runner_.run(job(group, static_cast<Sum*>(sums_[k].raw())));
   }
   const std::vector<Tensor> fetched = core::copies_on(Device::cpu(), sums_);  // one wait for all
-  std::vector<double> norms(update.items.size(), 0.0);
+  std::vector<Sum> of_items(update.items.size(), Sum{});
   for (std::size_t k = 0; k < all.size(); ++k) {
     if (!fetched[k].defined()) continue;
-    const auto sums = fetched[k].data<double>();
-    for (std::size_t i = 0; i < sums.size(); ++i) {
-      norms[static_cast<std::size_t>(all[k].pieces[i].array)] += sums[i];
+    const auto* const sums = static_cast<const Sum*>(fetched[k].raw());
+    for (std::size_t i = 0; i < all[k].pieces.size(); ++i) {
+      of_items[static_cast<std::size_t>(all[k].pieces[i].array)] += sums[i];
     }
   }
-  return norms;
+  return of_items;
+}
+
+std::vector<double> DeviceUpdate::squared_norms(const Update& update) {
+  return sums_of<double>(update, [&update](const Group& group, double* sums) {
+    return kernels::SquaresJob{group.dtype, update, group.all, sums};
+  });
+}
+
+std::vector<kernels::NormSquares> DeviceUpdate::norm_squares(
+    const Update& update, const kernels::LambStep<float>& rule,
+    const kernels::LambStep<double>& wide_rule) {
+  return sums_of<kernels::NormSquares>(update, [&](const Group& group, kernels::NormSquares* sums) {
+    return kernels::NormsJob{group.dtype, rule, wide_rule, update, group.all, sums};
+  });
 }
 
 bool DeviceUpdate::all_finite(const std::vector<Tensor>& tensors) {

@@ -16,8 +16,8 @@ struct DeviceRule {
   kernels::RuleOf<double> wide;
 };
 
-/// Steps on arrays of a device: one kernel for all arrays of a dtype. What kernels are told of the
-/// arrays stays on the device from step to step. Throws DeviceError.
+/// Steps on arrays of a device: one kernel for all arrays of a dtype, and one more for norms. What
+/// kernels are told of the arrays stays on the device from step to step. Throws DeviceError.
 class DeviceUpdate {
  public:
   explicit DeviceUpdate(Device device)
@@ -29,6 +29,10 @@ class DeviceUpdate {
   void step(Update& update, const DeviceRule& rule);
   void accumulate(Update& update);
   [[nodiscard]] std::vector<double> squared_norms(const Update& update);
+  /// Of each item, before a step by this rule.
+  [[nodiscard]] std::vector<kernels::NormSquares> norm_squares(
+      const Update& update, const kernels::LambStep<float>& rule,
+      const kernels::LambStep<double>& wide_rule);
   /// Whether all of the device's tensors hold finite numbers alone.
   [[nodiscard]] bool all_finite(const std::vector<Tensor>& tensors);
 
@@ -43,12 +47,15 @@ class DeviceUpdate {
   /// `arrays`: the table of the arrays, for one use of it.
   [[nodiscard]] std::vector<Group> groups(const Update& update, DeviceTable& arrays);
   void fetch_finite(Update& update);
+  /// For each item what job(group, sums) makes of its pieces, added up; waits for the device.
+  template <class Sum, class Job>
+  [[nodiscard]] std::vector<Sum> sums_of(const Update& update, const Job& job);
 
   ops::JobRunner runner_;
   DeviceTable arrays_, lost_;
-  DeviceTable measured_;  ///< arrays whose norms are wanted: as they are before they are clipped
+  DeviceTable measured_;  ///< arrays whose norms are wanted: as they are before these are used
   std::vector<DeviceTable> pieces_;  ///< one a dtype
-  std::vector<Tensor> sums_;         ///< likewise, of squares
+  std::vector<Tensor> sums_;         ///< likewise, of its pieces
 };
 
 }  // namespace lamina::training

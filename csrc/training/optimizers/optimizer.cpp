@@ -276,7 +276,10 @@ void Optimizer::apply(const std::vector<Tensor>& gradients) {
   for (std::size_t i = 0; i < gradients.size(); ++i) open_item(application, i, gradients[i]);
   run(application);
   Tensor next = filled({}, DType::kInt32, static_cast<double>(steps() + 1));
+  std::vector<NewValue> own;
+  if (application.updates) own = own_values(application.update);
   application.values.assign();  // nothing fails any more
+  for (NewValue& each : own) each.variable->assign(std::move(each.value));
   finite_ = application.update.finite;
   iteration_->assign(std::move(next));
 }

@@ -1,4 +1,4 @@
-// SGD, Adam, AdamW, RMSprop, Adagrad and Lion: one functor each.
+// SGD, Adam, AdamW, Adamax, RMSprop, Adagrad, Adadelta and Lion: one functor each.
 #include <fmt/format.h>
 #include <lamina/optimizers.h>
 
@@ -6,34 +6,20 @@
 #include <cmath>
 
 #include "training/described/description.h"
+#include "training/optimizers/common_options.h"
 #include "training/optimizers/update.h"
 
 namespace lamina::optimizers {
 namespace {
 
+using training::common_options;
 using training::described;
 using training::run_step;
 using training::Update;
 
-/// The options that all have.
-template <class Options>
-OptimizerOptions common(const Options& o) {
-  return {.learning_rate = o.learning_rate,
-          .weight_decay = o.weight_decay,
-          .clipnorm = o.clipnorm,
-          .clipvalue = o.clipvalue,
-          .global_clipnorm = o.global_clipnorm,
-          .use_ema = o.use_ema,
-          .ema_momentum = o.ema_momentum,
-          .ema_overwrite_frequency = o.ema_overwrite_frequency,
-          .loss_scale_factor = o.loss_scale_factor,
-          .gradient_accumulation_steps = o.gradient_accumulation_steps,
-          .name = o.name};
-}
-
 class SgdOptimizer : public Optimizer {
  public:
-  explicit SgdOptimizer(const SGDOptions& o) : Optimizer(common(o), "SGD"), o_(o) {
+  explicit SgdOptimizer(const SGDOptions& o) : Optimizer(common_options(o), "SGD"), o_(o) {
     if (o.momentum < 0 || o.momentum > 1) {
       throw ValueError(fmt::format(
           "`momentum` must be a float between [0, 1]. Received: momentum={}", o.momentum));
@@ -62,7 +48,7 @@ class SgdOptimizer : public Optimizer {
 class AdamOptimizer : public Optimizer {
  public:
   AdamOptimizer(const AdamOptions& o, std::string class_name)
-      : Optimizer(common(o), class_name), o_(o), class_name_(std::move(class_name)) {}
+      : Optimizer(common_options(o), class_name), o_(o), class_name_(std::move(class_name)) {}
   std::string class_name() const override { return class_name_; }
 
  protected:
@@ -92,9 +78,30 @@ class AdamOptimizer : public Optimizer {
   std::string class_name_;
 };
 
+class AdamaxOptimizer : public Optimizer {
+ public:
+  explicit AdamaxOptimizer(const AdamaxOptions& o)
+      : Optimizer(common_options(o), "Adamax"), o_(o) {}
+  std::string class_name() const override { return "Adamax"; }
+
+ protected:
+  void create_slots() override { add_slots({"momentum", "norm"}); }
+  void step(Update& update) const override {
+    run_step(update, [&]<class T>(T) {
+      const T power = std::pow(T(o_.beta_1), T(update.iteration + 1));
+      return kernels::AdamaxStep<T>{T(update.learning_rate), T(1) - power, T(1 - o_.beta_1),
+                                    T(o_.beta_2), T(o_.epsilon)};
+    });
+  }
+
+ private:
+  AdamaxOptions o_;
+};
+
 class RmspropOptimizer : public Optimizer {
  public:
-  explicit RmspropOptimizer(const RMSpropOptions& o) : Optimizer(common(o), "RMSprop"), o_(o) {}
+  explicit RmspropOptimizer(const RMSpropOptions& o)
+      : Optimizer(common_options(o), "RMSprop"), o_(o) {}
   std::string class_name() const override { return "RMSprop"; }
 
  protected:
@@ -124,7 +131,8 @@ class RmspropOptimizer : public Optimizer {
 
 class AdagradOptimizer : public Optimizer {
  public:
-  explicit AdagradOptimizer(const AdagradOptions& o) : Optimizer(common(o), "Adagrad"), o_(o) {}
+  explicit AdagradOptimizer(const AdagradOptions& o)
+      : Optimizer(common_options(o), "Adagrad"), o_(o) {}
   std::string class_name() const override { return "Adagrad"; }
 
  protected:
@@ -139,9 +147,28 @@ class AdagradOptimizer : public Optimizer {
   AdagradOptions o_;
 };
 
+class AdadeltaOptimizer : public Optimizer {
+ public:
+  explicit AdadeltaOptimizer(const AdadeltaOptions& o)
+      : Optimizer(common_options(o), "Adadelta"), o_(o) {}
+  std::string class_name() const override { return "Adadelta"; }
+
+ protected:
+  void create_slots() override { add_slots({"accumulated_grad", "accumulated_delta_var"}); }
+  void step(Update& update) const override {
+    run_step(update, [&]<class T>(T) {
+      return kernels::AdadeltaStep<T>{T(update.learning_rate), T(o_.rho), T(1 - o_.rho),
+                                      T(o_.epsilon)};
+    });
+  }
+
+ private:
+  AdadeltaOptions o_;
+};
+
 class LionOptimizer : public Optimizer {
  public:
-  explicit LionOptimizer(const LionOptions& o) : Optimizer(common(o), "Lion"), o_(o) {
+  explicit LionOptimizer(const LionOptions& o) : Optimizer(common_options(o), "Lion"), o_(o) {
     if (o.beta_1 <= 0 || o.beta_1 > 1) {
       throw ValueError(fmt::format(
           "Argument `beta_1` must be in the [0, 1] range. Otherwise, the optimizer degenerates to "
@@ -192,12 +219,20 @@ OptimizerPtr AdamW(AdamWOptions o) {
   return described("AdamW", o, std::make_shared<AdamOptimizer>(options, "AdamW"));
 }
 
+OptimizerPtr Adamax(AdamaxOptions options) {
+  return described("Adamax", options, std::make_shared<AdamaxOptimizer>(options));
+}
+
 OptimizerPtr RMSprop(RMSpropOptions options) {
   return described("RMSprop", options, std::make_shared<RmspropOptimizer>(options));
 }
 
 OptimizerPtr Adagrad(AdagradOptions options) {
   return described("Adagrad", options, std::make_shared<AdagradOptimizer>(options));
+}
+
+OptimizerPtr Adadelta(AdadeltaOptions options) {
+  return described("Adadelta", options, std::make_shared<AdadeltaOptimizer>(options));
 }
 
 OptimizerPtr Lion(LionOptions options) {

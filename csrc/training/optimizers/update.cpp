@@ -9,37 +9,17 @@ namespace {
 
 constexpr std::int64_t kChunk = 32 * kBlock;
 
-/// Sum of the squares of each item's gradient, before clipping. Added up in double, part by part in
-/// a fixed order.
+/// Sum of the squares of each item's gradient, before clipping. Added up in double.
 std::vector<double> squared_norms(Update& update) {
   if (update.device != nullptr) return update.device->squared_norms(update);
-  const std::vector<Chunk> chunks = chunks_of(update.items);
-  std::vector<double> sums(chunks.size(), 0.0);
-  const auto count = static_cast<std::int64_t>(chunks.size());
-  const core::ParallelRegion region;
-#pragma omp parallel for schedule(static) if (count > 1)
-  for (std::int64_t c = 0; c < count; ++c) {
-    const core::SameFlushing same(region);
-    const Chunk& chunk = chunks[static_cast<std::size_t>(c)];
-    if (chunk.item->gradient == nullptr) continue;
-    with_floating(chunk.item->dtype, [&]<class S>(S) {
-      using T = compute_t<S>;
-      std::array<T, kBlock> g;
-      double sum = 0;
-      for (std::int64_t begin = chunk.begin; begin < chunk.end; begin += kBlock) {
-        const std::int64_t end = std::min(begin + kBlock, chunk.end);
-        load_gradient<S>(kernels::gradient_rule<T>(update, *chunk.item), *chunk.item, begin, end,
-                         g.data());
-        for (std::int64_t i = 0; i < end - begin; ++i) sum += double(g[i]) * double(g[i]);
-      }
-      sums[static_cast<std::size_t>(c)] = sum;
-    });
-  }
-  std::vector<double> norms(update.items.size(), 0.0);
-  for (std::size_t c = 0; c < chunks.size(); ++c) {
-    norms[static_cast<std::size_t>(chunks[c].item - update.items.data())] += sums[c];
-  }
-  return norms;
+  return sums_of<double>(update.items, [&update]<class S>(S, const UpdateItem& item,
+                                                          std::int64_t begin, std::int64_t count,
+                                                          double& sum) {
+    using T = compute_t<S>;
+    std::array<T, kBlock> g;
+    load_gradient<S>(kernels::gradient_rule<T>(update, item), item, begin, begin + count, g.data());
+    for (std::int64_t i = 0; i < count; ++i) sum += double(g[i]) * double(g[i]);
+  });
 }
 
 template <class S>

@@ -137,6 +137,34 @@ void with_floating(DType dtype, F&& f) {
   });
 }
 
+/// Sums over all elements of each item that has a gradient, added up part by part in a fixed order:
+/// add(S{}, item, begin, count, sum) adds those of at most kBlock elements of type S.
+template <class Sum, class Add>
+std::vector<Sum> sums_of(std::vector<UpdateItem>& items, const Add& add) {
+  const std::vector<Chunk> chunks = chunks_of(items);
+  std::vector<Sum> sums(chunks.size(), Sum{});
+  const auto count = static_cast<std::int64_t>(chunks.size());
+  const core::ParallelRegion region;
+#pragma omp parallel for schedule(static) if (count > 1)
+  for (std::int64_t c = 0; c < count; ++c) {
+    const core::SameFlushing same(region);
+    const Chunk& chunk = chunks[static_cast<std::size_t>(c)];
+    if (chunk.item->gradient == nullptr) continue;
+    with_floating(chunk.item->dtype, [&]<class S>(S) {
+      Sum sum{};
+      for (std::int64_t begin = chunk.begin; begin < chunk.end; begin += kBlock) {
+        add(S{}, *chunk.item, begin, std::min(kBlock, chunk.end - begin), sum);
+      }
+      sums[static_cast<std::size_t>(c)] = sum;
+    });
+  }
+  std::vector<Sum> of_items(items.size(), Sum{});
+  for (std::size_t c = 0; c < chunks.size(); ++c) {
+    of_items[static_cast<std::size_t>(chunks[c].item - items.data())] += sums[c];
+  }
+  return of_items;
+}
+
 /// The whole step: `make(T{})` gives the optimizer's functor for elements computed as T.
 template <class Make>
 void run_step(Update& update, const Make& make) {
@@ -149,7 +177,7 @@ void run_step(Update& update, const Make& make) {
     const core::SameFlushing same(region);
     const Chunk& chunk = chunks[static_cast<std::size_t>(c)];
     with_floating(chunk.item->dtype, [&]<class S>(S) {
-      const auto rule = make(compute_t<S>{});
+      const auto rule = kernels::rule_for(make(compute_t<S>{}), *chunk.item);
       for (std::int64_t begin = chunk.begin; begin < chunk.end; begin += kBlock) {
         step_block<S>(update, *chunk.item, rule, begin, std::min(kBlock, chunk.end - begin));
       }

@@ -53,6 +53,26 @@ inline std::vector<OptimizerCase> optimizer_cases() {
       {"Adagrad", [] { return o::Adagrad({.use_ema = true, .gradient_accumulation_steps = 2}); }},
       {"Adafactor", [] { return o::Adafactor({.weight_decay = 0.02}); }},
       {"Lion", [] { return o::Lion(); }},
+      {"Adamax", [] { return o::Adamax({.clipvalue = 0.5}); }},
+      {"Nadam", [] { return o::Nadam({.gradient_accumulation_steps = 2}); }},
+      {"Adadelta", [] { return o::Adadelta({.learning_rate = 0.5, .epsilon = 1e-3}); }},
+      {"Ftrl", [] { return o::Ftrl({.learning_rate = 0.1, .beta = 0.5, .weight_decay = 0.1}); }},
+      {"PowerFtrl",
+       [] {
+         return o::Ftrl({.learning_rate = 0.1,
+                         .learning_rate_power = -0.7,
+                         .l1_regularization_strength = 0.1,
+                         .l2_regularization_strength = 0.1,
+                         .l2_shrinkage_regularization_strength = 0.1});
+       }},
+      {"Lamb", [] { return o::Lamb(); }},
+      {"ClippedLamb",
+       [] {
+         return o::Lamb({.learning_rate = 0.01,
+                         .weight_decay = 0.1,
+                         .clipnorm = 1.0,
+                         .gradient_accumulation_steps = 2});
+       }},
   };
 }
 

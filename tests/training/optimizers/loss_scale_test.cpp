@@ -94,6 +94,33 @@ TEST(LossScaleOptimizer, CountsNoPlaceholdersOfAdafactor) {
   reference->apply({random.tensor({40}), random.tensor({3, 1500})});
 }
 
+// Keras keeps it beside what it saves, and on JAX forgets it: it follows from the updates so far.
+TEST(LossScaleOptimizer, CountsNoProductOfNadam) {
+  Random random;
+  const VariablePtr plain = variable(random);
+  const auto scaled = std::make_shared<Variable>("kernel", plain->value().clone());
+  scaled->set_path("dense/kernel");
+  const OptimizerPtr reference = optimizers::Nadam({.learning_rate = 0.1}),
+                     inner = optimizers::Nadam({.learning_rate = 0.1}),
+                     optimizer = optimizers::LossScaleOptimizer(
+                         {.inner_optimizer = inner, .initial_scale = 1024});
+  reference->build({plain});
+  optimizer->build({scaled});
+  EXPECT_EQ(reference->variables().size(), 5U);
+  EXPECT_EQ(inner->variables().size(), 4U);
+  for (int step = 0; step < 6; ++step) {
+    const Tensor gradient = random.tensor({3, 1500});
+    reference->apply({gradient});
+    optimizer->apply({times(gradient, 1024)});
+    for (std::size_t i = 0; i < 4500; ++i) {
+      ASSERT_NEAR(scaled->value().data<float>()[i], plain->value().data<float>()[i], 1e-5) << step;
+    }
+  }
+  // One that had been built before keeps what it has.
+  optimizers::LossScaleOptimizer({.inner_optimizer = reference})->build({plain});
+  EXPECT_EQ(reference->variables().size(), 5U);
+}
+
 TEST(LossScaleOptimizer, SkipsAStepAndHalvesTheScaleWhenAGradientIsNotFinite) {
   Random random;
   const VariablePtr kernel = variable(random);

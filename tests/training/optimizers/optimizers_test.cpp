@@ -1,8 +1,6 @@
-// Optimizers against their formulas in double, element by element; against Keras: tests/interop.
+// What optimizers do around their formulas (formulas_test.cpp); against Keras: tests/interop.
 #include <gmock/gmock.h>
 #include <omp.h>
-
-#include <functional>
 
 #include "core/variable_access.h"
 #include "tests/training/fit_helpers.h"
@@ -22,104 +20,6 @@ VariablePtr variable(const Tensor& value, const std::string& path = "dense/kerne
 
 float first(const VariablePtr& variable) {
   return variable->value().data<float>()[0];
-}
-
-/// The state of one element under a rule in double.
-struct Element {
-  double w, m = 0, v = 0, a = 0;
-};
-using Rule = std::function<void(Element&, double g, int step)>;
-
-/// Takes ten random steps with both, on more elements than one thread's turn.
-void expect_follows(const OptimizerPtr& optimizer, const Rule& rule, double tolerance = 1e-5) {
-  Random random;
-  const std::int64_t size = random.integer(33000, 80000);
-  const VariablePtr w = variable(random.tensor({size}));
-  std::vector<Element> expected;
-  for (const float x : w->value().data<float>()) expected.push_back({x});
-  optimizer->build({w});
-  for (int step = 0; step < 10; ++step) {
-    const Tensor g = random.tensor({size});
-    optimizer->apply({g});
-    for (std::size_t i = 0; i < expected.size(); ++i) rule(expected[i], g.data<float>()[i], step);
-  }
-  double worst = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    worst = std::max(worst, std::fabs(w->value().data<float>()[i] - expected[i].w));
-  }
-  EXPECT_LT(worst, tolerance) << optimizer->class_name();
-  EXPECT_EQ(optimizer->iterations(), 10);
-}
-
-TEST(Optimizers, SgdDescendsWithMomentumAndNesterov) {
-  expect_follows(optimizers::SGD({.learning_rate = 0.1}),
-                 [](Element& e, double g, int) { e.w -= 0.1 * g; });
-  expect_follows(optimizers::SGD({.learning_rate = 0.1, .momentum = 0.9}),
-                 [](Element& e, double g, int) {
-                   e.m = 0.9 * e.m - 0.1 * g;
-                   e.w += e.m;
-                 });
-  expect_follows(optimizers::SGD({.learning_rate = 0.1, .momentum = 0.9, .nesterov = true}),
-                 [](Element& e, double g, int) {
-                   e.m = 0.9 * e.m - 0.1 * g;
-                   e.w += 0.9 * e.m - 0.1 * g;
-                 });
-}
-
-Rule adam(bool amsgrad, double decay) {
-  return [=](Element& e, double g, int step) {
-    e.w -= e.w * decay * 0.01;
-    e.m += (g - e.m) * 0.1;
-    e.v += (g * g - e.v) * 0.001;
-    e.a = std::max(e.a, e.v);
-    const double rate =
-        0.01 * std::sqrt(1 - std::pow(0.999, step + 1)) / (1 - std::pow(0.9, step + 1));
-    e.w -= e.m * rate / (std::sqrt(amsgrad ? e.a : e.v) + 1e-7);
-  };
-}
-
-TEST(Optimizers, AdamAndItsKinFollowTheirFormulas) {
-  expect_follows(optimizers::Adam({.learning_rate = 0.01}), adam(false, 0), 1e-4);
-  expect_follows(optimizers::Adam({.learning_rate = 0.01, .amsgrad = true}), adam(true, 0), 1e-4);
-  expect_follows(optimizers::AdamW({.learning_rate = 0.01}), adam(false, 0.004), 1e-4);
-}
-
-TEST(Optimizers, RmspropFollowsItsFormula) {
-  for (const bool centered : {false, true}) {
-    for (const double momentum : {0.0, 0.5}) {
-      expect_follows(
-          optimizers::RMSprop({.learning_rate = 0.01, .momentum = momentum, .centered = centered}),
-          [=](Element& e, double g, int) {
-            e.v = 0.9 * e.v + 0.1 * g * g;
-            e.a = 0.9 * e.a + 0.1 * g;
-            const double variance = e.v - (centered ? e.a * e.a : 0) + 1e-7;
-            e.m = momentum * e.m + 0.01 * g / std::sqrt(variance);
-            e.w -= e.m;
-          },
-          1e-3);
-    }
-  }
-}
-
-TEST(Optimizers, AdagradAndLionFollowTheirFormulas) {
-  expect_follows(optimizers::Adagrad({.learning_rate = 0.1, .initial_accumulator_value = 0.3}),
-                 [](Element& e, double g, int step) {
-                   if (step == 0) e.a = 0.3;
-                   e.a += g * g;
-                   e.w -= 0.1 * g / std::sqrt(e.a + 1e-7);
-                 });
-  Random random;
-  const Tensor start = random.tensor({5});
-  const VariablePtr w = variable(start.clone());
-  const auto lion = optimizers::Lion({.learning_rate = 0.1});
-  lion->build({w});
-  const Tensor g = Tensor::from<float>({1, -2, 0, 3, -1e-9F}, {5});
-  lion->apply({g});
-  const std::vector<float> sign = {1, -1, 0, 1, -1};
-  for (std::size_t i = 0; i < 5; ++i) {
-    EXPECT_FLOAT_EQ(w->value().data<float>()[i], start.data<float>()[i] - 0.1F * sign[i]);
-    EXPECT_NEAR(lion->variables()[2]->value().data<float>()[i], 0.01F * g.data<float>()[i], 1e-6);
-  }
 }
 
 TEST(Optimizers, GradientsAreClippedByNorm) {
@@ -248,18 +148,21 @@ TEST(Optimizers, WriteInPlaceWhatNobodyShares) {
 TEST(Optimizers, GiveTheSameBitsHoweverManyThreads) {
   Random random;
   const Tensor start = random.tensor({100, 999}), g = random.tensor({100, 999});
-  const auto run = [&](int threads) {
+  const auto run = [&](int threads, const OptimizerPtr& optimizer) {
     omp_set_num_threads(threads);
     const VariablePtr w = variable(start.clone());
-    const auto adam = optimizers::Adam({.global_clipnorm = 0.5});
-    adam->build({w});
-    for (int i = 0; i < 3; ++i) adam->apply({g});
+    optimizer->build({w});
+    for (int i = 0; i < 3; ++i) optimizer->apply({g});
     return w->value();
   };
   const int before = omp_get_max_threads();
-  const Tensor one = run(1), many = run(5);
+  const auto adam = [] { return optimizers::Adam({.global_clipnorm = 0.5}); };
+  const auto lamb = [] { return optimizers::Lamb(); };
+  const Tensor one = run(1, adam()), many = run(5, adam());
+  const Tensor one_of_lamb = run(1, lamb()), many_of_lamb = run(5, lamb());
   omp_set_num_threads(before);
   EXPECT_TRUE(bitwise_equal(one, many));
+  EXPECT_TRUE(bitwise_equal(one_of_lamb, many_of_lamb));
 }
 
 TEST(Optimizers, FollowSchedulesAndSetRates) {
@@ -353,6 +256,23 @@ TEST(Optimizers, StateStandsInKerasOrder) {
   EXPECT_EQ(adafactor->variables()[3]->shape(), Shape{3});
   EXPECT_EQ(adafactor->variables()[5]->shape(), Shape{});
   EXPECT_EQ(adafactor->variables()[5]->dtype(), DType::kInt32);
+  EXPECT_EQ(names(optimizers::Adamax()), (Names{"iteration", "learning_rate", "a_w_momentum",
+                                                "a_w_norm", "b_w_momentum", "b_w_norm"}));
+  EXPECT_EQ(
+      names(optimizers::Adadelta()),
+      (Names{"iteration", "learning_rate", "a_w_accumulated_grad", "a_w_accumulated_delta_var",
+             "b_w_accumulated_grad", "b_w_accumulated_delta_var"}));
+  const auto ftrl = optimizers::Ftrl({.initial_accumulator_value = 0.25});
+  EXPECT_EQ(names(ftrl), (Names{"iteration", "learning_rate", "a_w_accumulator", "a_w_linear",
+                                "b_w_accumulator", "b_w_linear"}));
+  EXPECT_EQ(first(ftrl->variables()[4]), 0.25F);
+  EXPECT_EQ(first(ftrl->variables()[5]), 0);
+  const auto nadam = optimizers::Nadam({.use_ema = true});
+  EXPECT_EQ(names(nadam),
+            (Names{"iteration", "learning_rate", "a_w_average", "b_w_average", "a_w_momentum",
+                   "a_w_velocity", "b_w_momentum", "b_w_velocity", "u_product"}));
+  EXPECT_EQ(nadam->variables().back()->shape(), Shape{});
+  EXPECT_EQ(first(nadam->variables().back()), 1);
 }
 
 TEST(Optimizers, NarrowTypesAreComputedAsFloat) {
@@ -406,6 +326,15 @@ TEST(Optimizers, RefuseWhatKerasRefuses) {
   EXPECT_EQ(message_of([] { (void)optimizers::SGD({.momentum = 1.5}); }),
             "`momentum` must be a float between [0, 1]. Received: momentum=1.5");
   EXPECT_THROW((void)optimizers::Lion({.beta_1 = 0}), ValueError);
+  EXPECT_EQ(message_of([] { (void)optimizers::Ftrl({.initial_accumulator_value = -0.5}); }),
+            "`initial_accumulator_value` needs to be positive or zero. Received: "
+            "initial_accumulator_value=-0.5.");
+  EXPECT_EQ(message_of([] { (void)optimizers::Ftrl({.learning_rate_power = 0.25}); }),
+            "`learning_rate_power` needs to be negative or zero. Received: "
+            "learning_rate_power=0.25.");
+  EXPECT_THROW((void)optimizers::Ftrl({.l1_regularization_strength = -1}), ValueError);
+  EXPECT_THROW((void)optimizers::Ftrl({.l2_regularization_strength = -1}), ValueError);
+  EXPECT_THROW((void)optimizers::Ftrl({.l2_shrinkage_regularization_strength = -1}), ValueError);
   EXPECT_THROW((void)optimizers::Adam({.clipnorm = 1.0, .clipvalue = 1.0}), ValueError);
   EXPECT_THROW((void)optimizers::Adam({.use_ema = true, .ema_momentum = 2}), ValueError);
   EXPECT_THROW((void)optimizers::Adam({.use_ema = true, .ema_overwrite_frequency = 0}), ValueError);
@@ -416,6 +345,9 @@ TEST(Optimizers, RefuseWhatKerasRefuses) {
 TEST(Optimizers, AreNamedAfterTheirClass) {
   const std::string name = optimizers::AdamW()->name();
   EXPECT_EQ(name.rfind("adam_w", 0), 0U) << name;
+  for (const char* word : {"adamax", "nadam", "adadelta", "ftrl", "lamb"}) {
+    EXPECT_EQ(optimizers::get(word)->name().rfind(word, 0), 0U) << word;
+  }
 }
 
 TEST(CompiledModels, KeepTheirOptimizerInWeightsFiles) {
