@@ -1,10 +1,8 @@
 // Layers that repeat what there is: UpSampling1D, UpSampling2D.
-#include <optional>
-#include <string_view>
-
 #include "layers/arguments.h"
 #include "layers/config/registered_layers.h"
 #include "layers/data_format.h"
+#include "layers/images/resize.h"
 #include "layers/library_layer.h"
 
 namespace lamina::layers {
@@ -15,15 +13,6 @@ std::int64_t first_spatial_axis(const std::string& data_format) {
 }
 
 using Kind = ops::Resize2D::Kind;
-
-std::optional<Kind> interpolation_kind(std::string_view name) {
-  if (name == "nearest") return Kind::kNearest;
-  if (name == "bilinear") return Kind::kBilinear;
-  if (name == "bicubic") return Kind::kBicubic;
-  if (name == "lanczos3") return Kind::kLanczos3;
-  if (name == "lanczos5") return Kind::kLanczos5;
-  return std::nullopt;
-}
 
 /// x with what it has at each position along `axis` there `count` times; of any dtype.
 ValueId repeated(Builder& builder, ValueId x, std::size_t axis, std::int64_t count) {
@@ -64,13 +53,8 @@ class UpSampling1DLayer final : public MovingLayer<UpSampling1DOptions> {
     if (!is_floating(builder.dtype(inputs[0]))) {
       return {repeated(builder, inputs[0], 1, options_.size)};
     }
-    ops::Resize2D op;
-    op.kind = Kind::kNearest;
     const ValueId x = builder.reshape(inputs[0], {shape[0], shape[1], 1, shape[2]});
-    op.x = builder.spec(x);
-    op.y = op.x;
-    op.y.shape[1] *= options_.size;
-    const ValueId y = builder.emit(std::move(op), {x});
+    const ValueId y = resized(builder, x, {shape[1] * options_.size, 1}, Kind::kNearest);
     return {builder.reshape(y, compute_output_shape({shape})[0])};
   }
 };
@@ -110,13 +94,9 @@ class UpSampling2DLayer final : public MovingLayer<UpSampling2DOptions> {
     const bool channels_first = options_.data_format == kChannelsFirst;
     ValueId x = computable(builder, inputs.at(0));
     if (channels_first) x = to_channels_last(builder, x);
-    ops::Resize2D op;
-    op.kind = kind_;
-    op.x = builder.spec(x);
-    op.y = op.x;
-    op.y.shape[1] *= options_.size.first;
-    op.y.shape[2] *= options_.size.second;
-    const ValueId y = builder.emit(std::move(op), {x});
+    const Shape& shape = builder.shape(x);
+    const IntPair size(shape[1] * options_.size.first, shape[2] * options_.size.second);
+    const ValueId y = resized(builder, x, size, kind_);
     return {channels_first ? to_channels_first(builder, y) : y};
   }
 

@@ -57,8 +57,11 @@ void normalise(std::vector<double>& weights) {
 
 }  // namespace
 
-std::vector<ResizeTaps> resize_taps(Resize2D::Kind kind, std::int64_t in, std::int64_t out) {
-  const Filter filter = filter_of(kind);
+std::vector<ResizeTaps> resize_taps(const Resize2D& op, std::int64_t axis) {
+  const std::int64_t in = op.x.shape[axis], out = op.y.shape[axis];
+  const Filter filter = filter_of(op.kind);
+  const double shrunk = static_cast<double>(in) / static_cast<double>(out);
+  const double width = op.antialias ? std::max(1.0, shrunk) : 1.0;  // of a pixel of the filter
   std::vector<ResizeTaps> taps(static_cast<std::size_t>(out));
   for (std::int64_t i = 0; i < out; ++i) {
     ResizeTaps& tap = taps[static_cast<std::size_t>(i)];
@@ -68,12 +71,12 @@ std::vector<ResizeTaps> resize_taps(Resize2D::Kind kind, std::int64_t in, std::i
     }
     const double centre =
         (static_cast<double>(i) + 0.5) * static_cast<double>(in) / static_cast<double>(out) - 0.5;
-    tap.first =
-        std::max<std::int64_t>(0, static_cast<std::int64_t>(std::ceil(centre - filter.radius)));
-    const std::int64_t last = std::min<std::int64_t>(
-        in - 1, static_cast<std::int64_t>(std::floor(centre + filter.radius)));
+    const double reach = filter.radius * width;
+    tap.first = std::max<std::int64_t>(0, static_cast<std::int64_t>(std::ceil(centre - reach)));
+    const std::int64_t last =
+        std::min<std::int64_t>(in - 1, static_cast<std::int64_t>(std::floor(centre + reach)));
     for (std::int64_t at = tap.first; at <= last; ++at) {
-      tap.weights.push_back(filter.weight(std::abs(centre - static_cast<double>(at))));
+      tap.weights.push_back(filter.weight(std::abs(centre - static_cast<double>(at)) / width));
     }
     normalise(tap.weights);
   }

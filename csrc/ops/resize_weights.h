@@ -12,9 +12,8 @@ struct ResizeTaps {
   std::vector<double> weights;  ///< one a position, from `first` on
 };
 
-/// The taps of every output position, by jax.image.resize's rules without antialiasing: half-pixel
-/// centres, weights normalised over the positions inside the image.
-[[nodiscard]] std::vector<ResizeTaps> resize_taps(Resize2D::Kind kind, std::int64_t in,
-                                                  std::int64_t out);
+/// The taps of every output position of an axis (1: rows, 2: columns), by jax.image.resize's rules:
+/// half-pixel centres, weights normalised over the positions inside the image.
+[[nodiscard]] std::vector<ResizeTaps> resize_taps(const Resize2D& op, std::int64_t axis);
 
 }  // namespace lamina::ops

@@ -166,12 +166,13 @@ struct Pad {
   double value = 0;
 };
 
-/// inputs: x (N,H,W,C) -> y (N,H',W',C), half-pixel centres, no antialiasing (jax.image.resize's
-/// rules).
+/// inputs: x (N,H,W,C) -> y (N,H',W',C), half-pixel centres (jax.image.resize's rules).
+/// `antialias`: along an axis that shrinks the filter is as much wider; not of the nearest.
 struct Resize2D {
   enum class Kind : std::uint8_t { kNearest, kBilinear, kBicubic, kLanczos3, kLanczos5 };
   Kind kind = Kind::kNearest;
   TensorSpec x, y;
+  bool antialias = false;
 };
 
 /// inputs: x. y dimension i is x dimension perm[i].

@@ -3,6 +3,7 @@
 #include <lamina/layers/attention.h>
 #include <lamina/layers/convolution.h>
 #include <lamina/layers/core.h>
+#include <lamina/layers/images.h>
 #include <lamina/layers/merging.h>
 #include <lamina/layers/normalization.h>
 #include <lamina/layers/pooling.h>
@@ -22,5 +23,5 @@
 /// layer. Applying a layer throws ValueError when the inputs' ranks or sizes do not suit it. Shapes
 /// below include the batch. Any layer may have an activity regularizer
 /// (Layer::set_activity_regularizer); those that name it in Keras have it as an option. Seeds of
-/// dropout are ignored.
+/// dropout and of what else is random in training are ignored.
 namespace lamina::layers {}

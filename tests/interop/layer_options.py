@@ -231,6 +231,48 @@ def _up_sampling(random, shape, calm):
             "interpolation": random.choice(["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"])}
 
 
+def _image_size(random):
+    return {"height": random.randint(1, 12), "width": random.randint(1, 12), "data_format": _data_format(random)}
+
+
+def _resizing(random, shape, calm):
+    ratio = random.choice([{}, {}, {"crop_to_aspect_ratio": True},
+                           {"pad_to_aspect_ratio": True, "fill_value": random.uniform(-1, 1)}])
+    return _image_size(random) | ratio | {
+        "interpolation": random.choice(["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"]),
+        "antialias": random.random() < 0.5}
+
+
+def _random_image(draw):
+    """Options of a layer that changes images in training. Keras compiles no step of a model that has some of them."""
+    return lambda random, shape, calm: None if calm else draw(random) | {
+        "data_format": _data_format(random), "seed": random.choice([None, 3])}
+
+
+def _factor(random, low=-1.0, high=1.0):
+    return random.choice([random.uniform(max(low, 0), high), (random.uniform(low, high), random.uniform(low, high))])
+
+
+def _value_range(random):
+    return random.choice([{}, {"value_range": (random.uniform(-3, 0), random.uniform(0, 3))}])
+
+
+def _affine(random):
+    return {"fill_mode": random.choice(["reflect", "wrap", "constant", "nearest"]),
+            "interpolation": random.choice(["nearest", "bilinear"]), "fill_value": random.uniform(-1, 1)}
+
+
+def _category_encoding(random, shape, calm):
+    modes = ["one_hot", "multi_hot", "count"] if len(shape) == 1 else ["one_hot"]
+    return {"num_tokens": random.randint(1, 12), "output_mode": random.choice(modes)}
+
+
+def _discretization(random, shape, calm):
+    modes = ["int", "one_hot"] + (["multi_hot", "count"] if len(shape) == 1 else [])
+    bounds = sorted(random.uniform(-1.5, 1.5) for _ in range(random.randint(1, 5)))
+    return {"bin_boundaries": bounds, "output_mode": random.choice(modes)}
+
+
 def _reshape(random, shape, calm):
     left, target = math.prod(shape), []
     for _ in range(random.randint(0, 2)):
@@ -484,11 +526,24 @@ KINDS = {
     "Concatenate": Kind(_concatenate, _ANY, "many"),
     "Rescaling": Kind(_rescaling, _ANY),
     "Normalization": Kind(_normalization, _ANY),
+    "Resizing": Kind(_resizing, (3,)),
+    "CenterCrop": Kind(lambda random, shape, calm: _image_size(random), (3,)),
+    "RandomFlip": Kind(_random_image(lambda random: {
+        "mode": random.choice(["horizontal", "vertical", "horizontal_and_vertical"])}), (3,)),
+    "RandomTranslation": Kind(_random_image(lambda random: _affine(random) | {
+        "height_factor": _factor(random), "width_factor": _factor(random)}), (3,)),
+    "RandomRotation": Kind(_random_image(lambda random: _affine(random) | {"factor": _factor(random)}), (3,)),
+    "RandomZoom": Kind(_random_image(lambda random: _affine(random) | {
+        "height_factor": _factor(random, -0.9), "width_factor": random.choice([None, _factor(random, -0.9)])}), (3,)),
+    "RandomBrightness": Kind(_random_image(lambda random: _value_range(random) | {"factor": _factor(random)}), (3,)),
+    "RandomContrast": Kind(_random_image(lambda random: _value_range(random) | {"factor": _factor(random, 0.0)}), (3,)),
+    "Discretization": Kind(_discretization, _ANY, dtype="bins"),
+    "CategoryEncoding": Kind(_category_encoding, (1, 2), dtype="int32"),
     "Embedding": Kind(_embedding, (1, 2), dtype="int32"),
 }
 
 # Keras writes the dtype of these layers' variables as that of the layer: a mixed policy is lost.
-FORGETTING = {"SpatialDropout1D", "SpatialDropout2D"}
+FORGETTING = {"SpatialDropout1D", "SpatialDropout2D", "Discretization"}
 
 
 def call(random, layer, inputs):

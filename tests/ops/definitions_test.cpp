@@ -158,6 +158,17 @@ TEST(Definitions, ResizeGoesByJaxsRules) {
     SCOPED_TRACE(static_cast<int>(kind));
     expect_values(Resize2D{kind, {{1, 5, 1, 1}}, {{1, 8, 1, 1}}}, {squares}, {}, up);
     expect_values(Resize2D{kind, {{1, 1, 5, 1}}, {{1, 1, 3, 1}}}, {squares}, {}, down);
+    expect_values(Resize2D{kind, {{1, 5, 1, 1}}, {{1, 8, 1, 1}}, true}, {squares}, {}, up);
+  }
+  const std::pair<Kind, Floats> antialiased[] = {
+      {Kind::kNearest, {0, 4, 16}},
+      {Kind::kBilinear, {0.4285714, 4.444445, 13}},
+      {Kind::kBicubic, {0.1692311, 4.19535, 13.33846}},
+      {Kind::kLanczos3, {0.1032882, 4, 13.5305}},
+      {Kind::kLanczos5, {0.1804001, 3.913595, 13.58405}}};
+  for (const auto& [kind, down] : antialiased) {
+    SCOPED_TRACE(static_cast<int>(kind));
+    expect_values(Resize2D{kind, {{1, 1, 5, 1}}, {{1, 1, 3, 1}}, true}, {squares}, {}, down);
   }
 }
 

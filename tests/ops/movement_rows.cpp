@@ -44,6 +44,7 @@ OpSpec pad(Random& random) {
 OpSpec resize(Random& random, Resize2D::Kind kind) {
   Resize2D op;
   op.kind = kind;
+  op.antialias = pick(random, 0, 1) == 1;
   op.x.shape = {pick(random, 1, 2), pick(random, 1, 9), pick(random, 1, 9), pick(random, 1, 20)};
   op.y.shape = op.x.shape;
   const bool whole = pick(random, 0, 1) == 0;  // UpSampling2D's case

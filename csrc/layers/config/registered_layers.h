@@ -79,7 +79,17 @@
   X(Concatenate, ConcatenateOptions)                       \
   X(Dot, DotOptions)                                       \
   X(Rescaling, RescalingOptions)                           \
-  X(Normalization, NormalizationOptions)
+  X(Normalization, NormalizationOptions)                   \
+  X(CategoryEncoding, CategoryEncodingOptions)             \
+  X(Discretization, DiscretizationOptions)                 \
+  X(Resizing, ResizingOptions)                             \
+  X(CenterCrop, CenterCropOptions)                         \
+  X(RandomFlip, RandomFlipOptions)                         \
+  X(RandomTranslation, RandomTranslationOptions)           \
+  X(RandomRotation, RandomRotationOptions)                 \
+  X(RandomZoom, RandomZoomOptions)                         \
+  X(RandomBrightness, RandomBrightnessOptions)             \
+  X(RandomContrast, RandomContrastOptions)
 
 namespace lamina::layers {
 // What each one's options are called in its configuration, said beside the layer. What all layers

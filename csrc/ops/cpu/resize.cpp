@@ -16,8 +16,8 @@ class ResizeKernel final : public Kernel {
  public:
   explicit ResizeKernel(const Resize2D& op)
       : op_(op),
-        rows_(resize_taps(op.kind, op.x.shape[1], op.y.shape[1])),
-        columns_(resize_taps(op.kind, op.x.shape[2], op.y.shape[2])),
+        rows_(resize_taps(op, 1)),
+        columns_(resize_taps(op, 2)),
         row_size_(op.x.shape[2] * op.x.shape[3]),
         threads_(omp_get_max_threads()) {}
 
@@ -74,8 +74,8 @@ class ResizeGradientKernel final : public Kernel {
  public:
   explicit ResizeGradientKernel(const Resize2DGradient& op)
       : op_(op.of),
-        rows_(resize_taps(op_.kind, op_.x.shape[1], op_.y.shape[1])),
-        columns_(resize_taps(op_.kind, op_.x.shape[2], op_.y.shape[2])),
+        rows_(resize_taps(op_, 1)),
+        columns_(resize_taps(op_, 2)),
         row_size_(op_.x.shape[2] * op_.x.shape[3]),
         threads_(omp_get_max_threads()) {}
 

@@ -103,11 +103,10 @@ struct DeviceTaps {
 };
 
 /// The taps of each output position, or, turned round, the outputs that each input position is in.
-DeviceTaps taps(Resize2D::Kind kind, std::int64_t in, std::int64_t out, bool turned,
-                Device device) {
-  const std::vector<ResizeTaps> all = resize_taps(kind, in, out);
+DeviceTaps taps(const Resize2D& op, std::int64_t axis, bool turned, Device device) {
+  const std::vector<ResizeTaps> all = resize_taps(op, axis);
   std::vector<std::vector<std::pair<std::int32_t, double>>> lists(
-      static_cast<std::size_t>(turned ? in : out));
+      static_cast<std::size_t>((turned ? op.x : op.y).shape[axis]));
   for (std::size_t o = 0; o < all.size(); ++o) {
     for (std::size_t k = 0; k < all[o].weights.size(); ++k) {
       const std::size_t i = static_cast<std::size_t>(all[o].first) + k;
@@ -143,8 +142,8 @@ KernelPtr resample(const Site& site, const OpSpec& spec, const Resize2D& op, boo
   job.channels = to[3];
   job.size = to.size();
   const Device device = site.context->device();
-  const DeviceTaps rows = taps(op.kind, op.x.shape[1], op.y.shape[1], turned, device);
-  const DeviceTaps columns = taps(op.kind, op.x.shape[2], op.y.shape[2], turned, device);
+  const DeviceTaps rows = taps(op, 1, turned, device);
+  const DeviceTaps columns = taps(op, 2, turned, device);
   return device_kernel(site, spec, {.run = [job, rows, columns](const Call& call) mutable {
                          job.rows = rows.taps();
                          job.columns = columns.taps();

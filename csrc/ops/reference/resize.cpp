@@ -27,8 +27,8 @@ T resize_at(const Resize2D& op, const T* image, const ResizeTaps& rows, const Re
 }  // namespace
 
 void evaluate(const Resize2D& op, const Operands& operands) {
-  const auto rows = resize_taps(op.kind, op.x.shape[1], op.y.shape[1]);
-  const auto columns = resize_taps(op.kind, op.x.shape[2], op.y.shape[2]);
+  const auto rows = resize_taps(op, 1);
+  const auto columns = resize_taps(op, 2);
   const std::int64_t image_size = op.x.shape[1] * op.x.shape[2] * op.x.shape[3];
   dispatch_float(op.y.dtype, [&]<class T>(T) {
     T* y = operands.output<T>();
@@ -46,8 +46,8 @@ void evaluate(const Resize2D& op, const Operands& operands) {
 
 void evaluate(const Resize2DGradient& op, const Operands& operands) {
   const Shape& in = op.of.x.shape;
-  const auto rows = resize_taps(op.of.kind, in[1], op.of.y.shape[1]);
-  const auto columns = resize_taps(op.of.kind, in[2], op.of.y.shape[2]);
+  const auto rows = resize_taps(op.of, 1);
+  const auto columns = resize_taps(op.of, 2);
   dispatch_float(op.y.dtype, [&]<class T>(T) {
     using C = compute_t<T>;
     const T* dy = operands.input<T>(0);

@@ -76,6 +76,8 @@ def case(layer, *shapes, dtype="float32", numbers=True, **flags):
             return layer(xs[0], initial_state=states(getattr(layer, "cell", None), xs[1:]))
         if hasattr(layer, "state_size") and not isinstance(layer, L.RNN):
             return layer(xs[0], states(layer, xs[1:]))
+        if type(layer).__name__.startswith("Random"):  # else it is trained, where no model says otherwise
+            return layer(xs[0], training=False)
         return layer(xs if len(xs) > 1 else xs[0])
 
     inputs = [L.Input(batch_shape=s, dtype=dtype) for s in shapes]
@@ -500,11 +502,50 @@ def conv_lstm():
         yield case(L.ConvLSTM1D(2, 2, recurrent_initializer="glorot_uniform", dtype=policy), ROWS, numbers=False)
 
 
+def images():
+    global rng
+    rng = np.random.default_rng(20261206)
+    yield case(L.Resizing(3, 7), IMAGE)
+    yield case(L.Resizing(9, 2, interpolation="bicubic", antialias=True), IMAGE)
+    yield case(L.Resizing(4, 4, interpolation="nearest", data_format="channels_first"), FIRST)
+    yield case(L.Resizing(3, 8, interpolation="lanczos3", crop_to_aspect_ratio=True, antialias=True), IMAGE)
+    yield case(L.Resizing(8, 3, pad_to_aspect_ratio=True, fill_value=0.5), IMAGE)
+    yield case(L.Resizing(3, 8, pad_to_aspect_ratio=True, data_format="channels_first"), FIRST)
+    yield case(L.Resizing(2, 3, interpolation="lanczos5"), (None, None, None, 2), dtype="int32")
+    yield case(L.CenterCrop(2, 3), IMAGE)
+    yield case(L.CenterCrop(9, 4, data_format="channels_first"), FIRST)
+    yield case(L.RandomFlip("horizontal", seed=2), IMAGE)
+    yield case(L.RandomTranslation(0.1, (-0.2, 0.3), fill_mode="wrap"), IMAGE)
+    yield case(L.RandomRotation(0.1, interpolation="nearest", data_format="channels_first"), FIRST)
+    yield case(L.RandomZoom((-0.1, 0.2)), IMAGE)
+    yield case(L.RandomZoom(0.3, 0.2, fill_mode="constant", fill_value=2.0, bounding_box_format="xyxy"), IMAGE)
+    yield case(L.RandomBrightness(0.2, value_range=(1, 0)), IMAGE)
+    yield case(L.RandomContrast((0.3, 0.2), value_range=(0.0, 1.0), seed=5), IMAGE)
+    for policy in ("bfloat16", "mixed_bfloat16", "float16", "mixed_float16"):
+        yield case(L.Resizing(3, 7, dtype=policy), IMAGE, numbers=False)
+        yield case(L.RandomContrast(0.1, dtype=policy), IMAGE, numbers=False)
+
+
+def categories():
+    global rng
+    rng = np.random.default_rng(20261207)
+    for mode in ("one_hot", "multi_hot", "count"):
+        yield case(L.CategoryEncoding(3, output_mode=mode), (None, 5), dtype="int32")
+    yield case(L.CategoryEncoding(5, output_mode="one_hot"), (None, 1), dtype="int32")
+    yield case(L.CategoryEncoding(4, output_mode="one_hot", dtype="mixed_float16"), (None, 2, 3), dtype="int32", numbers=False)
+    bounds = [-1.0, 0.0, 0.5, 0.5, 2.0]
+    yield case(L.Discretization(bounds), (None, 4, 3))
+    yield case(L.Discretization(bounds), (None, 8), dtype="int32")
+    for mode in ("one_hot", "multi_hot", "count"):
+        yield case(L.Discretization(bounds, output_mode=mode), (None, 6))
+    yield case(L.Discretization(bounds, output_mode="one_hot"), (None, 1))
+
+
 def main():
     keras.config.set_floatx("float32")
     groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow, attention, masks,
               recurrent, more_normalizations, more_attention, more_core, time_distributed,
-              cells, one_dimension, noise, spectral, conv_lstm)
+              cells, one_dimension, noise, spectral, conv_lstm, images, categories)
     cases = [c for group in groups for c in group()]
     path = pathlib.Path(__file__).with_name("keras_cases.json")
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)

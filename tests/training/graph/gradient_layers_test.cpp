@@ -210,7 +210,8 @@ std::vector<Row> rows() {
       {"GeluApproximate",
        plain([] { return Activation({.activation = ActivationFunction::gelu(true)}); })},
   };
-  for (const auto& more : {rows_of_convolutions(), rows_of_attention(), rows_of_recurrence()}) {
+  for (const auto& more :
+       {rows_of_convolutions(), rows_of_attention(), rows_of_recurrence(), rows_of_images()}) {
     rows.insert(rows.end(), more.begin(), more.end());
   }
   for (const auto& [name, layer] :
@@ -259,8 +260,9 @@ INSTANTIATE_TEST_SUITE_P(All, GradientOfALayer, testing::ValuesIn(rows()),
 
 TEST(GradientOfALayer, EveryLayerHasARow) {
   Seeded random;
-  // The first has no gradient, the second takes no floats: its test is the next one.
-  std::set<std::string> seen{"InputLayer", "Embedding"};
+  // The first has no gradient, the second takes no floats: its test is the next one. The others
+  // give what does not depend on a little more or less.
+  std::set<std::string> seen{"InputLayer", "Embedding", "CategoryEncoding", "Discretization"};
   for (const Row& row : rows()) seen.insert(layers::exported_name(*row.make(*random).layer));
   for (const std::string& name : layers::registered_layers()) {
     EXPECT_TRUE(seen.contains(name)) << name;

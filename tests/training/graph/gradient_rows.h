@@ -57,5 +57,7 @@ std::vector<Row> rows_of_convolutions();
 std::vector<Row> rows_of_attention();
 /// Of recurrent layers, their cells, and what goes along with them.
 std::vector<Row> rows_of_recurrence();
+/// Of what prepares images, and changes them at random.
+std::vector<Row> rows_of_images();
 
 }  // namespace lamina::training::testkit
