@@ -1,5 +1,7 @@
 #pragma once
 #include <CLI/CLI.hpp>
+#include <cstdint>
+#include <limits>
 
 namespace lamina::cli {
 
@@ -19,6 +21,11 @@ inline constexpr const char* kNoSealHelp = "write no checksums: only what Keras 
 
 /// Holds an option to numbers above 0.
 [[nodiscard]] CLI::Validator positive();
+
+/// Holds an option to whole numbers of these, in decimal; for `transform`, behind the default.
+[[nodiscard]] CLI::Validator whole_number(
+    std::uint64_t least,
+    std::uint64_t greatest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()));
 
 // One function a subcommand, one file each: declares the options, and what is run after parsing.
 // `status` outlives the run.

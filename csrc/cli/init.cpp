@@ -1,4 +1,5 @@
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,7 +59,9 @@ void add_init(CLI::App& app) {
   command->add_option("--max-shard-size", arguments->max_shard_size, kShardSizeHelp)
       ->check(positive())
       ->type_name("GB");
-  command->add_option("--seed", arguments->seed, "make the same values every time")->type_name("N");
+  command->add_option("--seed", arguments->seed, "make the same values every time")
+      ->transform(whole_number(0, std::numeric_limits<std::uint64_t>::max()))
+      ->type_name("N");
   command->add_flag("--no-overwrite", arguments->no_overwrite, kNoOverwriteHelp);
   command->add_flag("--no-seal", arguments->no_seal, kNoSealHelp);
   command->callback([arguments] { init(*arguments); });

@@ -92,7 +92,7 @@ void add_predict(CLI::App& app) {
       ->type_name("Y.npy");
   command->add_option("--batch-size", arguments->batch_size, "rows computed at a time")
       ->capture_default_str()
-      ->check(positive())
+      ->transform(whole_number(1))
       ->type_name("N");
   command->add_flag("--skip-mismatch", arguments->skip_mismatch,
                     "leave layers that do not fit as they are, with a warning");

@@ -2,7 +2,9 @@
 #include <lamina/error.h>
 
 #include <cerrno>
+#include <charconv>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -30,6 +32,22 @@ CLI::Validator positive() {
     return fmt::format("expected a number above 0; received {}", text);
   };
   return {fault_of, "POSITIVE"};
+}
+
+// CLI11 by itself wraps what is below 0 around, cuts off what is too large, and reads 010 as 8.
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t greatest) {
+  const auto fault_of = [=](std::string& text) -> std::string {
+    std::uint64_t number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc() || rest != end || number < least || number > greatest) {
+      return fmt::format("expected a whole number from {} to {}; received {}", least, greatest,
+                         text);
+    }
+    text = std::to_string(number);
+    return {};
+  };
+  return {fault_of, ""};
 }
 
 int run(int argc, const char* const* argv) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -122,7 +123,7 @@ void add_data_options(CLI::App& command, Arguments& a) {
 CLI::Option* add_count(CLI::App& command, const char* name, std::int64_t& into, const char* help) {
   return command.add_option(name, into, help)
       ->capture_default_str()
-      ->check(positive())
+      ->transform(whole_number(1))
       ->type_name("N");
 }
 
@@ -152,6 +153,7 @@ void add_training_options(CLI::App& command, Arguments& a) {
   add_count(command, "--batch-size", a.batch_size, "samples a step");
   command.add_flag("--no-shuffle", a.no_shuffle, "take the samples in their order");
   command.add_option("--seed", a.seed, "of initial weights, order of samples and dropout")
+      ->transform(whole_number(0, std::numeric_limits<std::uint64_t>::max()))
       ->type_name("N");
 }
 
@@ -167,6 +169,7 @@ void add_run_options(CLI::App& command, Arguments& a) {
       ->needs(directory);
   command.add_option("--max-to-keep", a.max_to_keep, "how many of the newest stay; 0: all")
       ->capture_default_str()
+      ->transform(whole_number(0))
       ->type_name("N")
       ->needs(directory);
   command.add_flag("--resume", a.resume,

@@ -94,6 +94,7 @@ const std::vector<Tensor>& TrainingPlan::forward(const std::vector<Tensor>& inpu
 const std::vector<Tensor>& TrainingPlan::backward(const std::vector<Tensor>& output_gradients) {
   require_count(wanted_outputs_, output_gradients.size(), "output gradients");
   if (!ran_forward_) throw ValueError("backward() has to follow a forward() of its own.");
+  inputs_.resize(own_inputs_);  // without those of a call that did not fit
   inputs_.insert(inputs_.end(), output_gradients.begin(), output_gradients.end());
   steps_.check(inputs_, own_inputs_);
   ran_forward_ = false;

@@ -38,6 +38,11 @@ SymbolicTensor Layer::output() const {
   return only(*this, outputs(), "output");
 }
 
+LayerRef::LayerRef(LayerPtr layer) : layer_(std::move(layer)) {
+  if (!layer_) throw ValueError("A layer was expected, and a null pointer given.");
+  (void)layer_->name();
+}
+
 LayerRef::LayerRef(const SymbolicTensor& placeholder) {
   const auto refuse = [](const std::string& what) {
     throw ValueError(

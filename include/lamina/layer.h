@@ -366,10 +366,9 @@ class Layer : public std::enable_shared_from_this<Layer> {
 /// A layer in the hand: callable, copyable, converts to LayerPtr.
 class LayerRef {
  public:
-  /// Names the layer, so that automatic names follow the order in which layers are made.
-  LayerRef(LayerPtr layer) : layer_(std::move(layer)) {  // NOLINT: implicit on purpose
-    (void)layer_->name();
-  }
+  /// Names the layer, so that automatic names follow the order in which layers are made. Throws
+  /// ValueError for null.
+  LayerRef(LayerPtr layer);  // NOLINT: implicit on purpose
   template <class Derived>
   requires std::is_base_of_v<Layer, Derived> LayerRef(std::shared_ptr<Derived> layer)
       : LayerRef(LayerPtr(std::move(layer))) {}  // NOLINT

@@ -122,6 +122,33 @@ TEST(Command, UsageErrorsAreOneLineAndStatus2) {
   EXPECT_THAT(error_line({"init", "EfficientNetV2B0"}), HasSubstr("--weights is required"));
 }
 
+TEST(Command, WholeNumbersAreHeldToTheirRange) {
+  const auto refusal = [](const char* option, const char* number) {
+    return error_line({"train", "m.json", "--data", "x.npy", "--labels", "y.npy",
+                       "--checkpoint-dir", "c", option, number});
+  };
+  for (const char* option : {"--epochs", "--batch-size", "--checkpoint-every"}) {
+    for (const char* number : {"0", "-1", "1.5", "0x10", "9223372036854775808"}) {
+      EXPECT_THAT(refusal(option, number),
+                  HasSubstr(std::string(option) + ": expected a whole number from 1 to " +
+                            "9223372036854775807; received " + number));
+    }
+  }
+  for (const char* number : {"-1", "18446744073709551616"}) {
+    EXPECT_THAT(refusal("--max-to-keep", number), HasSubstr("--max-to-keep: expected a whole"));
+    EXPECT_THAT(refusal("--seed", number), HasSubstr("--seed: expected a whole number from 0 to "));
+    EXPECT_THAT(error_line({"init", "m.json", "--weights", "w.weights.h5", "--seed", number}),
+                HasSubstr("--seed: expected a whole number"));
+  }
+  EXPECT_THAT(error_line({"predict", "m.json", "--input", "x.npy", "--output", "y.npy",
+                          "--batch-size", "0"}),
+              HasSubstr("--batch-size: expected a whole number from 1 to"));
+  // Within the range the data are looked for; leading zeros make no octal number.
+  for (const char* number : {"018446744073709551615", "0", "08"}) {
+    EXPECT_THAT(refusal("--seed", number), HasSubstr("'x.npy'"));
+  }
+}
+
 TEST(Command, MissingFilesAreNamed) {
   for (const char* suffix : {".weights.h5", ".weights.json", ".keras"}) {
     const std::string name = "nowhere" + std::string(suffix);

@@ -67,6 +67,8 @@ TEST(Sequential, BuildsAtOnceFromAPlaceholder) {
             refusal + "what layer '" + model->name() + "' gives.");
   EXPECT_EQ(message<ValueError>([&] { model->add(SymbolicTensor()); }),
             refusal + "an undefined tensor.");
+  EXPECT_EQ(message<ValueError>([&] { model->add(LayerPtr()); }),
+            "A layer was expected, and a null pointer given.");
 }
 
 TEST(Sequential, WaitsWithoutOne) {

@@ -97,8 +97,17 @@ TEST(GradientTape, SaysWhatIsWrong) {
   EXPECT_THAT(message_of([&] { (void)tape.gradients({data.x}); }), HasSubstr("`forward` first"));
   const Tensor gradient = Tensor::zeros({10, 3});
   (void)tape.forward({data.x});
-  (void)tape.gradients({gradient});
-  EXPECT_THROW((void)tape.gradients({gradient}), ValueError);
+  EXPECT_THAT(message_of([&] { (void)tape.gradients({}); }),
+              HasSubstr("a gradient for each of the 1 outputs; received 0"));
+  EXPECT_THAT(message_of([&] {
+                (void)tape.gradients({Tensor::zeros({10, 4})});
+              }),
+              HasSubstr("the gradient of output 0 should be of shape (10, 3); received (10, 4)"));
+  EXPECT_THAT(message_of([&] { (void)tape.gradients({Tensor()}); }),
+              HasSubstr("received an undefined tensor"));
+  (void)tape.gradients({gradient});  // what did not fit has changed nothing
+  EXPECT_THAT(message_of([&] { (void)tape.gradients({gradient}); }),
+              HasSubstr("`gradients` is called once after each `forward`"));
   EXPECT_THROW((void)tape.forward({Tensor::zeros({10, 5})}), ValueError);
   EXPECT_THAT(message_of([&] { (void)tape.gradients({gradient}); }), HasSubstr("`forward` first"));
   const ModelPtr unbuilt = Sequential::create({layers::Dense({.units = 3})});
