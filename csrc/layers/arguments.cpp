@@ -6,10 +6,6 @@
 namespace lamina::layers {
 namespace {
 
-std::string text(IntPair pair) {
-  return "(" + std::to_string(pair.first) + ", " + std::to_string(pair.second) + ")";
-}
-
 // Far above any real kernel; with sizes below kLargestDim no product of the two overflows.
 constexpr std::int64_t kLargest = std::int64_t{1} << 20;
 
@@ -21,14 +17,22 @@ std::string in_list(const std::vector<Shape>& shapes) {
   return text + "]";
 }
 
-void check_pair(std::string_view argument, IntPair pair, std::int64_t minimum) {
-  if (pair.first >= minimum && pair.second >= minimum && pair.first < kLargest &&
-      pair.second < kLargest) {
-    return;
+std::string in_tuple(const Along& numbers) {
+  std::string text = "(";
+  for (const std::int64_t number : numbers) {
+    text.append(text.size() > 1 ? ", " : "").append(std::to_string(number));
   }
-  throw ValueError("The `" + std::string(argument) +
-                   "` argument must be a tuple of 2 integers. Received " + std::string(argument) +
-                   "=" + text(pair) + ", including values that do not satisfy `value " +
+  return text.append(numbers.size() == 1 ? ",)" : ")");
+}
+
+void check_each(std::string_view argument, const Along& numbers, std::int64_t minimum) {
+  const auto fits = [minimum](std::int64_t number) {
+    return number >= minimum && number < kLargest;
+  };
+  if (std::all_of(numbers.begin(), numbers.end(), fits)) return;
+  throw ValueError("The `" + std::string(argument) + "` argument must be a tuple of " +
+                   std::to_string(numbers.size()) + " integers. Received " + std::string(argument) +
+                   "=" + in_tuple(numbers) + ", including values that do not satisfy `value " +
                    (minimum > 0 ? ">" : ">=") + " 0`");
 }
 
@@ -42,12 +46,13 @@ std::string check_padding(std::string_view padding, bool allow_causal) {
                    "}. Received: padding=" + std::string(padding));
 }
 
-void check_dilation(IntPair strides, IntPair dilation_rate) {
-  if (std::max(strides.first, strides.second) > 1 &&
-      std::max(dilation_rate.first, dilation_rate.second) > 1) {
+void check_dilation(const Along& strides, const Along& dilation_rate) {
+  const auto is_more = [](std::int64_t number) { return number > 1; };
+  if (std::any_of(strides.begin(), strides.end(), is_more) &&
+      std::any_of(dilation_rate.begin(), dilation_rate.end(), is_more)) {
     throw ValueError(
         "`strides > 1` not supported in conjunction with `dilation_rate > 1`. Received: strides=" +
-        text(strides) + " and dilation_rate=" + text(dilation_rate));
+        in_tuple(strides) + " and dilation_rate=" + in_tuple(dilation_rate));
   }
 }
 

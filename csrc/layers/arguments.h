@@ -21,19 +21,37 @@ inline constexpr std::int64_t kLargestDim = std::int64_t{1} << 40;
   return Shape(std::vector<std::int64_t>(shape.begin() + 1, shape.end()));
 }
 
-[[nodiscard]] inline ops::Pair to_pair(IntPair pair) {
+/// Numbers along spatial axes, one for each.
+using Along = std::vector<std::int64_t>;
+[[nodiscard]] inline Along along(std::int64_t one) {
+  return {one};
+}
+[[nodiscard]] inline Along along(IntPair pair) {
   return {pair.first, pair.second};
 }
+[[nodiscard]] inline Along along(const IntTriple& triple) {
+  return {triple.first, triple.second, triple.third};
+}
+
+/// Those of the axes of a plane, which operations work on: of one axis, that is a plane of one row,
+/// with `across` along its rows; of three the first two.
+[[nodiscard]] inline ops::Pair in_plane(const Along& numbers, std::int64_t across = 1) {
+  if (numbers.size() == 1) return {across, numbers[0]};
+  return {numbers[0], numbers[1]};
+}
+
+/// "(2, 3)"
+[[nodiscard]] std::string in_tuple(const Along& numbers);
 
 /// "[(2, 3), (None, 4)]"
 [[nodiscard]] std::string in_list(const std::vector<Shape>& shapes);
 
-/// Both members at least `minimum`.
-void check_pair(std::string_view argument, IntPair pair, std::int64_t minimum);
+/// Each at least `minimum`.
+void check_each(std::string_view argument, const Along& numbers, std::int64_t minimum);
 /// "valid" or "same" ("causal" too, if allowed); any case. Returns lower case.
 [[nodiscard]] std::string check_padding(std::string_view padding, bool allow_causal = false);
 /// Strides and dilation may not both exceed 1.
-void check_dilation(IntPair strides, IntPair dilation_rate);
+void check_dilation(const Along& strides, const Along& dilation_rate);
 
 /// Padding before and after one axis.
 struct AxisPadding {

@@ -52,8 +52,8 @@ class PlainConv final : public ConvLayer<Options> {
 
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
     const Options& o = this->options_;
-    const ValueId x = this->to_nhwc(builder, inputs.at(0));
-    const Shape kernel = this->kernel_shape_2d(builder.shape(x)[-1] / o.groups, o.filters);
+    const auto x = this->to_windows(builder, inputs.at(0), o.groups);
+    const Shape kernel = this->kernel_shape_2d(builder.shape(x.value)[-1] / o.groups, o.filters);
     return this->finish(
         builder,
         this->convolve(builder, x, graph::Param::of(kernel_, this->compute_dtype(), kernel),
@@ -77,6 +77,11 @@ LayerRef Conv2D(Conv2DOptions options) {
   return make_layer<PlainConv<Conv2DOptions>>("Conv2D", std::move(options), std::move(geometry));
 }
 
+LayerRef Conv3D(Conv3DOptions options) {
+  ConvGeometry geometry = geometry_of(options);
+  return make_layer<PlainConv<Conv3DOptions>>("Conv3D", std::move(options), std::move(geometry));
+}
+
 namespace {
 template <class Options>
 void describe_conv(Config& config, Options& options) {
@@ -89,9 +94,9 @@ void describe_conv(Config& config, Options& options) {
   config.integer("groups", options.groups);
   config.kernel_and_bias(options);
   config.names_activity_regularizer();
-  describe_along(config, "kernel_size", options.kernel_size);
-  describe_along(config, "strides", options.strides);
-  describe_along(config, "dilation_rate", options.dilation_rate);
+  config.along("kernel_size", options.kernel_size);
+  config.along("strides", options.strides);
+  config.along("dilation_rate", options.dilation_rate);
 }
 }  // namespace
 
@@ -100,6 +105,10 @@ void describe(Config& config, Conv1DOptions& options) {
 }
 
 void describe(Config& config, Conv2DOptions& options) {
+  describe_conv(config, options);
+}
+
+void describe(Config& config, Conv3DOptions& options) {
   describe_conv(config, options);
 }
 

@@ -1,52 +1,38 @@
 #pragma once
 #include <string>
-#include <string_view>
-#include <type_traits>
 
 #include "layers/activation_function.h"
 #include "layers/arguments.h"
-#include "layers/config/config.h"
+#include "layers/conv_columns.h"
 #include "layers/data_format.h"
 #include "layers/library_layer.h"
 
 namespace lamina::layers {
 
-/// What the convolutions have in common: images in either data format, 1D as 2D with one row.
+/// What the convolutions have in common: images in either data format, 1D as 2D with one row, 3D as
+/// conv_columns.h says.
 struct ConvGeometry {
-  std::size_t rank = 2;  ///< spatial axes
-  IntPair kernel_size, strides, dilation_rate;
+  Along kernel_size, strides, dilation_rate;
   std::string padding, data_format;
   bool may_be_causal = false;
 
+  [[nodiscard]] std::size_t rank() const { return kernel_size.size(); }  ///< spatial axes
   [[nodiscard]] bool channels_first() const { return data_format == kChannelsFirst; }
   [[nodiscard]] std::int64_t channel_axis() const { return channels_first() ? 1 : -1; }
 };
 
-/// A 1D layer's number beside that of its one row.
-[[nodiscard]] inline IntPair in_plane(std::int64_t along, std::int64_t across = 1) {
-  return {across, along};
-}
-[[nodiscard]] inline IntPair in_plane(IntPair both, std::int64_t = 1) {
-  return both;
-}
-
 template <class Options>
 [[nodiscard]] ConvGeometry geometry_of(const Options& options) {
-  constexpr bool kPlane = std::is_same_v<decltype(options.kernel_size), IntPair>;
-  return {kPlane ? std::size_t{2} : std::size_t{1},
-          in_plane(options.kernel_size),
-          in_plane(options.strides),
-          in_plane(options.dilation_rate),
-          options.padding,
-          options.data_format};
+  return {along(options.kernel_size), along(options.strides), along(options.dilation_rate),
+          options.padding, options.data_format};
 }
 
 /// Throws ValueError, in Keras's words, without the layer; the padding in lower case.
 [[nodiscard]] inline ConvGeometry checked_geometry(ConvGeometry geometry) {
   geometry.padding = check_padding(geometry.padding, geometry.may_be_causal);
-  check_pair("kernel_size", geometry.kernel_size, 1);
-  check_pair("strides", geometry.strides, 1);
-  check_pair("dilation_rate", geometry.dilation_rate, 1);
+  check_each("kernel_size", geometry.kernel_size, 1);
+  check_each("strides", geometry.strides, 1);
+  check_each("dilation_rate", geometry.dilation_rate, 1);
   check_data_format(geometry.data_format);
   return geometry;
 }
@@ -59,14 +45,6 @@ inline void check_filters(std::int64_t filters) {
       std::to_string(filters) + ".");
 }
 
-/// Numbers along axes, in configurations.
-inline void describe_along(Config& config, std::string_view option, std::int64_t& value) {
-  config.single(option, value);
-}
-inline void describe_along(Config& config, std::string_view option, IntPair& value) {
-  config.pair(option, value);
-}
-
 /// Base of the convolutions: checks, shapes, and the way of an image into and out of NHWC.
 template <class Options>
 class ConvLayer : public LibraryLayer<Options> {
@@ -75,7 +53,7 @@ class ConvLayer : public LibraryLayer<Options> {
     const Shape& in = inputs.at(0);
     Shape out = in;
     out[geometry_.channel_axis()] = out_channels(in);
-    for (std::size_t i = 0; i < geometry_.rank; ++i) {
+    for (std::size_t i = 0; i < geometry_.rank(); ++i) {
       const std::int64_t axis = spatial_axis(i);
       out[axis] = spatial_size(i, in[axis]);
       if (in[axis] != kNone && out[axis] <= 0) {
@@ -96,7 +74,7 @@ class ConvLayer : public LibraryLayer<Options> {
       check_activation(this->options_.activation);
     });
     // Keras asks for at least this rank and fails later for more.
-    this->input_spec_.ndim = geometry_.rank + 2;
+    this->input_spec_.ndim = geometry_.rank() + 2;
   }
 
   [[nodiscard]] virtual std::int64_t out_channels(const Shape& input) const = 0;
@@ -110,23 +88,21 @@ class ConvLayer : public LibraryLayer<Options> {
   [[nodiscard]] std::int64_t spatial_axis(std::size_t i) const {
     return static_cast<std::int64_t>(i) + (geometry_.channels_first() ? 2 : 1);
   }
-  // Axis i of `rank`; a 1D layer's only axis is the second of its pairs.
-  [[nodiscard]] std::int64_t member(IntPair pair, std::size_t i) const {
-    return i + 2 == geometry_.rank ? pair.first : pair.second;
-  }
   [[nodiscard]] std::int64_t window(std::size_t i) const {
-    return dilated(member(geometry_.kernel_size, i), member(geometry_.dilation_rate, i));
+    return dilated(geometry_.kernel_size[i], geometry_.dilation_rate[i]);
   }
-  [[nodiscard]] std::int64_t stride(std::size_t i) const { return member(geometry_.strides, i); }
+  [[nodiscard]] std::int64_t stride(std::size_t i) const { return geometry_.strides[i]; }
 
   /// (kernel..., a, b).
   [[nodiscard]] Shape kernel_shape(std::int64_t a, std::int64_t b) const {
-    if (geometry_.rank == 1) return {geometry_.kernel_size.second, a, b};
-    return {geometry_.kernel_size.first, geometry_.kernel_size.second, a, b};
+    Along dims = geometry_.kernel_size;
+    dims.insert(dims.end(), {a, b});
+    return Shape(std::move(dims));
   }
-  /// The same with two spatial axes.
+  /// The same with two spatial axes; of a third, `a` holds what there is along it.
   [[nodiscard]] Shape kernel_shape_2d(std::int64_t a, std::int64_t b) const {
-    return {geometry_.kernel_size.first, geometry_.kernel_size.second, a, b};
+    const ops::Pair size = in_plane(geometry_.kernel_size);
+    return {size[0], size[1], a, b};
   }
 
   void require_channels(const Shape& input) {
@@ -134,45 +110,62 @@ class ConvLayer : public LibraryLayer<Options> {
     (void)compute_output_shape({input});
   }
 
-  [[nodiscard]] ValueId to_nhwc(Builder& builder, ValueId x) const {
-    x = this->computable(builder, x);
-    if (geometry_.channels_first()) x = to_channels_last(builder, x);
-    if (geometry_.rank == 1) {
-      const Shape& shape = builder.shape(x);
-      x = builder.reshape(x, {shape[0], 1, shape[1], shape[2]});
-    }
-    return x;
+  /// An image on its way through the layer, NHWC; of a volume, whose columns are in the batch, how
+  /// many these are.
+  struct Image {
+    ValueId value;
+    std::int64_t columns = 0;
+  };
+
+  [[nodiscard]] Image to_nhwc(Builder& builder, ValueId x) const {
+    x = readable(builder, x);
+    const Shape shape = builder.shape(x);
+    if (geometry_.rank() == 1) return {builder.reshape(x, {shape[0], 1, shape[1], shape[2]})};
+    if (geometry_.rank() == 3) return {columns_to_batch(builder, x), shape[3]};
+    return {x};
   }
-  [[nodiscard]] ValueId from_nhwc(Builder& builder, ValueId y) const {
-    if (geometry_.rank == 1) {
+  /// The same with what the kernel reads along columns that are in the batch.
+  [[nodiscard]] Image to_windows(Builder& builder, ValueId x, std::int64_t groups) const {
+    if (geometry_.rank() < 3) return to_nhwc(builder, x);
+    x = readable(builder, x);
+    const std::int64_t size = builder.shape(x)[3];
+    const AxisPadding pad = window_padding(geometry_.padding, size, window(2), stride(2));
+    const ColumnWindows windows{window_count(geometry_.padding, size, window(2), stride(2)),
+                                geometry_.kernel_size[2], stride(2), geometry_.dilation_rate[2],
+                                pad.before};
+    return {gathered_windows(builder, x, windows, groups), windows.count};
+  }
+  [[nodiscard]] ValueId from_nhwc(Builder& builder, Image image) const {
+    ValueId y = image.value;
+    if (geometry_.rank() == 1) {
       const Shape& shape = builder.shape(y);
       y = builder.reshape(y, {shape[0], shape[2], shape[3]});
     }
+    if (geometry_.rank() == 3) y = columns_from_batch(builder, y, image.columns);
     return geometry_.channels_first() ? to_channels_first(builder, y) : y;
   }
 
   /// A convolution of x (NHWC) with the layer's geometry. `kernel` (KH, KW, C / groups, filters).
-  [[nodiscard]] ValueId convolve(Builder& builder, ValueId x, graph::Param kernel,
-                                 std::int64_t filters, std::int64_t groups,
-                                 const VariablePtr& bias) const {
+  [[nodiscard]] Image convolve(Builder& builder, Image x, graph::Param kernel, std::int64_t filters,
+                               std::int64_t groups, const VariablePtr& bias) const {
     return convolve(builder, geometry_, x, std::move(kernel), filters, groups, bias);
   }
   /// With another one.
-  [[nodiscard]] ValueId convolve(Builder& builder, const ConvGeometry& geometry, ValueId x,
-                                 graph::Param kernel, std::int64_t filters, std::int64_t groups,
-                                 const VariablePtr& bias) const {
-    const Shape& in = builder.shape(x);
+  [[nodiscard]] Image convolve(Builder& builder, const ConvGeometry& geometry, Image x,
+                               graph::Param kernel, std::int64_t filters, std::int64_t groups,
+                               const VariablePtr& bias) const {
+    const Shape& in = builder.shape(x.value);
     ops::Conv2D op;
-    op.x = builder.spec(x);
-    op.kernel = to_pair(geometry.kernel_size);
-    op.strides = to_pair(geometry.strides);
-    op.dilation = to_pair(geometry.dilation_rate);
+    op.x = builder.spec(x.value);
+    op.kernel = in_plane(geometry.kernel_size);
+    op.strides = in_plane(geometry.strides);
+    op.dilation = in_plane(geometry.dilation_rate);
     op.groups = groups;
     Shape out{in[0], 1, 1, filters};
     for (std::size_t i = 0; i < 2; ++i) {
       const std::int64_t size = in[static_cast<std::int64_t>(i) + 1];
       const std::int64_t window = dilated(op.kernel[i], op.dilation[i]);
-      const AxisPadding pad = i == 0 && geometry.rank == 1
+      const AxisPadding pad = i == 0 && geometry.rank() == 1
                                   ? AxisPadding{}
                                   : window_padding(geometry.padding, size, window, op.strides[i]);
       op.pad_before[i] = pad.before;
@@ -181,7 +174,7 @@ class ConvLayer : public LibraryLayer<Options> {
           (size + pad.before + pad.after - window) / op.strides[i] + 1;
     }
     op.y = {std::move(out), this->compute_dtype()};
-    return emit_with_bias(builder, std::move(op), x, std::move(kernel), bias);
+    return {emit_with_bias(builder, std::move(op), x.value, std::move(kernel), bias), x.columns};
   }
 
   template <class Op>
@@ -194,16 +187,23 @@ class ConvLayer : public LibraryLayer<Options> {
   }
 
   /// The layer's activation, and back to its data format.
-  [[nodiscard]] Ids finish(Builder& builder, ValueId y) const {
+  [[nodiscard]] Ids finish(Builder& builder, Image y) const {
     const ActivationFunction& activation = this->options_.activation;
     // Before the change of layout where the order does not matter, so that it can be fused.
     if (is_elementwise(activation)) {
-      return {from_nhwc(builder, lower_activation(builder, y, activation))};
+      y.value = lower_activation(builder, y.value, activation);
+      return {from_nhwc(builder, y)};
     }
     return {lower_activation(builder, from_nhwc(builder, y), activation)};
   }
 
   ConvGeometry geometry_;
+
+ private:
+  [[nodiscard]] ValueId readable(Builder& builder, ValueId x) const {
+    x = this->computable(builder, x);
+    return geometry_.channels_first() ? to_channels_last(builder, x) : x;
+  }
 };
 
 }  // namespace lamina::layers

@@ -16,7 +16,7 @@ class ConvTransposeLayer final : public ConvLayer<Options> {
     this->checked([&] { check_filters(this->options_.filters); });
     this->checked([&] { check_dilation(this->geometry_.strides, this->geometry_.dilation_rate); });
     if (this->options_.output_padding) {
-      extra_ = in_plane(*this->options_.output_padding, 0);
+      extra_ = along(*this->options_.output_padding);
       check_output_padding();
     }
   }
@@ -45,16 +45,29 @@ class ConvTransposeLayer final : public ConvLayer<Options> {
   }
 
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
-    const std::int64_t filters = this->options_.filters;
-    const ValueId x = this->to_nhwc(builder, inputs.at(0));
+    auto image = this->to_nhwc(builder, inputs.at(0));
+    if (this->geometry_.rank() == 3) {
+      image = over_columns(builder, image);
+    } else {
+      image.value = over_plane(builder, image.value, this->options_.filters, bias_);
+    }
+    return this->finish(builder, image);
+  }
+
+ private:
+  using typename ConvLayer<Options>::Image;
+
+  /// x (NHWC) as the plane of the kernel gives it, which has `channels` of its output.
+  [[nodiscard]] ValueId over_plane(Builder& builder, ValueId x, std::int64_t channels,
+                                   const VariablePtr& bias) const {
     const Shape in = builder.shape(x);
     ops::Conv2DTranspose op;
     op.x = builder.spec(x);
-    op.kernel = to_pair(this->geometry_.kernel_size);
-    op.strides = to_pair(this->geometry_.strides);
-    op.dilation = to_pair(this->geometry_.dilation_rate);
-    Shape out{in[0], 1, 1, filters};
-    const std::size_t rank = this->geometry_.rank;
+    op.kernel = in_plane(this->geometry_.kernel_size);
+    op.strides = in_plane(this->geometry_.strides);
+    op.dilation = in_plane(this->geometry_.dilation_rate);
+    Shape out{in[0], 1, 1, channels};
+    const std::size_t rank = std::min<std::size_t>(this->geometry_.rank(), 2);
     for (std::size_t i = 0; i < rank; ++i) {
       const std::size_t member = i + 2 - rank;
       const std::int64_t axis = static_cast<std::int64_t>(member) + 1;
@@ -63,17 +76,32 @@ class ConvTransposeLayer final : public ConvLayer<Options> {
       out[axis] = spatial_size(i, in[axis]);
     }
     op.y = {std::move(out), this->compute_dtype()};
-    const Shape kernel = this->kernel_shape_2d(filters, in[-1]);
-    const ValueId y = this->emit_with_bias(
-        builder, std::move(op), x, graph::Param::of(kernel_, this->compute_dtype(), kernel), bias_);
-    return this->finish(builder, y);
+    const Shape kernel = this->kernel_shape_2d(channels, in[-1]);
+    return this->emit_with_bias(builder, std::move(op), x,
+                                graph::Param::of(kernel_, this->compute_dtype(), kernel), bias);
   }
 
- private:
+  /// And what the third axis of the kernel makes of that.
+  [[nodiscard]] Image over_columns(Builder& builder, const Image& x) const {
+    const ConvGeometry& geometry = this->geometry_;
+    const ColumnWindows windows{x.columns, geometry.kernel_size[2], geometry.strides[2],
+                                geometry.dilation_rate[2], cropping(2).before};
+    const std::int64_t columns = spatial_size(2, x.columns);
+    const ValueId parts =
+        over_plane(builder, x.value, windows.size * this->options_.filters, nullptr);
+    ValueId y = scattered_windows(builder, parts, windows, columns);
+    if (bias_) {
+      graph::Param bias = graph::Param::of(bias_, this->compute_dtype());
+      const ops::ParamValue value{bias.as};
+      y = builder.binary(ops::Binary::kAdd, y, builder.emit(value, {}, {std::move(bias)}));
+    }
+    return {y, columns};
+  }
+
   void check_output_padding() const {
-    this->checked([&] { check_pair("output_padding", *extra_, 0); });
-    for (std::size_t i = 0; i < this->geometry_.rank; ++i) {
-      const std::int64_t extra = this->member(*extra_, i);
+    this->checked([&] { check_each("output_padding", *extra_, 0); });
+    for (std::size_t i = 0; i < extra_->size(); ++i) {
+      const std::int64_t extra = (*extra_)[i];
       if (extra >= this->stride(i)) {
         this->fail(
             "`output_padding` must be strictly less than `strides` for all dimensions. At "
@@ -88,7 +116,7 @@ class ConvTransposeLayer final : public ConvLayer<Options> {
   // padding that XLA's transposed convolution gets from Keras is window - 1 - crop on each side.
   [[nodiscard]] AxisPadding cropping(std::size_t i) const {
     const std::int64_t k = this->window(i), stride = this->stride(i);
-    const std::int64_t extra = extra_ ? this->member(*extra_, i) : 0;
+    const std::int64_t extra = extra_ ? (*extra_)[i] : 0;
     if (this->geometry_.padding == "valid") {
       return {0, extra_ ? -extra : -(std::max(k, stride) - k)};
     }
@@ -97,7 +125,7 @@ class ConvTransposeLayer final : public ConvLayer<Options> {
     return {k - 1 - left, k - 1 - (total - left)};
   }
 
-  std::optional<IntPair> extra_;  ///< the output's padding
+  std::optional<Along> extra_;  ///< the output's padding
   VariablePtr kernel_, bias_;
 };
 
@@ -105,13 +133,14 @@ template <class Options>
 void describe_transposed(Config& config, Options& options) {
   config.required({"filters", "kernel_size"});
   config.integer("filters", options.filters);
-  describe_along(config, "kernel_size", options.kernel_size);
-  describe_along(config, "strides", options.strides);
+  config.along("kernel_size", options.kernel_size);
+  config.along("strides", options.strides);
   config.string("padding", options.padding);
   config.data_format(options.data_format);
-  describe_along(config, "dilation_rate", options.dilation_rate);
+  config.along("dilation_rate", options.dilation_rate);
   config.kernel_and_bias(options);
   config.names_activity_regularizer();
+  config.along("output_padding", options.output_padding);
 }
 
 }  // namespace
@@ -124,14 +153,20 @@ LayerRef Conv2DTranspose(Conv2DTransposeOptions options) {
   return make_layer<ConvTransposeLayer<Conv2DTransposeOptions>>("Conv2DTranspose", options);
 }
 
+LayerRef Conv3DTranspose(Conv3DTransposeOptions options) {
+  return make_layer<ConvTransposeLayer<Conv3DTransposeOptions>>("Conv3DTranspose", options);
+}
+
 void describe(Config& config, Conv1DTransposeOptions& options) {
   describe_transposed(config, options);
-  config.optional_single("output_padding", options.output_padding);
 }
 
 void describe(Config& config, Conv2DTransposeOptions& options) {
   describe_transposed(config, options);
-  config.optional_pair("output_padding", options.output_padding);
+}
+
+void describe(Config& config, Conv3DTransposeOptions& options) {
+  describe_transposed(config, options);
 }
 
 }  // namespace lamina::layers

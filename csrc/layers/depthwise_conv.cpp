@@ -31,8 +31,9 @@ class DepthwiseBase : public ConvLayer<Options> {
   }
 
   // Keras's (KH, KW, C, M) is, byte for byte, the kernel (KH, KW, 1, C * M) of C groups.
-  [[nodiscard]] ValueId depthwise(Builder& builder, ValueId x, const VariablePtr& bias) const {
-    const std::int64_t in = builder.shape(x)[-1];
+  [[nodiscard]] auto depthwise(Builder& builder, ValueId input, const VariablePtr& bias) const {
+    const auto x = this->to_nhwc(builder, input);
+    const std::int64_t in = builder.shape(x.value)[-1];
     return this->convolve(builder, x,
                           graph::Param::of(depthwise_kernel_, this->compute_dtype(),
                                            this->kernel_shape_2d(1, expanded(in))),
@@ -64,8 +65,7 @@ class DepthwiseLayer final : public DepthwiseBase<Options> {
   }
 
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
-    const ValueId x = this->to_nhwc(builder, inputs.at(0));
-    return this->finish(builder, this->depthwise(builder, x, bias_));
+    return this->finish(builder, this->depthwise(builder, inputs.at(0), bias_));
   }
 
  private:
@@ -90,7 +90,7 @@ class SeparableLayer final : public DepthwiseBase<Options> {
     this->add_depthwise_kernel("depthwise_kernel", inputs.at(0));
     const std::int64_t middle = this->expanded(this->channels(inputs[0]));
     const Shape kernel =
-        this->geometry_.rank == 1 ? Shape{1, middle, o.filters} : Shape{1, 1, middle, o.filters};
+        this->geometry_.rank() == 1 ? Shape{1, middle, o.filters} : Shape{1, 1, middle, o.filters};
     pointwise_kernel_ = this->add_weight("pointwise_kernel", kernel, o.pointwise_initializer.bind(),
                                          {o.pointwise_regularizer, o.pointwise_constraint});
     if (o.use_bias) {
@@ -101,16 +101,17 @@ class SeparableLayer final : public DepthwiseBase<Options> {
 
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
     const std::int64_t filters = this->options_.filters;
-    const ValueId middle = this->depthwise(builder, this->to_nhwc(builder, inputs.at(0)), nullptr);
+    auto image = this->depthwise(builder, inputs.at(0), nullptr);
+    const ValueId middle = image.value;
     ops::Conv2D op;
     op.x = builder.spec(middle);
     op.y = op.x;
     op.y.shape[-1] = filters;
     const Shape kernel{1, 1, op.x.shape[-1], filters};
-    const ValueId y = this->emit_with_bias(
+    image.value = this->emit_with_bias(
         builder, std::move(op), middle,
         graph::Param::of(pointwise_kernel_, this->compute_dtype(), kernel), bias_);
-    return this->finish(builder, y);
+    return this->finish(builder, image);
   }
 
  private:
@@ -120,11 +121,11 @@ class SeparableLayer final : public DepthwiseBase<Options> {
 template <class Options>
 void describe_depthwise(Config& config, Options& options) {
   config.required({"kernel_size"});
-  describe_along(config, "kernel_size", options.kernel_size);
-  describe_along(config, "strides", options.strides);
+  config.along("kernel_size", options.kernel_size);
+  config.along("strides", options.strides);
   config.string("padding", options.padding);
   config.data_format(options.data_format);
-  describe_along(config, "dilation_rate", options.dilation_rate);
+  config.along("dilation_rate", options.dilation_rate);
   config.integer("depth_multiplier", options.depth_multiplier);
   config.activation("activation", options.activation);
   config.boolean("use_bias", options.use_bias);

@@ -155,6 +155,12 @@ LayerRef SpatialDropout2D(SpatialDropout2DOptions options) {
       "SpatialDropout2D", std::move(options), 4, channels_axis);
 }
 
+LayerRef SpatialDropout3D(SpatialDropout3DOptions options) {
+  const std::size_t channels_axis = options.data_format == kChannelsFirst ? 1 : 4;
+  return make_layer<SpatialDropoutLayer<SpatialDropout3DOptions>>(
+      "SpatialDropout3D", std::move(options), 5, channels_axis);
+}
+
 LayerRef AlphaDropout(AlphaDropoutOptions options) {
   return make_layer<AlphaDropoutLayer>(std::move(options));
 }
@@ -166,20 +172,29 @@ void describe(Config& config, DropoutOptions& options) {
   config.optional_shape("noise_shape", options.noise_shape);
 }
 
+namespace {
 // Keras writes no more of these than what their constructors take, `dtype` as a name.
-void describe(Config& config, SpatialDropout1DOptions& options) {
+template <class Options>
+void describe_spatial(Config& config, Options& options) {
   config.required({"rate"});
   config.unused("seed", nullptr);
   config.number("rate", options.rate);
   config.dtype(options.dtype);
 }
+}  // namespace
+
+void describe(Config& config, SpatialDropout1DOptions& options) {
+  describe_spatial(config, options);
+}
 
 void describe(Config& config, SpatialDropout2DOptions& options) {
-  config.required({"rate"});
-  config.unused("seed", nullptr);
-  config.number("rate", options.rate);
+  describe_spatial(config, options);
   config.data_format(options.data_format);
-  config.dtype(options.dtype);
+}
+
+void describe(Config& config, SpatialDropout3DOptions& options) {
+  describe_spatial(config, options);
+  config.data_format(options.data_format);
 }
 
 void describe(Config& config, AlphaDropoutOptions& options) {

@@ -109,6 +109,12 @@ LayerRef GlobalMaxPooling1D(GlobalMaxPooling1DOptions options) {
 LayerRef GlobalMaxPooling2D(GlobalMaxPooling2DOptions options) {
   return global_pooling("GlobalMaxPooling2D", std::move(options), Kind::kMax, 2);
 }
+LayerRef GlobalAveragePooling3D(GlobalAveragePooling3DOptions options) {
+  return global_pooling("GlobalAveragePooling3D", std::move(options), Kind::kMean, 3);
+}
+LayerRef GlobalMaxPooling3D(GlobalMaxPooling3DOptions options) {
+  return global_pooling("GlobalMaxPooling3D", std::move(options), Kind::kMax, 3);
+}
 
 void describe(Config& config, GlobalAveragePooling1DOptions& options) {
   describe_global(config, options);
@@ -120,6 +126,12 @@ void describe(Config& config, GlobalMaxPooling1DOptions& options) {
   describe_global(config, options);
 }
 void describe(Config& config, GlobalMaxPooling2DOptions& options) {
+  describe_global(config, options);
+}
+void describe(Config& config, GlobalAveragePooling3DOptions& options) {
+  describe_global(config, options);
+}
+void describe(Config& config, GlobalMaxPooling3DOptions& options) {
   describe_global(config, options);
 }
 

@@ -1,4 +1,4 @@
-// Layers that repeat what there is: UpSampling1D, UpSampling2D.
+// Layers that repeat what there is: UpSampling1D, UpSampling2D, UpSampling3D.
 #include "layers/arguments.h"
 #include "layers/config/registered_layers.h"
 #include "layers/data_format.h"
@@ -29,6 +29,12 @@ ValueId repeated(Builder& builder, ValueId x, std::size_t axis, std::int64_t cou
   return builder.reshape(builder.emit(std::move(op), Ids(copies, one)), std::move(shape));
 }
 
+/// x (N,H,W,C), floating, with each row and each column so many times.
+ValueId nearest(Builder& builder, ValueId x, std::int64_t rows, std::int64_t columns) {
+  const Shape& shape = builder.shape(x);
+  return resized(builder, x, {shape[1] * rows, shape[2] * columns}, Kind::kNearest);
+}
+
 class UpSampling1DLayer final : public MovingLayer<UpSampling1DOptions> {
  public:
   explicit UpSampling1DLayer(UpSampling1DOptions options)
@@ -54,8 +60,8 @@ class UpSampling1DLayer final : public MovingLayer<UpSampling1DOptions> {
       return {repeated(builder, inputs[0], 1, options_.size)};
     }
     const ValueId x = builder.reshape(inputs[0], {shape[0], shape[1], 1, shape[2]});
-    const ValueId y = resized(builder, x, {shape[1] * options_.size, 1}, Kind::kNearest);
-    return {builder.reshape(y, compute_output_shape({shape})[0])};
+    return {
+        builder.reshape(nearest(builder, x, options_.size, 1), compute_output_shape({shape})[0])};
   }
 };
 
@@ -64,7 +70,7 @@ class UpSampling2DLayer final : public MovingLayer<UpSampling2DOptions> {
   explicit UpSampling2DLayer(UpSampling2DOptions options)
       : MovingLayer("UpSampling2D", std::move(options)) {
     checked([&] {
-      check_pair("size", options_.size, 1);
+      check_each("size", along(options_.size), 1);
       check_data_format(options_.data_format);
     });
     const auto kind = interpolation_kind(options_.interpolation);
@@ -104,6 +110,48 @@ class UpSampling2DLayer final : public MovingLayer<UpSampling2DOptions> {
   Kind kind_ = Kind::kNearest;
 };
 
+class UpSampling3DLayer final : public MovingLayer<UpSampling3DOptions> {
+ public:
+  explicit UpSampling3DLayer(UpSampling3DOptions options)
+      : MovingLayer("UpSampling3D", std::move(options)), size_(along(options_.size)) {
+    checked([&] {
+      check_each("size", size_, 1);
+      check_data_format(options_.data_format);
+    });
+    input_spec_.ndim = 5;
+  }
+
+  [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
+    Shape out = inputs.at(0);
+    std::int64_t axis = first_spatial_axis(options_.data_format);
+    for (const std::int64_t size : size_) {
+      if (out[axis] != kNone) out[axis] *= size;
+      ++axis;
+    }
+    return {out};
+  }
+
+ protected:
+  [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    const std::int64_t axis = first_spatial_axis(options_.data_format);
+    ValueId x = inputs.at(0);
+    if (!is_floating(builder.dtype(x))) {
+      auto along_axis = static_cast<std::size_t>(axis);
+      for (const std::int64_t size : size_) x = repeated(builder, x, along_axis++, size);
+      return {x};
+    }
+    const Shape in = builder.shape(x), out = compute_output_shape({in})[0];
+    const std::int64_t first = axis == 1 ? in[0] : in[0] * in[1], last = axis == 1 ? in[4] : 1;
+    const std::int64_t depth = in[axis], plane = out[axis + 1] * out[axis + 2];
+    x = builder.reshape(x, {first * depth, in[axis + 1], in[axis + 2], last});
+    x = builder.reshape(nearest(builder, x, size_[1], size_[2]), {first, depth, plane, last});
+    return {builder.reshape(nearest(builder, x, size_[0], 1), out)};
+  }
+
+ private:
+  Along size_;
+};
+
 }  // namespace
 
 LayerRef UpSampling1D(UpSampling1DOptions options) {
@@ -114,8 +162,17 @@ LayerRef UpSampling2D(UpSampling2DOptions options) {
   return make_layer<UpSampling2DLayer>(std::move(options));
 }
 
+LayerRef UpSampling3D(UpSampling3DOptions options) {
+  return make_layer<UpSampling3DLayer>(std::move(options));
+}
+
 void describe(Config& config, UpSampling1DOptions& options) {
   config.integer("size", options.size);
+}
+
+void describe(Config& config, UpSampling3DOptions& options) {
+  config.triple("size", options.size);
+  config.data_format(options.data_format);
 }
 
 void describe(Config& config, UpSampling2DOptions& options) {

@@ -1,4 +1,4 @@
-// Layers that put zeros around steps and images, or cut their edges off.
+// Layers that put zeros around steps, images and volumes, or cut their edges off.
 #include "layers/arguments.h"
 #include "layers/config/registered_layers.h"
 #include "layers/data_format.h"
@@ -6,10 +6,6 @@
 
 namespace lamina::layers {
 namespace {
-
-std::string text(IntPair pair) {
-  return "(" + std::to_string(pair.first) + ", " + std::to_string(pair.second) + ")";
-}
 
 /// What comes to each axis from `first` on, before and behind; negative: goes.
 struct Edges {
@@ -40,6 +36,17 @@ class EdgeLayer : public MovingLayer<Options> {
   void set(Edges edges) { edges_ = std::move(edges); }
   /// An input from which more is cut off than it has.
   virtual void refuse(const Shape&) const {}
+  /// Of images and volumes, whose edges it names.
+  [[noreturn]] void refuse_by(const std::vector<IntPair>& cropping, const Shape& input) const {
+    std::string text;
+    for (const IntPair& pair : cropping) {
+      text.append(text.empty() ? "" : ", ").append(in_tuple(along(pair)));
+    }
+    this->fail(
+        "Values in `cropping` argument should be smaller than the corresponding spatial dimension "
+        "of the input. Received: input_shape=" +
+        input.str() + ", cropping=(" + text + ")");
+  }
 
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
     const ops::TensorSpec spec = builder.spec(inputs.at(0));
@@ -71,7 +78,7 @@ class ZeroPadding1DLayer final : public EdgeLayer<ZeroPadding1DOptions> {
       : EdgeLayer("ZeroPadding1D", std::move(options), 1) {
     checked([&] {
       check_data_format(options_.data_format);
-      check_pair("padding", options_.padding, 0);
+      check_each("padding", along(options_.padding), 0);
     });
     set({first_axis(), {options_.padding}});
   }
@@ -82,11 +89,26 @@ class ZeroPadding2DLayer final : public EdgeLayer<ZeroPadding2DOptions> {
   explicit ZeroPadding2DLayer(ZeroPadding2DOptions options)
       : EdgeLayer("ZeroPadding2D", std::move(options), 2) {
     checked([&] {
-      check_pair("1st entry of padding", options_.padding.height, 0);
-      check_pair("2nd entry of padding", options_.padding.width, 0);
+      check_each("1st entry of padding", along(options_.padding.height), 0);
+      check_each("2nd entry of padding", along(options_.padding.width), 0);
       check_data_format(options_.data_format);
     });
     set({first_axis(), {options_.padding.height, options_.padding.width}});
+  }
+};
+
+class ZeroPadding3DLayer final : public EdgeLayer<ZeroPadding3DOptions> {
+ public:
+  explicit ZeroPadding3DLayer(ZeroPadding3DOptions options)
+      : EdgeLayer("ZeroPadding3D", std::move(options), 3) {
+    const Padding3D& padding = options_.padding;
+    checked([&] {
+      check_data_format(options_.data_format);
+      check_each("1st entry of padding", along(padding.depth), 0);
+      check_each("2nd entry of padding", along(padding.height), 0);
+      check_each("3rd entry of padding", along(padding.width), 0);
+    });
+    set({first_axis(), {padding.depth, padding.height, padding.width}});
   }
 };
 
@@ -94,7 +116,7 @@ class Cropping1DLayer final : public EdgeLayer<Cropping1DOptions> {
  public:
   explicit Cropping1DLayer(Cropping1DOptions options)
       : EdgeLayer("Cropping1D", std::move(options), 1) {
-    checked([&] { check_pair("cropping", options_.cropping, 0); });
+    checked([&] { check_each("cropping", along(options_.cropping), 0); });
     set({1, {negative(options_.cropping)}});
   }
 
@@ -103,7 +125,7 @@ class Cropping1DLayer final : public EdgeLayer<Cropping1DOptions> {
     fail(
         "`cropping` parameter of `Cropping1D` layer must be smaller than the input length. "
         "Received: input_shape=" +
-        input.str() + ", cropping=" + text(options_.cropping));
+        input.str() + ", cropping=" + in_tuple(along(options_.cropping)));
   }
 };
 
@@ -113,19 +135,37 @@ class Cropping2DLayer final : public EdgeLayer<Cropping2DOptions> {
       : EdgeLayer("Cropping2D", std::move(options), 2) {
     checked([&] {
       check_data_format(options_.data_format);
-      check_pair("1st entry of cropping", options_.cropping.height, 0);
-      check_pair("2nd entry of cropping", options_.cropping.width, 0);
+      check_each("1st entry of cropping", along(options_.cropping.height), 0);
+      check_each("2nd entry of cropping", along(options_.cropping.width), 0);
     });
     set({first_axis(), {negative(options_.cropping.height), negative(options_.cropping.width)}});
   }
 
  protected:
   void refuse(const Shape& input) const override {
-    fail(
-        "Values in `cropping` argument should be smaller than the corresponding spatial dimension "
-        "of the input. Received: input_shape=" +
-        input.str() + ", cropping=(" + text(options_.cropping.height) + ", " +
-        text(options_.cropping.width) + ")");
+    refuse_by({options_.cropping.height, options_.cropping.width}, input);
+  }
+};
+
+class Cropping3DLayer final : public EdgeLayer<Cropping3DOptions> {
+ public:
+  explicit Cropping3DLayer(Cropping3DOptions options)
+      : EdgeLayer("Cropping3D", std::move(options), 3) {
+    const Padding3D& cropping = options_.cropping;
+    checked([&] {
+      check_data_format(options_.data_format);
+      check_each("1st entry of cropping", along(cropping.depth), 0);
+      check_each("2nd entry of cropping", along(cropping.height), 0);
+      check_each("3rd entry of cropping", along(cropping.width), 0);
+    });
+    set({first_axis(),
+         {negative(cropping.depth), negative(cropping.height), negative(cropping.width)}});
+  }
+
+ protected:
+  void refuse(const Shape& input) const override {
+    const Padding3D& cropping = options_.cropping;
+    refuse_by({cropping.depth, cropping.height, cropping.width}, input);
   }
 };
 
@@ -137,11 +177,17 @@ LayerRef ZeroPadding1D(ZeroPadding1DOptions options) {
 LayerRef ZeroPadding2D(ZeroPadding2DOptions options) {
   return make_layer<ZeroPadding2DLayer>(std::move(options));
 }
+LayerRef ZeroPadding3D(ZeroPadding3DOptions options) {
+  return make_layer<ZeroPadding3DLayer>(std::move(options));
+}
 LayerRef Cropping1D(Cropping1DOptions options) {
   return make_layer<Cropping1DLayer>(std::move(options));
 }
 LayerRef Cropping2D(Cropping2DOptions options) {
   return make_layer<Cropping2DLayer>(std::move(options));
+}
+LayerRef Cropping3D(Cropping3DOptions options) {
+  return make_layer<Cropping3DLayer>(std::move(options));
 }
 
 void describe(Config& config, ZeroPadding1DOptions& options) {
@@ -152,11 +198,19 @@ void describe(Config& config, ZeroPadding2DOptions& options) {
   config.padding2d("padding", options.padding);
   config.data_format(options.data_format);
 }
+void describe(Config& config, ZeroPadding3DOptions& options) {
+  config.padding3d("padding", options.padding);
+  config.data_format(options.data_format);
+}
 void describe(Config& config, Cropping1DOptions& options) {
   config.pair("cropping", options.cropping);
 }
 void describe(Config& config, Cropping2DOptions& options) {
   config.padding2d("cropping", options.cropping);
+  config.data_format(options.data_format);
+}
+void describe(Config& config, Cropping3DOptions& options) {
+  config.padding3d("cropping", options.cropping);
   config.data_format(options.data_format);
 }
 

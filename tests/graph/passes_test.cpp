@@ -259,6 +259,28 @@ TEST_F(Passes, DropIdentitiesMakesReshapesOfWhatOnlyMovesOnes) {
             "Reshape");
 }
 
+TEST_F(Passes, DropIdentitiesMakesOneOfTransposesInARow) {
+  const ValueId first = builder.transpose(x, {3, 1, 0, 2});
+  EXPECT_EQ(op_names(drop_dead(applied(
+                drop_identities,
+                {silu(builder.transpose(builder.transpose(first, {2, 0, 3, 1}), {0, 3, 1, 2}))}))),
+            "Transpose Unary");
+  const ValueId back = builder.transpose(first, {2, 1, 3, 0});
+  EXPECT_EQ(op_names(drop_dead(applied(drop_identities, {silu(back)}))), "Unary");
+}
+
+TEST_F(Passes, SinkReshapesSinksTransposesToo) {
+  const auto moved = [this] { return builder.transpose(conv(x), {0, 3, 1, 2}); };
+  const auto of_channels = [this](ValueId from) {
+    const ops::BatchNorm op{builder.spec(from), builder.spec(from), 1};
+    return builder.emit(op, {from}, {param({3}), param({3}), param({3}), param({3}, 0.2, 3)});
+  };
+  EXPECT_EQ(op_names(applied(optimize, {silu(of_channels(moved()))})), "Conv2D Transpose");
+  const ValueId shared = moved();
+  EXPECT_EQ(op_names(drop_dead(applied(sink_reshapes, {silu(shared), shared}))),
+            "Conv2D Transpose Unary");
+}
+
 TEST_F(Passes, SinkReshapesBesideWhatCanTakeThemIn) {
   const ValueId flat = builder.reshape(conv(x), {16, 3});
   EXPECT_EQ(op_names(applied(sink_reshapes, {silu(norm(flat))})), "Conv2D BatchNorm Unary Reshape");

@@ -210,6 +210,14 @@ def _zero_padding_1d(random, shape, calm):
             "data_format": _data_format(random)}
 
 
+def _zero_padding_3d(random, shape, calm):
+    if math.prod(shape) > 600:
+        return None
+    pair = lambda: (random.randint(0, 2), random.randint(0, 1))
+    return {"padding": random.choice([random.randint(0, 1), (*pair(), random.randint(0, 2)), (pair(), pair(), pair())]),
+            "data_format": _data_format(random)}
+
+
 def _cropped(random, size):
     first = random.randint(0, min(2, size - 1))
     return first, random.randint(0, min(2, size - 1 - first))
@@ -219,7 +227,7 @@ def _cropping_1d(random, shape, calm):
     return {"cropping": _cropped(random, shape[0])}
 
 
-def _cropping_2d(random, shape, calm):
+def _cropping(random, shape, calm):
     data_format = _data_format(random)
     return {"cropping": tuple(_cropped(random, size) for size in _split(shape, data_format)[0]), "data_format": data_format}
 
@@ -271,6 +279,16 @@ def _discretization(random, shape, calm):
     modes = ["int", "one_hot"] + (["multi_hot", "count"] if len(shape) == 1 else [])
     bounds = sorted(random.uniform(-1.5, 1.5) for _ in range(random.randint(1, 5)))
     return {"bin_boundaries": bounds, "output_mode": random.choice(modes)}
+
+
+def _up_sampling_3d(random, shape, calm):
+    if math.prod(shape) > 200:
+        return None
+    return {"size": _per_axis(random, 1, 3, 3), "data_format": _data_format(random)}
+
+
+def _spatial_dropout(random, shape, calm):
+    return {"rate": random.uniform(0, 0.9), "data_format": _data_format(random)}
 
 
 def _reshape(random, shape, calm):
@@ -472,12 +490,14 @@ KINDS = {
     "TimeDistributed": Kind(_time_distributed, (2, 3, 4)),
     "Conv1D": Kind(_conv, (2,)),
     "Conv2D": Kind(_conv, (3,)),
+    "Conv3D": Kind(_conv, (4,)),
     "DepthwiseConv1D": Kind(_depthwise, (2,)),
     "DepthwiseConv2D": Kind(_depthwise, (3,)),
     "SeparableConv1D": Kind(_separable, (2,)),
     "SeparableConv2D": Kind(_separable, (3,)),
     "Conv1DTranspose": Kind(_conv_transpose, (2,)),
     "Conv2DTranspose": Kind(_conv_transpose, (3,)),
+    "Conv3DTranspose": Kind(_conv_transpose, (4,)),
     "BatchNormalization": Kind(_batch_normalization, _ANY),
     "LayerNormalization": Kind(_layer_normalization, _ANY),
     "RMSNormalization": Kind(_rms_normalization, _ANY),
@@ -491,8 +511,8 @@ KINDS = {
     "Softmax": Kind(_softmax, _ANY),
     "Dropout": Kind(lambda random, shape, calm: {"rate": random.uniform(0, 0.9)}, _ANY),
     "SpatialDropout1D": Kind(lambda random, shape, calm: {"rate": random.uniform(0, 0.9)}, (2,)),
-    "SpatialDropout2D": Kind(lambda random, shape, calm: {"rate": random.uniform(0, 0.9),
-                                                          "data_format": _data_format(random)}, (3,)),
+    "SpatialDropout2D": Kind(_spatial_dropout, (3,)),
+    "SpatialDropout3D": Kind(_spatial_dropout, (4,)),
     "AlphaDropout": Kind(_alpha_dropout, _ANY),
     "GaussianNoise": Kind(lambda random, shape, calm: {"stddev": random.uniform(0, 1)}, _ANY),
     "GaussianDropout": Kind(lambda random, shape, calm: {"rate": random.uniform(0, 0.9)}, _ANY),
@@ -501,18 +521,25 @@ KINDS = {
     "Identity": Kind(_NOTHING, _ANY),
     "MaxPooling1D": Kind(_pool, (2,)),
     "MaxPooling2D": Kind(_pool, (3,)),
+    "MaxPooling3D": Kind(_pool, (4,)),
     "AveragePooling1D": Kind(_pool, (2,)),
     "AveragePooling2D": Kind(_pool, (3,)),
+    "AveragePooling3D": Kind(_pool, (4,)),
     "GlobalAveragePooling1D": Kind(_global_pool, (2,)),
     "GlobalAveragePooling2D": Kind(_global_pool, (3,)),
+    "GlobalAveragePooling3D": Kind(_global_pool, (4,)),
     "GlobalMaxPooling1D": Kind(_global_pool, (2,)),
     "GlobalMaxPooling2D": Kind(_global_pool, (3,)),
+    "GlobalMaxPooling3D": Kind(_global_pool, (4,)),
     "ZeroPadding1D": Kind(_zero_padding_1d, (2,)),
     "ZeroPadding2D": Kind(_zero_padding, (3,)),
+    "ZeroPadding3D": Kind(_zero_padding_3d, (4,)),
     "Cropping1D": Kind(_cropping_1d, (2,)),
-    "Cropping2D": Kind(_cropping_2d, (3,)),
+    "Cropping2D": Kind(_cropping, (3,)),
+    "Cropping3D": Kind(_cropping, (4,)),
     "UpSampling1D": Kind(lambda random, shape, calm: {"size": random.randint(1, 3)}, (2,)),
     "UpSampling2D": Kind(_up_sampling, (3,)),
+    "UpSampling3D": Kind(_up_sampling_3d, (4,)),
     "Reshape": Kind(_reshape, _ANY),
     "Flatten": Kind(lambda random, shape, calm: {"data_format": _data_format(random)}, _ANY),
     "Permute": Kind(_permute, _ANY),
@@ -543,7 +570,7 @@ KINDS = {
 }
 
 # Keras writes the dtype of these layers' variables as that of the layer: a mixed policy is lost.
-FORGETTING = {"SpatialDropout1D", "SpatialDropout2D", "Discretization"}
+FORGETTING = {"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Discretization"}
 
 
 def call(random, layer, inputs):

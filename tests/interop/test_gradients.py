@@ -29,6 +29,18 @@ def convnet():
     return keras.Model(x, layers.Dense(5)(layers.Flatten()(layers.AveragePooling2D(4)(y))))
 
 
+def volumes():
+    x = keras.Input((9, 8, 11, 2))
+    y = layers.ZeroPadding3D(((0, 1), (1, 0), (0, 0)))(x)
+    y = layers.Conv3D(8, 3, padding="same", activation="tanh")(y)
+    y = layers.Activation("silu")(layers.BatchNormalization()(layers.Conv3D(8, (2, 3, 3), groups=2, use_bias=False)(y)))
+    y = layers.MaxPooling3D(2, padding="same")(y)
+    z = layers.Conv3D(6, (1, 2, 2), strides=(1, 2, 2), activation="relu")(layers.Cropping3D((1, 0, 0))(y))
+    z = layers.Conv3DTranspose(4, 3, strides=2, padding="same", activation="tanh")(layers.SpatialDropout3D(0.0)(z))
+    z = layers.GlobalMaxPooling3D()(layers.UpSampling3D((1, 2, 1))(layers.AveragePooling3D(2, padding="same")(z)))
+    return keras.Model(x, layers.Dense(4)(layers.Concatenate()([z, layers.GlobalAveragePooling3D()(y)])))
+
+
 def partly_frozen():
     x = keras.Input((9, 9, 4))
     y = layers.Conv2D(8, 3, name="frozen")(x)
@@ -118,8 +130,8 @@ def distance(ours, theirs, scale):
 # Root mean square of the difference against that of the gradient: what rounding in float32 makes of
 # it. That of a key's bias is nothing but rounding: it moves all scores of a target alike. EfficientNetV2B0's
 # passes through some two hundred layers, half of them normalisations.
-@pytest.mark.parametrize("make, tolerance", [(mlp, 2e-6), (convnet, 5e-6), (partly_frozen, 5e-6), (embedding, 2e-6),
-                                             (transformer, 1e-4), (grouped_transformer, 1e-4),
+@pytest.mark.parametrize("make, tolerance", [(mlp, 2e-6), (convnet, 5e-6), (volumes, 5e-6), (partly_frozen, 5e-6),
+                                             (embedding, 2e-6), (transformer, 1e-4), (grouped_transformer, 1e-4),
                                              (group_normalized, 2e-5), (recurrent, 1e-5), (efficientnet, 2e-3)])
 def test_gradients(make, tolerance, rng, lamina, tmp_path):
     model = make()

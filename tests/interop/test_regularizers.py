@@ -127,6 +127,8 @@ LAYERS = [
     (layers.DepthwiseConv2D, {"kernel_size": 2, "depth_multiplier": 2}, ["depthwise", "bias"], (5, 5, 3)),
     (layers.SeparableConv2D, {"filters": 4, "kernel_size": 2}, ["depthwise", "pointwise", "bias"], (5, 5, 3)),
     (layers.Conv2DTranspose, {"filters": 4, "kernel_size": 2}, ["kernel", "bias"], (4, 4, 3)),
+    (layers.Conv3D, {"filters": 4, "kernel_size": 2}, ["kernel", "bias"], (3, 4, 4, 2)),
+    (layers.Conv3DTranspose, {"filters": 4, "kernel_size": 2}, ["kernel", "bias"], (2, 3, 3, 2)),
     (layers.BatchNormalization, {}, ["beta", "gamma"], (6, 3)),
     (layers.LayerNormalization, {}, ["beta", "gamma"], (6, 3)),
     (layers.GroupNormalization, {"groups": 2}, ["beta", "gamma"], (6, 4)),

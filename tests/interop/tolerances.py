@@ -15,7 +15,7 @@ RECURRENT = {"SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "RNN", "Bid
 # Keras computes means in `result_type(x, "float32")`, which is float32 for float64 too, and so the softmax of
 # attention and the tanh of recurrent layers; Lamina computes these in float64.
 SINGLE_IN_KERAS = {"BatchNormalization", "LayerNormalization", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
-                   "RMSNormalization", "GroupNormalization", "MultiHeadAttention", "GroupQueryAttention",
+                   "GlobalAveragePooling3D", "RMSNormalization", "GroupNormalization", "MultiHeadAttention", "GroupQueryAttention",
                    "GroupedQueryAttention", "Attention", "AdditiveAttention", *RECURRENT}
 
 # (layer, dtype): where one layer needs more, and why.

@@ -76,11 +76,25 @@ void skip_inner_reshape(Rewriter& rewriter, std::size_t index) {
   rewriter.redirect(index, 0, rewriter.op(*producer).inputs[0]);
 }
 
+// A transpose of a transpose is one of the original.
+void skip_inner_transpose(Rewriter& rewriter, std::size_t index) {
+  auto* outer = std::get_if<ops::Transpose>(&rewriter.op(index).spec);
+  if (outer == nullptr) return;
+  const auto producer = rewriter.producer(rewriter.op(index).inputs[0]);
+  if (!producer) return;
+  const auto* inner = std::get_if<ops::Transpose>(&rewriter.op(*producer).spec);
+  if (inner == nullptr) return;
+  for (std::size_t& axis : outer->perm) axis = inner->perm[axis];
+  outer->x = inner->x;
+  rewriter.redirect(index, 0, rewriter.op(*producer).inputs[0]);
+}
+
 }  // namespace
 
 Program drop_identities(Program program) {
   Rewriter rewriter(std::move(program));
   for (std::size_t i = 0; i < rewriter.size(); ++i) {
+    skip_inner_transpose(rewriter, i);
     ops::OpSpec simple = rewriter.op(i).spec;
     std::visit([&](const auto& op) { simplify(simple, op); }, rewriter.op(i).spec);
     rewriter.op(i).spec = std::move(simple);

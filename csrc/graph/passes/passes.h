@@ -6,14 +6,16 @@
 namespace lamina::graph {
 
 /// Removes operations that change nothing (linear activations, no-op reshapes, pads, casts, ...),
-/// and makes transposes and reductions that only move or drop dimensions of size one into reshapes.
+/// makes one of transposes in a row, and reshapes of transposes and reductions that only move or
+/// drop dimensions of size one.
 [[nodiscard]] Program drop_identities(Program program);
 
 /// Removes what no output depends on.
 [[nodiscard]] Program drop_dead(Program program);
 
-/// Moves activations and normalisations over the last axis before a reshape, beside the operation
-/// that can take them in (Conv1D is a Conv2D between reshapes).
+/// Moves activations and normalisations before a transpose, or over the last axis before a reshape,
+/// beside the operation that can take them in (Conv1D is a Conv2D between reshapes, Conv3D one
+/// between transposes).
 [[nodiscard]] Program sink_reshapes(Program program);
 
 /// Zero padding of rows and columns becomes padding of the convolutions that read it.

@@ -8,8 +8,9 @@ bool same_last_axis(const Shape& a, const Shape& b) {
   return a.rank() > 0 && b.rank() > 0 && a[-1] == b[-1];
 }
 
-/// Makes `spec` work on `shape` instead of its own; false where it cannot.
-bool move_to(ops::OpSpec& spec, const Shape& shape) {
+/// Makes `spec` work on what the reshape is made of; false where it cannot.
+bool move_above(ops::OpSpec& spec, const ops::Reshape& reshape) {
+  const Shape& shape = reshape.x.shape;
   if (auto* unary = std::get_if<ops::UnaryOp>(&spec)) {
     unary->x.shape = unary->y.shape = shape;
     return true;
@@ -23,6 +24,33 @@ bool move_to(ops::OpSpec& spec, const Shape& shape) {
   norm->axis = shape.rank() - 1;
   return true;
 }
+bool move_above(ops::OpSpec& spec, const ops::Transpose& transpose) {
+  if (auto* unary = std::get_if<ops::UnaryOp>(&spec)) {
+    unary->x.shape = unary->y.shape = transpose.x.shape;
+    return true;
+  }
+  auto* norm = std::get_if<ops::BatchNorm>(&spec);
+  if (norm == nullptr) return false;
+  norm->x.shape = norm->y.shape = transpose.x.shape;
+  norm->axis = transpose.perm[norm->axis];
+  return true;
+}
+
+/// Has operation `below` and the `Moving` one `above` it change places, if that can be.
+template <class Moving>
+void exchange(Rewriter& rewriter, std::size_t above, std::size_t below) {
+  const auto* moving = std::get_if<Moving>(&rewriter.op(above).spec);
+  if (moving == nullptr) return;
+  ops::OpSpec first = rewriter.op(below).spec;
+  if (!move_above(first, *moving)) return;
+  Moving second = *moving;
+  second.x = std::visit([](const auto& op) { return op.y; }, first);
+  second.y = rewriter.value(rewriter.op(below).output);
+  rewriter.exchange(above, below);
+  rewriter.op(above).spec = std::move(first);
+  rewriter.value(rewriter.op(above).output) = second.x;
+  rewriter.op(below).spec = std::move(second);
+}
 
 }  // namespace
 
@@ -32,16 +60,8 @@ Program sink_reshapes(Program program) {
     if (rewriter.op(i).inputs.size() != 1) continue;
     const auto above = rewriter.private_producer(rewriter.op(i).inputs[0]);
     if (!above) continue;
-    const auto* reshape = std::get_if<ops::Reshape>(&rewriter.op(*above).spec);
-    if (reshape == nullptr) continue;
-    ops::OpSpec moved = rewriter.op(i).spec;
-    if (!move_to(moved, reshape->x.shape)) continue;
-    const ops::TensorSpec between = std::visit([](const auto& op) { return op.y; }, moved);
-    const ops::TensorSpec below = rewriter.value(rewriter.op(i).output);
-    rewriter.exchange(*above, i);
-    rewriter.op(*above).spec = std::move(moved);
-    rewriter.op(i).spec = ops::Reshape{between, below};
-    rewriter.value(rewriter.op(*above).output) = between;
+    exchange<ops::Reshape>(rewriter, *above, i);
+    exchange<ops::Transpose>(rewriter, *above, i);
   }
   return std::move(rewriter).finish();
 }

@@ -48,6 +48,9 @@ class Config {
   /// A list of two, or an integer for both.
   virtual void pair(std::string_view option, IntPair& value) = 0;
   virtual void optional_pair(std::string_view option, std::optional<IntPair>& value) = 0;
+  /// A list of three, or an integer for all.
+  virtual void triple(std::string_view option, IntTriple& value) = 0;
+  virtual void optional_triple(std::string_view option, std::optional<IntTriple>& value) = 0;
   /// An integer, or a list of one.
   virtual void axis(std::string_view option, std::int64_t& value) = 0;
   virtual void axes(std::string_view option, Axes& value, AxesForm form) = 0;
@@ -59,6 +62,7 @@ class Config {
   /// A list; has to be there.
   virtual void batch_shape(std::string_view option, OptionalShape& value) = 0;
   virtual void padding2d(std::string_view option, Padding2D& value) = 0;
+  virtual void padding3d(std::string_view option, Padding3D& value) = 0;
   /// A number, a list, nested lists, or null (not given). Read from a serialized NumPy array or
   /// tensor, too.
   virtual void array(std::string_view option, ArrayLike& value) = 0;
@@ -91,6 +95,20 @@ class Config {
   virtual void fixed(std::string_view option, const nlohmann::json& value) = 0;
   /// What has to be null, and Keras does not write then.
   virtual void absent(std::initializer_list<std::string_view> options) = 0;
+
+  // Numbers along the spatial axes of a layer, by how many it has.
+  void along(std::string_view option, std::int64_t& value) { single(option, value); }
+  void along(std::string_view option, IntPair& value) { pair(option, value); }
+  void along(std::string_view option, IntTriple& value) { triple(option, value); }
+  void along(std::string_view option, std::optional<std::int64_t>& value) {
+    optional_single(option, value);
+  }
+  void along(std::string_view option, std::optional<IntPair>& value) {
+    optional_pair(option, value);
+  }
+  void along(std::string_view option, std::optional<IntTriple>& value) {
+    optional_triple(option, value);
+  }
 
   void data_format(std::string& value) { string("data_format", value); }
   /// Where the options of one weight are.

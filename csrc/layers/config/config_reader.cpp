@@ -173,6 +173,20 @@ void ConfigReader::optional_pair(std::string_view option, std::optional<IntPair>
   if (const json* found = find_given(option)) value = to_pair(option, *found);
 }
 
+IntTriple ConfigReader::to_triple(std::string_view option, const json& value) const {
+  if (!value.is_array()) return to_integer(option, value);
+  if (value.size() != 3) unsupported(option);
+  return {to_integer(option, value[0]), to_integer(option, value[1]), to_integer(option, value[2])};
+}
+
+void ConfigReader::triple(std::string_view option, IntTriple& value) {
+  if (const json* found = find(option)) value = to_triple(option, *found);
+}
+
+void ConfigReader::optional_triple(std::string_view option, std::optional<IntTriple>& value) {
+  if (const json* found = find_given(option)) value = to_triple(option, *found);
+}
+
 void ConfigReader::axis(std::string_view option, std::int64_t& value) {
   single(option, value);
 }
@@ -241,6 +255,18 @@ void ConfigReader::padding2d(std::string_view option, Padding2D& value) {
   }
   if (found->size() != 2) unsupported(option);
   value = {to_pair(option, (*found)[0]), to_pair(option, (*found)[1])};
+}
+
+void ConfigReader::padding3d(std::string_view option, Padding3D& value) {
+  const json* found = find(option);
+  if (found == nullptr) return;
+  if (!found->is_array()) {
+    value = to_integer(option, *found);
+    return;
+  }
+  if (found->size() != 3) unsupported(option);
+  value = {to_pair(option, (*found)[0]), to_pair(option, (*found)[1]),
+           to_pair(option, (*found)[2])};
 }
 
 void ConfigReader::array(std::string_view option, ArrayLike& value) {

@@ -25,6 +25,8 @@ class ConfigReader final : public Config {
   void optional_single(std::string_view option, std::optional<std::int64_t>& value) override;
   void pair(std::string_view option, IntPair& value) override;
   void optional_pair(std::string_view option, std::optional<IntPair>& value) override;
+  void triple(std::string_view option, IntTriple& value) override;
+  void optional_triple(std::string_view option, std::optional<IntTriple>& value) override;
   void axis(std::string_view option, std::int64_t& value) override;
   void axes(std::string_view option, Axes& value, AxesForm form) override;
   void integers(std::string_view option, std::vector<std::int64_t>& value) override;
@@ -32,6 +34,7 @@ class ConfigReader final : public Config {
   void optional_shape(std::string_view option, OptionalShape& value) override;
   void batch_shape(std::string_view option, OptionalShape& value) override;
   void padding2d(std::string_view option, Padding2D& value) override;
+  void padding3d(std::string_view option, Padding3D& value) override;
   void array(std::string_view option, ArrayLike& value) override;
   void seed(std::optional<std::uint64_t>& value) override;
   /// Null is the weight's default.
@@ -75,6 +78,7 @@ class ConfigReader final : public Config {
   [[nodiscard]] std::int64_t to_integer(std::string_view option, const nlohmann::json& value) const;
   [[nodiscard]] std::int64_t to_single(std::string_view option, const nlohmann::json& value) const;
   [[nodiscard]] IntPair to_pair(std::string_view option, const nlohmann::json& value) const;
+  [[nodiscard]] IntTriple to_triple(std::string_view option, const nlohmann::json& value) const;
   [[nodiscard]] Shape to_shape(std::string_view option, const nlohmann::json& value) const;
   [[nodiscard]] LayerPtr to_layer(std::string_view option, const nlohmann::json& value) const;
   void keep(std::string_view option);

@@ -17,6 +17,10 @@ json list(IntPair pair) {
   return {pair.first, pair.second};
 }
 
+json list(const IntTriple& triple) {
+  return {triple.first, triple.second, triple.third};
+}
+
 /// The elements from `at` on as nested lists.
 json nested(const ArrayLike& array, std::size_t axis, std::size_t& at) {
   if (axis == array.shape.rank()) return array.values[at++];
@@ -98,6 +102,14 @@ void ConfigWriter::optional_pair(std::string_view option, std::optional<IntPair>
   set(option, value ? list(*value) : json());
 }
 
+void ConfigWriter::triple(std::string_view option, IntTriple& value) {
+  set(option, list(value));
+}
+
+void ConfigWriter::optional_triple(std::string_view option, std::optional<IntTriple>& value) {
+  set(option, value ? list(*value) : json());
+}
+
 void ConfigWriter::axis(std::string_view option, std::int64_t& value) {
   set(option, value);
 }
@@ -132,6 +144,10 @@ void ConfigWriter::batch_shape(std::string_view option, OptionalShape& value) {
 
 void ConfigWriter::padding2d(std::string_view option, Padding2D& value) {
   set(option, json::array({list(value.height), list(value.width)}));
+}
+
+void ConfigWriter::padding3d(std::string_view option, Padding3D& value) {
+  set(option, json::array({list(value.depth), list(value.height), list(value.width)}));
 }
 
 void ConfigWriter::array(std::string_view option, ArrayLike& value) {

@@ -21,6 +21,8 @@ class ConfigWriter final : public Config {
   void optional_single(std::string_view option, std::optional<std::int64_t>& value) override;
   void pair(std::string_view option, IntPair& value) override;
   void optional_pair(std::string_view option, std::optional<IntPair>& value) override;
+  void triple(std::string_view option, IntTriple& value) override;
+  void optional_triple(std::string_view option, std::optional<IntTriple>& value) override;
   void axis(std::string_view option, std::int64_t& value) override;
   void axes(std::string_view option, Axes& value, AxesForm form) override;
   void integers(std::string_view option, std::vector<std::int64_t>& value) override;
@@ -28,6 +30,7 @@ class ConfigWriter final : public Config {
   void optional_shape(std::string_view option, OptionalShape& value) override;
   void batch_shape(std::string_view option, OptionalShape& value) override;
   void padding2d(std::string_view option, Padding2D& value) override;
+  void padding3d(std::string_view option, Padding3D& value) override;
   void array(std::string_view option, ArrayLike& value) override;
   void seed(std::optional<std::uint64_t>& value) override;
   void initializer(std::string_view option, Initializer& value) override;

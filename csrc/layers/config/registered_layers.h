@@ -10,12 +10,14 @@
   X(Masking, MaskingOptions)                               \
   X(Conv1D, Conv1DOptions)                                 \
   X(Conv2D, Conv2DOptions)                                 \
+  X(Conv3D, Conv3DOptions)                                 \
   X(DepthwiseConv1D, DepthwiseConv1DOptions)               \
   X(DepthwiseConv2D, DepthwiseConv2DOptions)               \
   X(SeparableConv1D, SeparableConv1DOptions)               \
   X(SeparableConv2D, SeparableConv2DOptions)               \
   X(Conv1DTranspose, Conv1DTransposeOptions)               \
   X(Conv2DTranspose, Conv2DTransposeOptions)               \
+  X(Conv3DTranspose, Conv3DTransposeOptions)               \
   X(BatchNormalization, BatchNormalizationOptions)         \
   X(LayerNormalization, LayerNormalizationOptions)         \
   X(RMSNormalization, RMSNormalizationOptions)             \
@@ -31,6 +33,7 @@
   X(Dropout, DropoutOptions)                               \
   X(SpatialDropout1D, SpatialDropout1DOptions)             \
   X(SpatialDropout2D, SpatialDropout2DOptions)             \
+  X(SpatialDropout3D, SpatialDropout3DOptions)             \
   X(AlphaDropout, AlphaDropoutOptions)                     \
   X(GaussianNoise, GaussianNoiseOptions)                   \
   X(GaussianDropout, GaussianDropoutOptions)               \
@@ -54,18 +57,25 @@
   X(TimeDistributed, TimeDistributedOptions)               \
   X(MaxPooling1D, MaxPooling1DOptions)                     \
   X(MaxPooling2D, MaxPooling2DOptions)                     \
+  X(MaxPooling3D, MaxPooling3DOptions)                     \
   X(AveragePooling1D, AveragePooling1DOptions)             \
   X(AveragePooling2D, AveragePooling2DOptions)             \
+  X(AveragePooling3D, AveragePooling3DOptions)             \
   X(GlobalAveragePooling1D, GlobalAveragePooling1DOptions) \
   X(GlobalAveragePooling2D, GlobalAveragePooling2DOptions) \
+  X(GlobalAveragePooling3D, GlobalAveragePooling3DOptions) \
   X(GlobalMaxPooling1D, GlobalMaxPooling1DOptions)         \
   X(GlobalMaxPooling2D, GlobalMaxPooling2DOptions)         \
+  X(GlobalMaxPooling3D, GlobalMaxPooling3DOptions)         \
   X(ZeroPadding1D, ZeroPadding1DOptions)                   \
   X(ZeroPadding2D, ZeroPadding2DOptions)                   \
+  X(ZeroPadding3D, ZeroPadding3DOptions)                   \
   X(Cropping1D, Cropping1DOptions)                         \
   X(Cropping2D, Cropping2DOptions)                         \
+  X(Cropping3D, Cropping3DOptions)                         \
   X(UpSampling1D, UpSampling1DOptions)                     \
   X(UpSampling2D, UpSampling2DOptions)                     \
+  X(UpSampling3D, UpSampling3DOptions)                     \
   X(Reshape, ReshapeOptions)                               \
   X(Flatten, FlattenOptions)                               \
   X(Permute, PermuteOptions)                               \

@@ -101,23 +101,26 @@ bool goes_by_sample(const Layer& layer, const graph::Builder& builder) {
   return is_any_of<
       ActivationOptions, ActivityRegularizationOptions, AdditiveAttentionOptions,
       AlphaDropoutOptions, AttentionOptions, AveragePooling1DOptions, AveragePooling2DOptions,
-      BatchNormalizationOptions, BidirectionalOptions, CenterCropOptions, ConcatenateOptions,
-      Conv1DOptions, Conv1DTransposeOptions, Conv2DOptions, Conv2DTransposeOptions,
-      ConvLSTM1DOptions, ConvLSTM2DOptions, Cropping1DOptions, Cropping2DOptions, DenseOptions,
+      AveragePooling3DOptions, BatchNormalizationOptions, BidirectionalOptions, CenterCropOptions,
+      ConcatenateOptions, Conv1DOptions, Conv1DTransposeOptions, Conv2DOptions,
+      Conv2DTransposeOptions, Conv3DOptions, Conv3DTransposeOptions, ConvLSTM1DOptions,
+      ConvLSTM2DOptions, Cropping1DOptions, Cropping2DOptions, Cropping3DOptions, DenseOptions,
       DepthwiseConv1DOptions, DepthwiseConv2DOptions, DotOptions, DropoutOptions, ELUOptions,
       EmbeddingOptions, FlattenOptions, GaussianDropoutOptions, GaussianNoiseOptions,
-      GlobalAveragePooling1DOptions, GlobalAveragePooling2DOptions, GlobalMaxPooling1DOptions,
-      GlobalMaxPooling2DOptions, GroupNormalizationOptions, GroupQueryAttentionOptions, GRUOptions,
-      GRUCellOptions, IdentityOptions, LayerNormalizationOptions, LeakyReLUOptions, LSTMOptions,
-      LSTMCellOptions, MaskingOptions, MaxPooling1DOptions, MaxPooling2DOptions, MergeOptions,
+      GlobalAveragePooling1DOptions, GlobalAveragePooling2DOptions, GlobalAveragePooling3DOptions,
+      GlobalMaxPooling1DOptions, GlobalMaxPooling2DOptions, GlobalMaxPooling3DOptions,
+      GroupNormalizationOptions, GroupQueryAttentionOptions, GRUOptions, GRUCellOptions,
+      IdentityOptions, LayerNormalizationOptions, LeakyReLUOptions, LSTMOptions, LSTMCellOptions,
+      MaskingOptions, MaxPooling1DOptions, MaxPooling2DOptions, MaxPooling3DOptions, MergeOptions,
       MultiHeadAttentionOptions, NormalizationOptions, PermuteOptions, PReLUOptions,
       RandomBrightnessOptions, RandomContrastOptions, RandomFlipOptions, RandomRotationOptions,
       RandomTranslationOptions, RandomZoomOptions, ReLUOptions, RepeatVectorOptions,
       RescalingOptions, ReshapeOptions, ResizingOptions, RMSNormalizationOptions, RNNOptions,
       SeparableConv1DOptions, SeparableConv2DOptions, SimpleRNNOptions, SimpleRNNCellOptions,
-      SoftmaxOptions, SpatialDropout1DOptions, SpatialDropout2DOptions, StackedRNNCellsOptions,
-      TimeDistributedOptions, UnitNormalizationOptions, UpSampling1DOptions, UpSampling2DOptions,
-      ZeroPadding1DOptions, ZeroPadding2DOptions>(layer, builder);
+      SoftmaxOptions, SpatialDropout1DOptions, SpatialDropout2DOptions, SpatialDropout3DOptions,
+      StackedRNNCellsOptions, TimeDistributedOptions, UnitNormalizationOptions, UpSampling1DOptions,
+      UpSampling2DOptions, UpSampling3DOptions, ZeroPadding1DOptions, ZeroPadding2DOptions,
+      ZeroPadding3DOptions>(layer, builder);
 }
 
 }  // namespace lamina::layers

@@ -37,8 +37,8 @@ class ConvLSTMCellLayer final : public CellLayer<ConvLayer<ConvLSTMCellOptions>>
   explicit ConvLSTMCellLayer(const ConvLSTMCellOptions& options)
       : CellLayer({"inputs", 2}, "ConvLSTMCell", options, options.geometry),
         recurrent_(geometry_),
-        step_(std::vector<std::int64_t>(geometry_.rank + 2, kNone)) {
-    recurrent_.strides = recurrent_.dilation_rate = 1;
+        step_(std::vector<std::int64_t>(geometry_.rank() + 2, kNone)) {
+    recurrent_.strides = recurrent_.dilation_rate = Along(geometry_.rank(), 1);
     recurrent_.padding = "same";
   }
 
@@ -49,7 +49,7 @@ class ConvLSTMCellLayer final : public CellLayer<ConvLayer<ConvLSTMCellOptions>>
 
   [[nodiscard]] Course begin(Builder& builder, ValueId x) override {
     const Shape sequence = builder.shape(x);
-    ValueId rows = to_nhwc(builder, in_rows(builder, x));
+    ValueId rows = to_nhwc(builder, in_rows(builder, x)).value;
     const std::int64_t features = builder.shape(rows)[-1];
     const auto masks = masks_of(builder, rows, sequence[1], features, options_.dropout);
     if (masks) rows = by_gate(builder, rows, sequence[0], *masks);
@@ -58,18 +58,18 @@ class ConvLSTMCellLayer final : public CellLayer<ConvLayer<ConvLSTMCellOptions>>
     return {products, step(builder, products, sequence[1])};
   }
   [[nodiscard]] ValueId state(Builder& builder, ValueId given) override {
-    return to_nhwc(builder, given);
+    return to_nhwc(builder, given).value;
   }
   [[nodiscard]] ValueId zero_state(Builder& builder, const Shape& step) override {
     const Shape state = state_shape(step);
-    const std::int64_t rows = geometry_.rank == 1 ? 1 : state[spatial_axis(0)];
-    const std::int64_t cols = state[spatial_axis(geometry_.rank - 1)];
+    const std::int64_t rows = geometry_.rank() == 1 ? 1 : state[spatial_axis(0)];
+    const std::int64_t cols = state[spatial_axis(geometry_.rank() - 1)];
     return constant(builder, {state[0], rows, cols, options_.filters}, 0);
   }
   [[nodiscard]] ValueId as_given(Builder& builder, ValueId states) const override {
     std::vector<std::int64_t> dims = builder.shape(states).dims();
     const std::size_t first = dims.size() - 3;  // of the axes of an image
-    if (geometry_.rank == 1) {
+    if (geometry_.rank() == 1) {
       dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(first));
       states = builder.reshape(states, Shape(dims));
     }
@@ -106,7 +106,7 @@ class ConvLSTMCellLayer final : public CellLayer<ConvLayer<ConvLSTMCellOptions>>
  private:
   /// As in Keras: only the batch may be open.
   void check_known(const Shape& step) const {
-    for (std::size_t i = 0; i < geometry_.rank; ++i) {
+    for (std::size_t i = 0; i < geometry_.rank(); ++i) {
       if (step[spatial_axis(i)] != kNone) continue;
       fail(
           "ConvLSTM layers only support static input shapes for the spatial dimension. Received "
@@ -142,9 +142,10 @@ class ConvLSTMCellLayer final : public CellLayer<ConvLayer<ConvLSTMCellOptions>>
                                   std::int64_t groups, const VariablePtr& kernel,
                                   std::int64_t features, const VariablePtr& bias) const {
     const std::int64_t filters = kGates * options_.filters;
-    return convolve(builder, geometry, images,
+    return convolve(builder, geometry, {images},
                     graph::Param::of(kernel, compute_dtype(), kernel_shape_2d(features, filters)),
-                    filters, groups, bias);
+                    filters, groups, bias)
+        .value;
   }
 
   /// States are as large as the products of inputs.
@@ -165,7 +166,7 @@ class ConvLSTMCellLayer final : public CellLayer<ConvLayer<ConvLSTMCellOptions>>
   [[nodiscard]] ValueId activated(Builder& builder, ValueId x,
                                   const ActivationFunction& activation) const {
     if (is_elementwise(activation)) return lower_activation(builder, x, activation);
-    return to_nhwc(builder, lower_activation(builder, from_nhwc(builder, x), activation));
+    return to_nhwc(builder, lower_activation(builder, from_nhwc(builder, {x}), activation)).value;
   }
 
   ConvGeometry recurrent_;
@@ -201,11 +202,11 @@ void describe_conv_lstm(Config& config, Options& options) {
   config.unused("seed", nullptr);
   config.required({"filters", "kernel_size"});
   config.integer("filters", options.filters);
-  describe_along(config, "kernel_size", options.kernel_size);
-  describe_along(config, "strides", options.strides);
+  config.along("kernel_size", options.kernel_size);
+  config.along("strides", options.strides);
   config.string("padding", options.padding);
   config.data_format(options.data_format);
-  describe_along(config, "dilation_rate", options.dilation_rate);
+  config.along("dilation_rate", options.dilation_rate);
   describe_recurrent(config, options);
 }
 

@@ -12,7 +12,8 @@
 namespace lamina::layers {
 
 // Convolutions. `padding`: "valid" or "same" (Conv1D: also "causal"); `data_format`:
-// "channels_last" (batch, rows, cols, channels) or "channels_first" (batch, channels, rows, cols).
+// "channels_last" (batch, rows, cols, channels) or "channels_first" (batch, channels, rows, cols),
+// before which 3D layers have a depth.
 // Kernels do not depend on the data format.
 
 /// (batch, steps, in) -> (batch, steps', filters).
@@ -64,6 +65,33 @@ struct Conv2DOptions {
   bool trainable = true;
 };
 [[nodiscard]] LayerRef Conv2D(Conv2DOptions options);
+
+/// (batch, depth, rows, cols, in) -> (batch, depth', rows', cols', filters).
+/// Variables: kernel (depth, rows, cols, in / groups, filters), bias (filters).
+/// Computed over depth and rows, from a copy of the input that has it once for each of the kernel's
+/// columns, divided by their stride.
+struct Conv3DOptions {
+  std::int64_t filters = 0;
+  IntTriple kernel_size = 0;
+  IntTriple strides = 1;
+  std::string padding = "valid";
+  std::string data_format = "channels_last";
+  IntTriple dilation_rate = 1;
+  std::int64_t groups = 1;
+  ActivationFunction activation = {};
+  bool use_bias = true;
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer = {};
+  Regularizer bias_regularizer = {};
+  Regularizer activity_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint bias_constraint = {};
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Conv3D(Conv3DOptions options);
 
 /// (batch, steps, in) -> (batch, steps', in * depth_multiplier).
 /// Variables: kernel (kernel_size, in, depth_multiplier), bias (in * depth_multiplier).
@@ -221,5 +249,30 @@ struct Conv2DTransposeOptions {
   bool trainable = true;
 };
 [[nodiscard]] LayerRef Conv2DTranspose(Conv2DTransposeOptions options);
+
+/// (batch, depth, rows, cols, in) -> (batch, depth', rows', cols', filters), each as the rows of
+/// Conv2DTranspose. Variables: kernel (depth, rows, cols, filters, in), bias (filters).
+struct Conv3DTransposeOptions {
+  std::int64_t filters = 0;
+  IntTriple kernel_size = 0;
+  IntTriple strides = 1;
+  std::string padding = "valid";
+  std::optional<IntTriple> output_padding = {};
+  std::string data_format = "channels_last";
+  IntTriple dilation_rate = 1;
+  ActivationFunction activation = {};
+  bool use_bias = true;
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer = {};
+  Regularizer bias_regularizer = {};
+  Regularizer activity_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint bias_constraint = {};
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Conv3DTranspose(Conv3DTransposeOptions options);
 
 }  // namespace lamina::layers

@@ -125,6 +125,15 @@ struct SpatialDropout2DOptions {
 };
 [[nodiscard]] LayerRef SpatialDropout2D(SpatialDropout2DOptions options);
 
+/// Of volumes, (batch, depth, height, width, channels) or with the channels first.
+struct SpatialDropout3DOptions {
+  double rate = -1;  ///< in [0, 1]; has to be given
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+};
+[[nodiscard]] LayerRef SpatialDropout3D(SpatialDropout3DOptions options);
+
 /// For networks of "selu" (Klambauer et al. 2017): the identity in prediction; in training elements
 /// are set, with probability `rate`, to the value that selu tends to, and all then scaled and
 /// shifted so that a mean of 0 and a variance of 1 stay. `noise_shape` is Dropout's. A rate of 1

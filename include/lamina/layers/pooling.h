@@ -56,6 +56,29 @@ struct AveragePooling1DOptions {
 };
 [[nodiscard]] LayerRef AveragePooling1D(AveragePooling1DOptions options);
 
+/// (batch, depth, rows, cols, channels) -> (batch, depth', rows', cols', channels).
+struct MaxPooling3DOptions {
+  IntTriple pool_size = 2;
+  std::optional<IntTriple> strides = {};
+  std::string padding = "valid";
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef MaxPooling3D(MaxPooling3DOptions options = {});
+
+struct AveragePooling3DOptions {
+  IntTriple pool_size = 0;
+  std::optional<IntTriple> strides = {};
+  std::string padding = "valid";
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef AveragePooling3D(AveragePooling3DOptions options);
+
 // Global pooling: (batch, ..., channels) -> (batch, channels), or with `keepdims` the pooled axes
 // stay with size 1.
 
@@ -96,5 +119,23 @@ struct GlobalMaxPooling2DOptions {
   bool trainable = true;
 };
 [[nodiscard]] LayerRef GlobalMaxPooling2D(GlobalMaxPooling2DOptions options = {});
+
+struct GlobalAveragePooling3DOptions {
+  std::string data_format = "channels_last";
+  bool keepdims = false;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef GlobalAveragePooling3D(GlobalAveragePooling3DOptions options = {});
+
+struct GlobalMaxPooling3DOptions {
+  std::string data_format = "channels_last";
+  bool keepdims = false;
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef GlobalMaxPooling3D(GlobalMaxPooling3DOptions options = {});
 
 }  // namespace lamina::layers

@@ -30,6 +30,16 @@ struct ZeroPadding2DOptions {
 };
 [[nodiscard]] LayerRef ZeroPadding2D(ZeroPadding2DOptions options = {});
 
+/// (batch, depth, rows, cols, channels), zeros around likewise.
+struct ZeroPadding3DOptions {
+  Padding3D padding = 1;
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef ZeroPadding3D(ZeroPadding3DOptions options = {});
+
 /// Without the first and the last steps, as many as `cropping` says: one number, or {first, last}.
 /// (batch, steps, channels) -> (batch, steps', channels). Throws ValueError where none are left, as
 /// Cropping2D does.
@@ -51,6 +61,16 @@ struct Cropping2DOptions {
 };
 [[nodiscard]] LayerRef Cropping2D(Cropping2DOptions options = {});
 
+/// (batch, depth, rows, cols, channels), cut off on all sides likewise.
+struct Cropping3DOptions {
+  Padding3D cropping = 1;
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef Cropping3D(Cropping3DOptions options = {});
+
 /// (batch, steps, channels) -> (batch, steps * size, channels), each step `size` times.
 struct UpSampling1DOptions {
   std::int64_t size = 2;
@@ -71,6 +91,17 @@ struct UpSampling2DOptions {
   bool trainable = true;
 };
 [[nodiscard]] LayerRef UpSampling2D(UpSampling2DOptions options = {});
+
+/// (batch, depth, rows, cols, channels) -> (batch, depth * size, rows * size, cols * size,
+/// channels), each element so many times.
+struct UpSampling3DOptions {
+  IntTriple size = 2;
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef UpSampling3D(UpSampling3DOptions options = {});
 
 /// (batch, ...) -> (batch, target_shape...); one -1 is inferred. The dtype does not change.
 struct ReshapeOptions {

@@ -22,6 +22,16 @@ struct IntPair {
   friend bool operator==(const IntPair&, const IntPair&) = default;
 };
 
+/// One integer for all three spatial axes, or {depth, height, width}.
+struct IntTriple {
+  std::int64_t first = 1, second = 1, third = 1;
+  IntTriple() = default;
+  IntTriple(std::int64_t all) : first(all), second(all), third(all) {}  // NOLINT: implicit
+  IntTriple(std::int64_t depth, std::int64_t height, std::int64_t width)
+      : first(depth), second(height), third(width) {}
+  friend bool operator==(const IntTriple&, const IntTriple&) = default;
+};
+
 /// Padding of height and width: one integer, {height, width}, or {{top, bottom}, {left, right}}.
 struct Padding2D {
   IntPair height = 1, width = 1;
@@ -29,6 +39,16 @@ struct Padding2D {
   Padding2D(std::int64_t all) : height(all), width(all) {}  // NOLINT: implicit on purpose
   Padding2D(IntPair height_padding, IntPair width_padding)
       : height(height_padding), width(width_padding) {}
+};
+
+/// Padding of depth, height and width: one integer, {depth, height, width}, or three pairs of what
+/// lies before and behind.
+struct Padding3D {
+  IntPair depth = 1, height = 1, width = 1;
+  Padding3D() = default;
+  Padding3D(std::int64_t all) : depth(all), height(all), width(all) {}  // NOLINT: implicit
+  Padding3D(IntPair depth_padding, IntPair height_padding, IntPair width_padding)
+      : depth(depth_padding), height(height_padding), width(width_padding) {}
 };
 
 /// An activation: one of Keras's names ("linear", "relu", "relu6", "leaky_relu", "elu", "selu",

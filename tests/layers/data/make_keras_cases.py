@@ -541,11 +541,53 @@ def categories():
     yield case(L.Discretization(bounds, output_mode="one_hot"), (None, 1))
 
 
+def volumes():
+    global rng
+    rng = np.random.default_rng(20261206)
+    VOLUME, FIRST_VOLUME = (None, 4, 3, 5, 2), (None, 2, 4, 3, 5)
+    for padding in ("valid", "same"):
+        for strides in (1, 2, (2, 1, 3)):
+            yield case(L.Conv3D(2, (2, 1, 3), strides=strides, padding=padding), VOLUME)
+            yield case(L.Conv3DTranspose(2, (1, 3, 2), strides=strides, padding=padding), (None, 2, 2, 3, 2))
+        yield case(L.Conv3D(2, 2, dilation_rate=(1, 2, 2), padding=padding, activation="silu"), VOLUME)
+        yield case(L.Conv3DTranspose(1, 2, dilation_rate=(1, 2, 3), padding=padding), (None, 2, 2, 3, 2))
+        yield case(L.Conv3DTranspose(2, 3, strides=2, padding=padding, output_padding=1), (None, 1, 2, 2, 2))
+        yield case(L.MaxPooling3D(2, padding=padding), VOLUME)
+        yield case(L.MaxPooling3D((2, 3, 1), strides=(1, 2, 2), padding=padding), VOLUME)
+        yield case(L.AveragePooling3D(2, padding=padding), VOLUME)
+        yield case(L.AveragePooling3D((3, 1, 2), strides=(2, 1, 3), padding=padding), VOLUME)
+    yield case(L.Conv3D(4, (1, 2, 2), groups=2, use_bias=False, activation="relu"), VOLUME)
+    yield case(L.Conv3D(4, (2, 2, 3), strides=(2, 2, 3), groups=2, padding="same"), VOLUME)
+    yield case(L.Conv3D(2, 2, padding="same", data_format="channels_first"), FIRST_VOLUME)
+    yield case(L.Conv3D(2, 2, data_format="channels_first", activation="softmax"), FIRST_VOLUME)
+    yield case(L.Conv3D(1, 1), (None, None, None, None, 3))
+    yield case(L.Conv3DTranspose(2, 2, strides=(1, 2, 2), data_format="channels_first", activation="elu"),
+               (None, 2, 2, 3, 2))
+    yield case(L.MaxPooling3D(data_format="channels_first"), FIRST_VOLUME)
+    yield case(L.AveragePooling3D((1, 2, 2), padding="same", data_format="channels_first"), FIRST_VOLUME)
+    for layer in (L.GlobalMaxPooling3D, L.GlobalAveragePooling3D):
+        yield case(layer(), VOLUME)
+        yield case(layer(data_format="channels_first", keepdims=True), FIRST_VOLUME)
+    yield case(L.ZeroPadding3D(), (None, 1, 2, 1, 2))
+    yield case(L.ZeroPadding3D((0, 1, 2)), (None, 1, 2, 1, 2))
+    yield case(L.ZeroPadding3D(((0, 1), (1, 0), (0, 0)), data_format="channels_first"), (None, 1, 2, 2, 1))
+    yield case(L.Cropping3D(), VOLUME)
+    yield case(L.Cropping3D((1, 0, 2)), (None, 4, None, 5, 2))
+    yield case(L.Cropping3D(((0, 1), (1, 0), (2, 1)), data_format="channels_first"), FIRST_VOLUME)
+    yield case(L.UpSampling3D(), (None, 2, 1, 2, 2))
+    yield case(L.UpSampling3D((1, 3, 2), data_format="channels_first"), (None, 2, 2, 1, 2))
+    yield case(L.SpatialDropout3D(0.3), (None, 2, 2, 1, 3))
+    yield case(L.SpatialDropout3D(0.2, data_format="channels_first"), (None, 2, 2, 1, 3))
+    for policy in ("bfloat16", "mixed_bfloat16", "float16", "mixed_float16"):
+        yield case(L.Conv3D(2, 2, dtype=policy), VOLUME, numbers=False)
+        yield case(L.MaxPooling3D(dtype=policy), VOLUME, numbers=False)
+
+
 def main():
     keras.config.set_floatx("float32")
     groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow, attention, masks,
               recurrent, more_normalizations, more_attention, more_core, time_distributed,
-              cells, one_dimension, noise, spectral, conv_lstm, images, categories)
+              cells, one_dimension, noise, spectral, conv_lstm, images, categories, volumes)
     cases = [c for group in groups for c in group()]
     path = pathlib.Path(__file__).with_name("keras_cases.json")
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)

@@ -210,8 +210,8 @@ std::vector<Row> rows() {
       {"GeluApproximate",
        plain([] { return Activation({.activation = ActivationFunction::gelu(true)}); })},
   };
-  for (const auto& more :
-       {rows_of_convolutions(), rows_of_attention(), rows_of_recurrence(), rows_of_images()}) {
+  for (const auto& more : {rows_of_convolutions(), rows_of_volumes(), rows_of_attention(),
+                           rows_of_recurrence(), rows_of_images()}) {
     rows.insert(rows.end(), more.begin(), more.end());
   }
   for (const auto& [name, layer] :
