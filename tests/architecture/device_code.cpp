@@ -15,7 +15,8 @@
 namespace lamina::testing {
 namespace {
 
-constexpr Elf64_Half kMachine = 190;  // EM_CUDA
+constexpr Elf64_Half kMachine = 190;             // EM_CUDA
+constexpr unsigned char kMovedArchitecture = 8;  // from this ABI on it lies a byte higher
 // Entries of the section .nv.info: a byte of format, one of attribute, two of the data's size.
 constexpr unsigned char kSizedValue = 0x04, kFrameSize = 0x11, kRegisterCount = 0x2f;
 
@@ -60,7 +61,7 @@ class Cubin {
     for (auto& [name, kernel] : found) {
       if (kernel.registers == 0) continue;  // a function that kernels call
       kernel.name = demangled(name);
-      kernel.architecture = header_.e_flags >> 8 & 0xff;
+      kernel.architecture = architecture();
       kernel.shared = shared[name];
       result.push_back(kernel);
     }
@@ -68,6 +69,10 @@ class Cubin {
   }
 
  private:
+  [[nodiscard]] unsigned architecture() const {
+    const bool moved = header_.e_ident[EI_ABIVERSION] >= kMovedArchitecture;
+    return header_.e_flags >> (moved ? 8 : 0) & 0xff;
+  }
   [[nodiscard]] Elf64_Shdr section(unsigned k) const {
     return read<Elf64_Shdr>(bytes_, header_.e_shoff + std::size_t{k} * header_.e_shentsize);
   }

@@ -60,24 +60,26 @@ void DeviceUpdate::fetch_finite(Update& update) {
 }
 
 template <class Sum, class Job>
-std::vector<Sum> DeviceUpdate::sums_of(const Update& update, const Job& job) {
+std::vector<Sum> DeviceUpdate::sums_of(const Update& update, Measured& measured, const Job& job) {
   static_assert(sizeof(Sum) % sizeof(double) == 0);
-  const std::vector<Group> all = groups(update, measured_);
-  sums_.resize(all.size());
+  const std::vector<Group> all = groups(update, measured.arrays);
+  measured.sums.resize(all.size());
   for (std::size_t k = 0; k < all.size(); ++k) {
     const Group& group = all[k];
     const Shape shape{group.all.count * static_cast<std::int64_t>(sizeof(Sum) / sizeof(double))};
+    Tensor& sums = measured.sums[k];
     if (group.all.count == 0) {  // a launch of nothing is an error
-      sums_[k] = Tensor();
+      sums = Tensor();
       continue;
     }
     // Kept: to allocate makes a device wait and map memory, at each step.
-    if (!sums_[k].defined() || sums_[k].shape() != shape) {
-      sums_[k] = Tensor::empty(shape, DType::kFloat64, runner_.device());
+    if (!sums.defined() || sums.shape() != shape) {
+      sums = Tensor::empty(shape, DType::kFloat64, runner_.device());
     }
-    runner_.run(job(group, static_cast<Sum*>(sums_[k].raw())));
+    runner_.run(job(group, static_cast<Sum*>(sums.raw())));
   }
-  const std::vector<Tensor> fetched = core::copies_on(Device::cpu(), sums_);  // one wait for all
+  const std::vector<Tensor> fetched =
+      core::copies_on(Device::cpu(), measured.sums);  // one wait for all
   std::vector<Sum> of_items(update.items.size(), Sum{});
   for (std::size_t k = 0; k < all.size(); ++k) {
     if (!fetched[k].defined()) continue;
@@ -90,7 +92,7 @@ std::vector<Sum> DeviceUpdate::sums_of(const Update& update, const Job& job) {
 }
 
 std::vector<double> DeviceUpdate::squared_norms(const Update& update) {
-  return sums_of<double>(update, [&update](const Group& group, double* sums) {
+  return sums_of<double>(update, gradients_, [&update](const Group& group, double* sums) {
     return kernels::SquaresJob{group.dtype, update, group.all, sums};
   });
 }
@@ -98,9 +100,10 @@ std::vector<double> DeviceUpdate::squared_norms(const Update& update) {
 std::vector<kernels::NormSquares> DeviceUpdate::norm_squares(
     const Update& update, const kernels::LambStep<float>& rule,
     const kernels::LambStep<double>& wide_rule) {
-  return sums_of<kernels::NormSquares>(update, [&](const Group& group, kernels::NormSquares* sums) {
-    return kernels::NormsJob{group.dtype, rule, wide_rule, update, group.all, sums};
-  });
+  return sums_of<kernels::NormSquares>(
+      update, norms_, [&](const Group& group, kernels::NormSquares* sums) {
+        return kernels::NormsJob{group.dtype, rule, wide_rule, update, group.all, sums};
+      });
 }
 
 bool DeviceUpdate::all_finite(const std::vector<Tensor>& tensors) {

@@ -21,7 +21,7 @@ struct DeviceRule {
 class DeviceUpdate {
  public:
   explicit DeviceUpdate(Device device)
-      : runner_(device), arrays_(device), lost_(device), measured_(device) {}
+      : runner_(device), arrays_(device), lost_(device), gradients_(device), norms_(device) {}
 
   [[nodiscard]] Device device() const noexcept { return runner_.device(); }
   /// As run_step, accumulate and squared_norms (see update.h), whose items name arrays of the
@@ -44,18 +44,24 @@ class DeviceUpdate {
     kernels::Arrays all;
   };
 
+  /// Arrays of which sums are wanted: as they are before these are used.
+  struct Measured {
+    DeviceTable arrays;
+    std::vector<Tensor> sums;  ///< one a dtype, of its pieces
+    explicit Measured(Device device) : arrays(device) {}
+  };
+
   /// `arrays`: the table of the arrays, for one use of it.
   [[nodiscard]] std::vector<Group> groups(const Update& update, DeviceTable& arrays);
   void fetch_finite(Update& update);
   /// For each item what job(group, sums) makes of its pieces, added up; waits for the device.
   template <class Sum, class Job>
-  [[nodiscard]] std::vector<Sum> sums_of(const Update& update, const Job& job);
+  [[nodiscard]] std::vector<Sum> sums_of(const Update& update, Measured& measured, const Job& job);
 
   ops::JobRunner runner_;
   DeviceTable arrays_, lost_;
-  DeviceTable measured_;  ///< arrays whose norms are wanted: as they are before these are used
+  Measured gradients_, norms_;
   std::vector<DeviceTable> pieces_;  ///< one a dtype
-  std::vector<Tensor> sums_;         ///< likewise, of its pieces
 };
 
 }  // namespace lamina::training

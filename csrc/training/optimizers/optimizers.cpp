@@ -47,17 +47,24 @@ class SgdOptimizer : public Optimizer {
 
 class AdamOptimizer : public Optimizer {
  public:
-  AdamOptimizer(const AdamOptions& o, std::string class_name)
-      : Optimizer(common_options(o), class_name), o_(o), class_name_(std::move(class_name)) {}
+  /// With AdamOptions or AdamWOptions.
+  template <class Options>
+  AdamOptimizer(const Options& o, std::string class_name)
+      : Optimizer(common_options(o), class_name),
+        beta_1_(o.beta_1),
+        beta_2_(o.beta_2),
+        epsilon_(o.epsilon),
+        amsgrad_(o.amsgrad),
+        class_name_(std::move(class_name)) {}
   std::string class_name() const override { return class_name_; }
 
  protected:
   void create_slots() override {
     add_slots({"momentum", "velocity"});
-    if (o_.amsgrad) add_slots({"velocity_hat"});
+    if (amsgrad_) add_slots({"velocity_hat"});
   }
   void step(Update& update) const override {
-    if (o_.amsgrad) {
+    if (amsgrad_) {
       run_step(update, [&]<class T>(T) { return functor<kernels::AmsgradStep<T>, T>(update); });
     } else {
       run_step(update, [&]<class T>(T) { return functor<kernels::AdamStep<T>, T>(update); });
@@ -68,13 +75,14 @@ class AdamOptimizer : public Optimizer {
   template <class Functor, class T>
   Functor functor(const Update& update) const {
     const T local_step = T(update.iteration + 1);
-    const T power_1 = std::pow(T(o_.beta_1), local_step);
-    const T power_2 = std::pow(T(o_.beta_2), local_step);
+    const T power_1 = std::pow(T(beta_1_), local_step);
+    const T power_2 = std::pow(T(beta_2_), local_step);
     const T alpha = T(update.learning_rate) * std::sqrt(T(1) - power_2) / (T(1) - power_1);
-    return {alpha, T(1 - o_.beta_1), T(1 - o_.beta_2), T(o_.epsilon)};
+    return {alpha, T(1 - beta_1_), T(1 - beta_2_), T(epsilon_)};
   }
 
-  AdamOptions o_;
+  double beta_1_, beta_2_, epsilon_;
+  bool amsgrad_;
   std::string class_name_;
 };
 
@@ -200,23 +208,8 @@ OptimizerPtr Adam(AdamOptions options) {
   return described("Adam", options, std::make_shared<AdamOptimizer>(options, "Adam"));
 }
 
-OptimizerPtr AdamW(AdamWOptions o) {
-  AdamOptions options{.learning_rate = o.learning_rate,
-                      .beta_1 = o.beta_1,
-                      .beta_2 = o.beta_2,
-                      .epsilon = o.epsilon,
-                      .amsgrad = o.amsgrad,
-                      .weight_decay = o.weight_decay,
-                      .clipnorm = o.clipnorm,
-                      .clipvalue = o.clipvalue,
-                      .global_clipnorm = o.global_clipnorm,
-                      .use_ema = o.use_ema,
-                      .ema_momentum = o.ema_momentum,
-                      .ema_overwrite_frequency = o.ema_overwrite_frequency,
-                      .loss_scale_factor = o.loss_scale_factor,
-                      .gradient_accumulation_steps = o.gradient_accumulation_steps,
-                      .name = o.name};
-  return described("AdamW", o, std::make_shared<AdamOptimizer>(options, "AdamW"));
+OptimizerPtr AdamW(AdamWOptions options) {
+  return described("AdamW", options, std::make_shared<AdamOptimizer>(options, "AdamW"));
 }
 
 OptimizerPtr Adamax(AdamaxOptions options) {
