@@ -46,13 +46,12 @@ std::string check_padding(std::string_view padding, bool allow_causal) {
                    "}. Received: padding=" + std::string(padding));
 }
 
-void check_dilation(const Along& strides, const Along& dilation_rate) {
+void check_dilation(const Along& strides, const Along& dilation_rate, std::string_view words) {
   const auto is_more = [](std::int64_t number) { return number > 1; };
   if (std::any_of(strides.begin(), strides.end(), is_more) &&
       std::any_of(dilation_rate.begin(), dilation_rate.end(), is_more)) {
-    throw ValueError(
-        "`strides > 1` not supported in conjunction with `dilation_rate > 1`. Received: strides=" +
-        in_tuple(strides) + " and dilation_rate=" + in_tuple(dilation_rate));
+    throw ValueError(std::string(words) + " Received: strides=" + in_tuple(strides) +
+                     " and dilation_rate=" + in_tuple(dilation_rate));
   }
 }
 

@@ -33,10 +33,10 @@ using Along = std::vector<std::int64_t>;
   return {triple.first, triple.second, triple.third};
 }
 
-/// Those of the axes of a plane, which operations work on: of one axis, that is a plane of one row,
-/// with `across` along its rows; of three the first two.
-[[nodiscard]] inline ops::Pair in_plane(const Along& numbers, std::int64_t across = 1) {
-  if (numbers.size() == 1) return {across, numbers[0]};
+/// Those of the axes of a plane, which operations work on: of one axis, that is a plane of one row;
+/// of three the first two.
+[[nodiscard]] inline ops::Pair in_plane(const Along& numbers) {
+  if (numbers.size() == 1) return {1, numbers[0]};
   return {numbers[0], numbers[1]};
 }
 
@@ -50,8 +50,10 @@ using Along = std::vector<std::int64_t>;
 void check_each(std::string_view argument, const Along& numbers, std::int64_t minimum);
 /// "valid" or "same" ("causal" too, if allowed); any case. Returns lower case.
 [[nodiscard]] std::string check_padding(std::string_view padding, bool allow_causal = false);
-/// Strides and dilation may not both exceed 1.
-void check_dilation(const Along& strides, const Along& dilation_rate);
+/// Strides and dilation may not both exceed 1. The words are those of convolutions.
+void check_dilation(const Along& strides, const Along& dilation_rate,
+                    std::string_view words =
+                        "`strides > 1` not supported in conjunction with `dilation_rate > 1`.");
 
 /// Padding before and after one axis.
 struct AxisPadding {

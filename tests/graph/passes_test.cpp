@@ -281,6 +281,21 @@ TEST_F(Passes, SinkReshapesSinksTransposesToo) {
             "Conv2D Transpose Unary");
 }
 
+TEST_F(Passes, SinkReshapesSinksSeveralInARow) {
+  const auto turned = [this] {
+    return builder.transpose(builder.reshape(conv(x), {4, 4, 3}), {1, 0, 2});
+  };
+  EXPECT_EQ(op_names(applied(sink_reshapes, {silu(norm(turned()))})),
+            "Conv2D BatchNorm Unary Reshape Transpose");
+  EXPECT_EQ(op_names(applied(optimize, {silu(norm(turned()))})), "Conv2D Reshape Transpose");
+}
+
+TEST_F(Passes, OptimizeDropsTransposesThatHadANormalisationBetweenThem) {
+  const ValueId normal = norm(builder.transpose(conv(x), {0, 2, 1, 3}));
+  const ValueId back = builder.transpose(normal, {0, 2, 1, 3});
+  EXPECT_EQ(op_names(applied(optimize, {conv(silu(back))})), "Conv2D Conv2D");
+}
+
 TEST_F(Passes, SinkReshapesBesideWhatCanTakeThemIn) {
   const ValueId flat = builder.reshape(conv(x), {16, 3});
   EXPECT_EQ(op_names(applied(sink_reshapes, {silu(norm(flat))})), "Conv2D BatchNorm Unary Reshape");

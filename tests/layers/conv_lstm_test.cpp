@@ -450,8 +450,10 @@ TEST_F(ConvLSTM, RefusesWhatDoesNotSuitIt) {
               HasSubstr("Layer 'film' (ConvLSTM2D): Invalid value for argument `filters`. Expected "
                         "a strictly positive value. Received filters=0."));
   EXPECT_THAT(message({.filters = 2}, {x}), HasSubstr("kernel_size"));
-  EXPECT_THAT(message({.filters = 2, .kernel_size = 3, .strides = 2, .dilation_rate = 2}, {x}),
-              HasSubstr("film"));
+  EXPECT_THAT(message({.filters = 2, .kernel_size = 3, .strides = 2, .dilation_rate = 3}, {x}),
+              HasSubstr("Layer 'film' (ConvLSTM2D): Specifying `strides > 1` is not compatible "
+                        "with `dilation_rate > 1`. Please provide `strides=1` or "
+                        "`dilation_rate=1`. Received: strides=(2, 2) and dilation_rate=(3, 3)"));
   EXPECT_THAT(message({.filters = 2, .kernel_size = 3, .padding = "causal"}, {x}),
               HasSubstr("causal"));
   EXPECT_THAT(message(plain, {{2, 4, 6, 5}}),

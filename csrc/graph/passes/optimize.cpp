@@ -6,6 +6,7 @@ Program optimize(Program program) {
   program = drop_identities(std::move(program));
   program = drop_dead(std::move(program));
   program = sink_reshapes(std::move(program));
+  program = drop_identities(std::move(program));  // transposes that have met, and their reverses
   program = fold_padding(std::move(program));
   program = fold_batch_norm(std::move(program));
   program = fuse_activations(std::move(program));
@@ -18,6 +19,7 @@ Program optimize_for_training(Program program) {
   program = drop_identities(std::move(program));
   program = drop_dead(std::move(program));
   program = sink_reshapes(std::move(program));
+  program = drop_identities(std::move(program));  // transposes that have met, and their reverses
   program = fold_padding(std::move(program));
   program = fuse_differentiable_activations(std::move(program));
   program = drop_dead(std::move(program));

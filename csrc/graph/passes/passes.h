@@ -13,9 +13,9 @@ namespace lamina::graph {
 /// Removes what no output depends on.
 [[nodiscard]] Program drop_dead(Program program);
 
-/// Moves activations and normalisations before a transpose, or over the last axis before a reshape,
+/// Moves activations and normalisations before transposes, or over the last axis before reshapes,
 /// beside the operation that can take them in (Conv1D is a Conv2D between reshapes, Conv3D one
-/// between transposes).
+/// between transposes and reshapes).
 [[nodiscard]] Program sink_reshapes(Program program);
 
 /// Zero padding of rows and columns becomes padding of the convolutions that read it.

@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "graph/passes/passes.h"
 #include "graph/passes/rewriter.h"
 
@@ -36,13 +38,13 @@ bool move_above(ops::OpSpec& spec, const ops::Transpose& transpose) {
   return true;
 }
 
-/// Has operation `below` and the `Moving` one `above` it change places, if that can be.
+/// Has operation `below` and the `Moving` one `above` it change places; false where that cannot be.
 template <class Moving>
-void exchange(Rewriter& rewriter, std::size_t above, std::size_t below) {
+bool exchange(Rewriter& rewriter, std::size_t above, std::size_t below) {
   const auto* moving = std::get_if<Moving>(&rewriter.op(above).spec);
-  if (moving == nullptr) return;
+  if (moving == nullptr) return false;
   ops::OpSpec first = rewriter.op(below).spec;
-  if (!move_above(first, *moving)) return;
+  if (!move_above(first, *moving)) return false;
   Moving second = *moving;
   second.x = std::visit([](const auto& op) { return op.y; }, first);
   second.y = rewriter.value(rewriter.op(below).output);
@@ -50,6 +52,17 @@ void exchange(Rewriter& rewriter, std::size_t above, std::size_t below) {
   rewriter.op(above).spec = std::move(first);
   rewriter.value(rewriter.op(above).output) = second.x;
   rewriter.op(below).spec = std::move(second);
+  return true;
+}
+
+/// Moves an operation above the one that makes what it reads; where it then is, if it moved.
+std::optional<std::size_t> moved_up(Rewriter& rewriter, std::size_t index) {
+  if (rewriter.op(index).inputs.size() != 1) return std::nullopt;
+  const auto above = rewriter.private_producer(rewriter.op(index).inputs[0]);
+  if (!above) return std::nullopt;
+  const bool moved = exchange<ops::Reshape>(rewriter, *above, index) ||
+                     exchange<ops::Transpose>(rewriter, *above, index);
+  return moved ? above : std::nullopt;
 }
 
 }  // namespace
@@ -57,11 +70,8 @@ void exchange(Rewriter& rewriter, std::size_t above, std::size_t below) {
 Program sink_reshapes(Program program) {
   Rewriter rewriter(std::move(program));
   for (std::size_t i = 0; i < rewriter.size(); ++i) {
-    if (rewriter.op(i).inputs.size() != 1) continue;
-    const auto above = rewriter.private_producer(rewriter.op(i).inputs[0]);
-    if (!above) continue;
-    exchange<ops::Reshape>(rewriter, *above, i);
-    exchange<ops::Transpose>(rewriter, *above, i);
+    std::optional<std::size_t> at = i;
+    while (at) at = moved_up(rewriter, *at);
   }
   return std::move(rewriter).finish();
 }

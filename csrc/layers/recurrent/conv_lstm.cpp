@@ -187,7 +187,9 @@ class ConvLSTMLayer final : public RecurrentLayer<Options> {
         throw ValueError("`filters` is too large: " + std::to_string(o.filters));
       }
       cell.geometry = checked_geometry(geometry_of(o));
-      check_dilation(cell.geometry.strides, cell.geometry.dilation_rate);
+      check_dilation(cell.geometry.strides, cell.geometry.dilation_rate,
+                     "Specifying `strides > 1` is not compatible with `dilation_rate > 1`. Please "
+                     "provide `strides=1` or `dilation_rate=1`.");
       check_activations(o);
     });
     cell.filters = o.filters;
