@@ -38,10 +38,15 @@ struct LossBatch {
   }
 };
 
-/// divisor[0]: how many rows are counted, or what they weigh together.
+/// divisor[0]: what the sum of the rows' losses is divided by.
 struct LossDivisorJob {
+  enum class Kind : std::uint8_t {
+    kRows,     ///< how many are counted
+    kWeights,  ///< what these weigh together
+    kOne       ///< 1, or 0 where none is
+  };
   LossBatch batch;
-  bool by_weight;
+  Kind kind;
   float* divisor;
 };
 
@@ -52,10 +57,12 @@ struct SumLossWeights {
   [[nodiscard]] LAMINA_HOST_DEVICE double combine(double a, double b) const { return a + b; }
   [[nodiscard]] LAMINA_HOST_DEVICE double element(std::int64_t, std::int64_t row) const {
     if (!job.batch.counted(row)) return 0;
-    return job.by_weight ? static_cast<double>(job.batch.weight(row)) : 1;
+    const bool by_weight = job.kind == LossDivisorJob::Kind::kWeights;
+    return by_weight ? static_cast<double>(job.batch.weight(row)) : 1;
   }
   LAMINA_HOST_DEVICE void finish(std::int64_t, double sum) const {
-    *job.divisor = static_cast<float>(sum);
+    const bool one = job.kind == LossDivisorJob::Kind::kOne && sum != 0;
+    *job.divisor = one ? 1.0F : static_cast<float>(sum);
   }
 };
 

@@ -158,7 +158,8 @@ TEST(LossKernels, TakeExtremesInLongRowsAsInShortOnes) {
 
 TEST(LossKernels, CountWhatMasksLeave) {
   Random random(lamina::test::fresh_seed());
-  for (const bool by_weight : {false, true}) {
+  using Kind = kernels::LossDivisorJob::Kind;
+  for (const Kind kind : {Kind::kRows, Kind::kWeights, Kind::kOne}) {
     const std::int64_t rows = pick(random, 1, 2000);
     const Scene scene(random, rows, 3);
     Tensor mask = Tensor::empty({rows}, DType::kBool), unused = untouched({rows, 3});
@@ -166,12 +167,13 @@ TEST(LossKernels, CountWhatMasksLeave) {
     kernels::LossGradientJob job = scene.job(kernels::MeanOfRow<kernels::SquaredError>{}, unused);
     job.batch.mask = mask.data<bool>().data();
     float divisor = kUntouched;
-    run_in_blocks(kernels::LossDivisorJob{job.batch, by_weight, &divisor});
+    run_in_blocks(kernels::LossDivisorJob{job.batch, kind, &divisor});
     double wanted = 0;
     for (std::size_t i = 0; i < static_cast<std::size_t>(rows); ++i) {
       if (!mask.data<bool>()[i] || scene.counts.data<std::uint8_t>()[i] == 0) continue;
-      wanted += by_weight ? scene.weights.data<float>()[i] : 1.0F;
+      wanted += kind == Kind::kWeights ? scene.weights.data<float>()[i] : 1.0F;
     }
+    if (kind == Kind::kOne) wanted = std::min(wanted, 1.0);
     EXPECT_NEAR(divisor, wanted, 1e-6 * wanted);
     job.batch.divisor = &divisor;
     run_in_blocks(job);

@@ -1,4 +1,4 @@
-// Activations made of simpler functions.
+// Activations made of simpler functions, and softmax.
 #include "layers/masks.h"
 #include "layers/operations/operations.h"
 #include "layers/operations/parts.h"
@@ -138,6 +138,40 @@ class Glu final : public Operation {
   }
 };
 
+class Softmax final : public Operation {
+ public:
+  Softmax(OperationForm form, bool log)
+      : Operation(std::move(form), Operands::kTensor, {"axis"}), log_(log) {
+    (void)integers("axis");
+  }
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override {
+    (void)axes(x.at(0).rank());
+    return x[0];
+  }
+  [[nodiscard]] DType dtype(const DTypes& x) const override {
+    if (!is_floating(x.at(0))) unsupported("a tensor of integers");
+    return x[0];
+  }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    const ops::TensorSpec& spec = builder.spec(x[0]);
+    return builder.emit(ops::Softmax{spec, spec, axes(spec.shape.rank()), log_}, {x[0]});
+  }
+
+ private:
+  /// None given: all.
+  [[nodiscard]] std::vector<std::size_t> axes(std::size_t rank) const {
+    const auto given = integers("axis");
+    if (given) return axis_indices(*given, rank);
+    std::vector<std::size_t> all(rank);
+    for (std::size_t i = 0; i < rank; ++i) all[i] = i;
+    return all;
+  }
+
+  bool log_;
+};
+
 }  // namespace
 
 OperationRows activation_operations() {
@@ -151,7 +185,9 @@ OperationRows activation_operations() {
           row("SoftShrink", {soft_shrink, {"threshold"}}),
           row("Squareplus", {squareplus, {"b"}}),
           row("Threshold", {threshold, {"threshold", "default_value"}}),
-          operation_row<Glu>("Glu", kNeuralOps)};
+          operation_row<Glu>("Glu", kNeuralOps),
+          operation_row<Softmax>("Softmax", kNeuralOps, false),
+          operation_row<Softmax>("LogSoftmax", kNeuralOps, true)};
 }
 
 }  // namespace lamina::layers
@@ -184,6 +220,12 @@ SymbolicTensor threshold(const SymbolicTensor& x, double threshold, double defau
 }
 SymbolicTensor glu(const SymbolicTensor& x, std::int64_t axis) {
   return call_operation("Glu", x, {{"axis", axis}});
+}
+SymbolicTensor softmax(const SymbolicTensor& x, const layers::Axes& axis) {
+  return call_operation("Softmax", x, {{"axis", layers::axes_to_config(axis)}});
+}
+SymbolicTensor log_softmax(const SymbolicTensor& x, const layers::Axes& axis) {
+  return call_operation("LogSoftmax", x, {{"axis", layers::axes_to_config(axis)}});
 }
 
 }  // namespace lamina::ops

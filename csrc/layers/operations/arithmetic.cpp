@@ -10,15 +10,11 @@ using graph::Builder;
 using graph::ValueId;
 using ops::Binary;
 
-class Arithmetic final : public Operation {
+class Arithmetic final : public Broadcasting {
  public:
-  Arithmetic(OperationForm form, Binary kind)
-      : Operation(std::move(form), Operands::kTwo, {}), kind_(kind) {}
+  Arithmetic(OperationForm form, Binary kind) : Broadcasting(std::move(form)), kind_(kind) {}
 
  protected:
-  [[nodiscard]] Shape shape(const Shapes& x) const override {
-    return x.size() == 1 ? x[0] : broadcast(x[0], x[1]);
-  }
   [[nodiscard]] DType dtype(const DTypes& x) const override {
     const DType dtype = promoted_operands(form().args, x);
     return kind_ == Binary::kDivide ? promoted_with_float(dtype) : dtype;
@@ -70,14 +66,11 @@ class Arithmetic final : public Operation {
   Binary kind_;
 };
 
-class Power final : public Operation {
+class Power final : public Broadcasting {
  public:
-  explicit Power(OperationForm form) : Operation(std::move(form), Operands::kTwo, {}) {}
+  explicit Power(OperationForm form) : Broadcasting(std::move(form)) {}
 
  protected:
-  [[nodiscard]] Shape shape(const Shapes& x) const override {
-    return x.size() == 1 ? x[0] : broadcast(x[0], x[1]);
-  }
   [[nodiscard]] DType dtype(const DTypes& x) const override {
     const DType dtype = promoted_operands(form().args, x);
     if (!is_floating(dtype)) unsupported("a power of integers");
@@ -99,15 +92,11 @@ class Power final : public Operation {
 };
 
 /// FloorDivide and Mod.
-class Quotient final : public Operation {
+class Quotient final : public Broadcasting {
  public:
-  Quotient(OperationForm form, Binary kind)
-      : Operation(std::move(form), Operands::kTwo, {}), kind_(kind) {}
+  Quotient(OperationForm form, Binary kind) : Broadcasting(std::move(form)), kind_(kind) {}
 
  protected:
-  [[nodiscard]] Shape shape(const Shapes& x) const override {
-    return x.size() == 1 ? x[0] : broadcast(x[0], x[1]);
-  }
   [[nodiscard]] DType dtype(const DTypes& x) const override {
     const DType dtype = promoted_operands(form().args, x);
     if (!is_floating(dtype) && dtype_size(dtype) == 8) unsupported("integers of 64 bits");

@@ -1,6 +1,7 @@
-// Functions of one tensor, element by element, and softmax.
+// Functions of one tensor, element by element.
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "layers/axes.h"
 #include "layers/operations/operations.h"
@@ -194,7 +195,6 @@ class Angle final : public Operation {
  private:
   double factor_;
 };
-constexpr double kPi = 3.14159265358979323846;
 
 /// To so many decimals, what is halfway to the even neighbour; integers are so already.
 class Round final : public Operation {
@@ -263,40 +263,6 @@ class Clip final : public Operation {
   }
 };
 
-class Softmax final : public Operation {
- public:
-  Softmax(OperationForm form, bool log)
-      : Operation(std::move(form), Operands::kTensor, {"axis"}), log_(log) {
-    (void)integers("axis");
-  }
-
- protected:
-  [[nodiscard]] Shape shape(const Shapes& x) const override {
-    (void)axes(x.at(0).rank());
-    return x[0];
-  }
-  [[nodiscard]] DType dtype(const DTypes& x) const override {
-    if (!is_floating(x.at(0))) unsupported("a tensor of integers");
-    return x[0];
-  }
-  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
-    const ops::TensorSpec& spec = builder.spec(x[0]);
-    return builder.emit(ops::Softmax{spec, spec, axes(spec.shape.rank()), log_}, {x[0]});
-  }
-
- private:
-  /// None given: all.
-  [[nodiscard]] std::vector<std::size_t> axes(std::size_t rank) const {
-    const auto given = integers("axis");
-    if (given) return axis_indices(*given, rank);
-    std::vector<std::size_t> all(rank);
-    for (std::size_t i = 0; i < rank; ++i) all[i] = i;
-    return all;
-  }
-
-  bool log_;
-};
-
 }  // namespace
 
 OperationRows elementwise_operations() {
@@ -343,13 +309,11 @@ OperationRows elementwise_operations() {
       operation_row<LogOfBase>("Log2", kNumpyOps, 2.0),
       operation_row<LogOfBase>("Log10", kNumpyOps, 10.0),
       operation_row<Reciprocal>("Reciprocal", kNumpyOps),
-      operation_row<Angle>("Deg2rad", kNumpyOps, kPi / 180),
-      operation_row<Angle>("Rad2deg", kNumpyOps, 180 / kPi),
+      operation_row<Angle>("Deg2rad", kNumpyOps, std::numbers::pi / 180),
+      operation_row<Angle>("Rad2deg", kNumpyOps, 180 / std::numbers::pi),
       operation_row<Round>("Round", kNumpyOps),
       operation_row<StopGradient>("StopGradient", kCoreOps),
       operation_row<Clip>("Clip", kNumpyOps),
-      operation_row<Softmax>("Softmax", kNeuralOps, false),
-      operation_row<Softmax>("LogSoftmax", kNeuralOps, true),
   };
 }
 
@@ -420,12 +384,6 @@ SymbolicTensor clip(const SymbolicTensor& x, const Operand& x_min, const Operand
   return call_operation(
       "Clip", x,
       {{"x_min", layers::number_to_config(x_min)}, {"x_max", layers::number_to_config(x_max)}});
-}
-SymbolicTensor softmax(const SymbolicTensor& x, const layers::Axes& axis) {
-  return call_operation("Softmax", x, {{"axis", layers::axes_to_config(axis)}});
-}
-SymbolicTensor log_softmax(const SymbolicTensor& x, const layers::Axes& axis) {
-  return call_operation("LogSoftmax", x, {{"axis", layers::axes_to_config(axis)}});
 }
 
 }  // namespace lamina::ops

@@ -9,20 +9,16 @@ namespace {
 
 using ops::Binary;
 
-class Comparison final : public Operation {
+class Comparison final : public Broadcasting {
  public:
   /// What is asked of the operands, or of these in the other order, and whether for its contrary.
   struct Kind {
     Binary of;
     bool swapped = false, inverse = false;
   };
-  Comparison(OperationForm form, Kind kind)
-      : Operation(std::move(form), Operands::kTwo, {}), kind_(kind) {}
+  Comparison(OperationForm form, Kind kind) : Broadcasting(std::move(form)), kind_(kind) {}
 
  protected:
-  [[nodiscard]] Shape shape(const Shapes& x) const override {
-    return x.size() == 1 ? x[0] : broadcast(x[0], x[1]);
-  }
   [[nodiscard]] DType dtype(const DTypes&) const override { return DType::kBool; }
   [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
     DTypes dtypes;
@@ -40,20 +36,16 @@ class Comparison final : public Operation {
 };
 
 /// LogicalNot, LogicalAnd, LogicalOr, LogicalXor.
-class Logic final : public Operation {
+class Logic final : public Broadcasting {
  public:
   using TwoMasks = ValueId (*)(Builder&, ValueId, ValueId);
   /// Null: not.
   Logic(OperationForm form, TwoMasks of)
-      : Operation(std::move(form), of == nullptr ? Operands::kTensor : Operands::kTwo, {}),
-        of_(of) {
+      : Broadcasting(std::move(form), of == nullptr ? Operands::kTensor : Operands::kTwo), of_(of) {
     if (this->form().tensors != this->form().args.size()) unsupported("a number");
   }
 
  protected:
-  [[nodiscard]] Shape shape(const Shapes& x) const override {
-    return x.size() == 1 ? x[0] : broadcast(x[0], x[1]);
-  }
   [[nodiscard]] DType dtype(const DTypes&) const override { return DType::kBool; }
   [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
     return of_ == nullptr ? logical_not(builder, x[0]) : of_(builder, x[0], x[1]);

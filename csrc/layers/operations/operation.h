@@ -107,6 +107,17 @@ class Operation : public Layer {
   OperationForm form_;
 };
 
+/// An operation on operands that broadcast.
+class Broadcasting : public Operation {
+ protected:
+  explicit Broadcasting(OperationForm form, Operands operands = Operands::kTwo)
+      : Operation(std::move(form), operands, {}) {}
+
+  [[nodiscard]] Shape shape(const Shapes& x) const final {
+    return x.size() == 1 ? x[0] : broadcast(x[0], x[1]);
+  }
+};
+
 /// An operation that gives a list.
 class SeveralOutputs : public Operation {
  public:

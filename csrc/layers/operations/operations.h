@@ -16,6 +16,7 @@ namespace lamina::layers {
 [[nodiscard]] OperationRows joining_operations();
 [[nodiscard]] OperationRows splitting_operations();
 [[nodiscard]] OperationRows repeating_operations();
+[[nodiscard]] OperationRows padding_operations();
 [[nodiscard]] OperationRows slicing_operations();
 [[nodiscard]] OperationRows gathering_operations();
 [[nodiscard]] OperationRows matmul_operations();

@@ -71,20 +71,23 @@ void DeviceLosses::compute(const BatchLabels& labels, const Batch& batch,
 
 void DeviceLosses::apply_mask(const BatchLabels::Output& output, const bool* mask,
                               kernels::LossBatch& batch, float* sums) const {
+  using Kind = kernels::LossDivisorJob::Kind;
   const LossRows& rows = output.rows;
   const Reduction reduction = output.loss->reduction();
+  const bool is_sum = reduction == Reduction::kSum;
   kernels::LossBatch shares = batch;
   shares.rows = rows.shares.size();
   shares.mask = mask;
-  if (reduction != Reduction::kSum) {  // how many there are the device alone knows
-    runner_.run(kernels::LossDivisorJob{shares, rows.divides_by_weight(reduction), sums});
+  if (!is_sum || rows.shared()) {  // how many there are, if any, the device alone knows
+    const Kind kind = rows.divides_by_weight(reduction) ? Kind::kWeights : Kind::kRows;
+    runner_.run(kernels::LossDivisorJob{shares, is_sum ? Kind::kOne : kind, sums});
     batch.divisor = sums;
   }
   if (!rows.shared()) {
     batch.mask = mask;
     return;
   }
-  runner_.run(kernels::LossDivisorJob{shares, true, sums + 1});
+  runner_.run(kernels::LossDivisorJob{shares, Kind::kWeights, sums + 1});
   batch.weights = sums + 1;
   batch.counts = nullptr;
 }

@@ -168,6 +168,17 @@ class CircleLoss : public Loss {
         fmt::format("Loss '{}': `y_pred` has {} axes; expected 2, (batch, size of the embeddings).",
                     name(), rank));
   }
+  /// Beyond these float32 makes different labels the same.
+  void check_labels(Row y_true, std::int64_t) const override {
+    constexpr float kEnd = 1 << 24;
+    for (std::size_t i = 0; i < y_true.size(); ++i) {
+      if (std::fabs(y_true[i]) < kEnd) continue;
+      throw ValueError(fmt::format(
+          "Loss '{}': the label {:.0f} at position {} is out of range: expected integers between "
+          "-{:.0f} and {:.0f}.",
+          name(), y_true[i], i, kEnd, kEnd));
+    }
+  }
   /// Keras takes them for integers.
   Tensor prepared(const Tensor& y_true) const override {
     Tensor whole = y_true.clone();

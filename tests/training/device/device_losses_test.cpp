@@ -94,6 +94,14 @@ TEST(DeviceLosses, OfRowsThatAreAllIgnoredOrWeighNothingAreZeros) {
     EXPECT_TRUE(
         bitwise_equal(device_gradient(losses, {"", loss, y, p, none_of_all}, {}, 1), zeros));
   }
+  Tensor unknown = p.clone();
+  unknown.data<float>()[5] = std::nanf("");
+  for (const Reduction reduction :
+       {Reduction::kSumOverBatchSize, Reduction::kSum, Reduction::kMeanWithSampleWeight}) {
+    const LossCase one_row{"", losses::Dice({.reduction = reduction}), y, unknown,
+                           Tensor::zeros({3}, DType::kBool)};
+    EXPECT_TRUE(bitwise_equal(device_gradient(losses, one_row, {}, 1), zeros));
+  }
 }
 
 TEST(DeviceLosses, AreThoseOfKerasAlone) {

@@ -233,6 +233,9 @@ TEST(Losses, OfCirclesCompareEachEmbeddingWithTheOthers) {
                 (void)(*loss)(labels, e.reshape({3, 2, 1}));
               }),
               AllOf(HasSubstr("circle"), HasSubstr("has 3 axes")));
+  const Tensor large = Tensor::from<std::int64_t>({16777215, 16777217, 1}, {3});
+  EXPECT_THAT(message_of([&] { (void)(*loss)(large, e); }),
+              AllOf(HasSubstr("circle"), HasSubstr("at position 1"), HasSubstr("16777216")));
 }
 
 TEST(Losses, OfCirclesHaveGradientsThatEqualDifferences) {
