@@ -32,16 +32,17 @@ void initialise(const Model& model) {
 }
 
 void init(const Arguments& arguments) {
+  SaveOptions options{.overwrite = !arguments.no_overwrite,
+                      .max_shard_size = arguments.max_shard_size,
+                      .seal = !arguments.no_seal};
   require_place_for_model(arguments.weights, arguments.max_shard_size.has_value());
+  if (!may_replace(arguments.weights, options)) return;
   // Weights alone come without an optimizer that has yet to begin.
   const auto compiled = is_archive(arguments.weights) ? Compiled::kAsSaved : Compiled::kNot;
   const ModelPtr model = make_fresh_model(arguments.model, compiled, arguments.seed);
-  require_savable(*model, arguments.weights);
+  require_savable(*model, arguments.weights, options);
   initialise(*model);
-  save_model(*model, arguments.weights,
-             {.overwrite = !arguments.no_overwrite,
-              .max_shard_size = arguments.max_shard_size,
-              .seal = !arguments.no_seal});
+  save_model(*model, arguments.weights, options);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "cli/model_spec.h"
 #include "cli/stored_weights.h"
 #include "core/terminal_progress.h"
+#include "models/weights/keras_paths.h"
 #include "weights/weight_tree.h"
 
 namespace lamina::cli {
@@ -22,6 +23,12 @@ struct Arguments {
   std::optional<double> max_shard_size;
   bool no_overwrite = false, no_seal = false;
 };
+
+SaveOptions options_of(const Arguments& arguments) {
+  return {.overwrite = !arguments.no_overwrite,
+          .max_shard_size = arguments.max_shard_size,
+          .seal = !arguments.no_seal};
+}
 
 /// The stored groups as the children of a root, in the order in which they were written.
 weights::WeightTree read_tree(const StoredWeights& stored) {
@@ -54,17 +61,19 @@ void reshard_as_written(const Arguments& arguments) {
     throw ValueError("A .keras file holds a model and its weights: give the model by --model. " +
                      std::string("Received: OUT=") + arguments.out);
   }
+  SaveOptions options = options_of(arguments);
   require_place_for_model(arguments.out, arguments.max_shard_size.has_value());
+  if (!may_replace(arguments.out, options)) return;
   StoredWeights stored(arguments.in);
   stored.require_sound();
   stored.require_as_saved();
   const weights::WeightTree tree = read_tree(stored);
   core::TerminalProgress bar("save", 0, core::TerminalProgress::Style::kBytes);
   checkpoint::SaveRequest request;
-  request.overwrite = !arguments.no_overwrite;
-  request.max_shard_size = arguments.max_shard_size;
+  request.overwrite = options.overwrite;
+  request.max_shard_size = options.max_shard_size;
   request.progress = [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); };
-  request.seal = !arguments.no_seal;
+  request.seal = options.seal;
   checkpoint::save(tree, arguments.out, request);
 }
 
@@ -72,7 +81,7 @@ void reshard_as_written(const Arguments& arguments) {
 /// take.
 bool holds_optimizer(const std::string& in) {
   return std::ranges::any_of(StoredWeights(in).groups(), [](const StoredGroup& group) {
-    return group.path.find("/optimizer/") != group.path.npos && !group.variables.empty();
+    return models::is_of_optimizer(group.path) && !group.variables.empty();
   });
 }
 
@@ -84,14 +93,13 @@ ModelPtr model_for(const Arguments& arguments) {
 }
 
 void reshard_through_model(const Arguments& arguments) {
+  SaveOptions options = options_of(arguments);
   require_place_for_model(arguments.out, arguments.max_shard_size.has_value());
+  if (!may_replace(arguments.out, options)) return;
   const ModelPtr model = model_for(arguments);
-  require_savable(*model, arguments.out);
+  require_savable(*model, arguments.out, options);
   load_weights(*model, arguments.in);
-  save_model(*model, arguments.out,
-             {.overwrite = !arguments.no_overwrite,
-              .max_shard_size = arguments.max_shard_size,
-              .seal = !arguments.no_seal});
+  save_model(*model, arguments.out, options);
 }
 
 }  // namespace

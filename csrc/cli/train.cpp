@@ -39,6 +39,12 @@ void check(const Arguments& a) {
   if (a.validation_data.empty() != a.validation_labels.empty()) {
     throw ValueError("--validation-data and --validation-labels belong together");
   }
+  const bool keeps_model = !a.weights_out.empty() || !a.checkpoint_dir.empty();
+  if (!keeps_model && a.history.empty() && a.tensorboard.empty()) {
+    throw ValueError(
+        "Nothing would be left of this training: --weights-out or --checkpoint-dir keeps the "
+        "weights, --history or --tensorboard how it went");
+  }
   if (!a.weights_out.empty()) require_place_for_model(a.weights_out, false);
 }
 

@@ -111,6 +111,9 @@ void Spec::take(const char* key, LearningRate& into) {
   double number = 0;
   if (parse(*value, number)) {
     into = number;
+  } else if (value->find_first_of(":(") == value->npos) {  // no schedule is without options
+    fail(key, *value,
+         "a number, or a schedule as CosineDecay(initial_learning_rate=0.1,decay_steps=1000)");
   } else {
     into = make_schedule(*value);
   }

@@ -40,6 +40,8 @@ constexpr Exception kExceptions[] = {
     {"kernels::ProductMap<", "the same", 48, 64},
     {"kernels::LossGradientOfRow<", "eight registers given up for two blocks more; a row a sample",
      48, 64},
+    {"kernels::SumNorms<", "six registers given up for one block more; once a step of Lamb's", 24,
+     64},
     {"<double", "two registers a number; networks are seldom of float64", 128, 112},
 };
 

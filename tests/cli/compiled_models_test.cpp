@@ -91,6 +91,18 @@ TEST_F(CompiledModels, ReshardIntoAModelThatIsNotCompiledSaysWhatItLeaves) {
   EXPECT_THAT(run.err, HasSubstr("/optimizer"));
 }
 
+// The optimizer is left in the archive because the command asks for that.
+TEST_F(CompiledModels, ThatAreNotTrainedSayNothingOfTheOptimizer) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"predict", "m.keras", "--input", "x.npy", "--output", "p.npy"},
+        std::vector<std::string>{"init", "m.keras", "--weights", "fresh.weights.h5"},
+        std::vector<std::string>{"summary", "m.keras"}}) {
+    const Outcome run = run_lamina(directory_.path(), arguments);
+    EXPECT_EQ(run.status, 0) << run.err;
+    EXPECT_THAT(run.err, Not(HasSubstr("optimizer"))) << arguments[0];
+  }
+}
+
 TEST_F(CompiledModels, SummaryPrintsHowTheModelWasCompiled) {
   for (const char* model : {"m.keras", "c.json"}) {
     const Outcome run = run_lamina(directory_.path(), {"summary", model, "--json"});

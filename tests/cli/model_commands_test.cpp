@@ -198,6 +198,44 @@ TEST_F(ModelCommands, NoOverwriteKeepsTheFile) {
   EXPECT_EQ(lamina::testing::file_content(directory_ / "a.weights.h5"), before);
 }
 
+// Before the model is made, or a file is read: neither is there.
+TEST_F(ModelCommands, NoOverwriteIsHeededBeforeThereIsWorkToBeLost) {
+  const std::string model = model_file("cnn.json");
+  succeeds({"init", model, "--weights", "a.weights.h5"});
+  succeeds({"init", model, "--weights", "a.weights.json", "--max-shard-size", "1"});
+  const auto expect_refused = [&](std::vector<std::string> arguments, const std::string& file) {
+    arguments.emplace_back("--no-overwrite");
+    EXPECT_THAT(refusal(arguments),
+                HasSubstr("'" + file + "' already exists, and --no-overwrite was given"));
+  };
+  expect_refused({"init", "none.json", "--weights", "a.weights.h5"}, "a.weights.h5");
+  expect_refused({"init", "none.json", "--weights", "a.weights.json", "--max-shard-size", "1"},
+                 "a.weights.json");
+  expect_refused({"reshard", "none.weights.h5", "a.weights.h5"}, "a.weights.h5");
+  expect_refused({"reshard", "none.weights.h5", "a.weights.h5", "--model", "none.json"},
+                 "a.weights.h5");
+  succeeds({"init", model, "--weights", "b.weights.h5", "--no-overwrite"});
+  // Shards without an index are found by the save.
+  fs::remove(directory_ / "a.weights.json");
+  EXPECT_THAT(refusal({"init", model, "--weights", "a.weights.json", "--max-shard-size", "1",
+                       "--no-overwrite"}),
+              HasSubstr("a_00000.weights.h5' already exists"));
+}
+
+TEST_F(ModelCommands, AShardSizeThatIsTooSmallIsNamedAsTheCommandDoes) {
+  const std::string model = model_file("cnn.json");
+  succeeds({"init", model, "--weights", "a.weights.h5"});
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{"init", model, "--weights", "b.weights.json"},
+        std::vector<std::string>{"reshard", "a.weights.h5", "b.weights.json", "--model", model}}) {
+    std::vector<std::string> arguments = more;
+    arguments.insert(arguments.end(), {"--max-shard-size", "1e-9"});
+    EXPECT_THAT(refusal(arguments), AllOf(HasSubstr("--max-shard-size is too small: The size of "),
+                                          HasSubstr("which exceeds the maximum shard size")));
+  }
+  EXPECT_FALSE(fs::exists(directory_ / "b.weights.json"));
+}
+
 TEST_F(ModelCommands, InitWhereAFileMayNotBeAsLargeIsAnErrorThatNamesIt) {
   succeeds({"init", model_file("cnn.json"), "--weights", "a.weights.h5"});
   const std::string before = lamina::testing::file_content(directory_ / "a.weights.h5");

@@ -160,7 +160,8 @@ TEST_F(Train, ReadsArraysOfHDF5Files) {
                  "h5.weights.h5"});
   (void)trained({"--weights-out", "npy.weights.h5"});
   expect_equal("h5.weights.h5", "npy.weights.h5");
-  EXPECT_THAT(refusal({"--data", "data.h5:images"}), HasSubstr("has no dataset 'images'"));
+  EXPECT_THAT(refusal({"--data", "data.h5:images", "--history", "h.csv"}),
+              HasSubstr("has no dataset 'images'"));
 }
 
 TEST_F(Train, RepeatsItselfWithASeed) {
@@ -234,9 +235,19 @@ TEST_F(Train, NeedsNobodyWhoReadsWhatItSays) {
                           start_program("/bin/sh", directory_.path(), std::move(arguments)));
   };
   EXPECT_EQ(run({"--epochs", "2", "--weights-out", "full.weights.h5"}).status, 0);
-  EXPECT_EQ(run({"--metric", "nonsense"}).status, 2);
+  EXPECT_EQ(run({"--metric", "nonsense", "--history", "h.csv"}).status, 2);
   (void)trained({"--epochs", "2", "--weights-out", "w.weights.h5"});
   expect_equal("w.weights.h5", "full.weights.h5");
+}
+
+TEST_F(Train, RefusesToTrainForNothing) {
+  const auto nothing =
+      AllOf(HasSubstr("Nothing would be left of this training"), HasSubstr("--weights-out"),
+            HasSubstr("--checkpoint-dir"), HasSubstr("--history"), Not(HasSubstr("Epoch")));
+  EXPECT_THAT(refusal({}), nothing);
+  EXPECT_THAT(refusal({"--validation-data", "x.npy", "--validation-labels", "y.npy"}), nothing);
+  (void)trained({"--history", "h.csv"});
+  EXPECT_TRUE(exists("h.csv"));
 }
 
 TEST_F(Train, SaysWhatIsWrongOnOneLine) {
@@ -245,21 +256,27 @@ TEST_F(Train, SaysWhatIsWrongOnOneLine) {
     EXPECT_THAT(refusal({option, "2"}), AllOf(HasSubstr(option), HasSubstr("--checkpoint-dir")));
   }
   EXPECT_THAT(refusal({"--validation-data", "x.npy"}), HasSubstr("belong together"));
-  EXPECT_THAT(refusal({"--metric", "nonsense"}), HasSubstr("There is no metric 'nonsense'"));
-  EXPECT_THAT(refusal({"--metric", "AUC:curve=LIFT"}), HasSubstr("LIFT"));
-  EXPECT_THAT(refusal({"--metric", "accuracy:name=x"}), HasSubstr("takes no options"));
-  EXPECT_THAT(refusal({"--device", "cuda:99"}), HasSubstr("cuda:99"));
+  const auto refused = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--history", "h.csv"});
+    return refusal(more);
+  };
+  EXPECT_THAT(refused({"--metric", "nonsense"}), HasSubstr("There is no metric 'nonsense'"));
+  EXPECT_THAT(refused({"--metric", "AUC:curve=LIFT"}), HasSubstr("LIFT"));
+  EXPECT_THAT(refused({"--metric", "accuracy:name=x"}), HasSubstr("takes no options"));
+  EXPECT_THAT(refused({"--optimizer", "Adam:learning_rate=abc"}),
+              HasSubstr("the option learning_rate=abc should be a number"));
+  EXPECT_THAT(refused({"--device", "cuda:99"}), HasSubstr("cuda:99"));
   EXPECT_THAT(refusal({"--history", "none/h.csv"}), HasSubstr("none/h.csv"));
   EXPECT_THAT(refusal({"--weights-out", "w.h5", "--history", "h.csv"}), HasSubstr(".weights.h5"));
   EXPECT_THAT(refusal({"--weights-out", "none/w.weights.h5", "--history", "h.csv"}),
               HasSubstr("/none'"));
   EXPECT_FALSE(exists("h.csv")) << "trained what cannot be written";
-  EXPECT_THAT(refusal({"--validation-data", "none.h5:x", "--validation-labels", "y.npy"}),
+  EXPECT_THAT(refused({"--validation-data", "none.h5:x", "--validation-labels", "y.npy"}),
               HasSubstr("none.h5"));
   std::ofstream(directory_ / "some.h5") << "not HDF5";
-  EXPECT_THAT(refusal({"--validation-data", "some.h5", "--validation-labels", "y.npy"}),
+  EXPECT_THAT(refused({"--validation-data", "some.h5", "--validation-labels", "y.npy"}),
               HasSubstr("which dataset? Write some.h5:NAME"));
-  EXPECT_THAT(refusal({"--validation-data", "some.h5:x", "--validation-labels", "y.npy"}),
+  EXPECT_THAT(refused({"--validation-data", "some.h5:x", "--validation-labels", "y.npy"}),
               HasSubstr("some.h5"));
 }
 

@@ -123,6 +123,7 @@ TEST_F(CompiledJson, ModelsWithinAModelGoOnFromAnArchive) {
     if (steps > 0) test::expect_same_bits(inner, *model_);
     const ModelPtr without = Model::load(folder / "m.keras", {.compile = false});
     EXPECT_FALSE(inner_of(*without).optimizer());
+    EXPECT_THAT(warnings.all, IsEmpty());
   }
 }
 

@@ -150,7 +150,7 @@ bool is_unsettled(const path& checkpoint, Storage& storage) {
   return !save_on_record(CheckpointPlace(checkpoint), storage).empty();
 }
 
-void settle(const path& checkpoint, Storage& storage) {
+void settle(const path& checkpoint, Storage& storage, const Waiting& waiting) {
   const CheckpointPlace place(checkpoint);
   const auto settled = [&] {
     const std::string save = save_on_record(place, storage);
@@ -167,7 +167,7 @@ void settle(const path& checkpoint, Storage& storage) {
     }
   };
   try {
-    wait_until(settled, place);
+    wait_until(settled, place, waiting);
   } catch (const StorageError& error) {
     if (!is_forbidden(error)) throw;
     throw StorageError(

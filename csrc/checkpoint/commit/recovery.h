@@ -11,16 +11,17 @@
 
 namespace lamina::checkpoint {
 
+/// Hears again and again of a lock that is waited for; an exception ends the waiting.
+using Waiting = std::function<void(const std::filesystem::path& lock)>;
+
 /// Before a checkpoint's files are opened: waits for a save that is just putting them in place, and
 /// finishes one that died doing so. Costs one look at the directory when there is nothing to do.
 /// Throws StorageError, naming `lamina recover`, when the directory may not be written.
-void settle(const std::filesystem::path& checkpoint, storage::Storage& storage);
+void settle(const std::filesystem::path& checkpoint, storage::Storage& storage,
+            const Waiting& waiting = {});
 
 /// True while files of the checkpoint are being put in place.
 [[nodiscard]] bool is_unsettled(const std::filesystem::path& checkpoint, storage::Storage& storage);
-
-/// Hears again and again of a lock that is waited for; an exception ends the waiting.
-using Waiting = std::function<void(const std::filesystem::path& lock)>;
 
 /// Calls `done` until it says so, with pauses in between; warns when that takes long.
 void wait_until(const std::function<bool()>& done, const CheckpointPlace& place,

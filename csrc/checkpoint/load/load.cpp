@@ -180,7 +180,8 @@ ReadValues read(const weights::WeightTree& tree, const Catalog& catalog,
         "by calling it on some data or by using `build()`.");
   }
   const Seals seals = request.verify ? Seals(catalog) : Seals();
-  const Match found = match(tree, catalog, request.skip);
+  Match found = match(tree, catalog, request.skip);
+  if (request.left_out) std::erase_if(found.unused, request.left_out);
   if (!found.mismatches.empty() && !request.skip_mismatch) {
     throw MismatchError(mismatch_report(found, tree, catalog));
   }

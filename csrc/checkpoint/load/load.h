@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <string_view>
 #include <unordered_set>
 
 #include "checkpoint/load/read_values.h"
@@ -19,6 +20,8 @@ struct LoadRequest {
   std::function<void(std::uint64_t, std::uint64_t)> progress;
   DeviceTravel travel = {};
   bool verify = true;
+  /// Groups, by the path of their `vars`, of which no warning says that nothing asked for them.
+  std::function<bool(std::string_view path)> left_out = {};
 };
 
 /// Reads values for the tree's variables from files that are open, whose index was verified, or

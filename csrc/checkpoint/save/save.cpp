@@ -54,10 +54,9 @@ std::string index_of(const SaveJob& job, const SaveFiles& files,
 }
 
 std::unique_ptr<NewFiles> place_for(const SaveFiles& files, const SaveJob& job,
-                                    storage::Storage& storage, SaveState& state) {
+                                    storage::Storage& storage, const Waiting& waiting) {
   if (job.fresh_directory) return std::make_unique<FreshDirectory>(storage, files.directory);
-  return std::make_unique<Commit>(storage, files.checkpoint(),
-                                  [&state](const path& lock) { state.go_on_waiting_for(lock); });
+  return std::make_unique<Commit>(storage, files.checkpoint(), waiting);
 }
 
 /// For the holder of the checkpoint's lock: another may have saved since it was looked whether
@@ -75,8 +74,8 @@ void require_nothing_there(const SaveFiles& files, storage::Storage& storage) {
 /// holds, and not the rest of a checkpoint that is worth nothing without it: nor can the two be
 /// replaced as one. So this is refused, whatever is asked for: a name is changed sooner than
 /// weights are made again.
-void require_no_shard(const SaveFiles& files, storage::Storage& storage) {
-  const std::optional<path> index = index_with_shard(files, storage);
+void require_no_shard(const SaveFiles& files, storage::Storage& storage, const Waiting& waiting) {
+  const std::optional<path> index = index_with_shard(files, storage, waiting);
   if (!index) return;
   const std::string file = files.checkpoint().string();
   throw ValueError(
@@ -95,8 +94,9 @@ void write_checkpoint(SaveJob& job, storage::Storage& storage, SaveState& state)
   const std::string index = index_of(job, files, save);
 
   ByteProgress progress(job.request.progress, state.progress().bytes_total, &state);
-  const std::unique_ptr<NewFiles> new_files = place_for(files, job, storage, state);
-  if (!job.fresh_directory) require_no_shard(files, storage);
+  const Waiting waiting = [&state](const path& lock) { state.go_on_waiting_for(lock); };
+  const std::unique_ptr<NewFiles> new_files = place_for(files, job, storage, waiting);
+  if (!job.fresh_directory) require_no_shard(files, storage, waiting);
   if (!job.request.overwrite) require_nothing_there(files, storage);
   const std::vector<std::string> obsolete = obsolete_shards(files, storage);
   write_shards(shards, job, *new_files, {progress, storage, state});

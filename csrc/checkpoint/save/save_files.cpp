@@ -9,7 +9,6 @@
 #include <unordered_set>
 
 #include "checkpoint/commit/hidden_names.h"
-#include "checkpoint/commit/recovery.h"
 #include "checkpoint/index/index.h"
 
 namespace lamina::checkpoint {
@@ -73,7 +72,8 @@ std::optional<path> in_the_way(const path& given, const SaveFiles& files,
   return {};
 }
 
-std::optional<path> index_with_shard(const SaveFiles& files, storage::Storage& storage) {
+std::optional<path> index_with_shard(const SaveFiles& files, storage::Storage& storage,
+                                     const Waiting& waiting) {
   if (!files.index.empty()) return {};
   const std::string& file = files.shards.front();
   const std::string base = file.substr(0, file.rfind('_'));
@@ -84,8 +84,8 @@ std::optional<path> index_with_shard(const SaveFiles& files, storage::Storage& s
     const std::string_view recorded = recorded_name(entry);
     const path index = directory / (recorded.empty() ? std::string_view(entry) : recorded);
     if (!index.string().ends_with("weights.json") || shard_base(index) != base) continue;
+    settle(index, storage, waiting);
     try {
-      settle(index, storage);
       if (lists(known_index(index, storage), file)) return index;
     } catch (const StorageError& error) {
       // What is a directory, or a pipe, lists nothing.

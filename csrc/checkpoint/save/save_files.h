@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/commit/recovery.h"
 #include "checkpoint/names/paths.h"
 #include "storage/storage.h"
 
@@ -27,10 +28,13 @@ struct SaveFiles {
                                                               const SaveFiles& files,
                                                               storage::Storage& storage);
 
-/// The index beside the single file that has it for a shard; nothing for shards of an index's own.
-/// Finishes a save of that index which died putting it in place. Throws StorageError.
+/// The index beside the single file that has it for a shard, of those under which a save makes
+/// shards of that name; nothing for shards of an index's own. Finishes a save of that index which
+/// died putting it in place, and waits for one that lives, see `settle`. Throws StorageError, and
+/// FormatError for a record that cannot be followed.
 [[nodiscard]] std::optional<std::filesystem::path> index_with_shard(const SaveFiles& files,
-                                                                    storage::Storage& storage);
+                                                                    storage::Storage& storage,
+                                                                    const Waiting& waiting = {});
 
 /// Shards that the index to be replaced lists and the new one does not. Only names that a save
 /// under this index's name makes: whatever else an index says, it is no leave to remove other

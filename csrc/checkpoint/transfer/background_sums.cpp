@@ -36,9 +36,10 @@ void BackgroundSums::finish() {
 
 void BackgroundSums::finish(const void* group) {
   std::unique_lock lock(mutex_);
-  const auto left = left_.find(group);
-  if (left == left_.end()) return;
-  while (left->second > 0) {
+  const auto found = left_.find(group);
+  if (found == left_.end()) return;
+  const std::size_t& left = found->second;  // stays in its place while others add their groups
+  while (left > 0) {
     if (parts_.empty()) {
       changed_.wait(lock);  // for who sums the last one
     } else {

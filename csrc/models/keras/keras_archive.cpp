@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/keras/archived_weights.h"
 #include "models/keras/compile_config.h"
 #include "models/keras/json_text.h"
 #include "models/keras/keras_config.h"
@@ -40,7 +41,7 @@ ModelPtr load_from(const Archive& archive, const LoadModelOptions& options) {
   models::compile_from_config(*model, models::compile_config_in(config), where);
   if (!model->built()) return model;
   try {
-    model->load_weights(archive->path(), {.progress = options.progress});
+    models::load_archived_weights(*model, archive->path(), options);
     // Not before: one that had not begun when it was saved is not in the file.
     models::build_optimizers(*model);
   } catch (const ValueError& error) {

@@ -233,6 +233,16 @@ class Namer {
 
 }  // namespace
 
+bool is_of_optimizer(std::string_view vars_path) {
+  constexpr std::string_view kAttribute = "/optimizer/";
+  for (std::size_t at = vars_path.find(kAttribute); at != vars_path.npos;
+       at = vars_path.find(kAttribute, at + 1)) {
+    // There it would be a layer, of a class "Optimizer".
+    if (!vars_path.substr(0, at).ends_with("/layers")) return true;
+  }
+  return false;
+}
+
 bool attribute_before(const std::string& a, const std::string& b) {
   const auto key = [](const std::string& name) {
     return name.starts_with('_') ? "~" + name : name;

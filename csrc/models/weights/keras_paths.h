@@ -1,6 +1,7 @@
 #pragma once
 #include <lamina/model.h>
 
+#include <string_view>
 #include <vector>
 
 #include "models/weights/object_ids.h"
@@ -25,6 +26,9 @@ enum class TrainingState : bool { kLeftOut, kIncluded };
 /// reserves and would leave out of the file.
 [[nodiscard]] NamedWeights name_weights(const Model& model,
                                         TrainingState state = TrainingState::kLeftOut);
+
+/// True for the paths, in a file, of the variables of optimizers: a model's, or of those within it.
+[[nodiscard]] bool is_of_optimizer(std::string_view vars_path);
 
 /// Keras's order of attribute names: uppercase, lowercase, private.
 [[nodiscard]] bool attribute_before(const std::string& a, const std::string& b);

@@ -99,16 +99,18 @@ void wait_for_earlier_saves(const Model& model, PendingSaves& saves) {
 }
 
 void load_model_weights(Model& model, KeptNames& names, const std::filesystem::path& path,
-                        const LoadOptions& options, storage::Storage& storage) {
+                        const LoadOptions& options, storage::Storage& storage,
+                        SpareOptimizers spare) {
   require_built(model, "loading weights into");
   const checkpoint::Catalog file(path, storage, options.verify);
   build_optimizers(*known_to_keras(model, names), file);
   const std::shared_ptr<const NamedWeights> named = known_to_keras(model, names);
-  checkpoint::load(named->tree, file,
-                   {.skip_mismatch = options.skip_mismatch,
-                    .skip = nodes_of(*named, options.objects_to_skip),
-                    .progress = options.progress,
-                    .verify = options.verify});
+  checkpoint::LoadRequest request{.skip_mismatch = options.skip_mismatch,
+                                  .skip = nodes_of(*named, options.objects_to_skip),
+                                  .progress = options.progress,
+                                  .verify = options.verify};
+  if (spare == SpareOptimizers::kPassedOver) request.left_out = is_of_optimizer;
+  checkpoint::load(named->tree, file, request);
 }
 
 }  // namespace models

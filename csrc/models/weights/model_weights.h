@@ -33,7 +33,11 @@ void save_and_wait(const Model& model, const std::filesystem::path& path,
 /// the model, in `fit` or not, that nobody has heard of.
 void wait_for_earlier_saves(const Model& model, PendingSaves& saves);
 
+/// What is said of an optimizer's variables in a file whose model has none to take them.
+enum class SpareOptimizers : bool { kWarnedOf, kPassedOver };
+
 void load_model_weights(Model& model, KeptNames& names, const std::filesystem::path& path,
-                        const LoadOptions& options, storage::Storage& storage);
+                        const LoadOptions& options, storage::Storage& storage,
+                        SpareOptimizers spare = SpareOptimizers::kWarnedOf);
 
 }  // namespace lamina::models

@@ -9,11 +9,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <future>
 
 #include "checkpoint/background/save_queue.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/commit/hidden_names.h"
+#include "checkpoint/commit/recovery_record.h"
 #include "checkpoint/save/save_job.h"
 #include "tests/checkpoint/trees.h"
 #include "tests/fakes/captured_warnings.h"
@@ -118,6 +120,29 @@ TEST_F(AtExit, ASaveWhoseLockAnotherKeepsIsGivenUpAndTheRestIsSaved) {
   lock.reset();
   EXPECT_TRUE(holds(kName, old_));
   EXPECT_THAT(files(), ElementsAre(kName, "n.weights.h5"));
+}
+
+// Of the index that may have its file for a shard.
+TEST_F(AtExit, ASaveThatWaitsForAnIndexIsGivenUpAsWell) {
+  const CheckpointPlace index(directory_ / "m.weights.json");
+  std::ofstream(index.record()) << record_text(
+      {make_save_name(), HiddenCopy::kNew, {index.name}, {}}, index.name);
+  const auto lock = storage::posix().try_lock(index.lock());
+  ASSERT_TRUE(lock);
+  CapturedWarnings warnings;
+  SaveQueue queue(1);
+  const auto state = submit(queue, directory_ / "m_00000.weights.h5");
+  queue.end(80ms);
+  const std::string said = "'" + index.lock().string() + "'";
+  EXPECT_THAT(warnings.all, ElementsAre(AllOf(HasSubstr("process is to end"), HasSubstr(said)),
+                                        AllOf(HasSubstr("failed"), HasSubstr(said))));
+  try {
+    state->throw_failure();
+    ADD_FAILURE() << "was saved";
+  } catch (const StorageError& error) {
+    EXPECT_EQ(error.code(), ETIMEDOUT);
+  }
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "m_00000.weights.h5"));
 }
 
 TEST_F(AtExit, ASaveWhoseLockIsFreeInTimeIsSaved) {

@@ -182,6 +182,26 @@ TEST_F(KeptFiles, AShardOfASaveThatDiedCommittingIsNoPlaceForAnother) {
   EXPECT_THAT(files(), ElementsAre("m.weights.json", "m_00000.weights.h5", "m_00001.weights.h5"));
 }
 
+// The record is in force all the same.
+TEST_F(KeptFiles, AShardOfASaveThatCannotBeFinishedIsNoPlaceForAnother) {
+  DyingStorage dying;
+  {
+    const CapturedWarnings warnings;
+    EXPECT_THROW(save_to(index_, shards_of(2), dying), StorageError);
+  }
+  const auto saved = snapshot(builder_.tree);
+  fs::create_directory(directory_ / "m_00001.weights.h5");
+  assign_new_values();
+  try {
+    save_to(directory_ / "m_00000.weights.h5");
+    ADD_FAILURE() << "was saved";
+  } catch (const StorageError& error) {
+    EXPECT_EQ(error.code(), EISDIR);
+  }
+  fs::remove(directory_ / "m_00001.weights.h5");
+  EXPECT_TRUE(holds(index_, saved));
+}
+
 TEST_F(KeptFiles, AShardThatIsWriteProtectedStaysWhenItsIndexHasNoneOfThatNameAnyMore) {
   save_to(index_, shards_of(1));
   const std::string kept = text_of(directory_ / "m_00003.weights.h5");

@@ -263,6 +263,20 @@ TEST(KerasPaths, ClassesWhoseNamesCollideAreRefused) {
   EXPECT_THROW(groups(*model), ValueError);
 }
 
+TEST(KerasPaths, OfOptimizersAreKnown) {
+  for (const char* path :
+       {"/optimizer/vars", "/optimizer/inner_optimizer/vars", "/layers/functional/optimizer/vars",
+        "/inner/optimizer/vars", "/layers/optimizer/optimizer/vars"}) {
+    EXPECT_TRUE(models::is_of_optimizer(path)) << path;
+  }
+  for (const char* path : {"/vars", "/layers/dense/vars", "/layers/optimizer/vars",
+                           "/layers/functional/layers/"
+                           "optimizer/vars",
+                           "/optimizers/vars", "/layers/optimizer_1/vars"}) {
+    EXPECT_FALSE(models::is_of_optimizer(path)) << path;
+  }
+}
+
 TEST(KerasPaths, NamesThatKerasPassesOverAreRefused) {
   for (const char* name : {"_layers", "variables", "_metrics", "layers", "dtype_policy"}) {
     auto model = std::make_shared<Chain>();

@@ -111,6 +111,11 @@ TEST(Specs, SayWhatTheyDoNotKnow) {
   refuse("Adam:beta_1", "key=value");
   refuse("Adamant", "RMSprop");
   refuse("SGD:learning_rate=Wavy(a=1)", "CosineDecay");
+  for (const char* rate : {"abc", "0.1x", "1e999", "CosineDecay"}) {
+    const std::string text = std::string("SGD:learning_rate=").append(rate);
+    refuse(text.c_str(), "SGD: the option learning_rate=");
+    refuse(text.c_str(), "should be a number, or a schedule as CosineDecay(");
+  }
   EXPECT_NE(test::message_of([] { (void)training::make_loss("Huber:delt=1"); }).find("delta"),
             std::string::npos);
 }
