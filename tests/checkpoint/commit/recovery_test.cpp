@@ -203,8 +203,10 @@ TEST_F(Recovering, LeavesTheFilesOfALiveSave) {
     // An index under another name that has the same shards.
     const CrashScene twin(random_, (directory_ / "m.weights.weights.json").string(), 1);
     twin.save(0, 1300, storage::posix());
-    // A file that has the name of one of its shards.
-    const CrashScene shard(random_, (directory_ / "m_00000.weights.h5").string(), 1);
+    // Files that are named as its shards: one that the index lists, and another.
+    const CrashScene listed(random_, (directory_ / "m_00000.weights.h5").string(), 1);
+    EXPECT_THROW(listed.save(0, {}, storage::posix()), ValueError);
+    const CrashScene shard(random_, (directory_ / "m_00099.weights.h5").string(), 1);
     shard.save(0, {}, storage::posix());
     EXPECT_EQ(text(staged.filename().string()), "new");
 
