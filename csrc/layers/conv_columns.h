@@ -15,8 +15,8 @@ struct ColumnWindows {
   std::int64_t size = 1;    ///< columns of the kernel
   std::int64_t stride = 1;  ///< or `dilation`, one of which is 1
   std::int64_t dilation = 1;
-  std::int64_t before =
-      0;  ///< columns before the first that count as zeros, and so do those behind
+  /// Columns before the first, which count as zeros, as those behind the last do.
+  std::int64_t before = 0;
 };
 
 /// (batch, depth, rows, columns, channels) -> (batch * columns, depth, rows, channels).

@@ -569,8 +569,9 @@ KINDS = {
     "Embedding": Kind(_embedding, (1, 2), dtype="int32"),
 }
 
-# Keras writes the dtype of these layers' variables as that of the layer: a mixed policy is lost.
-FORGETTING = {"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Discretization"}
+# Keras writes the dtype of these layers' variables as that of the layer: a mixed policy is lost. (CategoryEncoding's is
+# not, but what it gives is of that dtype, whatever its symbolic outputs say.)
+FORGETTING = {"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Discretization", "CategoryEncoding"}
 
 
 def call(random, layer, inputs):

@@ -295,6 +295,17 @@ TEST(Definitions, SoftmaxAndItsLogarithmFollowTheirFormulas) {
   expect_values(op, {x}, {}, {-3.169846, -2.169846, -0.169846, -4.065884, -3.065884, -0.06588391});
 }
 
+TEST(Definitions, TheLogarithmOfASoftmaxOfOneElementIsNought) {
+  const Softmax op{.x = {{2, 1, 3}}, .y = {{2, 1, 3}}, .axes = {1}, .log = true};
+  const AllBackends backends;
+  for (const auto& [name, backend] : backends.all) {
+    SCOPED_TRACE(name);
+    const Tensor x = Tensor::from(Floats{-30, -1, 0, 0.7F, 3, 50}, {2, 1, 3});
+    const Tensor y = run(*backend, *backend->make(op), op, {x});
+    for (std::int64_t i = 0; i < y.size(); ++i) EXPECT_EQ(y.data<float>()[i], 0) << "element " << i;
+  }
+}
+
 TEST(Definitions, NormalizationsScaleAndCenter) {
   const Floats x{1, 2, 4, -1, 0, 3};
   const Floats gamma{1, 2, 3};
