@@ -28,7 +28,7 @@ inline ModelPtr trained_model(const std::string& name, std::int64_t size) {
   if (name == "mlp") return mlp(size);
   if (name == "text_convnet") return text_convnet(size);
   if (name == "depthwise") return depthwise(size);
-  applications::EfficientNetV2Options options;
+  applications::Options options;
   options.input_shape = Shape{size, size, 3};
   options.classifier_activation = "linear";
   return applications::by_name(name, options);

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <span>
 
+#include "applications/parts.h"
+
 // EfficientNetV2: a stem, stages of inverted bottlenecks (the first stages "fused": one full
 // convolution in place of expansion and depthwise convolution), and a head. Layer names are
 // Keras's.
@@ -170,22 +172,6 @@ SymbolicTensor all_blocks(SymbolicTensor x, const Variant& variant) {
   return x;
 }
 
-Shape input_shape(const EfficientNetV2Options& options, const Variant& variant) {
-  if (!options.input_shape) {
-    return options.include_top ? Shape{variant.size, variant.size, 3} : Shape{kNone, kNone, 3};
-  }
-  const Shape& shape = *options.input_shape;
-  if (shape.rank() != 3) throw ValueError("`input_shape` must be a tuple of three integers.");
-  for (int axis : {0, 1}) {
-    if (shape[axis] != kNone && shape[axis] < 32) {
-      throw ValueError("Input size must be at least 32x32; Received: input_shape=" + shape.str());
-    }
-  }
-  if (shape[2] <= 0)
-    throw ValueError("`input_shape` needs a number of channels; Received: " + shape.str());
-  return shape;
-}
-
 SymbolicTensor preprocess(const SymbolicTensor& x, const Variant& variant) {
   if (!variant.imagenet_statistics || x.shape()[-1] != 3) {
     return Rescaling({.scale = 1.0 / 128.0, .offset = -1.0})(x);
@@ -196,13 +182,8 @@ SymbolicTensor preprocess(const SymbolicTensor& x, const Variant& variant) {
                         .variance = {0.229 * 0.229, 0.224 * 0.224, 0.225 * 0.225}})(scaled);
 }
 
-SymbolicTensor head(SymbolicTensor x, const EfficientNetV2Options& options) {
-  if (!options.include_top) {
-    if (options.pooling == "avg") return GlobalAveragePooling2D({.name = "avg_pool"})(x);
-    if (options.pooling == "max") return GlobalMaxPooling2D({.name = "max_pool"})(x);
-    if (options.pooling.empty()) return x;
-    throw ValueError("`pooling` must be \"avg\", \"max\" or empty; Received: " + options.pooling);
-  }
+SymbolicTensor head(SymbolicTensor x, const Options& options) {
+  if (!options.include_top) return pooled(x, options, "avg_pool", "max_pool");
   x = GlobalAveragePooling2D({.name = "avg_pool"})(x);
   x = Dropout({.rate = kTopDropout, .name = "top_dropout"})(x);
   return Dense({.units = options.classes,
@@ -213,57 +194,40 @@ SymbolicTensor head(SymbolicTensor x, const EfficientNetV2Options& options) {
                 .name = "predictions"})(x);
 }
 
-std::shared_ptr<Functional> build(const Variant& variant, const EfficientNetV2Options& options) {
-  const SymbolicTensor input = Input({.shape = input_shape(options, variant)});
-  SymbolicTensor x = options.include_preprocessing ? preprocess(input, variant) : input;
+std::shared_ptr<Functional> build(const Variant& variant, const Options& options) {
+  takes_only(options, variant.function, {"include_preprocessing"});
+  const SymbolicTensor input = Input({.shape = image_shape(options, {variant.size, 32})});
+  SymbolicTensor x =
+      options.include_preprocessing.value_or(true) ? preprocess(input, variant) : input;
   x = conv_bn(x, round_filters(variant.stages[0].filters_in, variant.width), 3, 2, "stem_conv",
               "stem_bn", "stem_activation");
   x = all_blocks(x, variant);
   x = conv_bn(x, round_filters(1280, variant.width), 1, 1, "top_conv", "top_bn", "top_activation");
-  x = head(x, options);
-  return Functional::create(
-      {input}, {x}, {.name = options.name.empty() ? std::string(variant.name) : options.name});
+  return finish(input, head(x, options), options, variant.name);
 }
 
 }  // namespace
 
-std::shared_ptr<Functional> EfficientNetV2B0(EfficientNetV2Options options) {
+std::shared_ptr<Functional> EfficientNetV2B0(Options options) {
   return build(kVariants[0], options);
 }
-std::shared_ptr<Functional> EfficientNetV2B1(EfficientNetV2Options options) {
+std::shared_ptr<Functional> EfficientNetV2B1(Options options) {
   return build(kVariants[1], options);
 }
-std::shared_ptr<Functional> EfficientNetV2B2(EfficientNetV2Options options) {
+std::shared_ptr<Functional> EfficientNetV2B2(Options options) {
   return build(kVariants[2], options);
 }
-std::shared_ptr<Functional> EfficientNetV2B3(EfficientNetV2Options options) {
+std::shared_ptr<Functional> EfficientNetV2B3(Options options) {
   return build(kVariants[3], options);
 }
-std::shared_ptr<Functional> EfficientNetV2S(EfficientNetV2Options options) {
+std::shared_ptr<Functional> EfficientNetV2S(Options options) {
   return build(kVariants[4], options);
 }
-std::shared_ptr<Functional> EfficientNetV2M(EfficientNetV2Options options) {
+std::shared_ptr<Functional> EfficientNetV2M(Options options) {
   return build(kVariants[5], options);
 }
-std::shared_ptr<Functional> EfficientNetV2L(EfficientNetV2Options options) {
+std::shared_ptr<Functional> EfficientNetV2L(Options options) {
   return build(kVariants[6], options);
-}
-
-std::shared_ptr<Functional> by_name(std::string_view name, EfficientNetV2Options options) {
-  for (const Variant& variant : kVariants) {
-    if (variant.function == name) return build(variant, options);
-  }
-  std::string known;
-  for (const Variant& variant : kVariants)
-    known += (known.empty() ? "" : ", ") + std::string(variant.function);
-  throw ValueError("There is no application '" + std::string(name) + "'; there are: " + known +
-                   ".");
-}
-
-std::vector<std::string_view> names() {
-  std::vector<std::string_view> out;
-  for (const Variant& variant : kVariants) out.push_back(variant.function);
-  return out;
 }
 
 }  // namespace lamina::applications

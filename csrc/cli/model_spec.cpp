@@ -17,7 +17,7 @@
 namespace lamina::cli {
 namespace {
 
-using Options = applications::EfficientNetV2Options;
+using Options = applications::Options;
 
 [[noreturn]] void bad_value(std::string_view key, std::string_view value,
                             std::string_view expected) {
@@ -31,11 +31,24 @@ bool to_bool(std::string_view key, std::string_view value) {
   bad_value(key, value, "true or false");
 }
 
+double to_number(std::string_view key, std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) bad_value(key, text, "a number");
+  return value;
+}
+
 std::optional<std::int64_t> to_integer(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return {};
   return value;
+}
+
+std::int64_t to_positive(std::string_view key, std::string_view text) {
+  const auto value = to_integer(text);
+  if (!value || *value < 1) bad_value(key, text, "a positive number");
+  return *value;
 }
 
 /// "480x480x3", an unknown dimension as "none".
@@ -67,18 +80,19 @@ const std::vector<Option>& option_table() {
          if (v != "avg" && v != "max" && v != "none") bad_value(k, v, "avg, max or none");
          o.pooling = v == "none" ? "" : v;
        }},
-      {"classes",
-       [](Options& o, Text k, Text v) {
-         const auto classes = to_integer(v);
-         if (!classes || *classes < 1) bad_value(k, v, "a positive number");
-         o.classes = *classes;
-       }},
+      {"classes", [](Options& o, Text k, Text v) { o.classes = to_positive(k, v); }},
       {"classifier_activation",
        [](Options& o, Text, Text v) {
          o.classifier_activation = v == "none" ? "linear" : std::string(v);
        }},
       {"include_preprocessing",
        [](Options& o, Text k, Text v) { o.include_preprocessing = to_bool(k, v); }},
+      {"alpha", [](Options& o, Text k, Text v) { o.alpha = to_number(k, v); }},
+      {"depth_multiplier",
+       [](Options& o, Text k, Text v) { o.depth_multiplier = to_positive(k, v); }},
+      {"dropout", [](Options& o, Text k, Text v) { o.dropout = to_number(k, v); }},
+      {"dropout_rate", [](Options& o, Text k, Text v) { o.dropout_rate = to_number(k, v); }},
+      {"minimalistic", [](Options& o, Text k, Text v) { o.minimalistic = to_bool(k, v); }},
       {"name", [](Options& o, Text, Text v) { o.name = v; }}};
   return kTable;
 }

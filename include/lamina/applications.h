@@ -13,42 +13,53 @@
 /// ones.
 namespace lamina::applications {
 
-/// Arguments of `keras.applications.EfficientNetV2*`, with Keras's names and defaults. Two of
+/// Arguments of the functions of `keras.applications`, with Keras's names and defaults. Two of
 /// Keras's are missing: `weights` ("imagenet" there; here a model starts with random weights, as
 /// with None, and `load_weights` reads a file that Keras saved) and `input_tensor`.
-struct EfficientNetV2Options {
-  /// The classifier: global average pooling, dropout and a dense layer "predictions".
+struct Options {
+  /// The classifier, a dense layer (here and there a convolution) named "predictions".
   bool include_top = true;
-  /// (height, width, channels), sizes at least 32 or kNone. Default: the variant's own size;
-  /// without a top (kNone, kNone, 3).
+  /// (height, width, channels), sizes at least the model's smallest; kNone, any size, without a
+  /// top only. Default: the model's own size; without a top (kNone, kNone, 3).
   std::optional<Shape> input_shape = {};
   /// Without a top: "avg" or "max" pools to (batch, channels); "" leaves the feature map.
   std::string pooling = {};
   std::int64_t classes = 1000;
   /// "softmax" gives probabilities, "linear" logits (Keras's None).
   layers::ActivationFunction classifier_activation = "softmax";
-  /// Takes images with values in [0, 255]; without it the caller scales them.
-  bool include_preprocessing = true;
+  /// EfficientNetV2, ConvNeXt, MobileNetV3, with default true: takes images with values in [0,
+  /// 255]; without it the caller scales them.
+  std::optional<bool> include_preprocessing = {};
   /// Default: Keras's, "efficientnetv2-b0".
   std::string name = {};
+  /// MobileNet, V2 and V3: by how much the numbers of filters are multiplied. Default 1.
+  std::optional<double> alpha = {};
+  /// MobileNet: channels that a depthwise convolution makes of one. Default 1.
+  std::optional<std::int64_t> depth_multiplier = {};
+  /// MobileNet: the rate before the classifier. Default 0.001.
+  std::optional<double> dropout = {};
+  /// MobileNetV3: the rate before the classifier. Default 0.2.
+  std::optional<double> dropout_rate = {};
+  /// MobileNetV3: without squeeze-and-excite, hard swish and 5x5 kernels. Default false.
+  std::optional<bool> minimalistic = {};
 };
 
 // Each takes images (batch, height, width, channels) and gives (batch, classes). Building creates
 // no values: they are made at first use, or read from a file. Throw ValueError for options that do
-// not fit.
+// not fit, or that only other models have.
 
-[[nodiscard]] std::shared_ptr<Functional> EfficientNetV2B0(EfficientNetV2Options options = {});
-[[nodiscard]] std::shared_ptr<Functional> EfficientNetV2B1(EfficientNetV2Options options = {});
-[[nodiscard]] std::shared_ptr<Functional> EfficientNetV2B2(EfficientNetV2Options options = {});
-[[nodiscard]] std::shared_ptr<Functional> EfficientNetV2B3(EfficientNetV2Options options = {});
-[[nodiscard]] std::shared_ptr<Functional> EfficientNetV2S(EfficientNetV2Options options = {});
-[[nodiscard]] std::shared_ptr<Functional> EfficientNetV2M(EfficientNetV2Options options = {});
-[[nodiscard]] std::shared_ptr<Functional> EfficientNetV2L(EfficientNetV2Options options = {});
+/// Tan and Le, "EfficientNetV2: Smaller Models and Faster Training", 2021.
+[[nodiscard]] std::shared_ptr<Functional> EfficientNetV2B0(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> EfficientNetV2B1(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> EfficientNetV2B2(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> EfficientNetV2B3(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> EfficientNetV2S(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> EfficientNetV2M(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> EfficientNetV2L(Options options = {});
 
 /// An application by the name of its function, "EfficientNetV2B0". Throws ValueError naming those
 /// there are.
-[[nodiscard]] std::shared_ptr<Functional> by_name(std::string_view name,
-                                                  EfficientNetV2Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> by_name(std::string_view name, Options options = {});
 /// The names that `by_name` knows.
 [[nodiscard]] std::vector<std::string_view> names();
 

@@ -39,7 +39,7 @@ std::vector<LayerPtr> layers_named(const Model& model, const json& names) {
 }
 
 ModelPtr application(const json& request) {
-  applications::EfficientNetV2Options options;
+  applications::Options options;
   for (const auto& [key, value] : request.at("options").items()) {
     if (key == "classes") {
       options.classes = value.get<std::int64_t>();
@@ -47,6 +47,16 @@ ModelPtr application(const json& request) {
       options.include_top = value.get<bool>();
     } else if (key == "include_preprocessing") {
       options.include_preprocessing = value.get<bool>();
+    } else if (key == "alpha") {
+      options.alpha = value.get<double>();
+    } else if (key == "depth_multiplier") {
+      options.depth_multiplier = value.get<std::int64_t>();
+    } else if (key == "dropout") {
+      options.dropout = value.get<double>();
+    } else if (key == "dropout_rate") {
+      options.dropout_rate = value.get<double>();
+    } else if (key == "minimalistic") {
+      options.minimalistic = value.get<bool>();
     } else if (key == "pooling") {
       options.pooling = value.get<std::string>();
     } else if (key == "classifier_activation") {

@@ -1,4 +1,4 @@
-"""Writes efficientnet_v2.txt: for each variant what Keras's model and file look like, as counts and hashes.
+"""Writes applications.txt: for each of keras.applications what Keras's model and file look like, as counts and hashes.
 
 Run with Keras 3.15 or later: KERAS_BACKEND=jax python make_data.py
 """
@@ -10,7 +10,6 @@ import h5py
 import keras
 
 HERE = pathlib.Path(__file__).parent
-NAMES = ["B0", "B1", "B2", "B3", "S", "M", "L"]
 
 
 def fnv1a(text):
@@ -41,22 +40,35 @@ def layer_lines(model):
     ]
 
 
+def functions():
+    """Those that make models, in the order in which they are defined."""
+    modules = ["vgg16", "vgg19", "resnet", "resnet_v2", "mobilenet", "mobilenet_v2", "mobilenet_v3", "efficientnet",
+               "efficientnet_v2", "densenet", "xception", "inception_v3", "inception_resnet_v2", "nasnet", "convnext"]
+    for module in modules:
+        for name, value in vars(getattr(keras.applications, module)).items():
+            if name[0].isupper() and callable(value):
+                yield name
+    yield "MobileNetV3Small"
+    yield "MobileNetV3Large"
+
+
+def row(name, top):
+    keras.utils.clear_session()
+    model = getattr(keras.applications, name)(weights=None, include_top=top, pooling=None if top else "avg")
+    with tempfile.TemporaryDirectory() as folder:
+        files = file_lines(model, folder)
+    layers = layer_lines(model)
+    return (
+        f"{name} {int(top)} {len(layers)} {len(files)} {model.count_params()} "
+        f"{fnv1a(chr(10).join(layers)):016x} {fnv1a(chr(10).join(files)):016x}"
+    )
+
+
 if __name__ == "__main__":
     rows = []
-    for name in NAMES:
+    for name in functions():
         for top in (True, False):
-            keras.utils.clear_session()
-            make = getattr(keras.applications, "EfficientNetV2" + name)
-            model = make(weights=None, include_top=top, pooling=None if top else "avg")
-            with tempfile.TemporaryDirectory() as folder:
-                files = file_lines(model, folder)
-            layers = layer_lines(model)
-            rows.append(
-                f"EfficientNetV2{name} {int(top)} {len(layers)} {len(files)} {model.count_params()} "
-                f"{fnv1a(chr(10).join(layers)):016x} {fnv1a(chr(10).join(files)):016x}"
-            )
+            rows.append(row(name, top))
             print(rows[-1], flush=True)
-            if name == "B0" and top:
-                print(layers[:8], files[:3])
     header = "# function, include_top, layers, variables, parameters, FNV-1a of layers, FNV-1a of datasets\n"
-    (HERE / "efficientnet_v2.txt").write_text(header + "\n".join(rows) + "\n")
+    (HERE / "applications.txt").write_text(header + "\n".join(rows) + "\n")

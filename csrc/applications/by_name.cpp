@@ -1,0 +1,45 @@
+#include <lamina/applications.h>
+#include <lamina/error.h>
+
+#include <algorithm>
+#include <array>
+
+namespace lamina::applications {
+namespace {
+
+struct Application {
+  std::string_view name;
+  std::shared_ptr<Functional> (*make)(Options);
+};
+
+// Those of a family beside one another, smallest first.
+constexpr auto kApplications = std::to_array<Application>({
+    {"EfficientNetV2B0", EfficientNetV2B0},
+    {"EfficientNetV2B1", EfficientNetV2B1},
+    {"EfficientNetV2B2", EfficientNetV2B2},
+    {"EfficientNetV2B3", EfficientNetV2B3},
+    {"EfficientNetV2S", EfficientNetV2S},
+    {"EfficientNetV2M", EfficientNetV2M},
+    {"EfficientNetV2L", EfficientNetV2L},
+});
+
+}  // namespace
+
+std::shared_ptr<Functional> by_name(std::string_view name, Options options) {
+  const auto found = std::ranges::find(kApplications, name, &Application::name);
+  if (found != kApplications.end()) return found->make(std::move(options));
+  std::string known;
+  for (const Application& application : kApplications)
+    known += (known.empty() ? "" : ", ") + std::string(application.name);
+  throw ValueError("There is no application '" + std::string(name) + "'; there are: " + known +
+                   ".");
+}
+
+std::vector<std::string_view> names() {
+  std::vector<std::string_view> out;
+  out.reserve(kApplications.size());
+  for (const Application& application : kApplications) out.push_back(application.name);
+  return out;
+}
+
+}  // namespace lamina::applications

@@ -1,0 +1,84 @@
+#include "applications/parts.h"
+
+#include <lamina/error.h>
+
+#include <algorithm>
+#include <array>
+
+namespace lamina::applications {
+namespace {
+
+// What only some models have, and whether it is set.
+struct Extra {
+  std::string_view name;
+  bool (*set)(const Options&);
+};
+
+constexpr auto kExtras = std::to_array<Extra>({
+    {"include_preprocessing", [](const Options& o) { return o.include_preprocessing.has_value(); }},
+    {"alpha", [](const Options& o) { return o.alpha.has_value(); }},
+    {"depth_multiplier", [](const Options& o) { return o.depth_multiplier.has_value(); }},
+    {"dropout", [](const Options& o) { return o.dropout.has_value(); }},
+    {"dropout_rate", [](const Options& o) { return o.dropout_rate.has_value(); }},
+    {"minimalistic", [](const Options& o) { return o.minimalistic.has_value(); }},
+});
+
+}  // namespace
+
+Shape image_shape(const Options& options, ImageSize size) {
+  if (!options.input_shape) {
+    return options.include_top ? Shape{size.own, size.own, 3} : Shape{kNone, kNone, 3};
+  }
+  const Shape& shape = *options.input_shape;
+  if (shape.rank() != 3) throw ValueError("`input_shape` must be a tuple of three integers.");
+  for (const int axis : {0, 1}) {
+    if (shape[axis] != kNone && shape[axis] < size.smallest) {
+      const std::string smallest = std::to_string(size.smallest);
+      throw ValueError("Input size must be at least " + smallest + "x" + smallest +
+                       "; Received: input_shape=" + shape.str());
+    }
+    if (options.include_top && shape[axis] == kNone) {
+      throw ValueError(
+          "If `include_top` is True, you should specify a static `input_shape`. Received: "
+          "input_shape=" +
+          shape.str());
+    }
+  }
+  if (shape[2] <= 0)
+    throw ValueError("`input_shape` needs a number of channels; Received: " + shape.str());
+  return shape;
+}
+
+void takes_only(const Options& options, std::string_view function,
+                std::initializer_list<std::string_view> own) {
+  for (const Extra& extra : kExtras) {
+    if (!extra.set(options) || std::ranges::find(own, extra.name) != own.end()) continue;
+    throw ValueError(std::string(function) + "() got an unexpected keyword argument '" +
+                     std::string(extra.name) + "'");
+  }
+}
+
+SymbolicTensor pooled(const SymbolicTensor& x, const Options& options,
+                      const std::string& average_name, const std::string& max_name) {
+  if (options.pooling == "avg") return layers::GlobalAveragePooling2D({.name = average_name})(x);
+  if (options.pooling == "max") return layers::GlobalMaxPooling2D({.name = max_name})(x);
+  if (options.pooling.empty()) return x;
+  throw ValueError("`pooling` must be \"avg\", \"max\" or empty; Received: " + options.pooling);
+}
+
+layers::Padding2D correct_pad(const SymbolicTensor& x, std::int64_t size) {
+  const bool known = x.shape()[1] != kNone;
+  const auto axis = [&](int index) {
+    const std::int64_t odd = known ? x.shape()[index] % 2 : 0;
+    return layers::IntPair(size / 2 - (1 - odd), size / 2);
+  };
+  return {axis(1), axis(2)};
+}
+
+std::shared_ptr<Functional> finish(const SymbolicTensor& input, const SymbolicTensor& output,
+                                   const Options& options, std::string_view name) {
+  return Functional::create({input}, {output},
+                            {.name = options.name.empty() ? std::string(name) : options.name});
+}
+
+}  // namespace lamina::applications

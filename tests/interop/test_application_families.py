@@ -1,0 +1,47 @@
+"""The smallest model of each family of Keras's applications, every variable random: saved by Keras, loaded by the
+function of that name and by what Keras's configuration makes, equal logits; saved by Lamina, loaded by Keras, equal
+bits. What all models are made of is in tests/applications."""
+
+import keras
+import numpy as np
+import pytest
+
+import values
+from test_applications import _assert_logits, _images
+from test_random_models import assert_same_weights
+
+# Height and width (of which the smallest that the model takes is told apart), and further arguments.
+FAMILIES = [
+]
+
+
+def _name(case):
+    return "-".join([case[0], *(f"{key}={value}" for key, value in case[2].items())])
+
+
+def _made(case):
+    name, size, options = case
+    keywords = {"input_shape": (*size, 3), "classes": 10, **options}
+    return getattr(keras.applications, name)(weights=None, classifier_activation=None, **keywords)
+
+
+@pytest.mark.parametrize("case", FAMILIES, ids=_name)
+def test_a_family(case, rng, lamina, tmp_path):
+    name, size, options = case
+    model = _made(case)
+    values.randomize(model, rng, gain=1.5)
+    model.save_weights(tmp_path / "keras.weights.h5")
+    images = _images(rng, max(size), 2)[:, :size[0], :size[1]]
+    lamina.request("clear_session")  # automatic names begin anew, as they did in Keras
+    ours = lamina.application(name, input_shape=[*size, 3], classes=10, classifier_activation="linear", **options)
+    read = lamina.from_json(model.to_json())
+    for loaded in (ours, read):
+        loaded.load_weights(tmp_path / "keras.weights.h5")
+        logits = _assert_logits(model, loaded, images)
+    # The input matters: two images give different logits.
+    assert np.abs(logits[0] - logits[1]).max() > 1e-3 * np.abs(logits).max()
+    assert ours.predict([images])[0].tobytes() == read.predict([images])[0].tobytes()
+    ours.save_weights(tmp_path / "lamina.weights.h5")
+    again = _made(case)
+    again.load_weights(tmp_path / "lamina.weights.h5")
+    assert_same_weights(model, again)
