@@ -29,18 +29,12 @@ Shape with_batch(Shape shape, std::int64_t batch) {
 
 }  // namespace
 
-std::vector<ModelPtr> every_efficientnet() {
-  namespace apps = applications;
-  return {apps::EfficientNetV2B0(), apps::EfficientNetV2B1(), apps::EfficientNetV2B2(),
-          apps::EfficientNetV2B3(), apps::EfficientNetV2S(),  apps::EfficientNetV2M(),
-          apps::EfficientNetV2L()};
-}
-
 Asked asked_by_applications(std::int64_t batch) {
   const lamina::testing::FakeGpu gpu;
   const auto engine = std::make_shared<Noting>();
   CudaBackend backend(runtime::devices().get(Device::cuda()), engine);
-  for (const ModelPtr& model : every_efficientnet()) {
+  for (const std::string_view name : applications::names()) {
+    const ModelPtr model = applications::by_name(name);
     const Shape image = with_batch(model->inputs()[0].shape(), batch);
     const graph::Program program =
         graph::optimize(models::lower_model(*model, {TensorSpec{image, DType::kFloat32}}));

@@ -1,5 +1,4 @@
 #pragma once
-#include <lamina/model.h>
 
 #include <map>
 #include <string>
@@ -12,9 +11,7 @@ namespace lamina::ops::cuda {
 /// Operations by what describe() says of them: each once.
 using Asked = std::map<std::string, LibraryOp>;
 
-[[nodiscard]] std::vector<ModelPtr> every_efficientnet();
-
-/// What the backend asks libraries for on behalf of every EfficientNetV2 at its own image size, as
+/// What the backend asks libraries for on behalf of every application at its own image size, as
 /// predict() runs it.
 [[nodiscard]] Asked asked_by_applications(std::int64_t batch);
 

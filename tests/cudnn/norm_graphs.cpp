@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <lamina/applications.h>
 
 #include "asked.h"
 #include "graph/builder.h"
@@ -188,7 +189,8 @@ void add_layer_norm(Nodes& nodes, const Dims& x) {
 
 Nodes norms_of_applications(std::int64_t batch) {
   Nodes nodes;
-  for (const ModelPtr& model : every_efficientnet()) {
+  for (const std::string_view name : applications::names()) {
+    const ModelPtr model = applications::by_name(name);
     Shape image = model->inputs()[0].shape();
     image[0] = batch;
     const graph::Program program = models::lower_model(*model, {TensorSpec{image, DType::kFloat32}},
