@@ -74,6 +74,8 @@ struct LoadOptions {
   bool skip_mismatch = false;
   /// Layers that stay as they are, with what only they hold.
   std::vector<LayerPtr> objects_to_skip = {};
+  /// Of a legacy `.h5` file: take what it has of layers of the model's names, and leave the others.
+  bool by_name = false;
   /// Called with bytes read so far and in all; from any thread, one call at a time.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
   /// Throw CorruptionError for bytes that are not those that were saved, and for files of several
@@ -165,12 +167,13 @@ class Model : public Layer {
   /// built. Before it is, nothing is done; what cannot be saved, the save says.
   void prepare_saving() const;
   /// Reads `.weights.h5`, `.weights.json` with its shards, or the weights inside a `.keras`
-  /// archive. Throws FileNotFoundError, FormatError (CorruptionError for what was damaged since it
-  /// was saved), MismatchError (listing every mismatch), StorageError; the model is then as it was.
-  /// The new values lie beside the old ones until all are verified: on a device without room for
-  /// both, in host memory, from which they are then written over the old ones. Throws DeviceError
-  /// where there is room in neither (the model is as it was), and for a device that breaks down,
-  /// which may lose its values.
+  /// archive; of any other `.h5` or `.hdf5`, which Keras 2 wrote and in which Keras publishes
+  /// trained weights, those of the layers in their order. Throws FileNotFoundError, FormatError
+  /// (CorruptionError for what was damaged since it was saved), MismatchError (listing every
+  /// mismatch), StorageError; the model is then as it was. The new values lie beside the old ones
+  /// until all are verified: on a device without room for both, in host memory, from which they are
+  /// then written over the old ones. Throws DeviceError where there is room in neither (the model
+  /// is as it was), and for a device that breaks down, which may lose its values.
   void load_weights(const std::filesystem::path& path, const LoadOptions& options = {});
 
   /// Runs the model on arrays of equal length along their first axis, batch by batch: one on host

@@ -36,6 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const lamina::h5::VarsGroup* group : reader.groups()) visit(reader, *group);
     (void)reader.problems();
     (void)reader.has_root_member("layers");
+    (void)reader.texts("/", "layer_names");
   } catch (const lamina::Error&) {
   }
   return 0;

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -79,6 +80,34 @@ void Hdf5Image::attribute(const std::string& object, const std::string& name,
                          H5Aclose);
   const char* text = value.c_str();
   checked(H5Awrite(attribute, type, variable ? static_cast<const void*>(&text) : text));
+}
+
+void Hdf5Image::list_attribute(const std::string& object, const std::string& name,
+                               const std::vector<std::string>& values, bool variable) {
+  const hsize_t count = values.size();
+  const Handle space(H5Screate_simple(1, &count, nullptr), H5Sclose);
+  std::size_t longest = 1;
+  std::vector<const char*> texts;
+  for (const std::string& value : values) {
+    longest = std::max(longest, value.size());
+    texts.push_back(value.c_str());
+  }
+  const Handle type(H5Tcopy(values.empty() ? H5T_IEEE_F64LE : H5T_C_S1), H5Tclose);
+  if (!values.empty()) {
+    checked(H5Tset_size(type, variable ? H5T_VARIABLE : longest));
+    checked(H5Tset_strpad(type, variable ? H5T_STR_NULLTERM : H5T_STR_NULLPAD));
+  }
+  const Handle attribute(H5Acreate_by_name(file_, object.c_str(), name.c_str(), type, space,
+                                           H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                         H5Aclose);
+  if (values.empty()) return;
+  std::string fixed;
+  for (const std::string& value : values) {
+    fixed += value;
+    fixed.resize(fixed.size() + longest - value.size());
+  }
+  checked(
+      H5Awrite(attribute, type, variable ? static_cast<const void*>(texts.data()) : fixed.data()));
 }
 
 std::vector<std::byte> Hdf5Image::bytes() {

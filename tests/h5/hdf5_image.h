@@ -61,6 +61,10 @@ class Hdf5Image {
   /// A scalar text attribute, of variable length or not.
   void attribute(const std::string& object, const std::string& name, const std::string& value,
                  bool variable = true);
+  /// A list of texts, of variable length or of the longest one's; of none, as numpy makes it, no
+  /// texts but numbers.
+  void list_attribute(const std::string& object, const std::string& name,
+                      const std::vector<std::string>& values, bool variable = false);
   /// Closes the file and returns its bytes.
   [[nodiscard]] std::vector<std::byte> bytes();
 

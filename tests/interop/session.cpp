@@ -144,6 +144,7 @@ SaveOptions save_options(const Model& model, const json& request) {
 LoadOptions load_options(const Model& model, const json& request) {
   LoadOptions options;
   options.skip_mismatch = request.value("skip_mismatch", false);
+  options.by_name = request.value("by_name", false);
   options.objects_to_skip = layers_named(model, request.value("objects_to_skip", json::array()));
   return options;
 }

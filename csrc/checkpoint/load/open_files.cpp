@@ -32,6 +32,12 @@ class Opener {
             path_, storage_, [&](const std::string& text) { open_shards(text); },
             [&] { return any_replaced(out_.readers); });
         break;
+      case LoadKind::kLegacy:
+        throw UnsupportedError(
+            "'" + path_.string() +
+            "' is named as a legacy H5 file, which does not say what its weights "
+            "are of: load it into its model, which can be saved as "
+            "`.weights.h5`.");
     }
     return std::move(out_);
   }

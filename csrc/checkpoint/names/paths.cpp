@@ -94,15 +94,12 @@ LoadKind load_kind(const std::filesystem::path& path) {
   if (name.ends_with(".weights.h5")) return LoadKind::kSingle;
   // Keras wants a dot before "weights.json" here, and yet saves under names without one.
   if (name.ends_with("weights.json")) return LoadKind::kSharded;
-  if (name.ends_with(".h5") || name.ends_with(".hdf5")) {
-    throw UnsupportedError("Legacy H5 weights are not supported: filepath=" + name +
-                           ". Load them in Keras and save them as `.weights.h5`.");
-  }
+  if (name.ends_with(".h5") || name.ends_with(".hdf5")) return LoadKind::kLegacy;
   throw ValueError(
       "File format not supported: filepath=" + name +
       ". Keras 3 only supports V3 `.keras` files, `.weights.h5` files, legacy H5 format "
       "files (`.h5` extension), or Orbax checkpoints. Lamina loads `.weights.h5` files, "
-      "`.weights.json` checkpoints and the weights of `.keras` files.");
+      "`.weights.json` checkpoints, and the weights of `.keras` and of legacy H5 files.");
 }
 
 std::string shard_base(const std::filesystem::path& index) {

@@ -31,10 +31,10 @@ inline constexpr const char* kArchivedWeights = "model.weights.h5";
 /// before the path is used.
 [[nodiscard]] std::filesystem::path from_root(const std::filesystem::path& path);
 
-enum class LoadKind { kSingle, kSharded, kArchive };
+enum class LoadKind { kSingle, kSharded, kArchive, kLegacy };
 
 /// What a name given to load_weights stands for. Throws ValueError that begins with Keras's words
-/// and says what can be loaded here, and UnsupportedError for the legacy `.h5` format.
+/// and says what can be loaded here.
 [[nodiscard]] LoadKind load_kind(const std::filesystem::path& path);
 
 /// "model" for "dir/model.weights.json".

@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "h5/read/object_header.h"
 
@@ -17,5 +18,12 @@ struct TextAttribute {
 [[nodiscard]] std::optional<TextAttribute> read_text_attribute(Metadata& metadata,
                                                                const ObjectHeader& header,
                                                                const std::string& name);
+
+/// The texts that the attribute `name` of an object lists: one dimension of text, or nothing of any
+/// type. No value where there is no such attribute. Throws Malformed when it is damaged or
+/// something else.
+[[nodiscard]] std::optional<std::vector<std::string>> read_text_list(Metadata& metadata,
+                                                                     const ObjectHeader& header,
+                                                                     const std::string& name);
 
 }  // namespace lamina::h5

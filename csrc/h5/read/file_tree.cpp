@@ -185,6 +185,16 @@ std::optional<Dataset> FileTree::read_dataset(std::string path, std::uint64_t ad
   return dataset;
 }
 
+std::optional<std::vector<std::string>> FileTree::read_texts(const std::string& path,
+                                                             std::uint64_t address,
+                                                             const std::string& attribute) {
+  try {
+    return read_text_list(metadata_, read_object_header(metadata_, address), attribute);
+  } catch (const Malformed& error) {
+    refuse(path, error.what());
+  }
+}
+
 void FileTree::describe(Dataset& dataset, const ObjectHeader& header) {
   DatasetInfo info = read_dataset_info(metadata_, header);
   dataset.stored = stored_bytes(metadata_, info);

@@ -24,6 +24,11 @@ class FileTree {
   /// The dataset at `path`, which lies at `address`; nothing when a group lies there. Damage is
   /// told in `problem`.
   [[nodiscard]] std::optional<Dataset> read_dataset(std::string path, std::uint64_t address);
+  /// What the attribute of the object at `path`, which lies at `address`, lists; no value where it
+  /// has none of that name. Throws FormatError for what is damaged or no list of texts.
+  [[nodiscard]] std::optional<std::vector<std::string>> read_texts(const std::string& path,
+                                                                   std::uint64_t address,
+                                                                   const std::string& attribute);
   /// True when the root has a member of that name, whatever it is. Throws FormatError when it is
   /// damaged.
   [[nodiscard]] bool root_has(const std::string& name);

@@ -87,6 +87,11 @@ class Reader {
   /// The dataset at an absolute path, wherever that is; nothing when there is none. Throws what
   /// `find` throws.
   [[nodiscard]] std::optional<Dataset> dataset(const std::string& path) const;
+  /// The texts that an attribute of the object at an absolute path lists ("/" is the root); no
+  /// value where there is no such object or attribute. Throws FormatError for links in the way, and
+  /// for what is damaged or no list of texts.
+  [[nodiscard]] std::optional<std::vector<std::string>> texts(const std::string& path,
+                                                              const std::string& attribute) const;
   /// True when the root has a member of that name (`_layer_checkpoint_dependencies`).
   [[nodiscard]] bool has_root_member(const std::string& name) const;
 

@@ -8,6 +8,7 @@
 #include "checkpoint/names/paths.h"
 #include "models/weights/access.h"
 #include "models/weights/keras_paths.h"
+#include "models/weights/legacy_layers.h"
 #include "models/weights/pending_saves.h"
 #include "models/weights/training_parts.h"
 
@@ -64,6 +65,18 @@ void build_optimizers(const NamedWeights& named, const checkpoint::Catalog& file
   }
 }
 
+/// Throws ValueError, in Keras's words, for options that the kind of file does not have.
+void check_options(const std::filesystem::path& path, const LoadOptions& options, bool legacy) {
+  if (legacy && !options.objects_to_skip.empty()) {
+    throw ValueError("`objects_to_skip` only supports loading '.weights.h5' files.Received: " +
+                     path.string());
+  }
+  if (!legacy && options.by_name) {
+    throw ValueError("`by_name` only supports loading legacy '.h5' or '.hdf5' files. Received: " +
+                     path.string());
+  }
+}
+
 }  // namespace
 
 std::optional<checkpoint::SaveJob> begin_model_save(const Model& model, KeptNames& names,
@@ -101,7 +114,16 @@ void wait_for_earlier_saves(const Model& model, PendingSaves& saves) {
 void load_model_weights(Model& model, KeptNames& names, const std::filesystem::path& path,
                         const LoadOptions& options, storage::Storage& storage,
                         SpareOptimizers spare) {
+  const bool legacy = checkpoint::load_kind(path) == checkpoint::LoadKind::kLegacy;
+  check_options(path, options, legacy);
   require_built(model, "loading weights into");
+  if (legacy) {
+    return checkpoint::load_legacy(legacy_layers(model), path,
+                                   {.by_name = options.by_name,
+                                    .skip_mismatch = options.skip_mismatch,
+                                    .read = {.progress = options.progress}},
+                                   storage);
+  }
   const checkpoint::Catalog file(path, storage, options.verify);
   build_optimizers(*known_to_keras(model, names), file);
   const std::shared_ptr<const NamedWeights> named = known_to_keras(model, names);

@@ -87,13 +87,13 @@ TEST(Paths, LoadDispatchesOnTheSuffix) {
   EXPECT_EQ(load_kind("m.weights.h5"), LoadKind::kSingle);
   EXPECT_EQ(load_kind("m.weights.json"), LoadKind::kSharded);
   EXPECT_EQ(load_kind("myweights.json"), LoadKind::kSharded);
-  EXPECT_THAT(thrown<UnsupportedError>([] { (void)load_kind("m.h5"); }),
-              ::testing::HasSubstr("Legacy"));
+  EXPECT_EQ(load_kind("m.h5"), LoadKind::kLegacy);
+  EXPECT_EQ(load_kind("m.hdf5"), LoadKind::kLegacy);
   EXPECT_EQ(thrown<ValueError>([] { (void)load_kind("m.npz"); }),
             "File format not supported: filepath=m.npz. Keras 3 only supports V3 `.keras` files, "
             "`.weights.h5` files, legacy H5 format files (`.h5` extension), or Orbax checkpoints. "
-            "Lamina loads `.weights.h5` files, `.weights.json` checkpoints and the weights of "
-            "`.keras` files.");
+            "Lamina loads `.weights.h5` files, `.weights.json` checkpoints, and the weights of "
+            "`.keras` and of legacy H5 files.");
 }
 
 TEST(Prompt, AsksUntilYOrN) {

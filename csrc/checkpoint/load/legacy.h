@@ -1,0 +1,36 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "checkpoint/load/read_assignments.h"
+#include "storage/storage.h"
+
+namespace lamina::checkpoint {
+
+/// A layer as legacy HDF5 files know it: a name and a list of weights.
+struct LegacyLayer {
+  std::string name;
+  std::vector<VariablePtr> weights;  ///< of all that is in it, the trainable ones first
+};
+
+struct LegacyModel {
+  std::vector<LegacyLayer> layers;  ///< in the model's order
+  std::vector<VariablePtr> own;     ///< of no layer of it
+};
+
+struct LegacyRequest {
+  bool by_name = false;
+  bool skip_mismatch = false;
+  ReadRequest read = {};
+};
+
+/// Reads the weights of a legacy HDF5 file, which Keras 2 wrote as `.h5`, and Keras 3's
+/// `model.save` still does: layers that have weights one by one in their order or, `by_name`, those
+/// whose names the file has. All of them or none. Throws MismatchError that begins with Keras's
+/// words, of shapes with a list of all that do not fit; what `read_assignments` and opening the
+/// file throw.
+void load_legacy(const LegacyModel& model, const std::filesystem::path& path,
+                 const LegacyRequest& request, storage::Storage& storage = storage::posix());
+
+}  // namespace lamina::checkpoint
