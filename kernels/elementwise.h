@@ -99,6 +99,18 @@ LAMINA_HOST_DEVICE inline T square(T x) {
   return x * x;
 }
 
+/// The sine of pi x, divided by pi x.
+template <class T>
+LAMINA_HOST_DEVICE inline T sinc(T x) {
+  const T angle = T(3.14159265358979323846) * x;
+  return angle == T(0) ? T(1) : std::sin(angle) / angle;
+}
+template <class T>
+LAMINA_HOST_DEVICE inline T sinc_derivative(T x) {
+  const T angle = T(3.14159265358979323846) * x;
+  return angle == T(0) ? T(0) : (std::cos(angle) - std::sin(angle) / angle) / x;
+}
+
 /// The derivative of clip01(x / 6 + 1/2).
 template <class T>
 LAMINA_HOST_DEVICE inline T hard_sigmoid_derivative(T x) {
@@ -149,6 +161,17 @@ LAMINA_UNARY_FUNCTOR(Ceil, std::ceil(x), T(0))
 LAMINA_UNARY_FUNCTOR(Round, std::rint(x), T(0))
 LAMINA_UNARY_FUNCTOR(Sign, x > T(0) ? T(1) : (x < T(0) ? T(-1) : x), T(0))
 LAMINA_UNARY_FUNCTOR(StopGradient, x, T(0))
+LAMINA_UNARY_FUNCTOR(Signbit, std::signbit(x) ? T(1) : T(0), T(0))
+// NaN outside of [-1, 1], below 1, and outside of [-1, 1] again.
+LAMINA_UNARY_FUNCTOR(Arcsin, std::asin(x), T(1) / std::sqrt(T(1) - x * x))
+LAMINA_UNARY_FUNCTOR(Arccos, std::acos(x), T(-1) / std::sqrt(T(1) - x * x))
+LAMINA_UNARY_FUNCTOR(Arcsinh, std::asinh(x), T(1) / std::sqrt(x * x + T(1)))
+LAMINA_UNARY_FUNCTOR(Arccosh, std::acosh(x), T(1) / std::sqrt(x * x - T(1)))
+LAMINA_UNARY_FUNCTOR(Arctanh, std::atanh(x), T(1) / ((T(1) + x) * (T(1) - x)))
+LAMINA_UNARY_FUNCTOR(Cbrt, std::cbrt(x), T(1) / (T(3) * square(std::cbrt(x))))
+LAMINA_UNARY_FUNCTOR(Exp2, std::exp2(x), T(0.69314718055994530942) * std::exp2(x))
+LAMINA_UNARY_FUNCTOR(Erfc, std::erfc(x), T(-1.12837916709551257390) * std::exp(-x * x))
+LAMINA_UNARY_FUNCTOR(Sinc, sinc(x), sinc_derivative(x))
 #undef LAMINA_UNARY_FUNCTOR
 
 template <class T>
@@ -235,6 +258,53 @@ LAMINA_HOST_DEVICE inline T floor_quotient([[maybe_unused]] T x, [[maybe_unused]
   }
 }
 
+/// What is left of x by y, with the sign of x, as C has it.
+template <class T>
+LAMINA_HOST_DEVICE inline T remainder([[maybe_unused]] T x, [[maybe_unused]] T y) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return std::fmod(x, y);
+  } else {
+    return T(0);
+  }
+}
+template <class T>
+LAMINA_HOST_DEVICE inline T arctan2([[maybe_unused]] T x, [[maybe_unused]] T y) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return std::atan2(x, y);
+  } else {
+    return T(0);
+  }
+}
+template <class T>
+LAMINA_HOST_DEVICE inline T hypot([[maybe_unused]] T x, [[maybe_unused]] T y) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return std::hypot(x, y);
+  } else {
+    return T(0);
+  }
+}
+/// Its derivative with respect to x; 0 where both are 0.
+template <class T>
+LAMINA_HOST_DEVICE inline T hypot_slope(T x, T y) {
+  const T length = hypot(x, y);
+  return length == T(0) ? T(0) : x / length;
+}
+/// The logarithm of the sum of exponentials. Equal ones may be infinite.
+template <class T>
+LAMINA_HOST_DEVICE inline T logaddexp([[maybe_unused]] T x, [[maybe_unused]] T y) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (x == y) return x + T(0.69314718055994530942);
+    return (x > y ? x : y) + std::log1p(std::exp(-std::fabs(x - y)));
+  } else {
+    return T(0);
+  }
+}
+/// Its derivative with respect to x: x's share of the sum. Equal ones have half of it each.
+template <class T>
+LAMINA_HOST_DEVICE inline T logaddexp_share(T x, T y) {
+  return x == y ? T(0.5) : stable_sigmoid(x - y);
+}
+
 /// A function of two operands and, with d the gradient with respect to its value, the gradients
 /// with respect to each operand.
 #define LAMINA_BINARY_FUNCTOR(Name, expression, slope0, slope1)                \
@@ -273,6 +343,19 @@ LAMINA_BINARY_FUNCTOR(GreaterEqualOp, x >= y ? T(1) : T(0), T(0), T(0))
 LAMINA_BINARY_FUNCTOR(PowerOp, power(x, y), d* power_by_base(x, y), d* power_by_exponent(x, y))
 LAMINA_BINARY_FUNCTOR(FloorDivideOp, floor_quotient(x, y), T(0), T(0))
 LAMINA_BINARY_FUNCTOR(ModOp, modulo(x, y), d, -d* floor_quotient(x, y))
+LAMINA_BINARY_FUNCTOR(FmodOp, remainder(x, y), d, -d* std::trunc(x / y))
+LAMINA_BINARY_FUNCTOR(Arctan2Op, arctan2(x, y), d* y / (x * x + y * y), -d* x / (x * x + y * y))
+LAMINA_BINARY_FUNCTOR(HypotOp, hypot(x, y), d* hypot_slope(x, y), d* hypot_slope(y, x))
+LAMINA_BINARY_FUNCTOR(LogaddexpOp, logaddexp(x, y), d* logaddexp_share(x, y),
+                      d* logaddexp_share(y, x))
+// 0 or 1 on either side of 0, and y there; NaN stays.
+LAMINA_BINARY_FUNCTOR(HeavisideOp, x < T(0) ? T(0) : (x > T(0) ? T(1) : (x == T(0) ? y : x)), T(0),
+                      x == T(0) ? d : T(0))
+// Of NaN and a number the number. Equal ones are y, which has the gradient.
+LAMINA_BINARY_FUNCTOR(FmaxOp, (x > y || y != y) ? x : y, (x > y || y != y) ? d : T(0),
+                      (x > y || y != y) ? T(0) : d)
+LAMINA_BINARY_FUNCTOR(FminOp, (x < y || y != y) ? x : y, (x < y || y != y) ? d : T(0),
+                      (x < y || y != y) ? T(0) : d)
 #undef LAMINA_BINARY_FUNCTOR
 
 }  // namespace lamina::kernels

@@ -13,6 +13,7 @@
 #include "kernels/penalties.h"
 #include "kernels/pointwise.h"
 #include "kernels/reductions.h"
+#include "kernels/sorting.h"
 #include "kernels/updates.h"
 #include "kernels/windows.h"
 

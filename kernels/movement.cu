@@ -7,5 +7,6 @@ LAMINA_LAUNCH(PadJob)
 LAMINA_LAUNCH(ResizeJob)
 LAMINA_LAUNCH(GatherJob)
 LAMINA_LAUNCH(GatherGradientJob)
+LAMINA_LAUNCH(ArgsortJob)
 
 }  // namespace lamina::kernels

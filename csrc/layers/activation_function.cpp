@@ -31,11 +31,13 @@ const std::array kAliases{
 /// Those that Keras has no activation of the name of: gelu with an option, a layer of its own, a
 /// part of normalisation, and what only its operations are.
 constexpr std::array kUnnamed{
-    Unary::kGeluTanh, Unary::kScaleShift, Unary::kInverseRoot, Unary::kAbsolute, Unary::kSquare,
-    Unary::kSin,      Unary::kCos,        Unary::kExpm1,       Unary::kLog,      Unary::kLog1p,
-    Unary::kSqrt,     Unary::kRsqrt,      Unary::kPower,       Unary::kErf,      Unary::kTan,
-    Unary::kArctan,   Unary::kSinh,       Unary::kCosh,        Unary::kFloor,    Unary::kCeil,
-    Unary::kRound,    Unary::kSign,       Unary::kStopGradient};
+    Unary::kGeluTanh, Unary::kScaleShift, Unary::kInverseRoot,  Unary::kAbsolute, Unary::kSquare,
+    Unary::kSin,      Unary::kCos,        Unary::kExpm1,        Unary::kLog,      Unary::kLog1p,
+    Unary::kSqrt,     Unary::kRsqrt,      Unary::kPower,        Unary::kErf,      Unary::kTan,
+    Unary::kArctan,   Unary::kSinh,       Unary::kCosh,         Unary::kFloor,    Unary::kCeil,
+    Unary::kRound,    Unary::kSign,       Unary::kStopGradient, Unary::kArcsin,   Unary::kArccos,
+    Unary::kArcsinh,  Unary::kArccosh,    Unary::kArctanh,      Unary::kCbrt,     Unary::kExp2,
+    Unary::kErfc,     Unary::kSinc,       Unary::kSignbit};
 
 bool is_named(Unary kind) {
   return std::find(kUnnamed.begin(), kUnnamed.end(), kind) == kUnnamed.end();

@@ -57,6 +57,7 @@ struct InputSpecs {
   Specs operator()(const Resize2D& op) const { return {op.x}; }
   Specs operator()(const Transpose& op) const { return {op.x}; }
   Specs operator()(const Reshape& op) const { return {op.x}; }
+  Specs operator()(const Argsort& op) const { return {op.x}; }
   Specs operator()(const Cast& op) const { return {op.x}; }
   Specs operator()(const BatchNormStatistics& op) const { return {op.x}; }
 

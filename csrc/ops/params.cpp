@@ -63,6 +63,7 @@ struct ParamShapes {
   Shapes operator()(const Resize2D&) const { return {}; }
   Shapes operator()(const Transpose&) const { return {}; }
   Shapes operator()(const Reshape&) const { return {}; }
+  Shapes operator()(const Argsort&) const { return {}; }
   Shapes operator()(const Cast&) const { return {}; }
   Shapes operator()(const Dropout&) const { return {}; }
   Shapes operator()(const Noise&) const { return {}; }

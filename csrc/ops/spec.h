@@ -196,6 +196,14 @@ struct Gather {
   [[nodiscard]] TensorSpec table() const { return {{rows, y.shape[-1]}, y.dtype}; }
 };
 
+/// inputs: x. y int32: where along the last axis each element of it stands that has been sorted.
+/// NaN is greater than all else. Of equal ones the first comes first, also where `descending`,
+/// which takes 0 to be greater than -0.
+struct Argsort {
+  TensorSpec x, y;
+  bool descending = false;
+};
+
 /// inputs: x; y has another dtype.
 struct Cast {
   TensorSpec x, y;

@@ -23,6 +23,9 @@ bool takes(const Pool2D& op, DType dtype) {
 bool takes(const Reduce& op, DType dtype) {
   return is_floating(dtype) || (number(dtype) && op.kind != Reduce::Kind::kMean);
 }
+bool takes(const Argsort&, DType dtype) {
+  return dtype == DType::kInt32;
+}
 bool takes(const BinaryOp& op, DType dtype) {
   return is_floating(dtype) ||
          (number(dtype) && !kernels::needs_floats(op.kind) && op.activation.kind == Unary::kLinear);

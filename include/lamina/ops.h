@@ -64,6 +64,22 @@ SymbolicTensor power(const Operand& x1, const Operand& x2);
 /// 64 bits; of integers the divisor is not 0.
 SymbolicTensor floor_divide(const Operand& x1, const Operand& x2);
 SymbolicTensor mod(const Operand& x1, const Operand& x2);
+/// What is left with x1's sign, likewise.
+SymbolicTensor fmod(const Operand& x1, const Operand& x2);
+/// maximum and minimum that give the number where the other operand is NaN.
+SymbolicTensor fmax(const Operand& x1, const Operand& x2);
+SymbolicTensor fmin(const Operand& x1, const Operand& x2);
+// Floating, of integers float32.
+/// The angle, in radians, of the point (x2, x1), from -pi to pi.
+SymbolicTensor arctan2(const Operand& x1, const Operand& x2);
+/// The logarithm of the sum of exponentials, of base e and of base 2.
+SymbolicTensor logaddexp(const Operand& x1, const Operand& x2);
+SymbolicTensor logaddexp2(const Operand& x1, const Operand& x2);
+// Floating, of int64 float64, of other integers float32.
+/// The root of the sum of squares.
+SymbolicTensor hypot(const SymbolicTensor& x1, const SymbolicTensor& x2);
+/// 0 where x1 is negative, 1 where it is positive, x2 where it is 0.
+SymbolicTensor heaviside(const SymbolicTensor& x1, const SymbolicTensor& x2);
 
 // The same, giving bools.
 SymbolicTensor equal(const Operand& x1, const Operand& x2);
@@ -79,7 +95,11 @@ SymbolicTensor logical_xor(const SymbolicTensor& x1, const SymbolicTensor& x2);
 SymbolicTensor logical_not(const SymbolicTensor& x);
 SymbolicTensor isnan(const SymbolicTensor& x);
 SymbolicTensor isinf(const SymbolicTensor& x);
+SymbolicTensor isposinf(const SymbolicTensor& x);
+SymbolicTensor isneginf(const SymbolicTensor& x);
 SymbolicTensor isfinite(const SymbolicTensor& x);
+/// Whether there is a sign, as -0 has one. Not of bools.
+SymbolicTensor signbit(const SymbolicTensor& x);
 /// x1 where the condition is true (not 0), else x2.
 SymbolicTensor where(const SymbolicTensor& condition, const Operand& x1, const Operand& x2);
 
@@ -104,6 +124,19 @@ SymbolicTensor sin(const SymbolicTensor& x);
 SymbolicTensor cos(const SymbolicTensor& x);
 SymbolicTensor tan(const SymbolicTensor& x);
 SymbolicTensor arctan(const SymbolicTensor& x);
+// NaN where there is no such angle: arcsin, arccos and arctanh are of -1 to 1, arccosh from 1 on.
+SymbolicTensor arcsin(const SymbolicTensor& x);
+SymbolicTensor arccos(const SymbolicTensor& x);
+SymbolicTensor arcsinh(const SymbolicTensor& x);
+SymbolicTensor arccosh(const SymbolicTensor& x);
+SymbolicTensor arctanh(const SymbolicTensor& x);
+/// Of int64 float64.
+SymbolicTensor cbrt(const SymbolicTensor& x);
+SymbolicTensor exp2(const SymbolicTensor& x);
+/// 1 - erf(x)
+SymbolicTensor erfc(const SymbolicTensor& x);
+/// sin(pi x) / (pi x), and 1 at 0.
+SymbolicTensor sinc(const SymbolicTensor& x);
 SymbolicTensor sinh(const SymbolicTensor& x);
 SymbolicTensor cosh(const SymbolicTensor& x);
 SymbolicTensor tanh(const SymbolicTensor& x);
@@ -112,6 +145,10 @@ SymbolicTensor floor(const SymbolicTensor& x);
 SymbolicTensor ceil(const SymbolicTensor& x);
 SymbolicTensor round(const SymbolicTensor& x, std::int64_t decimals = 0);
 SymbolicTensor clip(const SymbolicTensor& x, const Operand& x_min, const Operand& x_max);
+/// x, of any dtype, with numbers in place of NaN and of infinities, by default the largest that the
+/// dtype has.
+SymbolicTensor nan_to_num(const SymbolicTensor& x, double nan = 0,
+                          std::optional<double> posinf = {}, std::optional<double> neginf = {});
 /// x, of any dtype, through which no gradient goes.
 SymbolicTensor stop_gradient(const SymbolicTensor& x);
 // Of floating tensors alone.
@@ -185,6 +222,20 @@ SymbolicTensor cumsum(const SymbolicTensor& x, std::optional<std::int64_t> axis 
                       std::optional<DType> dtype = {});
 SymbolicTensor cumprod(const SymbolicTensor& x, std::optional<std::int64_t> axis = {},
                        std::optional<DType> dtype = {});
+// Of any dtype, in ascending order; NaN is behind all else, and of equal ones the first comes
+// first. No axis: all elements in a row.
+SymbolicTensor sort(const SymbolicTensor& x, std::optional<std::int64_t> axis = -1);
+/// Where the elements stand that have been sorted. int32
+SymbolicTensor argsort(const SymbolicTensor& x, std::optional<std::int64_t> axis = -1);
+/// Two tensors: the k greatest elements of the last axis from the greatest on, and their places,
+/// int32. NaN is the greatest, and 0 greater than -0. They are sorted whatever `sorted` says.
+SymbolicTensors top_k(const SymbolicTensor& x, std::int64_t k, bool sorted = true);
+/// What half of the elements lie below: between the two in the middle, where there are two. NaN
+/// where there is one; of integers float32.
+SymbolicTensor median(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
+/// What this part of the elements, `q` from 0 to 1, lies below; on a line between neighbours.
+SymbolicTensor quantile(const SymbolicTensor& x, double q, const ReducedAxes& axis = {},
+                        bool keepdims = false);
 SymbolicTensor any(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
 SymbolicTensor all(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
 

@@ -17,7 +17,7 @@ from test_random_models import assert_same_weights, remade
 
 # Of one tensor of any rank; `positive`: where the others are NaN.
 POSITIVE = [ops.log, ops.log1p, ops.log2, ops.log10, ops.sqrt, ops.rsqrt, ops.reciprocal, lambda x: x**-1.3,
-            lambda x: 1.5**x, lambda x: ops.power(x, ops.tanh(x))]
+            lambda x: 1.5**x, lambda x: ops.power(x, ops.tanh(x)), lambda x: ops.arccosh(1 + x), ops.cbrt]
 FUNCTIONS = [
     ops.abs, ops.negative, ops.square, ops.exp, ops.expm1, ops.sin, ops.cos, ops.tanh, ops.relu, ops.relu6, ops.selu,
     ops.sigmoid, ops.log_sigmoid, ops.hard_sigmoid, ops.silu, ops.hard_silu, ops.softplus, ops.softsign, ops.softmax,
@@ -26,11 +26,15 @@ FUNCTIONS = [
     ops.gelu, lambda x: ops.clip(x, -1, 0.5), lambda x: keras.activations.relu(x, negative_slope=0.1, max_value=1.5),
     lambda x: ops.softmax(x, axis=1), ops.erf, ops.arctan, ops.sinh, ops.cosh, ops.celu, ops.hard_tanh, ops.tanh_shrink,
     ops.deg2rad, lambda x: ops.rad2deg(x) / 60, ops.squareplus, ops.soft_shrink, ops.stop_gradient, ops.normalize, lambda x: ops.full_like(x, 0.3),
-    lambda x: ops.normalize(x, axis=1, order=3), lambda x: ops.celu(x, alpha=0.7), lambda x: ops.tan(ops.tanh(x))]
+    lambda x: ops.normalize(x, axis=1, order=3), lambda x: ops.celu(x, alpha=0.7), lambda x: ops.tan(ops.tanh(x)),
+    ops.arcsinh, ops.erfc, ops.sinc, ops.exp2, ops.nan_to_num, lambda x: ops.arcsin(0.9 * ops.tanh(x)),
+    lambda x: ops.arccos(0.9 * ops.tanh(x)), lambda x: ops.arctanh(0.9 * ops.tanh(x)),
+    lambda x: ops.sort(x, axis=1), lambda x: ops.sort(x), lambda x: ops.logaddexp(x, 0.5)]
 REDUCTIONS = [ops.mean, ops.sum, ops.max, ops.min, ops.var, ops.std, ops.prod, ops.logsumexp, ops.amax, ops.amin,
-              ops.norm, ops.ptp]
+              ops.norm, ops.ptp, ops.median, lambda x, axis, keepdims: ops.quantile(x, 0.3, axis=axis, keepdims=keepdims)]
 BINARY = [ops.add, ops.subtract, ops.multiply, ops.maximum, ops.minimum, lambda x, y: x + y, lambda x, y: x - y,
-          lambda x, y: x * y, lambda x, y: ops.divide(x, 2 + ops.abs(y)), lambda x, y: x / (1.5 + y * y)]
+          lambda x, y: x * y, lambda x, y: ops.divide(x, 2 + ops.abs(y)), lambda x, y: x / (1.5 + y * y),
+          ops.fmax, ops.fmin, ops.hypot, ops.logaddexp, ops.logaddexp2, lambda x, y: ops.arctan2(x, 1.5 + ops.abs(y))]
 COMPARISONS = [ops.equal, ops.not_equal, ops.greater, ops.greater_equal, ops.less, ops.less_equal, lambda x, y: x > y]
 NUMBERS = [0.25, 2, -1.5, 3, 0.1]
 
@@ -93,7 +97,7 @@ class OperationMaker:
     def part(self, x):
         size = x.shape[1]
         choices = [lambda: x[:, -1:], lambda: x[:, : max(1, size // 2)], lambda: x[:, ::2], lambda: x[:, None],
-                   lambda: x[..., -1:], lambda: ops.take(x, [size - 1, 0, 0], axis=1), lambda: x[:, ::-2],
+                   lambda: x[..., -1:], lambda: ops.top_k(x, x.shape[-1])[0], lambda: ops.take(x, [size - 1, 0, 0], axis=1), lambda: x[:, ::-2],
                    lambda: ops.take(x, np.array([[0, size - 1], [-1, 0]]), axis=1),
                    lambda: ops.split(x, [1], axis=1)[0],
                    lambda: ops.take_along_axis(x, ops.argmax(x, axis=1, keepdims=True), axis=1),
@@ -142,10 +146,10 @@ def of_operations(config):
     return [row for row in settled(config) if row[1].startswith(("keras.src.ops", "keras.src.activations"))]
 
 
-def with_axes_of_norms(model):
-    """Of a list of axes, as configurations have it, JAX compiles no norm."""
+def with_hashable_axes(model):
+    """Of a list of axes, as configurations have it, JAX compiles no norm and no quantile."""
     for operation in model.operations:
-        if type(operation).__name__ == "Norm":
+        if type(operation).__name__ in ("Norm", "Quantile") and operation.axis is not None:
             operation.axis = tuple(operation.axis)
     return model
 
@@ -154,7 +158,7 @@ def with_axes_of_norms(model):
 def test_random_models_of_operations(case, draw, rng, lamina, tmp_path):
     model = OperationMaker(draw).model(draw.randint(3, 14))
     config = model.to_json()
-    model = with_axes_of_norms(remade(config))
+    model = with_hashable_axes(remade(config))
     values.randomize(model, rng)
     model.save_weights(tmp_path / "keras.weights.h5")
     (tmp_path / "config.json").write_text(config)
@@ -167,7 +171,7 @@ def test_random_models_of_operations(case, draw, rng, lamina, tmp_path):
     # What Lamina writes is that model to Keras.
     assert of_operations(json.loads(ours.to_json())["config"]) == of_operations(json.loads(config)["config"])
     ours.save(tmp_path / "ours.keras")
-    again = with_axes_of_norms(keras.models.load_model(tmp_path / "ours.keras"))
+    again = with_hashable_axes(keras.models.load_model(tmp_path / "ours.keras"))
     assert_same_weights(model, again)
     assert tolerances.worst(random_models.outputs(again, inputs), theirs) <= 1e-6
     assert [x.path for x in again.weights] == [x.path for x in model.weights]
@@ -273,6 +277,69 @@ def test_elements_chosen_by_tensors(rng, lamina):
         np.testing.assert_allclose(ours_.astype("float64"), np.asarray(theirs_, "float64"), rtol=1e-5, atol=1e-6)
 
 
+NAN, INFINITY = float("nan"), float("inf")
+
+
+def sorted_all():
+    x, i = keras.Input((2, 40)), keras.Input((9,), dtype="int32")
+    u, h = keras.Input((9,), dtype="uint8"), keras.Input((9,), dtype="float16")
+    return keras.Model([x, i, u, h], [
+        ops.sort(x), ops.sort(x, axis=1), ops.sort(x, axis=None), ops.argsort(x), ops.argsort(x, axis=0),
+        ops.argsort(x, axis=None), *ops.top_k(x, 5), *ops.top_k(x, 40, sorted=False), ops.sort(i, axis=0), ops.argsort(i),
+        *ops.top_k(i, 3), ops.sort(u), ops.argsort(u), *ops.top_k(u, 2), ops.sort(h), ops.argsort(h), *ops.top_k(h, 4),
+        ops.median(x), ops.median(x, axis=1), ops.median(x, axis=(0, 2), keepdims=True), ops.median(i, axis=1),
+        ops.median(h, axis=-1), ops.quantile(x, 0.3), ops.quantile(x, 0.75, axis=2), ops.quantile(h, 0.1, axis=1),
+        ops.quantile(i, 1.0, axis=0, keepdims=True)])
+
+
+def test_sorting(rng, lamina):
+    """Many alike, and some that are no numbers."""
+    model = with_hashable_axes(sorted_all())
+    ours = lamina.from_json(model.to_json())
+    assert of_operations(json.loads(ours.to_json())["config"]) == of_operations(json.loads(model.to_json())["config"])
+    x = rng.choice([-1.5, -0.0, 0.0, 0.25, 3.0, INFINITY, -INFINITY], (4, 2, 40)).astype("float32")
+    for case in range(3):
+        if case == 1:
+            x[0, 1, 7] = NAN
+        if case == 2:
+            x = rng.normal(size=x.shape).astype("float32")
+        inputs = [x, rng.integers(-3, 4, (4, 9)).astype("int32"), rng.integers(0, 4, (4, 9)).astype("uint8"),
+                  rng.normal(size=(4, 9)).astype("float16")]
+        got, theirs = ours.predict(inputs), random_models.outputs(model, inputs)
+        assert [x.dtype.name for x in got] == [x.dtype for x in model.outputs]
+        for at, (ours_, theirs_) in enumerate(zip(got, theirs, strict=True)):
+            rtol = 1e-3 if ours_.dtype == "float16" else 1e-6
+            np.testing.assert_allclose(ours_.astype("float64"), np.asarray(theirs_, "float64"), rtol=rtol,
+                                       err_msg=f"output {at} of case {case}")
+
+
+def of_special_numbers():
+    x, y, n = keras.Input((8,)), keras.Input((8,)), keras.Input((8,), dtype="int32")
+    return keras.Model([x, y, n], [
+        *[f(x) for f in [ops.isposinf, ops.isneginf, ops.signbit, ops.nan_to_num, ops.cbrt, ops.exp2, ops.erfc, ops.arcsin,
+                         ops.arccos, ops.arcsinh, ops.arccosh, ops.arctanh]],
+        *[f(x, y) for f in [ops.fmax, ops.fmin, ops.fmod, ops.arctan2, ops.hypot, ops.heaviside, ops.logaddexp,
+                            ops.logaddexp2]],
+        ops.nan_to_num(x, nan=2, posinf=7, neginf=-8.5), ops.signbit(n), ops.isposinf(n), ops.isneginf(n), ops.nan_to_num(n),
+        ops.fmax(n, 2), ops.fmin(n, x), ops.fmod(n, 3), ops.fmod(n, -2), ops.arctan2(n, 2), ops.logaddexp(n, 0.5),
+        ops.logaddexp2(1, n), ops.hypot(n, n), ops.heaviside(n, y), *[f(n) for f in [
+            ops.arcsinh, ops.arccos, ops.cbrt, ops.exp2, ops.sinc, ops.erfc]]])
+
+
+def test_functions_of_special_numbers(rng, lamina):
+    model = of_special_numbers()
+    ours = lamina.from_json(model.to_json())
+    assert of_operations(json.loads(ours.to_json())["config"]) == of_operations(json.loads(model.to_json())["config"])
+    numbers = [0.0, -0.0, 1.0, -1.0, 0.3, -2.5, 7.0, INFINITY, -INFINITY, NAN]
+    inputs = [rng.choice(numbers, (20, 8)).astype("float32"), rng.choice(numbers, (20, 8)).astype("float32"),
+              rng.integers(-4, 5, (20, 8)).astype("int32")]
+    got, theirs = ours.predict(inputs), random_models.outputs(model, inputs)
+    assert [x.dtype.name for x in got] == [x.dtype for x in model.outputs]
+    for at, (ours_, theirs_) in enumerate(zip(got, theirs, strict=True)):
+        np.testing.assert_allclose(ours_.astype("float64"), np.asarray(theirs_, "float64"), rtol=2e-6, atol=2e-7,
+                                   err_msg=f"output {at}")
+
+
 def test_signs_of_zero(lamina):
     x = keras.Input((3,))
     model = keras.Model(x, [-x, x * -1.0, 2.0 * x, 0.0 - x, x - 0.0, ops.min(x, axis=-1), ops.flip(x, axis=1)])
@@ -316,7 +383,10 @@ def kinked():
         ops.where(h >= 0, ops.sqrt(h), 0.0), ops.power(ops.abs(h) + 1, h),
         ops.hard_tanh(h), ops.celu(h), ops.threshold(h, 0.5, 7), ops.floor(h), ops.sign(h), ops.mod(h, 0.75),
         ops.stop_gradient(h) * h, ops.cumprod(h, axis=1), ops.logsumexp(ops.stack([h, 0 * h], -1), axis=-1),
-        ops.ptp(ops.stack([h, 0 * h, 0 * h + 1], -1), axis=-1)], axis=-1))
+        ops.ptp(ops.stack([h, 0 * h, 0 * h + 1], -1), axis=-1), ops.sort(h, axis=1) * (h + 3), ops.top_k(h, len(KINKS))[0] * h,
+        ops.fmax(h, 0.5), ops.fmin(h, 0.5), ops.fmax(h, -h), ops.logaddexp(h, h), ops.logaddexp(h, 0.5),
+        ops.heaviside(h, h), ops.sinc(h), ops.nan_to_num(h), ops.median(ops.stack([h, 0 * h, 0 * h + 1], -1), axis=-1),
+        ops.fmod(h, 0.75), ops.arcsinh(h), ops.arctan2(h, 0 * h + 1)], axis=-1))
 
 
 def test_gradients_at_kinks(lamina, tmp_path):

@@ -12,10 +12,11 @@ namespace {
 
 /// What no activation of Keras's is the name of: of some, operations are.
 const std::set<std::string> kUnnamed{
-    "gelu_tanh", "scale_shift", "inverse_root", "absolute", "square",       "sin",
-    "cos",       "expm1",       "log",          "log1p",    "sqrt",         "rsqrt",
-    "power",     "erf",         "tan",          "arctan",   "sinh",         "cosh",
-    "floor",     "ceil",        "round",        "sign",     "stop_gradient"};
+    "gelu_tanh", "scale_shift",   "inverse_root", "absolute", "square",  "sin",     "cos",
+    "expm1",     "log",           "log1p",        "sqrt",     "rsqrt",   "power",   "erf",
+    "tan",       "arctan",        "sinh",         "cosh",     "floor",   "ceil",    "round",
+    "sign",      "stop_gradient", "arcsin",       "arccos",   "arcsinh", "arccosh", "arctanh",
+    "cbrt",      "exp2",          "erfc",         "sinc",     "signbit"};
 
 TEST(ActivationNames, EveryElementwiseOperationThatKerasNamesIsAnActivation) {
   const std::vector<std::string> names{

@@ -22,6 +22,7 @@ struct SetDType {
     op.y.dtype = dtype;
   }
   void operator()(Gather& op) const { op.y.dtype = dtype; }
+  void operator()(Argsort& op) const { op.x.dtype = dtype; }
   void operator()(ParamValue& op) const { op.y.dtype = dtype; }
   void operator()(BatchNormStatistics& op) const {
     op.x.dtype = dtype;
@@ -143,6 +144,28 @@ Tensor random_statistics(const TensorSpec& input, Random& random) {
   return values.cast(input.dtype);
 }
 
+/// Of which numbers a function has values.
+enum class Domain : std::uint8_t { kAll, kPositive, kAboveOne, kBelowOne };
+
+Domain domain_of(Unary kind) {
+  switch (kind) {
+    case Unary::kLog:
+    case Unary::kLog1p:
+    case Unary::kSqrt:
+    case Unary::kRsqrt:
+    case Unary::kPower:
+      return Domain::kPositive;
+    case Unary::kArccosh:
+      return Domain::kAboveOne;
+    case Unary::kArcsin:
+    case Unary::kArccos:
+    case Unary::kArctanh:
+      return Domain::kBelowOne;  // by size
+    default:
+      return Domain::kAll;
+  }
+}
+
 /// What an operation can be given: for most, anything.
 struct InputFor {
   const std::vector<TensorSpec>& inputs;
@@ -167,7 +190,15 @@ struct InputFor {
     return values.cast(spec().dtype);
   }
   [[nodiscard]] Tensor argument_of(Unary kind) const {
-    return before.empty() && is_of_positives(kind) ? away_from_zero(true) : any();
+    const Domain domain = domain_of(kind);
+    if (!before.empty() || domain == Domain::kAll) return any();
+    if (domain == Domain::kPositive) return away_from_zero(true);
+    Tensor values = random_tensor(spec().shape, DType::kFloat64, random);
+    for (double& value : values.data<double>()) {
+      const double size = std::abs(value);
+      value = domain == Domain::kAboveOne ? 1.25 + size : value / (1.25 + size);
+    }
+    return values.cast(spec().dtype);
   }
   Tensor operator()(const UnaryOp& op) const { return argument_of(op.activation.kind); }
   Tensor operator()(const UnaryGradient& op) const { return argument_of(op.of.activation.kind); }
@@ -320,7 +351,7 @@ Tensor reference_result(const OpSpec& spec, const std::vector<Tensor>& inputs,
   std::visit(WidenIds{}, wide);
   const KernelPtr kernel = reference.make(wide);
   kernel->load_parameters(as_double(params));
-  return run(reference, *kernel, wide, wide_inputs);
+  return run(reference, *kernel, wide, wide_inputs).cast(DType::kFloat64);  // places are integers
 }
 
 void expect_in_place(Backend& backend, Kernel& kernel, const std::vector<Tensor>& inputs,
@@ -377,17 +408,13 @@ Tensor run(Backend& backend, Kernel& kernel, const OpSpec& spec,
   return run_on(backend, kernel, spec, inputs, Operands::kAligned);
 }
 
-bool is_of_positives(Unary kind) {
-  return kind == Unary::kLog || kind == Unary::kLog1p || kind == Unary::kSqrt ||
-         kind == Unary::kRsqrt || kind == Unary::kPower;
-}
-
 namespace {
 
-/// Steps and poles, which enlarge the rounding of what goes before them.
+/// Steps, poles and what is steep, which enlarge the rounding of what goes before them.
 bool is_broken(Unary kind) {
   return kind == Unary::kFloor || kind == Unary::kCeil || kind == Unary::kRound ||
-         kind == Unary::kSign || kind == Unary::kTan;
+         kind == Unary::kSign || kind == Unary::kSignbit || kind == Unary::kTan ||
+         kind == Unary::kCbrt;
 }
 
 }  // namespace
@@ -407,7 +434,7 @@ Activation random_activation(Random& random) {
 #include "kernels/elementwise.def"
 #undef LAMINA_UNARY
       };
-      std::erase_if(kinds, is_of_positives);
+      std::erase_if(kinds, [](Unary kind) { return domain_of(kind) != Domain::kAll; });
       std::erase_if(kinds, is_broken);
       const Unary kind = one_of(random, kinds);
       return kind == Unary::kRelu ? relu() : Activation{kind, 0.7, 0.3, 0};

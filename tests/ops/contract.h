@@ -71,8 +71,6 @@ void expect_contract(Backend& backend, const OpSpec& spec, Random& random, doubl
 [[nodiscard]] Tensor run(Backend& backend, Kernel& kernel, const OpSpec& spec,
                          const std::vector<Tensor>& inputs);
 
-/// Whether the function has values of positive numbers alone.
-[[nodiscard]] bool is_of_positives(Unary kind);
 /// An activation with parameters that mean something, of any kind that has values of all numbers.
 [[nodiscard]] Activation random_activation(Random& random);
 

@@ -223,6 +223,14 @@ TEST(Definitions, ActivationsFollowTheirFormulas) {
       {{Unary::kCeil}, {-3, -1, 0, 0, 1, 1, 2, 4}},
       {{Unary::kRound}, {-4, -1, 0, 0, 0, 1, 2, 4}},
       {{Unary::kSign}, {-1, -1, -1, 0, 1, 1, 1, 1}},
+      {{Unary::kSignbit}, {1, 1, 1, 0, 0, 0, 0, 0}},
+      {{Unary::kArcsinh},
+       {-1.96572, -0.8813736, -0.2474665, 0, 0.4812118, 0.8813736, 1.443635, 2.094713}},
+      {{Unary::kCbrt}, {-1.518294, -1, -0.6299605, 0, 0.7937005, 1, 1.259921, 1.587401}},
+      {{Unary::kExp2}, {0.08838835, 0.5, 0.8408964, 1, 1.414214, 2, 4, 16}},
+      {{Unary::kErfc},
+       {1.999999, 1.842701, 1.276326, 1, 0.4795001, 0.1572992, 0.004677735, 1.541726e-08}},
+      {{Unary::kSinc}, {-0.09094568, 0, 0.9003163, 1, 0.6366198, 0, 0, 0}},
       {{Unary::kStopGradient}, x}};
   for (const auto& [activation, wanted] : cases) {
     SCOPED_TRACE(static_cast<int>(activation.kind));
@@ -245,6 +253,25 @@ TEST(Definitions, FunctionsOfPositiveNumbersFollowTheirFormulas) {
   // x ** 0 does not bend at 0.
   const UnaryOp one{{{2}}, {{2}}, {Unary::kPower, 0}};
   expect_values(UnaryGradient{one, false, {{2}}}, {{0, 3}, {5, 7}}, {}, {0, 0});
+}
+
+TEST(Definitions, InversesFollowTheirFormulasWhereThereAreValues) {
+  const Floats x{-0.9F, -0.5, -0.25, 0, 0.5, 0.9F};
+  const std::vector<std::pair<Activation, Floats>> cases{
+      {{Unary::kArcsin}, {-1.11977, -0.5235988, -0.2526803, 0, 0.5235988, 1.11977}},
+      {{Unary::kArccos}, {2.690566, 2.094395, 1.823477, 1.570796, 1.047198, 0.4510268}},
+      {{Unary::kArctanh}, {-1.472219, -0.5493061, -0.2554128, 0, 0.5493061, 1.472219}}};
+  for (const auto& [activation, wanted] : cases) {
+    SCOPED_TRACE(static_cast<int>(activation.kind));
+    expect_values(UnaryOp{{{6}}, {{6}}, activation}, {x}, {}, wanted);
+  }
+  expect_values(UnaryOp{{{6}}, {{6}}, {Unary::kArccosh}}, {{1, 1.25, 1.5, 2, 4, 9}}, {},
+                {0, 0.6931472, 0.9624237, 1.316958, 2.063437, 2.887271});
+  // Of 0 the sign is seen, and a sinc is flat there.
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  expect_values(UnaryOp{{{2}}, {{2}}, {Unary::kSignbit}}, {{-0.0F, nan}}, {}, {1, 0});
+  const UnaryOp sinc{{{2}}, {{2}}, {Unary::kSinc}};
+  expect_values(UnaryGradient{sinc, false, {{2}}}, {{0, -0.0F}, {5, 7}}, {}, {0, 0});
 }
 
 TEST(Definitions, QuotientsGoDownwardsAsPythons) {
@@ -285,6 +312,80 @@ TEST(Definitions, ComparisonsAreOneWhereTheyHold) {
   expect(Binary::kEqual, {0, 1, 0, 0, 0});
   expect(Binary::kGreater, {0, 0, 1, 0, 1});
   expect(Binary::kGreaterEqual, {0, 1, 1, 0, 1});
+}
+
+TEST(Definitions, FunctionsOfTwoHaveLimitsWhereTheyHaveNoFormula) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float infinity = std::numeric_limits<float>::infinity();
+  const TensorSpec spec{{4}};
+  const Floats ones{1, 1, 1, 1};
+  const auto expect = [&](Binary kind, const Floats& x, const Floats& y, const Floats& wanted,
+                          const Floats& slopes0, const Floats& slopes1) {
+    SCOPED_TRACE(static_cast<int>(kind));
+    const BinaryOp op{kind, spec, spec, spec, {}};
+    expect_values(op, {x, y}, {}, wanted);
+    expect_values(BinaryGradient{op, 0, spec}, {x, y, ones}, {}, slopes0);
+    expect_values(BinaryGradient{op, 1, spec}, {x, y, ones}, {}, slopes1);
+  };
+  expect(Binary::kFmod, {7, -7, 7, -7}, {2, 2, -2, -2}, {1, -1, 1, -1}, ones, {-3, 3, 3, -3});
+  expect(Binary::kArctan2, {1, 1, -1, 0}, {1, -1, -2, -3},
+         {0.7853982, 2.356194, -2.677945, 3.141593}, {0.5, -0.5, -0.4, -0.3333333},
+         {-0.5, -0.5, 0.2, 0});
+  expect(Binary::kHypot, {3, 0, -3, 0}, {4, 0, 4, 2}, {5, 0, 5, 2}, {0.6, 0, -0.6, 0},
+         {0.8, 0, 0.8, 1});
+  expect(Binary::kLogaddexp, {0, 1000, -infinity, 1}, {0, 1, 2, -infinity}, {0.6931472, 1000, 2, 1},
+         {0.5, 1, 0, 1}, {0.5, 0, 1, 0});
+  expect(Binary::kHeaviside, {-2, 3, 0, -0.0F}, {7, 7, 7, 0.5}, {0, 1, 7, 0.5}, {0, 0, 0, 0},
+         {0, 0, 1, 1});
+  expect(Binary::kFmax, {nan, 1, 2, 5}, {3, nan, 2, 4}, {3, 1, 2, 5}, {0, 1, 0, 1}, {1, 0, 1, 0});
+  expect(Binary::kFmin, {nan, 1, 2, 5}, {3, nan, 2, 4}, {3, 1, 2, 4}, {0, 1, 0, 0}, {1, 0, 1, 1});
+}
+
+TEST(Definitions, ArgsortIsStableWithNanBehindAllElse) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float infinity = std::numeric_limits<float>::infinity();
+  const AllBackends backends;
+  const Argsort ascending{.x = {{2, 6}}, .y = {{2, 6}, DType::kInt32}};
+  const Argsort descending{.x = {{2, 6}}, .y = {{2, 6}, DType::kInt32}, .descending = true};
+  const Tensor x = Tensor::from<float>({3, nan, -1, 3, -infinity, -nan,  //
+                                        -0.0F, 0, infinity, 1, -0.0F, 0},
+                                       {2, 6});
+  for (const auto& [name, backend] : backends.all) {
+    const auto places = [&](const Argsort& op) {
+      const Tensor y = run(*backend, *backend->make(op), op, {x});
+      return std::vector<std::int32_t>(y.data<std::int32_t>().begin(),
+                                       y.data<std::int32_t>().end());
+    };
+    EXPECT_EQ(places(ascending), (std::vector<std::int32_t>{4, 2, 0, 3, 1, 5, 0, 1, 4, 5, 3, 2}))
+        << name;
+    EXPECT_EQ(places(descending), (std::vector<std::int32_t>{1, 5, 0, 3, 2, 4, 2, 3, 1, 5, 0, 4}))
+        << name;
+  }
+}
+
+TEST(Definitions, ArgsortOfIntegersOfAnyWidthIsExact) {
+  const AllBackends backends;
+  const auto expect = [&](const Tensor& x, bool descending,
+                          const std::vector<std::int32_t>& wanted) {
+    const Argsort op{{x.shape(), x.dtype()}, {x.shape(), DType::kInt32}, descending};
+    for (const auto& [name, backend] : backends.all) {
+      const Tensor y = run(*backend, *backend->make(op), op, {x});
+      EXPECT_EQ(
+          std::vector<std::int32_t>(y.data<std::int32_t>().begin(), y.data<std::int32_t>().end()),
+          wanted)
+          << name << ", " << dtype_name(x.dtype());
+    }
+  };
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  const Tensor wide = Tensor::from<std::int64_t>({kMost, -kMost - 1, kMost - 1, 0}, {4});
+  expect(wide, false, {1, 3, 2, 0});
+  expect(wide, true, {0, 2, 3, 1});
+  constexpr std::uint64_t kLargest = std::numeric_limits<std::uint64_t>::max();
+  const Tensor large = Tensor::from<std::uint64_t>({kLargest, 1, kLargest - 1, 0}, {4});
+  expect(large, false, {3, 1, 2, 0});
+  expect(large, true, {0, 2, 1, 3});
+  expect(Tensor::from<std::int8_t>({5, -128, 127, 5}, {4}), true, {2, 0, 3, 1});
+  expect(Tensor::from<std::int64_t>({2, 0, 1, 0}, {4}).cast(DType::kBool), false, {1, 3, 0, 2});
 }
 
 TEST(Definitions, SoftmaxAndItsLogarithmFollowTheirFormulas) {

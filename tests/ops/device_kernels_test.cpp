@@ -52,7 +52,7 @@ Tensor sums_of(const Gathered& given, RunJob run) {
   job.ids = {DType::kInt64, given.ids.data(), given.rows};
   job.dy = given.dy.raw();
   job.y = out.raw();
-  job.sorted = reinterpret_cast<kernels::PlacedId*>(sorted.raw());
+  job.sorted = reinterpret_cast<kernels::Placed*>(sorted.raw());
   job.open = open.raw();
   job.count = given.count();
   job.width = given.width();
@@ -321,7 +321,11 @@ std::vector<kernels::Job> jobs_of_size(std::int64_t size, DType dtype, std::uint
   gather.dtype = dtype;
   gather.ids.rows = gather.count = size;
   gather.width = 3;
-  gather.sorted = static_cast<kernels::PlacedId*>(x);
+  gather.sorted = static_cast<kernels::Placed*>(x);
+  kernels::ArgsortJob argsort{};
+  argsort.dtype = dtype;
+  argsort.lines = {1, size};
+  argsort.sorted = static_cast<kernels::Placed*>(x);
   kernels::NoiseJob noise{};
   noise.dtype = dtype;
   noise.x = noise.y = x;
@@ -333,7 +337,8 @@ std::vector<kernels::Job> jobs_of_size(std::int64_t size, DType dtype, std::uint
           penalty,
           squares,
           norms,
-          gather};
+          gather,
+          argsort};
 }
 
 std::vector<kernels::Job> jobs_of_channels(std::int64_t rows, std::int64_t channels, DType dtype) {

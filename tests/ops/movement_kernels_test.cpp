@@ -183,5 +183,44 @@ TEST(MovementKernels, GatherRowsAndSayWhichThereAreNot) {
   });
 }
 
+/// Element i, of an unsigned integer as wide as the array's.
+std::uint64_t number_at(Array& array, std::int64_t i) {
+  std::uint64_t number = 0;
+  std::memcpy(&number, array.at(i), array.element);
+  return number;
+}
+
+TEST(MovementKernels, ArgsortPutsEachLineInOrderWithTheFirstOfEqualOnesFirst) {
+  each_case([](DType dtype, RunJob run, Random& random) {
+    const std::int64_t lines = pick(random, 1, 4);
+    const std::int64_t size = pick(random, 1, one_of<std::int64_t>(random, {9, 40, 700}));
+    Array x({lines, size}, dtype, random);
+    std::vector<std::int32_t> places(static_cast<std::size_t>(lines * size), -1);
+    constexpr std::int64_t kGuard = -7;
+    std::vector<kernels::Placed> sorted(2 * places.size() + 1, {kGuard, kGuard});
+    kernels::ArgsortJob job{};
+    job.dtype = dtype;
+    job.descending = pick(random, 0, 1) == 1;
+    job.x = x.at(0);
+    job.y = places.data();
+    job.sorted = sorted.data();
+    job.lines = {lines, size};
+    run(job);
+
+    EXPECT_EQ(sorted.back().key, kGuard);
+    std::vector<std::int32_t> wanted(static_cast<std::size_t>(size));
+    for (std::int64_t line = 0; line < lines; ++line) {
+      std::iota(wanted.begin(), wanted.end(), 0);
+      std::stable_sort(wanted.begin(), wanted.end(), [&](std::int32_t a, std::int32_t b) {
+        const std::uint64_t first = number_at(x, line * size + a);
+        const std::uint64_t second = number_at(x, line * size + b);
+        return job.descending ? first > second : first < second;
+      });
+      ASSERT_TRUE(std::equal(wanted.begin(), wanted.end(), places.begin() + line * size))
+          << dtype_name(dtype) << ", line " << line << " of " << size;
+    }
+  });
+}
+
 }  // namespace
 }  // namespace lamina::ops::contract

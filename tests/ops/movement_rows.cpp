@@ -87,6 +87,15 @@ OpSpec gather_of_value(Random& random) {
   return op;
 }
 
+OpSpec argsort(Random& random) {
+  Argsort op;
+  op.x.shape = any_shape(random);
+  op.x.shape[-1] = pick(random, 1, one_of<std::int64_t>(random, {9, 32, 700}));
+  op.y = {op.x.shape, DType::kInt32};
+  op.descending = pick(random, 0, 1) == 1;
+  return op;
+}
+
 }  // namespace
 
 std::vector<Row> movement_rows() {
@@ -103,7 +112,8 @@ std::vector<Row> movement_rows() {
           {"Transpose", transpose},
           {"Reshape", reshape},
           {"Gather", gather},
-          {"GatherOfValue", gather_of_value}};
+          {"GatherOfValue", gather_of_value},
+          {"Argsort", argsort}};
 }
 
 }  // namespace lamina::ops::contract

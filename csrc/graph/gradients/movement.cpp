@@ -44,6 +44,8 @@ void differentiate(const ops::Gather& op, Adjoint& at) {
   }
 }
 
+void differentiate(const ops::Argsort&, Adjoint&) {}  // of integers
+
 void differentiate(const ops::ParamValue&, Adjoint& at) {
   if (at.wants_param(0)) at.give_param(0, at.dy);
 }

@@ -1,4 +1,6 @@
 // What two operands make: tensors, or a tensor and a number.
+#include <numbers>
+
 #include "layers/axes.h"
 #include "layers/operations/operations.h"
 #include "layers/operations/promotion.h"
@@ -58,6 +60,13 @@ class Arithmetic final : public Broadcasting {
       case Binary::kPower:
       case Binary::kFloorDivide:
       case Binary::kMod:
+      case Binary::kFmod:
+      case Binary::kArctan2:
+      case Binary::kHypot:
+      case Binary::kLogaddexp:
+      case Binary::kHeaviside:
+      case Binary::kFmax:
+      case Binary::kFmin:
         break;
     }
     return std::nullopt;
@@ -91,7 +100,7 @@ class Power final : public Broadcasting {
   }
 };
 
-/// FloorDivide and Mod.
+/// FloorDivide, Mod and Fmod.
 class Quotient final : public Broadcasting {
  public:
   Quotient(OperationForm form, Binary kind) : Broadcasting(std::move(form)), kind_(kind) {}
@@ -114,11 +123,71 @@ class Quotient final : public Broadcasting {
   Binary kind_;
 };
 
+/// Arctan2, Logaddexp and Logaddexp2: floating, of integers float32.
+class OfFloats final : public Broadcasting {
+ public:
+  /// Operands are made `unit` times as large first, and the result is divided by that.
+  struct Kind {
+    Binary of;
+    double unit = 1;
+    bool numbers_are_float32 = false;
+  };
+  OfFloats(OperationForm form, Kind kind) : Broadcasting(std::move(form)), kind_(kind) {}
+
+ protected:
+  [[nodiscard]] DType dtype(const DTypes& x) const override {
+    const DType dtype = promoted_with_float(promoted_operands(form().args, x));
+    const bool with_number = x.size() < form().args.size();
+    return kind_.numbers_are_float32 && with_number ? promoted(dtype, DType::kFloat32) : dtype;
+  }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    const DType dtype = result(builder, x).dtype;
+    if (kind_.unit == 1) {
+      const Ids values = as_values(builder, form().args, x, dtype);
+      return builder.binary(kind_.of, values[0], values[1]);
+    }
+    const DType wide = promoted(dtype, DType::kFloat32);
+    const ValueId unit = constant(builder, kind_.unit, wide);
+    Ids values = as_values(builder, form().args, x, wide);
+    for (ValueId& each : values) each = builder.binary(Binary::kMultiply, each, unit);
+    const ValueId y = builder.binary(kind_.of, values[0], values[1]);
+    return builder.cast(builder.binary(Binary::kDivide, y, unit), dtype);
+  }
+
+ private:
+  Kind kind_;
+};
+
+/// Hypot and Heaviside, which Keras has of tensors alone.
+class OfTensors final : public Broadcasting {
+ public:
+  OfTensors(OperationForm form, Binary kind) : Broadcasting(std::move(form)), kind_(kind) {
+    if (this->form().tensors != 2) unsupported("a number");
+  }
+
+ protected:
+  [[nodiscard]] DType dtype(const DTypes& x) const override {
+    const DType dtype = promoted(x.at(0), x.at(1));
+    if (dtype == DType::kBool) unsupported("two tensors of bools");
+    return float_as_wide(dtype);
+  }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    const Ids values = as_values(builder, form().args, x, result(builder, x).dtype);
+    return builder.binary(kind_, values[0], values[1]);
+  }
+
+ private:
+  Binary kind_;
+};
+
 }  // namespace
 
 OperationRows arithmetic_operations() {
   const auto row = [](std::string_view name, Binary kind) {
     return operation_row<Arithmetic>(name, kNumpyOps, kind);
+  };
+  const auto of_floats = [](std::string_view name, OfFloats::Kind kind) {
+    return operation_row<OfFloats>(name, kNumpyOps, kind);
   };
   return {row("Add", Binary::kAdd),
           row("Subtract", Binary::kSubtract),
@@ -129,7 +198,15 @@ OperationRows arithmetic_operations() {
           row("Minimum", Binary::kMinimum),
           operation_row<Power>("Power", kNumpyOps),
           operation_row<Quotient>("FloorDivide", kNumpyOps, Binary::kFloorDivide),
-          operation_row<Quotient>("Mod", kNumpyOps, Binary::kMod)};
+          operation_row<Quotient>("Mod", kNumpyOps, Binary::kMod),
+          operation_row<Quotient>("Fmod", kNumpyOps, Binary::kFmod),
+          row("Fmax", Binary::kFmax),
+          row("Fmin", Binary::kFmin),
+          of_floats("Arctan2", {Binary::kArctan2, 1, true}),
+          of_floats("Logaddexp", {Binary::kLogaddexp}),
+          of_floats("Logaddexp2", {Binary::kLogaddexp, std::numbers::ln2}),
+          operation_row<OfTensors>("Hypot", kNumpyOps, Binary::kHypot),
+          operation_row<OfTensors>("Heaviside", kNumpyOps, Binary::kHeaviside)};
 }
 
 }  // namespace lamina::layers
@@ -167,6 +244,30 @@ SymbolicTensor floor_divide(const Operand& x1, const Operand& x2) {
 }
 SymbolicTensor mod(const Operand& x1, const Operand& x2) {
   return call_on_operands("Mod", {x1, x2});
+}
+SymbolicTensor fmod(const Operand& x1, const Operand& x2) {
+  return call_on_operands("Fmod", {x1, x2});
+}
+SymbolicTensor fmax(const Operand& x1, const Operand& x2) {
+  return call_on_operands("Fmax", {x1, x2});
+}
+SymbolicTensor fmin(const Operand& x1, const Operand& x2) {
+  return call_on_operands("Fmin", {x1, x2});
+}
+SymbolicTensor arctan2(const Operand& x1, const Operand& x2) {
+  return call_on_operands("Arctan2", {x1, x2});
+}
+SymbolicTensor logaddexp(const Operand& x1, const Operand& x2) {
+  return call_on_operands("Logaddexp", {x1, x2});
+}
+SymbolicTensor logaddexp2(const Operand& x1, const Operand& x2) {
+  return call_on_operands("Logaddexp2", {x1, x2});
+}
+SymbolicTensor hypot(const SymbolicTensor& x1, const SymbolicTensor& x2) {
+  return call_on_operands("Hypot", {x1, x2});
+}
+SymbolicTensor heaviside(const SymbolicTensor& x1, const SymbolicTensor& x2) {
+  return call_on_operands("Heaviside", {x1, x2});
 }
 
 }  // namespace lamina::ops

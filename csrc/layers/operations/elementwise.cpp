@@ -1,11 +1,8 @@
-// Functions of one tensor, element by element.
-#include <algorithm>
-#include <cmath>
-#include <numbers>
+// Functions of one tensor, element by element, that are one operation.
+#include <limits>
 
 #include "layers/axes.h"
 #include "layers/operations/operations.h"
-#include "layers/operations/parts.h"
 #include "layers/operations/promotion.h"
 
 namespace lamina::layers {
@@ -18,7 +15,7 @@ using ops::Activation;
 using ops::Unary;
 
 /// What becomes of integers.
-enum class Integers : std::uint8_t { kRefused, kMadeFloat };
+enum class Integers : std::uint8_t { kRefused, kMadeFloat, kMadeFloatAsWide };
 
 class Elementwise final : public Operation {
  public:
@@ -43,7 +40,7 @@ class Elementwise final : public Operation {
   [[nodiscard]] DType dtype(const DTypes& x) const override {
     if (is_floating(x.at(0))) return x[0];
     if (kind_.integers == Integers::kRefused) unsupported("a tensor of integers");
-    return DType::kFloat32;
+    return kind_.integers == Integers::kMadeFloat ? DType::kFloat32 : float_as_wide(x[0]);
   }
   [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
     const DType dtype = result(builder, x).dtype;
@@ -77,153 +74,6 @@ Activation gelu(const Elementwise& of) {
   return {of.flag("approximate") ? Unary::kGeluTanh : Unary::kGelu};
 }
 
-/// What keeps integers, made of arithmetic; of bools there is only the square.
-class Kept final : public Operation {
- public:
-  enum class Kind : std::uint8_t { kAbsolute, kNegative, kSquare, kSign };
-  Kept(OperationForm form, Kind kind)
-      : Operation(std::move(form), Operands::kTensor, {}), kind_(kind) {}
-
- protected:
-  [[nodiscard]] Shape shape(const Shapes& x) const override { return x.at(0); }
-  [[nodiscard]] DType dtype(const DTypes& x) const override {
-    if (x.at(0) != DType::kBool) return x[0];
-    if (kind_ != Kind::kSquare) unsupported("a tensor of bools");
-    return DType::kInt32;
-  }
-  [[nodiscard]] ValueId lower(Builder& builder, const Ids& ids) const override {
-    const DType dtype = result(builder, ids).dtype;
-    const ValueId x = builder.cast(ids[0], dtype);
-    if (!is_floating(dtype)) return of_integers(builder, x, dtype);
-    switch (kind_) {
-      case Kind::kAbsolute:
-        return builder.activation(x, {Unary::kAbsolute});
-      case Kind::kNegative:
-        return negated(builder, x);
-      case Kind::kSquare:
-        return builder.activation(x, {Unary::kSquare});
-      case Kind::kSign:
-        return builder.activation(x, {Unary::kSign});
-    }
-    __builtin_unreachable();
-  }
-
- private:
-  [[nodiscard]] ValueId of_integers(Builder& builder, ValueId x, DType dtype) const {
-    if (kind_ == Kind::kSquare) return builder.binary(ops::Binary::kMultiply, x, x);
-    const ValueId zero = constant(builder, 0, dtype);
-    if (kind_ == Kind::kSign) {
-      return builder.binary(ops::Binary::kSubtract, builder.binary(ops::Binary::kGreater, x, zero),
-                            builder.binary(ops::Binary::kGreater, zero, x));
-    }
-    const ValueId minus = builder.binary(ops::Binary::kSubtract, zero, x);
-    if (kind_ == Kind::kNegative) return minus;
-    const bool has_sign = dtype == DType::kInt8 || dtype == DType::kInt16 ||
-                          dtype == DType::kInt32 || dtype == DType::kInt64;
-    return has_sign ? builder.binary(ops::Binary::kMaximum, x, minus) : x;
-  }
-
-  Kind kind_;
-};
-
-class LogSigmoid final : public Operation {
- public:
-  explicit LogSigmoid(OperationForm form) : Operation(std::move(form), Operands::kTensor, {}) {}
-
- protected:
-  [[nodiscard]] Shape shape(const Shapes& x) const override { return x.at(0); }
-  [[nodiscard]] DType dtype(const DTypes& x) const override {
-    if (!is_floating(x.at(0))) unsupported("a tensor of integers");
-    return x[0];
-  }
-  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
-    return negated(builder, builder.activation(negated(builder, x[0]), {Unary::kSoftplus}));
-  }
-};
-
-/// Log2 and Log10: a quotient of logarithms.
-class LogOfBase final : public Operation {
- public:
-  LogOfBase(OperationForm form, double base)
-      : Operation(std::move(form), Operands::kTensor, {}), base_(base) {}
-
- protected:
-  [[nodiscard]] Shape shape(const Shapes& x) const override { return x.at(0); }
-  [[nodiscard]] DType dtype(const DTypes& x) const override { return promoted_with_float(x.at(0)); }
-  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
-    const DType dtype = result(builder, x).dtype;
-    const ValueId y = builder.activation(builder.cast(x[0], dtype), {Unary::kLog});
-    return builder.binary(ops::Binary::kDivide, y, constant(builder, std::log(base_), dtype));
-  }
-
- private:
-  double base_;
-};
-
-class Reciprocal final : public Operation {
- public:
-  explicit Reciprocal(OperationForm form) : Operation(std::move(form), Operands::kTensor, {}) {}
-
- protected:
-  [[nodiscard]] Shape shape(const Shapes& x) const override { return x.at(0); }
-  [[nodiscard]] DType dtype(const DTypes& x) const override { return promoted_with_float(x.at(0)); }
-  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
-    const DType dtype = result(builder, x).dtype;
-    return builder.binary(ops::Binary::kDivide, constant(builder, 1, dtype),
-                          builder.cast(x[0], dtype));
-  }
-};
-
-/// Deg2rad and Rad2deg.
-class Angle final : public Operation {
- public:
-  Angle(OperationForm form, double factor)
-      : Operation(std::move(form), Operands::kTensor, {}), factor_(factor) {}
-
- protected:
-  [[nodiscard]] Shape shape(const Shapes& x) const override { return x.at(0); }
-  [[nodiscard]] DType dtype(const DTypes& x) const override {
-    if (is_floating(x.at(0))) return x[0];
-    return x[0] == DType::kInt64 ? DType::kFloat64 : DType::kFloat32;
-  }
-  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
-    const DType dtype = result(builder, x).dtype;
-    return builder.binary(ops::Binary::kMultiply, builder.cast(x[0], dtype),
-                          constant(builder, factor_, dtype));
-  }
-
- private:
-  double factor_;
-};
-
-/// To so many decimals, what is halfway to the even neighbour; integers are so already.
-class Round final : public Operation {
- public:
-  explicit Round(OperationForm form)
-      : Operation(std::move(form), Operands::kTensor, {"decimals"}),
-        decimals_(integer("decimals", 0)) {}
-
- protected:
-  [[nodiscard]] Shape shape(const Shapes& x) const override { return x.at(0); }
-  [[nodiscard]] DType dtype(const DTypes& x) const override {
-    if (!is_floating(x.at(0)) && decimals_ < 0) unsupported("integers and negative `decimals`");
-    return x[0];
-  }
-  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
-    const DType dtype = builder.dtype(x[0]);
-    if (!is_floating(dtype)) return x[0];
-    if (decimals_ == 0) return builder.activation(x[0], {Unary::kRound});
-    const DType wide = promoted(dtype, DType::kFloat32);
-    const ValueId factor = constant(builder, std::pow(10.0, static_cast<double>(decimals_)), wide);
-    ValueId y = builder.binary(ops::Binary::kMultiply, builder.cast(x[0], wide), factor);
-    y = builder.binary(ops::Binary::kDivide, builder.activation(y, {Unary::kRound}), factor);
-    return builder.cast(y, dtype);
-  }
-
- private:
-  std::int64_t decimals_;
-};
-
 /// Of any dtype; only floats have a gradient to stop.
 class StopGradient final : public Operation {
  public:
@@ -234,32 +84,6 @@ class StopGradient final : public Operation {
   [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
     if (!is_floating(builder.dtype(x[0]))) return x[0];
     return builder.activation(x[0], {Unary::kStopGradient});
-  }
-};
-
-/// A bound that is null is none.
-class Clip final : public Operation {
- public:
-  explicit Clip(OperationForm form)
-      : Operation(std::move(form), Operands::kTensor, {"x_min", "x_max"}) {
-    for (const char* bound : {"x_min", "x_max"}) (void)number(bound, 0);
-  }
-
- protected:
-  [[nodiscard]] Shape shape(const Shapes& x) const override { return x.at(0); }
-  [[nodiscard]] DType dtype(const DTypes& x) const override {
-    return x.at(0) == DType::kBool ? DType::kInt32 : x[0];
-  }
-  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
-    const DType dtype = result(builder, x).dtype;
-    ValueId y = builder.cast(x[0], dtype);
-    const auto bounded = [&](const char* bound, ops::Binary kind) {
-      if (option(bound).is_null()) return;
-      y = builder.binary(kind, y, constant(builder, number(bound, 0), dtype));
-    };
-    bounded("x_min", ops::Binary::kMaximum);
-    bounded("x_max", ops::Binary::kMinimum);
-    return y;
   }
 };
 
@@ -281,12 +105,21 @@ OperationRows elementwise_operations() {
       row("Tanh", kNumpyOps, {plain<Unary::kTanh>, kFloat}),
       row("Tan", kNumpyOps, {plain<Unary::kTan>, kFloat}),
       row("Arctan", kNumpyOps, {plain<Unary::kArctan>, kFloat}),
+      row("Arcsin", kNumpyOps, {plain<Unary::kArcsin>, kFloat}),
+      row("Arccos", kNumpyOps, {plain<Unary::kArccos>, kFloat}),
+      row("Arcsinh", kNumpyOps, {plain<Unary::kArcsinh>, kFloat}),
+      row("Arccosh", kNumpyOps, {plain<Unary::kArccosh>, kFloat}),
+      row("Arctanh", kNumpyOps, {plain<Unary::kArctanh>, kFloat}),
+      row("Cbrt", kNumpyOps, {plain<Unary::kCbrt>, Integers::kMadeFloatAsWide}),
+      row("Exp2", kNumpyOps, {plain<Unary::kExp2>, kFloat}),
+      row("Sinc", kNumpyOps, {plain<Unary::kSinc>, kFloat}),
       row("Sinh", kNumpyOps, {plain<Unary::kSinh>, kFloat}),
       row("Cosh", kNumpyOps, {plain<Unary::kCosh>, kFloat}),
       row("Floor", kNumpyOps, {plain<Unary::kFloor>, kFloat}),
       row("Ceil", kNumpyOps, {plain<Unary::kCeil>, kFloat}),
       row("Rsqrt", kMathOps, {plain<Unary::kRsqrt>}),
       row("Erf", kMathOps, {plain<Unary::kErf>}),
+      row("Erfc", kMathOps, {plain<Unary::kErfc>, kFloat}),
       row("Relu", kNeuralOps, {plain<Unary::kRelu>}),
       row("Relu6", kNeuralOps, {relu6}),
       row("ReLU", "keras.src.activations.activations",
@@ -301,19 +134,7 @@ OperationRows elementwise_operations() {
       row("HardSilu", kNeuralOps, {plain<Unary::kHardSilu>}),
       row("Softplus", kNeuralOps, {plain<Unary::kSoftplus>}),
       row("Softsign", kNeuralOps, {plain<Unary::kSoftsign>}),
-      operation_row<LogSigmoid>("LogSigmoid", kNeuralOps),
-      operation_row<Kept>("Absolute", kNumpyOps, Kept::Kind::kAbsolute),
-      operation_row<Kept>("Negative", kNumpyOps, Kept::Kind::kNegative),
-      operation_row<Kept>("Square", kNumpyOps, Kept::Kind::kSquare),
-      operation_row<Kept>("Sign", kNumpyOps, Kept::Kind::kSign),
-      operation_row<LogOfBase>("Log2", kNumpyOps, 2.0),
-      operation_row<LogOfBase>("Log10", kNumpyOps, 10.0),
-      operation_row<Reciprocal>("Reciprocal", kNumpyOps),
-      operation_row<Angle>("Deg2rad", kNumpyOps, std::numbers::pi / 180),
-      operation_row<Angle>("Rad2deg", kNumpyOps, 180 / std::numbers::pi),
-      operation_row<Round>("Round", kNumpyOps),
       operation_row<StopGradient>("StopGradient", kCoreOps),
-      operation_row<Clip>("Clip", kNumpyOps),
   };
 }
 
@@ -327,10 +148,6 @@ using layers::call_operation;
   SymbolicTensor function(const SymbolicTensor& x) { \
     return call_operation(class_name, x);            \
   }
-LAMINA_UNARY_OPERATION(absolute, "Absolute")
-LAMINA_UNARY_OPERATION(abs, "Absolute")
-LAMINA_UNARY_OPERATION(negative, "Negative")
-LAMINA_UNARY_OPERATION(square, "Square")
 LAMINA_UNARY_OPERATION(exp, "Exp")
 LAMINA_UNARY_OPERATION(expm1, "Expm1")
 LAMINA_UNARY_OPERATION(log, "Log")
@@ -342,23 +159,25 @@ LAMINA_UNARY_OPERATION(cos, "Cos")
 LAMINA_UNARY_OPERATION(tanh, "Tanh")
 LAMINA_UNARY_OPERATION(tan, "Tan")
 LAMINA_UNARY_OPERATION(arctan, "Arctan")
+LAMINA_UNARY_OPERATION(arcsin, "Arcsin")
+LAMINA_UNARY_OPERATION(arccos, "Arccos")
+LAMINA_UNARY_OPERATION(arcsinh, "Arcsinh")
+LAMINA_UNARY_OPERATION(arccosh, "Arccosh")
+LAMINA_UNARY_OPERATION(arctanh, "Arctanh")
+LAMINA_UNARY_OPERATION(cbrt, "Cbrt")
+LAMINA_UNARY_OPERATION(exp2, "Exp2")
+LAMINA_UNARY_OPERATION(sinc, "Sinc")
+LAMINA_UNARY_OPERATION(erfc, "Erfc")
 LAMINA_UNARY_OPERATION(sinh, "Sinh")
 LAMINA_UNARY_OPERATION(cosh, "Cosh")
 LAMINA_UNARY_OPERATION(floor, "Floor")
 LAMINA_UNARY_OPERATION(ceil, "Ceil")
 LAMINA_UNARY_OPERATION(erf, "Erf")
-LAMINA_UNARY_OPERATION(sign, "Sign")
-LAMINA_UNARY_OPERATION(log2, "Log2")
-LAMINA_UNARY_OPERATION(log10, "Log10")
-LAMINA_UNARY_OPERATION(reciprocal, "Reciprocal")
-LAMINA_UNARY_OPERATION(deg2rad, "Deg2rad")
-LAMINA_UNARY_OPERATION(rad2deg, "Rad2deg")
 LAMINA_UNARY_OPERATION(stop_gradient, "StopGradient")
 LAMINA_UNARY_OPERATION(relu, "Relu")
 LAMINA_UNARY_OPERATION(relu6, "Relu6")
 LAMINA_UNARY_OPERATION(selu, "Selu")
 LAMINA_UNARY_OPERATION(sigmoid, "Sigmoid")
-LAMINA_UNARY_OPERATION(log_sigmoid, "LogSigmoid")
 LAMINA_UNARY_OPERATION(hard_sigmoid, "HardSigmoid")
 LAMINA_UNARY_OPERATION(silu, "Silu")
 LAMINA_UNARY_OPERATION(swish, "Silu")
@@ -368,9 +187,6 @@ LAMINA_UNARY_OPERATION(softplus, "Softplus")
 LAMINA_UNARY_OPERATION(softsign, "Softsign")
 #undef LAMINA_UNARY_OPERATION
 
-SymbolicTensor round(const SymbolicTensor& x, std::int64_t decimals) {
-  return call_operation("Round", x, {{"decimals", decimals}});
-}
 SymbolicTensor leaky_relu(const SymbolicTensor& x, double negative_slope) {
   return call_operation("LeakyRelu", x, {{"negative_slope", negative_slope}});
 }
@@ -379,11 +195,6 @@ SymbolicTensor elu(const SymbolicTensor& x, double alpha) {
 }
 SymbolicTensor gelu(const SymbolicTensor& x, bool approximate) {
   return call_operation("Gelu", x, {{"approximate", approximate}});
-}
-SymbolicTensor clip(const SymbolicTensor& x, const Operand& x_min, const Operand& x_max) {
-  return call_operation(
-      "Clip", x,
-      {{"x_min", layers::number_to_config(x_min)}, {"x_max", layers::number_to_config(x_max)}});
 }
 
 }  // namespace lamina::ops

@@ -68,19 +68,6 @@ ValueId rows_of(Builder& builder, ValueId indices, std::int64_t size, ValueId of
   return of(Binary::kSubtract, of(Binary::kMultiply, at, inside), number(1));
 }
 
-/// The rows of x seen as a table, each of `width` elements, under `shape`.
-ValueId gathered(Builder& builder, ValueId x, ValueId rows, std::int64_t width, Shape shape) {
-  if (shape.size() == 0) return constant(builder, 0, {std::move(shape), builder.dtype(x)});
-  ops::Gather op;
-  op.ids = builder.spec(rows);
-  op.y = {op.ids.shape, builder.dtype(x)};
-  op.y.shape.push_back(width);
-  op.rows = builder.shape(x).size() / width;
-  op.flows = true;
-  const ValueId table = builder.reshape(x, op.table().shape);
-  return builder.reshape(builder.emit(std::move(op), {rows, table}), std::move(shape));
-}
-
 /// With an axis: of x as it is; without: of all its elements in a row.
 class Gathering : public Operation {
  public:

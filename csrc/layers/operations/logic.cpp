@@ -1,4 +1,6 @@
 // Comparisons, what is said of bools, and the choice by them.
+#include <limits>
+
 #include "layers/masks.h"
 #include "layers/operations/operations.h"
 #include "layers/operations/parts.h"
@@ -55,10 +57,10 @@ class Logic final : public Broadcasting {
   TwoMasks of_;
 };
 
-/// Isnan, Isinf and Isfinite. Integers are finite.
+/// Isnan, Isinf, Isposinf, Isneginf and Isfinite. Integers are finite.
 class Finiteness final : public Operation {
  public:
-  enum class Kind : std::uint8_t { kNan, kInf, kFinite };
+  enum class Kind : std::uint8_t { kNan, kInf, kPositiveInf, kNegativeInf, kFinite };
   Finiteness(OperationForm form, Kind kind)
       : Operation(std::move(form), Operands::kTensor, {}), kind_(kind) {}
 
@@ -70,6 +72,12 @@ class Finiteness final : public Operation {
     if (!is_floating(builder.dtype(x))) {
       return constant_mask(builder, builder.shape(x), kind_ == Kind::kFinite);
     }
+    if (kind_ == Kind::kPositiveInf || kind_ == Kind::kNegativeInf) {
+      const double infinity = std::numeric_limits<double>::infinity();
+      const ValueId wanted =
+          constant(builder, kind_ == Kind::kPositiveInf ? infinity : -infinity, builder.dtype(x));
+      return builder.cast(builder.binary(Binary::kEqual, x, wanted), DType::kBool);
+    }
     const ValueId is_finite = builder.cast(finite(builder, x), DType::kBool);
     if (kind_ == Kind::kFinite) return is_finite;
     const ValueId is_number = builder.cast(builder.binary(Binary::kEqual, x, x), DType::kBool);
@@ -79,6 +87,26 @@ class Finiteness final : public Operation {
 
  private:
   Kind kind_;
+};
+
+/// Of 0 and NaN, too, the sign is seen; integers have one where they are less than 0.
+class Signbit final : public Operation {
+ public:
+  explicit Signbit(OperationForm form) : Operation(std::move(form), Operands::kTensor, {}) {}
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override { return x.at(0); }
+  [[nodiscard]] DType dtype(const DTypes& x) const override {
+    if (x.at(0) == DType::kBool) unsupported("a tensor of bools");
+    return DType::kBool;
+  }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    const DType dtype = builder.dtype(x[0]);
+    const ValueId y = is_floating(dtype)
+                          ? builder.activation(x[0], {ops::Unary::kSignbit})
+                          : builder.binary(Binary::kGreater, constant(builder, 0, dtype), x[0]);
+    return builder.cast(y, DType::kBool);
+  }
 };
 
 ValueId logical_xor(Builder& builder, ValueId a, ValueId b) {
@@ -141,6 +169,9 @@ OperationRows logic_operations() {
           operation_row<Logic>("LogicalXor", kNumpyOps, Logic::TwoMasks{logical_xor}),
           operation_row<Finiteness>("Isnan", kNumpyOps, Finiteness::Kind::kNan),
           operation_row<Finiteness>("Isinf", kNumpyOps, Finiteness::Kind::kInf),
+          operation_row<Finiteness>("Isposinf", kNumpyOps, Finiteness::Kind::kPositiveInf),
+          operation_row<Finiteness>("Isneginf", kNumpyOps, Finiteness::Kind::kNegativeInf),
+          operation_row<Signbit>("Signbit", kNumpyOps),
           operation_row<Finiteness>("Isfinite", kNumpyOps, Finiteness::Kind::kFinite),
           operation_row<Where>("Where", kNumpyOps)};
 }
@@ -183,6 +214,15 @@ SymbolicTensor isnan(const SymbolicTensor& x) {
 }
 SymbolicTensor isinf(const SymbolicTensor& x) {
   return layers::call_operation("Isinf", x);
+}
+SymbolicTensor isposinf(const SymbolicTensor& x) {
+  return layers::call_operation("Isposinf", x);
+}
+SymbolicTensor isneginf(const SymbolicTensor& x) {
+  return layers::call_operation("Isneginf", x);
+}
+SymbolicTensor signbit(const SymbolicTensor& x) {
+  return layers::call_operation("Signbit", x);
 }
 SymbolicTensor isfinite(const SymbolicTensor& x) {
   return layers::call_operation("Isfinite", x);

@@ -12,10 +12,10 @@ const ByName& rows() {
     ByName out;
     for (const OperationRows& family :
          {arithmetic_operations(), logic_operations(), elementwise_operations(),
-          activation_operations(), reduction_operations(), norm_operations(),
-          cumulative_operations(), place_operations(), shaping_operations(), joining_operations(),
-          splitting_operations(), repeating_operations(), padding_operations(),
-          slicing_operations(), gathering_operations(), matmul_operations(),
+          composed_operations(), activation_operations(), reduction_operations(), norm_operations(),
+          cumulative_operations(), place_operations(), sorting_operations(), shaping_operations(),
+          joining_operations(), splitting_operations(), repeating_operations(),
+          padding_operations(), slicing_operations(), gathering_operations(), matmul_operations(),
           contraction_operations()}) {
       for (const OperationRow& row : family) out.emplace(row.class_name, row);
     }

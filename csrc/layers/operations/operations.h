@@ -7,11 +7,13 @@ namespace lamina::layers {
 [[nodiscard]] OperationRows arithmetic_operations();
 [[nodiscard]] OperationRows logic_operations();
 [[nodiscard]] OperationRows elementwise_operations();
+[[nodiscard]] OperationRows composed_operations();
 [[nodiscard]] OperationRows activation_operations();
 [[nodiscard]] OperationRows reduction_operations();
 [[nodiscard]] OperationRows norm_operations();
 [[nodiscard]] OperationRows cumulative_operations();
 [[nodiscard]] OperationRows place_operations();
+[[nodiscard]] OperationRows sorting_operations();
 [[nodiscard]] OperationRows shaping_operations();
 [[nodiscard]] OperationRows joining_operations();
 [[nodiscard]] OperationRows splitting_operations();

@@ -66,12 +66,23 @@ Around::Around(const Shape& shape, std::size_t axis) : size(shape.dims().at(axis
   }
 }
 
+ValueId gathered(Builder& builder, ValueId x, ValueId rows, std::int64_t width, Shape shape) {
+  if (shape.size() == 0) return constant(builder, 0, {std::move(shape), builder.dtype(x)});
+  ops::Gather op;
+  op.ids = builder.spec(rows);
+  op.y = {op.ids.shape, builder.dtype(x)};
+  op.y.shape.push_back(width);
+  op.rows = builder.shape(x).size() / width;
+  op.flows = true;
+  const ValueId table = builder.reshape(x, op.table().shape);
+  return builder.reshape(builder.emit(std::move(op), {rows, table}), std::move(shape));
+}
+
 ValueId chosen(Builder& builder, ValueId x, std::size_t axis,
                const std::vector<std::int64_t>& indices) {
   const auto count = static_cast<std::int64_t>(indices.size());
   if (count == 0) return cropped(builder, x, axis, 0, 0);
   const Around around(builder.shape(x), axis);
-  const DType dtype = builder.dtype(x);
   Shape shape = builder.shape(x);
   shape[static_cast<std::int64_t>(axis)] = count;
   // The rows of a table, of which each index names one for each place before the axis.
@@ -82,14 +93,8 @@ ValueId chosen(Builder& builder, ValueId x, std::size_t axis,
       rows.push_back(static_cast<double>(i * around.size + index));
     }
   }
-  ops::Gather op;
-  op.ids = {{around.before * count}, DType::kFloat64};
-  op.y = {{around.before * count, around.behind}, dtype};
-  op.rows = around.before * around.size;
-  op.flows = true;
-  const ValueId ids = numbers(builder, std::move(rows), op.ids);
-  const ValueId table = builder.reshape(x, op.table().shape);
-  return builder.reshape(builder.emit(std::move(op), {ids, table}), std::move(shape));
+  const ValueId ids = numbers(builder, std::move(rows), {{around.before * count}, DType::kFloat64});
+  return gathered(builder, x, ids, around.behind, std::move(shape));
 }
 
 ValueId flipped(Builder& builder, ValueId x, std::size_t axis) {

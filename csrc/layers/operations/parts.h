@@ -27,6 +27,10 @@ namespace lamina::layers {
 /// end is zeros.
 [[nodiscard]] graph::ValueId cropped(graph::Builder& builder, graph::ValueId x, std::size_t axis,
                                      std::int64_t begin, std::int64_t size);
+/// Rows of x seen as a table, each of `width` elements, under `shape`; what is no row of it is
+/// refused when the model runs.
+[[nodiscard]] graph::ValueId gathered(graph::Builder& builder, graph::ValueId x,
+                                      graph::ValueId rows, std::int64_t width, Shape shape);
 /// The elements of an axis that have these indices, each of which it has.
 [[nodiscard]] graph::ValueId chosen(graph::Builder& builder, graph::ValueId x, std::size_t axis,
                                     const std::vector<std::int64_t>& indices);

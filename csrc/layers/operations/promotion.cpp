@@ -57,6 +57,10 @@ DType promoted_with_float(DType dtype) {
   return is_floating(dtype) ? dtype : DType::kFloat32;
 }
 
+DType float_as_wide(DType dtype) {
+  return dtype == DType::kInt64 ? DType::kFloat64 : promoted_with_float(dtype);
+}
+
 DType promoted_operands(const nlohmann::json& operands, const std::vector<DType>& tensors) {
   DType dtype = tensors.at(0);
   for (const DType other : tensors) dtype = promoted(dtype, other);

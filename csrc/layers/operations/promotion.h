@@ -14,6 +14,8 @@ namespace lamina::layers {
 /// Of a tensor and a number.
 [[nodiscard]] DType promoted_with_integer(DType dtype);
 [[nodiscard]] DType promoted_with_float(DType dtype);
+/// A float as it is; of int64 float64, of other integers float32.
+[[nodiscard]] DType float_as_wide(DType dtype);
 /// Of the operands of a call, tensors or numbers.
 [[nodiscard]] DType promoted_operands(const nlohmann::json& operands,
                                       const std::vector<DType>& tensors);

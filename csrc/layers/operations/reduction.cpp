@@ -15,8 +15,9 @@ namespace lamina::layers {
 
 using ops::Reduce;
 
-Reduction::Reduction(OperationForm form, std::initializer_list<std::string_view> options)
-    : Operation(std::move(form), Operands::kTensor, options),
+Reduction::Reduction(OperationForm form, std::initializer_list<std::string_view> options,
+                     Operands operands)
+    : Operation(std::move(form), operands, options),
       axes_(integers("axis")),
       keepdims_(flag("keepdims")) {}
 
@@ -29,6 +30,15 @@ Reduction::Axis Reduction::reduced_axes(std::size_t rank) const {
   Axis all(rank);
   std::iota(all.begin(), all.end(), std::size_t{0});
   return all;
+}
+
+Reduction::Axis Reduction::kept_axes(std::size_t rank) const {
+  const Axis reduced = reduced_axes(rank);
+  Axis out;
+  for (std::size_t i = 0; i < rank; ++i) {
+    if (!std::binary_search(reduced.begin(), reduced.end(), i)) out.push_back(i);
+  }
+  return out;
 }
 
 Shape Reduction::without(const Shape& x, const Axis& reduced, bool keepdims) {
@@ -119,7 +129,8 @@ class Prod final : public Reduction {
   }
   [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
     const ops::TensorSpec to = result(builder, x);
-    const ColumnView view(builder, builder.cast(x[0], to.dtype), kept(builder.shape(x[0]).rank()));
+    const ColumnView view(builder, builder.cast(x[0], to.dtype),
+                          kept_axes(builder.shape(x[0]).rank()));
     ValueId y = view.value();
     while (builder.shape(y)[0] > 1) {
       const std::int64_t size = builder.shape(y)[0], half = size / 2;
@@ -134,15 +145,6 @@ class Prod final : public Reduction {
   }
 
  private:
-  [[nodiscard]] std::vector<std::size_t> kept(std::size_t rank) const {
-    const Axis reduced = reduced_axes(rank);
-    Axis out;
-    for (std::size_t i = 0; i < rank; ++i) {
-      if (!std::binary_search(reduced.begin(), reduced.end(), i)) out.push_back(i);
-    }
-    return out;
-  }
-
   std::optional<DType> given_;
 };
 

@@ -3,17 +3,19 @@
 
 namespace lamina::layers {
 
-/// Of one tensor, over the axes that its option `axis` names; over all where it is None.
+/// Of its first tensor, over the axes that its option `axis` names; over all where it is None.
 class Reduction : public Operation {
  public:
   explicit Reduction(OperationForm form,
-                     std::initializer_list<std::string_view> options = {"axis", "keepdims"});
+                     std::initializer_list<std::string_view> options = {"axis", "keepdims"},
+                     Operands operands = Operands::kTensor);
 
  protected:
   using Axis = std::vector<std::size_t>;
 
   [[nodiscard]] Shape shape(const Shapes& x) const final;
   [[nodiscard]] Axis reduced_axes(std::size_t rank) const;
+  [[nodiscard]] Axis kept_axes(std::size_t rank) const;
   [[nodiscard]] static Shape without(const Shape& x, const Axis& reduced, bool keepdims);
   /// x, whose dtype the result has.
   [[nodiscard]] graph::ValueId reduce(graph::Builder& builder, graph::ValueId x,

@@ -111,6 +111,9 @@ struct Maker {
   KernelPtr operator()(const Cast& op) const { return movement(reference, op, cpu::make_cast); }
   // Rows are copied whole: the reference has nothing to gain from a second body.
   KernelPtr operator()(const Gather& op) const { return reference.make(op); }
+  KernelPtr operator()(const Argsort& op) const {
+    return movement(reference, op, cpu::make_argsort);
+  }
   KernelPtr operator()(const Dropout& op) const {
     return arithmetic(reference, op, cpu::make_dropout);
   }

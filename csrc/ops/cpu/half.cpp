@@ -124,6 +124,7 @@ struct WidenInputs {
   void operator()(Resize2D& op) const { widen_spec(op.x); }
   void operator()(Transpose& op) const { widen_spec(op.x); }
   void operator()(Reshape& op) const { widen_spec(op.x); }
+  void operator()(Argsort& op) const { widen_spec(op.x); }
   void operator()(Cast& op) const { widen_spec(op.x); }
   void operator()(Dropout& op) const { widen_spec(op.x); }
   void operator()(Noise& op) const { widen_spec(op.x); }

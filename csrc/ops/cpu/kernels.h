@@ -46,12 +46,13 @@ namespace lamina::ops::cpu {
 /// The same for transposed ones of stride 1.
 [[nodiscard]] KernelPtr make_winograd(const Conv2DTranspose& op);
 
-// Any dtype: bytes are moved, or converted.
+// Any dtype: bytes are moved, or converted, or sorted.
 [[nodiscard]] KernelPtr make_concat(const Concat& op);
 [[nodiscard]] KernelPtr make_pad(const Pad& op);
 [[nodiscard]] KernelPtr make_transpose(const Transpose& op);
 [[nodiscard]] KernelPtr make_reshape(const Reshape& op);
 [[nodiscard]] KernelPtr make_cast(const Cast& op);
+[[nodiscard]] KernelPtr make_argsort(const Argsort& op);
 
 /// Runs `widened`, the float32 kernel of the same operation, for the half-width floats of `spec`.
 [[nodiscard]] KernelPtr make_half_adapter(const OpSpec& spec, KernelPtr widened);

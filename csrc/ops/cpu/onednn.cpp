@@ -120,6 +120,16 @@ bool append_activation(dnnl::post_ops& ops, const Activation& activation) {
     case Unary::kRound:
     case Unary::kSign:
     case Unary::kStopGradient:
+    case Unary::kArcsin:
+    case Unary::kArccos:
+    case Unary::kArcsinh:
+    case Unary::kArccosh:
+    case Unary::kArctanh:
+    case Unary::kCbrt:
+    case Unary::kExp2:
+    case Unary::kErfc:
+    case Unary::kSinc:
+    case Unary::kSignbit:
       return false;
     case Unary::kExponential:
       return append(algorithm::eltwise_exp);

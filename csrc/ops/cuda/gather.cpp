@@ -83,7 +83,7 @@ KernelPtr make(const Site& site, const GatherGradient& op) {
   job.width = op.y.shape[-1];
   std::size_t used = 0;
   const std::size_t sorted =
-      carve(used, 2 * static_cast<std::size_t>(job.count) * sizeof(kernels::PlacedId));
+      carve(used, 2 * static_cast<std::size_t>(job.count) * sizeof(kernels::Placed));
   const std::int64_t sums = kernels::GatherGradientJob::open_sums(job.count, job.width);
   const std::size_t open =
       carve(used, static_cast<std::size_t>(sums) * dtype_size(core::compute_dtype(op.y.dtype)));
@@ -94,7 +94,7 @@ KernelPtr make(const Site& site, const GatherGradient& op) {
                               job.dy = call.input(1);
                               job.y = call.output();
                               job.sorted =
-                                  reinterpret_cast<kernels::PlacedId*>(call.workspace(sorted));
+                                  reinterpret_cast<kernels::Placed*>(call.workspace(sorted));
                               job.open = call.workspace(open);
                               call.launch(job);
                             },

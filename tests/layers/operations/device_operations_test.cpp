@@ -44,6 +44,13 @@ TEST_F(DeviceOperations, HaveTheValuesThatTheCpuGives) {
   expect_alike([](X x) { return ops::power(ops::abs(x) + 0.5, ops::tanh(x)) + ops::erf(x); });
   expect_alike([](X x) { return ops::cumsum(x, 1) + ops::arctan(x) + ops::sinh(ops::tanh(x)); });
   expect_alike([](X x) { return ops::logsumexp(x, -1, true) + ops::normalize(x) + ops::prod(x); });
+  expect_alike([](X x) { return ops::sort(x, 1) - ops::median(x, -1, true); });
+  expect_alike([](X x) { return ops::top_k(x, 4)[0] + ops::quantile(x, 0.3); });
+  expect_alike([](X x) { return ops::cast(ops::argsort(ops::floor(x), 1), DType::kFloat32); });
+  expect_alike([](X x) { return ops::arctan2(x, 0.5) + ops::arcsinh(x) * ops::cbrt(x); });
+  expect_alike(
+      [](X x) { return ops::logaddexp(x, -x) + ops::arcsin(ops::tanh(x)) + ops::sinc(x); });
+  expect_alike([](X x) { return ops::fmax(ops::hypot(x, x), ops::erfc(x)) + ops::exp2(x); });
   expect_alike([](X x) {
     return ops::pad(ops::split(x, 2, -1)[1], {{0, 0}, {3, 3}, {1, 0}}, "reflect");
   });

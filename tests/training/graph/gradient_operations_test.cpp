@@ -88,6 +88,11 @@ TEST_F(GradientOfAnOperation, OfOneTensor) {
       {"log_sigmoid", ops::log_sigmoid},
       {"erf", ops::erf},
       {"arctan", ops::arctan},
+      {"arcsinh", ops::arcsinh},
+      {"cbrt", ops::cbrt},
+      {"exp2", ops::exp2},
+      {"erfc", ops::erfc},
+      {"sinc", ops::sinc},
       {"sinh", ops::sinh},
       {"cosh", ops::cosh},
       {"hard_tanh", ops::hard_tanh},
@@ -111,6 +116,9 @@ TEST_F(GradientOfAnOperation, OfOneTensor) {
   expect([](X x) { return ops::gelu(x); });
   expect([](X x) { return ops::clip(x, -1, 1.5); });
   expect([](X x) { return ops::tan(x / 3); });
+  expect([](X x) { return ops::arcsin(x / 4) + ops::arccos(x / 5) * ops::arctanh(x / 4); });
+  expect([](X x) { return ops::arccosh(x + 1); }, true);
+  expect([](X x) { return ops::nan_to_num(ops::where(x > 0, ops::square(x), NAN), 3); });
   expect([](X x) { return ops::celu(x, 0.7); });
   expect([](X x) { return ops::squareplus(x, 3); });
   expect([](X x) { return ops::soft_shrink(x, 0.2) + ops::hard_shrink(x, 0.2); });
@@ -127,6 +135,17 @@ TEST_F(GradientOfAnOperation, OfPowersAndQuotientsOfTensors) {
     expect_of_two(ops::mod, shape, other);
   }
   expect([](X x) { return ops::power(2.5, x); });
+  expect([](X x) { return ops::fmod(x, 0.7) + ops::fmod(10, x); });
+  for (const Shape& other : {Shape{3, 4, 2}, Shape{3, 1, 2}}) {
+    expect_of_two(ops::arctan2, shape, other);
+    expect_of_two(ops::hypot, shape, other);
+    expect_of_two(ops::logaddexp, shape, other);
+    expect_of_two(ops::logaddexp2, shape, other);
+    expect_of_two(ops::fmod, shape, other);
+    expect_of_two(ops::fmax, shape, other);
+    expect_of_two(ops::fmin, shape, other);
+    expect_of_two([](X x, X y) { return x * ops::heaviside(x, y); }, shape, other);
+  }
   expect([](X x) { return ops::power(x, x); }, true);
   expect([](X x) { return ops::mod(x, 0.7) + ops::mod(10, x); });
 }
@@ -177,6 +196,23 @@ TEST_F(GradientOfAnOperation, OfReductionsAndSoftmax) {
   expect([](X x) { return ops::cumprod(x, 1) + ops::reshape(ops::cumsum(x), {3, 4, 2}); });
   expect([](X x) { return ops::softmax(x, 1); });
   expect([](X x) { return ops::log_softmax(x, {1, 2}); });
+}
+
+TEST_F(GradientOfAnOperation, OfWhatIsSortedGoesBackWhereItCameFrom) {
+  const auto weighed = [](X y) {
+    return y * ops::reshape(ops::cumsum(ops::ones_like(y)), {3, 4, 2});
+  };
+  for (const std::int64_t axis : {0, 1, -1}) {
+    expect([&](X x) { return weighed(ops::sort(x, axis)); });
+  }
+  expect([&](X x) { return weighed(ops::reshape(ops::sort(x, std::nullopt), {3, 4, 2})); });
+  expect([](X x) {
+    const SymbolicTensor best = ops::top_k(ops::swapaxes(x, 1, 2), 3)[0];
+    return best * ops::get_item(best, {Slice{}, Slice{}, Slice{.stop = 1}});
+  });
+  expect([](X x) { return ops::median(x, 1) * ops::median(x, {{0, 1}}); });
+  expect([](X x) { return x * ops::quantile(x, 0.3, 1, true) + ops::quantile(x, 0.8); });
+  expect([](X x) { return ops::take_along_axis(x, ops::argsort(x, 1), 1); });
 }
 
 TEST_F(GradientOfAnOperation, OfWhatIsMovedJoinedAndTaken) {
