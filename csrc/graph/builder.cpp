@@ -115,6 +115,30 @@ ValueId Builder::sum(ValueId x, std::vector<std::size_t> axes, Shape shape) {
       {x});
 }
 
+StateUpdate* Builder::update_of(const VariablePtr& variable) {
+  const auto found =
+      std::find_if(program_.state_updates.begin(), program_.state_updates.end(),
+                   [&](const StateUpdate& update) { return update.variable == variable; });
+  return found == program_.state_updates.end() ? nullptr : &*found;
+}
+
+ValueId Builder::state(const VariablePtr& variable) {
+  if (const StateUpdate* update = update_of(variable)) return update->value;
+  Param param = Param::of(variable, variable->dtype());
+  param.constant = true;
+  const ops::TensorSpec spec = param.as;
+  return append(ops::ParamValue{spec}, {}, {std::move(param)});
+}
+
+void Builder::set_state(const VariablePtr& variable, ValueId value) {
+  value = cast(value, variable->dtype());
+  if (StateUpdate* update = update_of(variable)) {
+    update->value = value;
+  } else {
+    program_.state_updates.push_back({variable, value});
+  }
+}
+
 ValueId Builder::random_state() {
   if (!program_.random_state) {
     program_.random_state = program_.add_value({{2}, DType::kUInt64});

@@ -61,6 +61,12 @@ class Builder {
   /// x summed over `axes` (sorted).
   ValueId sum(ValueId x, std::vector<std::size_t> axes, Shape shape);
 
+  /// The value of a variable that calls carry on: what it was before the run or, behind a
+  /// `set_state`, what it is then.
+  [[nodiscard]] ValueId state(const VariablePtr& variable);
+  /// Has a value of the variable's shape be its own from here on.
+  void set_state(const VariablePtr& variable, ValueId value);
+
   // Training mode.
   /// A Dropout with a stream of its own.
   ValueId dropout(ValueId x, double rate);
@@ -83,6 +89,7 @@ class Builder {
 
  private:
   ValueId random_state();
+  [[nodiscard]] StateUpdate* update_of(const VariablePtr& variable);
   ValueId append(ops::OpSpec spec, std::vector<ValueId> inputs, std::vector<Param> params);
   ValueId emit_scaled(ops::OpSpec spec, std::vector<ValueId> inputs, std::vector<Param> params);
 

@@ -81,13 +81,16 @@ void Parameters::pack(Entry& entry) {
 Parameters::Counts Parameters::stale_readers() const {
   Counts counts;
   for (const Entry& entry : entries_) {
-    for (const Source& source : entry.sources) counts[source.variable] += stale(entry);
+    for (const Source& source : entry.sources) {
+      if (!kept_.contains(source.variable)) counts[source.variable] += stale(entry);
+    }
   }
   return counts;
 }
 
-void Parameters::release_read(const Entry& entry, Counts& waiting) {
+void Parameters::release_read(const Entry& entry, Counts& waiting) const {
   for (const Source& source : entry.sources) {
+    if (kept_.contains(source.variable)) continue;
     if (--waiting[source.variable] == 0) core::VariableAccess::release(*source.variable);
   }
 }

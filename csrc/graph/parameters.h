@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "graph/program.h"
@@ -17,6 +18,9 @@ class Parameters {
 
   /// `kernel` packs `params`; both must outlive this.
   void add(ops::Kernel& kernel, const std::vector<Param>& params);
+
+  /// The variable is not released: runs change it.
+  void keep(const Variable& variable) { kept_.insert(&variable); }
 
   /// Packs what is stale, one kernel at a time, so that at most one kernel's parameters exist
   /// beside the variables. With `release`, a variable's value goes as soon as no stale kernel needs
@@ -50,10 +54,11 @@ class Parameters {
   [[nodiscard]] bool is_there(const Param& param) const;
   [[nodiscard]] Tensor value_there(const Param& param, Conversion& conversion);
   [[nodiscard]] Counts stale_readers() const;
-  static void release_read(const Entry& entry, Counts& waiting);
+  void release_read(const Entry& entry, Counts& waiting) const;
 
   std::shared_ptr<ops::Backend> backend_;
   std::vector<Entry> entries_;
+  std::unordered_set<const Variable*> kept_;
 };
 
 }  // namespace lamina::graph

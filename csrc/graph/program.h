@@ -61,6 +61,13 @@ struct MovingAverage {
   double momentum;
 };
 
+/// After a run in any mode: variable = value, an output of the program. What a layer carries from
+/// one call to the next.
+struct StateUpdate {
+  VariablePtr variable;
+  ValueId value;
+};
+
 /// A model lowered for one set of input shapes: straight-line, in execution order, each value
 /// written once. A plain value: passes make a new one from an old one.
 struct Program {
@@ -76,6 +83,7 @@ struct Program {
   std::vector<ValueId> activity_penalties = {};
   /// Which output, bool, is the mask of each of a model's own, if that has one.
   std::vector<std::optional<std::size_t>> output_masks = {};
+  std::vector<StateUpdate> state_updates = {};  ///< of each variable one
 
   ValueId add_value(ops::TensorSpec spec) {
     values.push_back(std::move(spec));

@@ -23,6 +23,7 @@ Steps::Steps(const Program& program, std::shared_ptr<ops::Backend> backend, bool
   for (std::size_t i = 0; i < program_.ops.size(); ++i) {
     if (!memory.is_view[i]) add_step(i, std::move(kernels[i]), memory);
   }
+  for (const StateUpdate& update : program_.state_updates) parameters_.keep(*update.variable);
 }
 
 void Steps::add_step(std::size_t index, ops::KernelPtr kernel, const MemoryPlan& memory) {

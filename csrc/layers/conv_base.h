@@ -117,8 +117,13 @@ class ConvLayer : public LibraryLayer<Options> {
     std::int64_t columns = 0;
   };
 
+  /// In the compute dtype.
+  [[nodiscard]] ValueId channels_last(Builder& builder, ValueId x) const {
+    x = this->computable(builder, x);
+    return geometry_.channels_first() ? to_channels_last(builder, x) : x;
+  }
   [[nodiscard]] Image to_nhwc(Builder& builder, ValueId x) const {
-    x = readable(builder, x);
+    x = channels_last(builder, x);
     const Shape shape = builder.shape(x);
     if (geometry_.rank() == 1) return {builder.reshape(x, {shape[0], 1, shape[1], shape[2]})};
     if (geometry_.rank() == 3) return {columns_to_batch(builder, x), shape[3]};
@@ -127,12 +132,16 @@ class ConvLayer : public LibraryLayer<Options> {
   /// The same with what the kernel reads along columns that are in the batch.
   [[nodiscard]] Image to_windows(Builder& builder, ValueId x, std::int64_t groups) const {
     if (geometry_.rank() < 3) return to_nhwc(builder, x);
-    x = readable(builder, x);
-    const std::int64_t size = builder.shape(x)[3];
-    const AxisPadding pad = window_padding(geometry_.padding, size, window(2), stride(2));
-    const ColumnWindows windows{window_count(geometry_.padding, size, window(2), stride(2)),
-                                geometry_.kernel_size[2], stride(2), geometry_.dilation_rate[2],
-                                pad.before};
+    return windows_of(builder, geometry_, channels_last(builder, x), groups);
+  }
+  /// The same of volumes with their channels last, as another geometry has the kernel.
+  [[nodiscard]] static Image windows_of(Builder& builder, const ConvGeometry& geometry, ValueId x,
+                                        std::int64_t groups) {
+    const std::int64_t size = builder.shape(x)[3], stride = geometry.strides[2];
+    const std::int64_t window = dilated(geometry.kernel_size[2], geometry.dilation_rate[2]);
+    const ColumnWindows windows{window_count(geometry.padding, size, window, stride),
+                                geometry.kernel_size[2], stride, geometry.dilation_rate[2],
+                                window_padding(geometry.padding, size, window, stride).before};
     return {gathered_windows(builder, x, windows, groups), windows.count};
   }
   [[nodiscard]] ValueId from_nhwc(Builder& builder, Image image) const {
@@ -198,12 +207,6 @@ class ConvLayer : public LibraryLayer<Options> {
   }
 
   ConvGeometry geometry_;
-
- private:
-  [[nodiscard]] ValueId readable(Builder& builder, ValueId x) const {
-    x = this->computable(builder, x);
-    return geometry_.channels_first() ? to_channels_last(builder, x) : x;
-  }
 };
 
 }  // namespace lamina::layers

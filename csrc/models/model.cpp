@@ -1,3 +1,4 @@
+#include <lamina/layers/recurrent.h>
 #include <lamina/model.h>
 
 #include "core/device_memory.h"
@@ -46,7 +47,10 @@ std::vector<graph::ValueId> Model::on_lower_call(graph::Builder& builder,
 void Model::to(Device device) {
   std::vector<VariablePtr> moving, waiting;
   std::vector<Tensor> values;
-  for (const VariablePtr& variable : variables()) {
+  layers::Distinct<Variable> all;
+  all.add(variables());
+  all.add(layers::states(*this));
+  for (const VariablePtr& variable : std::move(all).take()) {
     if (variable->device() == device) continue;
     const bool there = variable->materialized();
     (there ? moving : waiting).push_back(variable);

@@ -1,6 +1,7 @@
 #pragma once
 #include <lamina/layers/activation.h>
 #include <lamina/layers/attention.h>
+#include <lamina/layers/conv_lstm.h>
 #include <lamina/layers/convolution.h>
 #include <lamina/layers/core.h>
 #include <lamina/layers/images.h>

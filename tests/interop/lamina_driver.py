@@ -115,6 +115,10 @@ class LaminaModel:
                              outputs=str(self.driver.scratch / "output_"), batch_size=batch_size)
         return _read(reply["outputs"])
 
+    def reset_state(self):
+        """Of each stateful layer."""
+        self.request("reset_state")
+
     def differentiate(self, inputs, output_gradients):
         """One step in training mode: (outputs, [(path, gradient)] of the trainable variables)."""
         reply = self.request("differentiate", inputs=self._write(inputs, "input"),

@@ -446,7 +446,7 @@ def _rnn(random, shape, calm):
 
 
 def _bidirectional(random, shape, calm):
-    names = {2: ["SimpleRNN", "LSTM", "GRU"], 3: ["ConvLSTM1D"], 4: ["ConvLSTM2D"]}[len(shape)]
+    names = {2: ["SimpleRNN", "LSTM", "GRU"], 3: ["ConvLSTM1D"], 4: ["ConvLSTM2D"], 5: ["ConvLSTM3D"]}[len(shape)]
     name = random.choice(names)
     options = KINDS[name].draw(random, shape, calm)
     if options is None:
@@ -485,8 +485,9 @@ KINDS = {
     "GRU": Kind(_gru, (2,)),
     "ConvLSTM1D": Kind(_conv_lstm, (3,)),
     "ConvLSTM2D": Kind(_conv_lstm, (4,)),
+    "ConvLSTM3D": Kind(_conv_lstm, (5,)),
     "RNN": Kind(_rnn, (2,)),
-    "Bidirectional": Kind(_bidirectional, (2, 3, 4)),
+    "Bidirectional": Kind(_bidirectional, (2, 3, 4, 5)),
     "TimeDistributed": Kind(_time_distributed, (2, 3, 4)),
     "Conv1D": Kind(_conv, (2,)),
     "Conv2D": Kind(_conv, (3,)),
@@ -592,7 +593,8 @@ def random_shape(random, ranks):
     return {1: lambda: (random.randint(1, 8),),
             2: lambda: (random.randint(4, 9), random.randint(1, 6)),
             3: lambda: (random.randint(4, 9), random.randint(4, 9), random.randint(1, 6)),
-            4: lambda: tuple(random.randint(1, 4) for _ in range(4))}[rank]()
+            4: lambda: tuple(random.randint(1, 4) for _ in range(4)),
+            5: lambda: (random.randint(1, 3), *(random.randint(2, 4) for _ in range(3)), random.randint(1, 2))}[rank]()
 
 
 def draw_options(random, name, shape, calm=False, attempts=20):

@@ -123,7 +123,7 @@ json differentiate(Model& model, const json& request) {
   reply["outputs"] = write_tensors(graph.forward(inputs), prefix + "y");
   reply["gradients"] =
       write_tensors(graph.backward(read_tensors(request.at("output_gradients"))), prefix + "g");
-  graph.update_averages();
+  graph.update_state();
   json paths = json::array();
   for (const VariablePtr& variable : graph.variables()) paths.push_back(variable->path());
   reply["paths"] = std::move(paths);
@@ -236,6 +236,10 @@ json Session::use(Model& model, const json& request) {
     return json::object();
   }
   if (op == "predict") return predict(model, request);
+  if (op == "reset_state") {
+    layers::reset_state(model);
+    return json::object();
+  }
   if (op == "differentiate") return differentiate(model, request);
   if (op == "compile") return compile_model(model, request);
   if (op == "compile_config") return {{"config", models::compile_config_of(model)}};

@@ -75,7 +75,30 @@ def films():
     return keras.Model([x, seen], layers.Dense(CLASSES)(layers.Concatenate()(pooled)), name="films")
 
 
-MODELS = [tagger, encoder_and_decoder, cells_on_cells, films]
+def scans():
+    """Volumes of steps, in either format and direction, sequences and states."""
+    x = keras.Input((4, 5, 4, 3, 2))
+    y, h, c = layers.ConvLSTM3D(3, (2, 3, 1), strides=(2, 1, 1), padding="same", return_sequences=True,
+                                return_state=True, kernel_regularizer="l2")(x)
+    y = layers.ConvLSTM3D(3, 2, padding="same", return_sequences=True)(y, initial_state=[h, c])
+    y = layers.Bidirectional(layers.ConvLSTM3D(2, 2, data_format="channels_first", padding="same"))(y)
+    pooled = [layers.GlobalAveragePooling3D()(y), layers.GlobalAveragePooling3D()(c)]
+    return keras.Model(x, layers.Dense(CLASSES)(layers.Concatenate()(pooled)), name="scans")
+
+
+def readers():
+    """Layers that go on, batch after batch, of three sequences, with the states behind the one before."""
+    x, film = keras.Input(batch_shape=(3, 4, 6)), keras.Input(batch_shape=(3, 4, 5, 2))
+    y = layers.LSTM(5, stateful=True, return_sequences=True)(x)
+    y = layers.Bidirectional(layers.GRU(4, stateful=True, return_sequences=True))(y)
+    y, *states = layers.RNN([layers.LSTMCell(4), layers.GRUCell(3)], stateful=True, go_backwards=True,
+                            return_sequences=True, return_state=True)(y)
+    y = layers.SimpleRNN(3, stateful=True)(y, initial_state=states[1])
+    z = layers.GlobalAveragePooling1D()(layers.ConvLSTM1D(2, 3, stateful=True)(film))
+    return keras.Model([x, film], layers.Dense(CLASSES)(layers.Concatenate()([y, z])), name="readers")
+
+
+MODELS = [tagger, encoder_and_decoder, cells_on_cells, films, scans]
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
@@ -113,6 +136,56 @@ def test_predictions_and_states(name, options, rng, lamina, tmp_path):
     ours.load_weights(tmp_path / "m.weights.h5")
     inputs = inputs_of(model, rng)
     assert tolerances.worst(ours.predict(inputs), random_models.outputs(model, inputs)) <= 1e-5
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_states_go_from_batch_to_batch(policy, rng, lamina, tmp_path):
+    """As in Keras's calls: within its compiled functions JAX begins each batch with what states were when they were
+    made. States are no weights: neither library's files have them, and each reads the other's."""
+    keras.config.set_dtype_policy(policy)
+    model, ours = from_archive(readers, rng, lamina, tmp_path)
+    assert [path for path, _, _ in ours.weights()] == [v.path for v in model.weights]
+    distances = []
+    for batch in range(5):
+        if batch == 3:
+            for layer in model.layers:
+                if getattr(layer, "stateful", False):
+                    layer.reset_state()
+            ours.reset_state()
+        inputs = inputs_of(model, rng)
+        distances.append(tolerances.worst(ours.predict(inputs, 3), [np.asarray(model(inputs), "float64")]))
+    print(f"distances {policy} {distances}")
+    assert max(distances) <= tolerances.MODEL[tolerances.compute_dtype(policy)]
+    assert_same_files(model, ours, tmp_path, 3000)
+    assert_read_back(model, ours, tmp_path)
+    assert_written(remade(model.to_json()), rng, lamina, tmp_path)
+
+
+def test_stateful_training_is_that_of_given_states(rng, lamina, tmp_path):
+    """Steps of SGD: Keras's are of a model of the same layers that is given what the batch before left."""
+    x, h, c = keras.Input(batch_shape=(3, 4, 6)), keras.Input(batch_shape=(3, 5)), keras.Input(batch_shape=(3, 5))
+    ours = keras.Model(x, layers.Dense(2)(layers.LSTM(5, stateful=True)(x)))
+    lstm, dense = layers.LSTM(5, return_state=True), layers.Dense(2)
+    y, *states = lstm(x, initial_state=[h, c])
+    theirs, carrier = keras.Model([x, h, c], dense(y)), keras.Model([x, h, c], states)
+    values.randomize(theirs, rng)
+    ours.set_weights(theirs.get_weights())
+    ours.save_weights(tmp_path / "m.weights.h5")
+    ours = lamina.from_json(ours.to_json())
+    ours.load_weights(tmp_path / "m.weights.h5")
+    ours.compile("SGD:learning_rate=0.1", "MeanSquaredError")
+    theirs.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+    carried = [np.zeros((3, 5), "float32")] * 2
+    data, labels = rng.normal(size=(24, 4, 6)).astype("float32"), rng.normal(size=(24, 2)).astype("float32")
+    wanted = []
+    for i in range(0, 24, 3):
+        inputs = [data[i:i + 3], *carried]
+        carried = [np.asarray(state) for state in carrier(inputs)]
+        wanted.append(float(theirs.train_on_batch(inputs, labels[i:i + 3])))
+    found = [log["loss"] for log in ours.train(data, labels, 3)]
+    assert np.allclose(found, wanted, rtol=1e-5)
+    after = ours.predict([data[:3]], 3)
+    assert tolerances.worst(after, [np.asarray(theirs([data[:3], *carried]))]) <= 1e-5
 
 
 def test_states_by_their_place(rng, lamina, tmp_path):
@@ -164,9 +237,9 @@ def test_mixed_precision_stays_near(rng, lamina, tmp_path):
 
 
 @pytest.mark.parametrize("options", [{"dropout": 0.5}, {"recurrent_dropout": 0.5}])
-@pytest.mark.parametrize("name", ["SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D"])
+@pytest.mark.parametrize("name", ["SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"])
 def test_dropout_inside_drops_in_training_alone(name, options, rng, lamina, tmp_path):
-    step = {"ConvLSTM1D": (6, 2), "ConvLSTM2D": (5, 4, 2)}.get(name, (6,))
+    step = {"ConvLSTM1D": (6, 2), "ConvLSTM2D": (5, 4, 2), "ConvLSTM3D": (4, 3, 5, 2)}.get(name, (6,))
     x = keras.Input((LENGTH, *step))
     if len(step) > 1:
         options = options | {"kernel_size": 3}
@@ -191,8 +264,18 @@ def refused(lamina, output, *inputs):
 
 def test_what_is_lacking_is_refused_by_name(lamina):
     x = keras.Input(batch_shape=(2, 5, 6))
-    message = refused(lamina, layers.LSTM(3, stateful=True, name="memory")(x), x)
-    assert "'memory' (LSTM)" in message and "'stateful'" in message
     cell = layers.RNN(layers.LSTMCell(3, activity_regularizer="l2", name="one"), name="cells")
     message = refused(lamina, cell(x), x)
     assert "'cells' (RNN)" in message and "'one' (LSTMCell)" in message
+
+
+def test_other_batches_of_stateful_layers_are_refused_in_keras_words(lamina):
+    x = keras.Input(batch_shape=(2, 5, 6))
+    model = keras.Model(x, layers.LSTM(3, stateful=True)(x))
+    other = np.zeros((4, 5, 6), "float32")
+    with pytest.raises(ValueError) as theirs:
+        model.layers[-1](other)
+    with pytest.raises(LaminaError) as ours:
+        lamina.from_json(model.to_json()).predict([other])
+    words = str(theirs.value)[str(theirs.value).index("If an RNN is stateful"):].split("\x1b")[0]
+    assert ours.value.message.endswith(words), words

@@ -9,7 +9,7 @@ import numpy as np
 # Compute dtype: tolerance of one layer.
 LAYER = {"float32": 4e-6, "float64": 1e-13, "float16": 3e-3, "bfloat16": 2.4e-2}
 
-RECURRENT = {"SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "RNN", "Bidirectional",
+RECURRENT = {"SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "RNN", "Bidirectional",
              "TimeDistributed"}  # the last may be around one
 
 # Keras computes means in `result_type(x, "float32")`, which is float32 for float64 too, and so the softmax of

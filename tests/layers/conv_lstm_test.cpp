@@ -1,222 +1,41 @@
-// ConvLSTM1D and ConvLSTM2D beside what keras_cases.json holds them to: step by step against their
-// formulas, variables, what dropout drops, and what they refuse.
+// ConvLSTM1D, ConvLSTM2D and ConvLSTM3D beside what keras_cases.json holds them to: step by step
+// against their formulas, variables, what dropout drops, and what they refuse.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <lamina/lamina.h>
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <limits>
-#include <numeric>
-#include <random>
 
-#include "tests/fresh_seed.h"
+#include "tests/layers/conv_lstm_formulas.h"
 #include "tests/layers/execute.h"
-#include "tests/random_choice.h"
+#include "tests/layers/expect_words.h"
 
 using namespace lamina;
-using lamina::test::pick;
+using namespace lamina::test;
 using lamina::testing::execute;
 
 namespace {
 
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const ValueError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
-double sigmoid(double x) {
-  return 1 / (1 + std::exp(-x));
-}
-
-/// Height, width and channels of one image; one of one dimension has the height 1.
-struct Image {
-  std::int64_t height, width, channels;
-  std::vector<double> values;
-  Image(std::int64_t h, std::int64_t w, std::int64_t c)
-      : height(h), width(w), channels(c), values(static_cast<std::size_t>(h * w * c), 0) {}
-  double& at(std::int64_t row, std::int64_t col, std::int64_t channel) {
-    return values[static_cast<std::size_t>((row * width + col) * channels + channel)];
-  }
-};
-
-/// How a window goes along one axis.
-struct Walk {
-  std::int64_t kernel, stride = 1, dilation = 1;
-  bool same = true;
-  [[nodiscard]] std::int64_t reach() const { return (kernel - 1) * dilation + 1; }
-  [[nodiscard]] std::int64_t count(std::int64_t size) const {
-    return same ? (size + stride - 1) / stride : (size - reach()) / stride + 1;
-  }
-  [[nodiscard]] std::int64_t before(std::int64_t size) const {
-    return same ? std::max<std::int64_t>((count(size) - 1) * stride + reach() - size, 0) / 2 : 0;
-  }
-};
-
-/// `kernel` (rows, cols, in, out), whatever its shape says of rows.
-Image convolved(Image x, const Tensor& kernel, const Walk& down, const Walk& across) {
-  const std::int64_t out = kernel.shape()[-1];
-  Image y(down.count(x.height), across.count(x.width), out);
-  for (std::int64_t row = 0; row < y.height; ++row) {
-    for (std::int64_t col = 0; col < y.width; ++col) {
-      for (std::int64_t i = 0; i < down.kernel * across.kernel * x.channels; ++i) {
-        const std::int64_t channel = i % x.channels, k = i / x.channels;
-        const std::int64_t from_row = row * down.stride - down.before(x.height) +
-                                      k / across.kernel * down.dilation,
-                           from_col = col * across.stride - across.before(x.width) +
-                                      k % across.kernel * across.dilation;
-        if (from_row < 0 || from_row >= x.height || from_col < 0 || from_col >= x.width) continue;
-        for (std::int64_t f = 0; f < out; ++f) {
-          y.at(row, col, f) += x.at(from_row, from_col, channel) *
-                               kernel.data<double>()[static_cast<std::size_t>(i * out + f)];
-        }
-      }
-    }
-  }
-  return y;
-}
-
-/// What a layer is made with, and its weights.
-struct Scene {
-  Walk down, across;
-  std::vector<Tensor> weights;
-  bool go_backwards, zero_output;
-};
-
-/// The states behind a step.
-void go(const Scene& scene, const Image& x, Image& h, Image& c) {
-  Image sums = convolved(x, scene.weights[0], scene.down, scene.across);
-  Image inner = convolved(h, scene.weights[1], {scene.down.kernel}, {scene.across.kernel});
-  const std::int64_t filters = h.channels;
-  for (std::int64_t row = 0; row < h.height; ++row) {
-    for (std::int64_t col = 0; col < h.width; ++col) {
-      for (std::int64_t f = 0; f < filters; ++f) {
-        const auto z = [&](std::int64_t gate) {
-          const std::int64_t at = gate * filters + f;
-          return sums.at(row, col, at) + inner.at(row, col, at) +
-                 scene.weights[2].data<double>()[static_cast<std::size_t>(at)];
-        };
-        double& carry = c.at(row, col, f);
-        carry = sigmoid(z(1)) * carry + sigmoid(z(0)) * std::tanh(z(2));
-        h.at(row, col, f) = sigmoid(z(3)) * std::tanh(carry);
-      }
-    }
-  }
-}
-
-/// (batch, time, ...), channels last -> the sequence and both states.
-std::vector<Tensor> expected(const Scene& scene, const Tensor& x, std::size_t axes,
-                             const std::vector<Tensor>& initial, const Tensor& mask) {
-  const std::int64_t batch = x.shape()[0], steps = x.shape()[1], channels = x.shape()[-1];
-  const std::int64_t height = axes == 1 ? 1 : x.shape()[2], width = x.shape()[-2];
-  const std::int64_t filters = scene.weights[2].shape()[0] / 4;
-  const std::int64_t rows = scene.down.count(height), cols = scene.across.count(width);
-  Shape state{batch}, sequence{batch, steps};
-  for (Shape* shape : {&state, &sequence}) {
-    if (axes == 2) shape->push_back(rows);
-    shape->push_back(cols);
-    shape->push_back(filters);
-  }
-  std::vector<Tensor> out{Tensor::zeros(sequence, DType::kFloat64),
-                          Tensor::zeros(state, DType::kFloat64),
-                          Tensor::zeros(state, DType::kFloat64)};
-  const auto put = [](const Image& image, Tensor& to, std::int64_t at) {
-    std::copy(image.values.begin(), image.values.end(),
-              to.data<double>().begin() + at * static_cast<std::int64_t>(image.values.size()));
-  };
-  const auto take = [](const Tensor& from, Image& image, std::int64_t at) {
-    const auto first =
-        from.data<double>().begin() + at * static_cast<std::int64_t>(image.values.size());
-    std::copy(first, first + static_cast<std::ptrdiff_t>(image.values.size()),
-              image.values.begin());
-  };
-  for (std::int64_t b = 0; b < batch; ++b) {
-    Image h(rows, cols, filters), c = h, now(height, width, channels);
-    const Image nothing = h;
-    if (!initial.empty()) {
-      take(initial[0], h, b);
-      take(initial[1], c, b);
-    }
-    for (std::int64_t i = 0; i < steps; ++i) {
-      const std::int64_t t = scene.go_backwards ? steps - 1 - i : i;
-      const bool counts =
-          !mask.defined() || mask.data<bool>()[static_cast<std::size_t>(b * steps + t)];
-      take(x, now, b * steps + t);
-      if (counts) go(scene, now, h, c);
-      put(counts || !scene.zero_output ? h : nothing, out[0], b * steps + i);
-    }
-    put(h, out[1], b);
-    put(c, out[2], b);
-  }
-  return out;
-}
-
-/// The last axis in front of the `axes` before it, or back.
-Tensor moved(const Tensor& x, std::size_t axes, bool to_front) {
-  std::vector<std::int64_t> dims = x.shape().dims();
-  const auto first = dims.end() - static_cast<std::ptrdiff_t>(axes + 1);
-  const std::int64_t whole =
-      std::accumulate(first, dims.end(), std::int64_t{1}, std::multiplies<>());
-  const std::int64_t channels = to_front ? dims.back() : *first;
-  std::rotate(first, to_front ? dims.end() - 1 : first + 1, dims.end());
-  Tensor y = Tensor::empty(Shape(dims), DType::kFloat64);
-  for (std::int64_t i = 0; i < x.size(); ++i) {
-    const std::int64_t image = i / whole, at = i % whole, places = whole / channels;
-    const std::int64_t to =
-        to_front ? at % channels * places + at / channels : at % places * channels + at / places;
-    y.data<double>()[static_cast<std::size_t>(image * whole + to)] =
-        x.data<double>()[static_cast<std::size_t>(i)];
-  }
-  return y;
-}
-
-void expect_near(const std::vector<Tensor>& got, const std::vector<Tensor>& wanted) {
-  ASSERT_EQ(got.size(), wanted.size());
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    ASSERT_EQ(got[i].shape(), wanted[i].shape()) << i;
-    for (std::size_t k = 0; k < got[i].data<double>().size(); ++k) {
-      ASSERT_NEAR(got[i].data<double>()[k], wanted[i].data<double>()[k], 1e-10) << i << ", " << k;
-    }
-  }
-}
-
-class ConvLSTM : public ::testing::Test {
+class ConvLSTM : public RecurrenceScene {
  protected:
-  Tensor tensor(const Shape& shape) {
-    std::normal_distribution<double> normal;
-    Tensor values = Tensor::empty(shape, DType::kFloat64);
-    for (double& value : values.data<double>()) value = normal(random_);
-    return values;
-  }
-  bool coin() { return pick(random_, 0, 1) == 1; }
-
-  std::vector<Tensor> randomized(Layer& layer) {
-    std::vector<Tensor> values;
-    for (const VariablePtr& variable : layer.variables()) {
-      values.push_back(tensor(variable->shape()));
-      for (double& value : values.back().data<double>()) value /= 3;
-      variable->assign(values.back());
+  /// Along the last so many axes; strides or dilation, not both.
+  Walks random_walks(std::size_t axes) {
+    const bool same = coin(), strided = coin();
+    Walks walks{};
+    for (std::size_t a = 3 - axes; a < 3; ++a) {
+      walks[a] = {pick(random_, 1, 3), 1, 1, same};
+      (strided ? walks[a].stride : walks[a].dilation) = pick(random_, 1, 2);
     }
-    return values;
-  }
-
-  Walk walk(bool same) {
-    Walk walk{pick(random_, 1, 3), 1, 1, same};
-    (coin() ? walk.stride : walk.dilation) = pick(random_, 1, 2);
-    return walk;
+    return walks;
   }
 
   /// Random options of a layer that returns its sequence and states.
   template <class Options>
-  Options options_of(const Scene& scene) {
+  Options options_of(const ConvScene& scene) {
     Options options;
     options.filters = pick(random_, 1, 3);
-    options.padding = scene.across.same ? "same" : "valid";
+    options.padding = scene.walks[2].same ? "same" : "valid";
     options.data_format = coin() ? "channels_first" : "channels_last";
     options.return_sequences = options.return_state = true;
     options.go_backwards = scene.go_backwards;
@@ -227,11 +46,11 @@ class ConvLSTM : public ::testing::Test {
 
   /// On random images, with and without initial states and masks.
   template <class Options>
-  void expect_formulas(const LayerRef& layer, const Options& options, Scene scene, const Tensor& x,
-                       std::size_t axes) {
+  void expect_formulas(const LayerRef& layer, const Options& options, ConvScene scene,
+                       const Tensor& x, std::size_t axes) {
     const bool first = options.data_format == "channels_first";
     const auto as_given = [&](const Tensor& images) {
-      return first ? moved(images, axes, true) : images;
+      return first ? with_channels_first(images, axes) : images;
     };
     layer->build({as_given(x).shape()});
     scene.weights = randomized(*layer);
@@ -247,47 +66,23 @@ class ConvLSTM : public ::testing::Test {
     initial = {tensor(state), tensor(state)};
     for (const Tensor& one : initial) inputs.push_back(as_given(one));
     expect_near(execute(*layer, inputs), wanted());
-    mask = Tensor::empty({x.shape()[0], x.shape()[1]}, DType::kBool);
-    for (bool& counts : mask.data<bool>()) counts = coin();
+    mask = random_mask(x);
     inputs[0] = as_given(broken_where_masked(x, mask));
     inputs.push_back(mask);
     expect_near(execute(*layer, inputs, {.keywords = {"mask"}, .flags = {}}), wanted());
   }
-  /// x with what nothing may come of in all steps that are masked.
-  static Tensor broken_where_masked(const Tensor& x, const Tensor& mask) {
-    Tensor broken = x.clone();
-    const auto image = static_cast<std::size_t>(x.size() / mask.size());
-    for (std::size_t i = 0; i < broken.data<double>().size(); ++i) {
-      if (!mask.data<bool>()[i / image]) {
-        broken.data<double>()[i] = std::numeric_limits<double>::quiet_NaN();
-      }
-    }
-    return broken;
-  }
-
-  const unsigned seed_ = test::fresh_seed();
-  std::mt19937 random_{seed_};
-  ::testing::ScopedTrace trace_{__FILE__, __LINE__, "LAMINA_TEST_SEED=" + std::to_string(seed_)};
 };
-
-std::string variables_of(const Layer& layer) {
-  std::string text;
-  for (const VariablePtr& variable : layer.variables()) {
-    text += variable->path() + " " + variable->shape().str() + "\n";
-  }
-  return text;
-}
 
 }  // namespace
 
 TEST_F(ConvLSTM, OfOneDimensionFollowsItsFormulas) {
   for (int round = 0; round < 12 && !HasFatalFailure(); ++round) {
-    const bool same = coin();
-    const Scene scene{{1}, walk(same), {}, coin(), coin()};
+    const ConvScene scene{random_walks(1), {}, coin(), coin()};
+    const Walk& across = scene.walks[2];
     auto options = options_of<layers::ConvLSTM1DOptions>(scene);
-    options.kernel_size = scene.across.kernel;
-    options.strides = scene.across.stride;
-    options.dilation_rate = scene.across.dilation;
+    options.kernel_size = across.kernel;
+    options.strides = across.stride;
+    options.dilation_rate = across.dilation;
     const Tensor x = tensor(
         {pick(random_, 1, 3), pick(random_, 1, 6), pick(random_, 5, 8), pick(random_, 1, 3)});
     expect_formulas(layers::ConvLSTM1D(options), options, scene, x, 1);
@@ -296,18 +91,29 @@ TEST_F(ConvLSTM, OfOneDimensionFollowsItsFormulas) {
 
 TEST_F(ConvLSTM, OfTwoDimensionsFollowsItsFormulas) {
   for (int round = 0; round < 12 && !HasFatalFailure(); ++round) {
-    const bool same = coin();
-    Scene scene{walk(same), walk(same), {}, coin(), coin()};
-    // Strides or dilation, not both.
-    if (scene.down.stride > 1) scene.across.dilation = 1;
-    if (scene.down.dilation > 1) scene.across.stride = 1;
+    const ConvScene scene{random_walks(2), {}, coin(), coin()};
+    const Walk &down = scene.walks[1], &across = scene.walks[2];
     auto options = options_of<layers::ConvLSTM2DOptions>(scene);
-    options.kernel_size = {scene.down.kernel, scene.across.kernel};
-    options.strides = {scene.down.stride, scene.across.stride};
-    options.dilation_rate = {scene.down.dilation, scene.across.dilation};
+    options.kernel_size = {down.kernel, across.kernel};
+    options.strides = {down.stride, across.stride};
+    options.dilation_rate = {down.dilation, across.dilation};
     const Tensor x = tensor({pick(random_, 1, 3), pick(random_, 1, 5), pick(random_, 5, 7),
                              pick(random_, 5, 7), pick(random_, 1, 3)});
     expect_formulas(layers::ConvLSTM2D(options), options, scene, x, 2);
+  }
+}
+
+TEST_F(ConvLSTM, OfThreeDimensionsFollowsItsFormulas) {
+  for (int round = 0; round < 12 && !HasFatalFailure(); ++round) {
+    const ConvScene scene{random_walks(3), {}, coin(), coin()};
+    const auto& [in, down, across] = scene.walks;
+    auto options = options_of<layers::ConvLSTM3DOptions>(scene);
+    options.kernel_size = {in.kernel, down.kernel, across.kernel};
+    options.strides = {in.stride, down.stride, across.stride};
+    options.dilation_rate = {in.dilation, down.dilation, across.dilation};
+    const Tensor x = tensor({pick(random_, 1, 2), pick(random_, 1, 4), pick(random_, 5, 6),
+                             pick(random_, 5, 7), pick(random_, 5, 6), pick(random_, 1, 2)});
+    expect_formulas(layers::ConvLSTM3D(options), options, scene, x, 3);
   }
 }
 
@@ -326,6 +132,23 @@ TEST_F(ConvLSTM, PredictsWhatItsOperationsSay) {
     randomized(*model);
     const Tensor images = tensor({2, 4, 6, 5, 3});
     expect_near({model->predict(images)}, execute(*layer, {images}));
+  }
+}
+
+TEST_F(ConvLSTM, PredictsOfVolumesWhatItsOperationsSay) {
+  const auto x = layers::Input({.dtype = "float64", .batch_shape = Shape{2, 3, 4, 3, 5, 2}});
+  for (const char* activation : {"tanh", "softmax"}) {
+    const LayerRef layer = layers::ConvLSTM3D({.filters = 2,
+                                               .kernel_size = {2, 1, 3},
+                                               .strides = {1, 1, 2},
+                                               .padding = "same",
+                                               .activation = activation,
+                                               .return_sequences = true,
+                                               .dtype = "float64"});
+    const auto model = Functional::create(x, layer(x));
+    randomized(*model);
+    const Tensor volumes = tensor({2, 3, 4, 3, 5, 2});
+    expect_near({model->predict(volumes)}, execute(*layer, {volumes}));
   }
 }
 
@@ -360,6 +183,12 @@ TEST_F(ConvLSTM, HasKerasVariablesAndPaths) {
   EXPECT_EQ(variables_of(*image),
             "conv_lstm2d/conv_lstm_cell/kernel (2, 3, 4, 8)\n"
             "conv_lstm2d/conv_lstm_cell/recurrent_kernel (2, 3, 2, 8)\n");
+  const LayerRef volume = layers::ConvLSTM3D({.filters = 2, .kernel_size = {2, 3, 1}});
+  volume->build({{kNone, kNone, 4, 6, 5, 3}});
+  EXPECT_EQ(variables_of(*volume),
+            "conv_lstm3d/conv_lstm_cell/kernel (2, 3, 1, 3, 8)\n"
+            "conv_lstm3d/conv_lstm_cell/recurrent_kernel (2, 3, 1, 2, 8)\n"
+            "conv_lstm3d/conv_lstm_cell/bias (8,)\n");
   for (const bool forget : {true, false}) {
     const LayerRef layer =
         layers::ConvLSTM1D({.filters = 3, .kernel_size = 2, .unit_forget_bias = forget});
@@ -410,26 +239,37 @@ TEST_F(ConvLSTM, DropsTheSameAtAllSteps) {
 }
 
 TEST_F(ConvLSTM, DropsOfStatesInTrainingAlone) {
-  const auto x = layers::Input({.dtype = "float64", .batch_shape = Shape{2, 4, 5, 5, 2}});
+  const Shape images{2, 4, 5, 5, 2}, volumes{2, 4, 5, 5, 1, 2};
   for (const double rate : {0.0, 0.5}) {
-    const auto model = Functional::create(x, layers::ConvLSTM2D({.filters = 3,
-                                                                 .kernel_size = 3,
-                                                                 .padding = "same",
-                                                                 .recurrent_dropout = rate,
-                                                                 .return_sequences = true,
-                                                                 .dtype = "float64"})(x));
-    randomized(*model);
-    const Tensor images = tensor({2, 4, 5, 5, 2});
-    const Tensor plain = model->predict(images);
-    GradientTape tape(*model, seed_);
-    const Tensor& dropped = tape.forward({images})[0];
-    double first = 0, later = 0;
-    for (std::size_t i = 0; i < plain.data<double>().size(); ++i) {
-      double& apart = i / 75 % 4 == 0 ? first : later;
-      apart = std::max(apart, std::abs(dropped.data<double>()[i] - plain.data<double>()[i]));
+    for (const bool deep : {false, true}) {
+      const Shape& shape = deep ? volumes : images;
+      const auto x = layers::Input({.dtype = "float64", .batch_shape = shape});
+      const LayerRef layer = deep ? layers::ConvLSTM3D({.filters = 3,
+                                                        .kernel_size = {3, 3, 1},
+                                                        .padding = "same",
+                                                        .recurrent_dropout = rate,
+                                                        .return_sequences = true,
+                                                        .dtype = "float64"})
+                                  : layers::ConvLSTM2D({.filters = 3,
+                                                        .kernel_size = 3,
+                                                        .padding = "same",
+                                                        .recurrent_dropout = rate,
+                                                        .return_sequences = true,
+                                                        .dtype = "float64"});
+      const auto model = Functional::create(x, layer(x));
+      randomized(*model);
+      const Tensor data = tensor(shape);
+      const Tensor plain = model->predict(data);
+      GradientTape tape(*model, seed_);
+      const Tensor& dropped = tape.forward({data})[0];
+      double first = 0, later = 0;
+      for (std::size_t i = 0; i < plain.data<double>().size(); ++i) {
+        double& apart = i / 75 % 4 == 0 ? first : later;
+        apart = std::max(apart, std::abs(dropped.data<double>()[i] - plain.data<double>()[i]));
+      }
+      EXPECT_LT(first, 1e-12) << "in front of it there is no state";
+      EXPECT_EQ(later > 1e-3, rate > 0) << later;
     }
-    EXPECT_LT(first, 1e-12) << "in front of it there is no state";
-    EXPECT_EQ(later > 1e-3, rate > 0) << later;
   }
 }
 
@@ -438,7 +278,7 @@ TEST_F(ConvLSTM, RefusesWhatDoesNotSuitIt) {
   using Options = layers::ConvLSTM2DOptions;
   const auto message = [](Options options, const std::vector<Shape>& inputs) {
     options.name = "film";
-    return message_of([&] {
+    return words_of<ValueError>([&] {
       SymbolicTensors tensors;
       for (const Shape& shape : inputs) tensors.push_back(layers::Input({.batch_shape = shape}));
       (void)layers::ConvLSTM2D(options)->apply(tensors);
@@ -469,7 +309,7 @@ TEST_F(ConvLSTM, RefusesWhatDoesNotSuitIt) {
               HasSubstr("expected an initial state of the shape (2, 4, 3, 2)"));
   const LayerRef layer = layers::ConvLSTM2D(plain);
   layer->build({x});
-  EXPECT_THAT(message_of([&] {
+  EXPECT_THAT(words_of<ValueError>([&] {
                 (void)layer(layers::Input({.batch_shape = Shape{2, 4, 6, 7, 3}}));
               }),
               HasSubstr("axis 3 to have the size 5"));

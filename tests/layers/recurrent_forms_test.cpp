@@ -6,7 +6,10 @@
 
 #include <functional>
 
+#include "tests/layers/recurrence_scene.h"
+
 using namespace lamina;
+using lamina::test::variables_of;
 
 namespace {
 
@@ -24,14 +27,6 @@ std::string words_of(const std::function<void()>& make) {
 void expect_words(const std::function<void()>& make, const std::string& words) {
   const std::string text = words_of(make);
   EXPECT_NE(text.find(words), std::string::npos) << text;
-}
-
-std::string variables_of(const Layer& layer) {
-  std::string text;
-  for (const VariablePtr& variable : layer.variables()) {
-    text += variable->path() + " " + variable->shape().str() + "\n";
-  }
-  return text;
 }
 
 }  // namespace
@@ -128,8 +123,6 @@ TEST(RecurrentForms, RefuseWhatDoesNotSuitThem) {
                "positive integer, got 0.");
   expect_words(call({.units = std::int64_t{1} << 62, .name = "memory"}, {x}),
                "Layer 'memory' (LSTM): `units` is too large: 4611686018427387904");
-  expect_words(call({.units = 4, .stateful = true, .name = "memory"}, {x}),
-               "unsupported: Layer 'memory' (LSTM): the option 'stateful'");
   expect_words(call({.units = 4, .recurrent_activation = "swoosh"}, {x}), "swoosh");
   expect_words(call(plain, {{2, 5}}),
                "Input 0 of layer \"memory\" is incompatible with the layer: expected ndim=3, found "
@@ -165,6 +158,11 @@ TEST(RecurrentForms, BidirectionalRefusesLayersThatDoNotGoTogether) {
                "Forward layer and backward layer should have different `go_backwards` value. "
                "Received: forward_layer.go_backwards False, backward_layer.go_backwards=False");
   expect_words(make({.layer = gru(true)}), "different `go_backwards` value");
+  expect_words(
+      make({.layer = gru(false),
+            .backward_layer = layers::GRU({.units = 2, .go_backwards = true, .stateful = true})}),
+      "the same value for attribute \"stateful\", got \"False\" for forward layer and "
+      "\"True\" for backward layer");
   expect_words(make({.layer = gru(false), .backward_layer = gru(true, true)}),
                "the same value for attribute \"return_sequences\", got \"False\" for forward layer "
                "and \"True\" for backward layer");

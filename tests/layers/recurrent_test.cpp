@@ -5,23 +5,16 @@
 
 #include <cmath>
 #include <functional>
-#include <limits>
-#include <random>
 
-#include "tests/fresh_seed.h"
 #include "tests/layers/execute.h"
-#include "tests/random_choice.h"
+#include "tests/layers/recurrence_scene.h"
 
 using namespace lamina;
-using lamina::test::pick;
+using namespace lamina::test;
 
 namespace {
 
 using Row = std::vector<double>;
-
-double sigmoid(double x) {
-  return 1 / (1 + std::exp(-x));
-}
 
 /// x (in) times columns [begin, begin + count) of a kernel (in, columns).
 Row product(const Row& x, const Tensor& kernel, std::size_t begin, std::size_t count) {
@@ -128,38 +121,8 @@ std::vector<Tensor> expected(const Cell& cell, const Tensor& x, std::size_t unit
   return out;
 }
 
-void expect_near(const std::vector<Tensor>& got, const std::vector<Tensor>& wanted) {
-  ASSERT_EQ(got.size(), wanted.size());
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    ASSERT_EQ(got[i].shape(), wanted[i].shape()) << i;
-    for (std::size_t k = 0; k < got[i].data<double>().size(); ++k) {
-      ASSERT_NEAR(got[i].data<double>()[k], wanted[i].data<double>()[k], 1e-10) << i << ", " << k;
-    }
-  }
-}
-
-class RecurrentLayers : public ::testing::Test {
+class RecurrentLayers : public RecurrenceScene {
  protected:
-  Tensor tensor(const Shape& shape) {
-    std::normal_distribution<double> normal;
-    Tensor values = Tensor::empty(shape, DType::kFloat64);
-    for (double& value : values.data<double>()) value = normal(random_);
-    return values;
-  }
-  bool coin() { return pick(random_, 0, 1) == 1; }
-
-  /// Gives the layer random weights, small enough that states do not blow up roundings; their
-  /// values.
-  std::vector<Tensor> randomized(Layer& layer) {
-    std::vector<Tensor> values;
-    for (const VariablePtr& variable : layer.variables()) {
-      values.push_back(tensor(variable->shape()));
-      for (double& value : values.back().data<double>()) value /= 2;
-      variable->assign(values.back());
-    }
-    return values;
-  }
-
   /// A layer that returns its sequence and states, on random sequences, with and without initial
   /// states and masks, against its formulas.
   template <class Options>
@@ -188,29 +151,13 @@ class RecurrentLayers : public ::testing::Test {
         return expected(cell, x, static_cast<std::size_t>(options.units), states, course);
       };
       expect_near(lamina::testing::execute(*layer, inputs), wanted());
-      course.mask = Tensor::empty({x.shape()[0], x.shape()[1]}, DType::kBool);
-      for (bool& counts : course.mask.data<bool>()) counts = coin();
+      course.mask = random_mask(x);
       inputs[0] = broken_where_masked(x, course.mask);
       inputs.push_back(course.mask);
       expect_near(lamina::testing::execute(*layer, inputs, {.keywords = {"mask"}, .flags = {}}),
                   wanted());
     }
   }
-  /// x with what nothing may come of in all steps that are masked.
-  static Tensor broken_where_masked(const Tensor& x, const Tensor& mask) {
-    Tensor broken = x.clone();
-    const auto width = static_cast<std::size_t>(x.shape()[2]);
-    for (std::size_t i = 0; i < broken.data<double>().size(); ++i) {
-      if (!mask.data<bool>()[i / width]) {
-        broken.data<double>()[i] = std::numeric_limits<double>::quiet_NaN();
-      }
-    }
-    return broken;
-  }
-
-  const unsigned seed_ = test::fresh_seed();
-  std::mt19937 random_{seed_};
-  ::testing::ScopedTrace trace_{__FILE__, __LINE__, "LAMINA_TEST_SEED=" + std::to_string(seed_)};
 };
 
 }  // namespace

@@ -48,6 +48,7 @@
   X(GRU, GRUOptions)                                       \
   X(ConvLSTM1D, ConvLSTM1DOptions)                         \
   X(ConvLSTM2D, ConvLSTM2DOptions)                         \
+  X(ConvLSTM3D, ConvLSTM3DOptions)                         \
   X(RNN, RNNOptions)                                       \
   X(SimpleRNNCell, SimpleRNNCellOptions)                   \
   X(LSTMCell, LSTMCellOptions)                             \

@@ -142,7 +142,7 @@ class BidirectionalLayer final : public SequenceLayer<BidirectionalOptions> {
             .append(": ")
             .append(in_words(layer))
             .append(" is none of those that are supported: RNN, SimpleRNN, LSTM, GRU, "
-                    "ConvLSTM1D and ConvLSTM2D."));
+                    "ConvLSTM1D, ConvLSTM2D and ConvLSTM3D."));
   }
   [[nodiscard]] Recurrent::Way way() const { return recurrent(*forward_).way(); }
 
@@ -164,6 +164,7 @@ class BidirectionalLayer final : public SequenceLayer<BidirectionalOptions> {
                .append(", backward_layer.go_backwards=")
                .append(text(back.go_backwards)));
     }
+    require_equal("stateful", there.stateful, back.stateful);
     require_equal("return_sequences", there.return_sequences, back.return_sequences);
     require_equal("return_state", there.returned_states > 0, back.returned_states > 0);
   }

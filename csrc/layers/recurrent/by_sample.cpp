@@ -35,6 +35,9 @@ bool keeps_samples_apart(const Options& options, bool training) {
   if constexpr (std::is_same_v<Options, RescalingOptions>) {
     if (std::max(options.scale.shape.rank(), options.offset.shape.rank()) > 1) return false;
   }
+  if constexpr (requires { options.stateful; }) {
+    if (options.stateful) return false;
+  }
   if constexpr (requires { options.noise_shape; }) {
     if (training && options.noise_shape.value) return false;
   }
@@ -104,9 +107,9 @@ bool goes_by_sample(const Layer& layer, const graph::Builder& builder) {
       AveragePooling3DOptions, BatchNormalizationOptions, BidirectionalOptions, CenterCropOptions,
       ConcatenateOptions, Conv1DOptions, Conv1DTransposeOptions, Conv2DOptions,
       Conv2DTransposeOptions, Conv3DOptions, Conv3DTransposeOptions, ConvLSTM1DOptions,
-      ConvLSTM2DOptions, Cropping1DOptions, Cropping2DOptions, Cropping3DOptions, DenseOptions,
-      DepthwiseConv1DOptions, DepthwiseConv2DOptions, DotOptions, DropoutOptions, ELUOptions,
-      EmbeddingOptions, FlattenOptions, GaussianDropoutOptions, GaussianNoiseOptions,
+      ConvLSTM2DOptions, ConvLSTM3DOptions, Cropping1DOptions, Cropping2DOptions, Cropping3DOptions,
+      DenseOptions, DepthwiseConv1DOptions, DepthwiseConv2DOptions, DotOptions, DropoutOptions,
+      ELUOptions, EmbeddingOptions, FlattenOptions, GaussianDropoutOptions, GaussianNoiseOptions,
       GlobalAveragePooling1DOptions, GlobalAveragePooling2DOptions, GlobalAveragePooling3DOptions,
       GlobalMaxPooling1DOptions, GlobalMaxPooling2DOptions, GlobalMaxPooling3DOptions,
       GroupNormalizationOptions, GroupQueryAttentionOptions, GRUOptions, GRUCellOptions,

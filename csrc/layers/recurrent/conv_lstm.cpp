@@ -1,8 +1,9 @@
-// ConvLSTM1D and ConvLSTM2D: LSTMs whose products are convolutions. The images of all steps go
-// through the kernel as one batch, those of states step by step, so that a plan holds the recurrent
-// kernel, as backends pack it, once a step. Within they are NHWC, those of one dimension with one
-// row.
+// ConvLSTM1D, ConvLSTM2D and ConvLSTM3D: LSTMs whose products are convolutions. The images of all
+// steps go through the kernel as one batch, those of states step by step, so that a plan holds the
+// recurrent kernel, as backends pack it, once a step. Within they have their channels last, those
+// of one dimension one row, and volumes are as they are between convolutions.
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "layers/conv_base.h"
@@ -15,7 +16,7 @@ namespace {
 
 constexpr std::int64_t kGates = 4;
 
-/// Keras has no such layer by itself: only the two have cells of it.
+/// Keras has no such layer by itself: only the three have cells of it.
 struct ConvLSTMCellOptions {
   ConvGeometry geometry = {};
   std::int64_t filters = 0;
@@ -49,26 +50,29 @@ class ConvLSTMCellLayer final : public CellLayer<ConvLayer<ConvLSTMCellOptions>>
 
   [[nodiscard]] Course begin(Builder& builder, ValueId x) override {
     const Shape sequence = builder.shape(x);
-    ValueId rows = to_nhwc(builder, in_rows(builder, x)).value;
+    ValueId rows = held(builder, in_rows(builder, x));
     const std::int64_t features = builder.shape(rows)[-1];
     const auto masks = masks_of(builder, rows, sequence[1], features, options_.dropout);
     if (masks) rows = by_gate(builder, rows, sequence[0], *masks);
     const ValueId products =
-        convolved(builder, geometry_, rows, masks ? kGates : 1, kernel_, features, bias_);
+        convolved(builder, geometry_, rows, masks ? kGates : 1, kernel_, bias_);
     return {products, step(builder, products, sequence[1])};
   }
   [[nodiscard]] ValueId state(Builder& builder, ValueId given) override {
-    return to_nhwc(builder, given).value;
+    return held(builder, given);
   }
   [[nodiscard]] ValueId zero_state(Builder& builder, const Shape& step) override {
     const Shape state = state_shape(step);
-    const std::int64_t rows = geometry_.rank() == 1 ? 1 : state[spatial_axis(0)];
-    const std::int64_t cols = state[spatial_axis(geometry_.rank() - 1)];
-    return constant(builder, {state[0], rows, cols, options_.filters}, 0);
+    Shape zeros{state[0]};
+    if (geometry_.rank() == 1) zeros.push_back(1);
+    for (std::size_t i = 0; i < geometry_.rank(); ++i) zeros.push_back(state[spatial_axis(i)]);
+    zeros.push_back(options_.filters);
+    return constant(builder, zeros, 0);
   }
   [[nodiscard]] ValueId as_given(Builder& builder, ValueId states) const override {
     std::vector<std::int64_t> dims = builder.shape(states).dims();
-    const std::size_t first = dims.size() - 3;  // of the axes of an image
+    // Of the axes of an image.
+    const std::size_t first = dims.size() - std::max<std::size_t>(geometry_.rank(), 2) - 1;
     if (geometry_.rank() == 1) {
       dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(first));
       states = builder.reshape(states, Shape(dims));
@@ -120,32 +124,44 @@ class ConvLSTMCellLayer final : public CellLayer<ConvLayer<ConvLSTMCellOptions>>
         step.str());
   }
 
-  /// What dropout leaves of a batch's images, for each gate something else, (batch * height *
-  /// width, gates, channels), where they are as large as `like`; none: all.
+  /// As steps hold them: channels last, those of one dimension with one row.
+  [[nodiscard]] ValueId held(Builder& builder, ValueId given) const {
+    return geometry_.rank() == 3 ? channels_last(builder, given) : to_nhwc(builder, given).value;
+  }
+
+  /// What dropout leaves of a batch's images, for each gate something else, (batch * places, gates,
+  /// channels), where they have as many places as `like`; none: all.
   [[nodiscard]] std::optional<ValueId> masks_of(Builder& builder, ValueId like, std::int64_t batch,
                                                 std::int64_t features, double rate) const {
-    const Shape& shape = builder.shape(like);
-    return dropped(builder, {batch * shape[1] * shape[2], kGates, features}, rate);
+    const std::vector<std::int64_t>& dims = builder.shape(like).dims();
+    const std::int64_t places =
+        std::accumulate(dims.begin() + 1, dims.end() - 1, batch, std::multiplies<>());
+    return dropped(builder, {places, kGates, features}, rate);
   }
-  /// The images of so many steps, (steps * batch, height, width, channels), times such masks, gate
-  /// behind gate: (steps * batch, height, width, gates * channels).
+  /// The images of so many steps, (steps * batch, ..., channels), times such masks, gate behind
+  /// gate: (steps * batch, ..., gates * channels).
   [[nodiscard]] static ValueId by_gate(Builder& builder, ValueId images, std::int64_t steps,
                                        ValueId masks) {
-    const Shape shape = builder.shape(images);
-    images = builder.reshape(images, {steps, builder.shape(masks)[0], 1, shape[3]});
+    Shape shape = builder.shape(images);
+    images = builder.reshape(images, {steps, builder.shape(masks)[0], 1, shape[-1]});
     images = builder.binary(ops::Binary::kMultiply, images, masks);
-    return builder.reshape(images, {shape[0], shape[1], shape[2], kGates * shape[3]});
+    shape[-1] *= kGates;
+    return builder.reshape(images, shape);
   }
   /// The convolution of images, for all gates at once or, where each has its own, in a group for
   /// each.
   [[nodiscard]] ValueId convolved(Builder& builder, const ConvGeometry& geometry, ValueId images,
                                   std::int64_t groups, const VariablePtr& kernel,
-                                  std::int64_t features, const VariablePtr& bias) const {
+                                  const VariablePtr& bias) const {
     const std::int64_t filters = kGates * options_.filters;
-    return convolve(builder, geometry, {images},
-                    graph::Param::of(kernel, compute_dtype(), kernel_shape_2d(features, filters)),
-                    filters, groups, bias)
-        .value;
+    const bool volumes = geometry.rank() == 3;
+    const Image x = volumes ? windows_of(builder, geometry, images, groups) : Image{images};
+    const std::int64_t read = builder.shape(x.value)[-1] / groups;
+    const Image y =
+        convolve(builder, geometry, x,
+                 graph::Param::of(kernel, compute_dtype(), kernel_shape_2d(read, filters)), filters,
+                 groups, bias);
+    return volumes ? columns_from_batch(builder, y.value, y.columns) : y.value;
   }
 
   /// States are as large as the products of inputs.
@@ -154,8 +170,8 @@ class ConvLSTMCellLayer final : public CellLayer<ConvLayer<ConvLSTMCellOptions>>
         masks_of(builder, products, batch, options_.filters, options_.recurrent_dropout);
     return [this, &builder, masks](ValueId x, const States& before) {
       const ValueId output = masks ? by_gate(builder, before[0], 1, *masks) : before[0];
-      const ValueId inner = convolved(builder, recurrent_, output, masks ? kGates : 1,
-                                      recurrent_kernel_, options_.filters, nullptr);
+      const ValueId inner =
+          convolved(builder, recurrent_, output, masks ? kGates : 1, recurrent_kernel_, nullptr);
       return lstm_states(
           builder, builder.binary(ops::Binary::kAdd, x, inner), before[1],
           [&](ValueId v) { return activated(builder, v, options_.activation); },
@@ -166,7 +182,7 @@ class ConvLSTMCellLayer final : public CellLayer<ConvLayer<ConvLSTMCellOptions>>
   [[nodiscard]] ValueId activated(Builder& builder, ValueId x,
                                   const ActivationFunction& activation) const {
     if (is_elementwise(activation)) return lower_activation(builder, x, activation);
-    return to_nhwc(builder, lower_activation(builder, from_nhwc(builder, {x}), activation)).value;
+    return held(builder, lower_activation(builder, as_given(builder, x), activation));
   }
 
   ConvGeometry recurrent_;
@@ -222,11 +238,19 @@ LayerRef ConvLSTM2D(ConvLSTM2DOptions options) {
   return make_layer<ConvLSTMLayer<ConvLSTM2DOptions>>("ConvLSTM2D", std::move(options));
 }
 
+LayerRef ConvLSTM3D(ConvLSTM3DOptions options) {
+  return make_layer<ConvLSTMLayer<ConvLSTM3DOptions>>("ConvLSTM3D", std::move(options));
+}
+
 void describe(Config& config, ConvLSTM1DOptions& options) {
   describe_conv_lstm(config, options);
 }
 
 void describe(Config& config, ConvLSTM2DOptions& options) {
+  describe_conv_lstm(config, options);
+}
+
+void describe(Config& config, ConvLSTM3DOptions& options) {
   describe_conv_lstm(config, options);
 }
 

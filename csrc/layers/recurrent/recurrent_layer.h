@@ -38,21 +38,16 @@ class RecurrentLayer : public SequenceLayer<Options>, public Recurrent {
   }
 
   [[nodiscard]] Way way() const override {
-    return {this->options_.go_backwards, this->options_.return_sequences,
+    return {this->options_.go_backwards, this->options_.return_sequences, this->options_.stateful,
             this->options_.return_state ? count_of_states() : 0};
   }
+  [[nodiscard]] const std::vector<VariablePtr>& carried() const override { return carried_; }
   void set_zero_output_for_mask(bool zero) override { zero_output_for_mask_ = zero; }
 
  protected:
   RecurrentLayer(std::string class_name, Options options)
       : SequenceLayer<Options>(std::move(class_name), std::move(options)),
-        zero_output_for_mask_(this->options_.zero_output_for_mask) {
-    if (this->options_.stateful) {
-      throw UnsupportedError(
-          in_words(*this).append(": the option 'stateful' has a value that is not supported: true. "
-                                 "States are not kept from one batch to the next."));
-    }
-  }
+        zero_output_for_mask_(this->options_.zero_output_for_mask) {}
   /// For the constructor of a layer that makes its cell: Keras's show that one's activations as
   /// their own, and of the two paths files have the one that sorts first.
   template <class OwnCell>
@@ -71,28 +66,44 @@ class RecurrentLayer : public SequenceLayer<Options>, public Recurrent {
 
   void on_build(const Shapes& inputs) override {
     check_shapes(inputs);
+    if (this->options_.stateful && inputs[0][0] == kNone) {
+      this->fail(
+          "When using `stateful=True` in a RNN, the batch size must be static. Found dynamic batch "
+          "size: sequence.shape=" +
+          inputs[0].str());
+    }
     build_within(*this, *cell_, {without_axis(inputs[0], 1)});
+    if (this->options_.stateful) make_states(inputs[0]);
   }
 
   [[nodiscard]] Ids on_lower_call(Builder& builder, const Ids& inputs,
                                   const CallValues& call) override {
     const ValueId x = time_first(builder, this->computable(builder, inputs.at(0)));
     const std::int64_t steps = builder.shape(x)[0], batch = builder.shape(x)[1];
+    check_batch(batch);
     if (steps == 0) this->fail("Received a sequence without steps.");
     if (steps > kMostSteps) {
       this->fail("Received a sequence of " + std::to_string(steps) + " steps; at most " +
                  std::to_string(kMostSteps) + " can be computed.");
     }
     check_mask(builder, call.tensor("mask"), {batch, steps});
-    const Unrolled done = go_through(builder, cells_, x, States(inputs.begin() + 1, inputs.end()),
+    States initial(inputs.begin() + 1, inputs.end());
+    if (initial.empty()) {
+      for (const VariablePtr& state : carried_) initial.push_back(builder.state(state));
+    }
+    const Unrolled done = go_through(builder, cells_, x, initial,
                                      {.go_backwards = this->options_.go_backwards,
                                       .return_sequences = this->options_.return_sequences,
                                       .zero_output_for_mask = zero_output_for_mask_,
                                       .flipped = call.flag(kFlipped),
                                       .mask = call.tensor("mask")});
     Ids outputs{this->computable(builder, done.output)};
-    if (!this->options_.return_state) return outputs;
+    if (!this->options_.return_state && carried_.empty()) return outputs;
     for (const ValueId state : done.states) outputs.push_back(this->computable(builder, state));
+    for (std::size_t i = 0; i < carried_.size(); ++i) {
+      builder.set_state(carried_[i], outputs.at(1 + i));
+    }
+    if (!this->options_.return_state) outputs.resize(1);
     return outputs;
   }
 
@@ -105,6 +116,27 @@ class RecurrentLayer : public SequenceLayer<Options>, public Recurrent {
   [[nodiscard]] std::size_t count_of_states() const {
     const std::vector<std::size_t> counts = state_counts(cells_);
     return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
+  }
+
+  void make_states(const Shape& sequence) {
+    std::vector<VariablePtr> states;
+    for (const Shape& shape : state_shapes(cells_, without_axis(sequence, 1))) {
+      states.push_back(std::make_shared<Variable>("rnn_state", shape, this->dtype_policy().variable,
+                                                  Initializer("zeros").bind(), false));
+      states.back()->set_path(this->name() + "/rnn_state");
+    }
+    carried_ = std::move(states);
+  }
+
+  /// That of the states.
+  void check_batch(std::int64_t received) const {
+    if (carried_.empty() || received == kNone) return;
+    const std::int64_t expected = carried_.front()->shape()[0];
+    if (received == expected) return;
+    this->fail(
+        "If an RNN is stateful, the batch size of the input sequences must be the same as the "
+        "batch size of the initial state. \n- Expected batch size: " +
+        std::to_string(expected) + "\n- Received batch size: " + std::to_string(received));
   }
 
   void check_shapes(const Shapes& inputs) const {
@@ -124,6 +156,7 @@ class RecurrentLayer : public SequenceLayer<Options>, public Recurrent {
              "axis " + std::to_string(i + 1) + " to have the size " + std::to_string(expected[i]),
              sequence);
     }
+    check_batch(sequence[0]);
     if (this->options_.unroll && sequence[1] == kNone) {
       this->fail(
           "Cannot unroll a RNN if the time dimension is undefined. \n"
@@ -160,6 +193,7 @@ class RecurrentLayer : public SequenceLayer<Options>, public Recurrent {
   bool zero_output_for_mask_;
   LayerPtr cell_;
   std::vector<Cell*> cells_;
+  std::vector<VariablePtr> carried_;  ///< of a stateful one, once it is built: no weights
 };
 
 /// A layer with the options of its cell, which it makes.

@@ -37,6 +37,9 @@ graph::Program lower_model(Model& model, const std::vector<ops::TensorSpec>& inp
   for (const graph::MovingAverage& average : program.moving_averages) {
     (void)output_of(program, average.statistics);
   }
+  for (const graph::StateUpdate& update : program.state_updates) {
+    (void)output_of(program, update.value);
+  }
   return program;
 }
 

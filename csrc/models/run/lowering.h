@@ -10,7 +10,8 @@ namespace lamina::models {
 /// The model as a program for inputs of these shapes and dtypes. In training mode, behind the
 /// model's inputs comes the random state that its Dropouts draw from, if there are any, and behind
 /// its outputs its activity penalties and their masks, in evaluation mode as well, and then the
-/// statistics that its moving averages follow.
+/// statistics that its moving averages follow. Last, in any mode, come the states that it carries
+/// on.
 [[nodiscard]] graph::Program lower_model(
     Model& model, const std::vector<ops::TensorSpec>& inputs,
     graph::Builder::Mode mode = graph::Builder::Mode::kInference);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "core/device_memory.h"
 #include "models/run/lowering.h"
@@ -74,17 +75,21 @@ Model::Plans::Entry& Model::Plans::entry(Model& model, const Signature& signatur
   if (!stage_ && device_ != Device::cpu()) {
     stage_ = std::make_shared<runtime::UploadStage>(runtime::devices().get(device_));
   }
-  auto plan = std::make_unique<graph::Plan>(models::lower_model(model, signature), backend_);
+  graph::Program program = models::lower_model(model, signature);
+  const models::CarriedStates states(program);
+  auto plan = std::make_unique<graph::Plan>(std::move(program), backend_);
   if (released) plan->refresh();  // before it takes the place of one that has its weights
   if (entries_.size() >= kPlans) entries_.pop_back();
   auto inputs = std::make_unique<graph::InputPlaces>(device_, dtypes_of(signature), stage_);
-  entries_.push_front({signature, std::move(inputs), {}, std::move(plan)});
+  entries_.push_front(
+      {signature, std::move(inputs), {}, states, model.outputs().size(), std::move(plan)});
   return entries_.front();
 }
 
 const Model::Plans::Entry* Model::Plans::with_batch_at_least(const Signature& signature) const {
   for (const Entry& entry : entries_) {
-    if (entry.signature.front().shape[0] >= signature.front().shape[0] &&
+    if (entry.states.empty() &&  // which are those of a whole batch
+        entry.signature.front().shape[0] >= signature.front().shape[0] &&
         std::equal(signature.begin(), signature.end(), entry.signature.begin(),
                    entry.signature.end(), same_but_batch)) {
       return &entry;
@@ -119,8 +124,16 @@ std::vector<Tensor> Model::Plans::run(Model& model, const models::ReadyBatch& ba
                                       const std::function<void()>& meanwhile) {
   forget_outdated(model);
   Entry& found = entry(model, batch.signature, released);
-  return device_ == Device::cpu() ? found.plan->run(batch.inputs)
-                                  : run_there(found, batch, meanwhile);
+  if (device_ != Device::cpu()) return run_there(found, batch, meanwhile);
+  std::vector<Tensor> outputs = found.plan->run(batch.inputs);
+  carry(found, outputs);
+  outputs.resize(found.own_outputs);
+  return outputs;
+}
+
+void Model::Plans::carry(const Entry& entry, const std::vector<Tensor>& outputs) const {
+  if (entry.states.empty()) return;
+  entry.states.assign(core::copies_on(device_, entry.states.among(outputs)));
 }
 
 std::vector<Tensor> Model::Plans::run_there(Entry& entry, const models::ReadyBatch& batch,
@@ -130,8 +143,10 @@ std::vector<Tensor> Model::Plans::run_there(Entry& entry, const models::ReadyBat
   entry.plan->run_into(is_there ? entry.inputs->take(*batch.sent) : entry.inputs->put(batch.inputs),
                        entry.outputs);
   meanwhile();
-  std::vector<Tensor> outputs = core::copies_on(Device::cpu(), entry.outputs);
+  std::vector<Tensor> outputs =
+      core::copies_on(Device::cpu(), std::span(entry.outputs).first(entry.own_outputs));
   backend_->complain();  // the copies have waited for all that the plan computes
+  carry(entry, entry.outputs);
   return outputs;
 }
 

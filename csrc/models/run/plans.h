@@ -7,6 +7,7 @@
 
 #include "graph/plan.h"
 #include "models/run/batch_run.h"
+#include "models/run/carried_states.h"
 #include "models/run/graph_watch.h"
 
 namespace lamina {
@@ -41,9 +42,13 @@ struct Model::Plans {
     Signature signature;
     std::unique_ptr<graph::InputPlaces> inputs;  ///< of another device, which keeps them and
     std::vector<Tensor> outputs;                 ///< these from run to run
-    std::unique_ptr<graph::Plan> plan;           ///< goes first: it may have recorded their places
+    models::CarriedStates states;
+    std::size_t own_outputs;            ///< the model's, in front of these states
+    std::unique_ptr<graph::Plan> plan;  ///< goes first: it may have recorded their places
   };
   Entry& entry(Model& model, const Signature& signature, bool released);
+  /// What a run leaves to the next one of all that it gave.
+  void carry(const Entry& entry, const std::vector<Tensor>& outputs) const;
   std::vector<Tensor> run_there(Entry& entry, const models::ReadyBatch& batch,
                                 const std::function<void()>& meanwhile);
   void forget_outdated(const Model& model);

@@ -6,6 +6,7 @@
 // are over, and fails as they did. Wherever a run is killed, what a backup speaks of is there, and
 // what is there beyond it is saved again, to the same bits.
 #include <fmt/format.h>
+#include <lamina/layers/recurrent.h>
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/load/catalog.h"
@@ -81,12 +82,16 @@ void FitLoop::take(const RunState& state) {
 void FitLoop::refresh_state() {
   const bool is_new = parts_.state.empty();
   encode(state(), parts_.state);
-  if (!is_new) return;  // the callbacks' variables change by themselves
+  if (!is_new) return;  // the variables of callbacks and layers change by themselves
   for (std::size_t i = 0; i < options_.callbacks.size(); ++i) {
     const std::vector<VariablePtr> variables = options_.callbacks[i]->variables(model_);
     for (std::size_t k = 0; k < variables.size(); ++k) {
       parts_.state.push_back({fmt::format("callback_{}_{}", i, k), variables[k]});
     }
+  }
+  const std::vector<VariablePtr> states = layers::states(model_);
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    parts_.state.push_back({fmt::format("layer_state_{}", i), states[i]});
   }
 }
 

@@ -11,9 +11,10 @@
 //              LossScaleOptimizer holds, behind "LossScaleOptimizer:"
 //   callback_I_class  the same of the I-th callback
 //
-// Beside them lie the callbacks' own variables:
+// Beside them lie the callbacks' own variables, and what layers carry from batch to batch:
 //
-//   callback_I_K  the K-th variable of the I-th callback
+//   callback_I_K   the K-th variable of the I-th callback
+//   layer_state_K  the K-th state of the model's `stateful` layers (layers::states)
 //
 // The order of the samples, or of a loader's batches, follows from seed and epoch, dropout's draws
 // from the seed and the batches trained in all, and a schedule's place from the optimizer's step.

@@ -289,7 +289,7 @@ void Trainer::train(const Batch& batch, const Ahead& ahead) {
     }
     throw;
   }
-  graph.update_averages();
+  graph.update_state();
   batch_loss_ = loss;
   if (optimizer().steps() == steps) ++skipped_;
   // Compute libraries make numbers of NaN in some activations: the loss alone may look healthy
@@ -308,6 +308,7 @@ void Trainer::test(const Batch& batch, const Ahead& ahead) {
     (void)begin(graph, batch, {});
     send_ahead(evaluation_graphs_, graph, ahead, {});
     outputs = graph.finish_forward();
+    graph.update_state();
     masks = graph.output_masks();
     activity_penalty = graph.activity_penalty();
   } else {

@@ -59,7 +59,7 @@ const std::vector<Tensor>& GradientTape::forward(const std::vector<Tensor>& inpu
         "GradientTape: layers were frozen, unfrozen, added or removed since it was made.");
   }
   const std::vector<Tensor>& outputs = graph.forward(inputs, parts_->random);
-  graph.update_averages();
+  graph.update_state();
   ++parts_->random.counter;
   parts_->outputs.clear();
   for (const Tensor& output : outputs) parts_->outputs.push_back(output.shape());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/device_memory.h"
 #include "models/run/lowering.h"
 #include "models/weights/access.h"
 #include "ops/backend.h"
@@ -70,6 +71,7 @@ TrainGraph::TrainGraph(Model& model, const std::vector<Shape>& input_shapes, Dev
                          static_cast<std::size_t>(output - program.outputs.begin()), average.row,
                          average.momentum});
   }
+  states_.emplace(program);
   outputs_count_ = model.outputs().size();
   mask_outputs_ = program.output_masks;
   for (const graph::ValueId penalty : program.activity_penalties) {
@@ -106,7 +108,7 @@ void TrainGraph::prepare_averages(const std::vector<Tensor>& all_outputs) {
   }
 }
 
-void TrainGraph::update_averages() {
+void TrainGraph::update_state() {
   for (PendingAverage& pending : pending_averages_) {
     const Average& average = *pending.average;
     Variable& variable = *average.variable;
@@ -124,6 +126,8 @@ void TrainGraph::update_averages() {
     variable.assign(std::move(pending.next));
   }
   pending_averages_.clear();
+  if (!pending_states_.empty()) states_->assign(std::move(pending_states_));
+  pending_states_.clear();
 }
 
 const std::vector<Tensor>& TrainGraph::forward(const std::vector<Tensor>& inputs,
@@ -152,6 +156,7 @@ bool TrainGraph::holds(const SentInputs& sent, RandomState state) const {
 
 void TrainGraph::begin_forward(const SentInputs& sent) {
   pending_averages_.clear();
+  pending_states_.clear();
   computed_ = false;
   const std::vector<Tensor>& placed = inputs_->take(*sent.tensors);
   const auto behind = placed.begin() + static_cast<std::ptrdiff_t>(sent.inputs);
@@ -169,6 +174,7 @@ void TrainGraph::begin_forward(const SentInputs& sent) {
   device_outputs_.push_back(penalties_.sums());  // one passage, and one wait, for all
   if (device() != Device::cpu()) mark_outputs();
   prepare_averages(all);
+  given_states_ = states_->among(all);
 }
 
 void TrainGraph::mark_outputs() {
@@ -189,6 +195,7 @@ const std::vector<Tensor>& TrainGraph::finish_forward() {
     outputs_ = device_outputs_;
   }
   take_penalties();
+  if (!states_->empty()) pending_states_ = core::copies_on(device(), given_states_);
   return outputs_;
 }
 

@@ -9,6 +9,7 @@
 
 #include "graph/input_places.h"
 #include "graph/training_plan.h"
+#include "models/run/carried_states.h"
 #include "ops/jobs/job_runner.h"
 #include "runtime/device_context.h"
 #include "training/optimizers/penalties.h"
@@ -81,9 +82,10 @@ class TrainGraph {
   /// must not have been written to: throws ValueError otherwise.
   const std::vector<Tensor>& backward(const std::vector<Tensor>& output_gradients,
                                       double penalty_scale = 1);
-  /// Moves the moving averages on to what the last `forward` saw: once, before or after `backward`.
-  /// Needs no memory, so that on the host it cannot fail.
-  void update_averages();
+  /// Moves the moving averages on to what the last `forward` saw, and has the states that layers
+  /// carry on be what it left: once, before or after `backward`. Needs no memory, so that on the
+  /// host it cannot fail.
+  void update_state();
 
   // The same for whoever computes the outputs' gradients on the graph's device, which then waits
   // for nothing between forward and backward:
@@ -154,7 +156,7 @@ class TrainGraph {
   /// `scale` for each of the activities' penalties.
   [[nodiscard]] std::vector<Tensor> penalty_gradients(double scale) const;
   const std::vector<Tensor>& run_backward(const std::vector<Tensor>& placed, double penalty_scale);
-  /// Makes room for what `update_averages` computes.
+  /// Makes room for what `update_state` computes.
   void prepare_averages(const std::vector<Tensor>& all_outputs);
 
   Mode mode_;
@@ -167,6 +169,9 @@ class TrainGraph {
   std::vector<VariablePtr> variables_;
   std::vector<Average> averages_;
   std::vector<PendingAverage> pending_averages_;
+  std::optional<models::CarriedStates> states_;
+  /// Of the last forward, in the plan's outputs and, once it is finished, by themselves.
+  std::vector<Tensor> given_states_, pending_states_;
   std::size_t outputs_count_ = 0;
   std::vector<DType> penalty_dtypes_;  ///< of the activities' penalties, behind the outputs
   double penalty_ = 0, activity_penalty_ = 0;

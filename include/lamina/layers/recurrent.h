@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-/// Layers that go through a sequence step by step. What RNN, SimpleRNN, LSTM, GRU and, of
-/// images, ConvLSTM1D and ConvLSTM2D have in common:
+/// Layers that go through a sequence step by step. What RNN, SimpleRNN, LSTM, GRU and, of images,
+/// ConvLSTM1D, ConvLSTM2D and ConvLSTM3D have in common:
 ///
 /// Sequences (batch, time, features) -> the last step's output (batch, units) or, with
 /// `return_sequences`, all of them (batch, time, units). `return_state` gives the states behind the
@@ -28,8 +28,26 @@
 /// kernel is multiplied by, at all steps of a batch the same; with `recurrent_dropout` each gate
 /// has its own draws. `unroll` changes nothing but that, as in Keras, the number of steps has to be
 /// known when the layer is applied: plans are always unrolled, so the time to make one and its
-/// memory grow with the steps, to seconds for the training of some hundred. `stateful` throws
-/// UnsupportedError.
+/// memory grow with the steps, to seconds for the training of some hundred.
+///
+/// `stateful`: the states behind the last step of one batch are those in front of the first step of
+/// the next, sample by sample, whatever runs them: `predict`, `evaluate`, `train_on_batch`, `fit`
+/// (with `shuffle = false`, or there is nothing to go on with), whose batches of validation go on
+/// with the same states, GradientTape. They begin as zeros, and `reset_state` has them be so again:
+///
+///     auto x = layers::Input({.batch_shape = Shape{8, 20, 3}});
+///     auto model = Functional::create(x, layers::LSTM({.units = 4, .stateful = true})(x));
+///     (void)model->predict(first);  // 8 sequences of 20 steps
+///     (void)model->predict(next);   // their next 20
+///     layers::reset_state(*model);
+///
+/// All batches are of the one size that the layer is built with, which has to be known then
+/// (ValueError for any other). Initial states that are given take the place of what was carried;
+/// gradients end at a batch's beginning. A layer that a model calls several times goes on from call
+/// to call. States are no weights: weights files, `get_weights` and `clone_model` leave them out,
+/// as Keras does; what a run of `fit` saves to be resumed from has them. They are variables, and as
+/// little synchronised as any: two models that share such a layer, in two threads, do not predict
+/// at once, and a run that failed may have carried them on by the batches before.
 ///
 /// Steps where the mask (batch, time) is false leave the states as they are and give the output of
 /// the step before or, with `zero_output_for_mask`, zeros. It is the mask that the sequence carries
@@ -144,93 +162,6 @@ struct GRUOptions {
   bool trainable = true;
 };
 [[nodiscard]] LayerRef GRU(GRUOptions options);
-
-/// LSTMs of images, whose products are convolutions: with x the image of a step,
-///
-///     i, f, g, o = parts of conv(x, kernel) + bias + conv(output, recurrent_kernel)
-///
-/// in this order, and the rest as LSTM has it. What is said above of sequences, states and masks
-/// holds of images in the place of features: (batch, time, rows, in) -> (batch, rows', filters) or
-/// (batch, time, rows', filters), states (batch, rows', filters); with `data_format`
-/// "channels_first" (batch, time, in, rows) and so on. `strides`, `padding` ("valid" or "same") and
-/// `dilation_rate` are of the first convolution, as Conv1D has them; the second one keeps the size.
-/// `dropout` and `recurrent_dropout` each have draws of their own for each gate, and are none
-/// where they are 1. The sizes of images have to be known when the layer is built, and are those of
-/// all that follow (ValueError).
-///
-/// Variables: those of `cell` ("conv_lstm1d/conv_lstm_cell/kernel"): kernel (kernel_size, in, 4
-/// filters), recurrent_kernel (kernel_size, filters, 4 filters), bias (4 filters).
-struct ConvLSTM1DOptions {
-  std::int64_t filters = 0;
-  std::int64_t kernel_size = 0;
-  std::int64_t strides = 1;
-  std::string padding = "valid";
-  std::string data_format = "channels_last";
-  std::int64_t dilation_rate = 1;
-  ActivationFunction activation = "tanh";
-  ActivationFunction recurrent_activation = "sigmoid";
-  bool use_bias = true;
-  Initializer kernel_initializer = "glorot_uniform";
-  Initializer recurrent_initializer = "orthogonal";
-  Initializer bias_initializer = "zeros";
-  bool unit_forget_bias = true;
-  Regularizer kernel_regularizer = {};
-  Regularizer recurrent_regularizer = {};
-  Regularizer bias_regularizer = {};
-  Regularizer activity_regularizer = {};
-  Constraint kernel_constraint = {};
-  Constraint recurrent_constraint = {};
-  Constraint bias_constraint = {};
-  double dropout = 0;
-  double recurrent_dropout = 0;
-  bool return_sequences = false;
-  bool return_state = false;
-  bool go_backwards = false;
-  bool stateful = false;
-  bool unroll = false;
-  bool zero_output_for_mask = false;
-  std::string name = {};
-  std::string dtype = {};
-  bool trainable = true;
-};
-[[nodiscard]] LayerRef ConvLSTM1D(ConvLSTM1DOptions options);
-
-/// The same of (batch, time, rows, cols, in). Kernels (rows, cols, in, 4 filters) and (rows, cols,
-/// filters, 4 filters).
-struct ConvLSTM2DOptions {
-  std::int64_t filters = 0;
-  IntPair kernel_size = 0;
-  IntPair strides = 1;
-  std::string padding = "valid";
-  std::string data_format = "channels_last";
-  IntPair dilation_rate = 1;
-  ActivationFunction activation = "tanh";
-  ActivationFunction recurrent_activation = "sigmoid";
-  bool use_bias = true;
-  Initializer kernel_initializer = "glorot_uniform";
-  Initializer recurrent_initializer = "orthogonal";
-  Initializer bias_initializer = "zeros";
-  bool unit_forget_bias = true;
-  Regularizer kernel_regularizer = {};
-  Regularizer recurrent_regularizer = {};
-  Regularizer bias_regularizer = {};
-  Regularizer activity_regularizer = {};
-  Constraint kernel_constraint = {};
-  Constraint recurrent_constraint = {};
-  Constraint bias_constraint = {};
-  double dropout = 0;
-  double recurrent_dropout = 0;
-  bool return_sequences = false;
-  bool return_state = false;
-  bool go_backwards = false;
-  bool stateful = false;
-  bool unroll = false;
-  bool zero_output_for_mask = false;
-  std::string name = {};
-  std::string dtype = {};
-  bool trainable = true;
-};
-[[nodiscard]] LayerRef ConvLSTM2D(ConvLSTM2DOptions options);
 
 /// The cells that go one step, of the layers of their names; RNN has them go through sequences.
 /// Applied themselves, to {x, states...}, they give {output, states...}: x (batch, features),
@@ -351,8 +282,8 @@ struct RNNOptions {
 };
 [[nodiscard]] LayerRef RNN(RNNOptions options);
 
-/// An RNN, SimpleRNN, LSTM, GRU, ConvLSTM1D or ConvLSTM2D, once from the first step to the last and
-/// once back:
+/// An RNN, SimpleRNN, LSTM, GRU, ConvLSTM1D, ConvLSTM2D or ConvLSTM3D, once from the first step to
+/// the last and once back:
 ///
 ///     auto y = layers::Bidirectional({.layer = layers::LSTM({.units = 8})})(x);
 ///
@@ -365,7 +296,7 @@ struct RNNOptions {
 /// the name "forward_<name>", and backward_layer, which is the one given or made likewise.
 /// Variables: theirs ("bidirectional/forward_lstm/lstm_cell/kernel"). The factory throws ValueError
 /// for another merge mode and for layers that do not go together, UnsupportedError for a layer that
-/// is none of the six and for one that no configuration holds.
+/// is none of the seven and for one that no configuration holds.
 struct BidirectionalOptions {
   LayerPtr layer = nullptr;
   std::string merge_mode = "concat";
@@ -375,6 +306,15 @@ struct BidirectionalOptions {
   bool trainable = true;
 };
 [[nodiscard]] LayerRef Bidirectional(BidirectionalOptions options);
+
+/// What the layer, and all that it holds, carries from one batch to the next: the states of those
+/// that are `stateful`, in the order of `Layer::variables`, of each those that `return_state` gives
+/// (Keras's `layer.states`). None before it is built. Assigning to them is the way to begin
+/// elsewhere than with zeros.
+[[nodiscard]] std::vector<VariablePtr> states(const Layer& layer);
+/// Has all of them be zeros: Keras's `layer.reset_state()`, of a model that of each of its layers.
+/// Nothing happens to layers that are not stateful. Throws DeviceError.
+void reset_state(const Layer& layer);
 
 /// A layer or a model with one input and one output, applied to each step by itself:
 ///

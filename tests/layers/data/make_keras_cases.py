@@ -502,6 +502,20 @@ def conv_lstm():
         yield case(L.ConvLSTM1D(2, 2, recurrent_initializer="glorot_uniform", dtype=policy), ROWS, numbers=False)
 
 
+def conv_lstm_of_volumes():
+    global rng
+    rng = np.random.default_rng(20261208)
+    VOLUMES, VOLUMES_FIRST = (None, 3, 4, 3, 5, 2), (None, 3, 2, 4, 3, 5)
+    for padding in ("valid", "same"):
+        yield case(L.ConvLSTM3D(2, (2, 1, 3), strides=(1, 2, 1), padding=padding, return_sequences=True), VOLUMES)
+    yield case(L.ConvLSTM3D(1, 2, dilation_rate=(1, 2, 2), use_bias=False, go_backwards=True, dropout=0.2), VOLUMES)
+    yield case(L.ConvLSTM3D(2, 2, data_format="channels_first", activation="softmax", recurrent_dropout=0.3),
+               VOLUMES_FIRST)
+    yield case(L.ConvLSTM3D(2, 2, data_format="channels_first", return_state=True), VOLUMES_FIRST,
+               (None, 2, 3, 2, 4), (None, 2, 3, 2, 4))
+    yield case(L.Bidirectional(L.ConvLSTM3D(1, 2, return_sequences=True), merge_mode="ave"), VOLUMES)
+
+
 def images():
     global rng
     rng = np.random.default_rng(20261206)
@@ -587,7 +601,8 @@ def main():
     keras.config.set_floatx("float32")
     groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow, attention, masks,
               recurrent, more_normalizations, more_attention, more_core, time_distributed,
-              cells, one_dimension, noise, spectral, conv_lstm, images, categories, volumes)
+              cells, one_dimension, noise, spectral, conv_lstm, images, categories, volumes,
+              conv_lstm_of_volumes)
     cases = [c for group in groups for c in group()]
     path = pathlib.Path(__file__).with_name("keras_cases.json")
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)

@@ -111,7 +111,7 @@ TEST_F(GradientOfAModel, FrozenLayersAreLeftAloneAndPassedThrough) {
   for (const VariablePtr& variable : model->variables())
     before.push_back(variable->value().clone());
   const Tensor trained = graph.forward({data})[0].clone();
-  graph.update_averages();
+  graph.update_state();
   const Tensor predicted = model->predict(data);
   for (std::size_t i = 0; i < static_cast<std::size_t>(trained.size()); ++i) {
     EXPECT_NEAR(trained.data<double>()[i], predicted.data<double>()[i], 1e-12);
@@ -145,7 +145,7 @@ TEST_F(GradientOfAModel, MovesTheAveragesByTheBiasedVariance) {
   TrainGraph graph(*model, {{6, 2}});
   (void)graph.forward({data});
   for (const double mean : model->variables()[2]->value().data<double>()) EXPECT_EQ(mean, 0);
-  graph.update_averages();
+  graph.update_state();
   const auto values = data.data<double>();
   const auto moving_mean = model->variables()[2]->value().data<double>();
   const auto moving_variance = model->variables()[3]->value().data<double>();

@@ -79,6 +79,9 @@ Case conv_lstm_1d(Random& random) {
 Case conv_lstm_2d(Random& random) {
   return conv_lstm(random, layers::ConvLSTM2D, 2);
 }
+Case conv_lstm_3d(Random& random) {
+  return conv_lstm(random, layers::ConvLSTM3D, 3);
+}
 
 template <class Options>
 Case cell(Random& random, LayerRef (*make)(Options), std::size_t states) {
@@ -158,6 +161,7 @@ std::vector<Row> rows_of_recurrence() {
       {"GRU", gru},
       {"ConvLSTM1D", conv_lstm_1d},
       {"ConvLSTM2D", conv_lstm_2d},
+      {"ConvLSTM3D", conv_lstm_3d},
       {"SimpleRNNCell", simple_rnn_cell},
       {"LSTMCell", lstm_cell},
       {"GRUCell", gru_cell},

@@ -116,7 +116,7 @@ TEST_F(SpectralNorm, DividesInTrainingWithConstantVectors) {
       EXPECT_NEAR(of_kernel[i * 3 + k], plain[i * 3 + k] / expected.norm - through_norm, 1e-9);
     }
   }
-  graph.update_averages();
+  graph.update_state();
   const Numbers u = numbers(named(*made, "vector_u")->value());
   for (std::size_t k = 0; k < 3; ++k) EXPECT_NEAR(u[k], expected.u[k], 1e-12);
   EXPECT_EQ(numbers(named(*made, "kernel")->value()), kernel);
@@ -131,7 +131,7 @@ TEST_F(SpectralNorm, LeavesAKernelOfZerosAndItsVector) {
   const Numbers y = numbers(graph.forward({random_normal({5, 4}, DType::kFloat64, random)})[0]);
   const Numbers bias = numbers(named(*made, "bias")->value());
   for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i], bias[i % 3]);
-  graph.update_averages();
+  graph.update_state();
   EXPECT_EQ(numbers(vector->value()), before);
 }
 
