@@ -1,10 +1,14 @@
 // CategoryEncoding, Discretization.
 #include <algorithm>
+#include <cmath>
 
+#include "layers/adaptable.h"
 #include "layers/axes.h"
 #include "layers/config/registered_layers.h"
+#include "layers/graph_version.h"
 #include "layers/library_layer.h"
 #include "layers/operations/parts.h"
+#include "layers/quantiles.h"
 
 namespace lamina::layers {
 namespace {
@@ -120,10 +124,10 @@ class CategoryEncodingLayer final : public EncodingLayer<CategoryEncodingOptions
   }
 };
 
-class DiscretizationLayer final : public EncodingLayer<DiscretizationOptions> {
+class DiscretizationLayer final : public EncodingLayer<DiscretizationOptions>, public Adaptable {
  public:
   explicit DiscretizationLayer(DiscretizationOptions options)
-      : EncodingLayer("Discretization", std::move(options)) {
+      : EncodingLayer("Discretization", std::move(options)), boundaries_(options_.bin_boundaries) {
     const std::string& mode = options_.output_mode;
     if (mode != "int" && !is_encoding(mode)) {
       fail("Unknown argument `output_mode`: " + mode +
@@ -153,24 +157,58 @@ class DiscretizationLayer final : public EncodingLayer<DiscretizationOptions> {
   [[nodiscard]] std::vector<DType> compute_output_dtype(const std::vector<DType>&) override {
     return {options_.output_mode == "int" ? DType::kInt32 : compute_dtype()};
   }
+  /// With the boundaries that it has learnt.
+  [[nodiscard]] DiscretizationOptions current_options() const override {
+    DiscretizationOptions options = EncodingLayer::current_options();
+    options.bin_boundaries = boundaries_;
+    return options;
+  }
+
+  void adapt(const NextBatch& next) override {
+    check_adaptable();
+    Summary summary;
+    while (const std::optional<Tensor> batch = next()) {
+      const Tensor floats = batch->cast(DType::kFloat32);
+      const auto elements = floats.data<float>();
+      const Summary newer = summary_of({elements.begin(), elements.end()}, options_.epsilon);
+      summary = merged(newer, summary, options_.epsilon);
+    }
+    const std::vector<float> found = boundaries_of(summary, *options_.num_bins);
+    if (std::any_of(found.begin(), found.end(), [](float x) { return std::isnan(x); })) {
+      fail("adapt() received so many elements that are NaN that a boundary is.");
+    }
+    boundaries_ = std::vector<double>(found.begin(), found.end());
+    graph_version_ = next_graph_version();
+  }
+  [[nodiscard]] std::uint64_t graph_version() const noexcept override { return graph_version_; }
 
  protected:
-  void on_build(const Shapes&) override { (void)depth(); }
-
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
+    if (!boundaries_.given) {
+      fail(
+          "You need to either pass the `bin_boundaries` argument at construction time or call "
+          "`adapt(dataset)` before you can start using the `Discretization` layer.");
+    }
     const ValueId indices = bins(builder, inputs.at(0));
     const std::string& mode = options_.output_mode;
     return {mode == "int" ? indices : encoded(builder, indices, mode, depth())};
   }
 
  private:
-  [[nodiscard]] std::int64_t depth() const {
-    if (!options_.bin_boundaries.given) {
+  void check_adaptable() const {
+    if (!options_.num_bins) {
       fail(
-          "You need to either pass the `bin_boundaries` argument at construction time or call "
-          "`adapt(dataset)` before you can start using the `Discretization` layer.");
+          "Cannot adapt a Discretization layer that has been initialized with "
+          "`bin_boundaries`, use `num_bins` instead.");
     }
-    return options_.bin_boundaries.shape[0] + 1;
+    if (*options_.num_bins < 1 || !(options_.epsilon > 0) || std::isinf(options_.epsilon)) {
+      fail("adapt() needs at least one bin, and an `epsilon` above 0. Received: num_bins=" +
+           std::to_string(*options_.num_bins) + ", epsilon=" + std::to_string(options_.epsilon));
+    }
+  }
+  /// How many bins there are, or will be of data enough.
+  [[nodiscard]] std::int64_t depth() const {
+    return boundaries_.given ? boundaries_.shape[0] + 1 : *options_.num_bins;
   }
   /// All boundaries but those above an element: what is no number is behind the last, as in Keras.
   [[nodiscard]] ValueId bins(Builder& builder, ValueId x) const {
@@ -181,13 +219,16 @@ class DiscretizationLayer final : public EncodingLayer<DiscretizationOptions> {
     const Shape shape = builder.shape(x);
     const std::int64_t count = depth() - 1;
     if (count == 0) return builder.cast(filled(builder, {shape, wide}, 0), DType::kInt32);
-    const ValueId bounds = numbers(builder, options_.bin_boundaries.values, {{count}, wide});
+    const ValueId bounds = numbers(builder, boundaries_.values, {{count}, wide});
     const ValueId elements = builder.reshape(builder.cast(x, wide), with_axis(shape, 1));
     const ValueId above = builder.binary(ops::Binary::kGreater, bounds, elements);
     const ValueId sum = builder.sum(above, {shape.rank()}, shape);
     const ops::Activation rest{ops::Unary::kScaleShift, -1, static_cast<double>(count)};
     return builder.cast(builder.activation(sum, rest), DType::kInt32);
   }
+
+  ArrayLike boundaries_;  ///< given, or learnt
+  std::uint64_t graph_version_ = 0;
 };
 
 }  // namespace

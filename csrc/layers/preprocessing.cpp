@@ -1,10 +1,14 @@
+// Rescaling, Normalization.
 #include <algorithm>
 #include <cmath>
 
+#include "layers/access.h"
+#include "layers/adaptable.h"
 #include "layers/arguments.h"
 #include "layers/axes.h"
 #include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
+#include "layers/moments.h"
 
 namespace lamina::layers {
 namespace {
@@ -66,7 +70,7 @@ class RescalingLayer final : public LibraryLayer<RescalingOptions> {
   }
 };
 
-class NormalizationLayer final : public LibraryLayer<NormalizationOptions> {
+class NormalizationLayer final : public LibraryLayer<NormalizationOptions>, public Adaptable {
  public:
   explicit NormalizationLayer(NormalizationOptions options)
       : LibraryLayer("Normalization", std::move(options)) {
@@ -90,6 +94,33 @@ class NormalizationLayer final : public LibraryLayer<NormalizationOptions> {
   [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override { return inputs; }
   [[nodiscard]] bool supports_masking() const override { return true; }
 
+  // Keras leaves `count` as it is.
+  void adapt(const NextBatch& next) override {
+    if (options_.mean.given) {
+      fail(
+          "Cannot `adapt` a Normalization layer that is initialized with static `mean` and "
+          "`variance`.");
+    }
+    std::optional<Tensor> batch = next();
+    if (!batch) {
+      fail(
+          "adapt() received an empty iterable (no batches). Expected at least one batch. Pass a "
+          "non-empty iterable of arrays or tensors.");
+    }
+    build({batch->shape()});
+    Moments moments;
+    for (; batch; batch = next()) {
+      check_kept(batch->shape());
+      moments.merge(moments_of(*batch, kept_));
+    }
+    if (moments.count == 0) fail("adapt() received no elements.");
+    const auto assign = [](Variable& variable, const std::vector<double>& values) {
+      variable.assign(Tensor::from(values, variable.shape()));
+    };
+    assign(*mean_, moments.mean);
+    assign(*variance_, moments.variance);
+  }
+
  protected:
   void on_build(const Shapes& inputs) override {
     const Shape& in = inputs.at(0);
@@ -105,7 +136,7 @@ class NormalizationLayer final : public LibraryLayer<NormalizationOptions> {
       sizes.push_back(in.dims()[axis]);
       input_spec_.axes[static_cast<std::int64_t>(axis)] = in.dims()[axis];
     }
-    input_spec_.ndim = in.rank();
+    if (!kept_.empty()) input_spec_.ndim = in.rank();  // else any is as good
     if (options_.mean.given) {
       take_given(sizes);
       return;
@@ -131,6 +162,18 @@ class NormalizationLayer final : public LibraryLayer<NormalizationOptions> {
 
  private:
   static double deviation(double variance) { return std::max(std::sqrt(variance), kEpsilon); }
+
+  /// Of data: the kept axes are those that the layer was built with.
+  void check_kept(const Shape& data) const {
+    bool same = kept_.empty() || data.rank() == *input_spec_.ndim;
+    for (std::size_t i = 0; same && i < kept_.size(); ++i) {
+      same = data.dims()[kept_[i]] == mean_->shape().dims()[i];
+    }
+    if (same) return;
+    fail("The layer was built with input_shape=" + Access::build_shapes(*this).at(0).str() +
+         ", but adapt() is being called with data with an incompatible shape, data.shape=" +
+         data.str());
+  }
 
   void take_given(const Shape& sizes) {
     auto mean = broadcast(options_.mean, sizes), variance = broadcast(options_.variance, sizes);

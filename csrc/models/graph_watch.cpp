@@ -1,16 +1,15 @@
 #include "models/run/graph_watch.h"
 
 #include <algorithm>
-#include <atomic>
 #include <unordered_set>
 #include <utility>
 
+#include "layers/adaptable.h"
+#include "layers/graph_version.h"
 #include "models/weights/access.h"
 
 namespace lamina::models {
 namespace {
-
-std::atomic<std::uint64_t> newest_version{1};  // models begin with it
 
 std::uint64_t newest_within(const Model& model) {
   std::uint64_t newest = 0;
@@ -21,6 +20,8 @@ std::uint64_t newest_within(const Model& model) {
     todo.pop_back();
     if (const auto* inner = dynamic_cast<const Model*>(layer)) {
       newest = std::max(newest, Access::graph_version(*inner));
+    } else if (const auto* adapted = dynamic_cast<const layers::Adaptable*>(layer)) {
+      newest = std::max(newest, adapted->graph_version());
     }
     for (const LayerPtr& sublayer : layer->sublayers()) {
       if (seen.insert(sublayer.get()).second) todo.push_back(sublayer.get());
@@ -31,12 +32,8 @@ std::uint64_t newest_within(const Model& model) {
 
 }  // namespace
 
-std::uint64_t next_graph_version() noexcept {
-  return ++newest_version;
-}
-
 bool GraphWatch::changed(const Model& model) {
-  const std::uint64_t now = newest_version;
+  const std::uint64_t now = layers::newest_graph_version();
   if (std::exchange(of_all_, now) == now) return false;
   const std::uint64_t version = newest_within(model);
   return std::exchange(of_model_, version) != version;

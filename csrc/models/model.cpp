@@ -6,7 +6,7 @@
 #include "graph/builder.h"
 #include "layers/call_values.h"
 #include "layers/distinct.h"
-#include "models/run/graph_watch.h"
+#include "layers/graph_version.h"
 #include "models/run/plans.h"
 #include "models/sublayers.h"
 #include "models/weights/pending_saves.h"
@@ -91,7 +91,7 @@ Model::Plans& Model::plans() {
 
 void Model::invalidate_plans() noexcept {
   plans_.reset();
-  graph_version_ = models::next_graph_version();
+  graph_version_ = layers::next_graph_version();
 }
 
 }  // namespace lamina

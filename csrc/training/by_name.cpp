@@ -102,6 +102,24 @@ void take(Fields& fields, optimizers::LionOptions& o) {
   fields.take("beta_2", o.beta_2);
 }
 
+void take(Fields& fields, optimizers::MuonOptions& o) {
+  take_common(fields, o);
+  fields.take("adam_beta_1", o.adam_beta_1);
+  fields.take("adam_beta_2", o.adam_beta_2);
+  fields.take("epsilon", o.epsilon);
+  fields.take("exclude_layers", o.exclude_layers);
+  fields.take("muon_a", o.muon_a);
+  fields.take("muon_b", o.muon_b);
+  fields.take("muon_c", o.muon_c);
+  fields.take("adam_lr_ratio", o.adam_lr_ratio);
+  fields.take("momentum", o.momentum);
+  fields.take("ns_steps", o.ns_steps);
+  fields.take("nesterov", o.nesterov);
+  fields.take("exclude_embeddings", o.exclude_embeddings);
+  fields.take("adam_weight_decay", o.adam_weight_decay);
+  fields.take("rms_rate", o.rms_rate);
+}
+
 void take(Fields& fields, optimizers::LossScaleOptimizerOptions& o) {
   fields.take("name", o.name);
   fields.take("inner_optimizer", o.inner_optimizer);
@@ -248,6 +266,7 @@ constexpr Maker<OptimizerPtr> kOptimizers[] = {
     row<optimizers::AdadeltaOptions, optimizers::Adadelta>("Adadelta"),
     row<optimizers::FtrlOptions, optimizers::Ftrl>("Ftrl"),
     row<optimizers::LambOptions, optimizers::Lamb>("Lamb"),
+    row<optimizers::MuonOptions, optimizers::Muon>("Muon"),
     row<optimizers::LossScaleOptimizerOptions, optimizers::LossScaleOptimizer>(
         "LossScaleOptimizer"),
 };

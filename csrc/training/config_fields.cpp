@@ -39,6 +39,12 @@ bool parse(const json& value, std::int64_t& into) {
   return true;
 }
 
+bool parse(const json& value, std::string& into) {
+  if (!value.is_string()) return false;
+  into = value.get<std::string>();
+  return true;
+}
+
 json as_json(const Fields::Constant& value) {
   return std::visit([](const auto& each) { return json(each); }, value);
 }
@@ -94,8 +100,7 @@ void ConfigReader::take(const char* key, bool& into) {
 void ConfigReader::take(const char* key, std::string& into) {
   const json* value = find(key);
   if (value == nullptr) return;
-  if (!value->is_string()) refuse(key, "a string");
-  into = value->get<std::string>();
+  if (!parse(*value, into)) refuse(key, "a string");
 }
 
 void ConfigReader::take(const char* key, LearningRate& into) {
@@ -114,27 +119,31 @@ void ConfigReader::take(const char* key, OptimizerPtr& into) {
 }
 
 template <class T>
-void ConfigReader::take_list(const char* key, std::vector<T>& into) {
+void ConfigReader::take_list(const char* key, std::vector<T>& into, const char* expected) {
   const json* value = find(key);
   if (value == nullptr) return;
-  if (T one = 0; std::is_integral_v<T> && parse(*value, one)) {
+  if (T one{}; std::is_integral_v<T> && parse(*value, one)) {
     into = {one};  // as Keras takes an axis
     return;
   }
-  if (!value->is_array()) refuse(key, "a list of numbers");
+  if (!value->is_array()) refuse(key, expected);
   std::vector<T> list(value->size());
   for (std::size_t i = 0; i < list.size(); ++i) {
-    if (!parse((*value)[i], list[i])) refuse(key, "a list of numbers");
+    if (!parse((*value)[i], list[i])) refuse(key, expected);
   }
   into = std::move(list);
 }
 
 void ConfigReader::take(const char* key, std::vector<double>& into) {
-  take_list(key, into);
+  take_list(key, into, "a list of numbers");
 }
 
 void ConfigReader::take(const char* key, std::vector<std::int64_t>& into) {
-  take_list(key, into);
+  take_list(key, into, "a list of numbers");
+}
+
+void ConfigReader::take(const char* key, std::vector<std::string>& into) {
+  take_list(key, into, "a list of strings");
 }
 
 void ConfigReader::fixed(const char* key, Constant value) {

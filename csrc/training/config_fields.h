@@ -24,6 +24,7 @@ class ConfigReader : public Fields {
   void take(const char* key, OptimizerPtr& into) override;
   void take(const char* key, std::vector<double>& into) override;
   void take(const char* key, std::vector<std::int64_t>& into) override;
+  void take(const char* key, std::vector<std::string>& into) override;
   /// Throws UnsupportedError for another value.
   void fixed(const char* key, Constant value) override;
   void unused(const char* key, const char* value) override;
@@ -38,7 +39,7 @@ class ConfigReader : public Fields {
   const nlohmann::json* find(const char* key);
   [[noreturn]] void refuse(const char* key, const char* expected) const;
   template <class T>
-  void take_list(const char* key, std::vector<T>& into);
+  void take_list(const char* key, std::vector<T>& into, const char* expected);
 
   const nlohmann::json& config_;
   std::vector<std::string> known_;
@@ -62,6 +63,7 @@ class ConfigWriter : public Fields {
   void take(const char* key, OptimizerPtr& value) override;
   void take(const char* key, std::vector<double>& value) override;
   void take(const char* key, std::vector<std::int64_t>& value) override { config[key] = value; }
+  void take(const char* key, std::vector<std::string>& value) override { config[key] = value; }
   void fixed(const char* key, Constant value) override;
   void unused(const char* key, const char* value) override { config[key] = value; }
   [[nodiscard]] bool leaves_out(bool is_default) const override { return is_default; }

@@ -40,6 +40,7 @@ class Fields {
   virtual void take(const char* key, OptimizerPtr& value) = 0;
   virtual void take(const char* key, std::vector<double>& value) = 0;
   virtual void take(const char* key, std::vector<std::int64_t>& value) = 0;
+  virtual void take(const char* key, std::vector<std::string>& value) = 0;
   template <class T, class... Words>
   void take(const char* key, std::optional<T>& value, const Words&... words);
   /// One of some words, the first of those that mean the same when writing.

@@ -43,6 +43,11 @@ bool parse(std::string_view text, T& into) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+bool parse(std::string_view text, std::string& into) {
+  into = text;
+  return true;
+}
+
 /// "[1 2 3]"
 template <class T>
 bool parse_list(std::string_view text, std::vector<T>& into) {
@@ -137,6 +142,11 @@ void Spec::take(const char* key, std::vector<std::int64_t>& into) {
   } else if (!parse_list(*value, into)) {
     fail(key, *value, "a list as [1 2]");
   }
+}
+
+void Spec::take(const char* key, std::vector<std::string>& into) {
+  const std::string* value = find(key);
+  if (value != nullptr && !parse_list(*value, into)) fail(key, *value, "a list as [dense head]");
 }
 
 void Spec::finish() const {

@@ -25,6 +25,7 @@ class Spec : public Fields {
   void take(const char* key, OptimizerPtr& into) override;
   void take(const char* key, std::vector<double>& into) override;  // "[0.1 0.2]"
   void take(const char* key, std::vector<std::int64_t>& into) override;
+  void take(const char* key, std::vector<std::string>& into) override;  // "[dense head]"
   // Words say only what is not always so.
   void fixed(const char* /*key*/, Constant /*value*/) override {}
   void unused(const char* /*key*/, const char* /*value*/) override {}

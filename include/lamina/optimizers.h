@@ -48,9 +48,9 @@ struct OptimizerOptions {
 
 /// Turns gradients into new values of variables. Its state is variables in Keras's order, which
 /// weights files of compiled models hold. A step is one parallel pass over all variables, and its
-/// result does not depend on the number of threads. As in Keras, a variable that has a gradient and
-/// a constraint ends each step as that says, behind weight decay and averages, those steps too that
-/// only accumulate. Not synchronised.
+/// result does not depend on the number of threads (but for Muon's products). As in Keras, a
+/// variable that has a gradient and a constraint ends each step as that says, behind weight decay
+/// and averages, those steps too that only accumulate. Not synchronised.
 class Optimizer {
  public:
   Optimizer(const Optimizer&) = delete;
@@ -119,6 +119,10 @@ class Optimizer {
   virtual void create_slots() = 0;
   /// Whether it is built by a LossScaleOptimizer around it.
   [[nodiscard]] bool scaled() const noexcept { return scaled_; }
+  /// What the trainable variable at `index` shrinks by, times the learning rate; none: it does not.
+  [[nodiscard]] virtual std::optional<double> weight_decay_of(std::size_t /*index*/) const {
+    return options_.weight_decay;
+  }
   /// True for a step that reads its arrays on the host: those of a device go there and back.
   [[nodiscard]] virtual bool steps_on_host() const { return false; }
 
@@ -326,6 +330,36 @@ struct LionOptions {
   LAMINA_OPTIMIZER_OPTIONS
 };
 [[nodiscard]] OptimizerPtr Lion(LionOptions options = {});
+
+/// Matrices move by about orthogonal ones: m = momentum m + g, u = m (nesterov: momentum m + g),
+/// x = u / (|u| + 1e-7), then `ns_steps` times, of the wide matrix x or its transpose,
+/// x = muon_a x + (muon_b a + muon_c a^2) x with a = x x^T; w -= lr rms_rate sqrt(max(rows,
+/// columns)) x, without `rms_rate` w -= lr x. What has another rank moves as Adam does, by lr
+/// adam_lr_ratio, and shrinks by `adam_weight_decay`; so do embeddings, which have "embedding" in
+/// their path in any case, and variables in whose path one of the regular expressions
+/// `exclude_layers` (ECMAScript's, as in std::regex) is found. A step is computed on the host:
+/// variables of a device go there and back. Throws ValueError for a text that is no regular
+/// expression, and for `ns_steps` that are negative or more than 100.
+struct MuonOptions {
+  LearningRate learning_rate = 0.001;
+  double adam_beta_1 = 0.9;
+  double adam_beta_2 = 0.999;
+  std::optional<double> adam_weight_decay = 0.004;
+  double epsilon = 1e-7;
+  std::optional<double> weight_decay = 0.004;
+  LAMINA_OPTIMIZER_OPTIONS
+  std::vector<std::string> exclude_layers = {};
+  bool exclude_embeddings = true;
+  double muon_a = 3.4445;
+  double muon_b = -4.7750;
+  double muon_c = 2.0315;
+  double adam_lr_ratio = 1;
+  double momentum = 0.95;
+  std::int64_t ns_steps = 5;
+  bool nesterov = true;
+  std::optional<double> rms_rate = 0.2;
+};
+[[nodiscard]] OptimizerPtr Muon(MuonOptions options = {});
 
 /// Keeps small float16 gradients from vanishing: the loss is scaled up, by twice as much after each
 /// `dynamic_growth_steps` steps in which all gradients were finite, by half as much after one in

@@ -119,6 +119,10 @@ class LaminaModel:
         """Of each stateful layer."""
         self.request("reset_state")
 
+    def adapt(self, layer, batches, how="list", **more):
+        """Of the layer of this name; `how`: "array" (one batch), "list" or "loader"; `more`: `steps` of a loader."""
+        self.request("adapt", layer=layer, batches=self._write(batches, "batch"), **{"as": how}, **more)
+
     def differentiate(self, inputs, output_gradients):
         """One step in training mode: (outputs, [(path, gradient)] of the trainable variables)."""
         reply = self.request("differentiate", inputs=self._write(inputs, "input"),

@@ -420,6 +420,13 @@ def _gru(random, shape, calm):
     return options | ({"unroll": True} if options["reset_after"] and not options["use_bias"] else {})
 
 
+def _random_crop(random, shape, calm):
+    """As large as the images: in prediction Keras leaves them as they are, whatever shape it says they have."""
+    data_format = _data_format(random)
+    height, width = _split(shape, data_format)[0]
+    return {"height": height, "width": width, "data_format": data_format}
+
+
 def _conv_lstm(random, shape, calm):
     """Of each image of a sequence."""
     data_format = _data_format(random)
@@ -556,6 +563,7 @@ KINDS = {
     "Normalization": Kind(_normalization, _ANY),
     "Resizing": Kind(_resizing, (3,)),
     "CenterCrop": Kind(lambda random, shape, calm: _image_size(random), (3,)),
+    "RandomCrop": Kind(_random_crop, (3,)),
     "RandomFlip": Kind(_random_image(lambda random: {
         "mode": random.choice(["horizontal", "vertical", "horizontal_and_vertical"])}), (3,)),
     "RandomTranslation": Kind(_random_image(lambda random: _affine(random) | {

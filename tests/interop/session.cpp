@@ -130,6 +130,40 @@ json differentiate(Model& model, const json& request) {
   return reply;
 }
 
+/// Given tensors, as a loader's batches, with labels.
+class GivenBatches : public DataLoader {
+ public:
+  explicit GivenBatches(std::vector<Tensor> batches) : batches_(std::move(batches)) {}
+  [[nodiscard]] std::int64_t batches() const override {
+    return static_cast<std::int64_t>(batches_.size());
+  }
+  [[nodiscard]] DataSet batch(std::int64_t /*epoch*/, std::int64_t index,
+                              std::uint64_t /*seed*/) override {
+    const Tensor& x = batches_.at(static_cast<std::size_t>(index));
+    return {x, Tensor::zeros({x.shape()[0]})};
+  }
+
+ private:
+  std::vector<Tensor> batches_;
+};
+
+/// Has a layer learn from "batches", "as" one "array", a "list" or a "loader" of them.
+json adapt(const Model& model, const json& request) {
+  const LayerPtr layer = model.get_layer(request.at("layer").get<std::string>());
+  const std::vector<Tensor> batches = read_tensors(request.at("batches"));
+  const auto as = request.at("as").get<std::string>();
+  if (as == "array") {
+    layers::adapt(layer, batches.at(0));
+  } else if (as == "list") {
+    layers::adapt(layer, batches);
+  } else {
+    layers::AdaptOptions options;
+    if (request.contains("steps")) options.steps = request["steps"].get<std::int64_t>();
+    layers::adapt(layer, std::make_shared<GivenBatches>(batches), options);
+  }
+  return json::object();
+}
+
 SaveOptions save_options(const Model& model, const json& request) {
   SaveOptions options;
   options.overwrite = request.value("overwrite", true);
@@ -240,6 +274,7 @@ json Session::use(Model& model, const json& request) {
     layers::reset_state(model);
     return json::object();
   }
+  if (op == "adapt") return adapt(model, request);
   if (op == "differentiate") return differentiate(model, request);
   if (op == "compile") return compile_model(model, request);
   if (op == "compile_config") return {{"config", models::compile_config_of(model)}};

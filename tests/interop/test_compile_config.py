@@ -151,6 +151,8 @@ def compilations():
         "of its own": (mlp, dict(optimizer=O.Nadam(0.01), loss=CATEGORIES)),
         "strengths": (mlp, dict(optimizer=O.Ftrl(0.05, l1_regularization_strength=0.01, beta=0.5), loss=CATEGORIES)),
         "norms": (mlp, dict(optimizer=O.Lamb(0.01, weight_decay=0.1), loss=CATEGORIES)),
+        "orthogonal": (mlp, dict(optimizer=O.Muon(0.01, exclude_layers=["out"], adam_weight_decay=None, rms_rate=None),
+                                 loss=CATEGORIES)),
         "accumulated": (mlp, dict(optimizer=O.Adam(0.01, gradient_accumulation_steps=2, amsgrad=True), loss=CATEGORIES)),
     }
 

@@ -31,9 +31,10 @@ def _trained(layer, x, lamina):
     """What either library makes of x in training."""
     image = keras.Input(x.shape[1:])
     ours = lamina.from_json(keras.Model(image, layer(image)).to_json())
-    (y,), _ = ours.differentiate([x], [np.zeros(x.shape, "float32")])
+    theirs = np.asarray(layer(x, training=True))
+    (y,), _ = ours.differentiate([x], [np.zeros(theirs.shape, "float32")])
     assert np.array_equal(ours.predict([x])[0], x)
-    return y, np.asarray(layer(x, training=True))
+    return y, theirs
 
 
 def _certain(random):
@@ -42,6 +43,9 @@ def _certain(random):
 
 
 CERTAIN = {
+    # No smaller than the images along one axis.
+    "RandomCrop": lambda random: random.choice([{"height": random.randint(SHAPE[0], 12), "width": random.randint(1, 12)},
+                                                {"height": random.randint(1, 12), "width": random.randint(SHAPE[1], 12)}]),
     "RandomTranslation": lambda random: _affine(random) | {
         "height_factor": _certain(random), "width_factor": _certain(random)},
     "RandomRotation": lambda random: _affine(random) | {"factor": _certain(random)},
@@ -87,6 +91,20 @@ def test_distributions(case, rng, lamina):
         a, b = of(ours), of(theirs)
         allowed = 6.5 * np.sqrt((a.var(axis=0) + b.var(axis=0)) / count) + 1e-4
         assert (np.abs(a.mean(axis=0) - b.mean(axis=0)) <= allowed).all(), case
+
+
+def test_crops_begin_where_they_may(rng, lamina):
+    """Of many layers, each of which takes one part of all images, at all places alike."""
+    count, shape = 240, (2, 4, 3, 1)
+    x = np.arange(np.prod(shape), dtype="float32").reshape(shape)
+    windows = [x[:, down:down + 2, across:across + 2] for down in range(3) for across in range(2)]
+    image = keras.Input(shape[1:])
+    model = keras.Model(image, [layers.RandomCrop(2, 2)(image) for _ in range(count)])
+    ours, _ = lamina.from_json(model.to_json()).differentiate([x], [np.zeros((2, 2, 2, 1), "float32")] * count)
+    theirs = [np.asarray(layers.RandomCrop(2, 2)(x, training=True)) for _ in range(count)]
+    for crops in (ours, theirs):
+        found = [sum(np.array_equal(crop, window) for crop in crops) for window in windows]
+        assert sum(found) == count and min(found) > count / 6 - 6.5 * np.sqrt(count * 5 / 36), found
 
 
 def _augmented(draw):

@@ -31,7 +31,7 @@ def words(class_name, options):
         if isinstance(v, str):
             return v
         if isinstance(v, (list, tuple)):
-            return "[" + " ".join(map(repr, v)) + "]"
+            return "[" + " ".join(x if isinstance(x, str) else repr(x) for x in v) + "]"
         if isinstance(v, tuple(SCHEDULE_CLASSES)):
             config = {k: x for k, x in v.get_config().items() if k != "name" and x is not None}
             return words(type(v).__name__, config).replace(":", "(", 1) + ")"
@@ -362,6 +362,9 @@ OPTIMIZERS = [
               "l2_regularization_strength": 0.2, "l2_shrinkage_regularization_strength": 0.05, "beta": 0.3}),
     ("Lamb", {"learning_rate": 0.01}), ("Lamb", {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3, "weight_decay": 0.02}),
     ("Lamb", {"global_clipnorm": 1.0, "gradient_accumulation_steps": 3, "use_ema": True}),
+    ("Muon", {"learning_rate": 0.01}), ("Muon", {"exclude_layers": ["no.ne", "kern"], "adam_lr_ratio": 0.5}),
+    ("Muon", {"muon_a": 2.0, "muon_b": -1.5, "muon_c": 0.5, "ns_steps": 3, "rms_rate": 0.5, "nesterov": False}),
+    ("Muon", {"clipnorm": 1.0, "gradient_accumulation_steps": 3, "use_ema": True, "momentum": 0.8, "weight_decay": 0.1}),
 ]
 SHAPES = [("dense/kernel", (5, 7)), ("dense/bias", (7,)), ("conv/kernel", (3, 3, 2, 4)), ("scale", ())]
 

@@ -176,6 +176,8 @@ TEST(LayerConfig, BadOptionsAreRefusedInKerasWords) {
            "pad_to_aspect_ratio": true})",
        "Only one of `pad_to_aspect_ratio` & `crop_to_aspect_ratio` can be `True`."},
       {"CenterCrop", R"({"name": "x", "height": 0, "width": 2})", "`height` and `width`"},
+      {"RandomCrop", R"({"name": "x", "height": 0, "width": 3})",
+       "Arguments `height` and `width` should be positive integers"},
       {"RandomFlip", R"({"name": "x", "mode": "diagonal"})", "The `mode` argument"},
       {"RandomTranslation", R"({"name": "x", "height_factor": 0.1, "width_factor": 1.5})",
        "The `factor` argument should be a number (or a list of two numbers) in the range [-1.0, "

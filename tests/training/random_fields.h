@@ -59,6 +59,13 @@ class RandomFields : public training::Fields {
     value = {0, 1};
     keep(key, value);
   }
+  void take(const char* key, std::vector<std::string>& value) override {
+    value.clear();
+    for (std::int64_t i = random_.integer(0, 2); i > 0; --i) {
+      value.push_back("dense_" + std::to_string(random_.integer(0, 9)) + "/");
+    }
+    keep(key, value);
+  }
   void fixed(const char* /*key*/, Constant /*value*/) override {}
   void unused(const char* /*key*/, const char* /*value*/) override {}
 

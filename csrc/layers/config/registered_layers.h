@@ -95,6 +95,7 @@
   X(Discretization, DiscretizationOptions)                 \
   X(Resizing, ResizingOptions)                             \
   X(CenterCrop, CenterCropOptions)                         \
+  X(RandomCrop, RandomCropOptions)                         \
   X(RandomFlip, RandomFlipOptions)                         \
   X(RandomTranslation, RandomTranslationOptions)           \
   X(RandomRotation, RandomRotationOptions)                 \

@@ -98,8 +98,15 @@ ValueId coordinates(Builder& builder, const AffineAxis& axis, const Shape& image
   return builder.binary(Binary::kAdd, own, axis.offset);
 }
 
-/// What images have at two taps. A row of the table is a pixel.
-ValueId pixels(Builder& builder, ValueId images, const Tap& row, const Tap& column) {
+ValueId product(Builder& builder, const std::optional<ValueId>& a,
+                const std::optional<ValueId>& b) {
+  return builder.binary(Binary::kMultiply, a.value(), b.value());
+}
+
+}  // namespace
+
+// A row of the table is a pixel.
+ValueId pixels_at(Builder& builder, ValueId images, ValueId rows, ValueId columns) {
   const Shape shape = builder.shape(images);
   const std::int64_t in_image = shape[1] * shape[2], all = shape[0] * in_image;
   const DType exact = all < std::int64_t{1} << 24 ? DType::kFloat32 : DType::kFloat64;
@@ -107,25 +114,19 @@ ValueId pixels(Builder& builder, ValueId images, const Tap& row, const Tap& colu
   for (std::int64_t i = 0; i < shape[0]; ++i) firsts.push_back(static_cast<double>(i * in_image));
   const ValueId of_image = numbers(builder, std::move(firsts), {{shape[0], 1, 1, 1}, exact});
   const ValueId of_row =
-      scale_shift(builder, builder.cast(row.index, exact), static_cast<double>(shape[2]), 0);
+      scale_shift(builder, builder.cast(rows, exact), static_cast<double>(shape[2]), 0);
   const ValueId begin = builder.binary(Binary::kAdd, of_row, of_image);
-  const ValueId place = builder.binary(Binary::kAdd, begin, builder.cast(column.index, exact));
-  const ValueId ids = builder.reshape(place, {shape[0], shape[1], shape[2]});
+  const ValueId place = builder.binary(Binary::kAdd, begin, builder.cast(columns, exact));
+  const Shape result = builder.shape(place);
+  const ValueId ids = builder.reshape(place, {result[0], result[1], result[2]});
   ops::Gather op;
   op.ids = builder.spec(ids);
-  op.y = builder.spec(images);
+  op.y = {{result[0], result[1], result[2], shape[3]}, builder.dtype(images)};
   op.rows = all;
   op.flows = true;
   const ValueId table = builder.reshape(images, op.table().shape);
   return builder.emit(std::move(op), {ids, table});
 }
-
-ValueId product(Builder& builder, const std::optional<ValueId>& a,
-                const std::optional<ValueId>& b) {
-  return builder.binary(Binary::kMultiply, a.value(), b.value());
-}
-
-}  // namespace
 
 ValueId affine_transform(Builder& builder, ValueId images, const AffineAxis& rows,
                          const AffineAxis& columns, const Sampling& sampling) {
@@ -140,7 +141,7 @@ ValueId affine_transform(Builder& builder, ValueId images, const AffineAxis& row
   std::optional<ValueId> sum;
   for (const Tap& row : down) {
     for (const Tap& column : across) {
-      ValueId y = builder.cast(pixels(builder, images, row, column), wide);
+      ValueId y = builder.cast(pixels_at(builder, images, row.index, column.index), wide);
       if (row.inside) y = where(builder, product(builder, row.inside, column.inside), y, fill);
       if (row.weight) {
         const ValueId weight = product(builder, row.weight, column.weight);

@@ -23,6 +23,11 @@ struct Sampling {
   double fill_value = 0;
 };
 
+/// What images have at rows and columns, which are floating, each on its axis, and broadcast to
+/// (batch, height, width, 1) of the result. No gradient goes to these.
+[[nodiscard]] graph::ValueId pixels_at(graph::Builder& builder, graph::ValueId images,
+                                       graph::ValueId rows, graph::ValueId columns);
+
 /// By the rules of jax.scipy.ndimage.map_coordinates. No gradient goes to the axes.
 [[nodiscard]] graph::ValueId affine_transform(graph::Builder& builder, graph::ValueId images,
                                               const AffineAxis& rows, const AffineAxis& columns,

@@ -30,14 +30,19 @@ ValueId resized(Builder& builder, ValueId images, IntPair size, Kind kind, bool 
   return op.x == op.y ? images : builder.emit(std::move(op), {images});
 }
 
-ValueId cropped_to_ratio(Builder& builder, ValueId images, IntPair size) {
-  const Shape& shape = builder.shape(images);
+IntPair window_of_ratio(const Shape& shape, IntPair size) {
   const std::int64_t height = shape[1], width = shape[2];
   const auto within = [](std::int64_t wanted, std::int64_t most) {
     return std::max<std::int64_t>(std::min(wanted, most), 1);
   };
-  const std::int64_t rows = within(width * size.first / size.second, height);
-  const std::int64_t columns = within(height * size.second / size.first, width);
+  return {within(width * size.first / size.second, height),
+          within(height * size.second / size.first, width)};
+}
+
+ValueId cropped_to_ratio(Builder& builder, ValueId images, IntPair size) {
+  const Shape& shape = builder.shape(images);
+  const std::int64_t height = shape[1], width = shape[2];
+  const auto [rows, columns] = window_of_ratio(shape, size);
   const ValueId cut = cropped(builder, images, 1, (height - rows) / 2, rows);
   return cropped(builder, cut, 2, (width - columns) / 2, columns);
 }

@@ -16,7 +16,10 @@ namespace lamina::layers {
 [[nodiscard]] graph::ValueId resized(graph::Builder& builder, graph::ValueId images, IntPair size,
                                      ops::Resize2D::Kind kind, bool antialias = false);
 
-/// The largest window in the middle of images that has the ratio of `size`.
+/// The height and the width of the largest window within images of `shape` that has the ratio of
+/// `size`.
+[[nodiscard]] IntPair window_of_ratio(const Shape& shape, IntPair size);
+/// The one in the middle of images.
 [[nodiscard]] graph::ValueId cropped_to_ratio(graph::Builder& builder, graph::ValueId images,
                                               IntPair size);
 /// Images between two bars of `value` that give them the ratio of `size`, or nearly: both bars are

@@ -5,15 +5,11 @@
 
 namespace lamina::models {
 
-/// What a model that begins to compute something else has for its version from then on: more than
-/// any model had before.
-[[nodiscard]] std::uint64_t next_graph_version() noexcept;
-
-/// Notices when a model, or one of those within it, begins to compute something else.
+/// Notices when a model, or what it holds, begins to compute something else.
 class GraphWatch {
  public:
   /// Whether it has since the last call; true the first time. Looks through the model's layers only
-  /// when some model has changed.
+  /// when something has changed.
   [[nodiscard]] bool changed(const Model& model);
 
  private:

@@ -9,6 +9,7 @@
 #include "layers/naming.h"
 #include "training/optimizers/constrainer.h"
 #include "training/optimizers/device_update.h"
+#include "training/optimizers/patterns.h"
 #include "training/optimizers/scalars.h"
 #include "training/optimizers/step_memory.h"
 #include "training/optimizers/update.h"
@@ -47,17 +48,7 @@ void check_options(const OptimizerOptions& o) {
   }
 }
 
-/// One of the patterns that exclude_from_weight_decay takes.
-std::regex pattern_of(const std::string& text) {
-  try {
-    return std::regex(text);
-  } catch (const std::regex_error& error) {
-    throw ValueError(
-        fmt::format("`exclude_from_weight_decay()`: `var_names` are regular expressions. Received: "
-                    "'{}', which is none ({})",
-                    text, error.what()));
-  }
-}
+constexpr std::string_view kUndecayed = "`exclude_from_weight_decay()`: `var_names`";
 
 /// New values on their way: what a step writes into, and assigns once all is computed.
 class NewValues {
@@ -199,15 +190,15 @@ void Optimizer::exclude_from_weight_decay(std::vector<std::string> var_names) {
     throw ValueError(
         "`exclude_from_weight_decay()` can only be configured before the optimizer is built.");
   }
-  for (const std::string& text : var_names) (void)pattern_of(text);
+  for (const std::string& text : var_names) (void)training::pattern_of(kUndecayed, text);
   undecayed_ = std::move(var_names);
 }
 
 std::vector<bool> Optimizer::decaying() const {
-  std::vector<bool> decays(trainable_.size(), options_.weight_decay.has_value());
-  if (!options_.weight_decay) return decays;
+  std::vector<bool> decays(trainable_.size());
+  for (std::size_t i = 0; i < decays.size(); ++i) decays[i] = weight_decay_of(i).has_value();
   for (const std::string& text : undecayed_) {
-    const std::regex pattern = pattern_of(text);
+    const std::regex pattern = training::pattern_of(kUndecayed, text);
     for (std::size_t i = 0; i < trainable_.size(); ++i) {
       if (std::regex_search(trainable_[i]->name(), pattern)) decays[i] = false;
     }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "training/described/description.h"
+#include "training/optimizers/adam_rule.h"
 #include "training/optimizers/common_options.h"
 #include "training/optimizers/update.h"
 
@@ -51,9 +52,7 @@ class AdamOptimizer : public Optimizer {
   template <class Options>
   AdamOptimizer(const Options& o, std::string class_name)
       : Optimizer(common_options(o), class_name),
-        beta_1_(o.beta_1),
-        beta_2_(o.beta_2),
-        epsilon_(o.epsilon),
+        numbers_{o.beta_1, o.beta_2, o.epsilon},
         amsgrad_(o.amsgrad),
         class_name_(std::move(class_name)) {}
   std::string class_name() const override { return class_name_; }
@@ -74,14 +73,10 @@ class AdamOptimizer : public Optimizer {
  private:
   template <class Functor, class T>
   Functor functor(const Update& update) const {
-    const T local_step = T(update.iteration + 1);
-    const T power_1 = std::pow(T(beta_1_), local_step);
-    const T power_2 = std::pow(T(beta_2_), local_step);
-    const T alpha = T(update.learning_rate) * std::sqrt(T(1) - power_2) / (T(1) - power_1);
-    return {alpha, T(1 - beta_1_), T(1 - beta_2_), T(epsilon_)};
+    return training::adam_rule<Functor>(numbers_, update, T(update.learning_rate));
   }
 
-  double beta_1_, beta_2_, epsilon_;
+  training::AdamNumbers numbers_;
   bool amsgrad_;
   std::string class_name_;
 };

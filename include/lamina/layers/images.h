@@ -7,8 +7,9 @@
 
 // Layers that prepare images, (batch, height, width, channels) or with the channels first, and
 // change them at random. They give the compute dtype, whatever they take. Those that are random are
-// the identity in prediction; in training they draw for each image anew, from a distribution that
-// is Keras's. A factor is a number, from whose negative to itself is drawn, or {lowest, highest}.
+// the identity in prediction; in training they draw for each image anew (RandomCrop for each
+// batch), from a distribution that is Keras's. A factor is a number, from whose negative to itself
+// is drawn, or {lowest, highest}.
 namespace lamina::layers {
 
 /// Images of `height` x `width`. `interpolation`: "nearest", "bilinear", "bicubic", "lanczos3",
@@ -43,6 +44,20 @@ struct CenterCropOptions {
   bool trainable = true;
 };
 [[nodiscard]] LayerRef CenterCrop(CenterCropOptions options);
+
+/// In training a part of the images, the same one of all in a batch. Of images that are no larger
+/// than that along one of the axes: what lies in the middle, resized, with Keras's rounding. In
+/// prediction, as in Keras, images keep the size that they have, which is then another one than the
+/// layer's output shape says.
+struct RandomCropOptions {
+  std::int64_t height = -1;  ///< has to be given
+  std::int64_t width = -1;   ///< has to be given
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef RandomCrop(RandomCropOptions options);
 
 /// Flips half of the images, left and right ("horizontal"), top and bottom ("vertical"), or both at
 /// once.

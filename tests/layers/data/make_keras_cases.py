@@ -597,12 +597,20 @@ def volumes():
         yield case(L.MaxPooling3D(dtype=policy), VOLUME, numbers=False)
 
 
+def crops():
+    """In prediction Keras gives the images as they are, whatever shape it says."""
+    global rng
+    rng = np.random.default_rng(20261209)
+    yield case(L.RandomCrop(7, 6, seed=3), IMAGE)
+    yield case(L.RandomCrop(2, 3, data_format="channels_first"), FIRST, numbers=False)
+
+
 def main():
     keras.config.set_floatx("float32")
     groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow, attention, masks,
               recurrent, more_normalizations, more_attention, more_core, time_distributed,
               cells, one_dimension, noise, spectral, conv_lstm, images, categories, volumes,
-              conv_lstm_of_volumes)
+              conv_lstm_of_volumes, crops)
     cases = [c for group in groups for c in group()]
     path = pathlib.Path(__file__).with_name("keras_cases.json")
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)

@@ -66,6 +66,7 @@ inline std::vector<OptimizerCase> optimizer_cases() {
                          .l2_shrinkage_regularization_strength = 0.1});
        }},
       {"Lamb", [] { return o::Lamb(); }},
+      {"Muon", [] { return o::Muon({.weight_decay = 0.1, .use_ema = true}); }},
       {"ClippedLamb",
        [] {
          return o::Lamb({.learning_rate = 0.01,

@@ -26,6 +26,14 @@ Case center_crop(Random& random) {
           {image(random, 2, first)}};
 }
 
+Case random_crop(Random& random) {
+  const bool first = coin(random);
+  return {layers::RandomCrop({.height = pick(random, 1, 12),
+                              .width = pick(random, 1, 12),
+                              .data_format = format(first)}),
+          {image(random, 2, first)}};
+}
+
 Case flip(Random& random) {
   const bool first = coin(random);
   return {layers::RandomFlip({.mode = one_of<std::string>(
@@ -51,6 +59,7 @@ std::vector<Row> rows_of_images() {
   using namespace layers;
   return {{"Resizing", resizing},
           {"CenterCrop", center_crop},
+          {"RandomCrop", random_crop},
           {"RandomFlip", flip},
           {"RandomTranslation",
            [](Random& random) {

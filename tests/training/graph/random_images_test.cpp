@@ -192,6 +192,42 @@ TEST(RandomImages, ZoomGoesAboutTheMiddle) {
   EXPECT_EQ(zoomed(-0.5), (Numbers{2, 2.5, 3, 3.5, 4}));
 }
 
+TEST(RandomImages, CropsTakeTheSamePartOfAllImagesInABatch) {
+  const Shape shape{3, 6, 5, 2};
+  Tensor images = Tensor::empty(shape);
+  for (std::int64_t i = 0; i < images.size(); ++i) images.data<float>()[i] = static_cast<float>(i);
+  const ModelPtr model =
+      model_of(layers::RandomCrop({.height = 3, .width = 4}), {shape}, "float32");
+  EXPECT_TRUE(bitwise_equal(model->predict(images), images));
+  TrainGraph graph(*model, {shape});
+  std::vector<std::int64_t> drawn(4 * 2);
+  for (std::uint64_t counter = 1; counter <= kCount; ++counter) {
+    const Tensor& y = graph.forward({images}, {7, counter})[0];
+    ASSERT_EQ(y.shape(), (Shape{3, 3, 4, 2}));
+    const auto first = static_cast<std::int64_t>(y.data<float>()[0]);
+    const std::int64_t row = first / 10, column = first % 10 / 2;
+    ++drawn.at(static_cast<std::size_t>(2 * row + column));
+    for (std::int64_t i = 0; i < y.size(); ++i) {
+      const std::int64_t image = i / 24, down = i / 8 % 3, across = i / 2 % 4;
+      const std::int64_t place = 60 * image + 10 * (row + down) + 2 * (column + across) + i % 2;
+      ASSERT_EQ(y.data<float>()[i], static_cast<float>(place)) << i;
+    }
+  }
+  for (const std::int64_t count : drawn) {
+    EXPECT_NEAR(static_cast<double>(count), kCount / 8, 7 * std::sqrt(kCount * 7 / 64));
+  }
+}
+
+TEST(RandomImages, CropsOfWhatLeavesNoChoiceAreOfTheMiddle) {
+  const LayerRef layer = layers::RandomCrop({.height = 2, .width = 1});
+  EXPECT_EQ(trained(layer, Tensor::from<float>({1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, {1, 2, 5, 1})),
+            (Numbers{3, 8}));
+  // From the middle on, as far as there are pixels, and then larger.
+  const Tensor flat = Tensor::from<float>({0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13}, {1, 2, 6, 1});
+  EXPECT_EQ(trained(layers::RandomCrop({.height = 4, .width = 4}), flat),
+            (Numbers{2, 3, 4, 5, 4, 5, 6, 7, 8, 9, 10, 11, 10, 11, 12, 13}));
+}
+
 TEST(RandomImages, IntegersBecomeTheComputeDtype) {
   const auto x = layers::Input({.shape = {2, 2, 1}, .dtype = "uint8"});
   const auto model = Functional::create(x, layers::RandomBrightness({.factor = {0.5, 0.5}})(x));
