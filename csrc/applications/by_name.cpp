@@ -14,6 +14,14 @@ struct Application {
 
 // Those of a family beside one another, smallest first.
 constexpr auto kApplications = std::to_array<Application>({
+    {"VGG16", VGG16},
+    {"VGG19", VGG19},
+    {"ResNet50", ResNet50},
+    {"ResNet101", ResNet101},
+    {"ResNet152", ResNet152},
+    {"ResNet50V2", ResNet50V2},
+    {"ResNet101V2", ResNet101V2},
+    {"ResNet152V2", ResNet152V2},
     {"EfficientNetV2B0", EfficientNetV2B0},
     {"EfficientNetV2B1", EfficientNetV2B1},
     {"EfficientNetV2B2", EfficientNetV2B2},

@@ -1,6 +1,7 @@
 #pragma once
 #include <lamina/layers.h>
 #include <lamina/model.h>
+#include <lamina/tensor.h>
 
 #include <cstdint>
 #include <memory>
@@ -48,6 +49,21 @@ struct Options {
 // no values: they are made at first use, or read from a file. Throw ValueError for options that do
 // not fit, or that only other models have.
 
+/// Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition",
+/// 2014. The classifier has two more dense layers, "fc1" and "fc2".
+[[nodiscard]] std::shared_ptr<Functional> VGG16(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> VGG19(Options options = {});
+
+/// He et al., "Deep Residual Learning for Image Recognition", 2015.
+[[nodiscard]] std::shared_ptr<Functional> ResNet50(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> ResNet101(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> ResNet152(Options options = {});
+
+/// He et al., "Identity Mappings in Deep Residual Networks", 2016.
+[[nodiscard]] std::shared_ptr<Functional> ResNet50V2(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> ResNet101V2(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> ResNet152V2(Options options = {});
+
 /// Tan and Le, "EfficientNetV2: Smaller Models and Faster Training", 2021.
 [[nodiscard]] std::shared_ptr<Functional> EfficientNetV2B0(Options options = {});
 [[nodiscard]] std::shared_ptr<Functional> EfficientNetV2B1(Options options = {});
@@ -62,5 +78,24 @@ struct Options {
 [[nodiscard]] std::shared_ptr<Functional> by_name(std::string_view name, Options options = {});
 /// The names that `by_name` knows.
 [[nodiscard]] std::vector<std::string_view> names();
+
+/// Images with values in [0, 255] as models want them whose weights Keras trained on ImageNet
+/// (`keras.applications.imagenet_utils.preprocess_input`). `images`: (batch, height, width,
+/// channels) or (height, width, channels), on any device, which stay as they are; the result is
+/// there too, with their shape and dtype, float32 for integers and bools.
+///
+/// | mode    | gives                                       | for weights of                    |
+/// |---------|---------------------------------------------|-----------------------------------|
+/// | "caffe" | blue, green, red, each less ImageNet's mean | VGG, ResNet                       |
+/// | "tf"    | values in [-1, 1]; any number of channels   | ResNetV2, MobileNet, MobileNetV2, |
+/// |         |                                             | Xception, InceptionV3, NASNet,    |
+/// |         |                                             | InceptionResNetV2                 |
+/// | "torch" | of [0, 1], less ImageNet's mean and         | DenseNet                          |
+/// |         | divided by its standard deviation           |                                   |
+///
+/// MobileNetV3, EfficientNet, EfficientNetV2 and ConvNeXt have what they need inside: they take
+/// values in [0, 255]. Throws ValueError for an unknown mode, for other than three or four
+/// dimensions, and in "caffe" and "torch" for other than three channels, red, green and blue.
+[[nodiscard]] Tensor preprocess_input(const Tensor& images, std::string_view mode = "caffe");
 
 }  // namespace lamina::applications

@@ -122,7 +122,9 @@ TEST(Applications, RefuseWhatOnlyOthersTake) {
     const auto make = [&](applications::Options options) {
       return applications::by_name(name, std::move(options));
     };
-    if (!small) EXPECT_THROW((void)make({.alpha = 0.5}), ValueError) << name;
+    if (!small) {
+      EXPECT_THROW((void)make({.alpha = 0.5}), ValueError) << name;
+    }
     if (name != "MobileNet") {
       EXPECT_THROW((void)make({.depth_multiplier = 2}), ValueError) << name;
       EXPECT_THROW((void)make({.dropout = 0.1}), ValueError) << name;

@@ -38,6 +38,16 @@ class Driver:
             raise LaminaError(reply["error"], reply["message"])
         return reply
 
+    def write(self, arrays, name):
+        """Arrays for a request: what describes each of them."""
+        described = []
+        for index, array in enumerate(arrays):
+            path = self.scratch / f"{name}_{index}.bin"
+            array = np.ascontiguousarray(array)
+            path.write_bytes(array.tobytes())
+            described.append({"path": str(path), "shape": list(array.shape), "dtype": array.dtype.name})
+        return described
+
     def close(self):
         self.process.stdin.close()
         status = self.process.wait(timeout=60)
@@ -58,6 +68,11 @@ class Driver:
 
     def application(self, name, **options):
         return self._model("application", name=name, options=options)
+
+    def preprocess_input(self, images, mode):
+        reply = self.request("preprocess_input", images=self.write([images], "images")[0], mode=mode,
+                             output=str(self.scratch / "preprocessed"))
+        return _read([reply["images"]])[0]
 
     def hand_written(self, name, dtype="float32"):
         """A model of zoo.cpp, the twin of the class of that name in zoo.py."""
@@ -100,18 +115,9 @@ class LaminaModel:
         self.request("values", path=str(path))
         return path.read_bytes()
 
-    def _write(self, arrays, name):
-        described = []
-        for index, array in enumerate(arrays):
-            path = self.driver.scratch / f"{name}_{index}.bin"
-            array = np.ascontiguousarray(array)
-            path.write_bytes(array.tobytes())
-            described.append({"path": str(path), "shape": list(array.shape), "dtype": array.dtype.name})
-        return described
-
     def predict(self, inputs, batch_size=32):
         """Lists of arrays in and out."""
-        reply = self.request("predict", inputs=self._write(inputs, "input"),
+        reply = self.request("predict", inputs=self.driver.write(inputs, "input"),
                              outputs=str(self.driver.scratch / "output_"), batch_size=batch_size)
         return _read(reply["outputs"])
 
@@ -125,8 +131,8 @@ class LaminaModel:
 
     def differentiate(self, inputs, output_gradients):
         """One step in training mode: (outputs, [(path, gradient)] of the trainable variables)."""
-        reply = self.request("differentiate", inputs=self._write(inputs, "input"),
-                             output_gradients=self._write(output_gradients, "seed"),
+        reply = self.request("differentiate", inputs=self.driver.write(inputs, "input"),
+                             output_gradients=self.driver.write(output_gradients, "seed"),
                              outputs=str(self.driver.scratch / "step_"))
         return _read(reply["outputs"]), list(zip(reply["paths"], _read(reply["gradients"]), strict=True))
 
@@ -142,7 +148,7 @@ class LaminaModel:
 
     def train(self, x, y, batch_size):
         """One step a batch; [{"loss": ...}] of each. Leaves the loss scales after each in `loss_scales`."""
-        reply = self.request("train", x=self._write([x], "x")[0], y=self._write([y], "y")[0], batch_size=batch_size)
+        reply = self.request("train", x=self.driver.write([x], "x")[0], y=self.driver.write([y], "y")[0], batch_size=batch_size)
         self.loss_scales = reply["loss_scales"]
         return reply["logs"]
 
@@ -192,8 +198,8 @@ class LaminaModel:
     def _written(self, given, name):
         """Of an array, or of a list of them and of None."""
         if not isinstance(given, list):
-            return self._write([given], name)[0]
-        return [None if array is None else self._write([array], f"{name}_{i}")[0] for i, array in enumerate(given)]
+            return self.driver.write([given], name)[0]
+        return [None if array is None else self.driver.write([array], f"{name}_{i}")[0] for i, array in enumerate(given)]
 
     def drop(self):
         self.request("drop")

@@ -225,6 +225,11 @@ json Session::run(const json& request) {
   if (request["op"] == "optimizer") return run_optimizer(request);
   if (request["op"] == "object") return rewrite_object(request);
   if (request["op"] == "classes") return list_classes();
+  if (request["op"] == "preprocess_input") {
+    const Tensor images = applications::preprocess_input(read_tensor(request.at("images")),
+                                                         request.at("mode").get<std::string>());
+    return {{"images", write_tensor(images, request.at("output").get<std::string>())}};
+  }
   if (request["op"] == "progress") return progress_texts(request);
   if (!request.contains("model")) return make(request);
   const int number = request["model"].get<int>();

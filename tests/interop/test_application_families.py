@@ -12,6 +12,9 @@ from test_random_models import assert_same_weights
 
 # Height and width (of which the smallest that the model takes is told apart), and further arguments.
 FAMILIES = [
+    ("VGG16", (32, 32), {}),
+    ("ResNet50", (32, 48), {}),
+    ("ResNet50V2", (33, 32), {}),
 ]
 
 
@@ -25,10 +28,10 @@ def _made(case):
     return getattr(keras.applications, name)(weights=None, classifier_activation=None, **keywords)
 
 
-@pytest.mark.parametrize("case", FAMILIES, ids=_name)
-def test_a_family(case, rng, lamina, tmp_path):
-    name, size, options = case
-    model = _made(case)
+@pytest.mark.parametrize("family", FAMILIES, ids=_name)
+def test_a_family(family, rng, lamina, tmp_path):
+    name, size, options = family
+    model = _made(family)
     values.randomize(model, rng, gain=1.5)
     model.save_weights(tmp_path / "keras.weights.h5")
     images = _images(rng, max(size), 2)[:, :size[0], :size[1]]
@@ -42,6 +45,6 @@ def test_a_family(case, rng, lamina, tmp_path):
     assert np.abs(logits[0] - logits[1]).max() > 1e-3 * np.abs(logits).max()
     assert ours.predict([images])[0].tobytes() == read.predict([images])[0].tobytes()
     ours.save_weights(tmp_path / "lamina.weights.h5")
-    again = _made(case)
+    again = _made(family)
     again.load_weights(tmp_path / "lamina.weights.h5")
     assert_same_weights(model, again)
