@@ -29,6 +29,13 @@ constexpr auto kApplications = std::to_array<Application>({
     {"EfficientNetV2S", EfficientNetV2S},
     {"EfficientNetV2M", EfficientNetV2M},
     {"EfficientNetV2L", EfficientNetV2L},
+    {"NASNetMobile", NASNetMobile},
+    {"NASNetLarge", NASNetLarge},
+    {"ConvNeXtTiny", ConvNeXtTiny},
+    {"ConvNeXtSmall", ConvNeXtSmall},
+    {"ConvNeXtBase", ConvNeXtBase},
+    {"ConvNeXtLarge", ConvNeXtLarge},
+    {"ConvNeXtXLarge", ConvNeXtXLarge},
 });
 
 }  // namespace

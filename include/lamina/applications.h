@@ -73,6 +73,20 @@ struct Options {
 [[nodiscard]] std::shared_ptr<Functional> EfficientNetV2M(Options options = {});
 [[nodiscard]] std::shared_ptr<Functional> EfficientNetV2L(Options options = {});
 
+/// Zoph et al., "Learning Transferable Architectures for Scalable Image Recognition", 2017. Of
+/// images with values in [-1, 1]. Without a top NASNetLarge needs an `input_shape` all the same:
+/// the model that is made for images of any size, by Keras too, fits none. NASNetMobile's is then
+/// (224, 224, 3).
+[[nodiscard]] std::shared_ptr<Functional> NASNetMobile(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> NASNetLarge(Options options = {});
+
+/// Liu et al., "A ConvNet for the 2020s", 2022. The names of their layers begin with the model's.
+[[nodiscard]] std::shared_ptr<Functional> ConvNeXtTiny(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> ConvNeXtSmall(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> ConvNeXtBase(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> ConvNeXtLarge(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> ConvNeXtXLarge(Options options = {});
+
 /// An application by the name of its function, "EfficientNetV2B0". Throws ValueError naming those
 /// there are.
 [[nodiscard]] std::shared_ptr<Functional> by_name(std::string_view name, Options options = {});

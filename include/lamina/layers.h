@@ -1,5 +1,6 @@
 #pragma once
 #include <lamina/layers/activation.h>
+#include <lamina/layers/applications.h>
 #include <lamina/layers/attention.h>
 #include <lamina/layers/conv_lstm.h>
 #include <lamina/layers/convolution.h>

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 
 import keras
+from keras.src.applications import convnext
 
 ACTIVATIONS = [
     None, "linear", "relu", "relu6", "leaky_relu", "elu", "selu", "silu", "gelu", "sigmoid",
@@ -527,6 +528,9 @@ KINDS = {
     "ActivityRegularization": Kind(lambda random, shape, calm: {"l1": random.uniform(0, 0.1),
                                                                 "l2": random.uniform(0, 0.1)}, _ANY),
     "Identity": Kind(_NOTHING, _ANY),
+    "LayerScale": Kind(lambda random, shape, calm: {"init_values": random.uniform(0, 1),
+                                                    "projection_dim": shape[-1]}, _ANY),
+    "StochasticDepth": Kind(lambda random, shape, calm: {"drop_path_rate": random.uniform(0, 0.9)}, _ANY),
     "MaxPooling1D": Kind(_pool, (2,)),
     "MaxPooling2D": Kind(_pool, (3,)),
     "MaxPooling3D": Kind(_pool, (4,)),
@@ -581,6 +585,11 @@ KINDS = {
 # Keras writes the dtype of these layers' variables as that of the layer: a mixed policy is lost. (CategoryEncoding's is
 # not, but what it gives is of that dtype, whatever its symbolic outputs say.)
 FORGETTING = {"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Discretization", "CategoryEncoding"}
+
+
+def layer_class(name):
+    """Keras's, which some applications have to themselves."""
+    return getattr(keras.layers, name, None) or getattr(convnext, name)
 
 
 def call(random, layer, inputs):

@@ -9,7 +9,7 @@ import jax.extend
 import keras
 import numpy as np
 
-from layer_options import FORGETTING, KINDS, call, draw_options, random_shape
+from layer_options import FORGETTING, KINDS, call, draw_options, layer_class, random_shape
 
 POLICIES = ["float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16"]
 NAMES = ["kopf", "schicht_\u00e4\u00f6", "\u5c42", "a.b", "with space", "UPPER", "_private", "layers", "vars", "0"]
@@ -44,7 +44,7 @@ class ModelMaker:
             options["name"] = name
         if self.random.random() < 0.1 and class_name != "TimeDistributed":  # what it gives has its layer's, in Keras
             options["dtype"] = self.random.choice(POLICIES[:2]) if self.policy in POLICIES[:2] else self.policy
-        layer = getattr(keras.layers, class_name)(**options)
+        layer = layer_class(class_name)(**options)
         layer.trainable = self.random.random() > 0.2
         return layer
 
@@ -127,7 +127,7 @@ class ModelMaker:
             options = draw_options(self.random, class_name, shape, calm=True)
             if options is None:
                 continue
-            trial = getattr(keras.layers, class_name)(**options)(probe)
+            trial = layer_class(class_name)(**options)(probe)
             if 0 < math.prod(trial.shape[1:]) <= MAX_SIZE:
                 stack.add(self.layer(class_name, options))
                 return trial

@@ -15,15 +15,18 @@ FAMILIES = [
     ("VGG16", (32, 32), {}),
     ("ResNet50", (32, 48), {}),
     ("ResNet50V2", (33, 32), {}),
+    ("NASNetMobile", (64, 96), {}),
+    ("ConvNeXtTiny", (64, 64), {}),
+    ("ConvNeXtTiny", (32, 96), {"include_preprocessing": False}),
 ]
 
 
-def _name(case):
-    return "-".join([case[0], *(f"{key}={value}" for key, value in case[2].items())])
+def _name(family):
+    return "-".join([family[0], *(f"{key}={value}" for key, value in family[2].items())])
 
 
-def _made(case):
-    name, size, options = case
+def _made(family):
+    name, size, options = family
     keywords = {"input_shape": (*size, 3), "classes": 10, **options}
     return getattr(keras.applications, name)(weights=None, classifier_activation=None, **keywords)
 

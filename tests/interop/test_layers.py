@@ -9,7 +9,7 @@ import random_models
 import tolerances
 import values
 from h5_compare import checkpoint_differences
-from layer_options import FORGETTING, KINDS, call, draw_options, random_shape
+from layer_options import FORGETTING, KINDS, call, draw_options, layer_class, random_shape
 
 SAMPLES = 3  # for each policy
 
@@ -62,7 +62,7 @@ def _model(draw, name, policy):
     if options is None:
         return None
     inputs = _inputs(draw, name, shape, options)
-    output = call(draw, getattr(keras.layers, name)(**options), inputs)
+    output = call(draw, layer_class(name)(**options), inputs)
     distinct = {id(x): x for x in keras.tree.flatten(inputs)}
     return keras.Model(list(distinct.values()), output)
 

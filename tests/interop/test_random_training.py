@@ -29,6 +29,8 @@ def without_chance(config):
         options["rate"] = 0.0
     elif config["class_name"] == "GaussianNoise":
         options["stddev"] = 0.0
+    elif config["class_name"] == "StochasticDepth":
+        options["drop_path_rate"] = 0.0
     elif config["class_name"] == "ActivityRegularization":  # where it is shared JAX counts its last call alone
         options |= {"l1": 0.0, "l2": 0.0}
     elif config["class_name"] == "MultiHeadAttention":

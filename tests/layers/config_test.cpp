@@ -107,6 +107,8 @@ TEST(LayerConfig, AValueThatIsNotSupportedIsRefusedWithItsOption) {
       {"Dropout", R"({"name": "x"})", "'rate'"},
       {"GaussianNoise", R"({"name": "x"})", "'stddev'"},
       {"GaussianDropout", R"({"name": "x"})", "'rate'"},
+      {"LayerScale", R"({"name": "x", "init_values": 0.1})", "'projection_dim'"},
+      {"StochasticDepth", R"({"name": "x"})", "'drop_path_rate'"},
       {"Resizing", R"({"name": "x", "height": 2})", "'width'"},
       {"CenterCrop", R"({"name": "x", "width": 2})", "'height'"},
       {"RandomRotation", R"({"name": "x"})", "'factor'"},

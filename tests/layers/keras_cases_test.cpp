@@ -33,6 +33,7 @@ void expect_close(const Tensor& found, const json& expected) {
 
 class KerasCase : public ::testing::TestWithParam<std::size_t> {
  protected:
+  void SetUp() override { clear_session(); }  // variables without a name are counted
   const json& keras_case() const { return keras_cases()[GetParam()]; }
 };
 using KerasNumbers = KerasCase;

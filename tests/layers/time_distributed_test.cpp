@@ -74,6 +74,7 @@ TEST_F(TimeDistributed, GivesOfEachStepWhatTheLayerGivesOfIt) {
       L::UnitNormalization({.axis = {1, 2}}),
       L::PReLU({.shared_axes = {1}}),
       L::Rescaling({.scale = {2.0, 3.0, -1.0}, .offset = 1.0}),
+      L::LayerScale({.init_values = 0.5, .projection_dim = 3}),
       convnet(),
       std::make_shared<Doubled>()};
   const Tensor x = normal({kBatch, kSteps, 5, 3});
@@ -229,7 +230,9 @@ TEST_F(TimeDistributed, GoesThroughAllStepsAtOnceWhereNoSampleSeesAnother) {
            L::TimeDistributed({.layer = L::Dense({.units = 2})}), L::RMSNormalization(),
            L::GroupNormalization({.groups = 3}), L::UnitNormalization(), L::Identity(),
            L::SpatialDropout1D({.rate = 0.5}), L::AlphaDropout({.rate = 0.5}), L::PReLU(),
-           L::Softmax(), L::Normalization(), L::Rescaling({.scale = {2.0, 3.0, -1.0}}),
+           L::LayerScale({.init_values = 0.5, .projection_dim = 3}),
+           L::StochasticDepth({.drop_path_rate = 0.5}), L::Softmax(), L::Normalization(),
+           L::Rescaling({.scale = {2.0, 3.0, -1.0}}),
            Sequential::create({L::Dense({.units = 2}), L::Flatten()})}) {
     EXPECT_TRUE(as_many_of_more_steps(layer)) << layer->repr();
   }

@@ -39,6 +39,8 @@
   X(GaussianDropout, GaussianDropoutOptions)               \
   X(ActivityRegularization, ActivityRegularizationOptions) \
   X(Identity, IdentityOptions)                             \
+  X(LayerScale, LayerScaleOptions)                         \
+  X(StochasticDepth, StochasticDepthOptions)               \
   X(MultiHeadAttention, MultiHeadAttentionOptions)         \
   X(GroupQueryAttention, GroupQueryAttentionOptions)       \
   X(Attention, AttentionOptions)                           \

@@ -7,6 +7,7 @@
 #include "layers/config/config_reader.h"
 #include "layers/config/config_writer.h"
 #include "layers/config/described.h"
+#include "layers/config/object_config.h"
 #include "layers/config/registered_layers.h"
 
 namespace lamina::layers {
@@ -85,6 +86,16 @@ const std::map<std::string, Entry, std::less<>>& registry() {
   return layers;
 }
 
+/// Where Keras defines the class, of those that it does not export; null of the others.
+const char* private_module(const std::string& class_name) {
+  static const std::map<std::string, const char*, std::less<>> modules = {
+      {"LayerScale", "keras.src.applications.convnext"},
+      {"StochasticDepth", "keras.src.applications.convnext"},
+  };
+  const auto it = modules.find(class_name);
+  return it == modules.end() ? nullptr : it->second;
+}
+
 }  // namespace
 
 LayerPtr layer_from_config(const std::string& class_name, const json& config) {
@@ -102,6 +113,14 @@ std::string exported_name(const Layer& layer) {
 json layer_to_config(const Layer& layer) {
   const auto it = registry().find(exported_name(layer));
   return it == registry().end() ? json() : it->second.write(layer);
+}
+
+json layer_object(const Layer& layer, json config) {
+  const std::string class_name = exported_name(layer);
+  const char* module = private_module(class_name);
+  json object = object_to_config(module ? module : "keras.layers", class_name, std::move(config));
+  if (module != nullptr) object["registered_name"] = class_name;
+  return object;
 }
 
 std::vector<std::string> registered_layers() {

@@ -13,6 +13,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import keras
 import numpy as np
 from keras import layers as L
+from keras.src.applications import convnext
 
 rng = np.random.default_rng(20240607)
 
@@ -46,7 +47,7 @@ def randomise(layer):
         v.assign(value)
         values.append(
             {
-                "name": v.name,
+                "name": "variable" if v.name.startswith("variable_") else v.name,  # without a name it is counted
                 "trainable": v.trainable,
                 "value": tensor(np.asarray(v.value).astype(v.dtype)),
             }
@@ -605,12 +606,22 @@ def crops():
     yield case(L.RandomCrop(2, 3, data_format="channels_first"), FIRST, numbers=False)
 
 
+def application_layers():
+    global rng
+    rng = np.random.default_rng(20261207)
+    yield case(convnext.LayerScale(1e-6, 4), (None, 3, 4))
+    yield case(convnext.LayerScale(0.5, 3), (None, 2, None, 3))
+    yield case(convnext.LayerScale(0.5, 3, dtype="mixed_bfloat16"), (None, 3), numbers=False)
+    yield case(convnext.StochasticDepth(0.25), (None, 3, 4))
+    yield case(convnext.StochasticDepth(0.5, dtype="mixed_bfloat16"), (None, 3), numbers=False)
+
+
 def main():
     keras.config.set_floatx("float32")
     groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow, attention, masks,
               recurrent, more_normalizations, more_attention, more_core, time_distributed,
               cells, one_dimension, noise, spectral, conv_lstm, images, categories, volumes,
-              conv_lstm_of_volumes, crops)
+              conv_lstm_of_volumes, crops, application_layers)
     cases = [c for group in groups for c in group()]
     path = pathlib.Path(__file__).with_name("keras_cases.json")
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)

@@ -196,6 +196,8 @@ std::vector<Row> rows() {
       {"ActivityRegularization",
        plain([] { return ActivityRegularization({.l1 = 0.1, .l2 = 0.2}); })},
       {"Identity", plain([] { return Identity(); })},
+      {"LayerScale", plain([] { return LayerScale({.init_values = 0.1, .projection_dim = 5}); })},
+      {"StochasticDepth", plain([] { return StochasticDepth({.drop_path_rate = 0.4}); })},
       {"Masking", plain([] { return Masking({.mask_value = 0.5}); })},
       {"Rescaling", plain([] { return Rescaling({.scale = 0.3, .offset = 1.0}); })},
       {"Normalization", plain([] { return Normalization(); })},

@@ -177,24 +177,27 @@ TEST_F(GradientOfAModel, DropoutFollowsItsStateAndScalesWhatItKeeps) {
   EXPECT_NEAR(kept, 1500, 140);
 }
 
-TEST_F(GradientOfAModel, DropoutWithANoiseShapeKeepsOrDropsWholeSamples) {
-  const auto x = input({64, 3, 4});
-  const auto model =
-      Functional::create(x, layers::Dropout({.rate = 0.5, .noise_shape = {kNone, 1, 1}})(x));
-  const Tensor data = random_normal({64, 3, 4}, DType::kFloat64, random);
-  TrainGraph graph(*model, {{64, 3, 4}});
-  const auto y = graph.forward({data}, {5, 5})[0].data<double>();
-  int kept = 0;
-  for (std::size_t sample = 0; sample < 64; ++sample) {
-    const bool keeps = y[12 * sample] != 0;
-    kept += keeps ? 1 : 0;
-    for (std::size_t i = 12 * sample; i < 12 * (sample + 1); ++i) {
-      EXPECT_EQ(y[i], keeps ? 2 * data.data<double>()[i] : 0) << i;
+TEST_F(GradientOfAModel, DropoutOfSamplesAndStochasticDepthKeepOrDropWholeOnes) {
+  for (const LayerRef& layer : {layers::Dropout({.rate = 0.5, .noise_shape = {kNone, 1, 1}}),
+                                layers::StochasticDepth({.drop_path_rate = 0.5})}) {
+    SCOPED_TRACE(layer->class_name());
+    const auto x = input({64, 3, 4});
+    const auto model = Functional::create(x, layer(x));
+    const Tensor data = random_normal({64, 3, 4}, DType::kFloat64, random);
+    TrainGraph graph(*model, {{64, 3, 4}});
+    const auto y = graph.forward({data}, {5, 5})[0].data<double>();
+    int kept = 0;
+    for (std::size_t sample = 0; sample < 64; ++sample) {
+      const bool keeps = y[12 * sample] != 0;
+      kept += keeps ? 1 : 0;
+      for (std::size_t i = 12 * sample; i < 12 * (sample + 1); ++i) {
+        EXPECT_EQ(y[i], keeps ? 2 * data.data<double>()[i] : 0) << i;
+      }
     }
+    EXPECT_GT(kept, 8);
+    EXPECT_LT(kept, 56);
+    expect_gradients(*model, {data}, random);
   }
-  EXPECT_GT(kept, 8);
-  EXPECT_LT(kept, 56);
-  expect_gradients(*model, {data}, random);
   EXPECT_THROW((void)layers::Dropout({.rate = 0.5, .noise_shape = {0, 1}}), ValueError);
 }
 
