@@ -66,6 +66,15 @@ SymbolicTensor pooled(const SymbolicTensor& x, const Options& options,
   throw ValueError("`pooling` must be \"avg\", \"max\" or empty; Received: " + options.pooling);
 }
 
+SymbolicTensor classified(const SymbolicTensor& x, const Options& options,
+                          const std::string& average_name, const std::string& max_name) {
+  if (!options.include_top) return pooled(x, options, average_name, max_name);
+  return layers::Dense({.units = options.classes,
+                        .activation = options.classifier_activation,
+                        .name = "predictions"})(
+      layers::GlobalAveragePooling2D({.name = "avg_pool"})(x));
+}
+
 layers::Padding2D correct_pad(const SymbolicTensor& x, std::int64_t size) {
   const bool known = x.shape()[1] != kNone;
   const auto axis = [&](int index) {

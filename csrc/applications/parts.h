@@ -29,6 +29,12 @@ void takes_only(const Options& options, std::string_view function,
                                     const std::string& average_name = {},
                                     const std::string& max_name = {});
 
+/// What many models end with: with a top the mean of each channel, "avg_pool", and the classifier;
+/// without one as `pooled`.
+[[nodiscard]] SymbolicTensor classified(const SymbolicTensor& x, const Options& options,
+                                        const std::string& average_name = {},
+                                        const std::string& max_name = {});
+
 /// Zeros before and after the rows and the columns of `x`, with which a kernel of `size` at stride
 /// 2 and without padding gives what Keras's `correct_pad` makes it give.
 [[nodiscard]] layers::Padding2D correct_pad(const SymbolicTensor& x, std::int64_t size);

@@ -73,6 +73,21 @@ struct Options {
 [[nodiscard]] std::shared_ptr<Functional> EfficientNetV2M(Options options = {});
 [[nodiscard]] std::shared_ptr<Functional> EfficientNetV2L(Options options = {});
 
+/// Huang et al., "Densely Connected Convolutional Networks", 2017.
+[[nodiscard]] std::shared_ptr<Functional> DenseNet121(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> DenseNet169(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> DenseNet201(Options options = {});
+
+/// Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions", 2017.
+[[nodiscard]] std::shared_ptr<Functional> Xception(Options options = {});
+
+/// Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016.
+[[nodiscard]] std::shared_ptr<Functional> InceptionV3(Options options = {});
+
+/// Szegedy et al., "Inception-v4, Inception-ResNet and the Impact of Residual Connections on
+/// Learning", 2017.
+[[nodiscard]] std::shared_ptr<Functional> InceptionResNetV2(Options options = {});
+
 /// Zoph et al., "Learning Transferable Architectures for Scalable Image Recognition", 2017. Of
 /// images with values in [-1, 1]. Without a top NASNetLarge needs an `input_shape` all the same:
 /// the model that is made for images of any size, by Keras too, fits none. NASNetMobile's is then

@@ -8,7 +8,8 @@ import math
 from collections.abc import Callable
 
 import keras
-from keras.src.applications import convnext
+from keras.src.applications.convnext import LayerScale, StochasticDepth
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
 ACTIVATIONS = [
     None, "linear", "relu", "relu6", "leaky_relu", "elu", "selu", "silu", "gelu", "sigmoid",
@@ -563,6 +564,7 @@ KINDS = {
     "Maximum": Kind(_NOTHING, _ANY, "many"),
     "Minimum": Kind(_NOTHING, _ANY, "many"),
     "Concatenate": Kind(_concatenate, _ANY, "many"),
+    "CustomScaleLayer": Kind(lambda random, shape, calm: {"scale": random.uniform(-1, 1)}, _ANY, "two"),
     "Rescaling": Kind(_rescaling, _ANY),
     "Normalization": Kind(_normalization, _ANY),
     "Resizing": Kind(_resizing, (3,)),
@@ -582,14 +584,17 @@ KINDS = {
     "Embedding": Kind(_embedding, (1, 2), dtype="int32"),
 }
 
-# Keras writes the dtype of these layers' variables as that of the layer: a mixed policy is lost. (CategoryEncoding's is
-# not, but what it gives is of that dtype, whatever its symbolic outputs say.)
-FORGETTING = {"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Discretization", "CategoryEncoding"}
+# Classes that Keras's applications have for themselves.
+_UNEXPORTED = {layer.__name__: layer for layer in (CustomScaleLayer, LayerScale, StochasticDepth)}
 
 
 def layer_class(name):
-    """Keras's, which some applications have to themselves."""
-    return getattr(keras.layers, name, None) or getattr(convnext, name)
+    return _UNEXPORTED.get(name) or getattr(keras.layers, name)
+
+
+# Keras writes the dtype of these layers' variables as that of the layer: a mixed policy is lost. (CategoryEncoding's is
+# not, but what it gives is of that dtype, whatever its symbolic outputs say.)
+FORGETTING = {"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Discretization", "CategoryEncoding"}
 
 
 def call(random, layer, inputs):

@@ -12,6 +12,10 @@ from test_random_models import assert_same_weights
 
 # Height and width (of which the smallest that the model takes is told apart), and further arguments.
 FAMILIES = [
+    ("DenseNet121", (32, 32), {}),
+    ("Xception", (71, 80), {}),
+    ("InceptionV3", (75, 75), {}),
+    ("InceptionResNetV2", (75, 75), {}),
     ("VGG16", (32, 32), {}),
     ("ResNet50", (32, 48), {}),
     ("ResNet50V2", (33, 32), {}),

@@ -106,6 +106,7 @@ TEST(LayerConfig, AValueThatIsNotSupportedIsRefusedWithItsOption) {
       {"Dense", R"({"name": "x", "units": 18446744073709551615})", "'units'"},
       {"Dropout", R"({"name": "x"})", "'rate'"},
       {"GaussianNoise", R"({"name": "x"})", "'stddev'"},
+      {"CustomScaleLayer", R"({"name": "x"})", "'scale'"},
       {"GaussianDropout", R"({"name": "x"})", "'rate'"},
       {"LayerScale", R"({"name": "x", "init_values": 0.1})", "'projection_dim'"},
       {"StochasticDepth", R"({"name": "x"})", "'drop_path_rate'"},

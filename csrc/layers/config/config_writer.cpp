@@ -181,7 +181,7 @@ void ConfigWriter::constraint(std::string_view option, Constraint& value) {
 
 json ConfigWriter::object_of(std::string_view option, const Layer& layer) const {
   json config = layer_to_config(layer);
-  if (!config.is_null()) return layer_object(layer, std::move(config));
+  if (!config.is_null()) return object_of_layer(layer, std::move(config));
   json model = held_model_to_object(layer);
   if (model.is_null()) {
     inside(option).fail("is " + in_words(layer) + ", which no configuration holds.");

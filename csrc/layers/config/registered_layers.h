@@ -1,4 +1,6 @@
 #pragma once
+#include <lamina/layers/applications.h>
+
 #include "layers/config/config.h"
 
 // The registered layers, one line each: the factory's name, and the struct of its options.
@@ -91,6 +93,7 @@
   X(Minimum, MergeOptions)                                 \
   X(Concatenate, ConcatenateOptions)                       \
   X(Dot, DotOptions)                                       \
+  X(CustomScaleLayer, CustomScaleLayerOptions)             \
   X(Rescaling, RescalingOptions)                           \
   X(Normalization, NormalizationOptions)                   \
   X(CategoryEncoding, CategoryEncodingOptions)             \

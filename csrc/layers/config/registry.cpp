@@ -1,6 +1,7 @@
 #include "layers/config/registry.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <type_traits>
 
@@ -86,15 +87,17 @@ const std::map<std::string, Entry, std::less<>>& registry() {
   return layers;
 }
 
-/// Where Keras defines the class, of those that it does not export; null of the others.
-const char* private_module(const std::string& class_name) {
-  static const std::map<std::string, const char*, std::less<>> modules = {
-      {"LayerScale", "keras.src.applications.convnext"},
-      {"StochasticDepth", "keras.src.applications.convnext"},
-  };
-  const auto it = modules.find(class_name);
-  return it == modules.end() ? nullptr : it->second;
-}
+/// A class that Keras does not export, which it finds in the module that has it.
+struct Unexported {
+  std::string_view class_name;
+  const char* module;
+};
+
+constexpr auto kUnexported = std::to_array<Unexported>({
+    {"CustomScaleLayer", "keras.src.applications.inception_resnet_v2"},
+    {"LayerScale", "keras.src.applications.convnext"},
+    {"StochasticDepth", "keras.src.applications.convnext"},
+});
 
 }  // namespace
 
@@ -115,11 +118,12 @@ json layer_to_config(const Layer& layer) {
   return it == registry().end() ? json() : it->second.write(layer);
 }
 
-json layer_object(const Layer& layer, json config) {
-  const std::string class_name = exported_name(layer);
-  const char* module = private_module(class_name);
-  json object = object_to_config(module ? module : "keras.layers", class_name, std::move(config));
-  if (module != nullptr) object["registered_name"] = class_name;
+json object_of_layer(const Layer& layer, json config) {
+  const std::string name = exported_name(layer);
+  const auto own = std::ranges::find(kUnexported, name, &Unexported::class_name);
+  if (own == kUnexported.end()) return object_to_config("keras.layers", name, std::move(config));
+  json object = object_to_config(own->module, name, std::move(config));
+  object["registered_name"] = name;
   return object;
 }
 

@@ -23,9 +23,8 @@ namespace lamina::layers {
 /// that no configuration can hold.
 [[nodiscard]] nlohmann::json layer_to_config(const Layer& layer);
 
-/// Keras's serialised object of such a layer: the class, in keras.layers or, of those that
-/// keras.layers does not have, where Keras defines it, and this `config`.
-[[nodiscard]] nlohmann::json layer_object(const Layer& layer, nlohmann::json config);
+/// Keras's serialised object of such a layer, around that `config`.
+[[nodiscard]] nlohmann::json object_of_layer(const Layer& layer, nlohmann::json config);
 
 /// Registered class names, sorted, for messages and the README's table.
 [[nodiscard]] std::vector<std::string> registered_layers();

@@ -1,6 +1,7 @@
 #include "layers/recurrent/by_sample.h"
 
 #include <lamina/layers.h>
+#include <lamina/layers/applications.h>
 #include <lamina/model.h>
 
 #include <algorithm>
@@ -124,7 +125,7 @@ bool goes_by_sample(const Layer& layer, const graph::Builder& builder) {
       SpatialDropout2DOptions, SpatialDropout3DOptions, StackedRNNCellsOptions,
       StochasticDepthOptions, TimeDistributedOptions, UnitNormalizationOptions, UpSampling1DOptions,
       UpSampling2DOptions, UpSampling3DOptions, ZeroPadding1DOptions, ZeroPadding2DOptions,
-      ZeroPadding3DOptions>(layer, builder);
+      ZeroPadding3DOptions, CustomScaleLayerOptions>(layer, builder);
 }
 
 }  // namespace lamina::layers

@@ -243,7 +243,7 @@ json layer_to_object(const Layer& layer, WrittenLayers& written) {
                            "and Keras has only those of Lamina's layers and models.");
   }
   note_held(layer, written);
-  json object = layers::layer_object(layer, std::move(config));
+  json object = layers::object_of_layer(layer, std::move(config));
   json built = build_config(layer);
   if (!built.is_null()) object["build_config"] = std::move(built);
   return object;

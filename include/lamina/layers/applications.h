@@ -30,4 +30,14 @@ struct StochasticDepthOptions {
 };
 [[nodiscard]] LayerRef StochasticDepth(StochasticDepthOptions options);
 
+/// x + scale * y of two inputs {x, y} of one rank, which broadcast against each other, as
+/// InceptionResNetV2 adds its residuals. Masks end here.
+struct CustomScaleLayerOptions {
+  double scale = 1;  ///< Keras has no default
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef CustomScaleLayer(CustomScaleLayerOptions options);
+
 }  // namespace lamina::layers

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import layers as L
 from keras.src.applications import convnext
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
 rng = np.random.default_rng(20240607)
 
@@ -616,12 +617,21 @@ def application_layers():
     yield case(convnext.StochasticDepth(0.5, dtype="mixed_bfloat16"), (None, 3), numbers=False)
 
 
+def of_applications():
+    global rng
+    rng = np.random.default_rng(20261208)
+    yield case(CustomScaleLayer(0.17), IMAGE, IMAGE)
+    yield case(CustomScaleLayer(scale=-2.0), (None, 3, 1), (None, 1, 4))
+    for policy in ("bfloat16", "mixed_bfloat16", "float16", "mixed_float16"):
+        yield case(CustomScaleLayer(0.3, dtype=policy), (None, 5), (None, 5), numbers=False)
+
+
 def main():
     keras.config.set_floatx("float32")
     groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow, attention, masks,
               recurrent, more_normalizations, more_attention, more_core, time_distributed,
               cells, one_dimension, noise, spectral, conv_lstm, images, categories, volumes,
-              conv_lstm_of_volumes, crops, application_layers)
+              conv_lstm_of_volumes, crops, application_layers, of_applications)
     cases = [c for group in groups for c in group()]
     path = pathlib.Path(__file__).with_name("keras_cases.json")
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)

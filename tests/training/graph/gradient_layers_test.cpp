@@ -125,6 +125,12 @@ Case concatenate(Random& random) {
   return {layers::Concatenate({.axis = axis}), shapes};
 }
 
+Case custom_scale(Random& random) {
+  const bool broadcast = coin(random);
+  return {layers::CustomScaleLayer({.scale = -0.7}),
+          {{2, 3, 4, 5}, broadcast ? Shape{2, 1, 4, 1} : Shape{2, 3, 4, 5}}};
+}
+
 Case prelu(Random& random) {
   return {layers::PReLU({.shared_axes = one_of<layers::Axes>(random, {{}, {1}, {1, 2}, {3}})}),
           {{2, 3, 4, 5}}};
@@ -162,6 +168,7 @@ std::vector<Row> rows() {
       {"Cropping1D", of_steps<Cropping1DOptions>(Cropping1D, {.cropping = {2, 1}})},
       {"UpSampling1D", of_steps<UpSampling1DOptions>(UpSampling1D, {.size = 3})},
       {"Concatenate", concatenate},
+      {"CustomScaleLayer", custom_scale},
       {"PReLU", prelu},
       {"GlobalAveragePooling1D",
        [](Random& random) { return global_1d(random, GlobalAveragePooling1D); }},
