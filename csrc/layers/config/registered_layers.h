@@ -1,5 +1,4 @@
 #pragma once
-#include <lamina/layers/applications.h>
 
 #include "layers/config/config.h"
 

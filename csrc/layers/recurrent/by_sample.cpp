@@ -1,7 +1,6 @@
 #include "layers/recurrent/by_sample.h"
 
 #include <lamina/layers.h>
-#include <lamina/layers/applications.h>
 #include <lamina/model.h>
 
 #include <algorithm>
