@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <span>
 
+#include "applications/efficientnet_parts.h"
 #include "applications/parts.h"
 
 // EfficientNetV2: a stem, stages of inverted bottlenecks (the first stages "fused": one full
@@ -14,6 +14,7 @@ namespace lamina::applications {
 namespace {
 
 using namespace layers;
+using namespace efficientnet;
 
 struct Stage {
   std::int64_t kernel, repeats, filters_in, filters_out, expand;
@@ -75,47 +76,13 @@ std::int64_t round_filters(std::int64_t filters, double width) {
   return std::max<std::int64_t>(8, static_cast<std::int64_t>(scaled + 4) / 8 * 8);
 }
 
-std::int64_t round_repeats(std::int64_t repeats, double depth) {
-  return static_cast<std::int64_t>(std::ceil(depth * static_cast<double>(repeats)));
-}
-
-Initializer conv_initializer() {
-  return initializers::VarianceScaling{
-      .scale = 2.0, .mode = "fan_out", .distribution = "truncated_normal"};
-}
-
 // Convolution without bias, batch normalisation and, where named, an activation.
 SymbolicTensor conv_bn(const SymbolicTensor& x, std::int64_t filters, std::int64_t kernel,
                        std::int64_t stride, const std::string& conv, const std::string& bn,
                        const std::string& activation) {
-  SymbolicTensor y = Conv2D({.filters = filters,
-                             .kernel_size = kernel,
-                             .strides = stride,
-                             .padding = "same",
-                             .use_bias = false,
-                             .kernel_initializer = conv_initializer(),
-                             .name = conv})(x);
+  SymbolicTensor y = convolve(x, filters, kernel, stride, conv);
   y = BatchNormalization({.momentum = 0.9, .name = bn})(y);
-  return activation.empty() ? y : Activation({.activation = "silu", .name = activation})(y);
-}
-
-SymbolicTensor squeeze_excite(const SymbolicTensor& x, std::int64_t filters, std::int64_t reduced,
-                              const std::string& name) {
-  SymbolicTensor s = GlobalAveragePooling2D({.name = name + "se_squeeze"})(x);
-  s = Reshape({.target_shape = {1, 1, filters}, .name = name + "se_reshape"})(s);
-  s = Conv2D({.filters = reduced,
-              .kernel_size = 1,
-              .padding = "same",
-              .activation = "silu",
-              .kernel_initializer = conv_initializer(),
-              .name = name + "se_reduce"})(s);
-  s = Conv2D({.filters = filters,
-              .kernel_size = 1,
-              .padding = "same",
-              .activation = "sigmoid",
-              .kernel_initializer = conv_initializer(),
-              .name = name + "se_expand"})(s);
-  return Multiply({.name = name + "se_excite"})({x, s});
+  return activation.empty() ? y : swish(y, activation);
 }
 
 // `stage` with rounded filters and this block's stride. `drop`: rate on the residual path, 0: none.
@@ -128,29 +95,17 @@ SymbolicTensor block(const SymbolicTensor& input, const Stage& stage, double dro
                 name + "expand_conv", name + "expand_bn", name + "expand_activation");
   }
   if (!stage.fused) {
-    x = DepthwiseConv2D({.kernel_size = stage.kernel,
-                         .strides = stage.stride,
-                         .padding = "same",
-                         .use_bias = false,
-                         .depthwise_initializer = conv_initializer(),
-                         .name = name + "dwconv2"})(x);
+    x = depthwise(x, stage.kernel, stage.stride, name + "dwconv2");
     x = BatchNormalization({.momentum = 0.9, .name = name + "bn"})(x);
-    x = Activation({.activation = "silu", .name = name + "activation"})(x);
+    x = swish(x, name + "activation");
   }
-  if (stage.squeeze > 0) {
-    const auto reduced =
-        static_cast<std::int64_t>(static_cast<double>(stage.filters_in) * stage.squeeze);
-    x = squeeze_excite(x, filters, std::max<std::int64_t>(1, reduced), name);
-  }
+  if (stage.squeeze > 0) x = squeeze_excite(x, stage.filters_in, stage.squeeze, name);
   const bool only_conv = stage.fused && stage.expand == 1;
   x = conv_bn(x, stage.filters_out, only_conv ? stage.kernel : 1, only_conv ? stage.stride : 1,
               name + "project_conv", name + "project_bn",
               only_conv ? name + "project_activation" : "");
   if (stage.stride != 1 || stage.filters_in != stage.filters_out) return x;
-  if (drop > 0) {
-    x = Dropout({.rate = drop, .noise_shape = {kNone, 1, 1, 1}, .name = name + "drop"})(x);
-  }
-  return Add({.name = name + "add"})({x, input});
+  return residual(x, input, drop, name);
 }
 
 SymbolicTensor all_blocks(SymbolicTensor x, const Variant& variant) {
@@ -162,9 +117,8 @@ SymbolicTensor all_blocks(SymbolicTensor x, const Variant& variant) {
     stage.filters_out = round_filters(stage.filters_out, variant.width);
     const std::int64_t repeats = round_repeats(stage.repeats, variant.depth);
     for (std::int64_t j = 0; j < repeats; ++j, ++done) {
-      const std::string name = "block" + std::to_string(i + 1) + static_cast<char>('a' + j) + "_";
       x = block(x, stage, kDropConnect * static_cast<double>(done) / static_cast<double>(total),
-                name);
+                block_name(i, j));
       stage.stride = 1;
       stage.filters_in = stage.filters_out;
     }
@@ -182,18 +136,6 @@ SymbolicTensor preprocess(const SymbolicTensor& x, const Variant& variant) {
                         .variance = {0.229 * 0.229, 0.224 * 0.224, 0.225 * 0.225}})(scaled);
 }
 
-SymbolicTensor head(SymbolicTensor x, const Options& options) {
-  if (!options.include_top) return pooled(x, options, "avg_pool", "max_pool");
-  x = GlobalAveragePooling2D({.name = "avg_pool"})(x);
-  x = Dropout({.rate = kTopDropout, .name = "top_dropout"})(x);
-  return Dense({.units = options.classes,
-                .activation = options.classifier_activation,
-                .kernel_initializer =
-                    initializers::VarianceScaling{
-                        .scale = 1.0 / 3.0, .mode = "fan_out", .distribution = "uniform"},
-                .name = "predictions"})(x);
-}
-
 std::shared_ptr<Functional> build(const Variant& variant, const Options& options) {
   takes_only(options, variant.function, {"include_preprocessing"});
   const SymbolicTensor input = Input({.shape = image_shape(options, {variant.size, 32})});
@@ -203,7 +145,7 @@ std::shared_ptr<Functional> build(const Variant& variant, const Options& options
               "stem_bn", "stem_activation");
   x = all_blocks(x, variant);
   x = conv_bn(x, round_filters(1280, variant.width), 1, 1, "top_conv", "top_bn", "top_activation");
-  return finish(input, head(x, options), options, variant.name);
+  return finish(input, head(x, options, kTopDropout), options, variant.name);
 }
 
 }  // namespace

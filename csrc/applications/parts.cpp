@@ -1,9 +1,11 @@
 #include "applications/parts.h"
 
+#include <fmt/format.h>
 #include <lamina/error.h>
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace lamina::applications {
 namespace {
@@ -77,11 +79,33 @@ SymbolicTensor classified(const SymbolicTensor& x, const Options& options,
 
 layers::Padding2D correct_pad(const SymbolicTensor& x, std::int64_t size) {
   const bool known = x.shape()[1] != kNone;
+  if (known && x.shape()[2] == kNone) {
+    throw ValueError(
+        "Of an image with a known height the width has to be known as well; Received: " +
+        x.shape().str());
+  }
   const auto axis = [&](int index) {
     const std::int64_t odd = known ? x.shape()[index] % 2 : 0;
     return layers::IntPair(size / 2 - (1 - odd), size / 2);
   };
   return {axis(1), axis(2)};
+}
+
+std::int64_t whole(double filters) {
+  if (!(std::abs(filters) < 1e12)) {
+    throw ValueError(fmt::format("A convolution cannot have {} filters", filters));
+  }
+  return static_cast<std::int64_t>(filters);
+}
+
+std::int64_t divisible_by_eight(double filters) {
+  const std::int64_t rounded = std::max<std::int64_t>(8, whole(filters + 4) / 8 * 8);
+  return static_cast<double>(rounded) < 0.9 * filters ? rounded + 8 : rounded;
+}
+
+std::string name_with_alpha(std::string_view prefix, double alpha, const SymbolicTensor& input) {
+  const std::int64_t rows = input.shape()[1];
+  return fmt::format("{}_{:.2f}_{}", prefix, alpha, rows == kNone ? "None" : std::to_string(rows));
 }
 
 std::shared_ptr<Functional> finish(const SymbolicTensor& input, const SymbolicTensor& output,

@@ -36,8 +36,22 @@ void takes_only(const Options& options, std::string_view function,
                                         const std::string& max_name = {});
 
 /// Zeros before and after the rows and the columns of `x`, with which a kernel of `size` at stride
-/// 2 and without padding gives what Keras's `correct_pad` makes it give.
+/// 2 and without padding gives what Keras's `correct_pad` makes it give. Throws ValueError where
+/// the columns alone are unknown.
 [[nodiscard]] layers::Padding2D correct_pad(const SymbolicTensor& x, std::int64_t size);
+
+/// A number of filters without its fraction. Throws ValueError for one that is no number, or beyond
+/// any sense.
+[[nodiscard]] std::int64_t whole(double filters);
+
+/// A number of filters as a multiple of eight, at least eight and at least nine tenths of
+/// `filters`.
+[[nodiscard]] std::int64_t divisible_by_eight(double filters);
+
+/// What Keras calls a MobileNet and a MobileNetV2, "mobilenet_0.50_224": by the multiplier of the
+/// filters and the image's rows.
+[[nodiscard]] std::string name_with_alpha(std::string_view prefix, double alpha,
+                                          const SymbolicTensor& input);
 
 /// The model from `input` to `output`, named as the options say or else `name`.
 [[nodiscard]] std::shared_ptr<Functional> finish(const SymbolicTensor& input,

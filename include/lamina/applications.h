@@ -64,6 +64,30 @@ struct Options {
 [[nodiscard]] std::shared_ptr<Functional> ResNet101V2(Options options = {});
 [[nodiscard]] std::shared_ptr<Functional> ResNet152V2(Options options = {});
 
+/// Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision
+/// Applications", 2017. Images in [-1, 1]. The classifier is a convolution, "conv_preds".
+[[nodiscard]] std::shared_ptr<Functional> MobileNet(Options options = {});
+
+/// Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018. Images in
+/// [-1, 1].
+[[nodiscard]] std::shared_ptr<Functional> MobileNetV2(Options options = {});
+
+/// Howard et al., "Searching for MobileNetV3", 2019. Images of any size, with a top too; the
+/// classifier is a convolution, "logits".
+[[nodiscard]] std::shared_ptr<Functional> MobileNetV3Small(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> MobileNetV3Large(Options options = {});
+
+/// Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", 2019.
+/// Images in [0, 255].
+[[nodiscard]] std::shared_ptr<Functional> EfficientNetB0(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> EfficientNetB1(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> EfficientNetB2(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> EfficientNetB3(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> EfficientNetB4(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> EfficientNetB5(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> EfficientNetB6(Options options = {});
+[[nodiscard]] std::shared_ptr<Functional> EfficientNetB7(Options options = {});
+
 /// Tan and Le, "EfficientNetV2: Smaller Models and Faster Training", 2021.
 [[nodiscard]] std::shared_ptr<Functional> EfficientNetV2B0(Options options = {});
 [[nodiscard]] std::shared_ptr<Functional> EfficientNetV2B1(Options options = {});

@@ -141,7 +141,9 @@ TEST(Applications, WithATopTakeImagesOfOneSize) {
     const auto make = [&](Shape shape, bool top) {
       return applications::by_name(name, {.include_top = top, .input_shape = std::move(shape)});
     };
-    EXPECT_THROW((void)make({kNone, 224, 3}, true), ValueError) << name;
+    if (!name.starts_with("MobileNetV3")) {  // which classifies images of any size
+      EXPECT_THROW((void)make({kNone, 224, 3}, true), ValueError) << name;
+    }
     EXPECT_THROW((void)make({8, 224, 3}, true), ValueError) << name;
     EXPECT_THROW((void)make({8, 224, 3}, false), ValueError) << name;
     EXPECT_THROW((void)make({224, 224}, false), ValueError) << name;
