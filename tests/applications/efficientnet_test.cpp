@@ -34,7 +34,7 @@ TEST(EfficientNet, VariantsAreScaled) {
   EXPECT_EQ(rate(*EfficientNetB0()), R"("rate":0.2)");
 }
 
-TEST(EfficientNet, AlwaysPreprocesses) {
+TEST(EfficientNet, AlwaysPreprocessesItsImages) {
   clear_session();
   const auto model = EfficientNetB0({.include_top = false});
   EXPECT_EQ(model->layers()[1]->name(), "rescaling");

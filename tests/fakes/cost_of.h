@@ -44,8 +44,9 @@ inline constexpr Cost kMostForBadInput{1, 100};
 #endif
 
 /// Megabytes by which a heap may breathe: a thousand saves that leaked 4 KB each would be seen.
-/// AddressSanitizer keeps up to 256 MB of what is freed, and has a checker of leaks of its own.
-#if defined(__SANITIZE_ADDRESS__)
+/// AddressSanitizer keeps up to 256 MB of what is freed, and has a checker of leaks of its own;
+/// ThreadSanitizer remembers, in memory of the process, who touched what.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr double kHeapNoise = 256;
 #else
 inline constexpr double kHeapNoise = 4;

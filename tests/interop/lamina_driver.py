@@ -127,7 +127,7 @@ class LaminaModel:
 
     def adapt(self, layer, batches, how="list", **more):
         """Of the layer of this name; `how`: "array" (one batch), "list" or "loader"; `more`: `steps` of a loader."""
-        self.request("adapt", layer=layer, batches=self._write(batches, "batch"), **{"as": how}, **more)
+        self.request("adapt", layer=layer, batches=self.driver.write(batches, "batch"), **{"as": how}, **more)
 
     def differentiate(self, inputs, output_gradients):
         """One step in training mode: (outputs, [(path, gradient)] of the trainable variables)."""
