@@ -303,7 +303,7 @@ def test_no_overwriting_without_a_terminal(name, existing, options, pair, tmp_pa
 
 
 @pytest.mark.parametrize("edit, named", [
-    (lambda layers: layers[1].update(class_name="ConvLSTM3D"), "ConvLSTM3D"),
+    (lambda layers: layers[1].update(class_name="Hashing"), "Hashing"),
     (lambda layers: layers[1]["config"].update(units="many"), "dense"),
     (lambda layers: layers[1]["config"].update(activation="swoosh"), "swoosh"),
     (lambda layers: layers[1]["config"].update(surprise=1), "surprise"),

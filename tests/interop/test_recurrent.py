@@ -138,6 +138,13 @@ def test_predictions_and_states(name, options, rng, lamina, tmp_path):
     assert tolerances.worst(ours.predict(inputs), random_models.outputs(model, inputs)) <= 1e-5
 
 
+def begin_again(model):
+    """Keras's `reset_state` fails of the lists in a list that the states of cells on cells are."""
+    for layer in model.layers:
+        for state in keras.tree.flatten(getattr(layer, "states", None) or []):
+            state.assign(np.zeros(state.shape))
+
+
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_states_go_from_batch_to_batch(policy, rng, lamina, tmp_path):
     """As in Keras's calls: within its compiled functions JAX begins each batch with what states were when they were
@@ -149,9 +156,7 @@ def test_states_go_from_batch_to_batch(policy, rng, lamina, tmp_path):
     distances = []
     for batch in range(5):
         if batch == 3:
-            for layer in model.layers:
-                if getattr(layer, "stateful", False):
-                    layer.reset_state()
+            begin_again(model)
             ours.reset_state()
         inputs = inputs_of(model, rng)
         distances.append(tolerances.worst(ours.predict(inputs, 3), [np.asarray(model(inputs), "float64")]))
@@ -159,7 +164,7 @@ def test_states_go_from_batch_to_batch(policy, rng, lamina, tmp_path):
     assert max(distances) <= tolerances.MODEL[tolerances.compute_dtype(policy)]
     assert_same_files(model, ours, tmp_path, 3000)
     assert_read_back(model, ours, tmp_path)
-    assert_written(remade(model.to_json()), rng, lamina, tmp_path)
+    assert_written(remade(model.to_json()), rng, lamina, tmp_path, rows=3)
 
 
 def test_stateful_training_is_that_of_given_states(rng, lamina, tmp_path):

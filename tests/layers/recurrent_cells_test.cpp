@@ -280,8 +280,6 @@ TEST_F(RecurrentCells, RefuseWhatDoesNotSuitThem) {
   expect_words([] { (void)L::RNN({.cell = L::Dense({.units = 1, .name = "d"})}); },
                "The RNN cell should have a `state_size` attribute (single integer or list of "
                "integers, one integer per RNN state). Received: cell=<Dense name=d, built=False>");
-  expect_words([] { (void)L::RNN({.cell = L::GRUCell({.units = 1}), .stateful = true}); },
-               "unsupported: Layer 'rnn");
   expect_words([] { (void)L::StackedRNNCells({}); }, "takes one cell at least");
   expect_words([] { (void)L::StackedRNNCells({.cells = {L::Dense({.units = 1, .name = "d"})}}); },
                "All cells must have a `state_size` attribute. Received cell without a "
