@@ -105,10 +105,17 @@ LAMINA_HOST_DEVICE inline T sinc(T x) {
   const T angle = T(3.14159265358979323846) * x;
   return angle == T(0) ? T(1) : std::sin(angle) / angle;
 }
+/// Its derivative. Near 0, where two terms that are nearly alike would be subtracted, by its
+/// series.
 template <class T>
 LAMINA_HOST_DEVICE inline T sinc_derivative(T x) {
-  const T angle = T(3.14159265358979323846) * x;
-  return angle == T(0) ? T(0) : (std::cos(angle) - std::sin(angle) / angle) / x;
+  const T pi = T(3.14159265358979323846), angle = pi * x;
+  if (std::fabs(angle) < T(0.5)) {
+    const T s = angle * angle;
+    const T high = T(1.0 / 45360) + s * (T(-1.0 / 3991680) + s * T(1.0 / 518918400));
+    return pi * angle * (T(-1.0 / 3) + s * (T(1.0 / 30) + s * (T(-1.0 / 840) + s * high)));
+  }
+  return (std::cos(angle) - std::sin(angle) / angle) / x;
 }
 
 /// The derivative of clip01(x / 6 + 1/2).

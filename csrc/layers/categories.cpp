@@ -175,7 +175,7 @@ class DiscretizationLayer final : public EncodingLayer<DiscretizationOptions>, p
     }
     const std::vector<float> found = boundaries_of(summary, *options_.num_bins);
     if (std::any_of(found.begin(), found.end(), [](float x) { return std::isnan(x); })) {
-      fail("adapt() received so many elements that are NaN that a boundary is.");
+      fail("adapt() received so many elements that are infinite or NaN that a boundary is NaN.");
     }
     boundaries_ = std::vector<double>(found.begin(), found.end());
     graph_version_ = next_graph_version();

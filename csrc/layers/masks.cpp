@@ -1,6 +1,7 @@
 #include "layers/masks.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "layers/axes.h"
 
@@ -32,6 +33,10 @@ ValueId not_equal(Builder& builder, ValueId x, double value) {
                              .cast(builder.dtype(x))
                              .cast(DType::kFloat64)
                              .data<double>()[0];
+  if (std::isinf(rounded)) {  // what is subtracted from itself would be NaN, which is true
+    const ValueId wanted = filled(builder, {Shape{}, builder.dtype(x)}, rounded);
+    return logical_not(builder, builder.binary(ops::Binary::kEqual, x, wanted));
+  }
   return truth(builder, builder.activation(x, {ops::Unary::kScaleShift, 1, -rounded}));
 }
 
@@ -81,8 +86,13 @@ ValueId kept(Builder& builder, ValueId x, ValueId mask) {
 }
 
 ValueId where(Builder& builder, ValueId mask, ValueId x, double other) {
-  const ValueId numbers = mask_numbers(builder, mask, builder.dtype(x));
-  const ValueId others = builder.activation(numbers, {ops::Unary::kScaleShift, -other, other});
+  const DType dtype = builder.dtype(x);
+  other = rounded({other}, dtype)[0];
+  const ValueId numbers = mask_numbers(builder, mask, dtype);
+  const ValueId others =
+      std::isfinite(other)
+          ? builder.activation(numbers, {ops::Unary::kScaleShift, -other, other})
+          : kept(builder, filled(builder, {Shape{}, dtype}, other), logical_not(builder, mask));
   return builder.binary(ops::Binary::kAdd, builder.binary(ops::Binary::kKeep, x, numbers), others);
 }
 

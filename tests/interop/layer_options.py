@@ -595,6 +595,8 @@ def layer_class(name):
 # Keras writes the dtype of these layers' variables as that of the layer: a mixed policy is lost. (CategoryEncoding's is
 # not, but what it gives is of that dtype, whatever its symbolic outputs say.)
 FORGETTING = {"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Discretization", "CategoryEncoding"}
+# In prediction Keras gives what these take in the dtype that it has, whatever their symbolic outputs say.
+UNCAST = {"RandomCrop"}
 
 
 def call(random, layer, inputs):

@@ -111,7 +111,7 @@ def compile_at_random(draw, drawn):
     each = lambda list_: dict(zip(drawn.names, list_)) if by_name else list_
     weights = None if one or draw.random() < 0.4 else each([draw.choice([0.25, 1.0, 2.0]) for _ in drawn.losses])
     trained = next(each for each in iter(lambda: optimizer(draw, (0.01, 0.1)), None)
-                   if each.name not in ("lion", "adafactor"))  # which make whole steps of last bits
+                   if type(each).__name__ not in ("Lion", "Adafactor", "Muon"))  # which make whole steps of last bits
     drawn.model.compile(trained, drawn.losses[0] if one else each(drawn.losses), loss_weights=weights,
                         metrics=(drawn.metrics[0] or None) if one else each(drawn.metrics),
                         weighted_metrics=(drawn.weighted[0] or None) if one else each(drawn.weighted))

@@ -9,12 +9,12 @@ import jax.extend
 import keras
 import numpy as np
 
-from layer_options import FORGETTING, KINDS, call, draw_options, layer_class, random_shape
+from layer_options import FORGETTING, KINDS, UNCAST, call, draw_options, layer_class, random_shape
 
 POLICIES = ["float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16"]
 NAMES = ["kopf", "schicht_\u00e4\u00f6", "\u5c42", "a.b", "with space", "UPPER", "_private", "layers", "vars", "0"]
 SINGLE = [name for name, kind in KINDS.items()
-          if kind.inputs == "one" and kind.dtype == "float" and name not in FORGETTING]
+          if kind.inputs == "one" and kind.dtype == "float" and name not in FORGETTING | UNCAST]
 MERGING = [name for name, kind in KINDS.items() if kind.inputs in ("two", "many")]
 MAX_SIZE = 4000  # elements of one tensor of a sample
 

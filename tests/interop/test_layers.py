@@ -9,7 +9,7 @@ import random_models
 import tolerances
 import values
 from h5_compare import checkpoint_differences
-from layer_options import FORGETTING, KINDS, call, draw_options, layer_class, random_shape
+from layer_options import FORGETTING, KINDS, UNCAST, call, draw_options, layer_class, random_shape
 
 SAMPLES = 3  # for each policy
 
@@ -18,6 +18,8 @@ def _inputs(draw, name, shape, options):
     """Placeholders for one layer: equal shapes, or for merging some that broadcast."""
     kind = KINDS[name]
     dtype = draw.choice(["int32", "int32", "float32", "uint8"]) if kind.dtype == "int32" else None
+    if name in UNCAST:
+        dtype = keras.config.dtype_policy().compute_dtype
     first = keras.Input(shape, dtype=dtype)
     if kind.inputs == "one":
         return first

@@ -300,7 +300,10 @@ TEST(Adapt, RefusesWhatKerasRefuses) {
   }
   const float nan = std::nanf("");
   expect(L::Discretization({.num_bins = 4}), {Tensor::from<float>({1, nan, nan, nan}, {4})},
-         "a boundary is");
+         "a boundary is NaN");
+  const float inf = std::numeric_limits<float>::infinity();  // what lies between two that differ
+  expect(L::Discretization({.num_bins = 2}), {Tensor::from<float>({-inf, inf, inf}, {3})},
+         "infinite or NaN");
   EXPECT_THROW(L::adapt(LayerPtr(), data), ValueError);
 }
 

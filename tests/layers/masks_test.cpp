@@ -123,6 +123,19 @@ TEST_F(Masks, MaskingMakesZerosOfWhatItMasks) {
   }
 }
 
+TEST_F(Masks, MaskingKnowsAnInfiniteValue) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const double value : {infinity, -infinity}) {
+    const SymbolicTensor x = input({2, 3, 2});
+    const auto model = Functional::create(x, L::Masking({.mask_value = value})(x));
+    const Tensor given = Tensor::from<double>(
+        {value, value, -value, value, 3, 4, value, 1, -value, -value, value, value}, {2, 3, 2});
+    const Tensor y = model->predict(given);
+    const std::vector<double> wanted{0, 0, -value, value, 3, 4, value, 1, -value, -value, 0, 0};
+    EXPECT_EQ(std::vector<double>(y.data<double>().begin(), y.data<double>().end()), wanted);
+  }
+}
+
 TEST_F(Masks, SoftmaxGivesNothingToWhatIsMasked) {
   const SymbolicTensor x = input({2, 4});
   for (const char* dtype : {"bool", "float64", "int64"}) {

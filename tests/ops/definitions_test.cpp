@@ -272,6 +272,10 @@ TEST(Definitions, InversesFollowTheirFormulasWhereThereAreValues) {
   expect_values(UnaryOp{{{2}}, {{2}}, {Unary::kSignbit}}, {{-0.0F, nan}}, {}, {1, 0});
   const UnaryOp sinc{{{2}}, {{2}}, {Unary::kSinc}};
   expect_values(UnaryGradient{sinc, false, {{2}}}, {{0, -0.0F}, {5, 7}}, {}, {0, 0});
+  // Nearly flat beside it, however little a sinc differs from 1 there.
+  const UnaryOp beside{{{3}}, {{3}}, {Unary::kSinc}};
+  expect_values(UnaryGradient{beside, false, {{3}}}, {{1e-4F, -1e-3F, 0.15F}, {1000, 1000, 1}}, {},
+                {-0.3289868, 3.289865, -0.4826083});
 }
 
 TEST(Definitions, QuotientsGoDownwardsAsPythons) {

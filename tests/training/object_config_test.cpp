@@ -253,7 +253,8 @@ TEST(ObjectConfig, ThatLaminaLacksIsRefusedByName) {
   const auto object = [&](const char* key, const json& value) {
     return refusal(adam, [&](json& changed) { changed[key] = value; });
   };
-  EXPECT_THAT(object("class_name", "Muon"), HasSubstr("'Muon' is not supported"));
+  EXPECT_THAT(object("class_name", "ScheduleFreeAdamW"),
+              HasSubstr("'ScheduleFreeAdamW' is not supported"));
   EXPECT_THAT(object("class_name", 3), HasSubstr("class_name"));
   EXPECT_THAT(object("module", "mine"), AllOf(HasSubstr("'mine'"), HasSubstr("Keras")));
   EXPECT_THAT(object("registered_name", "mine>Adam"), HasSubstr("not one of Keras's"));

@@ -202,9 +202,10 @@ class NanToNum final : public Operation {
     const auto is = [&](ValueId of, double value) {
       return builder.binary(ops::Binary::kEqual, of, constant(builder, value, dtype));
     };
+    // 0 that is subtracted leaves a 0 of either sign as it is.
     const auto with = [&](ValueId y, ValueId mask, double value) {
-      return builder.binary(ops::Binary::kAdd, y,
-                            kept(builder, constant(builder, value, dtype), mask));
+      return builder.binary(ops::Binary::kSubtract, y,
+                            kept(builder, constant(builder, -value, dtype), mask));
     };
     ValueId y = kept(builder, x, finite(builder, x));
     y = with(y, is(builder.binary(ops::Binary::kEqual, x, x), 0), number("nan", 0));

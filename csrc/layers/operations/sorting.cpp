@@ -142,8 +142,9 @@ class Quantile final : public Reduction {
     const ValueId is_number = builder.binary(Binary::kEqual, last, last);
     const ValueId is_nan =
         builder.binary(Binary::kEqual, is_number, constant(builder, 0, to.dtype));
+    // 0 that is subtracted leaves a 0 of either sign as it is.
     return builder.reshape(
-        builder.binary(Binary::kAdd, builder.cast(y, to.dtype), kept(builder, last, is_nan)),
+        builder.binary(Binary::kSubtract, builder.cast(y, to.dtype), kept(builder, last, is_nan)),
         to.shape);
   }
 

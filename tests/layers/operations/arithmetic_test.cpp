@@ -287,6 +287,10 @@ TEST_F(Arithmetic, PutsNumbersInThePlaceOfThoseThatAreNone) {
     expect(ops::nan_to_num(x, 2, 7, -8), {0.5, 7, -8, 2, -3});
     expect(ops::nan_to_num(x, 2, infinity), {0.5, infinity, -each.second, 2, -3});
   }
+  const auto x = input({1, 2});
+  expect_elements(
+      value(x, ops::signbit(ops::nan_to_num(x)), Tensor::from<double>({-0.0, 0}, {1, 2})), {1, 2},
+      [](const Place& place) { return place[1] == 0 ? 1 : 0; });
 }
 
 TEST_F(Arithmetic, OfNanAndANumberGivesTheNumberWhereAskedTo) {

@@ -177,6 +177,11 @@ TEST_F(Sorting, ReadsQuantilesBetweenNeighbours) {
       value(n, ops::median(n, 1), Tensor::from<double>({4, 1, 9, 2, 0, 0, 1, 0}, {2, 4})), {2},
       [](const Place& place) { return place[0] == 0 ? 3 : 0; });
   EXPECT_EQ(ops::median(input({2, 4}, "float16"), 1).dtype(), DType::kFloat16);
+  const auto zeros = input({2, 2});
+  for (const SymbolicTensor& y : {ops::median(zeros, 1), ops::quantile(zeros, 0.3, 1)}) {
+    expect_elements(value(zeros, ops::signbit(y), Tensor::from<double>({-0.0, -0.0, 0, 0}, {2, 2})),
+                    {2}, [](const Place& place) { return place[0] == 0 ? 1 : 0; });
+  }
 }
 
 TEST_F(Sorting, RefusesWhatDoesNotFitInKerasWords) {
