@@ -72,10 +72,7 @@ SymbolicTensor all_blocks(SymbolicTensor x, double alpha) {
 
 SymbolicTensor head(SymbolicTensor x, const Options& options) {
   if (!options.include_top) return pooled(x, options);
-  x = GlobalAveragePooling2D()(x);
-  return Dense({.units = options.classes,
-                .activation = options.classifier_activation,
-                .name = "predictions"})(x);
+  return predictions(GlobalAveragePooling2D()(x), options);
 }
 
 }  // namespace

@@ -175,14 +175,7 @@ std::shared_ptr<Functional> build(const Variant& variant, const Options& options
   takes_only(options, variant.function);
   const SymbolicTensor input = Input({.shape = image_shape(options, {variant.size, 32})});
   SymbolicTensor x = features(input, variant);
-  if (options.include_top) {
-    x = GlobalAveragePooling2D()(x);
-    x = Dense({.units = options.classes,
-               .activation = options.classifier_activation,
-               .name = "predictions"})(x);
-  } else {
-    x = pooled(x, options);
-  }
+  x = options.include_top ? predictions(GlobalAveragePooling2D()(x), options) : pooled(x, options);
   return finish(input, x, options, variant.name);
 }
 

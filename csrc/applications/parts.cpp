@@ -68,13 +68,16 @@ SymbolicTensor pooled(const SymbolicTensor& x, const Options& options,
   throw ValueError("`pooling` must be \"avg\", \"max\" or empty; Received: " + options.pooling);
 }
 
+SymbolicTensor predictions(const SymbolicTensor& x, const Options& options) {
+  return layers::Dense({.units = options.classes,
+                        .activation = options.classifier_activation,
+                        .name = "predictions"})(x);
+}
+
 SymbolicTensor classified(const SymbolicTensor& x, const Options& options,
                           const std::string& average_name, const std::string& max_name) {
   if (!options.include_top) return pooled(x, options, average_name, max_name);
-  return layers::Dense({.units = options.classes,
-                        .activation = options.classifier_activation,
-                        .name = "predictions"})(
-      layers::GlobalAveragePooling2D({.name = "avg_pool"})(x));
+  return predictions(layers::GlobalAveragePooling2D({.name = "avg_pool"})(x), options);
 }
 
 layers::Padding2D correct_pad(const SymbolicTensor& x, std::int64_t size) {

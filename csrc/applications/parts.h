@@ -29,6 +29,9 @@ void takes_only(const Options& options, std::string_view function,
                                     const std::string& average_name = {},
                                     const std::string& max_name = {});
 
+/// The classifier that most models have, a dense layer named "predictions".
+[[nodiscard]] SymbolicTensor predictions(const SymbolicTensor& x, const Options& options);
+
 /// What many models end with: with a top the mean of each channel, "avg_pool", and the classifier;
 /// without one as `pooled`.
 [[nodiscard]] SymbolicTensor classified(const SymbolicTensor& x, const Options& options,

@@ -108,14 +108,6 @@ SymbolicTensor all_blocks(SymbolicTensor x, const Variant& variant) {
   return x;
 }
 
-SymbolicTensor head(SymbolicTensor x, const Options& options) {
-  if (!options.include_top) return pooled(x, options, "avg_pool", "max_pool");
-  x = GlobalAveragePooling2D({.name = "avg_pool"})(x);
-  return Dense({.units = options.classes,
-                .activation = options.classifier_activation,
-                .name = "predictions"})(x);
-}
-
 std::shared_ptr<Functional> build(const Variant& variant, const Options& options) {
   takes_only(options, variant.function);
   const SymbolicTensor input = Input({.shape = image_shape(options, {.own = 224, .smallest = 32})});
@@ -126,7 +118,8 @@ std::shared_ptr<Functional> build(const Variant& variant, const Options& options
   x = MaxPooling2D({.pool_size = 3, .strides = 2, .name = "pool1_pool"})(x);
   x = all_blocks(x, variant);
   if (variant.preactivation) x = normalized_relu(x, "post_");
-  return finish(input, head(x, options), options, variant.name);
+  x = classified(x, options, "avg_pool", "max_pool");
+  return finish(input, x, options, variant.name);
 }
 
 }  // namespace

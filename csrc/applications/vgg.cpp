@@ -37,9 +37,7 @@ SymbolicTensor head(SymbolicTensor x, const Options& options) {
   x = Flatten({.name = "flatten"})(x);
   x = Dense({.units = 4096, .activation = "relu", .name = "fc1"})(x);
   x = Dense({.units = 4096, .activation = "relu", .name = "fc2"})(x);
-  return Dense({.units = options.classes,
-                .activation = options.classifier_activation,
-                .name = "predictions"})(x);
+  return predictions(x, options);
 }
 
 std::shared_ptr<Functional> build(const Variant& variant, const Options& options) {

@@ -76,7 +76,7 @@ void add_predict(CLI::App& app) {
   command->add_option("MODEL", arguments->model, kModelHelp)->required();
   command
       ->add_option("--weights", arguments->weights,
-                   "weights to load: .weights.h5, .weights.json or .keras")
+                   "weights to load: .weights.h5, .weights.json, .keras, or a legacy .h5 file")
       ->type_name("W");
   command
       ->add_option("--input", arguments->inputs,

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/names/paths.h"
 #include "cli/command.h"
 #include "cli/model_files.h"
 #include "cli/model_spec.h"
@@ -78,8 +79,9 @@ void reshard_as_written(const Arguments& arguments) {
 }
 
 /// Whether there is a state of an optimizer, which a model, or one within it, has to be compiled to
-/// take.
+/// take. What a legacy file has of it is not read.
 bool holds_optimizer(const std::string& in) {
+  if (checkpoint::load_kind(in) == checkpoint::LoadKind::kLegacy) return false;
   return std::ranges::any_of(StoredWeights(in).groups(), [](const StoredGroup& group) {
     return models::is_of_optimizer(group.path) && !group.variables.empty();
   });
@@ -108,7 +110,10 @@ void add_reshard(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("reshard", "Write weights again in one file, or in shards");
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("IN", arguments->in, "a .weights.h5, .weights.json or .keras file")
+  command
+      ->add_option(
+          "IN", arguments->in,
+          "a .weights.h5, .weights.json or .keras file, with --model a legacy .h5 file too")
       ->required();
   command
       ->add_option(

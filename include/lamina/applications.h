@@ -78,7 +78,10 @@ struct Options {
 [[nodiscard]] std::shared_ptr<Functional> MobileNetV3Large(Options options = {});
 
 /// Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", 2019.
-/// Images in [0, 255].
+/// Images in [0, 255]. With `weights="imagenet"` Keras's have one layer more, which divides the
+/// normalized channels by the square roots of 0.229, 0.224 and 0.225. These do not: once the
+/// weights that Keras publishes are loaded, multiply the variance of the Normalization layer, its
+/// second weight, by these numbers.
 [[nodiscard]] std::shared_ptr<Functional> EfficientNetB0(Options options = {});
 [[nodiscard]] std::shared_ptr<Functional> EfficientNetB1(Options options = {});
 [[nodiscard]] std::shared_ptr<Functional> EfficientNetB2(Options options = {});

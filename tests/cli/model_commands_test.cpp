@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <lamina/layers.h>
 #include <lamina/model.h>
 #include <lamina/npy.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <random>
@@ -13,6 +15,7 @@
 #include "tests/fakes/file_size_limit.h"
 #include "tests/fakes/temporary_directory.h"
 #include "tests/fresh_seed.h"
+#include "tests/h5/hdf5_image.h"
 
 namespace fs = std::filesystem;
 using namespace lamina;
@@ -264,6 +267,37 @@ TEST_F(ModelCommands, ReshardThroughAModelChecksTheWeights) {
                 .status,
             2);
   EXPECT_FALSE(fs::exists(directory_ / "c.weights.h5"));
+}
+
+TEST_F(ModelCommands, LegacyFilesAreReadThroughAModel) {
+  const SymbolicTensor input = layers::Input({.shape = {3}});
+  const auto model = Functional::create(input, layers::Dense({.units = 2, .name = "dense"})(input));
+  std::ofstream(directory_ / "model.json") << model->to_json();
+  const std::vector<float> kernel{1, 2, 3, 4, 5, 6}, bias{7, 8};
+  h5::test::Hdf5Image image;
+  image.group("/dense");
+  image.list_attribute("/dense", "weight_names", {"dense/kernel:0", "dense/bias:0"});
+  image.dataset("/dense/dense/kernel:0", H5T_IEEE_F32LE, {3, 2}, kernel.data());
+  image.dataset("/dense/dense/bias:0", H5T_IEEE_F32LE, {2}, bias.data());
+  image.list_attribute("/", "layer_names", {"dense"});
+  const std::vector<std::byte> bytes = image.bytes();
+  std::ofstream(directory_ / "trained.h5", std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
+  for (const std::string out : {"out.weights.h5", "out.keras"}) {
+    succeeds({"reshard", "trained.h5", out, "--model", "model.json"});
+    model->load_weights(directory_ / out);
+    const std::vector<Tensor> weights = model->get_weights();
+    ASSERT_EQ(weights.size(), 2U);
+    EXPECT_TRUE(std::ranges::equal(weights[0].data<float>(), kernel)) << out;
+    EXPECT_TRUE(std::ranges::equal(weights[1].data<float>(), bias)) << out;
+  }
+  for (const std::vector<std::string>& alone : {std::vector<std::string>{"inspect", "trained.h5"},
+                                                {"verify", "trained.h5"},
+                                                {"diff", "trained.h5", "out.weights.h5"},
+                                                {"reshard", "trained.h5", "again.weights.h5"}}) {
+    EXPECT_THAT(refusal(alone), HasSubstr("'trained.h5' is named as a legacy H5 file")) << alone[0];
+  }
 }
 
 TEST_F(ModelCommands, WholeModelsAreWrittenAndRun) {

@@ -22,6 +22,16 @@ def _convnet(classes=5, name="convnet"):
     return keras.Model(inputs, keras.layers.Dense(classes, name=f"head{classes}")(x), name=name)
 
 
+def _sequences():
+    """Layers within layers, whose weights are listed in one row."""
+    inputs = keras.Input((6,), dtype="int32")
+    x = keras.layers.Embedding(11, 8)(inputs)
+    x = keras.layers.Bidirectional(keras.layers.LSTM(3, return_sequences=True))(x)
+    x = keras.layers.MultiHeadAttention(2, 3)(x, x)
+    x = keras.layers.TimeDistributed(keras.layers.Dense(4))(keras.layers.Normalization()(x))
+    return keras.Model(inputs, keras.layers.RNN([keras.layers.GRUCell(3), keras.layers.LSTMCell(2)])(x))
+
+
 def _weights_file(model, path):
     """As Keras 2's save_weights did, and Keras 3's model.save does within a whole model."""
     with h5py.File(path, "w") as file:
@@ -51,6 +61,14 @@ def test_a_file_of_keras_gives_the_same_bits(kind, frozen, rng, lamina, tmp_path
         _weights_file(model, path)
     ours = lamina.from_json(model.to_json())
     ours.load_weights(path)
+    _equal(ours, model, tmp_path)
+
+
+def test_recurrent_layers_and_attention_give_the_same_bits(rng, lamina, tmp_path):
+    model = _sequences()
+    values.randomize(model, rng)
+    ours = lamina.from_json(model.to_json())
+    ours.load_weights(_weights_file(model, tmp_path / "m.h5"))
     _equal(ours, model, tmp_path)
 
 

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "core/printable.h"
 #include "h5/read/reader.h"
 
 // As keras/src/legacy/saving/legacy_h5_format.py has it: a group a layer, whose attribute
@@ -33,20 +34,31 @@ class LegacyFile {
   [[nodiscard]] const h5::Reader& reader() const { return reader_; }
   /// The layers that it lists; no value where it has no such list.
   [[nodiscard]] const std::optional<Names>& layers() const { return layers_; }
-  /// The weights that it lists of a layer; no value likewise.
-  [[nodiscard]] std::optional<Names> weights(const std::string& layer) const {
-    return list("/" + layer, "weight_names");
+  /// The weights that it lists of a group that may be missing; no value likewise.
+  [[nodiscard]] std::optional<Names> weights(const std::string& group) const {
+    return list("/" + group, kWeights);
+  }
+  /// Those of a layer that it lists. Throws FormatError where that is not there.
+  [[nodiscard]] Names weights_of_layer(const std::string& layer) const {
+    if (std::optional<Names> names = weights(layer)) return *std::move(names);
+    const std::string path = root_ + "/" + layer;
+    if (!reader_.look_at(path)) missing(path, "layer");
+    return {};
   }
   /// Throws FormatError where there is no such dataset.
   [[nodiscard]] h5::Dataset dataset(const std::string& layer, const std::string& weight) const {
     const std::string path = root_ + "/" + layer + "/" + weight;
     if (std::optional<h5::Dataset> found = reader_.dataset(path)) return *std::move(found);
-    throw FormatError(fmt::format("{}: {}: this dataset is listed, but not there",
-                                  reader_.file().path().string(), path));
+    missing(path, "dataset");
   }
 
  private:
-  static constexpr const char* kLayers = "layer_names";
+  static constexpr const char *kLayers = "layer_names", *kWeights = "weight_names";
+
+  [[noreturn]] void missing(const std::string& path, const char* what) const {
+    throw FormatError(fmt::format("{}: {}: this {} is listed, but not there",
+                                  reader_.file().path().string(), core::printable(path), what));
+  }
 
   /// A list that passes what an object header holds is in parts, with numbers behind its name.
   [[nodiscard]] std::optional<Names> list(const std::string& group, const std::string& name) const {
@@ -80,7 +92,8 @@ class Matching {
       const Variable& variable = *variables[i];
       if (!dataset.type.dtype) {
         misfit(fmt::format("No cast function available. '{}' holds {}, which becomes no {}.",
-                           dataset.path, dataset.type.description, dtype_name(variable.dtype())),
+                           core::printable(dataset.path), dataset.type.description,
+                           dtype_name(variable.dtype())),
                fmt::format("Skipping loading weights for {}: ", who));
       } else if (dataset.shape != variable.shape()) {
         const std::string shapes = fmt::format(
@@ -94,7 +107,7 @@ class Matching {
     }
   }
   /// Numbers of weights that differ: Keras's words for it.
-  void count_misfit(const std::string& words) const { throw MismatchError(words + in_file()); }
+  void count_misfit(std::string words) { misfits_.push_back(std::move(words)); }
   void warn_of(std::string warning) { warnings_.push_back(std::move(warning)); }
 
   /// Throws MismatchError where anything does not fit.
@@ -135,11 +148,11 @@ void match_in_order(const LegacyFile& file, const LegacyModel& model, Matching& 
   }
   std::vector<std::pair<std::string, Names>> found;
   for (const std::string& name : file.layers().value_or(Names())) {
-    Names names = file.weights(name).value_or(Names());
+    Names names = file.weights_of_layer(name);
     if (!names.empty()) found.emplace_back(name, std::move(names));
   }
   if (wanted.size() != found.size()) {
-    matching.count_misfit(fmt::format(
+    return matching.count_misfit(fmt::format(
         "Layer count mismatch when loading weights from file. Model expected {} layers, found {} "
         "saved layers{}",
         wanted.size(), found.size(),
@@ -155,9 +168,10 @@ void match_in_order(const LegacyFile& file, const LegacyModel& model, Matching& 
       matching.count_misfit(fmt::format(
           "Weight count mismatch for layer #{} (named {} in the current model, {} in the save "
           "file). Layer expects {} weight(s). Received {} saved weight(s)",
-          k, layer.name, name, layer.weights.size(), names.size()));
+          k, layer.name, core::printable(name), layer.weights.size(), names.size()));
+    } else {
+      matching.add(name, names, layer.weights, numbered(k, layer));
     }
-    matching.add(name, names, layer.weights, numbered(k, layer));
   }
 }
 
@@ -168,7 +182,7 @@ void match_by_name(const LegacyFile& file, const LegacyModel& model, bool skip_m
   for (const LegacyLayer& layer : model.layers) named.emplace(layer.name, &layer);
   const Names saved = file.layers().value_or(Names());
   for (std::size_t k = 0; k < saved.size(); ++k) {
-    const Names names = file.weights(saved[k]).value_or(Names());
+    const Names names = file.weights_of_layer(saved[k]);
     const auto [begin, end] = named.equal_range(saved[k]);
     for (auto at = begin; at != end; ++at) {
       const LegacyLayer& layer = *at->second;

@@ -28,8 +28,9 @@ struct LegacyRequest {
 /// Reads the weights of a legacy HDF5 file, which Keras 2 wrote as `.h5`, and Keras 3's
 /// `model.save` still does: layers that have weights one by one in their order or, `by_name`, those
 /// whose names the file has. All of them or none. Throws MismatchError that begins with Keras's
-/// words, of shapes with a list of all that do not fit; what `read_assignments` and opening the
-/// file throw.
+/// words, with a list of all that does not fit where that is more; FormatError for a layer or a
+/// weight that the file lists and does not have; what `read_assignments` and opening the file
+/// throw.
 void load_legacy(const LegacyModel& model, const std::filesystem::path& path,
                  const LegacyRequest& request, storage::Storage& storage = storage::posix());
 

@@ -35,9 +35,8 @@ class Opener {
       case LoadKind::kLegacy:
         throw UnsupportedError(
             "'" + path_.string() +
-            "' is named as a legacy H5 file, which does not say what its weights "
-            "are of: load it into its model, which can be saved as "
-            "`.weights.h5`.");
+            "' is named as a legacy H5 file, whose weights only their model can read: load it into "
+            "that, and save it as `.weights.h5` (`reshard --model` of the command).");
     }
     return std::move(out_);
   }

@@ -191,7 +191,7 @@ std::optional<std::vector<std::string>> FileTree::read_texts(const std::string& 
   try {
     return read_text_list(metadata_, read_object_header(metadata_, address), attribute);
   } catch (const Malformed& error) {
-    refuse(path, error.what());
+    refuse(path.empty() ? "/" : path, error.what());
   }
 }
 

@@ -206,6 +206,23 @@ TEST_F(LegacyFiles, OfOtherShapesAreRefusedWithAListOfAllOrSkipped) {
   EXPECT_TRUE(equal(model.layers[1].weights[1]->value(), b.values[1]));
 }
 
+TEST_F(LegacyFiles, OfOtherShapesAndCountsAreRefusedWithAListOfAll) {
+  const LegacyModel model{{layer("a", {{2}}), layer("b", {{3}, {4}}), layer("c", {{1}, {1}})}, {}};
+  Saved a = saved(model.layers[0]);
+  a.values[0] = values({5});
+  (void)file_of({a, saved(layer("b", {{3}})), saved(layer("c", {{1}}))});
+  for (const bool by_name : {false, true}) {
+    const std::string message = refusal(model, {.by_name = by_name});
+    EXPECT_THAT(message, StartsWith("Shape mismatch in layer #0 (named a)for weight a/w0. Weight"));
+    EXPECT_THAT(message, HasSubstr("All 3 that do not fit"));
+    EXPECT_THAT(message, HasSubstr("\n- Weight count mismatch for layer #1 (named b"));
+    EXPECT_THAT(message, HasSubstr("\n- Weight count mismatch for layer #2 (named c"));
+  }
+  // In order, counts have to agree.
+  EXPECT_THAT(refusal(model, {.skip_mismatch = true}),
+              StartsWith("Weight count mismatch for layer #1 (named b in the current model, b in"));
+}
+
 TEST_F(LegacyFiles, ByNameGiveTheLayersThatTheyName) {
   const LegacyModel model{{layer("mine", {{2}}), layer("b", {{3}}), layer("a", {{2}, {2}})}, {}};
   const Saved a = saved(model.layers[2]), b = saved(model.layers[1]);
@@ -252,6 +269,20 @@ TEST_F(LegacyFiles, ThatAreDamagedOrHostileAreRefused) {
   listed.values.clear();  // listed, and not there
   (void)file_of({listed});
   EXPECT_THAT(refusal(model), HasSubstr("/a/a/w0:0: this dataset is listed, but not there"));
+  {
+    Hdf5Image image;
+    image.list_attribute("/", "layer_names", {"gone", "a"});
+    write(image, "", saved(model.layers[0]));
+    (void)keep(image);
+    EXPECT_THAT(refusal(model), HasSubstr("/gone: this layer is listed, but not there"));
+    EXPECT_THAT(refusal(model, {.by_name = true}), HasSubstr("/gone: this layer is listed"));
+  }
+  {
+    Hdf5Image image;
+    image.attribute("/", "layer_names", "a");
+    (void)keep(image);
+    EXPECT_THAT(refusal(model), HasSubstr("m.h5: /: the attribute 'layer_names' is no list"));
+  }
   {
     Hdf5Image image;
     image.group("/a");
