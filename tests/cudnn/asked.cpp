@@ -22,12 +22,13 @@ class Noting final : public Engine {
   Asked asked;
 };
 
-Shape with_batch(Shape shape, std::int64_t batch) {
-  shape[0] = batch;
-  return shape;
-}
-
 }  // namespace
+
+Shape images_of(const Model& application, std::int64_t batch) {
+  const Shape shape = application.inputs()[0].shape();
+  const auto size = [&](int axis) { return shape[axis] == kNone ? 224 : shape[axis]; };
+  return {batch, size(1), size(2), shape[3]};
+}
 
 Asked asked_by_applications(std::int64_t batch) {
   const lamina::testing::FakeGpu gpu;
@@ -35,7 +36,7 @@ Asked asked_by_applications(std::int64_t batch) {
   CudaBackend backend(runtime::devices().get(Device::cuda()), engine);
   for (const std::string_view name : applications::names()) {
     const ModelPtr model = applications::by_name(name);
-    const Shape image = with_batch(model->inputs()[0].shape(), batch);
+    const Shape image = images_of(*model, batch);
     const graph::Program program =
         graph::optimize(models::lower_model(*model, {TensorSpec{image, DType::kFloat32}}));
     for (const graph::Op& op : program.ops) (void)backend.make(op.spec);

@@ -1,4 +1,5 @@
 #pragma once
+#include <lamina/model.h>
 
 #include <map>
 #include <string>
@@ -10,6 +11,9 @@ namespace lamina::ops::cuda {
 
 /// Operations by what describe() says of them: each once.
 using Asked = std::map<std::string, LibraryOp>;
+
+/// The images that an application takes, so many of them: of 224 by 224 where it takes any.
+[[nodiscard]] Shape images_of(const Model& application, std::int64_t batch);
 
 /// What the backend asks libraries for on behalf of every application at its own image size, as
 /// predict() runs it.

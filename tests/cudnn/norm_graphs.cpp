@@ -191,8 +191,7 @@ Nodes norms_of_applications(std::int64_t batch) {
   Nodes nodes;
   for (const std::string_view name : applications::names()) {
     const ModelPtr model = applications::by_name(name);
-    Shape image = model->inputs()[0].shape();
-    image[0] = batch;
+    const Shape image = images_of(*model, batch);
     const graph::Program program = models::lower_model(*model, {TensorSpec{image, DType::kFloat32}},
                                                        graph::Builder::Mode::kTraining);
     for (const graph::Op& op : program.ops) {

@@ -159,7 +159,7 @@ def test_states_go_from_batch_to_batch(policy, rng, lamina, tmp_path):
             begin_again(model)
             ours.reset_state()
         inputs = inputs_of(model, rng)
-        distances.append(tolerances.worst(ours.predict(inputs, 3), [np.asarray(model(inputs), "float64")]))
+        distances.append(tolerances.worst(ours.predict(inputs, 3), [np.asarray(model(inputs))]))
     print(f"distances {policy} {distances}")
     assert max(distances) <= tolerances.MODEL[tolerances.compute_dtype(policy)]
     assert_same_files(model, ours, tmp_path, 3000)
