@@ -17,8 +17,7 @@ inline constexpr const char* kModelHelp =
 /// The options after the colon of "EfficientNetV2B0:classes=10,include_top=false"; an empty text
 /// gives the defaults. Throws ValueError for an unknown option, listing those there are, and for a
 /// value that does not fit its option.
-[[nodiscard]] applications::Options parse_application_options(
-    const std::string& text);
+[[nodiscard]] applications::Options parse_application_options(const std::string& text);
 
 /// True when `spec` is a file that holds weights beside the model.
 [[nodiscard]] bool carries_weights(const std::string& spec);

@@ -336,7 +336,7 @@ class Mine(L.Loss):
 
 
 @pytest.mark.parametrize("arguments,named", [
-    (dict(loss=Mine()), "'Mine'"), (dict(loss="mse", optimizer=O.Muon()), "'Muon'"),
+    (dict(loss=Mine()), "'Mine'"), (dict(loss="mse", optimizer=O.ScheduleFreeAdamW()), "'ScheduleFreeAdamW'"),
     (dict(loss="mse", metrics=[M.F1Score()]), "average"), (dict(optimizer="sgd"), "loss")], ids=["loss", "optimizer",
     "option", "no loss"])
 def test_what_lamina_lacks_leaves_the_model_uncompiled(arguments, named, rng, lamina, tmp_path):
