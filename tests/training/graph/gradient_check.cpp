@@ -50,15 +50,20 @@ std::pair<double, double> difference(const Shift& loss_at, double h) {
   return {(above - below) / (2 * h), 1e-14 * (std::abs(above) + std::abs(below)) / h};
 }
 
-/// Compares one element; false beside a kink.
+/// Compares one element; false beside a kink. One output within a step of a kink would keep every
+/// element before it from being compared: then a smaller step, which rounding moves more, has to
+/// do.
 template <class Shift>
 bool matches(const Shift& loss_at, double gradient, double typical, const std::string& where) {
-  const auto [wide, rounding] = difference(loss_at, kStep);
-  const auto [narrow, finer] = difference(loss_at, kStep / 3);
-  const double scale = std::max({std::abs(narrow), std::abs(gradient), typical});
-  if (std::abs(wide - narrow) > 1e-6 * scale + rounding + finer) return false;
-  EXPECT_NEAR(gradient, narrow, 1e-6 * scale + 10 * finer) << where;
-  return true;
+  for (const double step : {kStep, kStep / 9}) {
+    const auto [wide, rounding] = difference(loss_at, step);
+    const auto [narrow, finer] = difference(loss_at, step / 3);
+    const double scale = std::max({std::abs(narrow), std::abs(gradient), typical});
+    if (std::abs(wide - narrow) > 1e-6 * scale + rounding + finer) continue;
+    EXPECT_NEAR(gradient, narrow, 1e-6 * scale + 10 * finer) << where;
+    return true;
+  }
+  return false;
 }
 
 double typical_size(const Tensor& tensor) {
