@@ -1,5 +1,11 @@
 #include "models/keras/archived_weights.h"
 
+#include <fmt/format.h>
+#include <lamina/error.h>
+#include <lamina/log.h>
+#include <lamina/optimizers.h>
+
+#include "checkpoint/load/legacy.h"
 #include "models/weights/access.h"
 #include "models/weights/model_weights.h"
 #include "models/weights/pending_saves.h"
@@ -11,6 +17,33 @@ void models::load_archived_weights(Model& model, const std::filesystem::path& ar
   load_model_weights(model, Access::saves(model).names, archive, {.progress = options.progress},
                      storage::posix(),
                      options.compile ? SpareOptimizers::kWarnedOf : SpareOptimizers::kPassedOver);
+}
+
+bool models::is_legacy(const std::filesystem::path& path) {
+  const std::string name = path.filename().string();
+  return name.ends_with(".h5") || name.ends_with(".hdf5");
+}
+
+models::LegacyTexts models::legacy_texts(const std::shared_ptr<const storage::ReadableFile>& file) {
+  checkpoint::LegacyDescription found = checkpoint::read_legacy_description(file);
+  if (!found.model_config) {
+    throw ValueError(
+        fmt::format("No model config found in the file at {}. What holds weights alone "
+                    "is for `load_weights`.",
+                    file->path().string()));
+  }
+  return {*std::move(found.model_config), std::move(found.training_config)};
+}
+
+void models::load_legacy_optimizer(const Model& model, const std::filesystem::path& path) {
+  try {
+    (void)checkpoint::load_legacy_optimizer(model.optimizer()->variables(), path);
+  } catch (const MismatchError& error) {
+    warn(
+        fmt::format("Error in loading the saved optimizer state. As a result, your model is "
+                    "starting with a freshly initialized optimizer. {}",
+                    error.what()));
+  }
 }
 
 }  // namespace lamina

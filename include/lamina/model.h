@@ -131,9 +131,12 @@ class Model : public Layer {
   /// subclassed models, classes of one's own and initializers that are functions; and for layers
   /// with variables that models within the model share, of which Keras would make one for each.
   [[nodiscard]] std::string to_json() const;
-  /// Reads a `.keras` archive: configuration and weights, and how the model was compiled, with the
-  /// optimizer's variables, so that training goes on. A model that was compiled with what Lamina
-  /// lacks is left uncompiled, with a warning. Throws what `from_json` and `load_weights` throw.
+  /// Reads a `.keras` archive, or a whole model that Keras 2 or 3 saved as legacy `.h5` or `.hdf5`:
+  /// configuration and weights, and how the model was compiled, with the optimizer's variables, so
+  /// that training goes on. A model that was compiled with what Lamina lacks is left uncompiled,
+  /// with a warning; of a legacy file an optimizer whose variables do not fit begins anew, with
+  /// Keras's warning. Throws what `from_json` and `load_weights` throw, ValueError for a file of
+  /// weights alone.
   [[nodiscard]] static ModelPtr load(const std::filesystem::path& path,
                                      const LoadModelOptions& options = {});
 

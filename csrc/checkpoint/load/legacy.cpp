@@ -24,7 +24,10 @@ using Names = std::vector<std::string>;
 class LegacyFile {
  public:
   LegacyFile(const std::filesystem::path& path, storage::Storage& storage)
-      : reader_(storage.open(path)) {
+      : reader_(storage.open(path)) {}
+
+  /// From now on groups are those of the model's layers.
+  void enter_weights() {
     // The weights of a file that holds a whole model lie in a group of their own.
     if (!reader_.texts("/", kLayers) && reader_.has_root_member("model_weights"))
       root_ = "/model_weights";
@@ -230,7 +233,8 @@ void match_own(const LegacyFile& file, const LegacyModel& model, const LegacyReq
 
 void load_legacy(const LegacyModel& model, const std::filesystem::path& path,
                  const LegacyRequest& request, storage::Storage& storage) {
-  const LegacyFile file(path, storage);
+  LegacyFile file(path, storage);
+  file.enter_weights();
   Matching matching(file, request.skip_mismatch);
   if (request.by_name) {
     match_by_name(file, model, request.skip_mismatch, matching);
@@ -241,6 +245,31 @@ void load_legacy(const LegacyModel& model, const std::filesystem::path& path,
   ReadValues values = read_assignments(matching.assignments(), Seals(), path, request.read);
   for (const std::string& warning : matching.warnings()) warn(warning);
   std::move(values).assign();
+}
+
+LegacyDescription read_legacy_description(
+    const std::shared_ptr<const storage::ReadableFile>& file) {
+  const h5::Reader reader(file);
+  return {reader.text("/", "model_config"), reader.text("/", "training_config")};
+}
+
+bool load_legacy_optimizer(const std::vector<VariablePtr>& variables,
+                           const std::filesystem::path& path, storage::Storage& storage) {
+  const std::string group = "optimizer_weights";
+  const LegacyFile file(path, storage);
+  const std::optional<Names> names = file.weights(group);
+  if (!names) return false;
+  Matching matching(file, false);
+  if (names->size() == variables.size()) {
+    matching.add(group, *names, variables, "optimizer");
+  } else {
+    matching.count_misfit(
+        fmt::format("Weight count mismatch for the optimizer. It has {} variable(s). Received {} "
+                    "saved variable(s)",
+                    variables.size(), names->size()));
+  }
+  read_assignments(matching.assignments(), Seals(), path, {}).assign();
+  return true;
 }
 
 }  // namespace lamina::checkpoint

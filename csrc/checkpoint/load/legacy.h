@@ -1,5 +1,7 @@
 #pragma once
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,5 +35,19 @@ struct LegacyRequest {
 /// throw.
 void load_legacy(const LegacyModel& model, const std::filesystem::path& path,
                  const LegacyRequest& request, storage::Storage& storage = storage::posix());
+
+/// What a legacy file of a whole model says of it: JSON in Keras's attributes of these names.
+struct LegacyDescription {
+  std::optional<std::string> model_config, training_config;
+};
+/// Throws what opening the file throws.
+[[nodiscard]] LegacyDescription read_legacy_description(
+    const std::shared_ptr<const storage::ReadableFile>& file);
+
+/// Reads what such a file has of an optimizer into its variables, in their order: all of them or
+/// none. False where it has nothing. Throws as `load_legacy`.
+[[nodiscard]] bool load_legacy_optimizer(const std::vector<VariablePtr>& variables,
+                                         const std::filesystem::path& path,
+                                         storage::Storage& storage = storage::posix());
 
 }  // namespace lamina::checkpoint

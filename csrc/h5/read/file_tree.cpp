@@ -195,6 +195,17 @@ std::optional<std::vector<std::string>> FileTree::read_texts(const std::string& 
   }
 }
 
+std::optional<std::string> FileTree::read_text(const std::string& path, std::uint64_t address,
+                                               const std::string& attribute) {
+  try {
+    auto found = read_text_attribute(metadata_, read_object_header(metadata_, address), attribute);
+    if (!found) return std::nullopt;
+    return std::move(found->value);
+  } catch (const Malformed& error) {
+    refuse(path.empty() ? "/" : path, error.what());
+  }
+}
+
 void FileTree::describe(Dataset& dataset, const ObjectHeader& header) {
   DatasetInfo info = read_dataset_info(metadata_, header);
   dataset.stored = stored_bytes(metadata_, info);

@@ -29,6 +29,10 @@ class FileTree {
   [[nodiscard]] std::optional<std::vector<std::string>> read_texts(const std::string& path,
                                                                    std::uint64_t address,
                                                                    const std::string& attribute);
+  /// The text that the attribute of such an object is; no value where it has none of that name, or
+  /// it is no text. Throws FormatError for what is damaged.
+  [[nodiscard]] std::optional<std::string> read_text(const std::string& path, std::uint64_t address,
+                                                     const std::string& attribute);
   /// True when the root has a member of that name, whatever it is. Throws FormatError when it is
   /// damaged.
   [[nodiscard]] bool root_has(const std::string& name);

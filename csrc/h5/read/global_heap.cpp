@@ -3,7 +3,7 @@
 namespace lamina::h5 {
 namespace {
 
-constexpr std::uint32_t kLongestText = 64 << 10;
+constexpr std::uint32_t kLongestText = 16 << 20;  // a large model's configuration
 constexpr std::size_t kKeptCollections = 4096;
 
 HeapCollection open_collection(Metadata& metadata, std::uint64_t address) {

@@ -134,6 +134,14 @@ std::optional<std::vector<std::string>> Reader::texts(const std::string& path,
   return impl_->tree.read_texts(path, *address, attribute);
 }
 
+std::optional<std::string> Reader::text(const std::string& path,
+                                        const std::string& attribute) const {
+  const std::lock_guard lock(impl_->mutex);
+  const auto address = impl_->tree.resolve(path);
+  if (!address) return std::nullopt;
+  return impl_->tree.read_text(path, *address, attribute);
+}
+
 std::vector<const VarsGroup*> Reader::groups() const {
   const std::lock_guard lock(impl_->mutex);
   impl_->tree.walk();

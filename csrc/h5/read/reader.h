@@ -92,6 +92,9 @@ class Reader {
   /// for what is damaged or no list of texts.
   [[nodiscard]] std::optional<std::vector<std::string>> texts(const std::string& path,
                                                               const std::string& attribute) const;
+  /// The text that an attribute of such an object is; no value likewise, and for what is no text.
+  [[nodiscard]] std::optional<std::string> text(const std::string& path,
+                                                const std::string& attribute) const;
   /// True when the root has a member of that name (`_layer_checkpoint_dependencies`).
   [[nodiscard]] bool has_root_member(const std::string& name) const;
 

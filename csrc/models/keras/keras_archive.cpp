@@ -1,5 +1,7 @@
-// `.keras` archives, read; models/save_model.cpp writes them.
+// `.keras` archives and legacy `.h5` files of whole models, read; models/save_model.cpp writes
+// archives.
 #include <lamina/error.h>
+#include <lamina/log.h>
 #include <lamina/model.h>
 
 #include <nlohmann/json.hpp>
@@ -8,6 +10,7 @@
 #include "models/keras/compile_config.h"
 #include "models/keras/json_text.h"
 #include "models/keras/keras_config.h"
+#include "models/keras/legacy_config.h"
 #include "storage/storage.h"
 #include "storage/zip_member.h"
 
@@ -25,30 +28,68 @@ std::string named(const Archive& archive, const char* member) {
   return archive->path().string() + ", member '" + member + "'";
 }
 
-nlohmann::json configuration_in(const Archive& archive, bool compile) {
+/// What a file says of its model.
+struct Described {
+  nlohmann::json model, compile;
+  std::string where;  ///< for messages
+};
+
+Described described_in_archive(const Archive& archive) {
   (void)models::parse_untrusted(storage::read_member(archive, kMetadata, kMostText),
                                 named(archive, kMetadata));
-  nlohmann::json config = models::parse_untrusted(storage::read_member(archive, kConfig, kMostText),
-                                                  named(archive, kConfig));
-  return compile ? config : models::without_compile_configs(std::move(config));
+  Described out{{}, {}, named(archive, kConfig)};
+  out.model = models::parse_untrusted(storage::read_member(archive, kConfig, kMostText), out.where);
+  out.compile = models::compile_config_in(out.model);
+  return out;
 }
 
-/// The model that this archive holds, with the weights of the one that is there now.
-ModelPtr load_from(const Archive& archive, const LoadModelOptions& options) {
-  const std::string where = named(archive, kConfig);
-  const nlohmann::json config = configuration_in(archive, options.compile);
-  ModelPtr model = models::model_from_configuration(config, where);
-  models::compile_from_config(*model, models::compile_config_in(config), where);
+Described described_in_legacy(const Archive& file, bool compile) {
+  const models::LegacyTexts texts = models::legacy_texts(file);
+  Described out{{}, {}, file->path().string()};
+  try {
+    out.model = models::from_legacy_config(models::parse_untrusted(texts.model_config, out.where),
+                                           out.where);
+    if (texts.training_config) {
+      out.compile = models::from_legacy_training_config(
+          models::parse_untrusted(*texts.training_config, out.where));
+    } else if (compile) {
+      warn(
+          "No training configuration found in the save file, so the model was *not* compiled. "
+          "Compile it manually. (" +
+          out.where + ")");
+    }
+  } catch (const nlohmann::json::exception& error) {
+    throw FormatError(out.where + ": no configuration of a Keras model: " + error.what());
+  }
+  return out;
+}
+
+Described described_in(const Archive& file, bool compile) {
+  Described out = models::is_legacy(file->path()) ? described_in_legacy(file, compile)
+                                                  : described_in_archive(file);
+  if (compile) return out;
+  return {models::without_compile_configs(std::move(out.model)), nullptr, out.where};
+}
+
+/// The model that this file holds, with the weights of the one that is there now.
+ModelPtr load_from(const Archive& file, const LoadModelOptions& options) {
+  const Described described = described_in(file, options.compile);
+  ModelPtr model = models::model_from_configuration(described.model, described.where);
+  models::compile_from_config(*model, described.compile, described.where);
   if (!model->built()) return model;
   try {
-    models::load_archived_weights(*model, archive->path(), options);
+    models::load_archived_weights(*model, file->path(), options);
     // Not before: one that had not begun when it was saved is not in the file.
     models::build_optimizers(*model);
   } catch (const ValueError& error) {
     if (!models::has_compiled(*model)) throw;
     // Where it is the optimizers' variables that do not suit, the model is worth having without.
-    model = load_from(archive, {.compile = false, .progress = options.progress});
-    models::warn_not_compiled(where, error.what());
+    model = load_from(file, {.compile = false, .progress = options.progress});
+    models::warn_not_compiled(described.where, error.what());
+    return model;
+  }
+  if (models::is_legacy(file->path()) && models::has_compiled(*model)) {
+    models::load_legacy_optimizer(*model, file->path());
   }
   return model;
 }
@@ -56,9 +97,8 @@ ModelPtr load_from(const Archive& archive, const LoadModelOptions& options) {
 }  // namespace
 
 ModelPtr models::fresh_from_archive(const std::filesystem::path& path, bool compile) {
-  const Archive archive = storage::posix().open(path);
-  const nlohmann::json config = configuration_in(archive, compile);
-  return compiled_model(config, compile_config_in(config), named(archive, kConfig));
+  const Described described = described_in(storage::posix().open(path), compile);
+  return compiled_model(described.model, described.compile, described.where);
 }
 
 ModelPtr Model::load(const std::filesystem::path& path, const LoadModelOptions& options) {
