@@ -101,7 +101,9 @@ std::shared_ptr<Functional> build(const Variant& variant, const Options& options
       x = block(x, variant.filters[stage], prefix + std::to_string(i));
     }
   }
-  return finish(input, head(x, options, name), options, variant.name);
+  return finish(
+      input, head(x, options, name), options, variant.name,
+      {.folder = "tensorflow/keras-applications/convnext/", .file = std::string(variant.name)});
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ std::shared_ptr<Functional> build(const Variant& variant, const Options& options
     x = dense_block(x, variant.layers[i], "conv" + std::to_string(i + 2) + "_");
   }
   x = classified(bn_relu(x, ""), options, "avg_pool", "max_pool");
-  return finish(input, x, options, variant.name);
+  return finish(input, x, options, variant.name, tf_kernels("densenet", variant.name));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <lamina/applications.h>
 
 #include <array>
+#include <cmath>
 
 #include "applications/efficientnet_parts.h"
 #include "applications/parts.h"
@@ -99,13 +100,19 @@ std::shared_ptr<Functional> build(const Variant& variant, const Options& options
   const SymbolicTensor input = Input({.shape = image_shape(options, {variant.size, 32})});
   SymbolicTensor x = Rescaling({.scale = 1.0 / 255.0})(input);
   x = Normalization({.axis = 3})(x);
+  // Where they were trained the channels were divided by their variances, Normalization divides by
+  // their standard deviations.
+  if (of_imagenet(options)) {
+    x = Rescaling({.scale = {1 / std::sqrt(0.229), 1 / std::sqrt(0.224), 1 / std::sqrt(0.225)}})(x);
+  }
   x = ZeroPadding2D({.padding = correct_pad(x, 3), .name = "stem_conv_pad"})(x);
   x = convolve(x, round_filters(32, variant.width), 3, 2, "stem_conv", "valid");
   x = activated(x, "stem_bn", "stem_activation");
   x = all_blocks(x, variant);
   x = convolve(x, round_filters(1280, variant.width), 1, 1, "top_conv");
   x = activated(x, "top_bn", "top_activation");
-  return finish(input, head(x, options, variant.dropout), options, variant.name);
+  return finish(input, head(x, options, variant.dropout), options, variant.name,
+                {.folder = "keras-applications/", .file = std::string(variant.name)});
 }
 
 }  // namespace

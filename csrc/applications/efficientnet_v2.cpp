@@ -145,7 +145,9 @@ std::shared_ptr<Functional> build(const Variant& variant, const Options& options
               "stem_bn", "stem_activation");
   x = all_blocks(x, variant);
   x = conv_bn(x, round_filters(1280, variant.width), 1, 1, "top_conv", "top_bn", "top_activation");
-  return finish(input, head(x, options, kTopDropout), options, variant.name);
+  return finish(input, head(x, options, kTopDropout), options, variant.name,
+                {.folder = "tensorflow/keras-applications/efficientnet_v2/",
+                 .file = std::string(variant.name)});
 }
 
 }  // namespace

@@ -62,7 +62,8 @@ std::shared_ptr<Functional> InceptionResNetV2(Options options) {
   const Residuals last{"block8", 9, 0.2, {{{192, 1}}, {{192, 1}, {224, {1, 3}}, {256, {3, 1}}}}};
   x = residual(add_all(x, last), last, 1.0, "block8_10");
   x = conv_units(x, {{1536, 1, 1, "same", "conv_7b"}});
-  return finish(input, classified(x, options), options, "inception_resnet_v2");
+  return finish(input, classified(x, options), options, "inception_resnet_v2",
+                tf_kernels("inception_resnet_v2", "inception_resnet_v2"));
 }
 
 }  // namespace lamina::applications

@@ -60,7 +60,8 @@ std::shared_ptr<Functional> InceptionV3(Options options) {
       "mixed8");
   x = with_forks(x, 0);
   x = with_forks(x, 1);
-  return finish(input, classified(x, options), options, "inception_v3");
+  return finish(input, classified(x, options), options, "inception_v3",
+                tf_kernels("inception_v3", "inception_v3"));
 }
 
 }  // namespace lamina::applications

@@ -1,4 +1,6 @@
+#include <fmt/format.h>
 #include <lamina/applications.h>
+#include <lamina/error.h>
 
 #include <array>
 
@@ -73,20 +75,50 @@ SymbolicTensor head(SymbolicTensor x, const Options& options) {
   return Activation({.activation = options.classifier_activation, .name = "predictions"})(x);
 }
 
+// Of images of these sizes Keras has weights.
+constexpr auto kTrainedRows = std::to_array<std::int64_t>({128, 160, 192, 224});
+
+void require_trained(double alpha, std::int64_t depth_multiplier) {
+  if (depth_multiplier != 1) {
+    throw ValueError(
+        fmt::format("If imagenet weights are being loaded, depth multiplier must be 1.  Received "
+                    "depth_multiplier={}",
+                    depth_multiplier));
+  }
+  if (alpha == 0.25 || alpha == 0.5 || alpha == 0.75 || alpha == 1.0) return;
+  throw ValueError(fmt::format(
+      "If imagenet weights are being loaded, alpha can be one of`0.25`, `0.50`, `0.75` or `1.0` "
+      "only.  Received alpha={}",
+      alpha));
+}
+
+// "7_5" of 0.75.
+std::string name_of_alpha(double alpha) {
+  const int tenths = static_cast<int>(alpha * 10);
+  return fmt::format("{}_{}", alpha == 1.0 ? 1 : tenths, static_cast<int>(alpha * 100) % 10);
+}
+
 }  // namespace
 
 std::shared_ptr<Functional> MobileNet(Options options) {
   takes_only(options, "MobileNet", {"alpha", "depth_multiplier", "dropout"});
   const double alpha = options.alpha.value_or(1.0);
   const std::int64_t depth_multiplier = options.depth_multiplier.value_or(1);
-  const SymbolicTensor input = Input({.shape = image_shape(options, {224, 32})});
+  if (of_imagenet(options)) require_trained(alpha, depth_multiplier);
+  const SymbolicTensor input =
+      Input({.shape = image_shape(options, {trained_size(options, kTrainedRows), 32})});
+  const std::int64_t rows =
+      of_imagenet(options) ? trained_rows(input.shape(), kTrainedRows) : input.shape()[1];
   SymbolicTensor x = conv(input, scaled(32, alpha), 3, 2, "conv1");
   for (std::size_t i = 0; i < kBlocks.size(); ++i) {
     const std::string id = std::to_string(i + 1);
     x = depthwise(x, kBlocks[i].stride, depth_multiplier, id);
     x = conv(x, scaled(kBlocks[i].filters, alpha), 1, 1, "conv_pw_" + id);
   }
-  return finish(input, head(x, options), options, name_with_alpha("mobilenet", alpha, input));
+  return finish(input, head(x, options), options, name_with_alpha("mobilenet", alpha, rows),
+                {.folder = "tensorflow/keras-applications/mobilenet/",
+                 .file = fmt::format("mobilenet_{}_{}_tf", name_of_alpha(alpha), rows),
+                 .without_top = "_no_top"});
 }
 
 }  // namespace lamina::applications

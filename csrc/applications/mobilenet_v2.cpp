@@ -1,5 +1,8 @@
+#include <fmt/format.h>
 #include <lamina/applications.h>
+#include <lamina/error.h>
 
+#include <algorithm>
 #include <array>
 
 #include "applications/parts.h"
@@ -75,12 +78,36 @@ SymbolicTensor head(SymbolicTensor x, const Options& options) {
   return predictions(GlobalAveragePooling2D()(x), options);
 }
 
+// Of images of these sizes Keras has weights.
+constexpr auto kTrainedRows = std::to_array<std::int64_t>({96, 128, 160, 192, 224});
+
+void require_trained(double alpha) {
+  constexpr auto kTrained = std::to_array({0.35, 0.5, 0.75, 1.0, 1.3, 1.4});
+  if (std::ranges::find(kTrained, alpha) != kTrained.end()) return;
+  throw ValueError(fmt::format(
+      "If imagenet weights are being loaded, alpha must be one of `0.35`, `0.50`, `0.75`, `1.0`, "
+      "`1.3` or `1.4` only; Received `alpha={}`",
+      alpha));
+}
+
+Published published(double alpha, std::int64_t rows) {
+  Published out = tf_kernels("mobilenet_v2", "mobilenet_v2");
+  // One digit as Python writes 1.0, two where there are two.
+  out.kept_file = out.file += fmt::format("_{}{}_{}", alpha, alpha == 1.0 ? ".0" : "", rows);
+  out.kept_without_top = out.without_top = "_no_top";
+  return out;
+}
+
 }  // namespace
 
 std::shared_ptr<Functional> MobileNetV2(Options options) {
   takes_only(options, "MobileNetV2", {"alpha"});
   const double alpha = options.alpha.value_or(1.0);
-  const SymbolicTensor input = Input({.shape = image_shape(options, {224, 32})});
+  if (of_imagenet(options)) require_trained(alpha);
+  const SymbolicTensor input =
+      Input({.shape = image_shape(options, {trained_size(options, kTrainedRows), 32})});
+  const std::int64_t rows =
+      of_imagenet(options) ? trained_rows(input.shape(), kTrainedRows) : input.shape()[1];
   SymbolicTensor x = Conv2D({.filters = divisible_by_eight(32 * alpha),
                              .kernel_size = 3,
                              .strides = 2,
@@ -95,7 +122,8 @@ std::shared_ptr<Functional> MobileNetV2(Options options) {
               .use_bias = false,
               .name = "Conv_1"})(x);
   x = relu6(normalize(x, "Conv_1_bn"), "out_relu");
-  return finish(input, head(x, options), options, name_with_alpha("mobilenetv2", alpha, input));
+  return finish(input, head(x, options), options, name_with_alpha("mobilenetv2", alpha, rows),
+                published(alpha, rows));
 }
 
 }  // namespace lamina::applications

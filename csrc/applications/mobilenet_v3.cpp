@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <lamina/applications.h>
 #include <lamina/error.h>
 #include <lamina/ops.h>
@@ -49,12 +50,13 @@ constexpr auto kLarge = std::to_array<Block>({{1, 16, 3, 1, false, false},
 
 struct Variant {
   std::string_view name;  // the function's and the model's
+  std::string_view size;
   std::span<const Block> blocks;
   std::int64_t last_filters;
 };
 
-constexpr Variant kVariantSmall{"MobileNetV3Small", kSmall, 1024};
-constexpr Variant kVariantLarge{"MobileNetV3Large", kLarge, 1280};
+constexpr Variant kVariantSmall{"MobileNetV3Small", "small", kSmall, 1024};
+constexpr Variant kVariantLarge{"MobileNetV3Large", "large", kLarge, 1280};
 
 // Activations have Keras's automatic names.
 SymbolicTensor activate(const SymbolicTensor& x, bool hard_swish) {
@@ -147,12 +149,32 @@ Shape shape_of_any_size(const Options& options) {
   return shape;
 }
 
+// Of images of this size Keras has weights.
+constexpr auto kTrainedRows = std::to_array<std::int64_t>({224});
+
+void require_trained(double alpha, bool minimalistic) {
+  if (alpha == 1.0 || (alpha == 0.75 && !minimalistic)) return;
+  throw ValueError(
+      "If imagenet weights are being loaded, alpha can be one of `0.75`, `1.0` for non "
+      "minimalistic "
+      "or `1.0` for minimalistic only.");
+}
+
+Published published(const Variant& variant, double alpha, bool minimalistic) {
+  return {.folder = "tensorflow/keras-applications/mobilenet_v3/",
+          .file = fmt::format("weights_mobilenet_v3_{}{}_224_{}_float", variant.size,
+                              minimalistic ? "_minimalistic" : "", alpha == 1.0 ? "1.0" : "0.75"),
+          .without_top = "_no_top_v2"};
+}
+
 std::shared_ptr<Functional> build(const Variant& variant, const Options& options) {
   takes_only(options, variant.name,
              {"alpha", "minimalistic", "dropout_rate", "include_preprocessing"});
   const double alpha = options.alpha.value_or(1.0);
   const bool minimalistic = options.minimalistic.value_or(false);
+  if (of_imagenet(options)) require_trained(alpha, minimalistic);
   const SymbolicTensor input = Input({.shape = shape_of_any_size(options)});
+  if (of_imagenet(options)) (void)trained_rows(input.shape(), kTrainedRows);
   SymbolicTensor x = input;
   if (options.include_preprocessing.value_or(true)) {
     x = Rescaling({.scale = 1.0 / 127.5, .offset = -1.0})(x);
@@ -172,7 +194,8 @@ std::shared_ptr<Functional> build(const Variant& variant, const Options& options
   const std::int64_t last =
       alpha > 1 ? divisible_by_eight(static_cast<double>(variant.last_filters) * alpha)
                 : variant.last_filters;
-  return finish(input, head(x, options, last, !minimalistic), options, variant.name);
+  return finish(input, head(x, options, last, !minimalistic), options, variant.name,
+                published(variant, alpha, minimalistic));
 }
 
 }  // namespace

@@ -15,15 +15,15 @@ namespace {
 using namespace layers;
 
 struct Variant {
-  std::string_view function, name;
+  std::string_view function, name, file;
   std::int64_t size, filters, cells, stem_filters;
   bool skips_reduced;  // the cell behind a reduction cell is not given what that one reduced
 };
 
 // The filters are those of the first group.
 constexpr auto kVariants = std::to_array<Variant>({
-    {"NASNetMobile", "nasnet_mobile", 224, 44, 4, 32, false},
-    {"NASNetLarge", "nasnet_large", 331, 168, 6, 96, true},
+    {"NASNetMobile", "nasnet_mobile", "NASNet-mobile", 224, 44, 4, 32, false},
+    {"NASNetLarge", "nasnet_large", "NASNet-large", 331, 168, 6, 96, true},
 });
 
 SymbolicTensor normalized(const SymbolicTensor& x, const std::string& name) {
@@ -176,7 +176,12 @@ std::shared_ptr<Functional> build(const Variant& variant, const Options& options
   const SymbolicTensor input = Input({.shape = image_shape(options, {variant.size, 32})});
   SymbolicTensor x = features(input, variant);
   x = options.include_top ? predictions(GlobalAveragePooling2D()(x), options) : pooled(x, options);
-  return finish(input, x, options, variant.name);
+  return finish(input, x, options, variant.name,
+                {.folder = "tensorflow/keras-applications/nasnet/",
+                 .file = std::string(variant.file),
+                 .without_top = "-no-top",
+                 .kept_file = std::string(variant.name),
+                 .kept_without_top = "_no_top"});
 }
 
 }  // namespace

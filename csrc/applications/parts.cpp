@@ -1,7 +1,9 @@
 #include "applications/parts.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <lamina/error.h>
+#include <lamina/log.h>
 
 #include <algorithm>
 #include <array>
@@ -32,7 +34,15 @@ Shape image_shape(const Options& options, ImageSize size) {
     return options.include_top ? Shape{size.own, size.own, 3} : Shape{kNone, kNone, 3};
   }
   const Shape& shape = *options.input_shape;
+  if (of_imagenet(options) && options.include_top && shape != Shape{size.own, size.own, 3}) {
+    throw ValueError(
+        "When setting `include_top=True` and loading `imagenet` weights, `input_shape` should be " +
+        Shape{size.own, size.own, 3}.str() + ".  Received: input_shape=" + shape.str());
+  }
   if (shape.rank() != 3) throw ValueError("`input_shape` must be a tuple of three integers.");
+  if (of_imagenet(options) && shape[2] != 3) {
+    throw ValueError("The input must have 3 channels; Received `input_shape=" + shape.str() + "`");
+  }
   for (const int axis : {0, 1}) {
     if (shape[axis] != kNone && shape[axis] < size.smallest) {
       const std::string smallest = std::to_string(size.smallest);
@@ -58,6 +68,7 @@ void takes_only(const Options& options, std::string_view function,
     throw ValueError(std::string(function) + "() got an unexpected keyword argument '" +
                      std::string(extra.name) + "'");
   }
+  check_weights(options);
 }
 
 SymbolicTensor pooled(const SymbolicTensor& x, const Options& options,
@@ -106,15 +117,34 @@ std::int64_t divisible_by_eight(double filters) {
   return static_cast<double>(rounded) < 0.9 * filters ? rounded + 8 : rounded;
 }
 
-std::string name_with_alpha(std::string_view prefix, double alpha, const SymbolicTensor& input) {
-  const std::int64_t rows = input.shape()[1];
+std::string name_with_alpha(std::string_view prefix, double alpha, std::int64_t rows) {
   return fmt::format("{}_{:.2f}_{}", prefix, alpha, rows == kNone ? "None" : std::to_string(rows));
 }
 
+std::int64_t trained_rows(const Shape& batch_shape, std::span<const std::int64_t> sizes) {
+  const std::int64_t rows = batch_shape[1];
+  if (rows == batch_shape[2] && std::ranges::find(sizes, rows) != sizes.end()) return rows;
+  warn(fmt::format(
+      "`input_shape` is undefined or non-square, or `rows` is not {}. Weights for input "
+      "shape (224, 224) will be loaded as the default.",
+      sizes.size() == 1 ? "224" : fmt::format("in [{}]", fmt::join(sizes, ", "))));
+  return 224;
+}
+
+std::int64_t trained_size(const Options& options, std::span<const std::int64_t> sizes) {
+  if (!options.input_shape || options.input_shape->rank() != 3) return 224;
+  const Shape& shape = *options.input_shape;
+  const bool trained = shape[0] == shape[1] && std::ranges::find(sizes, shape[0]) != sizes.end();
+  return trained ? shape[0] : 224;
+}
+
 std::shared_ptr<Functional> finish(const SymbolicTensor& input, const SymbolicTensor& output,
-                                   const Options& options, std::string_view name) {
-  return Functional::create({input}, {output},
-                            {.name = options.name.empty() ? std::string(name) : options.name});
+                                   const Options& options, std::string_view name,
+                                   const Published& published) {
+  auto model = Functional::create(
+      {input}, {output}, {.name = options.name.empty() ? std::string(name) : options.name});
+  load_trained(*model, options, published);
+  return model;
 }
 
 }  // namespace lamina::applications

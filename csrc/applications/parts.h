@@ -2,8 +2,11 @@
 #include <lamina/applications.h>
 
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
+
+#include "applications/trained_weights.h"
 
 /// What the applications have in common.
 namespace lamina::applications {
@@ -19,7 +22,7 @@ struct ImageSize {
 [[nodiscard]] Shape image_shape(const Options& options, ImageSize size);
 
 /// Throws ValueError for an option that is set and that `function` does not have: it has those that
-/// all have and these ("alpha").
+/// all have and these ("alpha"); and what `check_weights` throws.
 void takes_only(const Options& options, std::string_view function,
                 std::initializer_list<std::string_view> own = {});
 
@@ -53,12 +56,22 @@ void takes_only(const Options& options, std::string_view function,
 
 /// What Keras calls a MobileNet and a MobileNetV2, "mobilenet_0.50_224": by the multiplier of the
 /// filters and the image's rows.
-[[nodiscard]] std::string name_with_alpha(std::string_view prefix, double alpha,
-                                          const SymbolicTensor& input);
+[[nodiscard]] std::string name_with_alpha(std::string_view prefix, double alpha, std::int64_t rows);
 
-/// The model from `input` to `output`, named as the options say or else `name`.
+/// Of the sizes of images for which there are trained weights, the one for square images of
+/// `batch_shape` (batch, height, width, channels); else 224, with Keras's warning.
+[[nodiscard]] std::int64_t trained_rows(const Shape& batch_shape,
+                                        std::span<const std::int64_t> sizes);
+
+/// A model's own size where images of several sizes have trained weights: theirs, or 224.
+[[nodiscard]] std::int64_t trained_size(const Options& options,
+                                        std::span<const std::int64_t> sizes);
+
+/// The model from `input` to `output`, named as the options say or else `name`, with the weights
+/// that they say. Throws what loading those throws.
 [[nodiscard]] std::shared_ptr<Functional> finish(const SymbolicTensor& input,
                                                  const SymbolicTensor& output,
-                                                 const Options& options, std::string_view name);
+                                                 const Options& options, std::string_view name,
+                                                 const Published& published);
 
 }  // namespace lamina::applications

@@ -119,7 +119,7 @@ std::shared_ptr<Functional> build(const Variant& variant, const Options& options
   x = all_blocks(x, variant);
   if (variant.preactivation) x = normalized_relu(x, "post_");
   x = classified(x, options, "avg_pool", "max_pool");
-  return finish(input, x, options, variant.name);
+  return finish(input, x, options, variant.name, tf_kernels("resnet", variant.name));
 }
 
 }  // namespace

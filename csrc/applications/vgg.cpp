@@ -49,7 +49,8 @@ std::shared_ptr<Functional> build(const Variant& variant, const Options& options
     x = block(x, filters, variant.convolutions[i], "block" + std::to_string(i + 1) + "_");
     filters = std::min<std::int64_t>(2 * filters, 512);
   }
-  return finish(input, head(x, options), options, variant.name);
+  return finish(input, head(x, options), options, variant.name,
+                tf_kernels(variant.name, variant.name));
 }
 
 }  // namespace

@@ -69,7 +69,8 @@ std::shared_ptr<Functional> Xception(Options options) {
   x = halving_block(x, 13, 728, 1024);
   x = bn_relu(separable(x, 1536, "block14_sepconv1"), "block14_sepconv1");
   x = bn_relu(separable(x, 2048, "block14_sepconv2"), "block14_sepconv2");
-  return finish(input, classified(x, options), options, "xception");
+  return finish(input, classified(x, options), options, "xception",
+                tf_kernels("xception", "xception"));
 }
 
 }  // namespace lamina::applications

@@ -93,6 +93,7 @@ const std::vector<Option>& option_table() {
       {"dropout", [](Options& o, Text k, Text v) { o.dropout = to_number(k, v); }},
       {"dropout_rate", [](Options& o, Text k, Text v) { o.dropout_rate = to_number(k, v); }},
       {"minimalistic", [](Options& o, Text k, Text v) { o.minimalistic = to_bool(k, v); }},
+      {"weights", [](Options& o, Text, Text v) { o.weights = v == "none" ? "" : v; }},
       {"name", [](Options& o, Text, Text v) { o.name = v; }}};
   return kTable;
 }
@@ -118,6 +119,22 @@ bool has_suffix(const std::string& spec, std::string_view suffix) {
   return spec.ends_with(suffix);
 }
 
+bool is_whole_model(const std::string& spec) {
+  return has_suffix(spec, ".keras") || has_suffix(spec, ".h5") || has_suffix(spec, ".hdf5");
+}
+
+std::string name_in(const std::string& spec) {
+  return spec.substr(0, spec.find(':'));
+}
+
+/// None where `spec` is no application.
+std::optional<Options> application_options(const std::string& spec) {
+  const std::string name = name_in(spec);
+  const auto known = applications::names();
+  if (std::ranges::find(known, name) == known.end()) return {};
+  return parse_application_options(name.size() < spec.size() ? spec.substr(name.size() + 1) : "");
+}
+
 }  // namespace
 
 Options parse_application_options(const std::string& text) {
@@ -131,21 +148,19 @@ Options parse_application_options(const std::string& text) {
 }
 
 bool carries_weights(const std::string& spec) {
-  return has_suffix(spec, ".keras");
+  const auto options = application_options(spec);
+  return options ? !options->weights.empty() : is_whole_model(spec);
 }
 
 ModelPtr make_model(const std::string& spec, Compiled compiled) {
-  const std::string name = spec.substr(0, spec.find(':'));
-  const auto known = applications::names();
-  if (std::ranges::find(known, name) != known.end()) {
-    const std::string options = name.size() < spec.size() ? spec.substr(name.size() + 1) : "";
-    return applications::by_name(name, parse_application_options(options));
+  if (auto options = application_options(spec)) {
+    return applications::by_name(name_in(spec), std::move(*options));
   }
   if (has_suffix(spec, ".json")) {
     return compiled == Compiled::kAsSaved ? Model::from_json(spec)
                                           : models::uncompiled_from_json(spec);
   }
-  if (has_suffix(spec, ".keras")) {
+  if (is_whole_model(spec)) {
     core::TerminalProgress bar("load", 0, core::TerminalProgress::Style::kBytes);
     return Model::load(spec, {.compile = compiled == Compiled::kAsSaved,
                               .progress = [&](std::uint64_t done, std::uint64_t total) {
@@ -153,14 +168,18 @@ ModelPtr make_model(const std::string& spec, Compiled compiled) {
                               }});
   }
   throw ValueError(fmt::format(
-      "'{}' is neither a path to a .json or .keras file nor an application; there are: {}", spec,
-      fmt::join(known, ", ")));
+      "'{}' is neither a path to a .json, .keras or .h5 file nor an application; there are: {}",
+      spec, fmt::join(applications::names(), ", ")));
 }
 
 ModelPtr make_fresh_model(const std::string& spec, Compiled compiled,
                           std::optional<std::uint64_t> seed) {
   if (seed) set_random_seed(*seed);
   if (!carries_weights(spec)) return make_model(spec, compiled);
+  if (application_options(spec)) {
+    throw ValueError("'" + spec +
+                     "' brings weights of its own where others are asked for: leave weights out");
+  }
   return models::fresh_from_archive(spec, compiled == Compiled::kAsSaved);
 }
 

@@ -10,13 +10,11 @@
 #include <string_view>
 #include <vector>
 
-/// Keras's ready-made models, with randomly initialised weights: `load_weights` brings trained
-/// ones.
+/// Keras's ready-made models, with random weights or trained ones.
 namespace lamina::applications {
 
-/// Arguments of the functions of `keras.applications`, with Keras's names and defaults. Two of
-/// Keras's are missing: `weights` ("imagenet" there; here a model starts with random weights, as
-/// with None, and `load_weights` reads a file that Keras saved) and `input_tensor`.
+/// Arguments of the functions of `keras.applications`, with Keras's names and, but for `weights`,
+/// Keras's defaults. `input_tensor` is missing.
 struct Options {
   /// The classifier, a dense layer (here and there a convolution) named "predictions".
   bool include_top = true;
@@ -26,6 +24,10 @@ struct Options {
   /// Without a top: "avg" or "max" pools to (batch, channels); "" leaves the feature map.
   std::string pooling = {};
   std::int64_t classes = 1000;
+  /// Empty: random ones (Keras's None; its default is "imagenet"). "imagenet": those that Keras
+  /// publishes, of the file that Keras's own function leaves in `$KERAS_HOME/models`, by default
+  /// `~/.keras/models`; Lamina downloads nothing. Else a path of what `load_weights` reads.
+  std::string weights = {};
   /// "softmax" gives probabilities, "linear" logits (Keras's None).
   layers::ActivationFunction classifier_activation = "softmax";
   /// EfficientNetV2, ConvNeXt, MobileNetV3, with default true: takes images with values in [0,
@@ -47,7 +49,8 @@ struct Options {
 
 // Each takes images (batch, height, width, channels) and gives (batch, classes). Building creates
 // no values: they are made at first use, or read from a file. Throw ValueError for options that do
-// not fit, or that only other models have.
+// not fit, or that only other models have; with `weights` FileNotFoundError, naming the file and
+// where Keras has it from, and what `load_weights` throws.
 
 /// Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition",
 /// 2014. The classifier has two more dense layers, "fc1" and "fc2".
@@ -78,10 +81,8 @@ struct Options {
 [[nodiscard]] std::shared_ptr<Functional> MobileNetV3Large(Options options = {});
 
 /// Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", 2019.
-/// Images in [0, 255]. With `weights="imagenet"` Keras's have one layer more, which divides the
-/// normalized channels by the square roots of 0.229, 0.224 and 0.225. These do not: once the
-/// weights that Keras publishes are loaded, multiply the variance of the Normalization layer, its
-/// second weight, by these numbers.
+/// Images in [0, 255]. With weights "imagenet" they have one layer more, as Keras's: it divides the
+/// normalized channels by the square roots of 0.229, 0.224 and 0.225.
 [[nodiscard]] std::shared_ptr<Functional> EfficientNetB0(Options options = {});
 [[nodiscard]] std::shared_ptr<Functional> EfficientNetB1(Options options = {});
 [[nodiscard]] std::shared_ptr<Functional> EfficientNetB2(Options options = {});
@@ -153,5 +154,19 @@ struct Options {
 /// values in [0, 255]. Throws ValueError for an unknown mode, for other than three or four
 /// dimensions, and in "caffe" and "torch" for other than three channels, red, green and blue.
 [[nodiscard]] Tensor preprocess_input(const Tensor& images, std::string_view mode = "caffe");
+
+/// A class of ImageNet, as WordNet's number and a word for it, and what a model gives for it.
+struct ClassScore {
+  std::string class_name, class_description;  ///< "n02123045", "tabby"
+  double score = 0;
+};
+
+/// For each row of `preds`, (batch, 1000) on any device, the `top` classes with the largest scores,
+/// the largest first (`keras.applications.imagenet_utils.decode_predictions`). Their names are in
+/// imagenet_class_index.json, which Keras's own function leaves in `$KERAS_HOME/models`, by default
+/// `~/.keras/models`. Throws ValueError for another shape and a `top` below 1, FileNotFoundError
+/// without that file, FormatError for one that is none.
+[[nodiscard]] std::vector<std::vector<ClassScore>> decode_predictions(const Tensor& preds,
+                                                                      std::int64_t top = 5);
 
 }  // namespace lamina::applications

@@ -2,12 +2,14 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <lamina/applications.h>
 #include <lamina/layers.h>
 #include <lamina/model.h>
 #include <lamina/npy.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <random>
 
@@ -118,6 +120,47 @@ TEST_F(ModelCommands, AnArchiveBringsItsOwnWeights) {
   EXPECT_THAT(
       refusal({"predict", model_file("cnn.json"), "--input", "x0.npy", "--output", "y.npy"}),
       HasSubstr("--weights is required"));
+}
+
+TEST_F(ModelCommands, AnApplicationBringsTheWeightsThatItNames) {
+  const std::string spec = "MobileNet:alpha=0.25,input_shape=32x32x3";
+  const std::string trained = spec + ",weights=m.weights.h5";
+  succeeds({"init", spec, "--weights", "m.weights.h5", "--seed", "5"});
+  const auto model = applications::MobileNet({.input_shape = Shape{32, 32, 3}, .alpha = 0.25});
+  model->load_weights(directory_ / "m.weights.h5");
+  const std::vector<Tensor> inputs = make_inputs(*model, 2);
+  succeeds({"predict", trained, "--input", "x0.npy", "--output", "y.npy"});
+  EXPECT_TRUE(bitwise_equal(read_npy(directory_ / "y.npy"), model->predict(inputs).at(0)));
+  EXPECT_THAT(refusal({"init", trained, "--weights", "n.weights.h5"}),
+              HasSubstr("brings weights of its own"));
+}
+
+TEST_F(ModelCommands, PredictNamesTheLikeliestClasses) {
+  const std::string model = "MobileNet:alpha=0.25,input_shape=32x32x3";
+  succeeds({"init", model, "--weights", "m.weights.h5", "--seed", "5"});
+  const auto made = applications::MobileNet({.input_shape = Shape{32, 32, 3}, .alpha = 0.25});
+  made->load_weights(directory_ / "m.weights.h5");
+  const Tensor expected = made->predict(make_inputs(*made, 2)).at(0);
+  fs::create_directory(directory_ / "models");
+  std::ofstream names(directory_ / "models" / "imagenet_class_index.json");
+  for (int i = 0; i < 1000; ++i)
+    names << (i == 0 ? "{" : ",") << fmt::format(R"("{0}": ["n{0}", "w{0}"])", i);
+  names << "}" << std::flush;
+  ::setenv("KERAS_HOME", directory_.path().c_str(), 1);
+  const std::vector<std::string> arguments{"predict", model,    "--weights", "m.weights.h5",
+                                           "--input", "x0.npy", "--decode",  "1"};
+  const Outcome run = lamina(arguments);
+  ::unsetenv("KERAS_HOME");
+  ASSERT_EQ(run.status, 0) << run.err;
+  std::string lines;
+  for (std::size_t row = 0; row < 2; ++row) {
+    const auto scores = expected.data<float>().subspan(1000 * row, 1000);
+    const auto best = std::ranges::max_element(scores);
+    lines += fmt::format("{0}  n{1}  {2:.3f}  w{1}\n", row, best - scores.begin(), *best);
+  }
+  EXPECT_EQ(run.out, lines);
+  EXPECT_THAT(refusal({"predict", model_file("cnn.keras"), "--input", "x0.npy", "--decode", "0"}),
+              HasSubstr("--decode"));
 }
 
 TEST_F(ModelCommands, PredictComputesOnTheCpuIfAsked) {

@@ -57,6 +57,8 @@ ModelPtr application(const json& request) {
       options.dropout_rate = value.get<double>();
     } else if (key == "minimalistic") {
       options.minimalistic = value.get<bool>();
+    } else if (key == "weights") {
+      options.weights = value.get<std::string>();
     } else if (key == "pooling") {
       options.pooling = value.get<std::string>();
     } else if (key == "classifier_activation") {

@@ -1,4 +1,5 @@
-"""Writes applications.txt: for each of keras.applications what Keras's model and file look like, as counts and hashes.
+"""Writes applications.txt: for each of keras.applications what Keras's model and file look like, as counts and hashes;
+and published.txt: in which file Keras keeps each one's weights="imagenet", and where it has it from.
 
 Run with Keras 3.15 or later: KERAS_BACKEND=jax python make_data.py
 """
@@ -8,6 +9,7 @@ import tempfile
 
 import h5py
 import keras
+from keras.src.utils import file_utils
 
 HERE = pathlib.Path(__file__).parent
 
@@ -64,7 +66,48 @@ def row(name, top):
     )
 
 
+class Asked(Exception):
+    """What Keras would download."""
+
+
+def published(name, top, **options):
+    def get_file(name, origin, cache_subdir, **_):
+        assert cache_subdir == "models"
+        raise Asked(name, origin)
+
+    original, file_utils.get_file = file_utils.get_file, get_file
+    try:
+        with keras.StatelessScope():  # weights without values
+            getattr(keras.applications, name)(weights="imagenet", include_top=top, **options)
+    except Asked as asked:
+        size = options.get("input_shape", (0,))[0]
+        row = [name, int(top), options.get("alpha", 0), size, int(options.get("minimalistic", False)), *asked.args]
+        return " ".join(str(word) for word in row)
+    finally:
+        file_utils.get_file = original
+    raise AssertionError(name)
+
+
+def all_published():
+    for name in functions():
+        for top in (True, False):
+            yield published(name, top)
+    for alpha, size in ((0.25, 128), (0.5, 160), (0.75, 192), (1.0, 224)):
+        yield published("MobileNet", True, alpha=alpha, input_shape=(size, size, 3))
+    for alpha, size in ((0.35, 96), (0.5, 128), (0.75, 160), (1.3, 192), (1.4, 224)):
+        yield published("MobileNetV2", False, alpha=alpha, input_shape=(size, size, 3))
+    for name in ("MobileNetV3Small", "MobileNetV3Large"):
+        yield published(name, True, alpha=0.75)
+        yield published(name, False, minimalistic=True)
+
+
+def write_published():
+    header = "# function, include_top, alpha, rows (0: default), minimalistic, file, origin\n"
+    (HERE / "published.txt").write_text(header + "".join(row + "\n" for row in all_published()))
+
+
 if __name__ == "__main__":
+    write_published()
     rows = []
     for name in functions():
         for top in (True, False):
