@@ -1,5 +1,6 @@
 // Attention of Luong's and of Bahdanau's style, without heads.
 #include "layers/attention_mask.h"
+#include "layers/attention_scores.h"
 #include "layers/axes.h"
 #include "layers/config/registered_layers.h"
 #include "layers/library_layer.h"
@@ -11,13 +12,13 @@ namespace {
 // Not in the template below, of which GCC 12 makes an internal error.
 CallSignature signature() {
   return {.tensors = {"query_mask", "value_mask"},
-          .flags = {"use_causal_mask"},
+          .flags = {"use_causal_mask", kReturnScores},
           .mask_list = {"query_mask", "value_mask"}};
 }
 
 /// All but how a query and a key are scored.
 template <class Options>
-class ScoringLayer : public LibraryLayer<Options> {
+class ScoringLayer : public LibraryLayer<Options>, public ReturnsScores {
  public:
   [[nodiscard]] CallSignature call_signature() const override { return signature(); }
   [[nodiscard]] bool supports_masking() const override { return true; }
@@ -25,6 +26,9 @@ class ScoringLayer : public LibraryLayer<Options> {
   [[nodiscard]] Shapes compute_output_shape(const Shapes& inputs) override {
     check_shapes(inputs);
     return {{inputs[0][0], inputs[0][1], inputs[1][2]}};
+  }
+  [[nodiscard]] Shape scores_shape(const Shapes& inputs) const override {
+    return {inputs[0][0], inputs[0][1], inputs.back()[1]};
   }
 
  protected:
@@ -54,7 +58,7 @@ class ScoringLayer : public LibraryLayer<Options> {
       require_mask(builder, *mask, builder.shape(y)[0], builder.shape(y)[1]);
       y = kept(builder, y, expand_dims(builder, *mask, 2));
     }
-    return {y};
+    return call.flag(kReturnScores) ? Ids{y, weights} : Ids{y};
   }
 
   /// (batch, targets, sources), of a statistic's dtype.
@@ -105,7 +109,8 @@ class ScoringLayer : public LibraryLayer<Options> {
   }
 
  private:
-  /// How much each target attends to each source.
+  /// How much each target attends to each source, which dropout may have taken from it: so Keras
+  /// returns it as scores.
   [[nodiscard]] ValueId attention_weights(Builder& builder, ValueId scores,
                                           const CallValues& call) const {
     const Shape shape = builder.shape(scores);

@@ -29,11 +29,15 @@ class GroupQueryAttentionLayer final : public HeadsLayer<GroupQueryAttentionOpti
     return {inputs[0]};
   }
 
+  [[nodiscard]] Shape scores_shape(const Shapes& inputs) const override {
+    return {inputs[0][0], options_.num_query_heads, inputs[0][1], inputs.back()[1]};
+  }
+
   [[nodiscard]] CallSignature call_signature() const override {
     return {.inputs = {"query", "value", "key"},
             .required = 2,
             .tensors = {"query_mask", "value_mask", "key_mask", "attention_mask"},
-            .flags = {"use_causal_mask"}};
+            .flags = {"use_causal_mask", kReturnScores}};
   }
 
  protected:
@@ -62,9 +66,11 @@ class GroupQueryAttentionLayer final : public HeadsLayer<GroupQueryAttentionOpti
     const ValueId k = heads_first(builder, lowered(builder, key_, inputs.back()));
     const ValueId v = heads_first(builder, lowered(builder, value_, inputs.at(1)));
     const Reach reach{call.flag("use_causal_mask"), options_.sliding_window};
-    ValueId y = attended(builder, q, k, v, reach, masks);
+    const bool returned = call.flag(kReturnScores);
+    auto [y, scores] = attended(builder, q, k, v, reach, masks, returned);
     if (gate_) y = builder.binary(ops::Binary::kMultiply, y, lowered(builder, gate_, query));
-    return {lowered(builder, output_, y)};
+    y = lowered(builder, output_, y);
+    return returned ? Ids{y, scores} : Ids{y};
   }
 
  private:
@@ -93,10 +99,14 @@ class GroupQueryAttentionLayer final : public HeadsLayer<GroupQueryAttentionOpti
                    input, activity_regularizer(), std::move(activation));
   }
 
-  /// (batch, targets, heads, features). The heads that share a key and a value are rows of one
-  /// product with them, which so need not be repeated.
-  [[nodiscard]] ValueId attended(Builder& builder, ValueId q, ValueId k, ValueId v,
-                                 const Reach& reach, const Ids& masks) const {
+  struct Attended {
+    ValueId y;       ///< (batch, targets, heads, features)
+    ValueId scores;  ///< (batch, heads, targets, sources)
+  };
+  /// The heads that share a key and a value are rows of one product with them, which so need not be
+  /// repeated.
+  [[nodiscard]] Attended attended(Builder& builder, ValueId q, ValueId k, ValueId v,
+                                  const Reach& reach, const Ids& masks, bool returned) const {
     const Shape queries = builder.shape(q), keys = builder.shape(k);
     const std::int64_t batch = queries[0], heads = queries[1], targets = queries[2],
                        groups = keys[1], sources = keys[2], size = options_.head_dim;
@@ -106,11 +116,12 @@ class GroupQueryAttentionLayer final : public HeadsLayer<GroupQueryAttentionOpti
     product.scale = 1 / std::sqrt(static_cast<double>(size));
     const ValueId scores = builder.matmul(builder.reshape(q, {batch, groups, rows, size}), k,
                                           std::move(product), statistics_dtype(compute_dtype()));
-    const ValueId weights = attention_weights(
-        builder, builder.reshape(scores, {batch, heads, targets, sources}), reach, masks);
-    const ValueId y = builder.matmul(builder.reshape(weights, {batch, groups, rows, sources}), v,
-                                     {}, compute_dtype());
-    return builder.transpose(builder.reshape(y, {batch, heads, targets, size}), {0, 2, 1, 3});
+    const Weights weights = attention_weights(
+        builder, builder.reshape(scores, {batch, heads, targets, sources}), reach, masks, returned);
+    const ValueId y = builder.matmul(
+        builder.reshape(weights.dropped, {batch, groups, rows, sources}), v, {}, compute_dtype());
+    return {builder.transpose(builder.reshape(y, {batch, heads, targets, size}), {0, 2, 1, 3}),
+            weights.whole};
   }
 
   LayerPtr query_, key_, gate_, value_, output_;

@@ -7,6 +7,7 @@
 
 #include "layers/access.h"
 #include "layers/attention_mask.h"
+#include "layers/attention_scores.h"
 #include "layers/axes.h"
 #include "layers/library_layer.h"
 
@@ -15,7 +16,7 @@ namespace lamina::layers {
 /// What layers of attention by heads have in common: projections, masks of scores (batch, heads,
 /// targets, sources), and what these weigh.
 template <class Options>
-class HeadsLayer : public LibraryLayer<Options> {
+class HeadsLayer : public LibraryLayer<Options>, public ReturnsScores {
  public:
   [[nodiscard]] bool supports_masking() const override { return true; }
 
@@ -116,21 +117,27 @@ class HeadsLayer : public LibraryLayer<Options> {
     masks.push_back(builder.reshape(*mask, Shape(std::move(dims))));
   }
 
-  /// How much each target attends to each source, by their scores, which are wide.
-  [[nodiscard]] ValueId attention_weights(Builder& builder, ValueId scores, const Reach& reach,
-                                          const Ids& masks) const {
+  /// How much each target attends to each source.
+  struct Weights {
+    ValueId whole;    ///< what a call returns as its scores
+    ValueId dropped;  ///< what dropout leaves of that, which weighs the values
+  };
+  /// By products of queries and keys, which are wide.
+  [[nodiscard]] Weights attention_weights(Builder& builder, ValueId scores, const Reach& reach,
+                                          const Ids& masks, bool returned) const {
     require_fit(builder, scores, reach, masks);
-    const bool dropping = this->options_.dropout > 0;
+    const bool by_layer = returned || this->options_.dropout > 0;
     const MaskedScores masked =
-        masked_scores(builder, scores, reach, masks, {.replaces = !dropping});
+        masked_scores(builder, scores, reach, masks, {.replaces = !by_layer});
     const ops::TensorSpec spec = builder.spec(masked.scores);
     ValueId weights = builder.emit(ops::Softmax{spec, spec, {3}, false}, {masked.scores});
-    // Keras's Softmax, by which scores go where there is dropout, gives what is masked nothing even
-    // where everything is.
-    if (dropping && masked.seen) {
+    // Keras's Softmax, by which scores go where they are dropped or returned, gives what is masked
+    // nothing even where everything is.
+    if (by_layer && masked.seen) {
       weights = builder.binary(ops::Binary::kKeep, weights, *masked.seen);
     }
-    return lowered(builder, dropout_, builder.cast(weights, this->compute_dtype()));
+    weights = builder.cast(weights, this->compute_dtype());
+    return {weights, lowered(builder, dropout_, weights)};
   }
 
  private:

@@ -22,7 +22,7 @@ using graph::ValueId;
 using Ids = std::vector<ValueId>;
 using Shapes = std::vector<Shape>;
 
-/// A layer made from an options struct, with one output.
+/// A layer made from an options struct.
 template <class Options>
 class LibraryLayer : public Layer, public Described<Options>, public UnusedOptions {
  public:

@@ -34,6 +34,10 @@ class MultiHeadAttentionLayer final : public HeadsLayer<MultiHeadAttentionOption
     return {out};
   }
 
+  [[nodiscard]] Shape scores_shape(const Shapes& inputs) const override {
+    return scores_between(inputs[0], inputs.back());
+  }
+
   [[nodiscard]] MultiHeadAttentionOptions current_options() const override {
     MultiHeadAttentionOptions options = HeadsLayer::current_options();
     if (query_) options.activity_regularizer = query_->activity_regularizer();
@@ -44,7 +48,7 @@ class MultiHeadAttentionLayer final : public HeadsLayer<MultiHeadAttentionOption
     return {.inputs = {"query", "value", "key"},
             .required = 2,
             .tensors = {"query_mask", "value_mask", "key_mask", "attention_mask"},
-            .flags = {"use_causal_mask"},
+            .flags = {"use_causal_mask", kReturnScores},
             .always = options_.use_causal_mask ? std::vector<std::string>{"use_causal_mask"}
                                                : std::vector<std::string>{}};
   }
@@ -91,8 +95,9 @@ class MultiHeadAttentionLayer final : public HeadsLayer<MultiHeadAttentionOption
     product.scale = 1 / std::sqrt(static_cast<double>(options_.key_dim));
     const ValueId scores =
         builder.matmul(q, k, std::move(product), statistics_dtype(compute_dtype()));
-    const ValueId attended =
-        builder.matmul(attention_weights(builder, scores, reach, masks), v, {}, compute_dtype());
+    const bool returned = call.flag(kReturnScores);
+    const Weights weights = attention_weights(builder, scores, reach, masks, returned);
+    const ValueId attended = builder.matmul(weights.dropped, v, {}, compute_dtype());
     ValueId y = builder.transpose(attended, {0, 2, 1, 3});
     Shape spread(
         std::vector<std::int64_t>(builder.shape(query).begin(), builder.shape(query).end() - 1));
@@ -100,10 +105,21 @@ class MultiHeadAttentionLayer final : public HeadsLayer<MultiHeadAttentionOption
     spread.push_back(value_dim());
     y = builder.reshape(y, std::move(spread));
     if (gate_) y = builder.binary(ops::Binary::kMultiply, y, lowered(builder, gate_, query));
-    return {lowered(builder, output_, y)};
+    y = lowered(builder, output_, y);
+    if (!returned) return {y};
+    Shape spread_scores = scores_between(builder.shape(query), builder.shape(inputs.back()));
+    return {y, builder.reshape(weights.whole, std::move(spread_scores))};
   }
 
  private:
+  /// (batch, heads, targets..., sources...): of as many axes each as the inputs have.
+  [[nodiscard]] Shape scores_between(const Shape& query, const Shape& key) const {
+    Shape shape{query[0], options_.num_heads};
+    for (const Shape& places : {query, key}) {
+      for (std::size_t i = 1; i + 1 < places.rank(); ++i) shape.push_back(places.dims()[i]);
+    }
+    return shape;
+  }
   [[nodiscard]] std::int64_t value_dim() const {
     return options_.value_dim.value_or(options_.key_dim);
   }

@@ -599,16 +599,18 @@ FORGETTING = {"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Discr
 UNCAST = {"RandomCrop"}
 
 
-def call(random, layer, inputs):
-    """The layer applied to its inputs, with random arguments of the call where it has some."""
+def call(random, layer, inputs, scores=False):
+    """The layer applied to its inputs, with random arguments of the call where it has some; `scores`: among them that
+    attention returns its scores."""
+    returned = {"return_attention_scores": True} if scores and random.random() < 0.4 else {}
     if type(layer).__name__ in ("Attention", "AdditiveAttention"):
-        return layer(inputs, **({"use_causal_mask": True} if random.random() < 0.4 else {}))
+        return layer(inputs, **({"use_causal_mask": True} if random.random() < 0.4 else {}), **returned)
     if type(layer).__name__ not in ("MultiHeadAttention", "GroupedQueryAttention"):
         return layer(inputs)
     names = ("query", "value", "key")[:len(inputs)]
     by_place = random.randint(0, len(inputs))
     flags = {"use_causal_mask": True} if len(inputs[0].shape) == 3 and random.random() < 0.4 else {}
-    return layer(*inputs[:by_place], **dict(list(zip(names, inputs))[by_place:]), **flags)
+    return layer(*inputs[:by_place], **dict(list(zip(names, inputs))[by_place:]), **flags, **returned)
 
 
 def random_shape(random, ranks):

@@ -85,6 +85,17 @@ def grouped_transformer():
     return keras.Model(inputs, layers.Dense(4)(layers.Flatten()(layers.AlphaDropout(0.0)(y))))
 
 
+def scored():
+    """What is learnt by the scores that attention returns, alone or beside its output."""
+    x = keras.Input((7, 12))
+    y, first = layers.MultiHeadAttention(2, 5)(x, x, use_causal_mask=True, return_attention_scores=True)
+    _, second = layers.GroupQueryAttention(4, 6, 2)(y, x, return_attention_scores=True)
+    z, third = layers.Attention(use_scale=True, score_mode="concat")([y, x], return_attention_scores=True)
+    _, fourth = layers.AdditiveAttention()([z, y], return_attention_scores=True)
+    scores = [layers.Dense(3)(layers.Flatten()(one)) for one in (first, second, third, fourth)]
+    return keras.Model(x, layers.Dense(4)(layers.Concatenate()(scores)))
+
+
 def group_normalized():
     x = keras.Input((9, 8, 4))
     y = layers.Conv2D(12, 3, padding="same")(x)
@@ -131,7 +142,7 @@ def distance(ours, theirs, scale):
 # it. That of a key's bias is nothing but rounding: it moves all scores of a target alike. EfficientNetV2B0's
 # passes through some two hundred layers, half of them normalisations.
 @pytest.mark.parametrize("make, tolerance", [(mlp, 2e-6), (convnet, 5e-6), (volumes, 5e-6), (partly_frozen, 5e-6),
-                                             (embedding, 2e-6), (transformer, 1e-4), (grouped_transformer, 1e-4),
+                                             (embedding, 2e-6), (transformer, 1e-4), (grouped_transformer, 1e-4), (scored, 5e-4),
                                              (group_normalized, 2e-5), (recurrent, 1e-5), (efficientnet, 2e-3)])
 def test_gradients(make, tolerance, rng, lamina, tmp_path):
     model = make()

@@ -64,7 +64,7 @@ def _model(draw, name, policy):
     if options is None:
         return None
     inputs = _inputs(draw, name, shape, options)
-    output = call(draw, layer_class(name)(**options), inputs)
+    output = call(draw, layer_class(name)(**options), inputs, scores=True)
     distinct = {id(x): x for x in keras.tree.flatten(inputs)}
     return keras.Model(list(distinct.values()), output)
 

@@ -97,6 +97,17 @@ def attended():
     return keras.Model([ids, other, mask], layers.Dense(CLASSES)(layers.Concatenate()([*sums, layers.Flatten()(dot)])))
 
 
+def scored():
+    """Scores know what is masked, and carry no mask."""
+    ids, x = words()
+    y, first = layers.MultiHeadAttention(2, 4)(x, x, return_attention_scores=True)
+    y, second = layers.GroupQueryAttention(3, 4, 1)(layers.Embedding(WORDS, WIDTH, mask_zero=True)(ids), y,
+                                                    return_attention_scores=True)
+    z, third = layers.Attention()([y, y], return_attention_scores=True)
+    ends = [layers.GlobalAveragePooling1D()(one) for one in (z, third)]
+    return keras.Model(ids, [layers.Dense(CLASSES)(layers.Concatenate()(ends)), first, second, third])
+
+
 def tagger():
     ids, x = words()
     return keras.Model(ids, layers.Dense(CLASSES)(layers.Dense(WIDTH, activation="tanh")(x)))
@@ -153,7 +164,7 @@ def given_masks():
 
 
 MODELS = [text_classifier, transformer, normalized_first, ordered, merged, nested, tagger, recurrences, cells,
-          recurrent_tagger, states, given_masks, grouped_transformer, attended]
+          recurrent_tagger, states, given_masks, grouped_transformer, attended, scored]
 
 
 def padded(rng, model, rows):

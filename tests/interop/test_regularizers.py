@@ -65,6 +65,15 @@ def penalized():
     return keras.Model(x, layers.Dense(5)(layers.Flatten()(y)), name="penalized")
 
 
+def scored():
+    """A penalty of the scores that a call returns beside its output, too."""
+    x = keras.Input((12,))
+    y = layers.Reshape((4, 6))(layers.Dense(24, activation="tanh")(x))
+    heads = layers.GroupQueryAttention(3, 2, 1, activity_regularizer=regularizers.L2(0.05))
+    both = heads(y, y, return_attention_scores=True)
+    return keras.Model(x, layers.Dense(5)(layers.Concatenate()([layers.Flatten()(one) for one in both])), name="scored")
+
+
 def evaluated(model, ours, x, y, batch):
     """Relative difference of the losses of evaluation."""
     theirs = model.evaluate(x, y, batch_size=batch, verbose=0, return_dict=True)["loss"]
@@ -78,7 +87,7 @@ OPTIMIZERS = [("SGD", {"learning_rate": 0.05, "momentum": 0.9}), ("Adam", {}),
 
 
 @pytest.mark.parametrize("name,options", OPTIMIZERS, ids=["SGD", "Adam", "average", "accumulation"])
-@pytest.mark.parametrize("make", [mlp, convnet, penalized])
+@pytest.mark.parametrize("make", [mlp, convnet, penalized, scored])
 def test_training_stays_together(make, name, options, rng, lamina, tmp_path):
     model, ours = compiled_pair(make, name, options, rng, lamina, tmp_path)
     x, y = learnable(model, rng, 16, STEPS)

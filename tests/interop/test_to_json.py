@@ -14,7 +14,7 @@ import tolerances
 import values
 from lamina_driver import keras_call
 from layer_options import KINDS
-from test_attention import classifier, encoder_and_decoder
+from test_attention import classifier, encoder_and_decoder, scored
 from test_layers import _try_model
 from test_random_models import assert_same_weights, remade
 
@@ -107,7 +107,7 @@ def test_random_model(case, draw, rng, lamina, tmp_path):
     assert_written(remade(model.to_json()), rng, lamina, tmp_path)
 
 
-@pytest.mark.parametrize("make", [classifier, encoder_and_decoder])
+@pytest.mark.parametrize("make", [classifier, encoder_and_decoder, scored])
 def test_transformers(make, rng, lamina, tmp_path):
     assert_written(remade(make().to_json()), rng, lamina, tmp_path)
 

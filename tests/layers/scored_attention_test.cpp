@@ -234,7 +234,7 @@ TEST_F(ScoredAttention, RefusesWhatItLacks) {
   expect_words([&] { (void)layer({input({2, 4}), input({2, 4})}); }, name + "Inputs of other than");
   expect_words(
       [&] {
-        (void)layer({x, x}, {{"return_attention_scores", true}});
+        (void)layer({x, x}, {{"return_scores", true}});
       },
       "unexpected keyword argument");
   expect_words([] { (void)L::Attention({.score_mode = "product", .name = "a"}); },

@@ -43,7 +43,15 @@ namespace lamina::layers {
 /// argument of a call, as in Keras, or as an option of the layer one of all its calls.
 /// `sliding_window`: to those less than so many places away alone. All of these are for inputs of
 /// three axes; where the window leaves a target without any source, UnsupportedError is thrown when
-/// the layer is lowered. There is no flash attention, and scores are not returned.
+/// the layer is lowered. There is no flash attention.
+///
+/// A call may ask for its scores, which then are a second output:
+///
+///     SymbolicTensors both = attention->apply({x, y}, {{"return_attention_scores", true}});
+///
+/// (batch, num_heads, targets, sources), or as many axes of targets and of sources as the inputs
+/// have, of the policy's compute dtype: what the softmax gives, before `dropout`. Of such a call,
+/// too, a target that masks leave nothing gets nothing. Scores carry no mask.
 ///
 /// Sublayers, as Keras has them: query_dense, key_dense, value_dense, output_dense (and with
 /// `use_gate` one that gates what the heads give by the query), each an EinsumDense with a kernel
@@ -82,15 +90,15 @@ struct MultiHeadAttentionOptions {
 ///         {.head_dim = 16, .num_query_heads = 8, .num_key_value_heads = 2})({x, x});
 ///
 /// query (batch, targets, features), value (batch, sources, features) and key (batch, sources,
-/// features of its own) -> as query. All that MultiHeadAttention's comment says of softmax, masks
-/// and `sliding_window` holds, with two differences, which are Keras's: `query_mask` is an argument
-/// like the others, and inputs keep the masks that they carry. Throws ValueError for heads that do
-/// not divide.
+/// features of its own) -> as query. All that MultiHeadAttention's comment says of softmax, masks,
+/// `sliding_window` and scores (batch, num_query_heads, targets, sources) holds, with two
+/// differences, which are Keras's: `query_mask` is an argument like the others, and inputs keep the
+/// masks that they carry. Throws ValueError for heads that do not divide.
 ///
 /// Sublayers, each an EinsumDense: query, with a kernel (features, num_query_heads, head_dim); key
 /// and value (features, num_key_value_heads, head_dim); with `use_gate` gate, as query; and
 /// attention_output (num_query_heads, head_dim, features). Regularizers and constraints are of each
-/// of these, the `activity_regularizer` too, which is of the output besides.
+/// of these, the `activity_regularizer` too, which is of the output and of returned scores besides.
 struct GroupQueryAttentionOptions {
   std::int64_t head_dim = 0;
   std::int64_t num_query_heads = 0;
@@ -127,8 +135,12 @@ struct GroupQueryAttentionOptions {
 /// floating, integer or bool: `query_mask` (batch, targets), where the output is then 0, and
 /// `value_mask` (batch, sources), which says what is attended to; in Keras they are one list, the
 /// argument `mask`. `use_causal_mask`: a target attends to the sources up to its own place. The
-/// output carries the query's mask. Inputs of other than three axes throw UnsupportedError; scores
-/// are not returned.
+/// output carries the query's mask. Inputs of other than three axes throw UnsupportedError.
+///
+/// With `return_attention_scores` a call of `apply` has a second output, the scores (batch,
+/// targets, sources) of the policy's compute dtype, as they weigh the value: behind softmax and
+/// `dropout`, where layers with heads return what there is before dropout. Those of targets that
+/// `query_mask` leaves out are there, too; they carry no mask.
 struct AttentionOptions {
   bool use_scale = false;
   std::string score_mode = "dot";

@@ -281,8 +281,7 @@ TEST(KerasConfig, ArgumentsOfCallsThatThereAreNotAreNamed) {
   const auto keyword = [](const char* name, json value) {
     return [name, value](json& calls) { calls[0]["kwargs"][name] = value; };
   };
-  refused("argument 'return_attention_scores' of its call",
-          keyword("return_attention_scores", true));
+  refused("argument 'return_attention_scores' of its call", keyword("return_attention_scores", 1));
   refused("argument 'use_causal_mask' of its call", keyword("use_causal_mask", 1));
   refused("argument 'attention_mask' of its call",
           [](json& calls) { calls[0]["kwargs"]["attention_mask"] = json::array({true}); });

@@ -171,6 +171,27 @@ TEST(ToJson, CopiesWhatCallsAreGivenByName) {
   EXPECT_EQ(written(*Model::from_json_text(config.dump())), config);
 }
 
+TEST(ToJson, CopiesCallsThatReturnScores) {
+  const SymbolicTensor x = layers::Input({.shape = {5, 6}, .name = "x"});
+  const LayerRef shared = layers::MultiHeadAttention({.num_heads = 2, .key_dim = 3});
+  const CallArguments scored{{"return_attention_scores", true}};
+  const SymbolicTensors y = shared->apply({x, x}, scored),
+                        z = layers::AdditiveAttention({.name = "plain"})->apply({y[0], x}, scored);
+  const auto model = Functional::create(
+      {x}, {y[1], shared({z[0], x}), layers::Dense({.units = 2, .name = "seen"})(z[1])},
+      {.name = "scored"});
+  expect_copied(*model);
+  json config = written(*model);
+  EXPECT_EQ(config["config"]["output_layers"][0], json({shared->name(), 0, 1}));
+  for (const std::string& name : {shared->name(), std::string("plain")}) {
+    EXPECT_EQ(layer_named(config, name)["inbound_nodes"][0]["kwargs"],
+              json({{"return_attention_scores", true}}));
+  }
+  EXPECT_EQ(layer_named(config, shared->name())["inbound_nodes"][1]["kwargs"], json::object());
+  EXPECT_EQ(layer_named(config, "seen")["inbound_nodes"][0]["args"][0]["config"]["keras_history"],
+            json({"plain", 0, 1}));
+}
+
 TEST(ToJson, CopiesOperationsWithNumbersOnEitherSide) {
   for (const json& args : {json({0.5, "x"}), json({"x", 0.5}), json({2, "x"}), json({"x", -3})}) {
     json config = read_json("branches.json");
