@@ -46,20 +46,16 @@ Described described_in_archive(const Archive& archive) {
 Described described_in_legacy(const Archive& file, bool compile) {
   const models::LegacyTexts texts = models::legacy_texts(file);
   Described out{{}, {}, file->path().string()};
-  try {
-    out.model = models::from_legacy_config(models::parse_untrusted(texts.model_config, out.where),
-                                           out.where);
-    if (texts.training_config) {
-      out.compile = models::from_legacy_training_config(
-          models::parse_untrusted(*texts.training_config, out.where));
-    } else if (compile) {
-      warn(
-          "No training configuration found in the save file, so the model was *not* compiled. "
-          "Compile it manually. (" +
-          out.where + ")");
-    }
-  } catch (const nlohmann::json::exception& error) {
-    throw FormatError(out.where + ": no configuration of a Keras model: " + error.what());
+  out.model =
+      models::from_legacy_config(models::parse_untrusted(texts.model_config, out.where), out.where);
+  if (texts.training_config) {
+    out.compile = models::from_legacy_training_config(
+        models::parse_untrusted(*texts.training_config, out.where));
+  } else if (compile) {
+    warn(
+        "No training configuration found in the save file, so the model was *not* compiled. "
+        "Compile it manually. (" +
+        out.where + ")");
   }
   return out;
 }

@@ -248,7 +248,11 @@ void modernize_optimizer(json& optimizer) {
 }  // namespace
 
 json from_legacy_config(json object, const std::string& where) {
-  return Converter(where).object(std::move(object));
+  try {
+    return Converter(where).object(std::move(object));
+  } catch (const json::exception& error) {
+    throw FormatError(where + ": no configuration of a Keras model: " + error.what());
+  }
 }
 
 json from_legacy_training_config(json config) {

@@ -9,9 +9,12 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <random>
 
+#include "checkpoint/load/legacy.h"
 #include "models/keras/legacy_config.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fresh_seed.h"
 
 namespace lamina::models {
 namespace {
@@ -85,6 +88,40 @@ nlohmann::json dense(const nlohmann::json& config) {
   nlohmann::json out = {{"units", 3}, {"name", "first"}};
   out.update(config);
   return {{"class_name", "Dense"}, {"config", out}};
+}
+
+// One value after another becomes something else.
+TEST(LegacyModels, ThatAreChangedAtRandomAreReadOrRefused) {
+  const auto texts = checkpoint::read_legacy_description(storage::posix().open(kData + "model.h5"));
+  const auto model = nlohmann::json::parse(texts.model_config.value()).flatten();
+  const auto training = nlohmann::json::parse(texts.training_config.value()).flatten();
+  std::mt19937_64 random(test::fresh_seed());
+  const std::vector<nlohmann::json> values = {nullptr,
+                                              -1,
+                                              7,
+                                              "text",
+                                              0.5,
+                                              nlohmann::json::array(),
+                                              nlohmann::json::object(),
+                                              {{"class_name", 3}}};
+  std::size_t refused = 0;
+  for (int i = 0; i < 300; ++i) {
+    const auto changed = [&](nlohmann::json all) {
+      auto it = all.begin();
+      std::advance(it, static_cast<std::ptrdiff_t>(random() % all.size()));
+      *it = nullptr;
+      nlohmann::json out = all.unflatten();
+      out[nlohmann::json::json_pointer(it.key())] = values[random() % values.size()];
+      return out;
+    };
+    (void)from_legacy_training_config(changed(training));
+    try {
+      (void)Model::from_json_text(from_legacy_config(changed(model), "here").dump());
+    } catch (const Error&) {
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 50u);
 }
 
 // Keras before 2.3: a list of layers, of which the first says what it takes.
