@@ -1,4 +1,5 @@
 #include "layers/config/registered_layers.h"
+#include "layers/grouped_heads.h"
 #include "layers/heads_layer.h"
 
 namespace lamina::layers {
@@ -103,25 +104,12 @@ class GroupQueryAttentionLayer final : public HeadsLayer<GroupQueryAttentionOpti
     ValueId y;       ///< (batch, targets, heads, features)
     ValueId scores;  ///< (batch, heads, targets, sources)
   };
-  /// The heads that share a key and a value are rows of one product with them, which so need not be
-  /// repeated.
   [[nodiscard]] Attended attended(Builder& builder, ValueId q, ValueId k, ValueId v,
                                   const Reach& reach, const Ids& masks, bool returned) const {
-    const Shape queries = builder.shape(q), keys = builder.shape(k);
-    const std::int64_t batch = queries[0], heads = queries[1], targets = queries[2],
-                       groups = keys[1], sources = keys[2], size = options_.head_dim;
-    const std::int64_t rows = heads / groups * targets;
-    ops::MatMul product;
-    product.transpose_x1 = true;
-    product.scale = 1 / std::sqrt(static_cast<double>(size));
-    const ValueId scores = builder.matmul(builder.reshape(q, {batch, groups, rows, size}), k,
-                                          std::move(product), statistics_dtype(compute_dtype()));
-    const Weights weights = attention_weights(
-        builder, builder.reshape(scores, {batch, heads, targets, sources}), reach, masks, returned);
-    const ValueId y = builder.matmul(
-        builder.reshape(weights.dropped, {batch, groups, rows, sources}), v, {}, compute_dtype());
-    return {builder.transpose(builder.reshape(y, {batch, heads, targets, size}), {0, 2, 1, 3}),
-            weights.whole};
+    const double scale = 1 / std::sqrt(static_cast<double>(options_.head_dim));
+    const ValueId scores = grouped_scores(builder, q, k, scale, statistics_dtype(compute_dtype()));
+    const Weights weights = attention_weights(builder, scores, reach, masks, returned);
+    return {grouped_values(builder, weights.dropped, v, compute_dtype()), weights.whole};
   }
 
   LayerPtr query_, key_, gate_, value_, output_;

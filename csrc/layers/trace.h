@@ -27,6 +27,17 @@ struct CallSpecs {
   bool training = false;
 };
 
+/// Of a layer that writes operations: what it gives depends on what its call is given by name.
+class OutputsByCall {
+ public:
+  OutputsByCall() = default;
+  OutputsByCall(const OutputsByCall&) = delete;
+  OutputsByCall& operator=(const OutputsByCall&) = delete;
+  virtual ~OutputsByCall() = default;
+  /// Throws ValueError naming the layer when the inputs do not suit it.
+  [[nodiscard]] virtual std::vector<ops::TensorSpec> output_specs(const CallSpecs& call) = 0;
+};
+
 /// Runs `call` on placeholders of these shapes (batch first) and dtypes. The placeholders' layers
 /// take no automatic name, so tracing does not disturb the names of the user's inputs.
 [[nodiscard]] Trace trace(const std::vector<Shape>& shapes, const std::vector<DType>& dtypes,

@@ -130,6 +130,9 @@ std::vector<ops::TensorSpec> Access::output_specs(Layer& layer,
     }
     return outputs;
   }
+  if (auto* by_call = dynamic_cast<OutputsByCall*>(&layer)) {
+    return by_call->output_specs(call_specs(layer, given, form));
+  }
   std::vector<Shape> shapes;
   std::vector<DType> dtypes;
   for (const std::size_t at : places(layer, given.size(), form).inputs) {

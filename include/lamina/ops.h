@@ -1,6 +1,7 @@
 #pragma once
 #include <lamina/axes.h>
 #include <lamina/layer.h>
+#include <lamina/ops_nn.h>
 
 #include <concepts>
 #include <cstdint>
@@ -56,6 +57,8 @@ SymbolicTensor multiply(const Operand& x1, const Operand& x2);
 /// Floating, of integers float32.
 SymbolicTensor divide(const Operand& x1, const Operand& x2);
 SymbolicTensor true_divide(const Operand& x1, const Operand& x2);
+/// The same, and 0 where x2 is 0.
+SymbolicTensor divide_no_nan(const Operand& x1, const Operand& x2);
 SymbolicTensor maximum(const Operand& x1, const Operand& x2);
 SymbolicTensor minimum(const Operand& x1, const Operand& x2);
 /// Of floats. NaN where x1 is negative and x2 no whole number.
@@ -88,6 +91,10 @@ SymbolicTensor greater(const Operand& x1, const Operand& x2);
 SymbolicTensor greater_equal(const Operand& x1, const Operand& x2);
 SymbolicTensor less(const Operand& x1, const Operand& x2);
 SymbolicTensor less_equal(const Operand& x1, const Operand& x2);
+/// Whether |x1 - x2| <= atol + rtol |x2|, both floats (integers are made float32) and x2 finite, or
+/// x1 is x2. NaN is close to nothing, or with `equal_nan` to NaN.
+SymbolicTensor isclose(const Operand& x1, const Operand& x2, double rtol = 1e-5, double atol = 1e-8,
+                       bool equal_nan = false);
 /// What is not 0 is true.
 SymbolicTensor logical_and(const SymbolicTensor& x1, const SymbolicTensor& x2);
 SymbolicTensor logical_or(const SymbolicTensor& x1, const SymbolicTensor& x2);
@@ -154,33 +161,6 @@ SymbolicTensor stop_gradient(const SymbolicTensor& x);
 // Of floating tensors alone.
 SymbolicTensor rsqrt(const SymbolicTensor& x);
 SymbolicTensor erf(const SymbolicTensor& x);
-SymbolicTensor relu(const SymbolicTensor& x);
-SymbolicTensor relu6(const SymbolicTensor& x);
-SymbolicTensor leaky_relu(const SymbolicTensor& x, double negative_slope = 0.2);
-SymbolicTensor elu(const SymbolicTensor& x, double alpha = 1);
-SymbolicTensor selu(const SymbolicTensor& x);
-SymbolicTensor gelu(const SymbolicTensor& x, bool approximate = true);
-SymbolicTensor sigmoid(const SymbolicTensor& x);
-SymbolicTensor log_sigmoid(const SymbolicTensor& x);
-SymbolicTensor hard_sigmoid(const SymbolicTensor& x);
-SymbolicTensor silu(const SymbolicTensor& x);
-SymbolicTensor swish(const SymbolicTensor& x);
-SymbolicTensor hard_silu(const SymbolicTensor& x);
-SymbolicTensor hard_swish(const SymbolicTensor& x);
-SymbolicTensor celu(const SymbolicTensor& x, double alpha = 1);
-SymbolicTensor hard_tanh(const SymbolicTensor& x);
-SymbolicTensor tanh_shrink(const SymbolicTensor& x);
-SymbolicTensor hard_shrink(const SymbolicTensor& x, double threshold = 0.5);
-SymbolicTensor soft_shrink(const SymbolicTensor& x, double threshold = 0.5);
-SymbolicTensor squareplus(const SymbolicTensor& x, double b = 4);
-SymbolicTensor threshold(const SymbolicTensor& x, double threshold, double default_value);
-/// The axis has half the size: its first half times the sigmoid of the second.
-SymbolicTensor glu(const SymbolicTensor& x, std::int64_t axis = -1);
-SymbolicTensor softplus(const SymbolicTensor& x);
-SymbolicTensor softsign(const SymbolicTensor& x);
-/// Over one axis, or over several jointly.
-SymbolicTensor softmax(const SymbolicTensor& x, const layers::Axes& axis = -1);
-SymbolicTensor log_softmax(const SymbolicTensor& x, const layers::Axes& axis = -1);
 
 /// No axes: all. What is reduced has size 1 with `keepdims`, and is gone without.
 using ReducedAxes = std::optional<layers::Axes>;
@@ -199,6 +179,14 @@ SymbolicTensor ptp(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool k
 // Biased; of integers float32.
 SymbolicTensor var(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
 SymbolicTensor std(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
+// The same of what is not NaN: 0, 1, and NaN for the other three where there is nothing else.
+SymbolicTensor nansum(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
+SymbolicTensor nanprod(const SymbolicTensor& x, const ReducedAxes& axis = {},
+                       bool keepdims = false);
+SymbolicTensor nanmean(const SymbolicTensor& x, const ReducedAxes& axis = {},
+                       bool keepdims = false);
+SymbolicTensor nanmax(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
+SymbolicTensor nanmin(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
 /// The logarithm of the sum of exponentials; of integers float32.
 SymbolicTensor logsumexp(const SymbolicTensor& x, const ReducedAxes& axis = {},
                          bool keepdims = false);
@@ -206,9 +194,6 @@ SymbolicTensor logsumexp(const SymbolicTensor& x, const ReducedAxes& axis = {},
 /// largest size, 0: how many are not 0). Of integers float32.
 SymbolicTensor norm(const SymbolicTensor& x, const std::optional<Operand>& ord = {},
                     const ReducedAxes& axis = {}, bool keepdims = false);
-/// x / max(norm of `order`, epsilon), floating. No epsilon: 1e-7.
-SymbolicTensor normalize(const SymbolicTensor& x, const layers::Axes& axis = -1,
-                         std::int64_t order = 2, std::optional<double> epsilon = {});
 /// int32
 SymbolicTensor count_nonzero(const SymbolicTensor& x, const ReducedAxes& axis = {});
 // The place of the largest, of the smallest element; the first of several, of NaN before all
@@ -222,6 +207,8 @@ SymbolicTensor cumsum(const SymbolicTensor& x, std::optional<std::int64_t> axis 
                       std::optional<DType> dtype = {});
 SymbolicTensor cumprod(const SymbolicTensor& x, std::optional<std::int64_t> axis = {},
                        std::optional<DType> dtype = {});
+/// Each element of the axis but the first less the one before it, n times over. Not of bools.
+SymbolicTensor diff(const SymbolicTensor& a, std::int64_t n = 1, std::int64_t axis = -1);
 // Of any dtype, in ascending order; NaN is behind all else, and of equal ones the first comes
 // first. No axis: all elements in a row.
 SymbolicTensor sort(const SymbolicTensor& x, std::optional<std::int64_t> axis = -1);
@@ -236,6 +223,9 @@ SymbolicTensor median(const SymbolicTensor& x, const ReducedAxes& axis = {}, boo
 /// What this part of the elements, `q` from 0 to 1, lies below; on a line between neighbours.
 SymbolicTensor quantile(const SymbolicTensor& x, double q, const ReducedAxes& axis = {},
                         bool keepdims = false);
+/// The same, `q` from 0 to 100.
+SymbolicTensor percentile(const SymbolicTensor& x, double q, const ReducedAxes& axis = {},
+                          bool keepdims = false);
 SymbolicTensor any(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
 SymbolicTensor all(const SymbolicTensor& x, const ReducedAxes& axis = {}, bool keepdims = false);
 
@@ -270,6 +260,9 @@ SymbolicTensor flip(const SymbolicTensor& x, const ReducedAxes& axis = {});
 /// The second axis; the first.
 SymbolicTensor fliplr(const SymbolicTensor& x);
 SymbolicTensor flipud(const SymbolicTensor& x);
+/// k quarter turns from the first of the two axes towards the second.
+SymbolicTensor rot90(const SymbolicTensor& array, std::int64_t k = 1,
+                     const layers::Axes& axes = {0, 1});
 /// By one number for all axes, or one for each. No axes: all elements in a row.
 SymbolicTensor roll(const SymbolicTensor& x, const layers::Axes& shift,
                     const ReducedAxes& axis = {});
@@ -287,14 +280,19 @@ SymbolicTensor pad(const SymbolicTensor& x,
 // The last two axes with 0 above, or below, diagonal k.
 SymbolicTensor tril(const SymbolicTensor& x, std::int64_t k = 0);
 SymbolicTensor triu(const SymbolicTensor& x, std::int64_t k = 0);
+/// The diagonal `offset` above the main one of the planes of two axes, as the last axis.
+SymbolicTensor diagonal(const SymbolicTensor& x, std::int64_t offset = 0, std::int64_t axis1 = 0,
+                        std::int64_t axis2 = 1);
+/// Of a matrix its diagonal k; of a vector the matrix whose diagonal k it is, 0 elsewhere.
+SymbolicTensor diag(const SymbolicTensor& x, std::int64_t k = 0);
 SymbolicTensor cast(const SymbolicTensor& x, DType dtype);
+/// What the dtype cannot hold, infinities too, becomes the least or the largest that both dtypes
+/// hold.
+SymbolicTensor saturate_cast(const SymbolicTensor& x, DType dtype);
 SymbolicTensor zeros_like(const SymbolicTensor& x, std::optional<DType> dtype = {});
 SymbolicTensor ones_like(const SymbolicTensor& x, std::optional<DType> dtype = {});
 SymbolicTensor full_like(const SymbolicTensor& x, const Operand& fill_value,
                          std::optional<DType> dtype = {});
-/// Of integers: a new axis, the last one or before `axis`, with 1 where the integer says, else 0.
-SymbolicTensor one_hot(const SymbolicTensor& x, std::int64_t num_classes, std::int64_t axis = -1,
-                       std::optional<DType> dtype = {});
 
 /// Python's slice(start, stop, step); a Slice{} is `:`.
 struct Slice {
@@ -348,6 +346,24 @@ SymbolicTensor dot(const SymbolicTensor& x1, const SymbolicTensor& x2);
 SymbolicTensor tensordot(const SymbolicTensor& x1, const SymbolicTensor& x2, std::int64_t axes = 2);
 SymbolicTensor tensordot(const SymbolicTensor& x1, const SymbolicTensor& x2,
                          const layers::Axes& axes1, const layers::Axes& axes2);
+/// Summed over the last axis of both; what has no axis multiplies the other.
+SymbolicTensor inner(const SymbolicTensor& x1, const SymbolicTensor& x2);
+/// Summed over all: of as many elements, whatever their shapes.
+SymbolicTensor vdot(const SymbolicTensor& x1, const SymbolicTensor& x2);
+// Of integers and bools, too, as multiply is.
+/// Each element of x1 with each of x2: (elements of x1, elements of x2).
+SymbolicTensor outer(const Operand& x1, const Operand& x2);
+/// x2 in the place of each element of x1, times that: the sizes are products of sizes.
+SymbolicTensor kron(const SymbolicTensor& x1, const SymbolicTensor& x2);
+/// Vectors of three elements, or of two, whose third is 0, along `axisa` and `axisb`; the product,
+/// along `axisc`. Of two vectors of two it is the third element alone, without an axis. `axis` is
+/// all three. Not of bools.
+SymbolicTensor cross(const SymbolicTensor& x1, const SymbolicTensor& x2, std::int64_t axisa = -1,
+                     std::int64_t axisb = -1, std::int64_t axisc = -1,
+                     std::optional<std::int64_t> axis = {});
+/// The sum of a diagonal; the dtype is that of `sum`.
+SymbolicTensor trace(const SymbolicTensor& x, std::int64_t offset = 0, std::int64_t axis1 = 0,
+                     std::int64_t axis2 = 1);
 
 }  // namespace lamina::ops
 

@@ -60,7 +60,8 @@ TEST(Readme, NamesTheRegisteredLayersAndNoOthers) {
 
 TEST(Readme, NamesTheOperationsAndNoOthers) {
   static const std::regex kFunction("\nSymbolicTensors? (\\w+)\\(");
-  const std::string header = content(kRoot / "include/lamina/ops.h");
+  const std::string header =
+      content(kRoot / "include/lamina/ops.h") + content(kRoot / "include/lamina/ops_nn.h");
   std::set<std::string> names;
   for (std::sregex_iterator it(header.begin(), header.end(), kFunction), end; it != end; ++it) {
     names.insert((*it)[1]);

@@ -198,6 +198,12 @@ def _pool(random, shape, calm):
     return options | {"data_format": data_format}
 
 
+def _adaptive_pool(random, shape, calm):
+    data_format = _data_format(random)
+    count = len(_split(shape, data_format)[0])
+    return {"output_size": _per_axis(random, 1, 6, count), "data_format": data_format}
+
+
 def _global_pool(random, shape, calm):
     return {"data_format": _data_format(random), "keepdims": random.random() < 0.5}
 
@@ -478,6 +484,10 @@ def _embedding(random, shape, calm):
     return {"input_dim": 10, "output_dim": random.randint(1, 5)}
 
 
+def _reversible_embedding(random, shape, calm):
+    return _embedding(random, shape, calm) | {"tie_weights": random.random() < 0.5, "mask_zero": random.random() < 0.5}
+
+
 _NOTHING = lambda random, shape, calm: {}
 _ANY = (1, 2, 3, 4)
 
@@ -544,6 +554,12 @@ KINDS = {
     "GlobalMaxPooling1D": Kind(_global_pool, (2,)),
     "GlobalMaxPooling2D": Kind(_global_pool, (3,)),
     "GlobalMaxPooling3D": Kind(_global_pool, (4,)),
+    "AdaptiveAveragePooling1D": Kind(_adaptive_pool, (2,)),
+    "AdaptiveAveragePooling2D": Kind(_adaptive_pool, (3,)),
+    "AdaptiveAveragePooling3D": Kind(_adaptive_pool, (4,)),
+    "AdaptiveMaxPooling1D": Kind(_adaptive_pool, (2,)),
+    "AdaptiveMaxPooling2D": Kind(_adaptive_pool, (3,)),
+    "AdaptiveMaxPooling3D": Kind(_adaptive_pool, (4,)),
     "ZeroPadding1D": Kind(_zero_padding_1d, (2,)),
     "ZeroPadding2D": Kind(_zero_padding, (3,)),
     "ZeroPadding3D": Kind(_zero_padding_3d, (4,)),
@@ -582,6 +598,7 @@ KINDS = {
     "Discretization": Kind(_discretization, _ANY, dtype="bins"),
     "CategoryEncoding": Kind(_category_encoding, (1, 2), dtype="int32"),
     "Embedding": Kind(_embedding, (1, 2), dtype="int32"),
+    "ReversibleEmbedding": Kind(_reversible_embedding, (1, 2), dtype="int32"),
 }
 
 # Classes that Keras's applications have for themselves.

@@ -4,7 +4,7 @@ import jax
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import values
 
@@ -104,6 +104,22 @@ def group_normalized():
     return keras.Model(x, layers.Dense(4)(layers.GlobalAveragePooling2D()(layers.GroupNormalization(1)(y))))
 
 
+def composed():
+    """Normalizations, attention and diagonals of keras.ops, adaptive pooling with windows of several sizes."""
+    x = keras.Input((7, 12))
+    y = layers.Dense(12)(x)
+    y = ops.layer_normalization(y, y[0, 0], y[0, 1]) + ops.rms_normalization(y, scale=y[0, 2], axis=-1)
+    heads = ops.reshape(y, (-1, 7, 4, 3))
+    keys, biases = ops.reshape(layers.Dense(6)(y), (-1, 7, 2, 3)), ops.reshape(layers.Dense(7)(y), (-1, 1, 7, 7))
+    y = ops.dot_product_attention(heads, keys, 2 * keys, bias=biases, is_causal=True)
+    y = ops.batch_normalization(y, y[0, 0, 0], ops.square(y[0, 0, 1]) + 1, -1, offset=y[0, 1, 0], scale=y[0, 1, 1])
+    y = ops.space_to_depth(ops.pad(y, [(0, 0), (0, 1), (0, 0), (0, 0)]), 2)
+    y = layers.AdaptiveMaxPooling2D((3, 2))(y) + layers.AdaptiveAveragePooling2D((3, 2))(y)
+    y = ops.rot90(y, axes=(1, 2)) + ops.cross(y[..., :3], y[..., 3:6])[:, :2, :1, :1]
+    z = ops.diagonal(y, 1, axis1=2, axis2=3) + ops.trace(y, axis1=1, axis2=2)[:, None, :3]
+    return keras.Model(x, layers.Dense(4)(layers.Concatenate()([layers.Flatten()(y), layers.Flatten()(z)])))
+
+
 def recurrent():
     x = keras.Input((7, 5))
     y = layers.Bidirectional(layers.LSTM(4, return_sequences=True), merge_mode="ave")(x)
@@ -143,7 +159,7 @@ def distance(ours, theirs, scale):
 # passes through some two hundred layers, half of them normalisations.
 @pytest.mark.parametrize("make, tolerance", [(mlp, 2e-6), (convnet, 5e-6), (volumes, 5e-6), (partly_frozen, 5e-6),
                                              (embedding, 2e-6), (transformer, 1e-4), (grouped_transformer, 1e-4), (scored, 5e-4),
-                                             (group_normalized, 2e-5), (recurrent, 1e-5), (efficientnet, 2e-3)])
+                                             (group_normalized, 2e-5), (composed, 2e-5), (recurrent, 1e-5), (efficientnet, 2e-3)])
 def test_gradients(make, tolerance, rng, lamina, tmp_path):
     model = make()
     if make is efficientnet:

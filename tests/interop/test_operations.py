@@ -29,9 +29,13 @@ FUNCTIONS = [
     lambda x: ops.normalize(x, axis=1, order=3), lambda x: ops.celu(x, alpha=0.7), lambda x: ops.tan(ops.tanh(x)),
     ops.arcsinh, ops.erfc, ops.sinc, ops.exp2, ops.nan_to_num, lambda x: ops.arcsin(0.9 * ops.tanh(x)),
     lambda x: ops.arccos(0.9 * ops.tanh(x)), lambda x: ops.arctanh(0.9 * ops.tanh(x)),
-    lambda x: ops.sort(x, axis=1), lambda x: ops.sort(x), lambda x: ops.logaddexp(x, 0.5)]
+    lambda x: ops.sort(x, axis=1), lambda x: ops.sort(x), lambda x: ops.logaddexp(x, 0.5), ops.layer_normalization,
+    ops.rms_normalization, lambda x: ops.layer_normalization(x, axis=1, epsilon=0.01),
+    lambda x: ops.rms_normalization(x, axis=(1, -1) if len(x.shape) > 2 else -1),
+    lambda x: ops.divide_no_nan(x, ops.maximum(x, 0.0))]
 REDUCTIONS = [ops.mean, ops.sum, ops.max, ops.min, ops.var, ops.std, ops.prod, ops.logsumexp, ops.amax, ops.amin,
-              ops.norm, ops.ptp, ops.median, lambda x, axis, keepdims: ops.quantile(x, 0.3, axis=axis, keepdims=keepdims)]
+              ops.norm, ops.ptp, ops.median, ops.nansum, ops.nanmean, ops.nanmax, ops.nanmin, ops.nanprod,
+              lambda x, axis, keepdims: ops.percentile(x, 70, axis=axis, keepdims=keepdims), lambda x, axis, keepdims: ops.quantile(x, 0.3, axis=axis, keepdims=keepdims)]
 BINARY = [ops.add, ops.subtract, ops.multiply, ops.maximum, ops.minimum, lambda x, y: x + y, lambda x, y: x - y,
           lambda x, y: x * y, lambda x, y: ops.divide(x, 2 + ops.abs(y)), lambda x, y: x / (1.5 + y * y),
           ops.fmax, ops.fmin, ops.hypot, ops.logaddexp, ops.logaddexp2, lambda x, y: ops.arctan2(x, 1.5 + ops.abs(y))]
@@ -147,10 +151,11 @@ def of_operations(config):
 
 
 def with_hashable_axes(model):
-    """Of a list of axes, as configurations have it, JAX compiles no norm and no quantile."""
+    """Of a list of axes, as configurations have it, JAX compiles no norm, no quantile and no turn."""
     for operation in model.operations:
-        if type(operation).__name__ in ("Norm", "Quantile") and operation.axis is not None:
-            operation.axis = tuple(operation.axis)
+        for name in ("axis", "axes"):
+            if isinstance(getattr(operation, name, None), list) and not isinstance(operation, keras.layers.Layer):
+                setattr(operation, name, tuple(getattr(operation, name)))
     return model
 
 
@@ -321,7 +326,11 @@ def of_special_numbers():
         *[f(x, y) for f in [ops.fmax, ops.fmin, ops.fmod, ops.arctan2, ops.hypot, ops.heaviside, ops.logaddexp,
                             ops.logaddexp2]],
         ops.nan_to_num(x, nan=2, posinf=7, neginf=-8.5), ops.signbit(n), ops.isposinf(n), ops.isneginf(n), ops.nan_to_num(n),
-        ops.fmax(n, 2), ops.fmin(n, x), ops.fmod(n, 3), ops.fmod(n, -2), ops.arctan2(n, 2), ops.logaddexp(n, 0.5),
+        ops.divide_no_nan(x, y), ops.divide_no_nan(n, y), ops.divide_no_nan(2, x), ops.isclose(x, y), ops.isclose(n, y),
+        ops.isclose(x, y, rtol=0.5, equal_nan=True), *[f(x, axis=-1) for f in [ops.nansum, ops.nanmean, ops.nanprod, ops.nanmax,
+                                                                             ops.nanmin]],
+        *[f(n, axis=1) for f in [ops.nansum, ops.nanmean, ops.nanprod, ops.nanmax, ops.nanmin]], ops.saturate_cast(x, "int16"),
+        ops.saturate_cast(x, "float16"), ops.fmax(n, 2), ops.fmin(n, x), ops.fmod(n, 3), ops.fmod(n, -2), ops.arctan2(n, 2), ops.logaddexp(n, 0.5),
         ops.logaddexp2(1, n), ops.hypot(n, n), ops.heaviside(n, y), *[f(n) for f in [
             ops.arcsinh, ops.arccos, ops.cbrt, ops.exp2, ops.sinc, ops.erfc]]])
 
@@ -386,7 +395,10 @@ def kinked():
         ops.ptp(ops.stack([h, 0 * h, 0 * h + 1], -1), axis=-1), ops.sort(h, axis=1) * (h + 3), ops.top_k(h, len(KINKS))[0] * h,
         ops.fmax(h, 0.5), ops.fmin(h, 0.5), ops.fmax(h, -h), ops.logaddexp(h, h), ops.logaddexp(h, 0.5),
         ops.heaviside(h, h), ops.sinc(h), ops.nan_to_num(h), ops.median(ops.stack([h, 0 * h, 0 * h + 1], -1), axis=-1),
-        ops.fmod(h, 0.75), ops.arcsinh(h), ops.arctan2(h, 0 * h + 1)], axis=-1))
+        ops.fmod(h, 0.75), ops.arcsinh(h), ops.arctan2(h, 0 * h + 1), ops.divide_no_nan(1.0, h), ops.divide_no_nan(h, h),
+        ops.nanmax(ops.stack([h, 0 * h], -1), axis=-1), ops.nanmin(ops.stack([h, 0 * h, h], -1), axis=-1),
+        ops.nansum(ops.stack([h, h / h], -1), axis=-1), ops.nanmean(ops.stack([h, h / h], -1), axis=-1),
+        ops.nanprod(ops.stack([h, 0 * h + 2, h], -1), axis=-1)], axis=-1))
 
 
 def test_gradients_at_kinks(lamina, tmp_path):

@@ -75,6 +75,26 @@ class Arithmetic final : public Broadcasting {
   Binary kind_;
 };
 
+/// The quotient, and 0 where the divisor is 0.
+class DivideNoNan final : public Broadcasting {
+ public:
+  explicit DivideNoNan(OperationForm form) : Broadcasting(std::move(form)) {}
+
+ protected:
+  [[nodiscard]] DType dtype(const DTypes& x) const override {
+    return promoted_with_float(promoted_operands(form().args, x));
+  }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    const DType dtype = result(builder, x).dtype;
+    const Ids values = as_values(builder, form().args, x, dtype);
+    const ValueId zero = builder.binary(Binary::kEqual, values[1], constant(builder, 0, dtype));
+    // There it is divided by 1, so that there is a gradient.
+    const ValueId divisor = builder.binary(Binary::kAdd, values[1], zero);
+    return builder.binary(Binary::kKeep, builder.binary(Binary::kDivide, values[0], divisor),
+                          builder.activation(zero, {ops::Unary::kScaleShift, -1, 1}));
+  }
+};
+
 class Power final : public Broadcasting {
  public:
   explicit Power(OperationForm form) : Broadcasting(std::move(form)) {}
@@ -194,6 +214,7 @@ OperationRows arithmetic_operations() {
           row("Multiply", Binary::kMultiply),
           row("Divide", Binary::kDivide),
           row("TrueDivide", Binary::kDivide),
+          operation_row<DivideNoNan>("DivideNoNan", kNumpyOps),
           row("Maximum", Binary::kMaximum),
           row("Minimum", Binary::kMinimum),
           operation_row<Power>("Power", kNumpyOps),
@@ -229,6 +250,9 @@ SymbolicTensor divide(const Operand& x1, const Operand& x2) {
 }
 SymbolicTensor true_divide(const Operand& x1, const Operand& x2) {
   return call_on_operands("TrueDivide", {x1, x2});
+}
+SymbolicTensor divide_no_nan(const Operand& x1, const Operand& x2) {
+  return call_on_operands("DivideNoNan", {x1, x2});
 }
 SymbolicTensor maximum(const Operand& x1, const Operand& x2) {
   return call_on_operands("Maximum", {x1, x2});

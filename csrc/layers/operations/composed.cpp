@@ -1,9 +1,10 @@
 // Functions of one tensor, element by element, made of arithmetic.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
 
-#include "kernels/element.h"
+#include "layers/axes.h"
 #include "layers/masks.h"
 #include "layers/operations/operations.h"
 #include "layers/operations/parts.h"
@@ -13,6 +14,30 @@ namespace lamina::layers {
 namespace {
 
 using ops::Unary;
+
+/// The least and the largest finite number of a dtype that a double holds.
+struct Limits {
+  double least, most;
+};
+
+Limits limits_of(DType dtype) {
+  Limits out{0, 1};  // a bool's
+  const auto of_float = [&out](double most) { out = {-most, most}; };
+  dispatch(dtype, [&]<class T>(T) {
+    if constexpr (std::is_same_v<T, float16>) {
+      of_float(65504);
+    } else if constexpr (std::is_same_v<T, bfloat16>) {
+      of_float(0x1.FEp127);
+    } else if constexpr (std::is_floating_point_v<T>) {
+      of_float(std::numeric_limits<T>::max());
+    } else {
+      const auto most = static_cast<double>(std::numeric_limits<T>::max());
+      out = {static_cast<double>(std::numeric_limits<T>::lowest()),
+             sizeof(T) == 8 ? std::nextafter(most, 0.0) : most};
+    }
+  });
+  return out;
+}
 
 /// What keeps integers, made of arithmetic; of bools there is only the square.
 class Kept final : public Operation {
@@ -209,24 +234,71 @@ class NanToNum final : public Operation {
     };
     ValueId y = kept(builder, x, finite(builder, x));
     y = with(y, is(builder.binary(ops::Binary::kEqual, x, x), 0), number("nan", 0));
-    y = with(y, is(x, kInfinity), number("posinf", largest(dtype)));
-    return with(y, is(x, -kInfinity), number("neginf", -largest(dtype)));
+    y = with(y, is(x, kInfinity), number("posinf", limits_of(dtype).most));
+    return with(y, is(x, -kInfinity), number("neginf", limits_of(dtype).least));
+  }
+};
+
+/// What the dtype cannot hold becomes the nearest that both dtypes hold.
+class SaturateCast final : public Operation {
+ public:
+  explicit SaturateCast(OperationForm form)
+      : Operation(std::move(form), Operands::kTensor, {"dtype"}) {
+    const std::optional<DType> given = dtype_option("dtype");
+    if (!given) unsupported("a `dtype` that is None");
+    to_ = *given;
+  }
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override { return x.at(0); }
+  [[nodiscard]] DType dtype(const DTypes& x) const override {
+    const bool wide = dtype_size(x.at(0)) == 8 && dtype_size(to_) == 8 && x[0] != to_;
+    if (wide && !is_floating(x[0]) && !is_floating(to_)) unsupported("integers of 64 bits");
+    return to_;
+  }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& ids) const override {
+    const DType from = result_of(builder, ids[0]);
+    ValueId x = builder.cast(ids[0], from);
+    const Limits in = limits_of(from), out = limits_of(to_);
+    // Integers have nothing beyond their own limits; floats have infinities.
+    if (is_floating(from) || out.least > in.least) {
+      const double least = std::max(in.least, out.least);
+      x = builder.binary(ops::Binary::kMaximum, x, constant(builder, least, from));
+    }
+    if (is_floating(from) || out.most < in.most) {
+      const double most = below(std::min(in.most, out.most), from);
+      x = builder.binary(ops::Binary::kMinimum, x, constant(builder, most, from));
+    }
+    return builder.cast(x, to_);
   }
 
  private:
-  [[nodiscard]] static double largest(DType dtype) {
-    double out = 0;
-    kernels::dispatch_float(dtype, [&out]<class T>(T) {
-      if constexpr (std::is_same_v<T, float16>) {
-        out = 65504;
-      } else if constexpr (std::is_same_v<T, bfloat16>) {
-        out = 0x1.FEp127;
-      } else {
-        out = std::numeric_limits<T>::max();
-      }
-    });
-    return out;
+  /// No backend computes with bools.
+  [[nodiscard]] static DType result_of(const Builder& builder, ValueId x) {
+    return builder.dtype(x) == DType::kBool ? DType::kUInt8 : builder.dtype(x);
   }
+  /// The limit, or what is the next smaller number of the dtype where that is beyond it. The limits
+  /// of integers are one less than a power of two.
+  [[nodiscard]] static double below(double limit, DType dtype) {
+    if (!is_floating(dtype)) return limit;
+    const double nearest = rounded({limit}, dtype)[0];
+    return nearest > limit ? nearest - nearest * half_ulp(dtype) : nearest;
+  }
+  /// Of 1: as far below it is the next number.
+  [[nodiscard]] static double half_ulp(DType dtype) {
+    switch (dtype) {
+      case DType::kFloat16:
+        return 0x1p-11;
+      case DType::kBFloat16:
+        return 0x1p-8;
+      case DType::kFloat32:
+        return 0x1p-24;
+      default:
+        return 0x1p-53;
+    }
+  }
+
+  DType to_ = DType::kFloat32;
 };
 
 }  // namespace
@@ -246,6 +318,7 @@ OperationRows composed_operations() {
       operation_row<Round>("Round", kNumpyOps),
       operation_row<Clip>("Clip", kNumpyOps),
       operation_row<NanToNum>("NanToNum", kNumpyOps),
+      operation_row<SaturateCast>("SaturateCast", kCoreOps),
   };
 }
 
@@ -287,6 +360,10 @@ SymbolicTensor nan_to_num(const SymbolicTensor& x, double nan, std::optional<dou
   };
   return call_operation("NanToNum", x,
                         {{"nan", nan}, {"posinf", or_null(posinf)}, {"neginf", or_null(neginf)}});
+}
+
+SymbolicTensor saturate_cast(const SymbolicTensor& x, DType dtype) {
+  return call_operation("SaturateCast", x, {{"dtype", layers::dtype_to_config(dtype)}});
 }
 
 }  // namespace lamina::ops

@@ -261,6 +261,48 @@ class Dot final : public Paired {
   }
 };
 
+/// The last axes; where one has none, that is a number.
+class Inner final : public Paired {
+ public:
+  explicit Inner(OperationForm form) : Paired(std::move(form), {}) {}
+
+ protected:
+  [[nodiscard]] Pairs pairs(const Shape& first, const Shape& second) const override {
+    if (first.rank() == 0 || second.rank() == 0) return {};
+    return {{first.rank() - 1, second.rank() - 1}};
+  }
+};
+
+/// Of all elements in a row.
+class Vdot final : public Operation {
+ public:
+  explicit Vdot(OperationForm form) : Operation(std::move(form), Operands::kTwo, {}) {
+    if (this->form().tensors != 2) unsupported("a number");
+  }
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override {
+    const bool known = x.at(0).is_known() && x.at(1).is_known();
+    if (known && x[0].size() != x[1].size()) {
+      fail("vdot of tensors with as many elements. Received: x1.shape=" + x[0].str() +
+           ", x2.shape=" + x[1].str());
+    }
+    return {};
+  }
+  [[nodiscard]] DType dtype(const DTypes& x) const override {
+    const DType dtype = promoted(x.at(0), x.at(1));
+    if (!is_floating(dtype)) unsupported("a product of integers");
+    return dtype;
+  }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    const ops::TensorSpec to = result(builder, x);
+    const auto row = [&](ValueId id) {
+      return Lettered{builder.reshape(builder.cast(id, to.dtype), {builder.shape(id).size()}), "a"};
+    };
+    return builder.reshape(contracted(builder, row(x[0]), row(x[1]), "").value, to.shape);
+  }
+};
+
 class Tensordot final : public Paired {
  public:
   explicit Tensordot(OperationForm form) : Paired(std::move(form), {"axes"}) {
@@ -312,6 +354,7 @@ class Tensordot final : public Paired {
 
 OperationRows contraction_operations() {
   return {operation_row<Einsum>("Einsum", kNumpyOps), operation_row<Dot>("Dot", kNumpyOps),
+          operation_row<Inner>("Inner", kNumpyOps), operation_row<Vdot>("Vdot", kNumpyOps),
           operation_row<Tensordot>("Tensordot", kNumpyOps)};
 }
 
@@ -328,6 +371,12 @@ SymbolicTensor einsum(const std::string& subscripts, const SymbolicTensors& oper
 }
 SymbolicTensor dot(const SymbolicTensor& x1, const SymbolicTensor& x2) {
   return layers::call_on_operands("Dot", {x1, x2});
+}
+SymbolicTensor inner(const SymbolicTensor& x1, const SymbolicTensor& x2) {
+  return layers::call_on_operands("Inner", {x1, x2});
+}
+SymbolicTensor vdot(const SymbolicTensor& x1, const SymbolicTensor& x2) {
+  return layers::call_on_operands("Vdot", {x1, x2});
 }
 
 namespace {

@@ -1,5 +1,8 @@
-// Sums and products of an axis's elements so far.
+// Sums and products of an axis's elements so far, and their differences.
+#include <algorithm>
+
 #include "layers/operations/operations.h"
+#include "layers/operations/parts.h"
 #include "layers/operations/promotion.h"
 
 namespace lamina::layers {
@@ -52,11 +55,53 @@ class Cumulation final : public Operation {
   std::optional<DType> given_;
 };
 
+/// Each element less the one before it, n times.
+class Diff final : public Operation {
+ public:
+  explicit Diff(OperationForm form)
+      : Operation(std::move(form), Operands::kTensor, {"n", "axis"}), n_(integer("n", 1)) {
+    (void)integer("axis", -1);
+    if (n_ < 0) fail("Order must be non-negative but got " + std::to_string(n_));
+    if (n_ > kMost) unsupported("so large an `n`");
+  }
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override {
+    Shape out = x.at(0);
+    std::int64_t& size = out[static_cast<std::int64_t>(axis(out))];
+    if (size != kNone) size = std::max<std::int64_t>(0, size - n_);
+    return out;
+  }
+  [[nodiscard]] DType dtype(const DTypes& x) const override {
+    if (x.at(0) == DType::kBool) unsupported("a tensor of bools");
+    return x[0];
+  }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    const std::size_t along = axis(builder.shape(x[0]));
+    ValueId y = x[0];
+    for (std::int64_t i = 0; i < n_ && builder.shape(y).dims()[along] > 0; ++i) {
+      const std::int64_t left = builder.shape(y).dims()[along] - 1;
+      y = builder.binary(ops::Binary::kSubtract, cropped(builder, y, along, 1, left),
+                         cropped(builder, y, along, 0, left));
+    }
+    return y;
+  }
+
+ private:
+  [[nodiscard]] std::size_t axis(const Shape& x) const {
+    return axis_index(integer("axis", -1), x.rank());
+  }
+  static constexpr std::int64_t kMost = 1000;
+
+  std::int64_t n_;
+};
+
 }  // namespace
 
 OperationRows cumulative_operations() {
   return {operation_row<Cumulation>("Cumsum", kNumpyOps, ops::Binary::kAdd),
-          operation_row<Cumulation>("Cumprod", kNumpyOps, ops::Binary::kMultiply)};
+          operation_row<Cumulation>("Cumprod", kNumpyOps, ops::Binary::kMultiply),
+          operation_row<Diff>("Diff", kNumpyOps)};
 }
 
 }  // namespace lamina::layers
@@ -81,6 +126,9 @@ SymbolicTensor cumsum(const SymbolicTensor& x, std::optional<std::int64_t> axis,
 SymbolicTensor cumprod(const SymbolicTensor& x, std::optional<std::int64_t> axis,
                        std::optional<DType> dtype) {
   return cumulated("Cumprod", x, axis, dtype);
+}
+SymbolicTensor diff(const SymbolicTensor& a, std::int64_t n, std::int64_t axis) {
+  return layers::call_operation("Diff", a, {{"n", n}, {"axis", axis}});
 }
 
 }  // namespace lamina::ops

@@ -114,6 +114,53 @@ ValueId logical_xor(Builder& builder, ValueId a, ValueId b) {
                      logical_not(builder, logical_and(builder, a, b)));
 }
 
+/// Whether operands are near each other, or the same. Their tolerances belong to the call.
+class Isclose final : public Operation {
+ public:
+  explicit Isclose(OperationForm form)
+      : Operation(std::move(form), Operands::kOthers, {"equal_nan"}),
+        equal_nan_(flag("equal_nan")) {
+    const nlohmann::json& args = this->form().args;
+    bool good = args.size() >= 2 && args.size() <= 4 && this->form().tensors > 0;
+    for (std::size_t i = 0; good && i < args.size(); ++i) {
+      good = args[i].is_number() || (i < 2 && is_tensor_argument(args[i]));
+    }
+    if (!good) unsupported("what it is called with");
+    if (args.size() > 2) relative_ = args[2].get<double>();
+    if (args.size() > 3) absolute_ = args[3].get<double>();
+  }
+
+ protected:
+  [[nodiscard]] Shape shape(const Shapes& x) const override {
+    return x.size() == 1 ? x[0] : broadcast(x.at(0), x.at(1));
+  }
+  [[nodiscard]] DType dtype(const DTypes&) const override { return DType::kBool; }
+  [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
+    DTypes dtypes;
+    for (const ValueId id : x) dtypes.push_back(builder.dtype(id));
+    const nlohmann::json both = nlohmann::json::array({form().args[0], form().args[1]});
+    const DType dtype = promoted_with_float(promoted_operands(both, dtypes));
+    const Ids values = as_values(builder, both, x, dtype);
+    const ValueId apart = builder.activation(
+        builder.binary(Binary::kSubtract, values[0], values[1]), {ops::Unary::kAbsolute});
+    ValueId limit = builder.binary(Binary::kMultiply, constant(builder, relative_, dtype),
+                                   builder.activation(values[1], {ops::Unary::kAbsolute}));
+    limit = builder.binary(Binary::kAdd, constant(builder, absolute_, dtype), limit);
+    const ValueId near = logical_and(builder, finite(builder, values[1]),
+                                     builder.binary(Binary::kGreaterEqual, limit, apart));
+    ValueId y = logical_or(builder, near, builder.binary(Binary::kEqual, values[0], values[1]));
+    if (!equal_nan_) return y;
+    const auto is_nan = [&](ValueId value) {
+      return logical_not(builder, builder.binary(Binary::kEqual, value, value));
+    };
+    return logical_or(builder, y, logical_and(builder, is_nan(values[0]), is_nan(values[1])));
+  }
+
+ private:
+  bool equal_nan_;
+  double relative_ = 1e-5, absolute_ = 1e-8;
+};
+
 class Where final : public Operation {
  public:
   explicit Where(OperationForm form) : Operation(std::move(form), Operands::kOthers, {}) {
@@ -173,6 +220,7 @@ OperationRows logic_operations() {
           operation_row<Finiteness>("Isneginf", kNumpyOps, Finiteness::Kind::kNegativeInf),
           operation_row<Signbit>("Signbit", kNumpyOps),
           operation_row<Finiteness>("Isfinite", kNumpyOps, Finiteness::Kind::kFinite),
+          operation_row<Isclose>("Isclose", kNumpyOps),
           operation_row<Where>("Where", kNumpyOps)};
 }
 
@@ -199,6 +247,10 @@ SymbolicTensor less(const Operand& x1, const Operand& x2) {
 }
 SymbolicTensor less_equal(const Operand& x1, const Operand& x2) {
   return call_on_operands("LessEqual", {x1, x2});
+}
+SymbolicTensor isclose(const Operand& x1, const Operand& x2, double rtol, double atol,
+                       bool equal_nan) {
+  return call_on_operands("Isclose", {x1, x2, rtol, atol}, {{"equal_nan", equal_nan}});
 }
 SymbolicTensor logical_and(const SymbolicTensor& x1, const SymbolicTensor& x2) {
   return call_on_operands("LogicalAnd", {x1, x2});

@@ -21,6 +21,11 @@ bool is_tensor_argument(const json& argument) {
   return argument.is_object() && argument.size() == 1 && argument.contains("tensor");
 }
 
+OperationForm with_keywords(OperationForm form, std::initializer_list<const char*> keywords) {
+  for (const char* keyword : keywords) form.keywords.emplace(keyword, nullptr);
+  return form;
+}
+
 Operation::Operation(OperationForm form, Operands operands,
                      std::initializer_list<std::string_view> options)
     : Layer({form.name, {}, true}), form_(std::move(form)) {
@@ -32,7 +37,8 @@ Operation::Operation(OperationForm form, Operands operands,
     if (!known(key) && key != "name" && !value.is_null()) unsupported("option '" + key + "'");
   }
   for (const auto& [key, value] : form_.keywords.items()) {
-    if (!known(key)) unsupported("argument '" + key + "' of its call");
+    const bool fits = operands == Operands::kOthers || !is_tensor_argument(value);
+    if (!known(key) || !fits) unsupported("argument '" + key + "' of its call");
   }
   check_operands(operands);
   input_spec_.count = form_.tensors;
@@ -216,7 +222,7 @@ SymbolicTensor call_on_list(std::string_view class_name, const SymbolicTensors& 
 }
 
 SymbolicTensor call_on_operands(std::string_view class_name,
-                                std::initializer_list<ops::Operand> operands) {
+                                std::initializer_list<ops::Operand> operands, json config) {
   json args = json::array();
   SymbolicTensors tensors;
   for (const ops::Operand& operand : operands) {
@@ -227,7 +233,13 @@ SymbolicTensor call_on_operands(std::string_view class_name,
       args.push_back(number_to_config(operand));
     }
   }
-  return call_operation(class_name, std::move(tensors), json::object(), std::move(args));
+  return call_operation(class_name, tensors, std::move(config), std::move(args));
+}
+
+json optional_argument(SymbolicTensors& tensors, const SymbolicTensor& tensor) {
+  if (!tensor.defined()) return {};
+  tensors.push_back(tensor);
+  return tensor_argument(tensors.size() - 1);
 }
 
 json dtype_to_config(const std::optional<DType>& dtype) {

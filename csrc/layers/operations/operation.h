@@ -25,12 +25,16 @@ struct OperationForm {
   nlohmann::json config;  ///< the arguments that its class was made with
   nlohmann::json args;    ///< those of the call, by place, each tensor being a `tensor_argument`
   std::size_t tensors;    ///< how many of these there are
-  nlohmann::json keywords = nlohmann::json::object();  ///< numbers that the call has by name
+  nlohmann::json keywords =
+      nlohmann::json::object();  ///< numbers and tensors that the call has by name
 };
 
 /// Stands for tensor number `index` of a call. Keras's objects there have a class.
 [[nodiscard]] nlohmann::json tensor_argument(std::size_t index);
 [[nodiscard]] bool is_tensor_argument(const nlohmann::json& argument);
+/// The form with all keywords of its class, null for what the call has not: so Keras writes them.
+[[nodiscard]] OperationForm with_keywords(OperationForm form,
+                                          std::initializer_list<const char*> keywords);
 
 /// An operation of `keras.ops` in a graph: no layer to Keras, which casts nothing for it, and which
 /// masks do not pass. What it was called with beside tensors belongs to it, so each call has one of
@@ -82,6 +86,16 @@ class Operation : public Layer {
   [[nodiscard]] std::optional<DType> dtype_option(const char* key) const;
   /// One or a list; none where it is null.
   [[nodiscard]] std::optional<std::vector<std::int64_t>> integers(const char* key) const;
+
+  /// What an argument that may be None stands for, among the values of the call's tensors; or, of
+  /// their shapes, its shape. Throws UnsupportedError for what is neither null nor a tensor.
+  template <class T>
+  [[nodiscard]] std::optional<T> given(const nlohmann::json& argument,
+                                       const std::vector<T>& tensors) const {
+    if (argument.is_null()) return std::nullopt;
+    if (!is_tensor_argument(argument)) unsupported("what it is called with");
+    return tensors.at(argument.at("tensor").template get<std::size_t>());
+  }
 
   /// "Layer 'take' (Take): <what> is not supported."
   [[noreturn]] void unsupported(const std::string& what) const;
@@ -172,8 +186,12 @@ SymbolicTensor call_on_list(std::string_view class_name, const SymbolicTensors& 
                             nlohmann::json config = nlohmann::json::object());
 /// On operands.
 SymbolicTensor call_on_operands(std::string_view class_name,
-                                std::initializer_list<ops::Operand> operands);
+                                std::initializer_list<ops::Operand> operands,
+                                nlohmann::json config = nlohmann::json::object());
 
+/// The argument that a tensor is, which goes behind `tensors`; an undefined one is None.
+[[nodiscard]] nlohmann::json optional_argument(SymbolicTensors& tensors,
+                                               const SymbolicTensor& tensor);
 /// A dtype by its name.
 [[nodiscard]] nlohmann::json dtype_to_config(const std::optional<DType>& dtype);
 /// A number as it was written. Throws ValueError for a tensor.

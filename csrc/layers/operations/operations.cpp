@@ -11,12 +11,14 @@ const ByName& rows() {
   static const ByName all = [] {
     ByName out;
     for (const OperationRows& family :
-         {arithmetic_operations(), logic_operations(), elementwise_operations(),
-          composed_operations(), activation_operations(), reduction_operations(), norm_operations(),
-          cumulative_operations(), place_operations(), sorting_operations(), shaping_operations(),
-          joining_operations(), splitting_operations(), repeating_operations(),
-          padding_operations(), slicing_operations(), gathering_operations(), matmul_operations(),
-          contraction_operations()}) {
+         {arithmetic_operations(), logic_operations(),         elementwise_operations(),
+          composed_operations(),   activation_operations(),    reduction_operations(),
+          norm_operations(),       normalization_operations(), attention_operations(),
+          cumulative_operations(), place_operations(),         sorting_operations(),
+          shaping_operations(),    joining_operations(),       splitting_operations(),
+          repeating_operations(),  padding_operations(),       slicing_operations(),
+          gathering_operations(),  matmul_operations(),        contraction_operations(),
+          product_operations(),    plane_operations(),         nan_operations()}) {
       for (const OperationRow& row : family) out.emplace(row.class_name, row);
     }
     return out;

@@ -11,6 +11,8 @@ namespace lamina::layers {
 [[nodiscard]] OperationRows activation_operations();
 [[nodiscard]] OperationRows reduction_operations();
 [[nodiscard]] OperationRows norm_operations();
+[[nodiscard]] OperationRows normalization_operations();
+[[nodiscard]] OperationRows attention_operations();
 [[nodiscard]] OperationRows cumulative_operations();
 [[nodiscard]] OperationRows place_operations();
 [[nodiscard]] OperationRows sorting_operations();
@@ -23,6 +25,9 @@ namespace lamina::layers {
 [[nodiscard]] OperationRows gathering_operations();
 [[nodiscard]] OperationRows matmul_operations();
 [[nodiscard]] OperationRows contraction_operations();
+[[nodiscard]] OperationRows product_operations();
+[[nodiscard]] OperationRows plane_operations();
+[[nodiscard]] OperationRows nan_operations();
 
 /// The operation of a call; null when Lamina has none of that class. Throws UnsupportedError naming
 /// it for arguments that it does not have.

@@ -61,6 +61,11 @@ DType float_as_wide(DType dtype) {
   return dtype == DType::kInt64 ? DType::kFloat64 : promoted_with_float(dtype);
 }
 
+DType dtype_of_sum(DType dtype) {
+  if (is_floating(dtype) || dtype_size(dtype) >= 4) return dtype;
+  return dtype == DType::kUInt8 || dtype == DType::kUInt16 ? DType::kUInt32 : DType::kInt32;
+}
+
 DType promoted_operands(const nlohmann::json& operands, const std::vector<DType>& tensors) {
   DType dtype = tensors.at(0);
   for (const DType other : tensors) dtype = promoted(dtype, other);

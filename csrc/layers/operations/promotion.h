@@ -16,6 +16,8 @@ namespace lamina::layers {
 [[nodiscard]] DType promoted_with_float(DType dtype);
 /// A float as it is; of int64 float64, of other integers float32.
 [[nodiscard]] DType float_as_wide(DType dtype);
+/// What sums and products are of: of bools and of integers of less than 32 bits one of 32.
+[[nodiscard]] DType dtype_of_sum(DType dtype);
 /// Of the operands of a call, tensors or numbers.
 [[nodiscard]] DType promoted_operands(const nlohmann::json& operands,
                                       const std::vector<DType>& tensors);

@@ -59,17 +59,49 @@ ValueId Reduction::reduce(Builder& builder, ValueId x, Reduce::Kind kind, bool k
   return builder.emit(Reduce{kind, from, {std::move(to), from.dtype}, std::move(reduced)}, {x});
 }
 
-DType Reduction::dtype_of_sum(DType dtype) {
-  if (is_floating(dtype) || dtype_size(dtype) >= 4) return dtype;
-  return dtype == DType::kUInt8 || dtype == DType::kUInt16 ? DType::kUInt32 : DType::kInt32;
-}
-
 ValueId Reduction::variance(Builder& builder, ValueId x, DType dtype) const {
   const ValueId wide = builder.cast(x, promoted(dtype, DType::kFloat32));
   const ValueId mean = reduce(builder, wide, Reduce::Kind::kMean, true);
   const ValueId rest = builder.binary(ops::Binary::kSubtract, wide, mean);
   const ValueId squares = builder.activation(rest, {ops::Unary::kSquare});
   return reduce(builder, squares, Reduce::Kind::kMean, keepdims());
+}
+
+ValueId Reduction::product(Builder& builder, ValueId x, const ops::TensorSpec& result) const {
+  const ColumnView view(builder, x, kept_axes(builder.shape(x).rank()));
+  ValueId y = view.value();
+  while (builder.shape(y)[0] > 1) {
+    const std::int64_t size = builder.shape(y)[0], half = size / 2;
+    const ValueId halves = builder.binary(ops::Binary::kMultiply, cropped(builder, y, 0, 0, half),
+                                          cropped(builder, y, 0, half, half));
+    y = size % 2 == 0 ? halves : joined(builder, {halves, cropped(builder, y, 0, size - 1, 1)}, 0);
+  }
+  if (builder.shape(y)[0] == 0) return constant(builder, 1, result);
+  return builder.reshape(y, result.shape);
+}
+
+ValueId Reduction::extreme(Builder& builder, ValueId x, bool least) const {
+  const DType dtype = builder.dtype(x);
+  ValueId y = x;
+  // Whatever has no arithmetic of its own has its place among wide floats.
+  if (dtype == DType::kBool || (least && !is_floating(dtype))) {
+    y = builder.cast(y, DType::kFloat64);
+  }
+  if (least) y = negated(builder, y);
+  y = reduce(builder, y, Reduce::Kind::kMax, keepdims());
+  if (least) y = negated(builder, y);
+  return builder.cast(y, dtype);
+}
+
+DType Reduction::dtype_of_extreme(DType dtype, bool least) const {
+  if (least && !is_floating(dtype) && dtype_size(dtype) == 8) {
+    unsupported("a tensor of integers of 64 bits");
+  }
+  return dtype;
+}
+
+nlohmann::json reduction_config(const ops::ReducedAxes& axis, bool keepdims) {
+  return {{"axis", axes_to_config(axis)}, {"keepdims", keepdims}};
 }
 
 namespace {
@@ -115,7 +147,6 @@ class Spread final : public Reduction {
   bool root_;
 };
 
-/// Halves are multiplied until one is left.
 class Prod final : public Reduction {
  public:
   explicit Prod(OperationForm form)
@@ -129,19 +160,7 @@ class Prod final : public Reduction {
   }
   [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
     const ops::TensorSpec to = result(builder, x);
-    const ColumnView view(builder, builder.cast(x[0], to.dtype),
-                          kept_axes(builder.shape(x[0]).rank()));
-    ValueId y = view.value();
-    while (builder.shape(y)[0] > 1) {
-      const std::int64_t size = builder.shape(y)[0], half = size / 2;
-      const ValueId product =
-          builder.binary(ops::Binary::kMultiply, cropped(builder, y, 0, 0, half),
-                         cropped(builder, y, 0, half, half));
-      y = size % 2 == 0 ? product
-                        : joined(builder, {product, cropped(builder, y, 0, size - 1, 1)}, 0);
-    }
-    if (builder.shape(y)[0] == 0) return constant(builder, 1, to);
-    return builder.reshape(y, to.shape);
+    return product(builder, builder.cast(x[0], to.dtype), to);
   }
 
  private:
@@ -160,33 +179,16 @@ class CountNonzero final : public Reduction {
 };
 
 /// Max and Min.
-class Extreme : public Reduction {
+class Extreme final : public Reduction {
  public:
-  Extreme(OperationForm form, bool least)
-      : Reduction(std::move(form), {"axis", "keepdims"}), least_(least) {}
+  Extreme(OperationForm form, bool least) : Reduction(std::move(form)), least_(least) {}
 
  protected:
   [[nodiscard]] DType dtype(const DTypes& x) const override {
-    if (least_ && !is_floating(x.at(0)) && dtype_size(x[0]) == 8) {
-      unsupported("a tensor of integers of 64 bits");
-    }
-    return x.at(0);
+    return dtype_of_extreme(x.at(0), least_);
   }
   [[nodiscard]] ValueId lower(Builder& builder, const Ids& x) const override {
     return extreme(builder, x[0], least_);
-  }
-
-  [[nodiscard]] ValueId extreme(Builder& builder, ValueId x, bool least) const {
-    const DType dtype = builder.dtype(x);
-    ValueId y = x;
-    // Whatever has no arithmetic of its own has its place among wide floats.
-    if (dtype == DType::kBool || (least && !is_floating(dtype))) {
-      y = builder.cast(y, DType::kFloat64);
-    }
-    if (least) y = negated(builder, y);
-    y = reduce(builder, y, Reduce::Kind::kMax, keepdims());
-    if (least) y = negated(builder, y);
-    return builder.cast(y, dtype);
   }
 
  private:
@@ -194,9 +196,9 @@ class Extreme : public Reduction {
 };
 
 /// Ptp: from the least to the greatest.
-class Range final : public Extreme {
+class Range final : public Reduction {
  public:
-  explicit Range(OperationForm form) : Extreme(std::move(form), true) {}
+  explicit Range(OperationForm form) : Reduction(std::move(form)) {}
 
  protected:
   [[nodiscard]] DType dtype(const DTypes& x) const override {
@@ -253,7 +255,7 @@ namespace {
 
 SymbolicTensor reduced(std::string_view class_name, const SymbolicTensor& x,
                        const ReducedAxes& axis, bool keepdims) {
-  nlohmann::json config = {{"axis", layers::axes_to_config(axis)}, {"keepdims", keepdims}};
+  nlohmann::json config = layers::reduction_config(axis, keepdims);
   if (class_name == "Max" || class_name == "Min") config["initial"] = nullptr;
   if (class_name == "Prod") config["dtype"] = nullptr;
   return layers::call_operation(class_name, x, std::move(config));

@@ -24,13 +24,21 @@ class Reduction : public Operation {
   /// least; `dtype` is that of the result.
   [[nodiscard]] graph::ValueId variance(graph::Builder& builder, graph::ValueId x,
                                         DType dtype) const;
-  /// Of bools and of integers of less than 32 bits one of 32.
-  [[nodiscard]] static DType dtype_of_sum(DType dtype);
+  /// Of elements of the result's dtype: halves are multiplied until one is left.
+  [[nodiscard]] graph::ValueId product(graph::Builder& builder, graph::ValueId x,
+                                       const ops::TensorSpec& result) const;
+  /// The greatest, or the least; of x's dtype.
+  [[nodiscard]] graph::ValueId extreme(graph::Builder& builder, graph::ValueId x, bool least) const;
+  /// x's dtype, or UnsupportedError where no backend has its extreme.
+  [[nodiscard]] DType dtype_of_extreme(DType dtype, bool least) const;
   [[nodiscard]] bool keepdims() const noexcept { return keepdims_; }
 
  private:
   std::optional<std::vector<std::int64_t>> axes_;
   bool keepdims_;
 };
+
+/// Its options as Keras writes them.
+[[nodiscard]] nlohmann::json reduction_config(const ops::ReducedAxes& axis, bool keepdims);
 
 }  // namespace lamina::layers

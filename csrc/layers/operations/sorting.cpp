@@ -110,18 +110,22 @@ class TopK final : public SeveralOutputs {
   std::int64_t k_;
 };
 
-/// Median and Quantile: NaN where there is one.
+/// Median, Quantile and Percentile: NaN where there is one.
 class Quantile final : public Reduction {
  public:
-  Quantile(OperationForm form, bool median)
+  /// `whole`: the `q` of the last element; 0: there is none, but half of the elements lie below.
+  Quantile(OperationForm form, float whole)
       : Reduction(std::move(form), {"axis", "keepdims", "method"},
-                  median ? Operands::kTensor : Operands::kOthers) {
-    if (median) return;
+                  whole == 0 ? Operands::kTensor : Operands::kOthers) {
+    if (whole == 0) return;
     const nlohmann::json& args = this->form().args;
     if (args.size() != 2 || !is_tensor_argument(args[0])) unsupported("what it is called with");
     if (!args[1].is_number()) unsupported("`q` that is no number");
-    q_ = args[1].get<float>();
-    if (!(*q_ >= 0 && *q_ <= 1)) fail("Quantiles must be in the range [0, 1]");
+    q_ = args[1].get<float>() / whole;
+    if (!(*q_ >= 0 && *q_ <= 1)) {
+      fail(whole == 1 ? "Quantiles must be in the range [0, 1]"
+                      : "Percentiles must be in the range [0, 100]");
+    }
     const nlohmann::json& method = option("method");
     if (!method.is_null() && method != "linear") unsupported("a `method` other than 'linear'");
   }
@@ -172,9 +176,11 @@ class Quantile final : public Reduction {
 
 OperationRows sorting_operations() {
   return {operation_row<Sort>("Sort", kNumpyOps, false),
-          operation_row<Sort>("Argsort", kNumpyOps, true), operation_row<TopK>("TopK", kMathOps),
-          operation_row<Quantile>("Median", kNumpyOps, true),
-          operation_row<Quantile>("Quantile", kNumpyOps, false)};
+          operation_row<Sort>("Argsort", kNumpyOps, true),
+          operation_row<TopK>("TopK", kMathOps),
+          operation_row<Quantile>("Median", kNumpyOps, 0.0f),
+          operation_row<Quantile>("Quantile", kNumpyOps, 1.0f),
+          operation_row<Quantile>("Percentile", kNumpyOps, 100.0f)};
 }
 
 }  // namespace lamina::layers
@@ -186,10 +192,6 @@ using nlohmann::json;
 
 json axis_config(const std::optional<std::int64_t>& axis) {
   return {{"axis", axis ? json(*axis) : json()}};
-}
-
-json reduced_config(const ReducedAxes& axis, bool keepdims) {
-  return {{"axis", layers::axes_to_config(axis)}, {"keepdims", keepdims}};
 }
 
 }  // namespace
@@ -204,13 +206,27 @@ SymbolicTensors top_k(const SymbolicTensor& x, std::int64_t k, bool sorted) {
   return layers::call_for_list("TopK", x, {{"k", k}, {"sorted", sorted}});
 }
 SymbolicTensor median(const SymbolicTensor& x, const ReducedAxes& axis, bool keepdims) {
-  return layers::call_operation("Median", x, reduced_config(axis, keepdims));
+  return layers::call_operation("Median", x, layers::reduction_config(axis, keepdims));
 }
-SymbolicTensor quantile(const SymbolicTensor& x, double q, const ReducedAxes& axis, bool keepdims) {
-  json config = reduced_config(axis, keepdims);
+
+namespace {
+
+SymbolicTensor quantile_of(std::string_view class_name, const SymbolicTensor& x, double q,
+                           const ReducedAxes& axis, bool keepdims) {
+  json config = layers::reduction_config(axis, keepdims);
   config["method"] = "linear";
-  return layers::call_operation("Quantile", SymbolicTensors{x}, std::move(config),
+  return layers::call_operation(class_name, SymbolicTensors{x}, std::move(config),
                                 json::array({layers::tensor_argument(0), q}));
+}
+
+}  // namespace
+
+SymbolicTensor quantile(const SymbolicTensor& x, double q, const ReducedAxes& axis, bool keepdims) {
+  return quantile_of("Quantile", x, q, axis, keepdims);
+}
+SymbolicTensor percentile(const SymbolicTensor& x, double q, const ReducedAxes& axis,
+                          bool keepdims) {
+  return quantile_of("Percentile", x, q, axis, keepdims);
 }
 
 }  // namespace lamina::ops

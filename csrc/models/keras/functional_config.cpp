@@ -30,7 +30,7 @@ struct Call {
   std::vector<std::string> keywords;  // these names
   std::vector<std::string> flags;     // what is true
   json operands;                      // of an operation: its arguments, tensors by number
-  json numbers = json::object();      // of an operation: those that it is given by name
+  json named = json::object();        // of an operation: those that it is given by name
 };
 
 struct Entry {
@@ -117,11 +117,13 @@ class FunctionalReader {
       if (entry.layer) {
         add_arguments(entry, call, args, keywords);
       } else {
-        for (const std::string& key : set_keywords(entry, keywords)) {
-          if (!keywords.at(key).is_number()) refuse_keyword(entry, key);
-          call.numbers[key] = keywords.at(key);
-        }
         call.operands = operands(entry, call, args);
+        for (const std::string& key : set_keywords(entry, keywords)) {
+          json operand = operands(entry, call, keywords.at(key));
+          const bool good = operand.is_number() || layers::is_tensor_argument(operand);
+          if (!good) refuse_keyword(entry, key);
+          call.named[key] = std::move(operand);
+        }
       }
       entry.calls.push_back(std::move(call));
     }
@@ -334,7 +336,7 @@ class FunctionalReader {
     if (!layer) {
       if (!entry.made.empty()) invalid("the operation '" + entry.name + "' is called twice.");
       layer = layers::make_operation({entry.class_name, entry.name, entry.config, call.operands,
-                                      call.inputs.size(), call.numbers});
+                                      call.inputs.size(), call.named});
       if (!layer) unsupported(entry, "this operation of keras.ops");
       entry.layer = layer;
     }

@@ -62,7 +62,9 @@ class FunctionalWriter {
     const std::size_t by_place = call.inputs.size() - names.size();
     if (const auto* operation = dynamic_cast<const layers::Operation*>(call.layer.get())) {
       args = operands(operation->form().args, call);
-      keywords = operation->form().keywords;
+      for (const auto& [key, value] : operation->form().keywords.items()) {
+        keywords[key] = operands(value, call);
+      }
     } else if (signature.inputs.size() > 1) {
       const std::size_t single = signature.ends_in_list ? signature.inputs.size() - 1 : by_place;
       for (std::size_t i = 0; i < by_place; ++i) {

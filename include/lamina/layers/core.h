@@ -86,6 +86,29 @@ struct EmbeddingOptions {
 };
 [[nodiscard]] LayerRef Embedding(EmbeddingOptions options);
 
+/// An Embedding that can also be called in reverse, `layer(x, {{"reverse", true}})`: (batch, ...,
+/// output_dim) -> (batch, ..., input_dim), x embeddings^T or, unless `tie_weights`, x times a
+/// matrix of its own; with `logit_soft_cap` c then c tanh(y / c). `reverse_dtype`: what that is
+/// computed in, and gives; empty: the compute dtype or, where x is wider, which no policy casts,
+/// x's. Variables: embeddings (input_dim, output_dim) and, untied, reverse_embeddings (output_dim,
+/// input_dim), which has the initializer alone. Throws ValueError for a `reverse_dtype` that is no
+/// float's.
+struct ReversibleEmbeddingOptions {
+  std::int64_t input_dim = 0;
+  std::int64_t output_dim = 0;
+  bool tie_weights = true;
+  Initializer embeddings_initializer = "uniform";
+  Regularizer embeddings_regularizer = {};
+  Constraint embeddings_constraint = {};
+  bool mask_zero = false;
+  std::string reverse_dtype = {};
+  std::optional<double> logit_soft_cap = {};
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef ReversibleEmbedding(ReversibleEmbeddingOptions options);
+
 /// Leaves out of what follows the steps whose every feature is `mask_value`: the output, (batch,
 /// ..., features) as the input, is 0 there and has a mask (batch, ...) that is false there.
 struct MaskingOptions {

@@ -138,4 +138,64 @@ struct GlobalMaxPooling3DOptions {
 };
 [[nodiscard]] LayerRef GlobalMaxPooling3D(GlobalMaxPooling3DOptions options = {});
 
+// Adaptive pooling: into so many windows along each axis, whatever its size n is. Of `output_size`
+// k window i has the elements from floor(i n / k) up to, but not, ceil((i + 1) n / k).
+
+/// (batch, steps, channels) -> (batch, output_size, channels).
+struct AdaptiveAveragePooling1DOptions {
+  std::int64_t output_size = 0;
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef AdaptiveAveragePooling1D(AdaptiveAveragePooling1DOptions options);
+
+/// (batch, rows, cols, channels) -> (batch, rows', cols', channels).
+struct AdaptiveAveragePooling2DOptions {
+  IntPair output_size = 0;
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef AdaptiveAveragePooling2D(AdaptiveAveragePooling2DOptions options);
+
+/// (batch, depth, rows, cols, channels) -> (batch, depth', rows', cols', channels).
+struct AdaptiveAveragePooling3DOptions {
+  IntTriple output_size = 0;
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef AdaptiveAveragePooling3D(AdaptiveAveragePooling3DOptions options);
+
+struct AdaptiveMaxPooling1DOptions {
+  std::int64_t output_size = 0;
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef AdaptiveMaxPooling1D(AdaptiveMaxPooling1DOptions options);
+
+struct AdaptiveMaxPooling2DOptions {
+  IntPair output_size = 0;
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef AdaptiveMaxPooling2D(AdaptiveMaxPooling2DOptions options);
+
+struct AdaptiveMaxPooling3DOptions {
+  IntTriple output_size = 0;
+  std::string data_format = "channels_last";
+  std::string name = {};
+  std::string dtype = {};
+  bool trainable = true;
+};
+[[nodiscard]] LayerRef AdaptiveMaxPooling3D(AdaptiveMaxPooling3DOptions options);
+
 }  // namespace lamina::layers

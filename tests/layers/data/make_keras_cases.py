@@ -74,6 +74,8 @@ def case(layer, *shapes, dtype="float32", numbers=True, **flags):
             return layer(*xs, **flags)
         if isinstance(layer, L.Attention):
             return layer(xs, **flags)
+        if isinstance(layer, L.ReversibleEmbedding):
+            return layer(xs[0], **flags)
         if isinstance(layer, (L.RNN, L.Bidirectional)) and len(xs) > 1:
             return layer(xs[0], initial_state=states(getattr(layer, "cell", None), xs[1:]))
         if hasattr(layer, "state_size") and not isinstance(layer, L.RNN):
@@ -626,12 +628,49 @@ def of_applications():
         yield case(CustomScaleLayer(0.3, dtype=policy), (None, 5), (None, 5), numbers=False)
 
 
+def adaptive_pooling():
+    global rng
+    rng = np.random.default_rng(20261210)
+    kinds = {1: (L.AdaptiveAveragePooling1D, L.AdaptiveMaxPooling1D), 2: (L.AdaptiveAveragePooling2D, L.AdaptiveMaxPooling2D),
+             3: (L.AdaptiveAveragePooling3D, L.AdaptiveMaxPooling3D)}
+    for layer in kinds[1]:
+        for size in (1, 3, 5, 6, 10):  # of 7 Keras on JAX gives NaN
+            yield case(layer(size), (None, 7, 2))
+        yield case(layer(4, data_format="channels_first"), (None, 2, 10))
+    for layer in kinds[2]:
+        yield case(layer(3), IMAGE)
+        yield case(layer((5, 4)), IMAGE)
+        yield case(layer((1, 8)), ODD)
+        yield case(layer((4, 3), data_format="channels_first"), FIRST)
+        yield case(layer(2), (None, None, None, 3))
+    for layer in kinds[3]:
+        yield case(layer(2), (None, 4, 3, 5, 2))
+        yield case(layer((3, 2, 4), data_format="channels_first"), (None, 2, 4, 3, 5))
+    for policy in ("bfloat16", "mixed_bfloat16", "float16", "mixed_float16"):
+        for layer in kinds[1]:
+            yield case(layer(3, dtype=policy), (None, 5, 2), numbers=False)
+
+
+def reversible_embedding():
+    global rng
+    rng = np.random.default_rng(20261211)
+    for tied in (True, False):
+        yield case(L.ReversibleEmbedding(4, 3, tie_weights=tied), (None, 5), dtype="int32")
+        yield case(L.ReversibleEmbedding(4, 3, tie_weights=tied), (None, 2, 3), reverse=True)
+        yield case(L.ReversibleEmbedding(5, 2, tie_weights=tied, logit_soft_cap=1.5, mask_zero=True), (None, None, 2),
+                   reverse=True)
+    yield case(L.ReversibleEmbedding(4, 3, reverse_dtype="float32", embeddings_initializer="glorot_normal"), (None, 3),
+               reverse=True)
+    for policy in ("bfloat16", "mixed_bfloat16", "float16", "mixed_float16"):
+        yield case(L.ReversibleEmbedding(4, 3, dtype=policy), (None, 5), dtype="int32", numbers=False)
+
+
 def main():
     keras.config.set_floatx("float32")
     groups = (core, convolutions, normalizations, activations, pooling, reshaping, merging, narrow, attention, masks,
               recurrent, more_normalizations, more_attention, more_core, time_distributed,
               cells, one_dimension, noise, spectral, conv_lstm, images, categories, volumes,
-              conv_lstm_of_volumes, crops, application_layers, of_applications)
+              conv_lstm_of_volumes, crops, application_layers, of_applications, adaptive_pooling, reversible_embedding)
     cases = [c for group in groups for c in group()]
     path = pathlib.Path(__file__).with_name("keras_cases.json")
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)

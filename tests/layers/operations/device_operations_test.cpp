@@ -51,6 +51,32 @@ TEST_F(DeviceOperations, HaveTheValuesThatTheCpuGives) {
   expect_alike(
       [](X x) { return ops::logaddexp(x, -x) + ops::arcsin(ops::tanh(x)) + ops::sinc(x); });
   expect_alike([](X x) { return ops::fmax(ops::hypot(x, x), ops::erfc(x)) + ops::exp2(x); });
+  expect_alike([](X x) { return ops::layer_normalization(x) + ops::rms_normalization(x, {}, 1); });
+  expect_alike([](X x) {
+    const auto mean = ops::get_item(x, {0, 0}), variance = ops::square(mean) + 1;
+    return ops::batch_normalization(x, mean, variance, -1, mean, variance);
+  });
+  expect_alike([](X x) {
+    const auto q = ops::reshape(x, {-1, 4, 3, 2}), k = ops::reshape(x, {-1, 12, 1, 2});
+    return ops::dot_product_attention(q, k, 2 * k, {}, {}, 0.4, true);
+  });
+  expect_alike([](X x) { return ops::depth_to_space(ops::reshape(x, {-1, 1, 3, 8}), 2); });
+  expect_alike([](X x) { return ops::space_to_depth(ops::reshape(x, {-1, 6, 4, 1}), 2); });
+  expect_alike([](X x) { return ops::rot90(x, 3, {1, 2}) + ops::vdot(x, 0.5 * x); });
+  expect_alike([](X x) { return ops::kron(x, ops::diff(ops::diagonal(x, 1, 1, 2))); });
+  expect_alike([](X x) {
+    const auto v = ops::reshape(x, {-1, 8, 3});
+    return ops::outer(ops::cross(v, 1 - v), ops::inner(v, ops::get_item(v, {0})));
+  });
+  expect_alike([](X x) {
+    const auto y = ops::divide_no_nan(x, ops::relu(x)) + x / ops::relu(x);  // NaN here and there
+    return ops::nansum(y, -1) + ops::nanmean(y, -1) * ops::nanmax(x, -1) + ops::nanmin(x, -1);
+  });
+  expect_alike([](X x) { return ops::nanprod(x, -1) + ops::percentile(x, 30, -1); });
+  expect_alike([](X x) {
+    return ops::cast(ops::isclose(ops::round(x), x, 0, 0.3), DType::kFloat32) +
+           ops::cast(ops::saturate_cast(ops::round(100 * x), DType::kInt8), DType::kFloat32);
+  });
   expect_alike([](X x) {
     return ops::pad(ops::split(x, 2, -1)[1], {{0, 0}, {3, 3}, {1, 0}}, "reflect");
   });

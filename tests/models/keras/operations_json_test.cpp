@@ -27,7 +27,7 @@ const json kArray = {{"class_name", "__numpy__"},
 
 /// A model of one operation on a placeholder (None, 4, 3), as Keras writes it.
 json model_of(const std::string& module, const std::string& class_name, json config,
-              const json& args) {
+              const json& args, const json& keywords = json::object()) {
   config["name"] = "op";
   const json input = {
       {"module", "keras.layers"},
@@ -37,13 +37,12 @@ json model_of(const std::string& module, const std::string& class_name, json con
       {"registered_name", nullptr},
       {"name", "x"},
       {"inbound_nodes", json::array()}};
-  const json operation = {
-      {"module", "keras.src.ops." + module},
-      {"class_name", class_name},
-      {"config", std::move(config)},
-      {"registered_name", class_name},
-      {"name", "op"},
-      {"inbound_nodes", json::array({{{"args", args}, {"kwargs", json::object()}}})}};
+  const json operation = {{"module", "keras.src.ops." + module},
+                          {"class_name", class_name},
+                          {"config", std::move(config)},
+                          {"registered_name", class_name},
+                          {"name", "op"},
+                          {"inbound_nodes", json::array({{{"args", args}, {"kwargs", keywords}}})}};
   return {{"module", "keras.src.models.functional"},
           {"class_name", "Functional"},
           {"config",
@@ -106,7 +105,24 @@ TEST(OperationsJson, AreWrittenAsTheyWereRead) {
       model_of("math", "Rsqrt", none, json::array({kX})),
       model_of("core", "Cast", {{"dtype", "float16"}}, json::array({kX})),
       model_of("nn", "Gelu", {{"approximate", false}}, json::array({kX})),
-      model_of("nn", "Softmax", {{"axis", -1}}, json::array({kX}))};
+      model_of("nn", "Softmax", {{"axis", -1}}, json::array({kX})),
+      model_of("nn", "LayerNorm", {{"axis", -1}, {"epsilon", nullptr}, {"rms_scaling", false}},
+               {kX, nullptr, nullptr}),
+      model_of("nn", "LayerNorm", {{"axis", {1, 2}}, {"epsilon", 0.1}}, {kX, nullptr, kX}),
+      model_of("nn", "RMSNorm", {{"axis", 1}, {"epsilon", nullptr}}, json::array({kX}),
+               {{"scale", nullptr}}),
+      model_of("nn", "RMSNorm", {{"axis", -1}, {"epsilon", nullptr}}, json::array({kX}),
+               {{"scale", kX}}),
+      model_of("numpy", "Percentile", {{"axis", {1, 2}}, {"method", "linear"}, {"keepdims", false}},
+               {kX, 30}),
+      model_of("numpy", "Isclose", {{"equal_nan", false}}, {kX, 0.5, 0.1, 1e-8}),
+      model_of("numpy", "DivideNoNan", none, {2, kX}),
+      model_of("numpy", "Nansum", axis, json::array({kX})),
+      model_of("numpy", "Cross", {{"axisa", -1}, {"axisb", -1}, {"axisc", -1}, {"axis", nullptr}},
+               {kX, kX}),
+      model_of("numpy", "Diagonal", {{"offset", 1}, {"axis1", 1}, {"axis2", 2}}, json::array({kX})),
+      model_of("numpy", "Rot90", {{"k", 1}, {"axes", {1, 2}}}, json::array({kX})),
+      model_of("core", "SaturateCast", {{"dtype", "uint8"}}, json::array({kX}))};
   for (const json& wanted : models) {
     SCOPED_TRACE(operation_in(wanted).dump());
     const ModelPtr model = Model::from_json_text(wanted.dump());
@@ -188,6 +204,23 @@ TEST(OperationsJson, WhatTheyDoNotHaveIsRefusedByName) {
       {model_of("core", "Cast", {{"dtype", "complex64"}}, json::array({kX})), "'complex64'"},
       {model_of("nn", "Gelu", {{"approximate", 1}}, json::array({kX})), "option 'approximate'"},
       {model_of("nn", "Elu", {{"alpha", "a"}}, json::array({kX})), "option 'alpha'"},
+      {model_of("nn", "LayerNorm", {{"axis", -1}, {"rms_scaling", true}}, json::array({kX})),
+       "option 'rms_scaling'"},
+      {model_of("nn", "RMSNorm", {{"axis", -1}}, {kX, kX}), "what it is called with"},
+      {model_of("nn", "RMSNorm", {{"axis", -1}}, json::array({kX}), {{"scale", 2}}),
+       "what it is called with"},
+      {model_of("nn", "RMSNorm", {{"axis", -1}}, json::array({kX}), {{"scale", "a"}}),
+       "argument 'scale'"},
+      {model_of("nn", "BatchNorm", {{"axis", -1}}, json::array({kX})), "what it is called with"},
+      {model_of("nn", "DotProductAttention", none, json::array({kX})), "what it is called with"},
+      {model_of("nn", "DotProductAttention", {{"attn_logits_soft_cap", 5.0}}, {kX, kX, kX}),
+       "option 'attn_logits_soft_cap'"},
+      {model_of("numpy", "Pad", {{"pad_width", 1}, {"mode", "constant"}}, json::array({kX}),
+                {{"constant_values", kX}}),
+       "argument 'constant_values'"},
+      {model_of("numpy", "Isclose", none, {kX, 1, kX}), "what it is called with"},
+      {model_of("numpy", "Diag", {{"k", 1LL << 40}}, json::array({kX})), "that large"},
+      {model_of("numpy", "Percentile", {{"method", "lower"}}, {kX, 30}), "other than 'linear'"},
       {model_of("numpy", "Corrcoef", none, json::array({kX})), "this operation of keras.ops"}};
   for (const auto& [config, what] : cases) {
     try {

@@ -75,6 +75,13 @@ Options window_1d(Random& random) {
 Case max_pooling_1d(Random& random) {
   return {layers::MaxPooling1D(window_1d<layers::MaxPooling1DOptions>(random)), {{2, 9, 3}}};
 }
+template <class Options>
+Case adaptive(Random& random, LayerRef (*make)(Options), const Shape& input) {
+  Options options;
+  options.output_size = pick(random, 1, 6);
+  return {make(std::move(options)), {input}};
+}
+
 Case average_pooling_1d(Random& random) {
   return {layers::AveragePooling1D(window_1d<layers::AveragePooling1DOptions>(random)),
           {{2, 9, 3}}};
@@ -161,6 +168,30 @@ std::vector<Row> rows() {
       {"AveragePooling2D", average_pooling},
       {"MaxPooling1D", max_pooling_1d},
       {"AveragePooling1D", average_pooling_1d},
+      {"AdaptiveAveragePooling1D",
+       [](Random& random) {
+         return adaptive(random, AdaptiveAveragePooling1D, {2, 7, 3});
+       }},
+      {"AdaptiveAveragePooling2D",
+       [](Random& random) {
+         return adaptive(random, AdaptiveAveragePooling2D, {2, 7, 4, 3});
+       }},
+      {"AdaptiveAveragePooling3D",
+       [](Random& random) {
+         return adaptive(random, AdaptiveAveragePooling3D, {2, 4, 3, 5, 2});
+       }},
+      {"AdaptiveMaxPooling1D",
+       [](Random& random) {
+         return adaptive(random, AdaptiveMaxPooling1D, {2, 7, 3});
+       }},
+      {"AdaptiveMaxPooling2D",
+       [](Random& random) {
+         return adaptive(random, AdaptiveMaxPooling2D, {2, 7, 4, 3});
+       }},
+      {"AdaptiveMaxPooling3D",
+       [](Random& random) {
+         return adaptive(random, AdaptiveMaxPooling3D, {2, 4, 3, 5, 2});
+       }},
       {"UpSampling2D", up_sampling},
       {"ZeroPadding2D", zero_padding},
       {"ZeroPadding1D", of_steps<ZeroPadding1DOptions>(ZeroPadding1D, {.padding = {1, 2}})},
@@ -269,9 +300,10 @@ INSTANTIATE_TEST_SUITE_P(All, GradientOfALayer, testing::ValuesIn(rows()),
 
 TEST(GradientOfALayer, EveryLayerHasARow) {
   Seeded random;
-  // The first has no gradient, the second takes no floats: its test is the next one. The others
-  // give what does not depend on a little more or less.
-  std::set<std::string> seen{"InputLayer", "Embedding", "CategoryEncoding", "Discretization"};
+  // The first has no gradient, the next two take no floats: their tests are the next ones. The
+  // others give what does not depend on a little more or less.
+  std::set<std::string> seen{"InputLayer", "Embedding", "ReversibleEmbedding", "CategoryEncoding",
+                             "Discretization"};
   for (const Row& row : rows()) seen.insert(layers::exported_name(*row.make(*random).layer));
   for (const std::string& name : layers::registered_layers()) {
     EXPECT_TRUE(seen.contains(name)) << name;
@@ -287,6 +319,21 @@ TEST(GradientOfALayer, EmbeddingAddsUpWhatEachRowReceived) {
       Functional::create(ids, layers::Embedding({.input_dim = 5, .output_dim = 3})(ids));
   randomize(*model, *random);
   expect_gradients(*model, {random_ids({3, 4}, 5, DType::kInt32, *random)}, *random);
+  set_dtype_policy("float32");
+}
+
+TEST(GradientOfALayer, ReversibleEmbeddingHasThatOfBothItsCalls) {
+  set_dtype_policy("float64");
+  Seeded random;
+  SCOPED_TRACE(random.note());
+  for (const bool tied : {true, false}) {
+    const auto ids = layers::Input({.dtype = "int32", .batch_shape = Shape{3, 4}});
+    const LayerRef layer = layers::ReversibleEmbedding(
+        {.input_dim = 5, .output_dim = 3, .tie_weights = tied, .logit_soft_cap = 1.3});
+    const auto model = Functional::create(ids, layer(layer(ids), {{"reverse", true}}));
+    randomize(*model, *random);
+    expect_gradients(*model, {random_ids({3, 4}, 5, DType::kInt32, *random)}, *random);
+  }
   set_dtype_policy("float32");
 }
 

@@ -151,6 +151,40 @@ TEST_F(GradientOfAnOperation, OfPowersAndQuotientsOfTensors) {
 }
 
 // As Keras has it: no slope leads over steps.
+TEST_F(GradientOfAnOperation, OfNormalizationsAndAttention) {
+  const auto row = [](X x, std::int64_t i) { return ops::get_item(x, {i, 0}); };
+  expect([&](X x) { return ops::layer_normalization(x, row(x, 0), row(x, 1), -1, 0.1); });
+  expect([](X x) { return ops::layer_normalization(x, {}, {}, {1, 2}, 0.1); });
+  expect([&](X x) { return ops::rms_normalization(x, row(x, 2), 1, 0.1); });
+  expect([&](X x) {
+    return ops::batch_normalization(x, row(x, 0), ops::square(row(x, 1)), -1, row(x, 2), row(x, 0));
+  });
+  expect([](X x) {
+    const auto heads = ops::reshape(x, {3, 2, 2, 2}), one = ops::reshape(x, {3, 4, 1, 2});
+    const auto bias = ops::reshape(x, {3, 1, 2, 4});
+    return ops::dot_product_attention(heads, one, 2 * one, bias, bias > -1, 0.4, true);
+  });
+}
+
+TEST_F(GradientOfAnOperation, OfWhatIsOfPlanesAndOfProductsOfElements) {
+  expect([](X x) { return ops::square(ops::rot90(x, 1, {1, 2})); });
+  expect([](X x) { return ops::square(ops::diagonal(x, -1, 1, 2)) + ops::trace(x); });
+  expect([](X x) { return ops::square(ops::diag(ops::get_item(x, {0}), 1)); });
+  expect([](X x) { return ops::diag(ops::get_item(x, {0, Slice{}, 1}), -1); });
+  expect([](X x) { return ops::square(ops::diff(x, 2, 1)); });
+  expect([](X x) { return ops::square(ops::depth_to_space(ops::reshape(x, {3, 1, 2, 4}), 2)); });
+  expect([](X x) { return ops::square(ops::space_to_depth(ops::reshape(x, {3, 2, 4, 1}), 2)); });
+  expect_of_two([](X x, X y) { return ops::outer(x, y); }, {3, 2}, {3, 4});
+  expect_of_two([](X x, X y) { return ops::kron(x, y); }, {3, 2}, {3, 4});
+  expect_of_two([](X x, X y) { return ops::cross(x, y); }, {3, 3}, {3, 2});
+  expect_of_two([](X x, X y) { return ops::vdot(x, y) + ops::inner(x, y); }, {3, 2}, {3, 2});
+  expect_of_two([](X x, X y) { return ops::divide_no_nan(x, ops::relu(y)); }, {3, 4}, {3, 4});
+  const auto with_nan = [](X x) { return ops::where(x > -1, ops::square(x), NAN); };
+  expect([&](X x) { return ops::nansum(with_nan(x), 1) + ops::nanprod(with_nan(x), 1); });
+  expect([&](X x) { return ops::nanmax(with_nan(x)) - ops::nanmin(with_nan(x)); });
+  expect([&](X x) { return ops::nanmean(with_nan(x)) + ops::percentile(x, 40, 1); });
+}
+
 TEST_F(GradientOfAnOperation, IsNoneOfStepsAndWhereItIsStopped) {
   const auto x = input({3, 4});
   const auto kept = layers::Dense({.units = 4})(x);
