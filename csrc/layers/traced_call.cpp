@@ -3,7 +3,6 @@
 
 #include "graph/builder.h"
 #include "layers/access.h"
-#include "layers/attention_scores.h"
 #include "layers/call_values.h"
 #include "layers/dtype_policy.h"
 #include "layers/naming.h"
@@ -139,14 +138,8 @@ std::vector<ops::TensorSpec> Access::output_specs(Layer& layer,
     shapes.push_back(given[at].shape);
     dtypes.push_back(given[at].dtype);
   }
-  const std::vector<Shape> inputs = std::move(shapes);
-  shapes = layer.compute_output_shape(inputs);
+  shapes = layer.compute_output_shape(shapes);
   dtypes = layer.compute_output_dtype(dtypes);
-  if (form.flags.contains(kReturnScores)) {
-    if (const auto* attention = dynamic_cast<const ReturnsScores*>(&layer)) {
-      shapes.push_back(attention->scores_shape(inputs));
-    }
-  }
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     outputs.push_back({shapes[i], dtypes.size() == 1 ? dtypes[0] : dtypes.at(i)});
   }
