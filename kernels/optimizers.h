@@ -206,4 +206,17 @@ struct LambStep {
   }
 };
 
+/// s0: what gradients move, s1: velocity. The weight lies between s0 and the mean of all s0.
+template <class T>
+struct ScheduleFreeAdamWStep {
+  static constexpr int kSlots = 2;
+  T learning_rate, beta_1, keep_2, correction_2, epsilon, share;  // share: 1 / t
+  LAMINA_HOST_DEVICE void operator()(T g, T& w, T& s0, T& s1, T&) const {
+    const T mean = (w - (T(1) - beta_1) * s0) / beta_1;
+    s1 += (g * g - s1) * keep_2;
+    s0 -= learning_rate * g / (std::sqrt(s1 / correction_2) + epsilon);
+    w = (T(1) - beta_1) * s0 + beta_1 * ((T(1) - share) * mean + share * s0);
+  }
+};
+
 }  // namespace lamina::kernels

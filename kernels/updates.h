@@ -56,11 +56,12 @@ struct UpdateNumbers {
 
 /// The rules of kernels/optimizers.h for elements computed as T.
 template <class T>
-using RuleOf = std::variant<SgdStep<T>, SgdMomentumStep<T>, AdamStep<T>, AmsgradStep<T>,
-                            RmspropStep<T, false, false>, RmspropStep<T, true, false>,
-                            RmspropStep<T, false, true>, RmspropStep<T, true, true>, AdagradStep<T>,
-                            LionStep<T>, AdamaxStep<T>, NadamStep<T>, AdadeltaStep<T>,
-                            FtrlStep<T, true>, FtrlStep<T, false>, LambStep<T>>;
+using RuleOf =
+    std::variant<SgdStep<T>, SgdMomentumStep<T>, AdamStep<T>, AmsgradStep<T>,
+                 RmspropStep<T, false, false>, RmspropStep<T, true, false>,
+                 RmspropStep<T, false, true>, RmspropStep<T, true, true>, AdagradStep<T>,
+                 LionStep<T>, AdamaxStep<T>, NadamStep<T>, AdadeltaStep<T>, FtrlStep<T, true>,
+                 FtrlStep<T, false>, LambStep<T>, ScheduleFreeAdamWStep<T>>;
 
 /// `rule` holds for elements computed as float, `wide_rule` for double. `lost`: set once a weight
 /// was computed that is infinite or NaN.

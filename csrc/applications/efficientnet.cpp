@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cmath>
+#include <span>
+#include <vector>
 
 #include "applications/efficientnet_parts.h"
 #include "applications/parts.h"
@@ -44,7 +46,7 @@ constexpr auto kVariants = std::to_array<Variant>({
     {"EfficientNetB7", "efficientnetb7", 2.0, 3.1, 600, 0.5},
 });
 
-constexpr double kDropConnect = 0.2, kSqueeze = 0.25;
+constexpr double kSqueeze = 0.25;
 
 std::int64_t round_filters(std::int64_t filters, double width) {
   return divisible_by_eight(static_cast<double>(filters) * width);
@@ -77,22 +79,11 @@ SymbolicTensor block(const SymbolicTensor& input, const Stage& stage, double dro
   return residual(x, input, drop, name);
 }
 
-SymbolicTensor all_blocks(SymbolicTensor x, const Variant& variant) {
-  std::int64_t total = 0, done = 0;
-  for (const Stage& stage : kStages) total += round_repeats(stage.repeats, variant.depth);
-  for (std::size_t i = 0; i < kStages.size(); ++i) {
-    Stage stage = kStages[i];
-    stage.filters_in = round_filters(stage.filters_in, variant.width);
-    stage.filters_out = round_filters(stage.filters_out, variant.width);
-    const std::int64_t repeats = round_repeats(stage.repeats, variant.depth);
-    for (std::int64_t j = 0; j < repeats; ++j, ++done) {
-      x = block(x, stage, kDropConnect * static_cast<double>(done) / static_cast<double>(total),
-                block_name(i, j));
-      stage.stride = 1;
-      stage.filters_in = stage.filters_out;
-    }
-  }
-  return x;
+SymbolicTensor all_blocks(const SymbolicTensor& x, const Variant& variant) {
+  const std::vector<Stage> stages =
+      scaled(std::span<const Stage>(kStages), variant.depth,
+             [&](std::int64_t filters) { return round_filters(filters, variant.width); });
+  return in_stages(x, stages, blocks_of(stages), block);
 }
 
 std::shared_ptr<Functional> build(const Variant& variant, const Options& options) {

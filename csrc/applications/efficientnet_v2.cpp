@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <vector>
 
 #include "applications/efficientnet_parts.h"
 #include "applications/parts.h"
@@ -68,7 +69,7 @@ constexpr auto kVariants = std::to_array<Variant>({
     {"EfficientNetV2L", "efficientnetv2-l", 1.0, 1.0, 480, kStagesL, false},
 });
 
-constexpr double kDropConnect = 0.2, kTopDropout = 0.2;
+constexpr double kTopDropout = 0.2;
 
 // Filters in steps of eight, scaled by the variant's width.
 std::int64_t round_filters(std::int64_t filters, double width) {
@@ -108,22 +109,12 @@ SymbolicTensor block(const SymbolicTensor& input, const Stage& stage, double dro
   return residual(x, input, drop, name);
 }
 
-SymbolicTensor all_blocks(SymbolicTensor x, const Variant& variant) {
-  std::int64_t total = 0, done = 0;
-  for (const Stage& stage : variant.stages) total += stage.repeats;
-  for (std::size_t i = 0; i < variant.stages.size(); ++i) {
-    Stage stage = variant.stages[i];
-    stage.filters_in = round_filters(stage.filters_in, variant.width);
-    stage.filters_out = round_filters(stage.filters_out, variant.width);
-    const std::int64_t repeats = round_repeats(stage.repeats, variant.depth);
-    for (std::int64_t j = 0; j < repeats; ++j, ++done) {
-      x = block(x, stage, kDropConnect * static_cast<double>(done) / static_cast<double>(total),
-                block_name(i, j));
-      stage.stride = 1;
-      stage.filters_in = stage.filters_out;
-    }
-  }
-  return x;
+SymbolicTensor all_blocks(const SymbolicTensor& x, const Variant& variant) {
+  const std::vector<Stage> stages =
+      scaled(variant.stages, variant.depth,
+             [&](std::int64_t filters) { return round_filters(filters, variant.width); });
+  // Keras counts the blocks before their number is scaled.
+  return in_stages(x, stages, blocks_of(variant.stages), block);
 }
 
 SymbolicTensor preprocess(const SymbolicTensor& x, const Variant& variant) {

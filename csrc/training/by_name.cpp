@@ -57,6 +57,11 @@ void take(Fields& fields, optimizers::LambOptions& o) {
   take_adam(fields, o);
 }
 
+void take(Fields& fields, optimizers::ScheduleFreeAdamWOptions& o) {
+  take_adam(fields, o);
+  fields.take("warmup_steps", o.warmup_steps);
+}
+
 void take(Fields& fields, optimizers::RMSpropOptions& o) {
   take_common(fields, o);
   fields.take("rho", o.rho);
@@ -267,6 +272,7 @@ constexpr Maker<OptimizerPtr> kOptimizers[] = {
     row<optimizers::FtrlOptions, optimizers::Ftrl>("Ftrl"),
     row<optimizers::LambOptions, optimizers::Lamb>("Lamb"),
     row<optimizers::MuonOptions, optimizers::Muon>("Muon"),
+    row<optimizers::ScheduleFreeAdamWOptions, optimizers::ScheduleFreeAdamW>("ScheduleFreeAdamW"),
     row<optimizers::LossScaleOptimizerOptions, optimizers::LossScaleOptimizer>(
         "LossScaleOptimizer"),
 };
@@ -306,6 +312,7 @@ constexpr Maker<LossPtr> kLosses[] = {
     row<losses::DiceOptions, losses::Dice>("Dice", {"dice"}),
     row<losses::TverskyOptions, losses::Tversky>("Tversky", {"tversky"}),
     row<losses::CircleOptions, losses::Circle>("Circle", {"circle"}),
+    row<losses::LossOptions, losses::CTC>("CTC", {"ctc"}),
 };
 constexpr Maker<SchedulePtr> kSchedules[] = {
     row<schedules::ExponentialDecayOptions, schedules::ExponentialDecay>("ExponentialDecay"),

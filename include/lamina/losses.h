@@ -93,6 +93,18 @@ class Loss {
  private:
   friend class training::Descriptions;
   friend struct training::LossRows;
+  // Of the library's own losses, those override it whose rows have any number of labels: how many
+  // these have, float32, for predictions of this shape. In place of `labels` and `check_labels`;
+  // throws ValueError where they do not fit.
+  virtual std::optional<std::int64_t> given_labels(const Tensor& /*y_true*/,
+                                                   const Shape& /*y_pred*/) const {
+    return {};
+  }
+  // And this those that must know the shape of the predictions, in place of `row`.
+  virtual float row_of(const training::LossRows& /*rows*/, std::span<const float> y_true,
+                       std::span<const float> y_pred, std::span<float> gradient) const {
+    return row(y_true, y_pred, gradient);
+  }
   LossResult compute(const Tensor& y_true, const Tensor& y_pred, const Tensor& sample_weight,
                      const Tensor& mask, std::optional<double> gradient_scale) const;
   // Row by row; of the library's own, losses whose rows depend on one another override them.
@@ -246,6 +258,15 @@ struct CircleOptions {
   std::string name = {};
 };
 [[nodiscard]] LossPtr Circle(CircleOptions options = {});
+
+/// -log p(y), the probability that logits (batch, steps, classes) give labels (batch, n) in their
+/// order: each label by one step or by several that follow one another, with any number of steps
+/// between them that give class 0, the blank, of which there is one at least between equal labels.
+/// Labels are integers in [0, classes), and n is any number: as many of the first of a row count as
+/// are not 0, which pads them. All steps take part, as in Keras: a mask of (batch, steps) does not
+/// fit. Where the steps are too few the loss is finite and about 1e5, as in Keras on JAX.
+/// Probabilities are summed in float64.
+[[nodiscard]] LossPtr CTC(LossOptions options = {});
 
 /// A loss with its defaults by Keras's name of the class or the function, or its abbreviation:
 /// "MeanSquaredError", "mean_squared_error", "mse". Throws ValueError naming those there are.

@@ -142,6 +142,8 @@ class Optimizer {
   /// A slot of the variable at `index`, of its own shape and dtype.
   void add_slot(std::size_t index, const std::string& name, Shape shape, DType dtype,
                 double initial = 0);
+  /// A slot of the variable at `index` that begins as a copy of it.
+  void add_copy(std::size_t index, const std::string& name);
   /// A variable of the optimizer's own.
   VariablePtr add_variable(const std::string& name, const Shape& shape, DType dtype,
                            double initial);
@@ -153,6 +155,9 @@ class Optimizer {
   friend class training::LossScaleOptimizer;
   /// Computes new values of the variables and slots in `update`.
   virtual void step(training::Update& update) const = 0;
+  VariablePtr add_variable(const std::string& name, const Shape& shape, DType dtype,
+                           Variable::Initializer initializer);
+  [[nodiscard]] std::string slot_name(std::size_t index, const std::string& name) const;
   /// Of each trainable variable.
   [[nodiscard]] std::vector<bool> decaying() const;
   /// The parts of `apply`.
@@ -360,6 +365,22 @@ struct MuonOptions {
   std::optional<double> rms_rate = 0.2;
 };
 [[nodiscard]] OptimizerPtr Muon(MuonOptions options = {});
+
+/// Adam without a schedule: gradients move z, and x is the mean of all z. With w begun as z, for
+/// the first update m = w: x = (w - (1 - beta_1) m) / beta_1, v += (1 - beta_2) (g^2 - v),
+/// m -= lr g / (sqrt(v / (1 - beta_2^t)) + epsilon), x += (m - x) / t,
+/// w = (1 - beta_1) m + beta_1 x; in the first `warmup_steps` updates with lr t / warmup_steps. As
+/// in Keras, w is what `evaluate` and `predict` compute with and what files hold.
+struct ScheduleFreeAdamWOptions {
+  LearningRate learning_rate = 0.0025;
+  double beta_1 = 0.9;  ///< how much of w is x; 0 leaves nothing that is a number
+  double beta_2 = 0.999;
+  double epsilon = 1e-8;
+  std::int64_t warmup_steps = 0;
+  std::optional<double> weight_decay = {};
+  LAMINA_OPTIMIZER_OPTIONS
+};
+[[nodiscard]] OptimizerPtr ScheduleFreeAdamW(ScheduleFreeAdamWOptions options = {});
 
 /// Keeps small float16 gradients from vanishing: the loss is scaled up, by twice as much after each
 /// `dynamic_growth_steps` steps in which all gradients were finite, by half as much after one in

@@ -93,7 +93,7 @@ def test_metrics(lamina, name, options):
     (L.categorical_focal_crossentropy, {"alpha": 0.5, "gamma": 1.5, "from_logits": False, "label_smoothing": 0.125,
                                         "axis": -1}),
     (L.dice, {"axis": [1, 2]}), (L.tversky, {"alpha": 0.25, "beta": 0.75, "axis": None}),
-    (L.circle, {"gamma": 4.0, "margin": 0.25, "remove_diagonal": False}),
+    (L.circle, {"gamma": 4.0, "margin": 0.25, "remove_diagonal": False}), (L.ctc, {}),
     (L.categorical_generalized_cross_entropy, {"q": 0.25})], ids=str)
 def test_means_of_losses_that_are_no_metrics_of_keras(lamina, function, options):
     expect_rewritten(lamina, "metric", M.MeanMetricWrapper(function, name="mine", **options))
@@ -153,6 +153,7 @@ def compilations():
         "norms": (mlp, dict(optimizer=O.Lamb(0.01, weight_decay=0.1), loss=CATEGORIES)),
         "orthogonal": (mlp, dict(optimizer=O.Muon(0.01, exclude_layers=["out"], adam_weight_decay=None, rms_rate=None),
                                  loss=CATEGORIES)),
+        "without a schedule": (mlp, dict(optimizer=O.ScheduleFreeAdamW(0.01, warmup_steps=3), loss=CATEGORIES)),
         "accumulated": (mlp, dict(optimizer=O.Adam(0.01, gradient_accumulation_steps=2, amsgrad=True), loss=CATEGORIES)),
     }
 
@@ -322,6 +323,15 @@ def test_a_model_that_was_not_trained_begins(rng, lamina, tmp_path):
     assert run.ours.train_on_batch(x, y)["loss"] == pytest.approx(float(run.step_of_keras(x, y)["loss"]), rel=1e-5)
 
 
+def test_schedule_free_begins_at_the_weights_that_are_loaded(rng, lamina, tmp_path):
+    """As the model that was saved does; the one that Keras loads begins at the weights that it had before."""
+    run = Compiled("without a schedule", 0, rng, lamina, tmp_path)
+    for _ in range(4):
+        x, y = run.batch()
+        theirs = float(run.step_of_keras(x, y)["loss"])
+        assert run.ours.train_on_batch(x, y)["loss"] == pytest.approx(theirs, rel=1e-5)
+
+
 def test_what_lamina_writes_compiles_a_model_of_keras(rng, lamina, tmp_path):
     for name in compilations():
         run = Compiled(name, 1, rng, lamina, tmp_path)
@@ -335,8 +345,12 @@ class Mine(L.Loss):
         return keras.ops.mean(keras.ops.square(y_pred), axis=-1)
 
 
+class MySGD(O.SGD):
+    pass
+
+
 @pytest.mark.parametrize("arguments,named", [
-    (dict(loss=Mine()), "'Mine'"), (dict(loss="mse", optimizer=O.ScheduleFreeAdamW()), "'ScheduleFreeAdamW'"),
+    (dict(loss=Mine()), "'Mine'"), (dict(loss="mse", optimizer=MySGD()), "'MySGD'"),
     (dict(loss="mse", metrics=[M.F1Score()]), "average"), (dict(optimizer="sgd"), "loss")], ids=["loss", "optimizer",
     "option", "no loss"])
 def test_what_lamina_lacks_leaves_the_model_uncompiled(arguments, named, rng, lamina, tmp_path):

@@ -39,7 +39,8 @@ def convnet():
 OPTIMIZERS = [("SGD", {"momentum": 0.9}), ("Adam", {}), ("AdamW", {}), ("RMSprop", {}), ("Adagrad", {"learning_rate": 0.05}),
               ("Adafactor", {"learning_rate": 0.01}), ("Lion", {"learning_rate": 0.0003}),
               ("Adamax", {"learning_rate": 0.005}), ("Nadam", {}), ("Adadelta", {"learning_rate": 1.0}),
-              ("Ftrl", {"learning_rate": 0.3}), ("Lamb", {"learning_rate": 0.01}), ("Muon", {"learning_rate": 0.005})]
+              ("Ftrl", {"learning_rate": 0.3}), ("Lamb", {"learning_rate": 0.01}), ("Muon", {"learning_rate": 0.005}),
+              ("ScheduleFreeAdamW", {})]
 LOSS = ("SparseCategoricalCrossentropy", {"from_logits": True})
 
 

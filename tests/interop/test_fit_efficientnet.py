@@ -20,7 +20,8 @@ OPTIMIZERS = [("SGD", {"learning_rate": 1e-5, "momentum": 0.9}), ("Adam", {"lear
               ("Adagrad", {"learning_rate": 1e-4}), ("Adafactor", {"learning_rate": 1e-5}),
               ("Lion", {"learning_rate": 1e-6}), ("Adamax", {"learning_rate": 1e-5}),
               ("Nadam", {"learning_rate": 1e-5}), ("Adadelta", {"learning_rate": 1e-3}),
-              ("Lamb", {"learning_rate": 1e-5})]  # not Ftrl, which puts weights of its own in the place of those given
+              ("Lamb", {"learning_rate": 1e-5}), ("Muon", {"learning_rate": 1e-5}),
+              ("ScheduleFreeAdamW", {"learning_rate": 1e-5})]  # not Ftrl, which puts weights of its own in the place of those given
 
 
 @pytest.fixture(scope="module")

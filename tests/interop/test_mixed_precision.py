@@ -54,7 +54,7 @@ def test_a_run_in_both_libraries(make, name, options, policy, rng, lamina, tmp_p
 
 
 @pytest.mark.parametrize("accumulation", [None, 3])
-@pytest.mark.parametrize("name", ["Adafactor", "RMSprop", "Lion", "Ftrl", "Lamb", "Muon"])
+@pytest.mark.parametrize("name", ["Adafactor", "RMSprop", "Lion", "Ftrl", "Lamb", "Muon", "ScheduleFreeAdamW"])
 def test_what_is_wrapped_has_the_same_variables(name, accumulation, rng, lamina, tmp_path):
     """In archives and in files, both ways, on weights of every rank; Adafactor's placeholders are none of them."""
     set_policy("mixed_float16", lamina)

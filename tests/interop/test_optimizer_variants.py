@@ -60,6 +60,10 @@ VARIANTS = [
     ("Ftrl", {"learning_rate": 0.05}, {"global_clipnorm": 0.2, "weight_decay": 0.5, "gradient_accumulation_steps": 2}),
     ("Lamb", {"learning_rate": 0.01}, {"beta_1": 0.7, "beta_2": 0.9, "epsilon": 1e-3, "weight_decay": 0.3,
                                        "gradient_accumulation_steps": 2, "use_ema": True, "ema_momentum": 0.8}),
+    ("ScheduleFreeAdamW", {"learning_rate": 0.01}, {"beta_1": 0.7, "beta_2": 0.9, "epsilon": 1e-3, "warmup_steps": 9,
+                                                    "weight_decay": 0.3, "clipnorm": 0.1}),
+    ("ScheduleFreeAdamW", {"learning_rate": 0.01}, {"gradient_accumulation_steps": 2, "use_ema": True,
+                                                    "ema_momentum": 0.8, "ema_overwrite_frequency": 5}),
     ("Muon", {"learning_rate": 0.003}, {"adam_beta_1": 0.7, "adam_beta_2": 0.9, "epsilon": 1e-3, "adam_lr_ratio": 2.0,
                                         "adam_weight_decay": 0.5, "gradient_accumulation_steps": 2}),
 ]

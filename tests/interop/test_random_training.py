@@ -69,7 +69,8 @@ def optimizer(draw, rates=(1e-4, 1e-2)):
         ("Adagrad", {"epsilon": 1e-3}), ("Adafactor", {"clip_threshold": draw.uniform(0.5, 2)}), ("Lion", {}),
         ("Adamax", {"epsilon": 1e-2}), ("Nadam", {"epsilon": 1e-2}), ("Adadelta", {"epsilon": 1e-3}),
         ("Ftrl", {"learning_rate_power": draw.choice([-0.5, -0.7]), "beta": draw.choice([0.0, 0.1])}),
-        ("Lamb", {"epsilon": 1e-2}), ("Muon", {"epsilon": 1e-2, "ns_steps": draw.choice([2, 5])})])
+        ("Lamb", {"epsilon": 1e-2}), ("Muon", {"epsilon": 1e-2, "ns_steps": draw.choice([2, 5])}),
+        ("ScheduleFreeAdamW", {"epsilon": 1e-2, "warmup_steps": draw.choice([0, 4])})])
     options = own | maybe({"weight_decay": draw.uniform(0.001, 0.1)})
     options |= maybe({draw.choice(["clipnorm", "clipvalue", "global_clipnorm"]): draw.uniform(0.1, 2)})
     options |= maybe({"use_ema": True, "ema_overwrite_frequency": draw.choice([None, 2])}, 0.2)

@@ -84,7 +84,26 @@ LOSSES = [
     ("Circle", {"gamma": 2.0}, "circle"),
     ("Circle", {"gamma": 2.0, "margin": 0.25, "remove_diagonal": False}, "circle"),
     ("Circle", {"gamma": 2.0, "remove_diagonal": False}, "circle"),
+    ("CTC", {}, "ctc"),
 ]
+
+
+def draw_rows(kind, rng):
+    """All axes of predictions but the last."""
+    return tuple(int(n) for n in rng.integers(1, 7, {"circle": 1, "ctc": 2}.get(kind, rng.integers(1, 3))))
+
+
+def labels_in_order(rng, rows, steps, classes):
+    """Of one class to classes - 1 each, padded with zeros, as many as so many steps can give."""
+    labels = np.zeros((rows, steps), "int32")
+    for row in labels:
+        needed = 0
+        for i, label in enumerate(rng.integers(1, classes, int(rng.integers(0, steps + 1)))):
+            needed += 2 if i and label == row[i - 1] else 1
+            if needed > steps:
+                break
+            row[i] = label
+    return labels
 
 
 def draw_labels(kind, rng, rows, classes):
@@ -96,6 +115,8 @@ def draw_labels(kind, rng, rows, classes):
         return rng.integers(0, 2, (*rows, classes)).astype("float32")
     if kind == "circle":
         return rng.integers(0, 3, rows).astype("int32")
+    if kind == "ctc":
+        return labels_in_order(rng, *rows, classes)
     labels = rng.integers(0, classes, rows)
     return np.eye(classes, dtype="float32")[labels] if kind == "one-hot" else labels.astype("int32")
 
@@ -105,7 +126,7 @@ def draw_predictions(kind, options, rng, rows, classes):
         return rng.uniform(0.01, 1.5, (*rows, classes)).astype("float32")
     if kind == "circle":
         return rng.normal(0, 0.4, (*rows, classes)).astype("float32")  # some products are above 1
-    if kind in ("real", "hinge") or options.get("from_logits"):
+    if kind in ("real", "hinge", "ctc") or options.get("from_logits"):
         p = rng.normal(0, 3, (*rows, classes)).astype("float32")
         if kind == "hinge":
             p[(0,) * len(rows)] = 0  # all equally great
@@ -117,8 +138,10 @@ def draw_predictions(kind, options, rng, rows, classes):
     return p
 
 
-def shape_of_weights(options, shape):
+def shape_of_weights(kind, options, shape):
     """One a row; one scalar, whatever it is of, takes any."""
+    if kind == "ctc":
+        return shape[:1]
     axes = [axis % len(shape) for axis in options.get("axis", [-1])]
     kept = tuple(size for axis, size in enumerate(shape) if axis not in axes)
     return kept if kept else shape[:-1]
@@ -127,11 +150,11 @@ def shape_of_weights(options, shape):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name,options,kind", LOSSES, ids=lambda v: str(v))
 def test_losses_and_their_gradients(lamina, rng, name, options, kind, weighted):
-    rows = tuple(rng.integers(1, 7, 1 if kind == "circle" else rng.integers(1, 3)))
+    rows = draw_rows(kind, rng)
     classes = int(rng.integers(2, 12))
     y_true = draw_labels(kind, rng, rows, classes)
     y_pred = draw_predictions(kind, options, rng, rows, classes)
-    weight = rng.uniform(0, 2, shape_of_weights(options, y_pred.shape)).astype("float32") if weighted else None
+    weight = rng.uniform(0, 2, shape_of_weights(kind, options, y_pred.shape)).astype("float32") if weighted else None
     loss = getattr(keras.losses, name)(**options)
     expected, gradient = jax.jit(jax.value_and_grad(lambda p: loss(y_true, p, weight)))(y_pred)
     request = dict(loss=words(name, options), y_true=described(lamina, "y_true", y_true),
@@ -196,7 +219,7 @@ def result_of_keras(metric, batches):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name,options,kind", [("dice", {"axis": [1, 2]}, "region"), ("dice", {}, "region"),
                                                ("tversky", {"alpha": 0.25, "axis": [-1]}, "region"),
-                                               ("circle", {"gamma": 4.0}, "circle"),
+                                               ("circle", {"gamma": 4.0}, "circle"), ("ctc", {}, "ctc"),
                                                ("categorical_generalized_cross_entropy", {"q": 0.75}, "likely classes")],
                          ids=str)
 def test_means_of_losses_that_are_no_metrics_of_keras(lamina, rng, name, options, kind, weighted):
@@ -212,7 +235,7 @@ def test_means_of_losses_that_are_no_metrics_of_keras(lamina, rng, name, options
             batch["sample_weight"] = described(lamina, f"w{i}", weight)
         given.append((y_true, y_pred, weight))
         batches.append(batch)
-    word = {"dice": "Dice", "tversky": "Tversky", "circle": "Circle"}.get(name, "CategoricalGeneralizedCrossEntropy")
+    word = {"dice": "Dice", "tversky": "Tversky", "circle": "Circle", "ctc": "CTC"}.get(name, "CategoricalGeneralizedCrossEntropy")
     reply = lamina.request("metric", metric=words(word, options), batches=batches)
     np.testing.assert_allclose(reply["result"], result_of_keras(metric, given), rtol=1e-4, atol=1e-5)
 
@@ -362,6 +385,9 @@ OPTIMIZERS = [
               "l2_regularization_strength": 0.2, "l2_shrinkage_regularization_strength": 0.05, "beta": 0.3}),
     ("Lamb", {"learning_rate": 0.01}), ("Lamb", {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3, "weight_decay": 0.02}),
     ("Lamb", {"global_clipnorm": 1.0, "gradient_accumulation_steps": 3, "use_ema": True}),
+    ("ScheduleFreeAdamW", {}), ("ScheduleFreeAdamW", {"learning_rate": SCHEDULE, "warmup_steps": 20, "beta_1": 0.7}),
+    ("ScheduleFreeAdamW", {"beta_2": 0.95, "epsilon": 1e-3, "weight_decay": 0.02, "clipnorm": 1.0}),
+    ("ScheduleFreeAdamW", {"gradient_accumulation_steps": 3, "use_ema": True, "ema_overwrite_frequency": 7}),
     ("Muon", {"learning_rate": 0.01}), ("Muon", {"exclude_layers": ["no.ne", "kern"], "adam_lr_ratio": 0.5}),
     ("Muon", {"muon_a": 2.0, "muon_b": -1.5, "muon_c": 0.5, "ns_steps": 3, "rms_rate": 0.5, "nesterov": False}),
     ("Muon", {"clipnorm": 1.0, "gradient_accumulation_steps": 3, "use_ema": True, "momentum": 0.8, "weight_decay": 0.1}),

@@ -9,6 +9,7 @@
 #include "layers/operations/operations.h"
 #include "layers/operations/parts.h"
 #include "layers/operations/promotion.h"
+#include "layers/operations/unary.h"
 
 namespace lamina::layers {
 namespace {
@@ -328,10 +329,6 @@ namespace lamina::ops {
 
 using layers::call_operation;
 
-#define LAMINA_UNARY_OPERATION(function, class_name) \
-  SymbolicTensor function(const SymbolicTensor& x) { \
-    return call_operation(class_name, x);            \
-  }
 LAMINA_UNARY_OPERATION(absolute, "Absolute")
 LAMINA_UNARY_OPERATION(abs, "Absolute")
 LAMINA_UNARY_OPERATION(negative, "Negative")
@@ -343,7 +340,6 @@ LAMINA_UNARY_OPERATION(reciprocal, "Reciprocal")
 LAMINA_UNARY_OPERATION(deg2rad, "Deg2rad")
 LAMINA_UNARY_OPERATION(rad2deg, "Rad2deg")
 LAMINA_UNARY_OPERATION(log_sigmoid, "LogSigmoid")
-#undef LAMINA_UNARY_OPERATION
 
 SymbolicTensor round(const SymbolicTensor& x, std::int64_t decimals) {
   return call_operation("Round", x, {{"decimals", decimals}});

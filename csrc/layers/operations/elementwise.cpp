@@ -4,6 +4,7 @@
 #include "layers/axes.h"
 #include "layers/operations/operations.h"
 #include "layers/operations/promotion.h"
+#include "layers/operations/unary.h"
 
 namespace lamina::layers {
 namespace {
@@ -144,10 +145,6 @@ namespace lamina::ops {
 
 using layers::call_operation;
 
-#define LAMINA_UNARY_OPERATION(function, class_name) \
-  SymbolicTensor function(const SymbolicTensor& x) { \
-    return call_operation(class_name, x);            \
-  }
 LAMINA_UNARY_OPERATION(exp, "Exp")
 LAMINA_UNARY_OPERATION(expm1, "Expm1")
 LAMINA_UNARY_OPERATION(log, "Log")
@@ -185,7 +182,6 @@ LAMINA_UNARY_OPERATION(hard_silu, "HardSilu")
 LAMINA_UNARY_OPERATION(hard_swish, "HardSilu")
 LAMINA_UNARY_OPERATION(softplus, "Softplus")
 LAMINA_UNARY_OPERATION(softsign, "Softsign")
-#undef LAMINA_UNARY_OPERATION
 
 SymbolicTensor leaky_relu(const SymbolicTensor& x, double negative_slope) {
   return call_operation("LeakyRelu", x, {{"negative_slope", negative_slope}});

@@ -16,8 +16,8 @@ class DeviceLosses {
  public:
   explicit DeviceLosses(Device device) : runner_(device) {}
   [[nodiscard]] Device device() const noexcept { return runner_.device(); }
-  /// False for losses that users have derived, for Circle, whose rows depend on one another, and
-  /// for predictions that have no gradient.
+  /// False for losses that users have derived, for Circle, whose rows depend on one another, for
+  /// CTC, which goes through its rows step by step, and for predictions that have no gradient.
   [[nodiscard]] static bool computes(const Loss& loss, DType predictions);
 
   /// Tensors of the device.

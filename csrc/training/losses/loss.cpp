@@ -77,7 +77,7 @@ RowLosses Loss::losses_of(const training::LossRows& all, const Tensor& y_pred) c
   const std::span<float> values = out.values.data<float>(), counts = out.counts.data<float>();
   rows.for_each([&](std::size_t i) {
     if (all.counts[i] == 0) return;
-    values[i] = row(rows.truth(i), rows.prediction(i), {});
+    values[i] = row_of(all, rows.truth(i), rows.prediction(i), {});
     counts[i] = 1;
   });
   return out;
@@ -108,7 +108,7 @@ LossResult Loss::reduced(const training::LossRows& all, const Tensor& y_pred,
       return;
     }
     const float weight = all.weight(i);
-    losses[i] = row(rows.truth(i), rows.prediction(i), slope) * weight;
+    losses[i] = row_of(all, rows.truth(i), rows.prediction(i), slope) * weight;
     for (float& x : slope) x = weighting(x, weight);
   });
   LossResult result;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <tuple>
 
 #include "kernels/executor.h"
@@ -38,10 +39,14 @@ LossRows::LossRows(const Loss& loss, const Tensor& labels_of_rows, const Shape& 
     throw ValueError(fmt::format("Loss '{}': `y_pred` is a scalar.", loss.name()));
   }
   split(loss);
-  labels = loss.labels(classes);
   y_true = labels_of_rows.reshape(of_labels).cast(DType::kFloat32);
-  require_fit(loss, labels_of_rows.shape(), predictions);
-  loss.check_labels(y_true.data<float>(), classes);
+  if (const std::optional<std::int64_t> given = loss.given_labels(y_true, y_pred)) {
+    labels = *given;
+  } else {
+    labels = loss.labels(classes);
+    require_fit(loss, labels_of_rows.shape(), predictions);
+    loss.check_labels(y_true.data<float>(), classes);
+  }
   y_true = loss.prepared(y_true);
   if (labels == classes) y_true = by_row(y_true);
   shares = shape;

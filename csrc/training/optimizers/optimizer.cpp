@@ -100,19 +100,37 @@ Optimizer::~Optimizer() = default;
 
 VariablePtr Optimizer::add_variable(const std::string& name, const Shape& shape, DType dtype,
                                     double initial) {
-  auto variable = std::make_shared<Variable>(
-      name, shape, dtype, [initial](const Shape& s, DType d) { return filled(s, d, initial); },
-      false);
+  return add_variable(name, shape, dtype,
+                      [initial](const Shape& s, DType d) { return filled(s, d, initial); });
+}
+
+VariablePtr Optimizer::add_variable(const std::string& name, const Shape& shape, DType dtype,
+                                    Variable::Initializer initializer) {
+  auto variable = std::make_shared<Variable>(name, shape, dtype, std::move(initializer), false);
   variable->set_path(options_.name + "/" + name);
   variables_.push_back(variable);
   return variable;
 }
 
-void Optimizer::add_slot(std::size_t index, const std::string& name, Shape shape, DType dtype,
-                         double initial) {
+std::string Optimizer::slot_name(std::size_t index, const std::string& name) const {
   std::string full = trainable_[index]->path() + "_" + name;
   std::replace(full.begin(), full.end(), '/', '_');
-  slots_[index].push_back(add_variable(full, shape, dtype, initial));
+  return full;
+}
+
+void Optimizer::add_slot(std::size_t index, const std::string& name, Shape shape, DType dtype,
+                         double initial) {
+  slots_[index].push_back(add_variable(slot_name(index, name), shape, dtype, initial));
+}
+
+void Optimizer::add_copy(std::size_t index, const std::string& name) {
+  const VariablePtr& from = trainable_[index];
+  // Weights that wait to be loaded are not made for this.
+  const Tensor now = from->materialized() ? from->value() : Tensor();
+  slots_[index].push_back(add_variable(
+      slot_name(index, name), from->shape(), from->dtype(), [from, now](const Shape&, DType) {
+        return (now.defined() ? now : from->value()).to(Device::cpu()).clone();
+      }));
 }
 
 void Optimizer::add_slots(const std::vector<std::string>& names, double initial) {

@@ -110,6 +110,8 @@ TEST(DeviceLosses, AreThoseOfKerasAlone) {
   EXPECT_FALSE(training::DeviceLosses::computes(OwnSquaredError(), DType::kFloat32));
   EXPECT_FALSE(training::DeviceLosses::computes(*losses::Circle(), DType::kFloat32))
       << "the host's: its rows depend on one another";
+  EXPECT_FALSE(training::DeviceLosses::computes(*losses::CTC(), DType::kFloat32))
+      << "the host's: it goes through its rows step by step";
 }
 
 // The outputs, while backward goes on; and whether the weights are finite.
@@ -233,6 +235,28 @@ TEST(DeviceLosses, OfRowsThatDependOnOneAnotherAreTheHosts) {
   there->to(kGpu);
   for (int step = 0; step < 3; ++step) {
     const Tensor x = random.tensor({8, 6}), y = random.classes({8}, 3);
+    const double cpu = here->train_on_batch(x, y).at("loss");
+    EXPECT_NEAR(there->train_on_batch(x, y).at("loss"), cpu, 1e-4 * (1 + cpu));
+  }
+  expect_near(there->variables(), here->variables(), 1e-3);
+}
+
+TEST(DeviceLosses, OfSequencesOfLabelsAreTheHosts) {
+  Random random;
+  const FakeGpu gpu({}, {2, 1 << 16});
+  const auto reader = [](std::uint64_t seed) {
+    set_random_seed(seed);
+    const auto x = layers::Input({.shape = {6, 2}});
+    const ModelPtr model = Functional::create(x, layers::Dense({.units = 3})(x));
+    model->compile(
+        {.optimizer = optimizers::SGD({.learning_rate = 0.05}), .loss = losses::get("ctc")});
+    return model;
+  };
+  const auto seed = static_cast<std::uint64_t>(random.integer(0, 1000));
+  const ModelPtr here = reader(seed), there = reader(seed);
+  there->to(kGpu);
+  for (int step = 0; step < 3; ++step) {
+    const Tensor x = random.tensor({4, 6, 2}), y = random.classes({4, 2}, 3);
     const double cpu = here->train_on_batch(x, y).at("loss");
     EXPECT_NEAR(there->train_on_batch(x, y).at("loss"), cpu, 1e-4 * (1 + cpu));
   }

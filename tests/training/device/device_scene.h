@@ -66,6 +66,11 @@ inline std::vector<OptimizerCase> optimizer_cases() {
                          .l2_shrinkage_regularization_strength = 0.1});
        }},
       {"Lamb", [] { return o::Lamb(); }},
+      {"ScheduleFreeAdamW",
+       [] {
+         return o::ScheduleFreeAdamW(
+             {.learning_rate = 0.05, .warmup_steps = 3, .weight_decay = 0.1, .use_ema = true});
+       }},
       {"Muon", [] { return o::Muon({.weight_decay = 0.1, .use_ema = true}); }},
       {"ClippedLamb",
        [] {
