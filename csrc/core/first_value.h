@@ -6,11 +6,28 @@
 
 namespace lamina::core {
 
+/// An initialiser: what another variable, of the same shape and dtype, holds by then. It is for the
+/// thread that uses that variable; a snapshot takes the other's value in its place.
+struct CopyOf {
+  VariablePtr from;
+  Tensor operator()(const Shape&, DType) const { return from->value().to(Device::cpu()).clone(); }
+};
+
 /// A value in the making, shared by the variable and the snapshots of its first value.
 class FirstValue {
  public:
   FirstValue(Variable::Initializer initializer, Shape shape, DType dtype)
-      : initializer_(std::move(initializer)), shape_(std::move(shape)), dtype_(dtype) {}
+      : initializer_(std::move(initializer)), shape_(std::move(shape)), dtype_(dtype) {
+    if (const auto* copy = initializer_.target<CopyOf>()) from_ = copy->from;
+  }
+  /// Of what another one makes.
+  FirstValue(Variable::Initializer initializer, Shape shape, DType dtype, const FirstValue& other)
+      : FirstValue(std::move(initializer), std::move(shape), dtype) {
+    from_ = other.from_;
+  }
+
+  /// Whose value it copies; null: nobody's.
+  [[nodiscard]] const Variable* from() const noexcept { return from_.get(); }
 
   /// Runs the initialiser if nobody has; from several threads at once, too. One that throws is
   /// tried again.
@@ -28,6 +45,7 @@ class FirstValue {
   Shape shape_;
   DType dtype_;
   Tensor value_;
+  VariablePtr from_;
 };
 
 }  // namespace lamina::core

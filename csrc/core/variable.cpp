@@ -92,7 +92,7 @@ void Variable::to(Device device) {
   if (first_) {
     first_ = std::make_shared<core::FirstValue>(
         [first = first_, device](const Shape&, DType) { return first->get().to(device); }, shape_,
-        dtype_);
+        dtype_, *first_);
   }
   device_ = device;
 }

@@ -6,16 +6,18 @@
 namespace lamina::core {
 
 VariableSnapshot::VariableSnapshot(const Variable& variable) : variable_(&variable) {
-  const Tensor& value = variable.value_;
-  if (value.defined()) {
-    owner_ = TensorAccess::owner(value);
-    data_ = value.raw();
-    device_ = value.device();
-  } else {
-    variable.require_value();
-    owner_ = variable.first_;
-    in_the_making_ = true;
+  const Variable* holder = &variable;
+  while (!holder->value_.defined()) {
+    holder->require_value();
+    const Variable* const from = holder->first_->from();
+    if (from == nullptr) {
+      owner_ = holder->first_;
+      in_the_making_ = true;
+      return;
+    }
+    holder = from;
   }
+  replace(holder->value_);
 }
 
 const Tensor& VariableSnapshot::first_value() const {

@@ -12,7 +12,8 @@ class FirstValue;
 /// What a variable's value was when the snapshot was taken, for use on any thread; the variable
 /// must outlive it. Assigning to the variable does not change it; writing into the tensor's memory
 /// does, for the bytes are shared. An initialiser that has not run yet runs at the snapshot's or
-/// the variable's first use, whichever comes first, once for both. To take one allocates nothing.
+/// the variable's first use, whichever comes first, once for both; in the place of a copy (CopyOf)
+/// that is yet to be made stands what it copies. To take one allocates nothing.
 class VariableSnapshot {
  public:
   VariableSnapshot() = default;

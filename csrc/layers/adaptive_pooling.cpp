@@ -102,7 +102,7 @@ class AdaptivePoolingLayer final : public LibraryLayer<Options> {
     }
     x = laid_out(builder, x, axis, windows.elements);
     const Around around(builder.shape(x), axis);
-    const std::int64_t channels = shape[-1];
+    const std::int64_t channels = std::max<std::int64_t>(1, shape[-1]);
     x = builder.reshape(x, {around.before, around.size, around.behind / channels, channels});
     ops::Pool2D op;
     op.kind = ops::Pool2D::Kind::kMax;

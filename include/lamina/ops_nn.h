@@ -67,8 +67,9 @@ SymbolicTensor batch_normalization(const SymbolicTensor& x, const SymbolicTensor
 /// (batch, sources, groups, size), floating, where `groups` divides the number of heads, and so
 /// many heads have a key and a value together. `bias` and `mask`, which is true (not 0) where a
 /// target attends to a source, broadcast to (batch, heads, targets, sources) but for their heads,
-/// which are all or 1. Where everything is masked all sources count alike. No scale: 1 /
-/// sqrt(size). `is_causal`: no target attends to a source behind its own place.
+/// which are all or 1; of three axes the first is the heads', and never the batch's. Where
+/// everything is masked all sources count alike. No scale: 1 / sqrt(size). `is_causal`: no target
+/// attends to a source behind its own place.
 SymbolicTensor dot_product_attention(const SymbolicTensor& query, const SymbolicTensor& key,
                                      const SymbolicTensor& value, const SymbolicTensor& bias = {},
                                      const SymbolicTensor& mask = {},

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/first_value.h"
 #include "core/variable_access.h"
 
 namespace lamina::core {
@@ -35,6 +36,28 @@ TEST(VariableSnapshot, SharesTheMemory) {
   snapshot.replace(snapshot.value().clone());
   Tensor(variable.value()).data<float>()[0] = 10;
   EXPECT_EQ(snapshot.value().data<float>()[0], 9);
+}
+
+TEST(VariableSnapshot, OfACopyThatIsYetToBeMadeIsOneOfItsSource) {
+  int made = 0;
+  const auto source =
+      std::make_shared<Variable>("v", Shape{3}, DType::kFloat32, [&](const Shape&, DType) {
+        ++made;
+        return numbers(1);
+      });
+  Variable copy("w", Shape{3}, DType::kFloat32, CopyOf{source});
+  const VariableSnapshot first(copy);
+  EXPECT_EQ(made, 0);
+  source->assign(numbers(5));
+  const VariableSnapshot second(copy);
+  EXPECT_FALSE(copy.materialized());
+  source->assign(numbers(7));
+  EXPECT_TRUE(bitwise_equal(first.value(), numbers(1)));
+  EXPECT_TRUE(bitwise_equal(second.value(), numbers(5)));
+  EXPECT_TRUE(bitwise_equal(copy.value(), numbers(7)));
+  source->assign(numbers(9));
+  EXPECT_TRUE(bitwise_equal(VariableSnapshot(copy).value(), numbers(7)));
+  EXPECT_EQ(made, 1);
 }
 
 TEST(VariableSnapshot, GivesItsBytesAndWhereTheyAre) {

@@ -92,7 +92,9 @@ class DotProductAttention final : public Operation {
     }
   }
   void require_fit(const char* name, const Shape& found, const Shape& scores) const {
-    bool fits = found.rank() <= 4;
+    // Of three axes the first is the heads'; one of unknown size would be the batch's, and be taken
+    // for heads where it happens to be as long.
+    bool fits = found.rank() <= 4 && !(found.rank() == 3 && found[0] == kNone);
     for (std::size_t i = 1; fits && i <= found.rank(); ++i) {
       const std::int64_t size = found.dims()[found.rank() - i], whole = scores.dims()[4 - i];
       fits = size == 1 || size == whole || size == kNone || whole == kNone;

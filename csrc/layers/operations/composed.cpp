@@ -263,7 +263,7 @@ class SaturateCast final : public Operation {
     const Limits in = limits_of(from), out = limits_of(to_);
     // Integers have nothing beyond their own limits; floats have infinities.
     if (is_floating(from) || out.least > in.least) {
-      const double least = std::max(in.least, out.least);
+      const double least = -below(-std::max(in.least, out.least), from);
       x = builder.binary(ops::Binary::kMaximum, x, constant(builder, least, from));
     }
     if (is_floating(from) || out.most < in.most) {
@@ -278,8 +278,9 @@ class SaturateCast final : public Operation {
   [[nodiscard]] static DType result_of(const Builder& builder, ValueId x) {
     return builder.dtype(x) == DType::kBool ? DType::kUInt8 : builder.dtype(x);
   }
-  /// The limit, or what is the next smaller number of the dtype where that is beyond it. The limits
-  /// of integers are one less than a power of two.
+  /// The limit, not negative, or what is the next smaller number of the dtype where that is beyond
+  /// it, which then is a power of two: the limits of integers are one less than one, and a
+  /// float16's becomes one as a bfloat16.
   [[nodiscard]] static double below(double limit, DType dtype) {
     if (!is_floating(dtype)) return limit;
     const double nearest = rounded({limit}, dtype)[0];

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/denormals.h"
+#include "core/first_value.h"
 #include "layers/naming.h"
 #include "training/optimizers/constrainer.h"
 #include "training/optimizers/device_update.h"
@@ -126,11 +127,12 @@ void Optimizer::add_slot(std::size_t index, const std::string& name, Shape shape
 void Optimizer::add_copy(std::size_t index, const std::string& name) {
   const VariablePtr& from = trainable_[index];
   // Weights that wait to be loaded are not made for this.
-  const Tensor now = from->materialized() ? from->value() : Tensor();
-  slots_[index].push_back(add_variable(
-      slot_name(index, name), from->shape(), from->dtype(), [from, now](const Shape&, DType) {
-        return (now.defined() ? now : from->value()).to(Device::cpu()).clone();
-      }));
+  Variable::Initializer copy = core::CopyOf{from};
+  if (from->materialized()) {
+    copy = [now = from->value()](const Shape&, DType) { return now.to(Device::cpu()).clone(); };
+  }
+  slots_[index].push_back(
+      add_variable(slot_name(index, name), from->shape(), from->dtype(), std::move(copy)));
 }
 
 void Optimizer::add_slots(const std::vector<std::string>& names, double initial) {
@@ -347,6 +349,9 @@ void Optimizer::open_item(Application& application, std::size_t i, const Tensor&
   if (moves && application.every > 1) item.accumulated = open(accumulators_[i]);
   if (moves && application.updates) {
     for (std::size_t k = 0; k < slots_[i].size(); ++k) item.slots[k] = open(slots_[i][k]);
+  } else if (constrained) {
+    // What begins as a copy of the weights is one of those that are now.
+    for (const VariablePtr& slot : slots_[i]) (void)slot->value();
   }
   if (item.value.in == nullptr && item.accumulated.in == nullptr) return;
   application.update.items.push_back(std::move(item));

@@ -171,6 +171,9 @@ TEST_F(Normalizing, WhatDoesNotFitIsRefusedInKerasWords) {
                      "The key and the value are alike");
   test::expect_words([&] { (void)ops::dot_product_attention(heads, heads, heads, x); },
                      "Expected `bias` to have a shape");
+  const auto by_batch = input({3, 4, 4}, "bool");
+  test::expect_words([&] { (void)ops::dot_product_attention(heads, heads, heads, {}, by_batch); },
+                     "Expected `mask` to have a shape");
   test::expect_words([&] { (void)ops::depth_to_space(heads, 2); },
                      "The number of channels (2) must be divisible by block_size**2 (4)");
   test::expect_words([&] { (void)ops::space_to_depth(heads, 2); }, "Width (3) must be divisible");

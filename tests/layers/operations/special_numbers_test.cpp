@@ -142,6 +142,7 @@ TEST_F(SpecialNumbers, SaturatedCastsEndAtTheLimitsOfBothDtypes) {
                         {"float32", DType::kFloat64, -largest, largest},
                         {"float16", DType::kInt16, -32768, 32752},
                         {"bfloat16", DType::kInt16, -32768, 32640},
+                        {"bfloat16", DType::kFloat16, -65280, 65280},
                         {"float32", DType::kBool, 0, 1}}) {
     SCOPED_TRACE(c.from + " to " + std::string(dtype_name(c.to)));
     const auto x = input({1, 6}, c.from);

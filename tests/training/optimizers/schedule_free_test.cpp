@@ -106,6 +106,25 @@ TEST(ScheduleFreeAdamW, BeginsWhereTheWeightsAreWhenItIsBuilt) {
   EXPECT_EQ(made, 0);
 }
 
+// A constraint changes the weights in steps that only accumulate, too.
+TEST(ScheduleFreeAdamW, BeginsWhereTheWeightsWereBeforeItsFirstStep) {
+  Random random;
+  const Tensor start = random.tensor({5}, -2, -1);
+  const auto unknown = std::make_shared<Variable>(
+      "kernel", Shape{5}, DType::kFloat32, [&](const Shape&, DType) { return start.clone(); });
+  unknown->set_constraint("non_neg");
+  const OptimizerPtr optimizer = optimizers::ScheduleFreeAdamW({.gradient_accumulation_steps = 2});
+  optimizer->build({unknown});
+  optimizer->apply({random.tensor({5})});
+  EXPECT_TRUE(bitwise_equal(unknown->value(), Tensor::zeros({5})));
+  const std::vector<VariablePtr> state = optimizer->variables();
+  const auto momentum = std::find_if(state.begin(), state.end(), [](const VariablePtr& each) {
+    return each->name().ends_with("_momentum");
+  });
+  ASSERT_NE(momentum, state.end());
+  EXPECT_TRUE(bitwise_equal((*momentum)->value(), start));
+}
+
 TEST(ScheduleFreeAdamW, CountsUpdatesAndNotTheStepsOfAccumulation) {
   Random random;
   const Tensor start = random.tensor({7});
