@@ -183,13 +183,19 @@ class DiscretizationLayer final : public EncodingLayer<DiscretizationOptions>, p
   [[nodiscard]] std::uint64_t graph_version() const noexcept override { return graph_version_; }
 
  protected:
+  // Keras's `input_dtype`: floats are float32 whatever the layer's dtype, which may be one of
+  // indices.
+  [[nodiscard]] bool autocast() const override { return false; }
+
   [[nodiscard]] Ids on_lower(Builder& builder, const Ids& inputs) override {
     if (!boundaries_.given) {
       fail(
           "You need to either pass the `bin_boundaries` argument at construction time or call "
           "`adapt(dataset)` before you can start using the `Discretization` layer.");
     }
-    const ValueId indices = bins(builder, inputs.at(0));
+    const ValueId x = inputs.at(0);
+    const ValueId indices =
+        bins(builder, is_floating(builder.dtype(x)) ? builder.cast(x, DType::kFloat32) : x);
     const std::string& mode = options_.output_mode;
     return {mode == "int" ? indices : encoded(builder, indices, mode, depth())};
   }

@@ -32,7 +32,9 @@ models::LegacyTexts models::legacy_texts(const std::shared_ptr<const storage::Re
                     "is for `load_weights`.",
                     file->path().string()));
   }
-  return {*std::move(found.model_config), std::move(found.training_config)};
+  const std::string version = found.keras_version.value_or("");  // the oldest do not say
+  const bool older = version.empty() || version.starts_with("2.") || version.starts_with("1.");
+  return {*std::move(found.model_config), std::move(found.training_config), older};
 }
 
 void models::load_legacy_optimizer(const Model& model, const std::filesystem::path& path) {

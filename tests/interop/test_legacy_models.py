@@ -97,6 +97,18 @@ def test_training_goes_on_with_the_optimizer(name, options, rng, lamina, tmp_pat
     assert np.allclose(losses, expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("version,differs", [("2.15.0", True), (None, True), (keras.__version__, False)])
+def test_what_keras_3_computes_otherwise_is_warned_of(version, differs, lamina, tmp_path):
+    model = keras.Sequential([keras.Input((5, 3)), keras.layers.LSTM(2, recurrent_activation="hard_sigmoid")])
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "a") as file:
+        del file.attrs["keras_version"]
+        if version:
+            file.attrs["keras_version"] = version
+    lamina.load_archive(tmp_path / "m.h5")
+    assert any("hard_sigmoid" in warning for warning in lamina.warnings) == differs
+
+
 def test_a_file_of_weights_alone_is_no_model(lamina, tmp_path):
     _convnet().save_weights(tmp_path / "m.weights.h5")
     words = _words(lambda: keras.models.load_model(tmp_path / "m.weights.h5"))

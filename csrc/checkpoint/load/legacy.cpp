@@ -250,7 +250,8 @@ void load_legacy(const LegacyModel& model, const std::filesystem::path& path,
 LegacyDescription read_legacy_description(
     const std::shared_ptr<const storage::ReadableFile>& file) {
   const h5::Reader reader(file);
-  return {reader.text("/", "model_config"), reader.text("/", "training_config")};
+  return {reader.text("/", "model_config"), reader.text("/", "training_config"),
+          reader.text("/", "keras_version")};
 }
 
 bool load_legacy_optimizer(const std::vector<VariablePtr>& variables,

@@ -36,9 +36,10 @@ struct LegacyRequest {
 void load_legacy(const LegacyModel& model, const std::filesystem::path& path,
                  const LegacyRequest& request, storage::Storage& storage = storage::posix());
 
-/// What a legacy file of a whole model says of it: JSON in Keras's attributes of these names.
+/// What a legacy file of a whole model says of it in Keras's attributes of these names: JSON, and
+/// the version of Keras that wrote it.
 struct LegacyDescription {
-  std::optional<std::string> model_config, training_config;
+  std::optional<std::string> model_config, training_config, keras_version;
 };
 /// Throws what opening the file throws.
 [[nodiscard]] LegacyDescription read_legacy_description(

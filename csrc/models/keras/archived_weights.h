@@ -22,6 +22,7 @@ void load_archived_weights(Model& model, const std::filesystem::path& archive,
 struct LegacyTexts {
   std::string model_config;
   std::optional<std::string> training_config;
+  bool older_than_keras_3 = false;
 };
 /// Whether it is one, by its name: `.h5` or `.hdf5`.
 [[nodiscard]] bool is_legacy(const std::filesystem::path& path);

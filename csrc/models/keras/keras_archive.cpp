@@ -48,6 +48,12 @@ Described described_in_legacy(const Archive& file, bool compile) {
   Described out{{}, {}, file->path().string()};
   out.model =
       models::from_legacy_config(models::parse_untrusted(texts.model_config, out.where), out.where);
+  if (texts.older_than_keras_3 && models::asks_for_hard_sigmoid(out.model)) {
+    warn(
+        "The model was saved by Keras 2, whose `hard_sigmoid` is another function than Keras 3's, "
+        "max(0, min(1, 0.2 * x + 0.5)): what the model computes here, and in Keras 3, differs. (" +
+        out.where + ")");
+  }
   if (texts.training_config) {
     out.compile = models::from_legacy_training_config(
         models::parse_untrusted(*texts.training_config, out.where));

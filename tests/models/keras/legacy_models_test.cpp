@@ -93,8 +93,8 @@ nlohmann::json dense(const nlohmann::json& config) {
 // One value after another becomes something else.
 TEST(LegacyModels, ThatAreChangedAtRandomAreReadOrRefused) {
   const auto texts = checkpoint::read_legacy_description(storage::posix().open(kData + "model.h5"));
-  const auto model = nlohmann::json::parse(texts.model_config.value()).flatten();
-  const auto training = nlohmann::json::parse(texts.training_config.value()).flatten();
+  const auto model = nlohmann::json::parse(texts.model_config.value());
+  const auto training = nlohmann::json::parse(texts.training_config.value());
   std::mt19937_64 random(test::fresh_seed());
   const std::vector<nlohmann::json> values = {nullptr,
                                               -1,
@@ -105,12 +105,11 @@ TEST(LegacyModels, ThatAreChangedAtRandomAreReadOrRefused) {
                                               nlohmann::json::object(),
                                               {{"class_name", 3}}};
   std::size_t refused = 0;
-  for (int i = 0; i < 300; ++i) {
-    const auto changed = [&](nlohmann::json all) {
-      auto it = all.begin();
-      std::advance(it, static_cast<std::ptrdiff_t>(random() % all.size()));
-      *it = nullptr;
-      nlohmann::json out = all.unflatten();
+  for (int i = 0; i < 100; ++i) {
+    const auto changed = [&](nlohmann::json out) {
+      const nlohmann::json places = out.flatten();
+      auto it = places.begin();
+      std::advance(it, static_cast<std::ptrdiff_t>(random() % places.size()));
       out[nlohmann::json::json_pointer(it.key())] = values[random() % values.size()];
       return out;
     };
@@ -121,7 +120,7 @@ TEST(LegacyModels, ThatAreChangedAtRandomAreReadOrRefused) {
       ++refused;
     }
   }
-  EXPECT_GT(refused, 50u);
+  EXPECT_GT(refused, 40u);  // seven in ten are
 }
 
 // Keras before 2.3: a list of layers, of which the first says what it takes.
@@ -137,6 +136,162 @@ TEST(LegacyModels, OfTheOldestKerasListTheirLayers) {
   EXPECT_EQ(model->inputs()[0].shape(), (Shape{kNone, 4}));
   EXPECT_EQ(model->outputs()[0].shape(), (Shape{kNone, 2}));
   EXPECT_EQ(from_legacy_config(config, "here"), config) << "what is converted stays as it is";
+}
+
+nlohmann::json object(const char* class_name, const nlohmann::json& config) {
+  return {{"class_name", class_name}, {"config", config}};
+}
+
+// As it stands in the list of a Functional's.
+nlohmann::json called(nlohmann::json layer, const nlohmann::json& nodes) {
+  layer["name"] = layer.at("config").at("name");
+  layer["inbound_nodes"] = nodes;
+  return layer;
+}
+
+nlohmann::json input(const char* name, const nlohmann::json& shape) {
+  return called(object("InputLayer", {{"name", name},
+                                      {"dtype", "float32"},
+                                      {"batch_input_shape", shape},
+                                      {"sparse", false},
+                                      {"ragged", false}}),
+                nlohmann::json::array());
+}
+
+nlohmann::json origin(const char* layer, unsigned call = 0, unsigned output = 0) {
+  return {layer, call, output};
+}
+
+nlohmann::json argument(const char* layer, const nlohmann::json& keywords, unsigned output = 0) {
+  return {layer, 0U, output, keywords};
+}
+
+nlohmann::json functional(const nlohmann::json& layers, const nlohmann::json& inputs,
+                          const nlohmann::json& outputs) {
+  return object("Functional", {{"name", "model"},
+                               {"trainable", true},
+                               {"layers", layers},
+                               {"input_layers", inputs},
+                               {"output_layers", outputs}});
+}
+
+ModelPtr made_of(const nlohmann::json& config) {
+  return Model::from_json_text(from_legacy_config(config, "here").dump());
+}
+
+const auto kNoKeywords = nlohmann::json::object();
+
+// tf_keras gives what stands in other models modules, and Keras 2's options all the same.
+TEST(LegacyModels, MayNestModelsWithModulesOfTheirOwn) {
+  nlohmann::json normalization =
+      called(object("BatchNormalization", {{"name", "normalized"}, {"axis", {1}}}),
+             {{argument("x", kNoKeywords)}});
+  nlohmann::json x = input("x", {nullptr, 4});
+  normalization["module"] = x["module"] = "keras.layers";
+  nlohmann::json nested = functional({x, normalization}, {origin("x")}, {origin("normalized")});
+  nested["module"] = "tf_keras.src.engine.functional";
+  nested["registered_name"] = "Functional";
+  const ModelPtr in_layer = made_of(
+      object("Sequential", {{"name", "outer"},
+                            {"layers",
+                             {input("steps", {nullptr, 5, 4}),
+                              object("TimeDistributed", {{"name", "each"}, {"layer", nested}})}}}));
+  EXPECT_EQ(in_layer->outputs().at(0).shape(), (Shape{kNone, 5, 4}));
+  const ModelPtr in_model = made_of(
+      object("Sequential", {{"name", "outer"}, {"layers", {input("rows", {nullptr, 4}), nested}}}));
+  EXPECT_EQ(in_model->outputs().at(0).shape(), (Shape{kNone, 4}));
+  EXPECT_EQ(in_model->count_params(), 16);
+}
+
+TEST(LegacyModels, HaveStatesOfRecurrentLayersBesideTheirSequences) {
+  const ModelPtr model =
+      made_of(functional({input("x", {nullptr, 5, 3}), input("y", {nullptr, 5, 3}),
+                          called(object("LSTM", {{"name", "lstm"},
+                                                 {"units", 4},
+                                                 {"return_state", true},
+                                                 {"time_major", false},
+                                                 {"implementation", 2}}),
+                                 {{argument("x", kNoKeywords)},
+                                  {argument("y", kNoKeywords), argument("lstm", kNoKeywords, 1),
+                                   argument("lstm", kNoKeywords, 2)}})},
+                         {origin("x"), origin("y")}, {origin("lstm", 1)}));
+  EXPECT_EQ(model->outputs().at(0).shape(), (Shape{kNone, 4}));
+  const Tensor zeros = Tensor::zeros({1, 5, 3}),
+               ones = Tensor::from(std::vector<float>(15, 1), {1, 5, 3});
+  const float from_zeros = model->predict({zeros, ones}).at(0).data<float>()[0];
+  const float from_ones = model->predict({ones, ones}).at(0).data<float>()[0];
+  EXPECT_NE(from_zeros, from_ones) << "the first call's states are the second's";
+}
+
+TEST(LegacyModels, HaveTensorsAmongArgumentsByName) {
+  const ModelPtr model = made_of(functional(
+      {input("x", {nullptr, 5, 8}), input("y", {nullptr, 7, 6}),
+       called(object("MultiHeadAttention", {{"name", "attention"},
+                                            {"num_heads", 2},
+                                            {"key_dim", 4},
+                                            {"output_shape", 3},
+                                            {"query_shape", {nullptr, 5, 8}},
+                                            {"softmax_robust_masking", false}}),
+              {{argument("x",
+                         {{"value", origin("y")}, {"key", origin("y")}, {"training", nullptr}})}})},
+      {origin("x"), origin("y")}, {origin("attention")}));
+  EXPECT_EQ(model->outputs().at(0).shape(), (Shape{kNone, 5, 3}));
+}
+
+TEST(LegacyModels, AreCalledWithDictionariesOfTensors) {
+  const nlohmann::json nested =
+      functional({input("a", {nullptr, 4}), input("b", {nullptr, 3}),
+                  called(object("Concatenate", {{"name", "both"}, {"axis", -1}}),
+                         {{argument("a", kNoKeywords), argument("b", kNoKeywords)}})},
+                 {{"a", origin("a")}, {"b", origin("b")}}, {origin("both")});
+  const ModelPtr model = made_of(functional(
+      {input("x", {nullptr, 4}), input("y", {nullptr, 3}),
+       called(nested, {{{"a", argument("x", kNoKeywords)}, {"b", argument("y", kNoKeywords)}}})},
+      {origin("x"), origin("y")}, {origin("model", 1)}));
+  EXPECT_EQ(model->outputs().at(0).shape(), (Shape{kNone, 7}));
+}
+
+TEST(LegacyModels, HaveOptionsThatSayNothingLeftOut) {
+  const nlohmann::json kernel = {{"filters", 2}, {"kernel_size", {3, 3}}, {"groups", 1}};
+  const auto with = [](nlohmann::json config, const nlohmann::json& more) {
+    config.update(more);
+    return config;
+  };
+  const nlohmann::json cell =
+      object("GRUCell", {{"name", "cell"}, {"units", 3}, {"implementation", 1}});
+  const ModelPtr model = made_of(object(
+      "Sequential",
+      {{"name", "all"},
+       {"layers",
+        {input("x", {nullptr, 8, 8, 3}),
+         object("RandomFlip", {{"name", "flip"}, {"mode", "horizontal"}, {"rng_type", "stateful"}}),
+         object("SpatialDropout2D", {{"name", "drop"},
+                                     {"trainable", true},
+                                     {"dtype", "float32"},
+                                     {"rate", 0.5},
+                                     {"noise_shape", nullptr}}),
+         object("Conv2DTranspose", with(kernel, {{"name", "up"}, {"output_padding", nullptr}})),
+         object("Dense",
+                {{"name", "dense"},
+                 {"units", 2},
+                 {"activation", object("LeakyReLU", {{"alpha", 0.5}, {"name", "leaky"}})}}),
+         object("Reshape", {{"name", "steps"}, {"target_shape", {10, 20}}}),
+         object("RNN", {{"name", "rnn"}, {"cell", cell}, {"time_major", false}})}}}));
+  EXPECT_EQ(model->outputs().at(0).shape(), (Shape{kNone, 3}));
+  EXPECT_THROW(made_of(object(
+                   "Sequential",
+                   {{"name", "m"},
+                    {"layers",
+                     {input("x", {nullptr, 8, 8, 3}),
+                      object("Conv2DTranspose", with(kernel, {{"name", "up"}, {"groups", 3}}))}}})),
+               UnsupportedError);
+}
+
+TEST(LegacyModels, TellWhetherTheyAskForHardSigmoid) {
+  const nlohmann::json layers = {dense({{"activation", "relu"}}),
+                                 object("LSTM", {{"recurrent_activation", "hard_sigmoid"}})};
+  EXPECT_TRUE(asks_for_hard_sigmoid(object("Sequential", {{"layers", layers}})));
+  EXPECT_FALSE(asks_for_hard_sigmoid(object("Sequential", {{"layers", {layers[0]}}})));
 }
 
 TEST(LegacyModels, ThatAreDamagedAreRefused) {
@@ -159,11 +314,16 @@ TEST(LegacyModels, ThatAreDamagedAreRefused) {
 
 TEST(LegacyModels, AreCompiledWithMetricsAndOptimizersOfTheirNames) {
   const nlohmann::json config = from_legacy_training_config(
-      {{"loss", "mse"},
+      {{"loss",
+        {"mse",
+         {{"class_name", "Huber"},
+          {"config", {{"reduction", "auto"}, {"fn", "huber"}, {"delta", 0.5}}}}}},
        {"metrics",
         {{{{"class_name", "MeanMetricWrapper"}, {"config", {{"name", "acc"}, {"fn", "any"}}}},
           {{"class_name", "MeanMetricWrapper"}, {"config", {{"name", "x"}, {"fn", "mae"}}}},
-          {{"class_name", "AUC"}, {"config", nlohmann::json::object()}}}}},
+          {{"class_name", "AUC"}, {"config", nlohmann::json::object()}},
+          {{"class_name", "MeanIoU"}, {"config", {{"num_classes", 2}, {"dtype", "float32"}}}},
+          {{"class_name", "CosineSimilarity"}, {"config", {{"axis", -1}}}}}}},
        {"sample_weight_mode", nullptr},
        {"optimizer_config",
         {{"class_name", "Custom>Adam"},
@@ -171,9 +331,16 @@ TEST(LegacyModels, AreCompiledWithMetricsAndOptimizersOfTheirNames) {
           {{"jit_compile", true},
            {"learning_rate",
             {{"class_name", "CosineDecay"}, {"config", nlohmann::json::object()}}}}}}}});
+  const nlohmann::json& loss = config.at("loss");
+  EXPECT_EQ(loss[0], "mse");
+  EXPECT_EQ(loss[1].at("module"), "keras.losses");
+  EXPECT_EQ(loss[1].at("config"),
+            nlohmann::json({{"reduction", "sum_over_batch_size"}, {"delta", 0.5}}));
   EXPECT_EQ(config.at("metrics")[0][0], "acc");
   EXPECT_EQ(config.at("metrics")[0][1], "mae");
   EXPECT_EQ(config.at("metrics")[0][2].at("module"), "keras.metrics");
+  EXPECT_EQ(config.at("metrics")[0][3].at("config"), nlohmann::json({{"num_classes", 2}}));
+  EXPECT_EQ(config.at("metrics")[0][4].at("config"), nlohmann::json::object());
   EXPECT_FALSE(config.contains("sample_weight_mode"));
   const nlohmann::json& optimizer = config.at("optimizer");
   EXPECT_EQ(optimizer.at("class_name"), "Adam");
