@@ -619,11 +619,12 @@ UNCAST = {"RandomCrop"}
 def call(random, layer, inputs, scores=False):
     """The layer applied to its inputs, with random arguments of the call where it has some; `scores`: among them that
     attention returns its scores."""
-    returned = {"return_attention_scores": True} if scores and random.random() < 0.4 else {}
-    if type(layer).__name__ in ("Attention", "AdditiveAttention"):
-        return layer(inputs, **({"use_causal_mask": True} if random.random() < 0.4 else {}), **returned)
-    if type(layer).__name__ not in ("MultiHeadAttention", "GroupedQueryAttention"):
+    single = type(layer).__name__ in ("Attention", "AdditiveAttention")
+    if not single and type(layer).__name__ not in ("MultiHeadAttention", "GroupedQueryAttention"):
         return layer(inputs)
+    returned = {"return_attention_scores": True} if scores and random.random() < 0.4 else {}
+    if single:
+        return layer(inputs, **({"use_causal_mask": True} if random.random() < 0.4 else {}), **returned)
     names = ("query", "value", "key")[:len(inputs)]
     by_place = random.randint(0, len(inputs))
     flags = {"use_causal_mask": True} if len(inputs[0].shape) == 3 and random.random() < 0.4 else {}

@@ -20,8 +20,8 @@ SINGLE_IN_KERAS = {"BatchNormalization", "LayerNormalization", "GlobalAveragePoo
 
 # (layer, dtype): where one layer needs more, and why.
 LAYER_EXCEPTIONS = {(name, "float64"): 2e-6 for name in SINGLE_IN_KERAS}
-# Nearly equal values over an epsilon of 1e-5 magnify what Keras rounds to float32.
-LAYER_EXCEPTIONS["LayerNormalization", "float64"] = 2e-5
+# Nearly equal values, and lone ones, over an epsilon of 1e-5 magnify what Keras rounds to float32.
+LAYER_EXCEPTIONS["LayerNormalization", "float64"] = 5e-4
 # Four products in a row; Keras rounds the scores and each step of the softmax where it drops.
 for _name in ("MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"):
     LAYER_EXCEPTIONS |= {(_name, "float16"): 8e-3, (_name, "bfloat16"): 6e-2}
@@ -32,7 +32,7 @@ for _name in RECURRENT:
     LAYER_EXCEPTIONS |= {(_name, "float64"): 1e-5, (_name, "float32"): 1e-5, (_name, "float16"): 1e-2,
                          (_name, "bfloat16"): 8e-2}
 
-LAYER_EXCEPTIONS["TimeDistributed", "float64"] = 2e-5  # or around a LayerNormalization
+LAYER_EXCEPTIONS["TimeDistributed", "float64"] = 5e-4  # or around a LayerNormalization
 
 # Whole random models: errors of up to some thirty layers pile up.
 MODEL = {"float32": 2e-4, "float64": 1e-11, "float16": 6e-2, "bfloat16": 3e-1}

@@ -346,7 +346,8 @@ TEST(DeviceTraining, AFailureOfTheDeviceIsThrownOrDoesNoHarmAndNothingIsKeptOnIt
   {
     const Tensor x = random.tensor({5, 8, 8, 3}), y = random.classes({5}, 3);
     int failures = 0;
-    for (int attempt = 0; attempt < 10; ++attempt) {
+    // A draw may be of calls alone whose failure does no harm.
+    for (int attempt = 0; attempt < 10 || (failures == 0 && attempt < 200); ++attempt) {
       const ModelPtr model = convnet(5), undisturbed = convnet(5);
       for (const ModelPtr& each : {model, undisturbed}) {
         compile(each, optimizers::Adam({.learning_rate = 0.01}));
